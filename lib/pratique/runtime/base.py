@@ -1,0 +1,58 @@
+"""The runtime's contract: where releases run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from pratique.release.model import Release
+
+Role = Literal["baseline", "canary"]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One running copy of a release, as the engine's own labels describe it.
+
+    id: the engine's name for it (process id and start time, container id); run: the run id that
+    started it; address: "host:port" that the balancer sends requests to.
+    """
+
+    id: str
+    service: str
+    revision: str
+    run: str
+    role: Role
+    address: str
+    started: datetime
+
+
+class Runtime(Protocol):
+    """Start, watch and stop instances. The engine itself is the record of what runs; there is no other."""
+
+    def start(self, release: Release, *, run: str, role: Role, count: int = 1) -> list[Instance]:
+        """Start `count` instances and return at once; doing it again for the same run, revision and
+        role returns those that already run.
+
+        Raises: MissingError (no such release), UnavailableError (it cannot be started).
+        """
+
+    def ready(self, instance: Instance, *, deadline_s: float) -> None:
+        """Wait until the instance answers its readiness probe.
+
+        Raises: UnavailableError with the instance's own last log lines, when it exits or the deadline passes.
+        """
+
+    def stop(self, instance: Instance, *, drain_s: float) -> None:
+        """Ask it to stop, wait until it has finished its requests, at most `drain_s`, then end it.
+
+        Stopping what is gone already is no error.
+        """
+
+    def list(self, service: str | None = None) -> Sequence[Instance]:
+        """What runs now, whoever started it."""
+
+    def logs(self, instance: Instance, *, lines: int = 50) -> list[str]:
+        """The instance's own last log lines."""
