@@ -1,0 +1,276 @@
+"""The service file (pratique.toml) and the environment, validated before anything is done with them."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from pratique.errors import ConfigError, DeniedError, MissingError, UsageError
+from pratique.policy import Policy, Strict
+
+DEFAULT_FILE = "pratique.toml"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+Name = Annotated[str, Field(pattern=NAME)]
+Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}$")]
+
+
+class StoreSettings(Strict):
+    """url: a folder, or an address of a store. retention_days: older windows are dropped; 0 keeps all."""
+
+    url: str = ".pratique/store"
+    retention_days: Annotated[float, Field(ge=0)] = 90.0
+
+
+class TelemetrySettings(Strict):
+    """listen: where the collector takes syslog over UDP. window_s: length of a rollup's window.
+
+    late_s: how long after a window's end its lines are still added; later ones are counted as late.
+    host: the `host` of rollups whose lines name none.
+    """
+
+    listen: Address = "127.0.0.1:5514"
+    window_s: Annotated[int, Field(ge=1, le=3600)] = 10
+    late_s: Annotated[float, Field(ge=0)] = 60.0
+    host: str = "local"
+
+
+class ActionRule(Strict):
+    """One rule from path to action, first match wins.
+
+    path: a template: "/product/{id}" ({x} is one segment, a trailing {x...} is the rest). method: GET and
+    so on, or "*". action: the name; default "METHOD path".
+    """
+
+    path: Annotated[str, Field(pattern=r"^/")]
+    method: str = "*"
+    action: str | None = None
+
+
+class FieldNames(Strict):
+    """What the fields of a jsonl event are called in the user's own log."""
+
+    time: str = "time"
+    service: str = "service"
+    revision: str = "revision"
+    action: str = "action"
+    path: str = "path"
+    method: str = "method"
+    code: str = "code"
+    duration_ms: str = "duration_ms"
+    host: str = "host"
+
+
+class ImportSettings(Strict):
+    """How the user's own logs are read: names of jsonl fields, and the format string of combined logs.
+
+    ignore_paths: paths (exact) that are not user traffic, such as a monitor's probe; counted apart.
+    """
+
+    fields: FieldNames = FieldNames()
+    log_format: str | None = None
+    ignore_paths: tuple[str, ...] = ()
+
+
+class RuntimeSettings(Strict):
+    """Where releases run. `kind = "process"`: local processes from release directories.
+
+    releases: folder with one directory per revision. command: argv, with {port} and {dir} filled in.
+    env: configuration injected by environment; a value may be "env:NAME" or "file:PATH".
+    ready: path that answers 200 when an instance can take traffic. instances: per revision.
+    """
+
+    kind: Literal["process"] = "process"
+    releases: str = "releases"
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default_factory=dict)
+    ready: Annotated[str, Field(pattern=r"^/")] = "/healthz"
+    ready_deadline_s: Annotated[float, Field(gt=0)] = 30.0
+    drain_s: Annotated[float, Field(ge=0)] = 10.0
+    instances: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class BalancerSettings(Strict):
+    """Who gets the traffic. `kind = "embedded"`: `pratique balancer`, a reverse proxy of our own.
+
+    listen: where users connect. control: where runbooks set weights; loopback only.
+    """
+
+    kind: Literal["embedded"] = "embedded"
+    listen: Address = "127.0.0.1:8080"
+    control: Annotated[str, Field(pattern=r"^(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}$")] = "127.0.0.1:8081"
+    timeout_s: Annotated[float, Field(gt=0)] = 30.0
+
+
+class RolloutSettings(Strict):
+    """How a release goes: shares of traffic, one stage after another, each judged at every window.
+
+    stages: percent. stage_min_windows: windows a stage lasts at least; the last stage lasts until the
+    verdict or the deadline. lease_s: the canary's traffic lapses when the runbook dies; at most 8, so
+    that it is back within 10 s. baseline: "running" compares with what runs, "fresh" starts an instance
+    of the baseline as old as the canary. approval: "automatic", or "ask" the person between stages.
+    """
+
+    stages: tuple[Annotated[float, Field(gt=0, le=100)], ...] = (5.0, 25.0, 50.0)
+    stage_min_windows: Annotated[int, Field(ge=1)] = 3
+    lease_s: Annotated[float, Field(gt=0, le=8)] = 6.0
+    baseline: Literal["running", "fresh"] = "running"
+    approval: Literal["automatic", "ask"] = "automatic"
+
+    @model_validator(mode="after")
+    def _rising(self) -> RolloutSettings:
+        if not self.stages or list(self.stages) != sorted(set(self.stages)):
+            raise ValueError("stages must be given, rising, each once")
+        return self
+
+
+class ServiceSettings(Strict):
+    """Everything about one service."""
+
+    actions: tuple[ActionRule, ...] = ()
+    runtime: RuntimeSettings = RuntimeSettings()
+    balancer: BalancerSettings = BalancerSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    judge: Policy = Field(default_factory=Policy)
+    imports: ImportSettings = ImportSettings()
+
+
+class Config(Strict):
+    """The whole service file. `state` is the folder of ledger, journals and the collector's log."""
+
+    state: str = ".pratique"
+    store: StoreSettings = StoreSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    services: dict[Name, ServiceSettings] = Field(default_factory=dict)
+    base: Annotated[str, Field(exclude=True)] = "."
+
+    def service(self, name: str) -> ServiceSettings:
+        """The settings of a service; the defaults where the file does not name it.
+
+        Raises: UsageError when `name` cannot be a service's name.
+        """
+        check_name("service", name)
+        return self.services.get(name, ServiceSettings())
+
+    def path(self, relative: str) -> Path:
+        """A path of the service file, taken from the folder that the file stands in."""
+        return Path(self.base, relative)
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of everything that is kept beside the store."""
+        return self.path(self.state)
+
+
+def check_name(what: str, value: str) -> str:
+    """Return `value` when it can be the name of a service or revision, in files and queries alike.
+
+    Raises: UsageError.
+    """
+    if not re.fullmatch(NAME, value):
+        raise UsageError(
+            f"{what} {value[:80]!r} is not a name: use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
+        )
+    return value
+
+
+def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
+    """Read the service file; `path` None takes pratique.toml where it exists, else the defaults.
+
+    store: overrides the store of the file, as does the environment's PRATIQUE_STORE (the argument wins).
+    Raises: MissingError, DeniedError, ConfigError naming file, line and key.
+    """
+    config = _read(Path(path), named=True) if path is not None else _read(Path(DEFAULT_FILE), named=False)
+    url = store or os.environ.get("PRATIQUE_STORE")
+    if url:
+        absolute = url if "://" in url else str(Path(url).absolute())
+        config = config.model_copy(update={"store": config.store.model_copy(update={"url": absolute})})
+    return config
+
+
+def _read(path: Path, *, named: bool) -> Config:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if named:
+            raise MissingError(f"service file {str(path)!r} does not exist: check --config") from None
+        return Config()
+    except (IsADirectoryError, PermissionError, OSError) as error:
+        raise DeniedError(f"service file {str(path)!r} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """Validate the text of a service file that stands at `path`.
+
+    Raises: ConfigError naming file, line and key.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    if "base" in data:
+        raise ConfigError(f"{path}:{line_of(text, ('base',))}: base: unknown key: take it out")
+    try:
+        return Config.model_validate({**data, "base": str(path.absolute().parent)})
+    except ValidationError as error:
+        raise ConfigError(_first_problem(text, path, error)) from error
+
+
+def _first_problem(text: str, path: Path, error: ValidationError) -> str:
+    problem = error.errors()[0]
+    keys = tuple(part for part in problem["loc"] if part != "[key]")
+    known = "unknown key: take it out or check its spelling"
+    message = known if problem["type"] == "extra_forbidden" else problem["msg"]
+    got = problem.get("input")
+    shown = f" (got {got!r:.60})" if isinstance(got, str | int | float | bool) and message != known else ""
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{path}:{line_of(text, keys)}: {'.'.join(map(str, keys))}: {message}{shown}{more}"
+
+
+def line_of(text: str, keys: tuple[str | int, ...]) -> int:
+    """The line (from 1) on which a key of a TOML text is set, or that of the nearest table around it.
+
+    A TOML parser keeps no positions, so this follows table headers and keys as they are written.
+    """
+    names = [str(key) for key in keys if isinstance(key, str)]
+    best, best_depth, table = 1, 0, []
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line)
+        setting = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
+        if header:
+            table = _split_key(header.group(1))
+            here = table
+        elif setting:
+            here = table + _split_key(setting.group(1))
+        else:
+            continue
+        depth = _common(here, names)
+        if depth == len(here) and depth > best_depth:
+            best, best_depth = number, depth
+    return best
+
+
+@lru_cache(maxsize=1024)
+def _split_cached(key: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.]+", key))
+
+
+def _split_key(key: str) -> list[str]:
+    return list(_split_cached(key))
+
+
+def _common(left: list[str], right: list[str]) -> int:
+    count = 0
+    for a, b in zip(left, right, strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
