@@ -1,0 +1,43 @@
+PYTHON ?= python3
+RUNTIME ?= process
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lab bench clean
+
+help: ## Say what each target does
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is promoted, one rolled back
+	$(BIN)/python examples/shop/demo.py
+
+check: $(VENV)/.dev ## Lint, check formatting, types, notebooks and spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/codespell lib tests examples notebooks runbooks README.md CHANGELOG.md CONTRIBUTING.md
+	$(BIN)/validate-pyproject pyproject.toml
+
+test: check ## Check, then run every test
+	$(BIN)/python -m pytest $(PYTEST)
+
+lab: $(VENV)/.runtime ## Open JupyterLab on the notebooks, ready to run
+	$(BIN)/python examples/shop/sample.py
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/canary_report.ipynb
+
+bench: $(VENV)/.dev ## Run the benchmarks, each beside a named peer (about 20 minutes)
+	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean: ## Remove the environment, caches and the demo's state
+	rm -rf $(VENV) .pratique examples/shop/.pratique .mypy_cache .ruff_cache .pytest_cache .hypothesis
