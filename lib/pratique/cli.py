@@ -388,7 +388,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _leave(error.format_message(), UsageError.exit_status, prefix="")
     except click.ClickException as error:
         hint = f": see {error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
-        _leave(f"{error.format_message()}{hint}", UsageError.exit_status)
+        _leave(f"{error.format_message().rstrip('.')}{hint}", UsageError.exit_status)
     except PratiqueError as error:
         _leave(str(error), error.exit_status)
     except (click.Abort, KeyboardInterrupt):

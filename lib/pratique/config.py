@@ -180,12 +180,14 @@ def check_name(what: str, value: str) -> str:
 
 
 def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
-    """Read the service file; `path` None takes pratique.toml where it exists, else the defaults.
+    """Read the service file: `path`, else the environment's PRATIQUE_CONFIG, else pratique.toml where it
+    exists, else the defaults. An empty path counts as none, so that a notebook's parameter can be "".
 
     store: overrides the store of the file, as does the environment's PRATIQUE_STORE (the argument wins).
     Raises: MissingError, DeniedError, ConfigError naming file, line and key.
     """
-    config = _read(Path(path), named=True) if path is not None else _read(Path(DEFAULT_FILE), named=False)
+    named = path or os.environ.get("PRATIQUE_CONFIG")
+    config = _read(Path(named), named=True) if named else _read(Path(DEFAULT_FILE), named=False)
     url = store or os.environ.get("PRATIQUE_STORE")
     if url:
         absolute = url if "://" in url else str(Path(url).absolute())

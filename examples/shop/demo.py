@@ -1,0 +1,74 @@
+"""The main job on the sample service, with real processes: `make demo`.
+
+Revision r1 runs behind the balancer under a steady load. r2, which is harmless, is released through
+runbooks/release.ipynb and ends promoted; r3, which fails at the checkout and searches slowly, is released
+the same way and ends rolled back. Afterwards nothing that was started is left.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CONFIG = HERE / "pratique.toml"
+STATE = HERE / ".pratique"
+ADDRESS = "http://127.0.0.1:8080"
+RATE = 200
+HISTORY_S = 20
+LIMIT_S = 235
+EXPECTED = {"r2": "promote", "r3": "rollback"}
+
+
+def pratique(*arguments: str) -> list[str]:
+    """The command line of a pratique command with the example's service file."""
+    return [sys.executable, "-m", "pratique.cli", *arguments, "--config", str(CONFIG)]
+
+
+def release(revision: str) -> dict[str, str]:
+    """Release a revision through the runbook; return what the run says of itself."""
+    run = f"demo-{revision}"
+    print(f"\n── release {revision} " + "─" * 60, flush=True)
+    parameters = {"service": "shop", "revision": revision, "run_id": run, "why": "the demo", "who": "demo"}
+    pairs = [word for key, value in parameters.items() for word in ("-p", key, value)]
+    subprocess.run(pratique("run", "release", *pairs), check=False)
+    result = STATE / "runs" / run / "result.json"
+    if not result.exists():
+        sys.exit(f"the run of {revision} left no result: look into {result.parent}")
+    return json.loads(result.read_text(encoding="utf-8"))
+
+
+def main() -> int:
+    """Run the demo; 0 when both releases ended as they should."""
+    began = time.monotonic()
+    shutil.rmtree(STATE, ignore_errors=True)
+    load = None
+    results = {}
+    try:
+        subprocess.run(pratique("up", "shop", "r1"), check=True)
+        load = subprocess.Popen(
+            [sys.executable, HERE / "load.py", "--url", ADDRESS, "--rate", str(RATE), "--seconds", str(LIMIT_S)]
+        )
+        print(
+            f"steady load: {RATE} requests/s; r1 alone for {HISTORY_S} s, so that there is something to compare with",
+            flush=True,
+        )
+        time.sleep(HISTORY_S)
+        for revision in EXPECTED:
+            results[revision] = release(revision)
+    finally:
+        if load is not None:
+            load.terminate()
+            load.wait()
+        subprocess.run(pratique("down", "shop"), check=False)
+    print()
+    for revision, result in results.items():
+        print(f"{revision}: {result['verdict']}: {result['reason']}\n    report {result.get('report', 'none')}")
+    print(f"The demo took {time.monotonic() - began:.0f} s.")
+    return 0 if {revision: result["verdict"] for revision, result in results.items()} == EXPECTED else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""What holds for every test: UTC, and in CI no test that is skipped for want of something to install."""
+
+import os
+import time
+
+import pytest
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch):
+    """A developer's own environment does not change what a test sees."""
+    for name in ("PRATIQUE_CONFIG", "PRATIQUE_STORE", "PRATIQUE_WHO", "PRATIQUE_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("PRATIQUE_NO_SKIPS") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and PRATIQUE_NO_SKIPS is set: {report.longrepr}"
