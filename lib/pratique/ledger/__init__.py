@@ -1,0 +1,7 @@
+"""The record of releases and of every step: append-only, hash-chained, shared by several processes."""
+
+from pratique.ledger.entry import Entry
+from pratique.ledger.history import ReleaseRecord
+from pratique.ledger.ledger import Ledger, current_user, open_ledger
+
+__all__ = ["Entry", "Ledger", "ReleaseRecord", "current_user", "open_ledger"]

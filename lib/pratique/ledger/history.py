@@ -1,0 +1,97 @@
+"""What the entries tell when they are read together: releases, and who had which share of traffic when.
+
+A release is told by entries of kind "release": `event` in their data is "started", "resumed" or "ended"
+(with `outcome`, `verdict`, `reason`, `exit_status`), or "first" for a revision put in place without a
+comparison. Shares are told by "weight" and "lapse": `shares` in their data, revision → share from 0 to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pratique.ledger.entry import Entry, stamp
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """One release as the ledger tells it.
+
+    outcome: "promoted", "rolled back", "inconclusive", "failed", "first", or "unfinished" while there is
+        no end. verdict, reason: the judge's last. report: path of the HTML report. Times are UTC.
+    """
+
+    service: str
+    revision: str
+    baseline: str | None
+    run: str | None
+    digest: str
+    who: str
+    why: str
+    start: datetime
+    end: datetime | None = None
+    outcome: str = "unfinished"
+    verdict: str | None = None
+    reason: str = ""
+    report: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The release as plain JSON values."""
+        return {**asdict(self), "start": stamp(self.start), "end": stamp(self.end) if self.end else None}
+
+
+def releases_of(entries: Sequence[Entry]) -> list[ReleaseRecord]:
+    """Fold entries, oldest first, into releases."""
+    found: dict[str, ReleaseRecord] = {}
+    for entry in entries:
+        key = entry.run or f"entry {entry.number}"
+        event = entry.data.get("event") if entry.kind == "release" else None
+        if event in {"started", "first"} and key not in found:
+            found[key] = _started(entry)
+        elif event == "resumed" and key in found:
+            found[key] = replace(found[key], end=None, outcome="unfinished")
+        elif event == "ended" and key in found:
+            found[key] = _ended(found[key], entry)
+        elif entry.kind == "report" and key in found:
+            found[key] = replace(found[key], report=entry.data.get("html"))
+    return list(found.values())
+
+
+def _started(entry: Entry) -> ReleaseRecord:
+    first = entry.data["event"] == "first"
+    return ReleaseRecord(
+        service=entry.service,
+        revision=entry.revision or "",
+        baseline=entry.data.get("baseline"),
+        run=entry.run,
+        digest=entry.data.get("digest", ""),
+        who=entry.who,
+        why=entry.why,
+        start=entry.time,
+        end=entry.time if first else None,
+        outcome="first" if first else "unfinished",
+    )
+
+
+def _ended(release: ReleaseRecord, entry: Entry) -> ReleaseRecord:
+    return replace(
+        release,
+        end=entry.time,
+        outcome=entry.data.get("outcome", "failed"),
+        verdict=entry.data.get("verdict"),
+        reason=entry.data.get("reason", ""),
+    )
+
+
+def weights_of(
+    entries: Sequence[Entry], start: datetime | None, end: datetime | None
+) -> list[tuple[datetime, dict[str, float]]]:
+    """The changes in [start, end), led by the one in force at `start`."""
+    changes = [(entry.time, dict(entry.data["shares"])) for entry in entries if "shares" in entry.data]
+    before = [change for change in changes if start is not None and change[0] < start]
+    inside = [
+        change for change in changes if (start is None or change[0] >= start) and (end is None or change[0] < end)
+    ]
+    return before[-1:] + inside

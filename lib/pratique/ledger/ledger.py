@@ -1,0 +1,270 @@
+"""The ledger: one SQLite file, written by several processes, never changed, only added to."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pratique import __version__
+from pratique.config import Config
+from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, StorageError, UsageError
+from pratique.ledger.entry import GENESIS, Entry, canonical, stamp
+from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
+
+BUSY_S = 15.0
+"""How long a writer waits for the others; each holds the file for some milliseconds."""
+
+# AUTOINCREMENT makes SQLite remember the highest number ever given, so that a cut tail shows too.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    time     TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    service  TEXT NOT NULL,
+    who      TEXT NOT NULL,
+    why      TEXT NOT NULL,
+    revision TEXT,
+    run      TEXT,
+    version  TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash     TEXT NOT NULL UNIQUE,
+    data     TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS entries_by_service ON entries (service, kind, number);
+CREATE TRIGGER IF NOT EXISTS entries_keep BEFORE UPDATE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS entries_stay BEFORE DELETE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS entries_follow BEFORE INSERT ON entries
+    WHEN NEW.number <> (SELECT coalesce(max(number), 0) + 1 FROM entries)
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+"""
+COLUMNS = "number, time, kind, service, who, why, revision, run, version, previous, hash, data"
+
+
+class Ledger:
+    """Append entries; read them back; say whether anybody changed them. Usable from any thread."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Name the file; it is made by the first entry, so that looking leaves no trace."""
+        self.path = Path(path)
+
+    def append(
+        self,
+        kind: str,
+        service: str,
+        *,
+        who: str | None = None,
+        why: str = "",
+        revision: str | None = None,
+        run: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> Entry:
+        """Add one entry, durably, and return it. `who`: default is the current user.
+
+        Raises: UsageError (`data` is not plain JSON), BusyError, DeniedError, StorageError.
+        """
+        with self._connect() as connection:
+            _begin(connection)
+            return _append(connection, kind, service, who or current_user(), why, revision, run, data or {})
+
+    def bind(
+        self,
+        service: str,
+        revision: str,
+        digest: str,
+        *,
+        configuration: str = "",
+        who: str | None = None,
+        run: str | None = None,
+    ) -> None:
+        """Bind a revision to the digest of its content, and of its configuration, for ever; the same again changes nothing.
+
+        Raises: UsageError when the revision is bound to something else already.
+        """
+        wanted = {"digest": digest, "configuration": configuration}
+        with self._connect() as connection:
+            _begin(connection)
+            bound = self.binding(service, revision, connection)
+            if bound is None:
+                _append(connection, "bind", service, who or current_user(), "", revision, run, wanted)
+            elif bound != wanted:
+                changed = "content" if bound["digest"] != digest else "configuration"
+                old, new = (values["digest" if changed == "content" else "configuration"] for values in (bound, wanted))
+                raise UsageError(
+                    f"{service} {revision!r} was released with {changed} {old[:19]}…, and is {new[:19]}… now: "
+                    "a changed release is a new revision, give it a new name"
+                )
+
+    def binding(
+        self, service: str, revision: str, connection: sqlite3.Connection | None = None
+    ) -> dict[str, str] | None:
+        """What a revision is bound to: `digest` and `configuration`; None while it is not."""
+        entries = _entries(connection, service, "bind", None) if connection else self.entries(service, "bind")
+        return next((dict(entry.data) for entry in entries if entry.revision == revision), None)
+
+    def entries(self, service: str | None = None, kind: str | None = None, run: str | None = None) -> list[Entry]:
+        """The entries, oldest first; none where there is no ledger yet."""
+        if not self.path.exists():
+            return []
+        with self._connect() as connection:
+            return _entries(connection, service, kind, run)
+
+    def releases(self, service: str) -> list[ReleaseRecord]:
+        """The service's releases, oldest first: what, when, who, why, and how each ended."""
+        return releases_of(self.entries(service))
+
+    def weights(
+        self, service: str, start: datetime | None = None, end: datetime | None = None
+    ) -> list[tuple[datetime, dict[str, float]]]:
+        """The changes of shares in [start, end), oldest first, led by the one in force at `start`."""
+        entries = self.entries(service, "weight") + self.entries(service, "lapse")
+        return weights_of(sorted(entries, key=lambda entry: entry.number), start, end)
+
+    def verify(self) -> int:
+        """Check the whole chain; return the number of entries.
+
+        Raises: DataError naming the first entry that was changed, added or taken out.
+        """
+        if not self.path.exists():
+            return 0
+        with self._connect() as connection:
+            if not _is_set_up(connection):
+                return 0
+            rows = connection.execute(f"SELECT {COLUMNS} FROM entries ORDER BY number").fetchall()  # noqa: S608 - constant columns
+            highest = connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
+        previous = GENESIS
+        for number, row in enumerate(rows, start=1):
+            previous = self._checked(row, number, previous)
+        if highest != len(rows):
+            raise DataError(
+                f"ledger {self.path}: entry {len(rows) + 1} was taken out: trust nothing after entry {len(rows)}"
+            )
+        return len(rows)
+
+    def _checked(self, row: Sequence[Any], number: int, previous: str) -> str:
+        if row[0] != number:
+            raise DataError(f"ledger {self.path}: entry {number} was taken out: trust nothing after entry {number - 1}")
+        try:
+            entry = _entry(row)
+            right = entry.previous == previous and entry.digest() == entry.hash
+        except (ValueError, TypeError, UsageError):
+            right = False
+        if not right:
+            raise DataError(f"ledger {self.path}: entry {number} was changed: trust nothing from entry {number} on")
+        return str(row[-2])
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise DeniedError(
+                f"ledger {str(self.path)!r} cannot be opened: {error}: check the folder's rights"
+            ) from error
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+            yield connection
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _mapped(self.path, error) from error
+        finally:
+            connection.close()
+
+
+def open_ledger(config: Config) -> Ledger:
+    """The ledger of a service file."""
+    return Ledger(config.state_dir / "ledger.sqlite")
+
+
+def current_user() -> str:
+    """Who acts: PRATIQUE_WHO, else the login name, else the user id."""
+    named = os.environ.get("PRATIQUE_WHO")
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.executescript(SCHEMA)
+    connection.execute("BEGIN IMMEDIATE")
+
+
+def _append(
+    connection: sqlite3.Connection,
+    kind: str,
+    service: str,
+    who: str,
+    why: str,
+    revision: str | None,
+    run: str | None,
+    data: dict[str, Any],
+) -> Entry:
+    last = connection.execute("SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1").fetchone()
+    number, previous = (last[0] + 1, last[1]) if last else (1, GENESIS)
+    plain = json.loads(canonical(data))
+    draft = Entry(number, datetime.now(UTC), kind, service, who, why, revision, run, __version__, previous, "", plain)
+    entry = Entry(**{**vars(draft), "hash": draft.digest()})
+    connection.execute(
+        f"INSERT INTO entries ({COLUMNS}) VALUES ({','.join('?' * 12)})",  # noqa: S608 - constant columns
+        (
+            number,
+            stamp(entry.time),
+            kind,
+            service,
+            who,
+            why,
+            revision,
+            run,
+            __version__,
+            previous,
+            entry.hash,
+            canonical(plain),
+        ),
+    )
+    return entry
+
+
+def _entries(connection: sqlite3.Connection, service: str | None, kind: str | None, run: str | None) -> list[Entry]:
+    if not _is_set_up(connection):
+        return []
+    wanted = {"service": service, "kind": kind, "run": run}
+    conditions = [f"{name} = ?" for name, value in wanted.items() if value is not None]
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    query = f"SELECT {COLUMNS} FROM entries {where} ORDER BY number"  # noqa: S608 - constant columns, bound values
+    found = connection.execute(query, [value for value in wanted.values() if value is not None])
+    return [_entry(row) for row in found]
+
+
+def _is_set_up(connection: sqlite3.Connection) -> bool:
+    # another process may have made the file a moment ago, and not yet the table
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'entries'").fetchone()[0])
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    values = dict(zip(COLUMNS.split(", "), row, strict=True))
+    return Entry(**{**values, "time": datetime.fromisoformat(values["time"]), "data": json.loads(values["data"])})
+
+
+def _mapped(path: Path, error: sqlite3.Error) -> PratiqueError:
+    text = str(error)
+    if "locked" in text:
+        return BusyError(f"ledger {str(path)!r} was held by another process for {BUSY_S:.0f} s: try again")
+    if "readonly" in text or "unable to open" in text:
+        return DeniedError(f"ledger {str(path)!r} cannot be written: {text}: check the rights of file and folder")
+    if "not a database" in text or "malformed" in text or "no such table" in text:
+        return DataError(f"ledger {str(path)!r} is damaged: {text}: put a backup in its place")
+    return StorageError(f"ledger {str(path)!r}: {text}: nothing that was written before is lost")

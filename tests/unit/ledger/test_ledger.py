@@ -1,0 +1,200 @@
+import shutil
+import sqlite3
+import stat
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pratique.errors import DataError, DeniedError, UsageError
+from pratique.ledger import Ledger, current_user
+from pratique.ledger.entry import canonical
+from pratique.ledger.text import releases_table
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(tmp_path / "state" / "ledger.sqlite")
+
+
+def filled(ledger, count=5):
+    for number in range(count):
+        ledger.append("step", "shop", who="ann", why="test", revision="r2", run="one", data={"step": number})
+    return ledger
+
+
+def tamper(ledger, *statements):
+    with sqlite3.connect(ledger.path) as connection:
+        for name in ("entries_keep", "entries_stay", "entries_follow"):
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def test_looking_leaves_no_trace(ledger):
+    assert ledger.entries() == []
+    assert ledger.releases("shop") == []
+    assert ledger.verify() == 0
+    assert not ledger.path.parent.exists()
+
+
+def test_entries_come_back_as_they_were_written(ledger):
+    written = ledger.append(
+        "verdict", "shop", who="ann", why="é <b>", revision="r2", run="one", data={"e": 1.5, "n": None}
+    )
+    assert ledger.entries("shop", "verdict", "one") == [written]
+    assert ledger.entries("other") == []
+    assert written.time.tzinfo is not None
+    assert ledger.verify() == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entries SET who = 'eve' WHERE number = 2",
+        "DELETE FROM entries WHERE number = 2",
+        "INSERT OR REPLACE INTO entries SELECT 2, time, kind, service, 'eve', why, revision, run, version, previous, 'x', data FROM entries WHERE number = 2",
+    ],
+)
+def test_the_file_itself_refuses_changes(ledger, statement):
+    filled(ledger)
+    connection = sqlite3.connect(ledger.path)
+    with pytest.raises(sqlite3.DatabaseError, match="append-only"):
+        connection.execute(statement)
+    connection.close()
+    assert ledger.verify() == 5
+
+
+@pytest.mark.parametrize(
+    "column", ["time", "kind", "service", "who", "why", "revision", "run", "version", "previous", "hash", "data"]
+)
+def test_a_changed_column_is_found_and_its_entry_named(ledger, column):
+    filled(ledger)
+    value = '{"step": 9}' if column == "data" else "2020-01-01T00:00:00.000000Z" if column == "time" else "eve"
+    tamper(ledger, f"UPDATE entries SET {column} = '{value}' WHERE number = 3")
+    with pytest.raises(DataError, match="entry 3 was changed"):
+        ledger.verify()
+
+
+def test_an_entry_taken_out_is_found(ledger):
+    filled(ledger)
+    tamper(ledger, "DELETE FROM entries WHERE number = 3")
+    with pytest.raises(DataError, match="entry 3 was taken out"):
+        ledger.verify()
+
+
+def test_a_cut_tail_is_found(ledger):
+    filled(ledger)
+    tamper(ledger, "DELETE FROM entries WHERE number > 3")
+    with pytest.raises(DataError, match="entry 4 was taken out"):
+        ledger.verify()
+
+
+def test_an_entry_slipped_in_is_found(ledger):
+    filled(ledger)
+    columns = "time, kind, service, 'eve', why, revision, run, version, previous, 'x', data"
+    tamper(ledger, f"INSERT INTO entries SELECT 6, {columns} FROM entries WHERE number = 5")
+    with pytest.raises(DataError, match="entry 6 was changed"):
+        ledger.verify()
+
+
+def _write(path):
+    for _ in range(20):
+        Ledger(path).append("step", "shop", who="ann")
+
+
+def test_several_processes_append_one_chain(ledger):
+    with ProcessPoolExecutor(4) as pool:
+        list(pool.map(_write, [ledger.path] * 4))
+    assert ledger.verify() == 80
+
+
+def test_a_revision_is_bound_to_one_digest(ledger):
+    ledger.bind("shop", "r2", "sha256:aa", configuration="sha256:c1")
+    ledger.bind("shop", "r2", "sha256:aa", configuration="sha256:c1")
+    ledger.bind("other", "r2", "sha256:bb")
+    assert ledger.binding("shop", "r2") == {"digest": "sha256:aa", "configuration": "sha256:c1"}
+    with pytest.raises(UsageError, match=r"content .* new revision"):
+        ledger.bind("shop", "r2", "sha256:bb", configuration="sha256:c1")
+    with pytest.raises(UsageError, match=r"configuration .* new revision"):
+        ledger.bind("shop", "r2", "sha256:aa", configuration="sha256:c2")
+    assert len(ledger.entries(kind="bind")) == 2
+
+
+def test_weights_are_led_by_the_one_in_force(ledger):
+    times = []
+    for share in (0.0, 0.05, 0.25):
+        entry = ledger.append("weight", "shop", who="ann", data={"shares": {"r1": 1 - share, "r2": share}})
+        times.append(entry.time)
+    lapse = ledger.append("lapse", "shop", who="ann", data={"shares": {"r1": 1.0, "r2": 0.0}})
+    found = ledger.weights("shop", times[2], datetime.now(UTC) + timedelta(seconds=1))
+    assert [time for time, _ in found] == [times[1], times[2], lapse.time]
+    assert found[-1][1] == {"r1": 1.0, "r2": 0.0}
+    assert len(ledger.weights("shop")) == 4
+
+
+def test_releases_tell_start_outcome_and_reason(ledger):
+    def say(run, revision, **data):
+        ledger.append("release", "shop", who="ann", why="because", revision=revision, run=run, data=data)
+
+    say(None, "r1", event="first", digest="sha256:aa")
+    say("one", "r2", event="started", baseline="r1", digest="sha256:bb")
+    say("one", "r2", event="ended", outcome="promoted", verdict="promote", reason="met\x1b[2J")
+    say("two", "r3", event="started", baseline="r2", digest="sha256:cc")
+    first, second, third = ledger.releases("shop")
+    assert (first.outcome, second.outcome, third.outcome) == ("first", "promoted", "unfinished")
+    assert second.end > second.start
+    assert second.to_json()["baseline"] == "r1"
+    table = releases_table([first, second, third])
+    assert len(table.splitlines()) == 4
+    assert "\x1b" not in table
+
+
+def test_what_is_not_json_is_refused_and_nothing_written(ledger):
+    with pytest.raises(UsageError, match="plain JSON"):
+        ledger.append("step", "shop", data={"x": float("nan")})
+    assert ledger.verify() == 0
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    path.write_text("this is not a database, and it is long enough to be looked at as one" * 20)
+    with pytest.raises(DataError, match="damaged"):
+        Ledger(path).entries()
+
+
+def test_a_folder_that_cannot_be_made_is_denied(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    with pytest.raises(DeniedError, match="cannot be opened"):
+        Ledger(blocker / "ledger.sqlite").append("step", "shop")
+
+
+def test_a_copy_verifies_too(ledger, tmp_path):
+    filled(ledger)
+    shutil.copy(ledger.path, tmp_path / "copy.sqlite")
+    assert Ledger(tmp_path / "copy.sqlite").verify() == 5
+    assert stat.S_ISREG((tmp_path / "copy.sqlite").stat().st_mode)
+
+
+def test_who_comes_from_the_environment_first(monkeypatch):
+    monkeypatch.setenv("PRATIQUE_WHO", "release bot")
+    assert current_user() == "release bot"
+    monkeypatch.delenv("PRATIQUE_WHO")
+    assert current_user()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(st.text(), JSON))
+def test_canonical_json_does_not_depend_on_the_order_of_keys(value):
+    assert canonical(value) == canonical(dict(reversed(value.items())))
