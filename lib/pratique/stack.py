@@ -1,0 +1,180 @@
+"""The parts of a service that keep running between releases: collector, balancer, the revision in place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from pratique.balancer.base import Pool
+from pratique.balancer.embedded import EmbeddedBalancer
+from pratique.config import Config, check_name
+from pratique.errors import UnavailableError, UsageError
+from pratique.ledger import open_ledger
+from pratique.release import load_release
+from pratique.runtime.process import ProcessRuntime
+from pratique.telemetry.collector import CollectorStatus, collector_status
+
+READY_S = 15.0
+FRESH_S = 5.0
+"""A collector writes its status about every second; one older than this is that of a dead one."""
+
+
+def start(
+    config: Config, service: str, revision: str, *, config_file: str | None = None, store: str | None = None
+) -> Iterator[str]:
+    """Start collector and balancer, and put the first revision in place; tell each step as it is done.
+
+    Parts that run already are left alone. Raises: UsageError when another revision is in place,
+    MissingError (no such release), UnavailableError with the last log lines of what did not start.
+    """
+    check_name("service", service)
+    check_name("revision", revision)
+    settings = config.service(service)
+    release = load_release(service, revision, settings.runtime, config.path("."))
+    options = _options(config_file, store)
+    balancer = EmbeddedBalancer(settings.balancer)
+    if _collector(config) is None:
+        _spawn(config, "collector", service, ["collect", *options], lambda: _collector(config) is not None)
+    yield f"collector  takes access lines at {config.telemetry.listen} (UDP)"
+    if not _answers(balancer, service):
+        _spawn(config, "balancer", service, ["balancer", service, *options], lambda: _answers(balancer, service))
+    yield f"balancer   serves {service} at http://{settings.balancer.listen}"
+    _refuse_another(balancer, service, revision)
+    runtime = ProcessRuntime(settings.runtime, config.state_dir, config.path("."))
+    ledger = open_ledger(config)
+    ledger.bind(service, revision, release.digest)
+    instances = runtime.start(release, run=f"up-{revision}", role="baseline", count=settings.runtime.instances)
+    for instance in instances:
+        runtime.ready(instance, deadline_s=settings.runtime.ready_deadline_s)
+    shares = {revision: 1.0}
+    balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
+    ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
+    ledger.append("weight", service, revision=revision, data={"shares": shares})
+    yield f"{revision:<10} runs at {', '.join(instance.address for instance in instances)} and gets all the traffic"
+
+
+def stop(config: Config, service: str) -> Iterator[str]:
+    """Stop a service's balancer, its instances and, when nobody else needs it, the collector. Data stays."""
+    check_name("service", service)
+    settings = config.service(service)
+    runtime = ProcessRuntime(settings.runtime, config.state_dir, config.path("."))
+    for process in _parts(config, "balancer", service):
+        _end(process)
+        yield f"balancer   stopped ({process.pid})"
+    for instance in runtime.list(service):
+        runtime.stop(instance, drain_s=settings.runtime.drain_s)
+        yield f"{instance.revision:<10} stopped ({instance.address})"
+    if not _parts(config, "balancer"):
+        for process in _parts(config, "collector"):
+            _end(process)
+            yield f"collector  stopped ({process.pid}); everything it had received is in the store"
+
+
+def describe(config: Config, service: str) -> Iterator[str]:
+    """Say what runs, who gets the traffic, and how the collector does."""
+    check_name("service", service)
+    settings = config.service(service)
+    balancer = EmbeddedBalancer(settings.balancer)
+    if _answers(balancer, service):
+        weights = balancer.weights(service)
+        shares = ", ".join(f"{revision} {share:.1%}" for revision, share in weights.shares.items()) or "no pool yet"
+        lease = "" if weights.lease_left_s is None else f" (a lease, {weights.lease_left_s:.1f} s left)"
+        yield f"balancer   http://{settings.balancer.listen}: {shares}{lease}"
+    else:
+        yield f"balancer   does not answer at {settings.balancer.control}: start it with: pratique up {service} REVISION"
+    status = _collector(config)
+    yield f"collector  {status.to_text()}" if status else "collector  does not run: requests are not being measured"
+    instances = ProcessRuntime(settings.runtime, config.state_dir, config.path(".")).list(service)
+    for instance in instances:
+        yield f"{instance.revision:<10} {instance.role}, {instance.address}, since {instance.started:%Y-%m-%d %H:%M:%SZ}"
+    if not instances:
+        yield "instances  none"
+
+
+def _options(config_file: str | None, store: str | None) -> list[str]:
+    given = [("--config", config_file), ("--store", store)]
+    return [word for option, value in given if value for word in (option, value)]
+
+
+def _answers(balancer: EmbeddedBalancer, service: str) -> bool:
+    try:
+        balancer.pool(service)
+    except UnavailableError:
+        return False
+    return True
+
+
+def _collector(config: Config) -> CollectorStatus | None:
+    status = collector_status(config.state_dir)
+    if status is None or (datetime.now(UTC) - status.updated_at).total_seconds() > FRESH_S:
+        return None
+    return status
+
+
+def _refuse_another(balancer: EmbeddedBalancer, service: str, revision: str) -> None:
+    pool = balancer.pool(service)
+    serving = [name for name, share in (pool.weights if pool else {}).items() if share > 0]
+    if serving not in ([], [revision]):
+        raise UsageError(
+            f"{service} runs {', '.join(serving)} already: release {revision!r} with: "
+            f"pratique run release -p service {service} -p revision {revision}"
+        )
+
+
+def _spawn(config: Config, part: str, service: str, arguments: list[str], ready: Callable[[], bool]) -> None:
+    log = config.state_dir / "processes" / f"{part}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    labels = {"PRATIQUE_PART": part, "PRATIQUE_SERVICE": service, "PRATIQUE_STATE": str(config.state_dir.absolute())}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pratique.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=os.environ | labels,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + READY_S
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise UnavailableError(f"{part} did not start: {_tail(log)} (log: {log})")
+        time.sleep(0.05)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[-1][:300] if lines else "it said nothing"
+
+
+def _parts(config: Config, part: str, service: str | None = None) -> list[psutil.Process]:
+    wanted = {"PRATIQUE_PART": part, "PRATIQUE_STATE": str(config.state_dir.absolute())}
+    if service is not None:
+        wanted["PRATIQUE_SERVICE"] = service
+    found = []
+    for process in psutil.process_iter():
+        try:
+            labels = process.environ()
+            if process.status() != psutil.STATUS_ZOMBIE and wanted.items() <= labels.items():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _end(process: psutil.Process) -> None:
+    try:
+        process.terminate()
+        process.wait(READY_S)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(READY_S)
+    except psutil.NoSuchProcess:
+        return
