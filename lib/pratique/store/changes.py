@@ -1,0 +1,149 @@
+"""What a write does to the files of a store: which are added, and which are replaced because they hold a row's key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from deltalake.transaction import AddAction, RemoveAction
+from pyarrow import fs
+
+from pratique.store import datafile, scan
+from pratique.store.keys import ORDER, Codes, among, codes, last_of_each, rising
+from pratique.store.snapshot import Bounds, Snapshot, StoredFile, epoch_ms
+
+_LOOKED_AT = ("window", "revision", "code", "host", "source")
+_VALUES = ("window_s", "n", "sum_ms", "bucket", "count")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of a write that fall into one service and day: sorted, each key once."""
+
+    service: str
+    day: int
+    rows: pa.Table
+    bounds: Bounds
+
+    def concerns(self, file: StoredFile) -> bool:
+        """Whether a file may hold one of the keys."""
+        return file.service == self.service and file.day == self.day and file.may_hold(self.bounds)
+
+
+@dataclass
+class Change:
+    """Files to add and to remove in one commit, planned on one snapshot."""
+
+    basis: Snapshot
+    adds: list[AddAction] = field(default_factory=list)
+    removed: list[StoredFile] = field(default_factory=list)
+
+    def removals(self, now_ms: int) -> list[RemoveAction]:
+        """The log's entries for the files that are replaced."""
+        return [file.removal(now_ms, changed=True) for file in self.removed]
+
+    def holds_on(self, now: Snapshot, parts: Sequence[Part]) -> bool:
+        """Whether the plan is still right after others have committed: nothing of it is gone, nothing new concerns it."""
+        there, before = now.paths(), self.basis.paths()
+        if any(file.path not in there for file in self.removed):
+            return False
+        fresh = [
+            file
+            for service in {part.service for part in parts}
+            for file in now.files(service)
+            if file.path not in before
+        ]
+        return not any(part.concerns(file) for part in parts for file in fresh)
+
+
+def parts_of(table: pa.Table) -> list[Part]:
+    """Split rows by service and UTC day; of rows alike in their whole key the last one stands."""
+    return [_part(service, day, rows) for service, day, rows in _split(table)]
+
+
+def _split(table: pa.Table) -> Iterator[tuple[str, int, pa.Table]]:
+    services = table["service"].unify_dictionaries()
+    names = services.chunk(0).dictionary.to_pylist()
+    which = np.concatenate([np.asarray(chunk.indices) for chunk in services.chunks]).astype(np.int64)
+    days = np.asarray(table["window"].cast(pa.int64())) // datafile.DAY_MS
+    first = int(days.min())
+    group = (days - first) * len(names) + which
+    found = np.flatnonzero(np.bincount(group))
+    for value in found:
+        rows = table if len(found) == 1 else table.filter(pa.array(group == value))
+        yield names[int(value) % len(names)], first + int(value) // len(names), rows
+
+
+def _part(service: str, day: int, rows: pa.Table) -> Part:
+    (code,) = codes([rows])
+    if not rising(code):
+        rows = rows.take(pa.array(last_of_each(code)))
+    bounds = {name: datafile.bounds(rows[name]) for name in _LOOKED_AT}
+    bounds["window"] = (epoch_ms(bounds["window"][0]), epoch_ms(bounds["window"][1]))
+    return Part(service, day, rows, bounds)
+
+
+def plan(where: fs.FileSystem, basis: Snapshot, parts: Sequence[Part], now_ms: int) -> Change:
+    """Decide what a write changes, and write the files that it adds.
+
+    Rows whose keys are nowhere stored are appended. Files that hold one of the keys are written anew without
+    those rows. Rows that are stored already, just so, change nothing.
+    """
+    change = Change(basis)
+    try:
+        for part in parts:
+            _plan_part(where, change, part, now_ms)
+    except BaseException:
+        datafile.discard(where, [add.path for add in change.adds])
+        raise
+    return change
+
+
+def _plan_part(where: fs.FileSystem, change: Change, part: Part, now_ms: int) -> None:
+    files = [file for file in change.basis.files(part.service, days=[part.day]) if part.concerns(file)]
+    touched = _touched(where, files, part)
+    rows = part.rows
+    if touched:
+        stored = scan.rows(where, touched)
+        new, old = codes([rows, stored])
+        hit = among(old, new)
+        if int(hit.sum()) == len(new) and _same(rows, stored.filter(pa.array(hit)), new, old[hit]):
+            return
+        rows = sorted_rows([stored.filter(pa.array(~hit)), rows])
+    change.adds += datafile.write(where, part.service, part.day, rows, now_ms)
+    change.removed += touched
+
+
+def _touched(where: fs.FileSystem, files: Sequence[StoredFile], part: Part) -> list[StoredFile]:
+    """The files that really hold one of the keys."""
+    first_ms, last_ms = part.bounds["window"]
+    keys = [
+        scan.rows(
+            where,
+            [file],
+            first_ms=first_ms,
+            last_ms=last_ms,
+            columns=ORDER,
+        )
+        for file in files
+    ]
+    new, *stored = codes([part.rows, *keys])
+    return [file for file, old in zip(files, stored, strict=True) if among(old, new).any()]
+
+
+def sorted_rows(tables: Sequence[pa.Table]) -> pa.Table:
+    """Rows of one service in the order in which they are stored; of rows with the same key the last one stands."""
+    table = pa.concat_tables(table for table in tables if table.num_rows).unify_dictionaries()
+    (code,) = codes([table])
+    return table.take(pa.array(last_of_each(code)))
+
+
+def _same(rows: pa.Table, stored: pa.Table, new: Codes, old: Codes) -> bool:
+    """Whether rows (sorted by their keys `new`) and stored ones (keys `old`, all of them among `new`) say the same."""
+    if len(old) != len(new):
+        return False
+    if not rising(old):
+        stored = stored.take(pa.array(np.argsort(old)))
+    return bool(rows.select(_VALUES).equals(stored.select(_VALUES)))

@@ -1,0 +1,190 @@
+"""One data file: how rollups lie in Parquet, so that Spark, Trino and Dask read them too, and reading is quick.
+
+A file holds rows of one service and one UTC day, sorted by window, each key once. Strings are
+dictionary-encoded; the statistics of the columns that a write or a read looks for stand in the table's log.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction
+from pyarrow import fs
+
+from pratique.errors import DataError
+from pratique.telemetry.rollups import SCHEMA, Rollups
+
+PARTITIONS = ("service", "day")
+STRINGS = ("revision", "action", "host", "source")
+MAX_ROWS = 1 << 20
+"""Rows of a file at most: a late row of a finished day costs the rewriting of no more than this."""
+
+_ROW_GROUP = 1 << 17
+_BOUNDED = ("window", "revision", "code", "host", "source")
+_MAX_BOUND = 100
+"""Longer strings get no bounds: a hostile one would be repeated in the log for ever."""
+
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+DAY_MS = 86_400_000
+
+
+def _as_read(field: pa.Field) -> pa.Field:
+    return pa.field(field.name, DICTIONARY, nullable=False) if pa.types.is_string(field.type) else field
+
+
+def _as_filed(field: pa.Field) -> pa.Field:
+    # Delta knows microseconds only. Required columns and elements spare readers the levels of null.
+    kind = pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(field.type) else field.type
+    if pa.types.is_list(kind):
+        kind = pa.list_(pa.field("element", kind.value_type, nullable=False))
+    return pa.field(field.name, kind, nullable=False)
+
+
+def _as_declared(field: pa.Field) -> pa.Field:
+    return pa.field(field.name, pa.list_(field.type.value_type) if pa.types.is_list(field.type) else field.type)
+
+
+READ_SCHEMA = pa.schema([_as_read(field) for field in SCHEMA])
+"""What a read returns: SCHEMA with its strings dictionary-encoded."""
+
+FILE_SCHEMA = pa.schema([_as_filed(field) for field in SCHEMA if field.name != "service"])
+"""What stands in a file: everything but the partition columns."""
+
+TABLE_SCHEMA = pa.schema([_as_declared(_as_filed(field)) for field in SCHEMA]).append(pa.field("day", pa.date32()))
+"""What the table's log declares: all columns nullable, the plainest that every engine takes."""
+
+
+def normal(rollups: Rollups) -> pa.Table:
+    """The rows with the columns and types of READ_SCHEMA.
+
+    Raises: DataError when columns are missing, of another type, or hold nulls.
+    """
+    table = rollups.table
+    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    if missing:
+        raise DataError(f"rollups without the column {missing[0]!r} cannot be stored")
+    table = table.select(SCHEMA.names)
+    empty = next((name for name in SCHEMA.names if _has_null(table[name])), None)
+    if empty is not None:
+        raise DataError(f"rollups with nothing in column {empty!r} cannot be stored")
+    try:
+        return table.cast(READ_SCHEMA)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise DataError(f"rollups of other types than SCHEMA's cannot be stored: {str(error)[:200]}") from error
+
+
+def _has_null(column: pa.ChunkedArray) -> bool:
+    is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+    return bool(column.null_count or (is_list and any(chunk.flatten().null_count for chunk in column.chunks)))
+
+
+def write(where: fs.FileSystem, service: str, day: int, table: pa.Table, written_ms: int) -> tuple[AddAction, ...]:
+    """Write sorted rows of one service and day (days since 1970) as data files; the log does not know them yet.
+
+    written_ms: when the youngest of the rows came in, epoch ms; retention counts from it.
+    """
+    rows = table.num_rows
+    pieces = -(-rows // MAX_ROWS)
+    cuts = [rows * piece // pieces for piece in range(pieces + 1)]
+    return tuple(
+        _write_one(where, service, day, table.slice(start, end - start), written_ms) for start, end in pairwise(cuts)
+    )
+
+
+def _write_one(where: fs.FileSystem, service: str, day: int, table: pa.Table, written_ms: int) -> AddAction:
+    iso = date.fromordinal(date(1970, 1, 1).toordinal() + day).isoformat()
+    folder = f"service={service}/day={iso}"
+    path = f"{folder}/part-{uuid.uuid4()}.zstd.parquet"
+    where.create_dir(folder, recursive=True)
+    plain = _filed(table)
+    try:
+        with where.open_output_stream(path) as sink:
+            pq.write_table(
+                plain,
+                sink,
+                compression="zstd",
+                row_group_size=_ROW_GROUP,
+                use_dictionary=[name for name in plain.column_names if name != "sum_ms"],
+                store_schema=False,
+            )
+            size = sink.tell()
+    except OSError:
+        discard(where, [path])
+        raise
+    partition = {"service": service, "day": iso}
+    return AddAction(path, size, partition, written_ms, True, json.dumps(statistics(table)))
+
+
+def _filed(table: pa.Table) -> pa.Table:
+    columns = []
+    for field in FILE_SCHEMA:
+        column = table[field.name]
+        # Dictionaries pass as they are; Parquet writes them as such.
+        columns.append(column if pa.types.is_dictionary(column.type) else column.cast(field.type))
+    fields = [
+        pa.field(field.name, column.type, nullable=False) for field, column in zip(FILE_SCHEMA, columns, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def discard(where: fs.FileSystem, paths: list[str]) -> None:
+    """Delete files that never entered the log; one that stays is found by the vacuum."""
+    for path in paths:
+        try:
+            where.delete_file(path)
+        except OSError:
+            continue
+
+
+def statistics(table: pa.Table) -> dict[str, Any]:
+    """The statistics of a file as Delta's log holds them."""
+    lowest: dict[str, Any] = {}
+    highest: dict[str, Any] = {}
+    for name in _BOUNDED:
+        low, high = bounds(table[name])
+        if isinstance(low, str) and max(len(low), len(high)) > _MAX_BOUND:
+            continue
+        lowest[name], highest[name] = _json(low), _json(high)
+    return {
+        "numRecords": table.num_rows,
+        "minValues": lowest,
+        "maxValues": highest,
+        "nullCount": dict.fromkeys(lowest, 0),
+    }
+
+
+def bounds(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    """The least and the greatest value of a column that is not empty."""
+    if pa.types.is_dictionary(column.type):
+        column = pc.unique(column.unify_dictionaries()).dictionary_decode()
+    found = pc.min_max(column).as_py()
+    return found["min"], found["max"]
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+    return value
+
+
+def check_stored(schema: pa.Schema) -> str | None:
+    """Why a table's schema is not that of a store, or None when it is."""
+    for field in TABLE_SCHEMA:
+        if field.name not in schema.names:
+            return f"it has no column {field.name!r}"
+        if not _alike(schema.field(field.name).type, field.type):
+            return f"its column {field.name!r} is {schema.field(field.name).type}, not {field.type}"
+    return None
+
+
+def _alike(left: pa.DataType, right: pa.DataType) -> bool:
+    if pa.types.is_list(right):
+        return bool((pa.types.is_list(left) or pa.types.is_large_list(left)) and left.value_type == right.value_type)
+    return bool(left == right or (pa.types.is_large_string(left) and pa.types.is_string(right)))

@@ -1,0 +1,50 @@
+"""What goes wrong below a store, said once in the words of `pratique.errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+
+from pratique.errors import DataError, DeniedError, PratiqueError, StorageError, UnavailableError
+
+_DENIED = ("permission denied", "os error 13)", "os error 1)", "read-only file system", "accessdenied", "forbidden")
+_FULL = ("no space left", "os error 28", "disk quota", "os error 122", "file too large")
+_AWAY = ("error sending request", "timed out", "connection", "dns error", "service unavailable")
+
+
+@contextmanager
+def translated(name: str, doing: str) -> Iterator[None]:
+    """Turn what deltalake, Arrow and the system raise into one line about the store.
+
+    The bindings of object stores raise OSError without a number, or DeltaError with a text of many
+    lines, so the text is what there is to tell a full disk from missing rights.
+    """
+    try:
+        yield
+    except PratiqueError:
+        raise
+    except (OSError, DeltaError, pa.ArrowInvalid) as error:
+        raise explain(name, doing, error) from error
+
+
+def explain(name: str, doing: str, error: Exception) -> PratiqueError:
+    """The error of this package that says what `error` means for the store `name`."""
+    text = str(error).lower()
+    if any(sign in text for sign in _FULL):
+        return StorageError(f"store {name!r} cannot be {doing}: the disk is full; what was stored before is intact")
+    if any(sign in text for sign in _DENIED):
+        return DeniedError(f"store {name!r} cannot be {doing}: permission denied; check who owns it")
+    if any(sign in text for sign in _AWAY):
+        return UnavailableError(f"store {name!r} cannot be {doing}: it does not answer: {_brief(error)}")
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is not None:
+        return StorageError(f"store {name!r} cannot be {doing}: {_brief(error)}")
+    return DataError(f"store {name!r} cannot be {doing}: it is damaged, or no store of pratique: {_brief(error)}")
+
+
+def _brief(error: Exception) -> str:
+    """The first lines of a message; a backtrace, colours and what follows are of no use to the user."""
+    text = str(error).partition("   0: ")[0].replace("\x1b[31m↳\x1b[0m", "")
+    return " ".join(text.split())[:200]

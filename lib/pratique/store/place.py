@@ -1,0 +1,104 @@
+"""Where a table lies: a local folder or object storage, as deltalake and Arrow each want to be told."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from deltalake.fs import DeltaStorageHandler
+from pyarrow import fs
+
+from pratique.errors import DataError, DeniedError, UsageError
+
+SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "file")
+_FROM_ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The address of a table. `folder` is set when it is a local one."""
+
+    url: str
+    folder: Path | None
+    options: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, url: str) -> Place:
+        """Read an address: a folder, or scheme://….
+
+        Raises: UsageError when the scheme is not one of SCHEMES.
+        """
+        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", url)
+        if scheme is None:
+            folder = Path(url).absolute()
+            return cls(str(folder), folder, {})
+        if scheme.group(1).lower() not in SCHEMES:
+            raise UsageError(f"store {shown(url)!r} is of no known kind: give a folder or {'://, '.join(SCHEMES)}://")
+        options = {name: value for name, value in os.environ.items() if name.startswith(_FROM_ENVIRONMENT)}
+        return cls(url, None, options)
+
+    @property
+    def name(self) -> str:
+        """The address as it may be printed: without a user or password that it may hold."""
+        return shown(self.url)
+
+    @cached_property
+    def files(self) -> fs.FileSystem:
+        """The files of the table by their relative paths."""
+        if self.folder is not None:
+            return fs.SubTreeFileSystem(str(self.folder), fs.LocalFileSystem())
+        return fs.PyFileSystem(DeltaStorageHandler(self.url, options=self.options))
+
+    def holds_log(self) -> bool:
+        """Whether a table may be there; a local folder that holds other things is refused.
+
+        Raises: DataError when it is a file or a folder of something else; DeniedError.
+        """
+        if self.folder is None:
+            return True
+        try:
+            names = {entry.name for entry in os.scandir(self.folder)}
+            if "_delta_log" in names:
+                return any(
+                    entry.name.endswith((".json", ".parquet")) for entry in os.scandir(self.folder / "_delta_log")
+                )
+        except FileNotFoundError:
+            return False
+        except NotADirectoryError as error:
+            raise DataError(f"store {self.name!r} is a file, not a folder: name the folder of a store") from error
+        except PermissionError as error:
+            raise DeniedError(f"store {self.name!r} cannot be read: permission denied; check who owns it") from error
+        if names:
+            some = min(names)
+            raise DataError(
+                f"folder {self.name!r} is no store: it has no _delta_log but holds {some[:60]!r}: name another folder"
+            )
+        return False
+
+    def settle(self, paths: Iterable[str]) -> None:
+        """Make local files outlast a power failure; object storage does so by itself."""
+        if self.folder is None:
+            return
+        folders: set[Path] = set()
+        for path in paths:
+            _sync(self.folder / path)
+            folders.update(Path(path).parents)
+        for folder in folders:
+            _sync(self.folder / folder)
+
+
+def shown(url: str) -> str:
+    """An address without the user and password that it may hold."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
