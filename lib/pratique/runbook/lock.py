@@ -1,0 +1,118 @@
+"""One run per service at a time: a lock that says who holds it, and that no dead process can keep."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from pratique.errors import BusyError, DeniedError
+from pratique.ledger.entry import stamp
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock, from where, for which run and why."""
+
+    who: str
+    host: str
+    pid: int
+    run: str
+    reason: str
+    since: str
+
+    def __str__(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return f"run {self.run!r} of {self.who}{why}, process {self.pid} on {self.host}, since {self.since[:19]}Z"
+
+
+class Lock:
+    """A service's lock: `flock` on a file, which the kernel gives back when its holder dies.
+
+    The file's text names the holder. It is emptied on release, so that text without a lock is the name
+    of a holder that died.
+    """
+
+    def __init__(self, state_dir: Path, service: str) -> None:
+        """Name the lock; nothing is written before it is taken."""
+        self.path = state_dir / "locks" / f"{service}.lock"
+        self._service = service
+        self._file: IO[str] | None = None
+
+    def take(self, *, who: str, run: str, reason: str) -> Holder | None:
+        """Take it and return None, or return the dead holder that it was taken over from.
+
+        Raises: BusyError naming the holder, DeniedError.
+        """
+        file = self._open()
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = _read(file) or "a run that is just starting"
+            file.close()
+            raise BusyError(f"{self._service} is held by {held}: wait, or end that run first") from None
+        dead = _read(file)
+        mine = Holder(who, socket.gethostname(), os.getpid(), run, reason, stamp(datetime.now(UTC)))
+        _write(file, json.dumps(asdict(mine)))
+        self._file = file
+        return dead
+
+    def release(self) -> None:
+        """Give it back; giving it back twice is no error."""
+        if self._file is not None:
+            _write(self._file, "")
+            self._file.close()
+            self._file = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds it."""
+        return self._file is not None
+
+    def holder(self) -> Holder | None:
+        """Who holds it now, without taking it; None when it is free."""
+        return self._look(taken=True)
+
+    def abandoned(self) -> Holder | None:
+        """Who held it and died; None when nobody did."""
+        return self._look(taken=False)
+
+    def _look(self, *, taken: bool) -> Holder | None:
+        try:
+            file = self.path.open(encoding="utf-8")
+        except OSError:
+            return None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _read(file) if taken else None
+            return None if taken else _read(file)
+
+    def _open(self) -> IO[str]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return self.path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise DeniedError(f"lock {str(self.path)!r} cannot be opened: {error.strerror}") from error
+
+
+def _write(file: IO[str], text: str) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _read(file: IO[str]) -> Holder | None:
+    file.seek(0)
+    try:
+        return Holder(**json.loads(file.read()))
+    except (ValueError, TypeError):
+        return None

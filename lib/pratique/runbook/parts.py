@@ -1,0 +1,69 @@
+"""The parts that a service file names: which runtime, balancer, store and collector a run works with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pratique.balancer.base import Balancer
+from pratique.config import Config
+from pratique.errors import UnavailableError
+from pratique.release.model import Release
+from pratique.runtime.base import Runtime
+from pratique.store.base import Store
+
+if TYPE_CHECKING:
+    from pratique.telemetry.collector import CollectorStatus
+
+FRESH_S = 5.0
+"""A collector writes its status about every second; one older than this is that of a dead one."""
+
+
+def make_runtime(config: Config, service: str) -> Runtime:
+    """Where the service's releases run."""
+    from pratique.runtime.process import ProcessRuntime  # noqa: PLC0415 - psutil
+
+    return ProcessRuntime(config.service(service).runtime, config.state_dir, config.path("."))
+
+
+def make_balancer(config: Config, service: str) -> Balancer:
+    """Who gives the service its traffic."""
+    from pratique.balancer.embedded import EmbeddedBalancer  # noqa: PLC0415 - an HTTP client
+
+    return EmbeddedBalancer(config.service(service).balancer)
+
+
+def make_store(config: Config) -> Store:
+    """Where the service's rollups are kept.
+
+    Raises: DeniedError, UnavailableError.
+    """
+    from pratique.store import open_store  # noqa: PLC0415 - duckdb
+
+    url = config.store.url
+    return open_store(url if "://" in url else str(config.path(url)), retention_days=config.store.retention_days)
+
+
+def find_release(config: Config, service: str, revision: str) -> Release:
+    """The release of a revision, with its digest.
+
+    Raises: MissingError when there is none.
+    """
+    from pratique.release import load_release  # noqa: PLC0415 - hashes a directory
+
+    return load_release(service, revision, config.service(service).runtime, config.path("."))
+
+
+def require_collector(config: Config) -> CollectorStatus:
+    """The status of the collector.
+
+    Raises: UnavailableError when it is dead: without it a canary would be judged on nothing.
+    """
+    from pratique.telemetry.collector import collector_status  # noqa: PLC0415 - pyarrow
+
+    status = collector_status(config.state_dir)
+    if status is None or (datetime.now(UTC) - status.updated_at).total_seconds() > FRESH_S:
+        raise UnavailableError(
+            "the collector does not run, so that nothing is measured: start it with: pratique up, or pratique collect"
+        )
+    return status

@@ -1,0 +1,256 @@
+"""One run of a runbook: its steps, each done once, and undone in reverse when one of them fails."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pratique.config import Config, check_name
+from pratique.errors import PratiqueError, UnavailableError, UsageError
+from pratique.ledger import Ledger, current_user, open_ledger
+from pratique.runbook.guardian import Guardian
+from pratique.runbook.interrupt import Interrupted, Interrupts
+from pratique.runbook.journal import Journal
+from pratique.runbook.lock import Holder, Lock
+from pratique.runbook.steps import Data, Step
+
+STOPPED = 130
+"""Exit status of a run that a person or a signal stopped, as a shell gives it for Ctrl-C."""
+
+
+def say(text: str) -> None:
+    """One line of plain text, at once, so that it shows in a notebook, a log and a terminal alike."""
+    print(text, flush=True)  # noqa: T201 - this is the runbook's voice
+
+
+class Run:
+    """A run: an id, a folder with its journal, the service's lock, and the steps.
+
+    Opened again with the same id it goes on: steps that were done are not done again.
+    """
+
+    def __init__(
+        self, config: Config, service: str, run_id: str, *, who: str = "", why: str = "", dry_run: bool = False
+    ) -> None:
+        """Name the run; nothing is written before `open`."""
+        self.config = config
+        self.service = service
+        self.id = check_name("run id", run_id)
+        self.who = who or current_user()
+        self.why = why
+        self.dry_run = dry_run
+        self.ledger: Ledger = open_ledger(config)
+        self.folder: Path = config.state_dir / "runs" / run_id
+        self.journal = Journal(self.folder / "journal.jsonl")
+        self.lock = Lock(config.state_dir, service)
+        self.steps: dict[str, Step] = {}
+        self.on_failure: Callable[[Exception], None] = lambda _: None
+        self._interrupts = Interrupts(self.abort)
+        self._guardian: Guardian | None = None
+        self._deadline: datetime | None = None
+
+    # -- open and close
+
+    def open(self, identity: Data, *, deadline: timedelta) -> Holder | None:
+        """Take the lock and begin, or go on where the same run id was left.
+
+        identity: what the run is of; the same id with another one is refused.
+        Returns: the dead holder whose lock was taken over, if any.
+        Raises: BusyError, UsageError.
+        """
+        dead = self.lock.take(who=self.who, run=self.id, reason=self.why)
+        try:
+            self._begin(identity, deadline)
+            self._guardian = Guardian(self.folder)
+        except BaseException:
+            self.lock.release()
+            raise
+        self._interrupts.install()
+        atexit.register(self.abort, "the process ended")
+        return dead
+
+    def _begin(self, identity: Data, deadline: timedelta) -> None:
+        lines = self.journal.lines()
+        if not lines:
+            self.journal.append("opened", data=identity)
+        else:
+            opened = self.journal.first("opened").data
+            changed = [key for key, value in identity.items() if opened.get(key) != value]
+            if changed:
+                raise UsageError(
+                    f"run {self.id!r} was opened with {changed[0]} {opened.get(changed[0])!r}, not {identity[changed[0]]!r}: give a new run_id"
+                )
+            self.journal.append("resumed", data={"who": self.who, "why": self.why})
+        self._deadline = self._attempt_began() + deadline
+
+    def _attempt_began(self) -> datetime:
+        """When the present attempt was opened: an attempt ends with "ended", not with the death of a process."""
+        began = None
+        for line in self.journal.lines():
+            if line.event == "ended":
+                began = None
+            elif began is None and line.event in {"opened", "resumed"}:
+                began = line.time
+        return began or datetime.now(UTC)
+
+    def close(self, outcome: Data) -> None:
+        """End the run: the journal's last line, the lock, the guardian, the signals."""
+        if self.lock.held:
+            self.journal.append("ended", data=outcome)
+            self.lock.release()
+        if self._guardian is not None:
+            self._guardian.dismiss()
+            self._guardian = None
+        self._interrupts.remove()
+        atexit.unregister(self.abort)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier process worked at this run id."""
+        return any(line.event == "resumed" for line in self.journal.lines())
+
+    @property
+    def ended(self) -> Data | None:
+        """How the run ended; None while it has not."""
+        lines = [line for line in self.journal.lines() if line.event in {"opened", "resumed", "ended"}]
+        return lines[-1].data if lines and lines[-1].event == "ended" else None
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the run's deadline; at least 0."""
+        return max(0.0, (self._deadline - datetime.now(UTC)).total_seconds()) if self._deadline else float("inf")
+
+    # -- steps
+
+    def perform(self, step: Step) -> Data:
+        """Do a step, unless this run id did it before; undo everything when it fails.
+
+        Returns: what the step left, now or then.
+        Raises: what the step raised, after everything is undone and recorded.
+        """
+        self.steps.setdefault(step.name, step)
+        known = self.journal.data(step.name)
+        if self.dry_run:
+            self._tell_effects(step, known)
+            return known
+        if self._is_done(step, known):
+            say(f"{step.name}: done before in run {self.id!r}; not done again")
+            return known
+        if not self.lock.held:
+            raise UsageError(f"run {self.id!r} has ended: run the notebook from its first cell, with a new run_id")
+        return self._do(step)
+
+    def note(self, step: str, data: Data) -> None:
+        """Write down what a step at work would need, were it interrupted."""
+        self.journal.append("noted", step, data)
+
+    def _is_done(self, step: Step, known: Data) -> bool:
+        return self.journal.state(step.name) == "done" and (not self.lock.held or step.holds(known))
+
+    def _tell_effects(self, step: Step, known: Data) -> None:
+        say(f"{step.name}: would {step.does}")
+        for effect in step.effects(known):
+            say(f"    {effect}")
+
+    def _do(self, step: Step) -> Data:
+        interrupted = self.journal.state(step.name) == "begun"
+        say(f"{step.name}: {step.does}" + (" (begun before: going on)" if interrupted else ""))
+        try:
+            with self._interrupts.working():
+                if not interrupted:
+                    self.journal.append("begun", step.name)
+                data = step.do(self.journal.data(step.name) if interrupted else {})
+                self.journal.append("done", step.name, data)
+                self._record("done", step.name)
+        except BaseException as error:
+            raise self._failed(step, error) from error
+        return data
+
+    def require_time(self) -> None:
+        """Raises: UnavailableError when the run's deadline has passed."""
+        if self.left_s == 0:
+            raise UnavailableError(
+                f"the deadline of run {self.id!r} has passed: give a longer deadline_min and a new run_id"
+            )
+
+    # -- failing
+
+    def _failed(self, step: Step, error: BaseException) -> Exception:
+        with self._interrupts.shielded():
+            reason = describe(error)
+            self.journal.append("failed", step.name, {"reason": reason})
+            self._record("failed", step.name, reason)
+            return self._end_undone(f"{step.name} failed: {reason}", error)
+
+    def abort(self, reason: str) -> None:
+        """End a run that is between steps: undo everything and record it. Ended already is no error."""
+        if self.lock.held:
+            with self._interrupts.shielded():
+                self.journal.append("cancelled", data={"reason": reason})
+                self._end_undone(reason, StoppedError(f"run {self.id!r} was stopped: {reason}"))
+
+    def _end_undone(self, reason: str, error: BaseException) -> Exception:
+        problems = self._undo(reason)
+        if problems:
+            told: Exception = UnavailableError(f"{reason}; and it could not be undone: {'; '.join(problems)}")
+        elif isinstance(error, Exception):
+            told = error
+        else:
+            told = StoppedError(f"run {self.id!r} was stopped: {reason}")
+        self.on_failure(told)
+        return told
+
+    def _undo(self, reason: str) -> list[str]:
+        """Undo every step that was begun, last first, each even when another cannot be; return the problems."""
+        steps = self._to_undo()
+        if steps:
+            say(f"undoing: {reason}")
+            self.journal.append("undoing", data={"reason": reason})
+        return [problem for step in steps if (problem := self._undo_step(step))]
+
+    def _to_undo(self) -> Sequence[Step]:
+        order: dict[str, None] = {}
+        for line in self.journal.lines():
+            if line.event == "begun":
+                order[line.step] = None
+            elif line.event == "undone":
+                order.pop(line.step, None)
+            elif line.event == "done" and self.steps[line.step].final:
+                order.clear()
+        return [self.steps[name] for name in reversed(order)]
+
+    def _undo_step(self, step: Step) -> str | None:
+        try:
+            if step.undo is not None:
+                say(f"undoing {step.name}")
+                step.undo(self.journal.data(step.name))
+        except Exception as error:  # noqa: BLE001 - the others must be undone all the same; this one is told
+            self._record("not undone", step.name, describe(error))
+            return f"{step.name}: {describe(error)}"
+        self.journal.append("undone", step.name)
+        self._record("undone", step.name)
+        return None
+
+    def _record(self, event: str, step: str, reason: str = "") -> None:
+        data: dict[str, Any] = {"step": step, "event": event} | ({"reason": reason} if reason else {})
+        self.ledger.append("step", self.service, who=self.who, why=self.why, run=self.id, data=data)
+
+
+class StoppedError(PratiqueError):
+    """A person or a signal stopped the run; what it had done is undone."""
+
+    exit_status = STOPPED
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, Interrupted):
+        return "the process was told to end (SIGTERM)"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted by a person"
+    if isinstance(error, PratiqueError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]

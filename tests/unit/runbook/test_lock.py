@@ -1,0 +1,60 @@
+import multiprocessing
+import os
+
+import pytest
+
+from pratique.errors import BusyError
+from pratique.runbook.lock import Lock
+
+
+def _take_and_die(path):
+    Lock(path, "shop").take(who="bob", run="dead", reason="hotfix")
+    os._exit(9)
+
+
+def test_the_second_is_told_who_holds_it_and_why(tmp_path):
+    first, second = Lock(tmp_path, "shop"), Lock(tmp_path, "shop")
+    assert first.take(who="ann", run="one", reason="release of r2") is None
+    assert second.holder().run == "one"
+    with pytest.raises(BusyError, match=rf"run 'one' of ann \(release of r2\), process {os.getpid()} on "):
+        second.take(who="bob", run="two", reason="")
+    assert first.held
+    assert not second.held
+    first.release()
+
+
+def test_another_service_is_free(tmp_path):
+    first, other = Lock(tmp_path, "shop"), Lock(tmp_path, "cart")
+    first.take(who="ann", run="one", reason="")
+    assert other.take(who="ann", run="two", reason="") is None
+    first.release()
+    other.release()
+
+
+def test_released_it_is_free_and_forgotten(tmp_path):
+    first, second = Lock(tmp_path, "shop"), Lock(tmp_path, "shop")
+    first.take(who="ann", run="one", reason="")
+    first.release()
+    first.release()
+    assert second.holder() is None
+    assert second.abandoned() is None
+    assert second.take(who="bob", run="two", reason="") is None
+    second.release()
+
+
+def test_the_lock_of_a_dead_process_is_taken_over_and_said_so(tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=_take_and_die, args=(tmp_path,))
+    process.start()
+    process.join()
+    lock = Lock(tmp_path, "shop")
+    assert lock.holder() is None
+    assert lock.abandoned().run == "dead"
+    dead = lock.take(who="ann", run="one", reason="")
+    assert (dead.who, dead.run, dead.reason) == ("bob", "dead", "hotfix")
+    lock.release()
+
+
+def test_looking_leaves_no_trace(tmp_path):
+    assert Lock(tmp_path / "state", "shop").holder() is None
+    assert Lock(tmp_path / "state", "shop").abandoned() is None
+    assert not (tmp_path / "state").exists()
