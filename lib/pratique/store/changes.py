@@ -29,7 +29,7 @@ class Part:
 
     def concerns(self, file: StoredFile) -> bool:
         """Whether a file may hold one of the keys."""
-        return file.service == self.service and file.day == self.day and file.may_hold(self.bounds)
+        return file.partition == (self.service, self.day) and file.may_hold(self.bounds)
 
 
 @dataclass

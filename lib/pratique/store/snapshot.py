@@ -13,6 +13,8 @@ from deltalake import DeltaTable
 from deltalake.transaction import RemoveAction
 
 Bounds = dict[str, tuple[Any, Any]]
+Partition = tuple[str, int]
+"""A service and a day, in days since 1970."""
 
 _UNBOUNDED = (None, None)
 
@@ -32,6 +34,11 @@ class StoredFile:
     size: int
     written_ms: int
     bounds: Bounds
+
+    @property
+    def partition(self) -> Partition:
+        """The service and day whose rows it holds."""
+        return self.service, self.day
 
     def may_hold(self, asked: Bounds) -> bool:
         """Whether rows within bounds may be in the file: those (closed) of each column asked for."""
