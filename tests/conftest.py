@@ -4,7 +4,10 @@ import os
 import time
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("pratique", deadline=None, derandomize=True)
+settings.load_profile("pratique")
 os.environ["TZ"] = "UTC"
 time.tzset()
 

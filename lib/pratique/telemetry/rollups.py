@@ -9,8 +9,14 @@ the sparse latency histogram, parallel lists sorted by bucket; bucket i holds du
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from pratique.telemetry.buckets import LOWEST, buckets_of
 
 SCHEMA = pa.schema(
     [
@@ -29,6 +35,8 @@ SCHEMA = pa.schema(
     ]
 )
 KEY = ("window", "service", "revision", "action", "code", "host", "source")
+_BUCKETS = 1024
+"""More than the distinct buckets there are, so that (row, bucket) packs into one integer."""
 
 
 @dataclass(frozen=True)
@@ -46,5 +54,114 @@ class Rollups:
         """No rows."""
         return cls(SCHEMA.empty_table())
 
+    @classmethod
+    def from_events(cls, events: pa.Table, *, window_s: int) -> Rollups:
+        """Roll events up.
+
+        events: columns `time_ms` (int64, UTC epoch), service, revision, action, host, source (strings,
+        dictionary-encoded or not), code (int16) and `duration_ms` (float64; null or negative: not timed).
+        """
+        if not events.num_rows:
+            return cls.empty()
+        span = window_s * 1000
+        window = events["time_ms"].to_numpy() // span * span
+        timed = pc.fill_null(events["duration_ms"], -1.0).to_numpy()
+        keys = {name: events[name] for name in KEY if name != "window"}
+        keys["window"] = pa.array(window).cast(pa.timestamp("ms")).cast(pa.timestamp("ms", tz="UTC"))
+        row, table = _groups(keys)
+        known = timed >= 0
+        sums = np.bincount(row[known], weights=timed[known], minlength=len(table))
+        parts = _Histogram(row[known], buckets_of(timed[known]), np.ones(int(known.sum()), np.int64))
+        return cls(_assemble(table, np.bincount(row, minlength=len(table)), sums, parts, window_s))
+
+    def merge(self, other: Rollups) -> Rollups:
+        """Add rows of equal KEY up, exactly; the order of merging does not matter.
+
+        Both sides must have windows of one length; their `window_s` is kept per row otherwise.
+        """
+        both = pa.concat_tables([_plain(self.table), _plain(other.table)]).combine_chunks()
+        if not both.num_rows:
+            return Rollups.empty()
+        row, table = _groups({name: both[name] for name in KEY})
+        n = np.zeros(len(table), np.int64)
+        np.add.at(n, row, both["n"].to_numpy())
+        sums = np.bincount(row, weights=both["sum_ms"].to_numpy(), minlength=len(table))
+        lengths = pc.list_value_length(both["bucket"]).to_numpy()
+        parts = _Histogram(
+            np.repeat(row, lengths),
+            pc.list_flatten(both["bucket"]).to_numpy(),
+            pc.list_flatten(both["count"]).to_numpy(),
+        )
+        width = np.zeros(len(table), np.int32)
+        width[row] = both["window_s"].to_numpy()
+        return Rollups(_assemble(table, n, sums, parts, width))
+
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+
+@dataclass(frozen=True)
+class _Histogram:
+    """Counts by (row of the result, bucket), not yet summed; three arrays of one length."""
+
+    row: npt.NDArray[np.int64]
+    bucket: npt.NDArray[np.int16]
+    count: npt.NDArray[np.int64]
+
+    def lists(self, rows: int) -> tuple[pa.Array, pa.Array]:
+        packed = self.row.astype(np.int64) * _BUCKETS + (self.bucket.astype(np.int64) - LOWEST)
+        found, inverse = np.unique(packed, return_inverse=True)
+        counts = np.zeros(len(found), np.int64)
+        np.add.at(counts, inverse, self.count)
+        owner = found // _BUCKETS
+        offsets = np.searchsorted(owner, np.arange(rows + 1)).astype(np.int32)
+        buckets = (found % _BUCKETS + LOWEST).astype(np.int16)
+        return pa.ListArray.from_arrays(offsets, buckets), pa.ListArray.from_arrays(offsets, counts)
+
+
+def _groups(keys: dict[str, Any]) -> tuple[npt.NDArray[np.int64], pa.Table]:
+    """The group of each row, and the table of the distinct keys, in order of the keys."""
+    row = np.zeros(len(keys[KEY[0]]), np.int64)
+    first = row
+    for name in KEY:
+        codes, size = _codes(keys[name])
+        # packed anew after each column, so that the product of the sizes never overflows
+        _, first, row = np.unique(row * size + codes, return_index=True, return_inverse=True)
+    return row, pa.table({name: _decoded(keys[name], first) for name in KEY})
+
+
+def _codes(column: Any) -> tuple[npt.NDArray[np.int64], int]:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    values = encoded.dictionary
+    rank = np.empty(len(values), np.int64)
+    rank[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
+    return rank[encoded.indices.to_numpy(zero_copy_only=False)], max(len(values), 1)
+
+
+def _decoded(column: Any, rows: npt.NDArray[np.int64]) -> Any:
+    taken = column.take(pa.array(rows))
+    return taken.cast(pa.string()) if pa.types.is_dictionary(taken.type) else taken
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    return table.select(SCHEMA.names).cast(SCHEMA)
+
+
+def _assemble(
+    keys: pa.Table,
+    n: npt.NDArray[np.int64],
+    sum_ms: npt.NDArray[np.float64],
+    parts: _Histogram,
+    window_s: int | npt.NDArray[np.int32],
+) -> pa.Table:
+    bucket, count = parts.lists(keys.num_rows)
+    width = np.broadcast_to(np.asarray(window_s, np.int32), keys.num_rows)
+    columns = {name: keys[name] for name in KEY} | {
+        "window_s": pa.array(width),
+        "n": pa.array(n.astype(np.int64)),
+        "sum_ms": pa.array(sum_ms),
+        "bucket": bucket,
+        "count": count,
+    }
+    return pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)

@@ -1,0 +1,79 @@
+"""From a path to an action: the route as the service's owner thinks of it, never a raw path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from pratique.config import ActionRule
+
+OTHER = "other"
+MAX_DEFAULT_ACTIONS = 200
+"""Raw paths have no bound; without rules of the owner's own, actions beyond these fold into OTHER."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# a segment that looks like an identifier: digits, hex, a UUID, or longer than a word of a route
+_IDENTIFIER = re.compile(r"^(?:.*\d.*|[0-9a-fA-F-]{8,}|.{33,})$", re.DOTALL)
+_SAFE = re.compile(r"^[A-Za-z0-9._~-]*$")
+
+
+class Actions:
+    """Map (method, path) to an action by the service's rules, first match wins.
+
+    With rules, what none of them takes is OTHER. Without, the first two segments stand for the path,
+    identifiers become {id}, and what comes after MAX_DEFAULT_ACTIONS distinct actions is OTHER.
+    """
+
+    def __init__(self, rules: Sequence[ActionRule] = ()) -> None:
+        self._rules = [(rule.method.upper(), _pattern(rule.path), _name(rule)) for rule in rules]
+        self._seen: set[str] = set()
+        self._cached = lru_cache(maxsize=65536)(self._find)
+
+    def action(self, method: str, path: str) -> str:
+        """The action of a request; method and path as they stand in the request line, query and all."""
+        bare = path.split("?", 1)[0].split("#", 1)[0]
+        if len(bare) > 2048:
+            return OTHER
+        return self._cached(method.upper(), bare)
+
+    def _find(self, method: str, path: str) -> str:
+        if self._rules:
+            return self._by_rule(method, path)
+        name = _default(method, path)
+        if name not in self._seen:
+            if len(self._seen) >= MAX_DEFAULT_ACTIONS:
+                return OTHER
+            self._seen.add(name)
+        return name
+
+    def _by_rule(self, method: str, path: str) -> str:
+        for wanted, pattern, name in self._rules:
+            if wanted in ("*", method) and pattern.fullmatch(path):
+                return name
+        return OTHER
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"(\{[^}]*\})", template)
+    return re.compile("".join(_part(part) for part in parts))
+
+
+def _part(part: str) -> str:
+    if not part.startswith("{"):
+        return re.escape(part)
+    return ".*" if part.endswith("...}") else "[^/]+"
+
+
+def _name(rule: ActionRule) -> str:
+    if rule.action is not None:
+        return rule.action
+    return rule.path if rule.method == "*" else f"{rule.method.upper()} {rule.path}"
+
+
+def _default(method: str, path: str) -> str:
+    if method not in METHODS or not path.startswith("/"):
+        return OTHER
+    segments = [part for part in path.split("/") if part][:2]
+    folded = ["{id}" if _IDENTIFIER.match(part) or not _SAFE.match(part) else part for part in segments]
+    return f"{method} /{'/'.join(folded)}"

@@ -1,0 +1,60 @@
+"""Latency buckets: OpenTelemetry's exponential histogram at scale 4.
+
+Bucket i holds durations in [2^(i/16), 2^((i+1)/16)) ms: 4.4 % wide. Source: OpenTelemetry specification,
+metrics data model, ExponentialHistogram (there the upper bound belongs to the bucket; here the lower does).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+PER_DOUBLING = 16
+LOWEST = -160
+"""The bucket of everything below 2^-10 ms, 0 ms included: balancers write timers in whole milliseconds."""
+HIGHEST = 511
+"""The bucket of everything from 2^31.9 ms (46 days) on."""
+
+
+def bucket_of(duration_ms: float) -> int:
+    """The bucket of one duration in ms, which must not be negative."""
+    if duration_ms <= 0:
+        return LOWEST
+    guess = math.floor(math.log2(duration_ms) * PER_DOUBLING)
+    guess += (duration_ms >= lower_ms(guess + 1)) - (duration_ms < lower_ms(guess))
+    return min(max(guess, LOWEST), HIGHEST)
+
+
+def buckets_of(duration_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
+    """The buckets of an array of durations in ms, none of them negative; as `bucket_of` one by one."""
+    with np.errstate(divide="ignore"):
+        guess = np.floor(np.log2(duration_ms) * PER_DOUBLING)
+    guess = np.clip(guess, LOWEST, HIGHEST)
+    guess += (duration_ms >= np.exp2((guess + 1) / PER_DOUBLING)).astype(float)
+    guess -= (duration_ms < np.exp2(guess / PER_DOUBLING)).astype(float)
+    return np.clip(guess, LOWEST, HIGHEST).astype(np.int16)
+
+
+def lower_ms(bucket: int) -> float:
+    """The lower bound of a bucket in ms, which belongs to it."""
+    return float(2.0 ** (bucket / PER_DOUBLING))
+
+
+def upper_ms(bucket: int) -> float:
+    """The upper bound of a bucket in ms, which belongs to the next."""
+    return lower_ms(bucket + 1)
+
+
+def quantile_ms(buckets: npt.ArrayLike, counts: npt.ArrayLike, quantile: float) -> float | None:
+    """The upper bound of the bucket in which a quantile lies; None of an empty histogram.
+
+    buckets: sorted; counts: as long. quantile: share from 0 to 1.
+    """
+    found = np.asarray(counts)
+    total = int(found.sum())
+    if not total:
+        return None
+    index = int(np.searchsorted(np.cumsum(found), quantile * total, side="left"))
+    return upper_ms(int(np.asarray(buckets)[min(index, len(found) - 1)]))
