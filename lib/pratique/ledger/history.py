@@ -2,7 +2,8 @@
 
 A release is told by entries of kind "release": `event` in their data is "started", "resumed" or "ended"
 (with `outcome`, `verdict`, `reason`, `exit_status`), or "first" for a revision put in place without a
-comparison. Shares are told by "weight" and "lapse": `shares` in their data, revision → share from 0 to 1.
+comparison. Shares are told by "weight" and "lapse": `shares` in their data, revision → share from 0 to 1;
+a lapse that was found later has its time in `since`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def releases_of(entries: Sequence[Entry]) -> list[ReleaseRecord]:
         event = entry.data.get("event") if entry.kind == "release" else None
         if event in {"started", "first"} and key not in found:
             found[key] = _started(entry)
-        elif event == "resumed" and key in found:
+        elif event in {"started", "resumed"} and key in found:
             found[key] = replace(found[key], end=None, outcome="unfinished")
         elif event == "ended" and key in found:
             found[key] = _ended(found[key], entry)
@@ -89,9 +90,14 @@ def weights_of(
     entries: Sequence[Entry], start: datetime | None, end: datetime | None
 ) -> list[tuple[datetime, dict[str, float]]]:
     """The changes in [start, end), led by the one in force at `start`."""
-    changes = [(entry.time, dict(entry.data["shares"])) for entry in entries if "shares" in entry.data]
+    changes = [(_since(entry), dict(entry.data["shares"])) for entry in entries if "shares" in entry.data]
+    changes.sort(key=lambda change: change[0])
     before = [change for change in changes if start is not None and change[0] < start]
     inside = [
         change for change in changes if (start is None or change[0] >= start) and (end is None or change[0] < end)
     ]
     return before[-1:] + inside
+
+
+def _since(entry: Entry) -> datetime:
+    return datetime.fromisoformat(entry.data["since"]) if "since" in entry.data else entry.time

@@ -77,10 +77,8 @@ def _pidfd(pid: int) -> int | None:
 
 
 def _was_undoing(folder: Path) -> bool:
-    events = [
-        line.event for line in Journal(folder / "journal.jsonl").lines() if line.event not in {"undone", "failed"}
-    ]
-    return bool(events) and events[-1] in {"undoing", "cancelled"}
+    events = [line.event for line in Journal(folder / "journal.jsonl").lines() if line.event != "undone"]
+    return bool(events) and events[-1] in {"undoing", "cancelled", "failed"}
 
 
 def _undo(folder: Path, run_pid: int, reason: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pratique.balancer.base import Balancer
 from pratique.config import Config
 from pratique.errors import UnavailableError
+from pratique.ledger.entry import canonical
 from pratique.release.model import Release
 from pratique.runtime.base import Runtime
 from pratique.store.base import Store
@@ -52,6 +54,12 @@ def find_release(config: Config, service: str, revision: str) -> Release:
     from pratique.release import load_release  # noqa: PLC0415 - hashes a directory
 
     return load_release(service, revision, config.service(service).runtime, config.path("."))
+
+
+def configuration_digest(release: Release) -> str:
+    """The digest of what is put into a release: its command, and its environment by reference."""
+    content = canonical({"command": list(release.command), "env": release.env})
+    return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
 def require_collector(config: Config) -> CollectorStatus:

@@ -6,16 +6,18 @@ import atexit
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from pratique.config import Config, check_name
 from pratique.errors import PratiqueError, UnavailableError, UsageError
-from pratique.ledger import Ledger, current_user, open_ledger
+from pratique.ledger import Entry, Ledger, current_user, open_ledger
 from pratique.runbook.guardian import Guardian
 from pratique.runbook.interrupt import Interrupted, Interrupts
 from pratique.runbook.journal import Journal
 from pratique.runbook.lock import Holder, Lock
 from pratique.runbook.steps import Data, Step
+
+Result = TypeVar("Result")
 
 STOPPED = 130
 """Exit status of a run that a person or a signal stopped, as a shell gives it for Ctrl-C."""
@@ -54,16 +56,17 @@ class Run:
 
     # -- open and close
 
-    def open(self, identity: Data, *, deadline: timedelta) -> Holder | None:
+    def open(self, identity: Data, *, context: Data, deadline: timedelta) -> Holder | None:
         """Take the lock and begin, or go on where the same run id was left.
 
-        identity: what the run is of; the same id with another one is refused.
+        identity: what the run is of; the same id with another one is refused. context: whatever else
+            another process needs to undo it. deadline: for the whole run, from its beginning.
         Returns: the dead holder whose lock was taken over, if any.
         Raises: BusyError, UsageError.
         """
-        dead = self.lock.take(who=self.who, run=self.id, reason=self.why)
+        dead = self.attach()
         try:
-            self._begin(identity, deadline)
+            self._begin(identity, context, deadline)
             self._guardian = Guardian(self.folder)
         except BaseException:
             self.lock.release()
@@ -72,10 +75,16 @@ class Run:
         atexit.register(self.abort, "the process ended")
         return dead
 
-    def _begin(self, identity: Data, deadline: timedelta) -> None:
+    def attach(self) -> Holder | None:
+        """Take the lock only: to end a run that another process left behind."""
+        dead = self.lock.take(who=self.who, run=self.id, reason=self.why)
+        self.enter("lock", {"event": "taken"} | ({"taken_over_from": str(dead)} if dead else {}))
+        return dead
+
+    def _begin(self, identity: Data, context: Data, deadline: timedelta) -> None:
         lines = self.journal.lines()
         if not lines:
-            self.journal.append("opened", data=identity)
+            self.journal.append("opened", data={**identity, "context": context})
         else:
             opened = self.journal.first("opened").data
             changed = [key for key, value in identity.items() if opened.get(key) != value]
@@ -100,6 +109,7 @@ class Run:
         """End the run: the journal's last line, the lock, the guardian, the signals."""
         if self.lock.held:
             self.journal.append("ended", data=outcome)
+            self.enter("lock", {"event": "released"})
             self.lock.release()
         if self._guardian is not None:
             self._guardian.dismiss()
@@ -125,23 +135,23 @@ class Run:
 
     # -- steps
 
-    def perform(self, step: Step) -> Data:
+    def perform(self, name: str) -> Data:
         """Do a step, unless this run id did it before; undo everything when it fails.
 
         Returns: what the step left, now or then.
         Raises: what the step raised, after everything is undone and recorded.
         """
-        self.steps.setdefault(step.name, step)
-        known = self.journal.data(step.name)
+        step = self.steps[name]
+        known = self.journal.data(name)
         if self.dry_run:
-            self._tell_effects(step, known)
-            return known
-        if self._is_done(step, known):
+            self._tell_effects(step)
+            return {}
+        if self.guarded(name, lambda: self._is_done(step, known)):
             say(f"{step.name}: done before in run {self.id!r}; not done again")
             return known
         if not self.lock.held:
             raise UsageError(f"run {self.id!r} has ended: run the notebook from its first cell, with a new run_id")
-        return self._do(step)
+        return self.guarded(name, lambda: self._do(step))
 
     def note(self, step: str, data: Data) -> None:
         """Write down what a step at work would need, were it interrupted."""
@@ -150,23 +160,32 @@ class Run:
     def _is_done(self, step: Step, known: Data) -> bool:
         return self.journal.state(step.name) == "done" and (not self.lock.held or step.holds(known))
 
-    def _tell_effects(self, step: Step, known: Data) -> None:
+    def _tell_effects(self, step: Step) -> None:
         say(f"{step.name}: would {step.does}")
-        for effect in step.effects(known):
+        for effect in step.effects():
             say(f"    {effect}")
+
+    def guarded(self, name: str, work: Callable[[], Result]) -> Result:
+        """Do a part of a step; when it fails or is interrupted, everything is undone and recorded.
+
+        Raises: what `work` raised; StoppedError when it was interrupted.
+        """
+        if not self.lock.held:
+            return work()
+        try:
+            with self._interrupts.working():
+                return work()
+        except BaseException as error:
+            raise self._failed(name, error) from error
 
     def _do(self, step: Step) -> Data:
         interrupted = self.journal.state(step.name) == "begun"
         say(f"{step.name}: {step.does}" + (" (begun before: going on)" if interrupted else ""))
-        try:
-            with self._interrupts.working():
-                if not interrupted:
-                    self.journal.append("begun", step.name)
-                data = step.do(self.journal.data(step.name) if interrupted else {})
-                self.journal.append("done", step.name, data)
-                self._record("done", step.name)
-        except BaseException as error:
-            raise self._failed(step, error) from error
+        if not interrupted:
+            self.journal.append("begun", step.name)
+        data = step.do(self.journal.data(step.name) if interrupted else {})
+        self.journal.append("done", step.name, data)
+        self._record("done", step.name)
         return data
 
     def require_time(self) -> None:
@@ -178,12 +197,12 @@ class Run:
 
     # -- failing
 
-    def _failed(self, step: Step, error: BaseException) -> Exception:
+    def _failed(self, name: str, error: BaseException) -> Exception:
         with self._interrupts.shielded():
             reason = describe(error)
-            self.journal.append("failed", step.name, {"reason": reason})
-            self._record("failed", step.name, reason)
-            return self._end_undone(f"{step.name} failed: {reason}", error)
+            self.journal.append("failed", name, {"reason": reason})
+            self._record("failed", name, reason)
+            return self._end_undone(f"{name} failed: {reason}", error)
 
     def abort(self, reason: str) -> None:
         """End a run that is between steps: undo everything and record it. Ended already is no error."""
@@ -224,9 +243,7 @@ class Run:
 
     def _undo_step(self, step: Step) -> str | None:
         try:
-            if step.undo is not None:
-                say(f"undoing {step.name}")
-                step.undo(self.journal.data(step.name))
+            step.undo(self.journal.data(step.name))
         except Exception as error:  # noqa: BLE001 - the others must be undone all the same; this one is told
             self._record("not undone", step.name, describe(error))
             return f"{step.name}: {describe(error)}"
@@ -235,8 +252,13 @@ class Run:
         return None
 
     def _record(self, event: str, step: str, reason: str = "") -> None:
-        data: dict[str, Any] = {"step": step, "event": event} | ({"reason": reason} if reason else {})
-        self.ledger.append("step", self.service, who=self.who, why=self.why, run=self.id, data=data)
+        self.enter("step", {"step": step, "event": event} | ({"reason": reason} if reason else {}))
+
+    def enter(self, kind: str, data: Data, *, revision: str | None = None) -> Entry:
+        """Add an entry of this run to the ledger."""
+        return self.ledger.append(
+            kind, self.service, who=self.who, why=self.why, revision=revision, run=self.id, data=data
+        )
 
 
 class StoppedError(PratiqueError):

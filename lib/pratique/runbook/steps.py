@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 Data = dict[str, Any]
+"""What a step notes down and leaves: plain JSON, no secrets."""
 
 
-def _nothing(_: Data) -> Sequence[str]:
-    return ()
-
-
-def _always(_: Data) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class Step:
+class Step(ABC):
     """One step of a runbook.
 
     name: a word or two, the key in the journal. does: what it does, in the imperative, for people.
-    do: does it and returns what its undoing and later steps need (plain JSON, no secrets). It is given
-        what an interrupted attempt had noted down, {} on a first attempt, and must be able to follow
-        one: it looks at what is there instead of assuming.
-    undo: puts everything back as it was, given the same data; must be able to run twice.
-    effects: what it would do, for a dry run: one line an effect.
-    holds: whether a step that was done is still in effect; it is done again when not.
     final: once it is done, nothing is undone any more.
     """
 
-    name: str
+    name: ClassVar[str]
     does: str
-    do: Callable[[Data], Data]
-    undo: Callable[[Data], None] | None = None
-    effects: Callable[[Data], Sequence[str]] = _nothing
-    holds: Callable[[Data], bool] = _always
-    final: bool = False
+    final: ClassVar[bool] = False
+
+    @abstractmethod
+    def do(self, noted: Data) -> Data:
+        """Do it, and return what its undoing and later steps need.
+
+        noted: what an interrupted attempt had noted down, {} on a first one. A step must be able to
+        follow such an attempt: it looks at what is there instead of assuming.
+        """
+
+    def undo(self, data: Data) -> None:  # noqa: B027 - a step that changes nothing has nothing to undo
+        """Put everything back as it was, given what it noted and left; must be able to run twice."""
+
+    def effects(self) -> Sequence[str]:
+        """What it would do, for a dry run: one line an effect. Changes nothing."""
+        return ()
+
+    def holds(self, data: Data) -> bool:  # noqa: ARG002 - most steps hold for good
+        """Whether a step that was done is still in effect; it is done again when not."""
+        return True

@@ -1,0 +1,131 @@
+"""What is asked of a release: the runbook's parameters, checked before anything is done with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pratique.config import DEFAULT_FILE, check_name
+from pratique.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The parameters of runbooks/release.ipynb, checked. Empty text, () and 0 take the service file's."""
+
+    service: str
+    revision: str
+    config: str
+    store: str
+    run_id: str
+    stages: tuple[float, ...]
+    why: str
+    who: str
+    dry_run: bool
+    approval: str
+    approvals: tuple[str, ...]
+    baseline: str
+    deadline_min: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The parameters as plain JSON values."""
+        return {**asdict(self), "stages": list(self.stages), "approvals": list(self.approvals)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Asked:
+        """The parameters that `to_json` gave."""
+        return cls(**{**value, "stages": tuple(value["stages"]), "approvals": tuple(value["approvals"])})
+
+
+def checked(
+    *,
+    service: str,
+    revision: str,
+    config: str = "",
+    store: str = "",
+    run_id: str = "",
+    stages: str | Sequence[float] = (),
+    why: str = "",
+    who: str = "",
+    dry_run: bool = False,
+    approval: str = "",
+    approvals: str | Sequence[str | float] = "",
+    baseline: str = "",
+    deadline_min: float = 0.0,
+) -> Asked:
+    """Check the parameters as a notebook or papermill gives them.
+
+    Raises: UsageError naming the parameter, what it got, and what it takes.
+    """
+    texts = {"service": service, "revision": revision, "config": config, "store": store, "run_id": run_id}
+    for name, value in {**texts, "why": why, "who": who, "approval": approval, "baseline": baseline}.items():
+        if not isinstance(value, str):
+            raise UsageError(f"{name} is {value!r:.80}, not text: under papermill give it with -r {name} {value!r:.80}")
+    if not isinstance(dry_run, bool):
+        raise UsageError(f"dry_run is {dry_run!r:.80}: it takes true or false")
+    if isinstance(deadline_min, bool) or not isinstance(deadline_min, int | float) or not 0 <= deadline_min < 1e6:
+        raise UsageError(f"deadline_min is {deadline_min!r:.80}: it takes minutes, 0 for the service file's")
+    _one_of("approval", approval, ("automatic", "ask"))
+    _one_of("baseline", baseline, ("running", "fresh"))
+    check_name("service", service)
+    check_name("revision", revision)
+    return Asked(
+        service=service,
+        revision=revision,
+        config=_config_file(config),
+        store=_place(store or os.environ.get("PRATIQUE_STORE", "")),
+        run_id=check_name("run_id", run_id) if run_id else _new_run_id(service, revision),
+        stages=_stages(stages),
+        why=why,
+        who=who,
+        dry_run=dry_run,
+        approval=approval,
+        approvals=tuple(str(word) for word in _words(approvals)),
+        baseline=baseline,
+        deadline_min=float(deadline_min),
+    )
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value and value not in allowed:
+        raise UsageError(
+            f"{name} is {value!r:.80}: it takes {' or '.join(map(repr, allowed))}, or nothing for the service file's"
+        )
+
+
+def _words(value: str | float | Sequence[Any]) -> Sequence[Any]:
+    return (
+        value.replace(",", " ").split()
+        if isinstance(value, str)
+        else value
+        if isinstance(value, list | tuple)
+        else [value]
+    )
+
+
+def _stages(value: str | float | Sequence[Any]) -> tuple[float, ...]:
+    try:
+        stages = tuple(float(str(word).rstrip("%")) for word in _words(value))
+    except ValueError as error:
+        raise UsageError(f"stages {value!r:.80}: give percents, as [5, 25, 50]") from error
+    if list(stages) != sorted(set(stages)) or any(not 0 < stage <= 100 for stage in stages):
+        raise UsageError(f"stages {value!r:.80}: give percents above 0 up to 100, rising, each once")
+    return stages
+
+
+def _config_file(given: str) -> str:
+    """The service file as an absolute path, so that another process finds it from anywhere; "" where there is none."""
+    named = given or os.environ.get("PRATIQUE_CONFIG", "") or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else "")
+    return str(Path(named).absolute()) if named else ""
+
+
+def _place(store: str) -> str:
+    return store if "://" in store or not store else str(Path(store).absolute())
+
+
+def _new_run_id(service: str, revision: str) -> str:
+    return f"{service[:40]}-{revision[:40]}-{datetime.now(UTC):%Y%m%dT%H%M%S}"

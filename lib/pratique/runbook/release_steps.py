@@ -1,0 +1,307 @@
+"""The steps of a release, each with its undoing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pratique.balancer.base import Pool
+from pratique.errors import UnavailableError
+from pratique.ledger.entry import stamp
+from pratique.runbook.context import CHECK, CONCLUDE, JOIN, RECORD, REPORT, ROLL_OUT, START, Context
+from pratique.runbook.result import write_result
+from pratique.runbook.rollout import Rollout
+from pratique.runbook.run import say
+from pratique.runbook.shares import percents
+from pratique.runbook.steps import Data, Step
+
+STATUSES = {"promote": 0, "rollback": 1, "inconclusive": 2}
+
+
+class Check(Step):
+    """Bind the revision to its digest, and say that the release has started."""
+
+    name = CHECK
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.does = f"bind {context.asked.revision} to its digest"
+
+    def do(self, noted: Data) -> Data:  # noqa: ARG002 - looks again
+        """Look and bind."""
+        context, run = self._context, self._context.run
+        run.require_time()
+        found = context.look()
+        revision = context.asked.revision
+        run.ledger.bind(
+            context.service, revision, found.digest, configuration=found.configuration, who=run.who, run=run.id
+        )
+        started = {
+            "event": "started",
+            "baseline": found.baseline,
+            "digest": found.digest,
+            "stages": list(context.stages),
+        }
+        run.enter("release", started, revision=revision)
+        return {**asdict(found), "addresses": list(found.addresses)}
+
+    def effects(self) -> Sequence[str]:
+        """The binding."""
+        found = self._context.found
+        return [f"ledger: bind {self._context.asked.revision} to {found.digest}; the baseline is {found.baseline}"]
+
+
+class Start(Step):
+    """Start the canary, and the fresh baseline where one is wanted."""
+
+    name = START
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.does = f"start {context.asked.revision} and wait until it is ready"
+
+    def do(self, noted: Data) -> Data:  # noqa: ARG002 - the engine's labels tell what runs
+        """Start what does not run yet, and wait for all of it."""
+        context = self._context
+        context.run.require_time()
+        count = context.settings.runtime.instances
+        instances = context.start(context.asked.revision, run=context.run.id, role="canary", count=count)
+        if context.fresh:
+            instances += context.start(context.found.baseline, run=context.run.id, role="baseline", count=count)
+        for instance in instances:
+            say(f"    {instance.revision} ({instance.role}) is ready at {instance.address}")
+        return {"started": len(instances)}
+
+    def undo(self, data: Data) -> None:  # noqa: ARG002 - whatever carries this run's label
+        """Stop everything that carries this run's label."""
+        self._context.stop(self._context.mine())
+
+    def holds(self, data: Data) -> bool:
+        """Whether all of it still runs; after the rollout that does not matter any more."""
+        rolled_out = self._context.decision is not None
+        return rolled_out or len(self._context.mine()) == data["started"]
+
+    def effects(self) -> Sequence[str]:
+        """The instances."""
+        context = self._context
+        wanted = [(context.asked.revision, "canary")] + (
+            [(context.found.baseline, "baseline")] if context.fresh else []
+        )
+        count = context.settings.runtime.instances
+        return [
+            f"start {count} x {revision} as {role}, from {context.release_of(revision).location}"
+            for revision, role in wanted
+        ]
+
+
+class Join(Step):
+    """Put the canary into the pool, without traffic."""
+
+    name = JOIN
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.does = f"take {context.asked.revision} into the pool with no traffic"
+
+    def do(self, noted: Data) -> Data:  # noqa: ARG002 - the pool is set as a whole
+        """Set the pool."""
+        context = self._context
+        context.run.require_time()
+        servers = self._servers()
+        context.balancer.apply(Pool(context.service, servers, context.arms.at(0.0)))
+        return {}
+
+    def undo(self, data: Data) -> None:  # noqa: ARG002 - the pool tells
+        """Leave only the baseline in the pool."""
+        context = self._context
+        pool = context.balancer.pool(context.service)
+        baseline = context.found.baseline
+        if pool is not None and set(pool.servers) != {baseline}:
+            context.serve_only(baseline, pool.servers.get(baseline) or context.found.addresses)
+
+    def holds(self, data: Data) -> bool:  # noqa: ARG002 - the pool tells
+        """Whether the pool is still that one; after the rollout that does not matter any more."""
+        pool = self._context.balancer.pool(self._context.service)
+        return self._context.decision is not None or (pool is not None and pool.servers == self._servers())
+
+    def effects(self) -> Sequence[str]:
+        """The pool."""
+        return [f"pool of {self._context.service}: {percents(self._context.arms.at(0.0))}"]
+
+    def _servers(self) -> dict[str, tuple[str, ...]]:
+        arms = self._context.arms
+        servers: dict[str, tuple[str, ...]] = {arms.baseline: self._context.found.addresses}
+        for instance in self._context.mine():
+            name = arms.canary if instance.role == "canary" else arms.compared
+            servers[name] = (*servers.get(name, ()), instance.address)
+        return servers
+
+
+class RollOut(Step):
+    """Stage by stage more traffic, until the judge or a person has decided."""
+
+    name = ROLL_OUT
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.does = f"give {context.asked.revision} traffic in stages, judged at every window"
+
+    def do(self, noted: Data) -> Data:
+        """Go through the stages; unless it is to be promoted, give the traffic back at once."""
+        context = self._context
+        since = noted.get("since") or stamp(datetime.now(UTC))
+        if not noted:
+            context.run.note(ROLL_OUT, {"since": since})
+        rollout = context.settings.rollout
+        ending = Rollout(
+            context.run,
+            context.balancer,
+            context.arms,
+            context.watch(datetime.fromisoformat(since)),
+            stages=context.stages,
+            least_windows=rollout.stage_min_windows,
+            lease_s=rollout.lease_s,
+            approver=context.approver or context.choose_approver(),
+        ).go()
+        if ending.decision != "promote":
+            context.shift(context.arms.only(context.arms.baseline))
+        verdict = context.last = ending.verdict
+        data: Data = {
+            "decision": ending.decision,
+            "reason": ending.reason,
+            "end": stamp(verdict.end) if verdict else None,
+        }
+        judged = (
+            {"requests": verdict.requests, "e_value": min(verdict.e_value, 1e300), "needed": verdict.needed}
+            if verdict
+            else {}
+        )
+        context.run.enter("verdict", {**data, **judged}, revision=context.asked.revision)
+        say(f"    {ending.decision}: {ending.reason}")
+        return data
+
+    def undo(self, data: Data) -> None:  # noqa: ARG002 - all of the traffic, whatever it was
+        """Give all of the traffic to the baseline, at once."""
+        context = self._context
+        pool = context.balancer.pool(context.service)
+        if pool is not None and context.found.baseline in pool.servers:
+            context.shift({revision: float(revision == context.found.baseline) for revision in pool.servers})
+
+    def effects(self) -> Sequence[str]:
+        """The weights of each stage."""
+        context, rollout = self._context, self._context.settings.rollout
+        least = f"at least {rollout.stage_min_windows} windows of {context.config.telemetry.window_s} s"
+        lease = f"a lease of {rollout.lease_s:g} s"
+        return [f"weights: {percents(context.arms.at(stage))}; {lease}, {least}" for stage in context.stages]
+
+
+class Conclude(Step):
+    """Carry the decision out: one revision gets all of the traffic, the others are drained and stopped."""
+
+    name = CONCLUDE
+    final = True
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.does = "promote it, or take it out, as was decided"
+
+    def do(self, noted: Data) -> Data:
+        """Shift the traffic, make the pool small again, drain and stop the rest."""
+        context, winner = self._context, self._context.winner
+        pool = context.balancer.pool(context.service)
+        if pool is None or winner not in pool.servers:
+            raise UnavailableError(f"{winner!r} is not in the pool any more: something else has changed it")
+        staying = [i for i in context.runtime.list(context.service) if i.address in pool.servers[winner]]
+        if context.decision == "promote" and not noted:
+            context.run.require_time()
+            for instance in staying:
+                context.runtime.ready(instance, deadline_s=context.settings.runtime.ready_deadline_s)
+        context.run.note(CONCLUDE, {"winner": winner})
+        context.shift({revision: float(revision == winner) for revision in pool.servers})
+        context.serve_only(winner, pool.servers[winner])
+        context.stop([instance for instance in context.runtime.list(context.service) if instance not in staying])
+        say(f"    {winner} has all of the traffic")
+        return {}
+
+    def undo(self, data: Data) -> None:  # noqa: ARG002 - what runs tells
+        """Put the baseline back, started again where it was stopped already."""
+        context, found = self._context, self._context.found
+        addresses = found.addresses
+        running = {instance.address for instance in context.runtime.list(context.service)}
+        if not running.issuperset(addresses):
+            again = context.start(found.baseline, run=f"{context.run.id}.undo", role="baseline", count=len(addresses))
+            addresses = tuple(instance.address for instance in again)
+        context.serve_only(found.baseline, addresses)
+
+    def effects(self) -> Sequence[str]:
+        """Both ways it can end."""
+        arms = self._context.arms
+        drain = f"drained for at most {self._context.settings.runtime.drain_s:g} s and stopped"
+        return [
+            f"promote: {percents(arms.only(arms.canary))}; {arms.baseline} is {drain}",
+            f"otherwise: {percents(arms.only(arms.baseline))}; {arms.canary} is {drain}",
+        ]
+
+
+class Report(Step):
+    """Write the report of what was judged; its hash goes into the ledger."""
+
+    name = REPORT
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.does = "write the report"
+
+    def do(self, noted: Data) -> Data:  # noqa: ARG002 - written anew
+        """Write it."""
+        from pratique.report import write_report  # noqa: PLC0415 - papermill, plotly
+
+        context = self._context
+        judged = context.run.journal.data(ROLL_OUT)
+        if judged.get("end") is None:
+            say("    nothing was judged, so there is nothing to report")
+            return {}
+        start, end = (datetime.fromisoformat(judged[key]) for key in ("since", "end"))
+        arms = context.arms
+        paths = write_report(context.config, context.service, arms.compared, arms.canary, start=start, end=end)
+        digest = hashlib.sha256(Path(paths.html).read_bytes()).hexdigest()
+        written = {"html": str(paths.html), "json": str(paths.json), "sha256": digest}
+        context.run.enter("report", written, revision=context.asked.revision)
+        say(f"    report {paths.html}")
+        return written
+
+    def effects(self) -> Sequence[str]:
+        """The files."""
+        return [f"write {self._context.config.state_dir / 'reports'}/….html and .json"]
+
+
+class Record(Step):
+    """Write the outcome down."""
+
+    name = RECORD
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.does = "record the outcome in the ledger and in result.json"
+
+    def do(self, noted: Data) -> Data:  # noqa: ARG002 - written anew
+        """Write it."""
+        context = self._context
+        reason = context.run.journal.data(ROLL_OUT).get("reason", "")
+        return write_result(context, reason=reason, exit_status=STATUSES[context.decision or "inconclusive"])
+
+    def effects(self) -> Sequence[str]:
+        """The files."""
+        return [
+            f"write {self._context.run.folder / 'result.json'}",
+            f"ledger: the end of {self._context.asked.revision}'s release",
+        ]
+
+
+def steps_of(context: Context) -> dict[str, Step]:
+    """All steps of a release, in order, by name."""
+    kinds = (Check, Start, Join, RollOut, Conclude, Report, Record)
+    return {kind.name: kind(context) for kind in kinds}

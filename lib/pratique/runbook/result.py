@@ -1,0 +1,47 @@
+"""How a release ended, for programs: result.json beside the journal, and the ledger's last word."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from pratique.errors import StorageError
+from pratique.ledger.entry import stamp
+from pratique.runbook.context import CHECK, REPORT, Context
+
+
+def write_result(context: Context, *, reason: str, exit_status: int) -> dict[str, Any]:
+    """Write the release's end into the ledger, then result.json, whole or not at all; return what it says.
+
+    exit_status: 0 promoted, 1 rolled back, 2 inconclusive, 64 and above a failure.
+    Raises: StorageError.
+    """
+    run = context.run
+    report = run.journal.data(REPORT)
+    said = {"outcome": context.outcome, "verdict": context.decision, "reason": reason, "exit_status": exit_status}
+    entry = run.enter("release", {"event": "ended", **said}, revision=context.asked.revision)
+    result = {
+        "run": run.id,
+        "service": context.service,
+        "revision": context.asked.revision,
+        "baseline": run.journal.data(CHECK).get("baseline"),
+        **said,
+        "report": report.get("html"),
+        "report_json": report.get("json"),
+        "report_sha256": report.get("sha256"),
+        "start": stamp(run.journal.first("opened").time),
+        "end": stamp(entry.time),
+        "ledger": {"entry": entry.number, "hash": entry.hash},
+    }
+    path = run.folder / "result.json"
+    part = path.with_suffix(".part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(result, file, indent=2, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise StorageError(f"result {str(path)!r} cannot be written: {error.strerror}") from error
+    return result

@@ -1,0 +1,167 @@
+"""The rollout: stage by stage more traffic for the canary, judged at every window, until there is an answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pratique.balancer.base import Balancer, Lease
+from pratique.errors import UnavailableError
+from pratique.judge.model import Verdict
+from pratique.ledger.entry import stamp
+from pratique.runbook.approval import Approver
+from pratique.runbook.lease import Renewer
+from pratique.runbook.progress import Progress
+from pratique.runbook.run import Run
+from pratique.runbook.shares import Arms, percents
+from pratique.runbook.watch import Watch
+
+LAPSES = 3
+"""How often a lease may lapse in one rollout; a program that hangs this often should not release."""
+TICK_S = 0.2
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a rollout ended: the decision, its reason in a sentence, and the judge's last verdict, if any."""
+
+    decision: Literal["promote", "rollback", "inconclusive"]
+    reason: str
+    verdict: Verdict | None
+
+
+class _LapsedError(Exception):
+    """The lease ran out: the traffic is on the baseline."""
+
+
+class Rollout:
+    """Shift the weights, keep the lease, watch, and come to an ending."""
+
+    def __init__(
+        self,
+        run: Run,
+        balancer: Balancer,
+        arms: Arms,
+        watch: Watch,
+        *,
+        stages: Sequence[float],
+        least_windows: int,
+        lease_s: float,
+        approver: Approver,
+    ) -> None:
+        """stages: percent, rising. least_windows: whole windows that a stage lasts at least."""
+        self._run = run
+        self._balancer = balancer
+        self._arms = arms
+        self._watch = watch
+        self._stages = stages
+        self._least = least_windows
+        self._lease = Lease(arms.canary, arms.baseline, lease_s)
+        self._approver = approver
+        self._renewed = run.folder / "renewed"
+        self._renewer = Renewer(balancer, run.service, lease_s, on_renewed=self._renewed.touch)
+        self._progress = Progress(run.folder / "progress.jsonl", run.id)
+        self._last: Verdict | None = None
+
+    def go(self) -> Ending:
+        """Go through the stages; after a lapse of the lease, through all of them again.
+
+        The judge keeps what it has seen: only the weights start over.
+        Raises: UnavailableError (collector or balancer is dead, the lease lapses again and again).
+        """
+        try:
+            for _ in range(LAPSES + 1):
+                try:
+                    self.record_lapse()
+                    return self._through_the_stages()
+                except _LapsedError:
+                    self._renewer.stop()
+            raise UnavailableError(f"the canary's lease lapsed {LAPSES + 1} times: something holds this process up")
+        finally:
+            self._renewer.stop()
+            self._approver.withdraw()
+
+    def record_lapse(self) -> None:
+        """Write a lapse of the lease into the ledger, with its time, when the ledger does not know of it."""
+        changes = self._run.ledger.weights(self._run.service)
+        believed = changes[-1][1].get(self._arms.canary, 0.0) if changes else 0.0
+        shares = self._balancer.weights(self._run.service).shares
+        if believed > 0 and shares.get(self._arms.canary, 0.0) == 0:
+            since = min(datetime.now(UTC), max(self._lapsed_at(), changes[-1][0]))
+            data = {"shares": shares, "since": stamp(since)}
+            self._run.enter("lapse", data, revision=self._arms.canary)
+            self._progress.tell(
+                "lapse", f"the lease lapsed at {since:%H:%M:%S}: {percents(shares)}; on from the first stage"
+            )
+
+    def _lapsed_at(self) -> datetime:
+        try:
+            renewed = datetime.fromtimestamp(self._renewed.stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return datetime.now(UTC)
+        return renewed + timedelta(seconds=self._lease.ttl_s)
+
+    def _through_the_stages(self) -> Ending:
+        for percent in self._stages:
+            ending = self._stay(percent, last=percent == self._stages[-1])
+            if ending is not None:
+                return ending
+        raise AssertionError("the last stage lasts until there is an ending")
+
+    def _stay(self, percent: float, *, last: bool) -> Ending | None:
+        """Watch a stage until it may be left: the rollout's ending, or None for the next stage."""
+        began = self._shift(percent)
+        windows = 0
+        while True:
+            self._renewer.beat()
+            if self._renewer.lapsed:
+                raise _LapsedError
+            verdict = self._watch.look()
+            if verdict is not None:
+                windows = max(0, int((verdict.end - began).total_seconds() // verdict.window_s))
+                self._progress.look(percent, windows, self._least, self._arms.at(percent), verdict)
+                self._last = verdict
+            ending = self._ending(percent)
+            if ending is not None:
+                return ending
+            if windows >= self._least and self._may_leave(last=last):
+                answer = self._approver.ask(percent, self._standing())
+                if answer == "rollback":
+                    return self._by_hand(percent)
+                if answer == "approve":
+                    return Ending("promote", self._standing(), self._last) if last else None
+            time.sleep(TICK_S)
+
+    def _may_leave(self, *, last: bool) -> bool:
+        return not last or (self._last is not None and self._last.verdict == "promote")
+
+    def _ending(self, percent: float) -> Ending | None:
+        verdict = self._last
+        if verdict is not None and verdict.verdict == "rollback":
+            return Ending("rollback", verdict.reason, verdict)
+        if verdict is not None and verdict.verdict == "inconclusive":
+            return Ending("inconclusive", verdict.reason, verdict)
+        if self._run.left_s == 0:
+            return Ending("inconclusive", f"the run's deadline passed at {percent:g} %: {self._standing()}", verdict)
+        return None
+
+    def _by_hand(self, percent: float) -> Ending:
+        return Ending("rollback", f"{self._run.who} rolled it back at {percent:g} %: {self._standing()}", self._last)
+
+    def _standing(self) -> str:
+        return self._last.reason if self._last is not None else "nothing was judged yet"
+
+    def _shift(self, percent: float) -> datetime:
+        shares = self._arms.at(percent)
+        self._balancer.set_weights(self._run.service, shares, lease=self._lease)
+        self._renewed.touch()
+        self._renewer.start()
+        data = {"shares": shares, "stage": percent, "lease_s": self._lease.ttl_s}
+        entry = self._run.enter("weight", data, revision=self._arms.canary)
+        self._progress.stage(
+            percent, shares, f"stage {percent:g} %: {percents(shares)}, a lease of {self._lease.ttl_s:g} s"
+        )
+        return entry.time
