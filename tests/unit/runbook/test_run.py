@@ -1,0 +1,259 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pratique.config import Config
+from pratique.errors import BusyError, UnavailableError, UsageError
+from pratique.runbook.run import Run, StoppedError
+from pratique.runbook.steps import Step
+
+HOUR = timedelta(hours=1)
+
+
+class Put(Step):
+    """Put a file into a folder; undone, it is gone."""
+
+    def __init__(self, folder, name, *, fails=None, final=False):
+        self.name = self.does = name
+        self.final = final
+        self._path = Path(folder) / name
+        self._fails = fails
+
+    def do(self, noted):
+        self._path.write_text("x")
+        if self._fails:
+            raise self._fails
+        return {"path": str(self._path)}
+
+    def undo(self, data):
+        self._path.unlink(missing_ok=True)
+        with (self._path.parent / "undone").open("a") as file:
+            file.write(f"{self.name} ")
+
+    def effects(self):
+        return [f"write {self._path}"]
+
+    def holds(self, data):
+        return self._path.exists()
+
+
+def opened(tmp_path, *steps, run_id="one", deadline=HOUR, **identity):
+    run = Run(Config(base=str(tmp_path)), "shop", run_id, who="ann", why="test")
+    run.steps = {step.name: step for step in steps}
+    run.on_failure = lambda error: run.close({"outcome": "failed", "error": str(error)})
+    run.open(identity, context={}, deadline=deadline)
+    return run
+
+
+@pytest.fixture
+def there(tmp_path):
+    folder = tmp_path / "there"
+    folder.mkdir()
+    return folder
+
+
+def test_each_step_is_done_once_per_run_id(tmp_path, there, capsys):
+    run = opened(tmp_path, Put(there, "a"))
+    assert run.perform("a") == {"path": str(there / "a")}
+    written = (there / "a").stat().st_mtime_ns
+    assert run.perform("a") == {"path": str(there / "a")}
+    run.close({"outcome": "done"})
+    again = opened(tmp_path, Put(there, "a"))
+    again.perform("a")
+    assert (there / "a").stat().st_mtime_ns == written
+    assert again.resumed
+    assert "done before in run 'one'" in capsys.readouterr().out
+    again.close({"outcome": "done"})
+
+
+def test_a_step_that_does_not_hold_any_more_is_done_again(tmp_path, there):
+    run = opened(tmp_path, Put(there, "a"))
+    run.perform("a")
+    (there / "a").unlink()
+    run.perform("a")
+    assert (there / "a").exists()
+    run.close({})
+
+
+def test_a_failing_step_undoes_all_in_reverse(tmp_path, there):
+    run = opened(tmp_path, Put(there, "a"), Put(there, "b"), Put(there, "c", fails=UnavailableError("no luck")))
+    run.perform("a")
+    run.perform("b")
+    with pytest.raises(UnavailableError, match="no luck"):
+        run.perform("c")
+    assert (there / "undone").read_text() == "c b a "
+    assert [path.name for path in there.iterdir()] == ["undone"]
+    assert run.ended["error"] == "no luck"
+    assert not run.lock.held
+    events = [(entry.data["step"], entry.data["event"]) for entry in run.ledger.entries("shop", "step")]
+    assert events == [("a", "done"), ("b", "done"), ("c", "failed"), ("c", "undone"), ("b", "undone"), ("a", "undone")]
+
+
+def test_after_the_final_step_nothing_is_undone(tmp_path, there):
+    run = opened(tmp_path, Put(there, "a"), Put(there, "b", final=True), Put(there, "c", fails=KeyError("odd")))
+    run.perform("a")
+    run.perform("b")
+    with pytest.raises(KeyError):
+        run.perform("c")
+    assert (there / "a").exists()
+    assert (there / "b").exists()
+    assert (there / "undone").read_text() == "c "
+
+
+def test_one_that_cannot_be_undone_does_not_keep_the_others_from_it(tmp_path, there):
+    stuck = Put(there, "b")
+    stuck.undo = lambda data: (_ for _ in ()).throw(OSError("stuck"))
+    run = opened(tmp_path, Put(there, "a"), stuck, Put(there, "c", fails=UnavailableError("no luck")))
+    run.perform("a")
+    run.perform("b")
+    with pytest.raises(UnavailableError, match="no luck; and it could not be undone: b: OSError: stuck"):
+        run.perform("c")
+    assert not (there / "a").exists()
+
+
+def test_a_failed_run_can_be_tried_again_under_its_id(tmp_path, there):
+    failing = Put(there, "b", fails=UnavailableError("no luck"))
+    run = opened(tmp_path, Put(there, "a"), failing)
+    run.perform("a")
+    with pytest.raises(UnavailableError):
+        run.perform("b")
+    again = opened(tmp_path, Put(there, "a"), Put(there, "b"))
+    again.perform("a")
+    again.perform("b")
+    assert (there / "a").exists()
+    again.close({})
+
+
+def test_ctrl_c_undoes_as_a_failure_does(tmp_path, there):
+    run = opened(tmp_path, Put(there, "a"), Put(there, "b", fails=KeyboardInterrupt()))
+    run.perform("a")
+    with pytest.raises(StoppedError, match="interrupted by a person"):
+        run.perform("b")
+    assert not (there / "a").exists()
+
+
+def test_abort_between_steps_undoes(tmp_path, there):
+    run = opened(tmp_path, Put(there, "a"))
+    run.perform("a")
+    run.abort("enough")
+    run.abort("enough")
+    assert not (there / "a").exists()
+    with pytest.raises(UsageError, match="new run_id"):
+        run.perform("a")
+
+
+def test_the_same_id_for_something_else_is_refused(tmp_path, there):
+    opened(tmp_path, revision="r2").close({})
+    with pytest.raises(UsageError, match="opened with revision 'r2', not 'r3'"):
+        opened(tmp_path, revision="r3")
+    assert opened(tmp_path, revision="r2").close({}) is None
+
+
+def test_a_second_run_is_told_who_holds_the_service(tmp_path):
+    run = opened(tmp_path)
+    with pytest.raises(BusyError, match=r"run 'one' of ann \(test\)"):
+        opened(tmp_path, run_id="two")
+    run.close({})
+    opened(tmp_path, run_id="two").close({})
+
+
+def test_a_deadline_counts_from_the_attempts_beginning(tmp_path):
+    run = opened(tmp_path, deadline=timedelta(0))
+    with pytest.raises(UnavailableError, match="deadline"):
+        run.require_time()
+    run.close({})
+
+
+def test_a_dry_run_tells_and_changes_nothing(tmp_path, there, capsys):
+    run = Run(Config(base=str(tmp_path)), "shop", "one", who="ann", dry_run=True)
+    run.steps = {"a": Put(there, "a")}
+    assert run.perform("a") == {}
+    assert f"write {there / 'a'}" in capsys.readouterr().out
+    assert sorted(tmp_path.rglob("*")) == [there]
+
+
+PROGRAM = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from test_run import Put, opened
+from pathlib import Path
+from pratique.runbook.steps import Step
+
+class Wait(Step):
+    name = does = "wait"
+    def do(self, noted):
+        Path(sys.argv[1], "waiting").write_text("")
+        time.sleep(30)
+    def undo(self, data):
+        Path(sys.argv[1], "waiting").unlink(missing_ok=True)
+
+run = opened(Path(sys.argv[1]), Put(sys.argv[2], "a"), Wait())
+run.perform("a")
+if sys.argv[3] == "between":
+    Path(sys.argv[1], "waiting").write_text("")
+    time.sleep(30)
+run.perform("wait")
+"""
+
+
+def begin(tmp_path, there, where):
+    program = PROGRAM.format(tests=str(Path(__file__).parent))
+    process = subprocess.Popen([sys.executable, "-c", program, tmp_path, there, where], stderr=subprocess.PIPE)
+    eventually((tmp_path / "waiting").exists)
+    return process
+
+
+def eventually(condition, deadline_s=20.0):
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def guardians(tmp_path):
+    return [
+        p
+        for p in psutil.process_iter()
+        if str(tmp_path) in " ".join(_arguments(p)) and "guardian" in " ".join(_arguments(p))
+    ]
+
+
+def _arguments(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.parametrize("where", ["within", "between"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_undoes_within_a_step_and_between_steps(tmp_path, there, where, number):
+    process = begin(tmp_path, there, where)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode != 0, errors
+    assert not (there / "a").exists()
+    last = (tmp_path / ".pratique/runs/one/journal.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["event"] == "ended"
+    eventually(lambda: not guardians(tmp_path))
+
+
+def test_a_killed_process_undoes_nothing_and_its_lock_is_free(tmp_path, there):
+    process = begin(tmp_path, there, "within")
+    process.kill()
+    process.communicate()
+    eventually(lambda: not guardians(tmp_path))
+    assert (there / "a").exists()
+    run = opened(tmp_path, Put(there, "a"), Put(there, "wait"))
+    assert run.resumed
+    run.perform("a")
+    assert not (there / "undone").exists()
+    run.close({})
+    assert (there / "a").exists()
