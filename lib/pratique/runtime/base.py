@@ -54,5 +54,5 @@ class Runtime(Protocol):
     def list(self, service: str | None = None) -> Sequence[Instance]:
         """What runs now, whoever started it."""
 
-    def logs(self, instance: Instance, *, lines: int = 50) -> list[str]:
+    def logs(self, instance: Instance, *, lines: int = 50) -> Sequence[str]:
         """The instance's own last log lines."""

@@ -1,0 +1,1 @@
+"""What happened: access lines, logs, actions, latency buckets, rollups."""

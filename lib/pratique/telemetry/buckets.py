@@ -34,7 +34,8 @@ def buckets_of(duration_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
     guess = np.clip(guess, LOWEST, HIGHEST)
     guess += (duration_ms >= np.exp2((guess + 1) / PER_DOUBLING)).astype(float)
     guess -= (duration_ms < np.exp2(guess / PER_DOUBLING)).astype(float)
-    return np.clip(guess, LOWEST, HIGHEST).astype(np.int16)
+    found: npt.NDArray[np.int16] = np.clip(guess, LOWEST, HIGHEST).astype(np.int16)
+    return found
 
 
 def lower_ms(bucket: int) -> float:

@@ -70,7 +70,7 @@ class Rollups:
         keys["window"] = pa.array(window).cast(pa.timestamp("ms")).cast(pa.timestamp("ms", tz="UTC"))
         row, table = _groups(keys)
         known = timed >= 0
-        sums = np.bincount(row[known], weights=timed[known], minlength=len(table))
+        sums = np.bincount(row[known], weights=timed[known], minlength=len(table)).astype(np.float64)
         parts = _Histogram(row[known], buckets_of(timed[known]), np.ones(int(known.sum()), np.int64))
         return cls(_assemble(table, np.bincount(row, minlength=len(table)), sums, parts, window_s))
 
@@ -85,7 +85,7 @@ class Rollups:
         row, table = _groups({name: both[name] for name in KEY})
         n = np.zeros(len(table), np.int64)
         np.add.at(n, row, both["n"].to_numpy())
-        sums = np.bincount(row, weights=both["sum_ms"].to_numpy(), minlength=len(table))
+        sums = np.bincount(row, weights=both["sum_ms"].to_numpy(), minlength=len(table)).astype(np.float64)
         lengths = pc.list_value_length(both["bucket"]).to_numpy()
         parts = _Histogram(
             np.repeat(row, lengths),
