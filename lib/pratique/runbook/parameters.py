@@ -98,13 +98,10 @@ def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def _words(value: str | float | Sequence[Any]) -> Sequence[Any]:
-    return (
-        value.replace(",", " ").split()
-        if isinstance(value, str)
-        else value
-        if isinstance(value, list | tuple)
-        else [value]
-    )
+    """The items of a list, which papermill's -p gives as text."""
+    if isinstance(value, str):
+        return value.strip("[] ").replace(",", " ").split()
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _stages(value: str | float | Sequence[Any]) -> tuple[float, ...]:
