@@ -1,0 +1,119 @@
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from pratique.balancer.base import Lease, Pool
+from pratique.balancer.embedded import EmbeddedBalancer
+from pratique.config import load
+from pratique.errors import UnavailableError
+from pratique.runbook.lease import Renewer
+
+
+class Quiet(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture
+def balancer(tmp_path):
+    """A real balancer with a pool of two revisions, r1 with all of the traffic."""
+    file = tmp_path / "pratique.toml"
+    file.write_text(
+        f'[telemetry]\nlisten = "127.0.0.1:{free_port()}"\n[services.shop.balancer]\n'
+        f'listen = "127.0.0.1:{free_port()}"\ncontrol = "127.0.0.1:{free_port()}"\n'
+    )
+    process = subprocess.Popen([sys.executable, "-m", "pratique.cli", "balancer", "shop", "--config", file])
+    with contextlib.ExitStack() as stack:
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        servers = [stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Quiet)) for _ in range(2)]
+        for server in servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+        found = EmbeddedBalancer(load(file).service("shop").balancer)
+        addresses = [f"127.0.0.1:{server.server_port}" for server in servers]
+        eventually(lambda: answers(found))
+        found.apply(Pool("shop", {"r1": (addresses[0],), "r2": (addresses[1],)}, {"r1": 1.0, "r2": 0.0}))
+        yield found
+
+
+def answers(balancer):
+    with contextlib.suppress(UnavailableError):
+        balancer.pool("shop")
+        return True
+    return False
+
+
+def eventually(condition, deadline_s=15.0):
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def give(balancer, ttl_s):
+    balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", ttl_s))
+
+
+def test_a_lease_is_renewed_while_the_judge_is_alive(balancer):
+    renewed = []
+    renewer = Renewer(balancer, "shop", 0.9, hang_s=0.6, on_renewed=lambda: renewed.append(time.monotonic()))
+    give(balancer, 0.9)
+    renewer.start()
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        renewer.beat()
+        time.sleep(0.1)
+    assert balancer.weights("shop").shares["r2"] == 0.5
+    assert not renewer.lapsed
+    assert len(renewed) >= 4
+    renewer.stop()
+
+
+def test_a_hung_judge_loses_the_lease(balancer):
+    renewer = Renewer(balancer, "shop", 0.6, hang_s=0.6)
+    give(balancer, 0.6)
+    renewer.start()
+    eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0, deadline_s=5)
+    renewer.beat()  # it wakes up again
+    eventually(lambda: renewer.lapsed)
+    assert balancer.weights("shop").shares == {"r1": 1.0, "r2": 0.0}
+    renewer.stop()
+
+
+def test_a_stopped_renewer_lets_the_lease_lapse(balancer):
+    renewer = Renewer(balancer, "shop", 0.6)
+    give(balancer, 0.6)
+    renewer.start()
+    renewer.stop()
+    eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0, deadline_s=5)
+
+
+def test_after_a_lapse_it_can_be_started_anew(balancer):
+    renewer = Renewer(balancer, "shop", 0.6, hang_s=0.3)
+    give(balancer, 0.6)
+    renewer.start()
+    eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0, deadline_s=5)
+    renewer.beat()
+    eventually(lambda: renewer.lapsed)
+    renewer.stop()
+    give(balancer, 0.6)
+    renewer.start()
+    assert not renewer.lapsed
+    renewer.stop()
