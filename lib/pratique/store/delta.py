@@ -40,6 +40,11 @@ class DeltaStore:
         self._writing = threading.Lock()
 
     @property
+    def url(self) -> str:
+        """Where it lies: an absolute folder, or an address."""
+        return self._log.place.url
+
+    @property
     def _name(self) -> str:
         return self._log.place.name
 
@@ -67,6 +72,8 @@ class DeltaStore:
 
         def rows(snapshot: Snapshot | None) -> Rollups:
             files = [file for file in snapshot.files(service) if file.may_hold(asked)] if snapshot and revisions else []
+            if not files:
+                return Rollups(datafile.READ_SCHEMA.empty_table())
             found = scan.rows(
                 self._log.place.files, files, revisions=set(revisions), first_ms=first_ms, last_ms=last_ms
             )
@@ -145,8 +152,8 @@ class DeltaStore:
         """Commit a write; return the versions before and after."""
         now_ms = time.time_ns() // 1_000_000
         deadline = time.monotonic() + _COMMIT_DEADLINE_S
-        files = self._log.place.files
         table = self._log.open_or_create()
+        files = self._log.place.files
         snapshot = Snapshot(table)
         change = changes.plan(files, snapshot, parts, now_ms)
         while change.adds or change.removed:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
@@ -22,7 +24,7 @@ _FROM_ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_")
 class Place:
     """The address of a table. `folder` is set when it is a local one."""
 
-    url: str
+    url: str = field(repr=False)  # may hold a password
     folder: Path | None
     options: dict[str, str] = field(repr=False)
 
@@ -33,10 +35,12 @@ class Place:
         Raises: UsageError when the scheme is not one of SCHEMES.
         """
         scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", url)
-        if scheme is None:
-            folder = Path(url).absolute()
+        kind = "file" if scheme is None else scheme.group(1).lower()
+        if kind == "file":
+            path = url if scheme is None else url2pathname(urlsplit(url).path)
+            folder = Path(path).absolute()
             return cls(str(folder), folder, {})
-        if scheme.group(1).lower() not in SCHEMES:
+        if kind not in SCHEMES:
             raise UsageError(f"store {shown(url)!r} is of no known kind: give a folder or {'://, '.join(SCHEMES)}://")
         options = {name: value for name, value in os.environ.items() if name.startswith(_FROM_ENVIRONMENT)}
         return cls(url, None, options)
@@ -61,11 +65,9 @@ class Place:
         if self.folder is None:
             return True
         try:
-            names = {entry.name for entry in os.scandir(self.folder)}
+            names = {path.name for path in self.folder.iterdir()}
             if "_delta_log" in names:
-                return any(
-                    entry.name.endswith((".json", ".parquet")) for entry in os.scandir(self.folder / "_delta_log")
-                )
+                return any(path.suffix in {".json", ".parquet"} for path in (self.folder / "_delta_log").iterdir())
         except FileNotFoundError:
             return False
         except NotADirectoryError as error:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pratique.store import scan
 from pratique.store.base import Seen
-from pratique.store.datafile import FILE_SCHEMA
+from pratique.store.datafile import FILE_SCHEMA, READ_SCHEMA
 from pratique.store.place import Place
 from pratique.store.snapshot import StoredFile
 
@@ -77,8 +77,9 @@ def _service(file: StoredFile) -> str:
 
 def _fetched(place: Place, files: Sequence[StoredFile]) -> pa.Table:
     """Object storage is read by Arrow: DuckDB alone would need an extension for it."""
-    tables = [scan.rows(place.files, [file]) for file in files] or [scan.rows(place.files, [])]
-    return pa.concat_tables(tables).unify_dictionaries()
+    if not files:
+        return READ_SCHEMA.empty_table()
+    return pa.concat_tables([scan.rows(place.files, [file]) for file in files]).unify_dictionaries()
 
 
 def _quoted(text: str) -> str:

@@ -1,0 +1,255 @@
+"""What every store must do, on the real thing. A store's own test file inherits StoreContract and gives it
+one fixture, `fresh`: a function that returns a new handle on an empty store, or, given a handle's number,
+a further handle on that store:
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        def fresh(self): ...
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pratique.telemetry.rollups import KEY, SCHEMA, Rollups
+
+T0 = datetime(2026, 3, 1, 23, 59, 30, tzinfo=UTC)
+"""Just before midnight, so that a few windows lie in two days."""
+
+
+def row(
+    window=0,
+    revision="r1",
+    n=1,
+    *,
+    service="shop",
+    action="GET /cart",
+    code=200,
+    host="h1",
+    source="collector",
+    histogram=((3, 1),),
+    sum_ms=1.5,
+):
+    """One rollup; window: its number, counted from T0 in steps of 10 s."""
+    return {
+        "window": T0 + timedelta(seconds=10 * window),
+        "window_s": 10,
+        "service": service,
+        "revision": revision,
+        "action": action,
+        "code": code,
+        "host": host,
+        "source": source,
+        "n": n,
+        "sum_ms": sum_ms,
+        "bucket": [bucket for bucket, _ in histogram],
+        "count": [count for _, count in histogram],
+    }
+
+
+def rollups(*rows):
+    return Rollups(pa.Table.from_pylist(list(rows), schema=SCHEMA))
+
+
+def key(values):
+    return tuple(values[name] for name in KEY)
+
+
+def content(store, services=("shop",), revisions=("r1", "r2", "r3")):
+    """Everything in the store by key; a key that comes twice is a failure of its own."""
+    rows = [values for service in services for values in store.read(service, revisions).table.to_pylist()]
+    found = {key(values): values for values in rows}
+    assert len(found) == len(rows), "a key was read twice"
+    return found
+
+
+def by_key(rows):
+    return {key(values): values for values in rows}
+
+
+_rows = st.builds(
+    row,
+    window=st.integers(0, 7),
+    revision=st.sampled_from(["r1", "r2"]),
+    n=st.integers(1, 2**40),
+    service=st.sampled_from(["shop", "till"]),
+    action=st.sampled_from(["GET /", "GET /cart", "é'\"\n"]),
+    code=st.sampled_from([200, 500]),
+    source=st.sampled_from(["collector", "import:a.log"]),
+    sum_ms=st.floats(0, 1e9),
+    histogram=st.lists(
+        st.tuples(st.integers(-160, 511), st.integers(1, 2**40)), max_size=3, unique_by=lambda pair: pair[0]
+    ),
+)
+_batches = st.lists(st.lists(_rows, max_size=12), max_size=6)
+
+
+class StoreContract:
+    @pytest.fixture
+    def store(self, fresh):
+        return fresh()
+
+    def test_an_empty_store_reads_as_no_rows_with_all_columns(self, store):
+        found = store.read("shop", ["r1"])
+        assert len(found) == 0
+        assert found.table.column_names == SCHEMA.names
+        assert store.revisions() == []
+
+    def test_what_was_written_is_read_with_every_value(self, store):
+        rows = [
+            row(0, n=3, histogram=((-160, 1), (511, 2)), sum_ms=0.1 + 0.2),
+            row(1, "r2", n=2**53 + 1, histogram=((7, 2**53 + 1),)),
+            row(9, code=503, histogram=(), sum_ms=0.0),
+        ]
+        store.write(rollups(*rows))
+        assert content(store) == by_key(rows)
+
+    def test_columns_have_the_promised_types(self, store):
+        store.write(rollups(row()))
+        for field in store.read("shop", ["r1"]).table.schema:
+            kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+            assert kind == SCHEMA.field(field.name).type
+
+    def test_writing_nothing_changes_nothing(self, store):
+        store.write(Rollups.empty())
+        assert content(store) == {}
+
+    def test_the_same_rows_again_change_nothing(self, store):
+        batch = rollups(row(0), row(1), row(1, "r2", n=5))
+        store.write(batch)
+        before = content(store)
+        store.write(batch)
+        store.write(batch)
+        assert content(store) == before
+
+    def test_a_row_with_the_same_key_replaces(self, store):
+        store.write(rollups(row(0, n=1), row(1, n=1)))
+        store.write(rollups(row(1, n=7, histogram=((4, 3), (5, 4))), row(2, n=1)))
+        assert content(store) == by_key([row(0, n=1), row(1, n=7, histogram=((4, 3), (5, 4))), row(2, n=1)])
+
+    def test_of_two_rows_with_the_same_key_in_one_write_the_last_stands(self, store):
+        store.write(rollups(row(0, n=1), row(1, n=5), row(0, n=2)))
+        assert content(store) == by_key([row(0, n=2), row(1, n=5)])
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"source": "import:a"}, {"host": "h2"}, {"action": "GET /"}, {"code": 404}, {"window": 1}, {"revision": "r2"}],
+        ids=lambda other: next(iter(other)),
+    )
+    def test_rows_that_differ_in_one_part_of_the_key_stand_side_by_side(self, store, other):
+        store.write(rollups(row(n=1)))
+        store.write(rollups(row(**{"n": 2, **other})))
+        assert content(store) == by_key([row(n=1), row(**{"n": 2, **other})])
+
+    def test_a_range_includes_its_start_and_not_its_end(self, store):
+        store.write(rollups(*[row(window) for window in range(6)]))
+        found = store.read("shop", ["r1"], T0 + timedelta(seconds=10), T0 + timedelta(seconds=40)).table
+        assert sorted(found["window"].to_pylist()) == [T0 + timedelta(seconds=10 * window) for window in (1, 2, 3)]
+        assert len(store.read("shop", ["r1"], T0 + timedelta(milliseconds=1), T0 + timedelta(seconds=10))) == 0
+
+    def test_a_time_range_means_the_same_in_any_time_zone(self, store):
+        store.write(rollups(*[row(window) for window in range(6)]))
+        start = (T0 + timedelta(seconds=50)).astimezone(ZoneInfo("Asia/Kolkata"))
+        assert len(store.read("shop", ["r1"], start)) == 1
+
+    def test_only_the_service_and_revisions_that_were_asked_for_are_read(self, store):
+        store.write(rollups(row(revision="r1"), row(revision="r2"), row(revision="r10"), row(service="till")))
+        assert {values["revision"] for values in store.read("shop", ["r1", "r10"]).table.to_pylist()} == {"r1", "r10"}
+        assert set(store.read("till", ["r1"]).table["service"].to_pylist()) == {"till"}
+        assert len(store.read("shop", [])) == len(store.read("shop", ["nope"])) == len(store.read("nope", ["r1"])) == 0
+
+    def test_revisions_are_listed_oldest_first_with_their_requests(self, store):
+        store.write(rollups(row(5, "r2", n=2), row(6, "r2", n=3, code=500), row(0, "r1", n=7), row(3, service="till")))
+        seen = [(seen.service, seen.revision, seen.requests) for seen in store.revisions()]
+        assert seen == [("shop", "r1", 7), ("till", "r1", 1), ("shop", "r2", 5)]
+        second = store.revisions("shop")[1]
+        assert (second.first, second.last) == (T0 + timedelta(seconds=50), T0 + timedelta(seconds=60))
+        assert second.first.utcoffset() == timedelta(0)
+
+    def test_revisions_of_a_range_count_only_what_lies_in_it(self, store):
+        store.write(rollups(*[row(window, n=10**window) for window in range(5)]))
+        (seen,) = store.revisions("shop", T0 + timedelta(seconds=10), T0 + timedelta(seconds=30))
+        assert (seen.first, seen.requests) == (T0 + timedelta(seconds=10), 110)
+        assert store.revisions("shop", T0 + timedelta(hours=1)) == []
+        assert store.revisions("nope") == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "<script>alert(1)</script>",
+            "'; DROP TABLE rollups; --",
+            '"${x}"',
+            "a\nb\tc\0d",
+            "../../etc",
+            "é漢字🚢",
+            "",
+            "x" * 10_000,
+        ],
+        ids=["markup", "sql", "shell", "control", "path", "unicode", "empty", "long"],
+    )
+    def test_hostile_text_is_kept_as_it_is(self, store, text):
+        rows = [row(0, action=text), row(1, host=text), row(2, revision=text or "r1", source=text)]
+        store.write(rollups(*rows))
+        store.write(rollups(*rows))
+        assert content(store, revisions=["r1", text or "r1"]) == by_key(rows)
+        assert sum(seen.requests for seen in store.revisions("shop")) == 3
+
+    def test_a_second_handle_sees_what_the_first_wrote(self, fresh):
+        store = fresh()
+        store.write(rollups(row(0)))
+        other = fresh(store)
+        assert content(other) == by_key([row(0)])
+        other.write(rollups(row(1)))
+        assert content(store) == by_key([row(0), row(1)])
+
+    def test_writers_at_the_same_time_lose_nothing(self, fresh):
+        store = fresh()
+        problems = []
+
+        def work(number):
+            try:
+                mine = fresh(store)
+                for window in range(5):
+                    # Half of what each writes is the same in all of them.
+                    mine.write(
+                        rollups(row(window, source="shared", n=9), row(window, source=f"own-{number}", n=number))
+                    )
+            except Exception as error:  # noqa: BLE001  # is raised below, in the test's own thread
+                problems.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert problems == []
+        own = [row(window, source=f"own-{number}", n=number) for window in range(5) for number in range(1, 4)]
+        assert content(store) == by_key([*own, *[row(window, source="shared", n=9) for window in range(5)]])
+
+    @settings(
+        max_examples=25,
+        deadline=None,
+        # `fresh` gives a new store each time, and the classes that inherit this hold nothing.
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(batches=_batches, data=st.data())
+    def test_any_batches_in_any_order_and_repeated_equal_the_model(self, fresh, batches, data):
+        store, model = fresh(), {}
+        for batch in batches:
+            store.write(rollups(*batch))
+            model.update(by_key(batch))
+            if data.draw(st.booleans(), label="again"):
+                store.write(rollups(*reversed(list(by_key(batch).values()))))
+        assert content(store, ("shop", "till")) == model
+        total = {}
+        for values in model.values():
+            name = (values["service"], values["revision"])
+            total[name] = total.get(name, 0) + values["n"]
+        assert {(seen.service, seen.revision): seen.requests for seen in store.revisions()} == total
