@@ -148,6 +148,7 @@ class Config(Strict):
     telemetry: TelemetrySettings = TelemetrySettings()
     services: dict[Name, ServiceSettings] = Field(default_factory=dict)
     base: Annotated[str, Field(exclude=True)] = "."
+    file: Annotated[str, Field(exclude=True)] = ""
 
     def service(self, name: str) -> ServiceSettings:
         """The settings of a service; the defaults where the file does not name it.
@@ -218,10 +219,10 @@ def parse(text: str, path: Path) -> Config:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
-    if "base" in data:
-        raise ConfigError(f"{path}:{line_of(text, ('base',))}: base: unknown key: take it out")
+    for key in {"base", "file"} & data.keys():
+        raise ConfigError(f"{path}:{line_of(text, (key,))}: {key}: unknown key: take it out")
     try:
-        return Config.model_validate({**data, "base": str(path.absolute().parent)})
+        return Config.model_validate({**data, "base": str(path.absolute().parent), "file": str(path.absolute())})
     except ValidationError as error:
         raise ConfigError(_first_problem(text, path, error)) from error
 

@@ -1,0 +1,104 @@
+"""The evidence over time against what is needed, and the moment it was reached."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from pratique.figures.labels import evidence_of, label
+from pratique.figures.theme import GREEN, INK, MUTED, ORANGE, PURPLE, SKY, empty, figure, note, vertical
+from pratique.judge.model import Verdict
+
+FLOOR = 1e-3
+"""Evidence below this is drawn here: how little of it there is says nothing."""
+CEILING = 1e12
+LINES = ((GREEN, "dot"), (PURPLE, "dash"), (SKY, "dashdot"), (ORANGE, "longdash"), (MUTED, "longdashdot"))
+ALT = "Evidence that the canary is worse than tolerated, after each window, against the evidence needed."
+
+
+def evidence(verdict: Verdict) -> go.Figure:
+    """Draw the combined e-value after each window, and each guard's, on a logarithmic axis against the one needed."""
+    trace = verdict.trace
+    if len(trace.times) == 0:
+        return empty("No window of the canary was judged.", alt=ALT)
+    lines = [
+        _line(trace.times, values, label(guard, 16), color, dash, 1.4)
+        for (guard, values), (color, dash) in zip(trace.guards.items(), _styles(len(trace.guards)), strict=True)
+    ]
+    combined = _line(trace.times, trace.combined, "combined", INK, "solid", 3.0)
+    top = min(CEILING, max(verdict.needed * 8, *(float(np.max(_drawn(line))) * 3 for line in _all(verdict))))
+    low = min(0.2, *(float(np.min(_drawn(line))) for line in _all(verdict)))
+    shapes = [_needed(verdict.needed)]
+    notes = [
+        note(
+            f"needed: {evidence_of(verdict.needed)}",
+            x=0,
+            xref="paper",
+            xanchor="left",
+            yanchor="bottom",
+            y=np.log10(verdict.needed),
+        )
+    ]
+    if verdict.fired is not None:
+        shapes.append(vertical(verdict.fired, color=INK, width=1.6))
+        notes.append(
+            note(
+                f"<b>fired {verdict.fired:%H:%M:%S}</b>",
+                x=verdict.fired,
+                y=1,
+                yref="paper",
+                yanchor="top",
+                xanchor="left",
+                xshift=4,
+            )
+            | {"font": {"color": INK, "size": 13}}
+        )
+    return figure(
+        [*lines, combined],
+        height=400,
+        alt=ALT,
+        shapes=shapes,
+        annotations=notes,
+        xaxis={"type": "date", "title": {"text": "time (UTC)"}},
+        yaxis={
+            "type": "log",
+            "title": {"text": "evidence (e-value, log scale)"},
+            "range": [np.log10(low * 0.8), np.log10(top)],
+            "exponentformat": "power",
+            "dtick": max(1, round(np.log10(top / low) / 6)),
+        },
+        legend={"traceorder": "reversed"},
+        hovermode="x unified",
+    )
+
+
+def _all(verdict: Verdict) -> list[npt.NDArray[np.float64]]:
+    return [verdict.trace.combined, *verdict.trace.guards.values()]
+
+
+def _drawn(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.clip(np.nan_to_num(values, nan=FLOOR, posinf=CEILING), FLOOR, CEILING)
+
+
+def _styles(number: int) -> list[tuple[str, str]]:
+    return [LINES[index % len(LINES)] for index in range(number)]
+
+
+def _line(
+    times: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64], name: str, color: str, dash: str, width: float
+) -> go.Scatter:
+    return go.Scatter(
+        x=times,
+        y=_drawn(values),
+        mode="lines",
+        name=name,
+        line={"color": color, "dash": dash, "width": width, "shape": "hv"},
+        customdata=[evidence_of(float(value)) for value in values],
+        hovertemplate="%{customdata}",
+    )
+
+
+def _needed(needed: float) -> dict[str, object]:
+    line = {"color": INK, "dash": "dash", "width": 1.4}
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": needed, "y1": needed, "line": line}

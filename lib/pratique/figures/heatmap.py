@@ -1,0 +1,159 @@
+"""What differs: each action under each guard, as the ratio of canary to baseline, and whether it is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from pratique.figures.labels import count, evidence_of, interval, label, times
+from pratique.figures.theme import BASELINE, CANARY, FAINT, INK, MUTED, SURFACE, empty, figure
+from pratique.judge.model import SERVICE, GuardResult, Verdict
+
+MOST_ROWS = 30
+FULL = 2.0
+"""The factor, as a power of two, at which the colour is full: 4x."""
+MARKS = {"worse": "▲ ", "met": "✓ ", "open": "", "not evaluated": ""}
+ALT = "Ratio of canary to baseline for each action and guard; the table of all guards has the same numbers."
+
+
+def ratio_heatmap(verdict: Verdict) -> go.Figure:
+    """Draw action by guard as the odds ratio, canary to baseline, in the colour of the revision that has more.
+
+    ▲ shown worse than tolerated, ✓ shown within tolerance, neither: not shown yet. A cell that was not
+    evaluated is hatched with a dash and has no colour. The worst 30 actions are drawn, the service first.
+    """
+    guards = list(dict.fromkeys(result.guard for result in verdict.guards))
+    if not guards:
+        return empty("No guard was evaluated.", alt=ALT)
+    actions = _worst_first(verdict.guards)
+    shown = [SERVICE, *[action for action in actions if action != SERVICE][: MOST_ROWS - 1]]
+    cells = {(result.action, result.guard): result for result in verdict.guards}
+    grid = [[cells.get((action, guard)) for guard in guards] for action in shown]
+    rest = len(actions) - len(shown)
+    names = [_name(action, 44) for action in shown]
+    return figure(
+        [_blank(grid), _colours(verdict, grid)],
+        height=96 + 34 * len(shown) + (18 if rest > 0 else 0),
+        alt=ALT,
+        annotations=[_text(row, column, cell) for row, cells in enumerate(grid) for column, cell in enumerate(cells)],
+        xaxis={
+            "side": "top",
+            "tickmode": "array",
+            "tickvals": list(range(len(guards))),
+            "ticktext": [f"<b>{label(guard, 16)}</b>" for guard in guards],
+            "showgrid": False,
+            "fixedrange": True,
+            "title": {"text": f"{rest} further actions have less evidence than these" if rest > 0 else ""},
+        },
+        yaxis={
+            "tickmode": "array",
+            "tickvals": list(range(len(shown))),
+            "ticktext": names,
+            "range": [len(shown) - 0.5, -0.5],
+            "showgrid": False,
+            "fixedrange": True,
+            "tickfont": {"color": INK},
+        },
+        meta={"narrow": {"yaxis.ticktext": [_name(action, 20) for action in shown], "yaxis.tickfont.size": 11}},
+        shapes=[_under_service()] if len(shown) > 1 else [],
+    )
+
+
+def _worst_first(results: Sequence[GuardResult]) -> list[str]:
+    worst: dict[str, tuple[bool, float, int]] = {}
+    for result in results:
+        mark = (result.state == "worse" or result.named, result.e_value, sum(result.requests.values()))
+        worst[result.action] = max(worst.get(result.action, mark), mark)
+    return sorted(worst, key=lambda action: worst[action], reverse=True)
+
+
+def _name(action: str, limit: int) -> str:
+    return "<b>whole service</b>" if action == SERVICE else label(action, limit)
+
+
+Grid = list[list[GuardResult | None]]
+
+
+def _drawable(cell: GuardResult | None) -> bool:
+    return cell is not None and cell.state != "not evaluated"
+
+
+def _blank(grid: Grid) -> go.Heatmap:
+    return go.Heatmap(
+        z=[[None if _drawable(cell) else 1 for cell in cells] for cells in grid],
+        colorscale=[[0, FAINT], [1, FAINT]],
+        showscale=False,
+        xgap=3,
+        ygap=3,
+        customdata=[[label(cell.reason, 160) if cell else "no such guard" for cell in cells] for cells in grid],
+        hovertemplate="not evaluated: %{customdata}<extra></extra>",
+    )
+
+
+def _colours(verdict: Verdict, grid: Grid) -> go.Heatmap:
+    return go.Heatmap(
+        z=[[_power(cell) if cell and _drawable(cell) else None for cell in cells] for cells in grid],
+        zmin=-FULL,
+        zmax=FULL,
+        colorscale=[[0, BASELINE.color], [0.5, SURFACE], [1, CANARY.color]],
+        xgap=3,
+        ygap=3,
+        customdata=[[_hover(verdict, cell) if cell else "" for cell in cells] for cells in grid],
+        hovertemplate="%{customdata}<extra></extra>",
+        colorbar={
+            "orientation": "h",
+            "y": 0,
+            "yanchor": "top",
+            "len": 0.6,
+            "thickness": 8,
+            "tickvals": [-2, -1, 0, 1, 2],
+            "ticktext": ["¼x", "½x", "same", "2x", "4x"],
+            "tickfont": {"size": 11, "color": MUTED},
+            "outlinewidth": 0,
+            "ypad": 6,
+        },
+    )
+
+
+def _power(cell: GuardResult) -> float:
+    if cell.ratio is None or math.isnan(cell.ratio):
+        return 0.0
+    if cell.ratio <= 0:
+        return -FULL
+    return max(-FULL, min(FULL, math.log2(cell.ratio)))
+
+
+def _hover(verdict: Verdict, cell: GuardResult) -> str:
+    bad, requests = cell.bad, cell.requests
+    sides = " · ".join(
+        f"{name} {count(bad.get(revision, 0))}/{count(requests.get(revision, 0))}"
+        for name, revision in (("canary", verdict.canary), ("baseline", verdict.baseline))
+    )
+    where = "whole service" if cell.action == SERVICE else label(cell.action, 60)
+    return (
+        f"<b>{where}, {label(cell.guard, 16)}</b>: {cell.state}<br>"
+        f"{times(cell.ratio)} {interval(cell.ratio_low, cell.ratio_high)}, tolerated {times(cell.tolerated_ratio)}<br>"
+        f"{sides}<br>evidence {evidence_of(cell.e_value)} of {evidence_of(verdict.needed)} needed"
+    )
+
+
+def _text(row: int, column: int, cell: GuardResult | None) -> dict[str, object]:
+    shown = cell is not None and cell.state != "not evaluated"
+    if cell is None or not shown:
+        return _at(row, column, "n/a" if cell else "", MUTED, 12)
+    if cell.ratio is None:
+        return _at(row, column, MARKS[cell.state] + "n/a", INK, 12)
+    text = f"{MARKS[cell.state]}{times(cell.ratio)}"
+    full = abs(_power(cell)) > 0.8 * FULL
+    return _at(row, column, f"<b>{text}</b>" if cell.state == "worse" else text, "#ffffff" if full else INK, 13)
+
+
+def _at(row: int, column: int, text: str, color: str, size: int) -> dict[str, object]:
+    return {"x": column, "y": row, "text": text, "showarrow": False, "font": {"size": size, "color": color}}
+
+
+def _under_service() -> dict[str, object]:
+    line = {"color": MUTED, "width": 1}
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.5, "y1": 0.5, "line": line}

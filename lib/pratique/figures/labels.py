@@ -1,0 +1,90 @@
+"""Text that may be shown: whatever came from a log line, made harmless and short; and numbers as people read them.
+
+plotly renders a subset of HTML in every label (`<b>`, `<a href>`, `<sub>`) and decodes entities, so a
+label is escaped for plotly exactly as for a page. `%{…}` is filled in by plotly only in its templates,
+which are constants of ours: text from the data goes into `customdata`.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import unicodedata
+from datetime import datetime
+
+
+def plain(text: str, limit: int = 60) -> str:
+    """One line of at most `limit` characters, without control and direction characters. Not escaped."""
+    head = text[: 4 * limit + 100]
+    kept = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in head)
+    short = " ".join(kept.split())
+    cut = len(short) > limit or len(text) > len(head)
+    return f"{short[: limit - 1].rstrip()}…" if cut else short
+
+
+def label(text: str, limit: int = 60) -> str:
+    """`plain`, escaped for plotly's labels and for HTML alike."""
+    return html.escape(plain(text, limit), quote=True)
+
+
+def count(number: float) -> str:
+    """A number of things: 1,234."""
+    return f"{number:,.0f}"
+
+
+def percent(share: float) -> str:
+    """A share as percent with two significant digits: 1.5 %, 0.031 %."""
+    value = 100.0 * share
+    if value == 0 or not math.isfinite(value):
+        return "0 %" if value == 0 else "n/a"
+    digits = max(0, min(4, 1 - math.floor(math.log10(abs(value)))))
+    return f"{value:.{digits}f} %"
+
+
+def times(ratio: float | None) -> str:
+    """A ratio as a factor: 2.9x; "n/a" where it cannot be told."""
+    if ratio is None or math.isnan(ratio):
+        return "n/a"
+    if math.isinf(ratio):
+        return "∞"
+    return f"{ratio:.2g}x" if ratio < 10 else f"{ratio:,.0f}x"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """A confidence interval of a ratio: [1.7, 5.1]; an open side is "0" or "∞"."""
+    return f"[{_bound(low, '0')}, {_bound(high, '∞')}]"
+
+
+def _bound(value: float | None, unbounded: str) -> str:
+    if value is None or not math.isfinite(value):
+        return unbounded
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+
+
+def evidence_of(e_value: float) -> str:
+    """An e-value: 412, 0.03, 3.2e+12."""
+    if not math.isfinite(e_value):
+        return "∞" if e_value > 0 else "n/a"
+    if e_value >= 1e6:
+        return f"{e_value:.1e}"
+    return f"{e_value:,.0f}" if e_value >= 10 else f"{e_value:.2g}"
+
+
+def duration(ms: float) -> str:
+    """A duration with its unit: 830 µs, 25 ms, 1.2 s."""
+    if ms < 1:
+        return f"{ms * 1000:.3g} µs"
+    return f"{ms:.3g} ms" if ms < 1000 else f"{ms / 1000:.3g} s"
+
+
+def span(seconds: float) -> str:
+    """A length of time: 10 s, 5 min, 1 h, 2 d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def moment(time: datetime) -> str:
+    """A UTC time with its date: 2026-11-20 14:02:10 UTC."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,218 @@
+"""Latency: quantiles over time with bands, and the whole distributions of both revisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from pratique.figures.labels import duration, label, span
+from pratique.figures.measures import Counts, Floats, Measures, quantile, quantile_band
+from pratique.figures.theme import INK, ROLES, Role, empty, figure, note, vertical
+from pratique.judge.model import SERVICE, Verdict
+
+QUANTILES = (0.5, 0.95, 0.99)
+ROWS = ((0.71, 1.0), (0.36, 0.64), (0.0, 0.29))
+HALVES = ((0.56, 1.0), (0.0, 0.44))
+UNTIMED = "No request of either revision carries a duration in this range."
+ALT_QUANTILES = "Median, 95 % and 99 % quantile of latency over time, with 95 % bands, for both revisions."
+ALT_DISTRIBUTION = "Distribution of latency of both revisions, and the share of requests slower than each duration."
+
+
+def latency_quantiles(measures: Measures) -> go.Figure:
+    """Draw the median, the 95 % and the 99 % quantile over time, each with its 95 % band.
+
+    A bin with fewer requests than the quantile needs to lie inside the data (100 for the 99 %) is left out.
+    """
+    if not _timed(measures):
+        return empty(UNTIMED, alt=ALT_QUANTILES)
+    traces: list[go.Scatter] = []
+    for number, share in enumerate(QUANTILES):
+        axis = "y" if number == 0 else f"y{number + 1}"
+        for role, revision in zip(ROLES, measures.revisions, strict=True):
+            traces += _banded(measures, role, revision, share, axis)
+    rows = {f"yaxis{number + 1 if number else ''}": _milliseconds(row) for number, row in enumerate(ROWS)}
+    return figure(
+        traces,
+        height=600,
+        alt=ALT_QUANTILES,
+        annotations=[_title(f"<b>{_quantile_name(q)}</b>, ms", row[1]) for q, row in zip(QUANTILES, ROWS, strict=True)],
+        xaxis={
+            "type": "date",
+            "anchor": "y3",
+            "title": {"text": f"time (UTC), bins of {span(measures.bin_s)}"},
+            "range": [measures.start, measures.end],
+        },
+        margin={"t": 52},
+        **rows,
+    )
+
+
+def latency_distribution(measures: Measures, verdict: Verdict) -> go.Figure:
+    """Draw both distributions over each other, and below the share of requests slower than each duration.
+
+    The thresholds of the latency guards, as judged for the whole service, are marked where they are known.
+    """
+    if not _timed(measures):
+        return empty(UNTIMED, alt=ALT_DISTRIBUTION)
+    traces = [
+        trace
+        for role, revision in zip(ROLES, measures.revisions, strict=True)
+        for trace in _distribution(measures, role, revision)
+    ]
+    thresholds = [
+        (label(result.guard, 12), result.threshold_ms)
+        for result in verdict.guards
+        if result.action == SERVICE and result.threshold_ms
+    ]
+    low, high = _range(measures)
+    ticks = _ticks(low, high)
+    return figure(
+        traces,
+        height=520,
+        alt=ALT_DISTRIBUTION,
+        shapes=[vertical(value) for _, value in thresholds],
+        annotations=[
+            _title("<b>share of requests at each duration</b>", HALVES[0][1]),
+            _title("<b>share of requests slower than</b> (log scale)", HALVES[1][1]),
+            *(_threshold(name, value, number) for number, (name, value) in enumerate(thresholds)),
+        ],
+        xaxis={
+            "type": "log",
+            "anchor": "y2",
+            "title": {"text": "duration (log scale)"},
+            "range": [np.log10(low), np.log10(high)],
+            "tickmode": "array",
+            "tickvals": ticks,
+            "ticktext": [duration(tick) for tick in ticks],
+        },
+        yaxis={"domain": list(HALVES[0]), "anchor": "x", "tickformat": ".2~%", "rangemode": "tozero", "nticks": 5},
+        yaxis2={
+            "domain": list(HALVES[1]),
+            "anchor": "x",
+            "type": "log",
+            "tickformat": ".3~%",
+            "dtick": 1,
+            "range": _tail(measures),
+        },
+        margin={"t": 52},
+    )
+
+
+def _timed(measures: Measures) -> bool:
+    return any(int(histogram.sum()) > 0 for histogram in measures.histogram.values())
+
+
+def _quantile_name(share: float) -> str:
+    return "median" if share == 0.5 else f"{100 * share:g} % quantile"
+
+
+def _banded(measures: Measures, role: Role, revision: str, share: float, axis: str) -> list[go.Scatter]:
+    histogram = measures.histogram[revision]
+    enough = histogram.sum(axis=-1) * min(share, 1.0 - share) >= 1.0
+    value = np.where(enough, quantile(histogram, measures.buckets, share), np.nan)
+    low, high = (np.where(enough, side, np.nan) for side in quantile_band(histogram, measures.buckets, share))
+    common = {"x": measures.middles, "yaxis": axis, "legendgroup": role.name}
+    edge = {"mode": "lines", "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip", "connectgaps": False}
+    return [
+        go.Scatter(y=low, **common, **edge),
+        go.Scatter(y=high, fill="tonexty", fillcolor=role.fill(0.16), **common, **edge),
+        go.Scatter(
+            y=value,
+            mode="lines+markers",
+            name=role.legend(revision),
+            showlegend=share == QUANTILES[0],
+            line={"color": role.color, "dash": role.dash, "width": role.width},
+            marker={"symbol": role.symbol, "size": 5},
+            customdata=np.stack([low, high], axis=-1),
+            hovertemplate=f"{role.name}: %{{y:,.3~g}} ms [%{{customdata[0]:,.3~g}}, %{{customdata[1]:,.3~g}}]<extra></extra>",
+            **common,
+        ),
+    ]
+
+
+def _distribution(measures: Measures, role: Role, revision: str) -> list[go.Scatter]:
+    counts = measures.histogram[revision].sum(axis=0)
+    total = max(int(counts.sum()), 1)
+    group = _grouping(int(counts.sum()))
+    edges, density = _grouped(counts / total, measures.buckets, group)
+    slower = 1.0 - np.concatenate([[0.0], np.cumsum(counts)]) / total
+    bounds = np.exp2(np.concatenate([measures.buckets, [measures.buckets[-1] + 1]]) / 16.0)
+    tail = np.where(slower > 0.4 / total, slower, np.nan)
+    line = {"color": role.color, "dash": role.dash, "width": role.width}
+    common = {"mode": "lines", "legendgroup": role.name}
+    return [
+        go.Scatter(
+            x=edges,
+            y=density,
+            line=line | {"shape": "hv"},
+            fill="tozeroy",
+            fillcolor=role.fill(0.12),
+            name=role.legend(revision),
+            hovertemplate=f"{role.name}: %{{y:.2~%}} near %{{x:,.3~g}} ms<extra></extra>",
+            **common,
+        ),
+        go.Scatter(
+            x=bounds,
+            y=tail,
+            yaxis="y2",
+            line=line,
+            showlegend=False,
+            hovertemplate=f"{role.name}: %{{y:.3~%}} slower than %{{x:,.3~g}} ms<extra></extra>",
+            **common,
+        ),
+    ]
+
+
+def _grouping(requests: int) -> int:
+    """How many buckets make a step: the fewer requests, the wider, so that noise is not read as shape."""
+    return 1 if requests >= 20_000 else 2 if requests >= 2_000 else 4
+
+
+def _grouped(shares: Floats, buckets: Counts, group: int) -> tuple[Floats, Floats]:
+    first = int(buckets[0]) // group * group
+    padded = np.zeros(-(-(int(buckets[-1]) + 1 - first) // group) * group)
+    padded[buckets - first] = shares
+    # per bucket, so that steps of different widths compare
+    density = padded.reshape(-1, group).mean(axis=1)
+    edges = np.exp2((first + group * np.arange(len(density) + 1)) / 16.0)
+    return edges, np.concatenate([density, [0.0]])
+
+
+def _range(measures: Measures) -> tuple[float, float]:
+    """The durations worth drawing: all but the outermost 0.05 % of either revision."""
+    ends = [
+        quantile(histogram.sum(axis=0)[None, :], measures.buckets, share)[0]
+        for histogram in measures.histogram.values()
+        for share in (0.0005, 0.9995)
+        if histogram.sum()
+    ]
+    return float(min(ends)) / 1.15, float(max(ends)) * 1.15
+
+
+def _tail(measures: Measures) -> list[float]:
+    most = max(int(histogram.sum()) for histogram in measures.histogram.values())
+    return [float(np.log10(max(0.4 / most, 3e-4))), 0.05]
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    steps = [base * 10.0**power for power in range(-3, 8) for base in (1, 2, 5)]
+    inside = [step for step in steps if low <= step <= high]
+    return inside if len(inside) <= 8 else [step for step in inside if f"{step:e}"[0] == "1"]
+
+
+def _milliseconds(row: tuple[float, float]) -> dict[str, Any]:
+    return {"domain": list(row), "rangemode": "tozero", "nticks": 5, "anchor": "x", "tickformat": ",.3~g"}
+
+
+def _title(text: str, y: float) -> dict[str, Any]:
+    return note(text, x=0, xref="paper", xanchor="left", y=y, yref="paper", yanchor="bottom") | {
+        "font": {"color": INK, "size": 13}
+    }
+
+
+def _threshold(name: str, value: float, number: int) -> dict[str, Any]:
+    # neighbours would cover each other, so each stands a line lower than the one before
+    where = {"x": float(np.log10(value)), "y": HALVES[0][1] - 0.045 * number, "yref": "paper", "yanchor": "top"}
+    return note(f"{name} {duration(value)}", xanchor="left", xshift=3, **where)

@@ -1,0 +1,107 @@
+"""How every figure looks: the colours of Okabe and Ito, safe for colour-blind eyes, one per role.
+
+Figures are drawn for light paper. The report's script swaps the TOKENS for those of dark paper where
+the reader's device asks for it, so a figure uses these colours, or its own only where they read on both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from pratique.figures.labels import label
+
+INK = "#1c2128"
+MUTED = "#5c6773"
+GRID = "#e4e8ec"
+SURFACE = "#ffffff"
+FAINT = "#f1f3f5"
+TOKENS = {INK: "#e6e9ed", MUTED: "#9aa5b1", GRID: "#2c333b", SURFACE: "#14181c", FAINT: "#20262c"}
+"""Light colour → dark colour; see assets/page.js."""
+
+BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
+FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Roboto, Helvetica, Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a revision is in a comparison, and so how it looks, by colour, marker and dash, in every figure."""
+
+    name: str
+    color: str
+    symbol: str
+    dash: str
+    width: float
+
+    def legend(self, revision: str) -> str:
+        """The text of the role's legend entry: "canary r3"."""
+        return f"{self.name} {label(revision, 30)}"
+
+    def fill(self, opacity: float) -> str:
+        """The role's colour for an area."""
+        red, green, blue = (int(self.color[at : at + 2], 16) for at in (1, 3, 5))
+        return f"rgba({red},{green},{blue},{opacity})"
+
+
+BASELINE = Role("baseline", BLUE, "circle", "4px,2px", 2.0)
+CANARY = Role("canary", VERMILLION, "diamond", "solid", 2.4)
+ROLES = (BASELINE, CANARY)
+
+AXIS = {
+    "gridcolor": GRID,
+    "linecolor": GRID,
+    "zeroline": False,
+    "ticks": "",
+    "automargin": True,
+    "tickfont": {"size": 12, "color": MUTED},
+    "title": {"font": {"size": 12, "color": MUTED}, "standoff": 6},
+}
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": FONT, "size": 13, "color": INK},
+        "paper_bgcolor": SURFACE,
+        "plot_bgcolor": SURFACE,
+        "margin": {"l": 8, "r": 12, "t": 34, "b": 8},
+        "xaxis": AXIS,
+        "yaxis": AXIS,
+        "hoverlabel": {"bgcolor": SURFACE, "bordercolor": MUTED, "font": {"color": INK, "size": 13}, "align": "left"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "bgcolor": "rgba(0,0,0,0)",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+        "hovermode": "closest",
+    }
+)
+
+
+def figure(traces: list[Any], *, height: int, alt: str, **layout: Any) -> go.Figure:
+    """A figure in the shared look. `alt`: one plain sentence for those who cannot see it."""
+    meta = {"alt": alt, **layout.pop("meta", {})}
+    return go.Figure(traces, {"template": TEMPLATE, "height": height, "meta": meta, **layout})
+
+
+def empty(message: str, *, alt: str) -> go.Figure:
+    """A figure that says why there is nothing to draw: an absence is shown, never left out."""
+    note = {"text": message, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    hidden = {"visible": False}
+    return figure([], height=120, alt=alt, annotations=[note | {"font": {"color": MUTED}}], xaxis=hidden, yaxis=hidden)
+
+
+def note(text: str, **where: Any) -> dict[str, Any]:
+    """An annotation without an arrow, in the muted colour."""
+    return {"text": text, "showarrow": False, "font": {"size": 12, "color": MUTED}, **where}
+
+
+def vertical(x: Any, *, color: str = MUTED, dash: str = "dot", width: float = 1.2, **more: Any) -> dict[str, Any]:
+    """A line from top to bottom of the whole figure, at `x` on its time or value axis."""
+    line = {"color": color, "dash": dash, "width": width}
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "xref": "x", "yref": "paper", "line": line, **more}

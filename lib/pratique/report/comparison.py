@@ -1,0 +1,207 @@
+"""What a report is about: two revisions of a service, read from the store and judged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from pratique.errors import MissingError, UsageError
+
+if TYPE_CHECKING:
+    from pratique.config import Config
+    from pratique.figures.measures import Measures
+    from pratique.judge.model import Finding, Verdict
+    from pratique.store.base import Seen, Store
+
+Weights = list[tuple[datetime, dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: which revisions, of when. start, end: UTC, [start, end); None: the judge's choice.
+
+    weight: the canary's weight in percent, which was constant; None: the ledger's.
+    """
+
+    service: str
+    baseline: str
+    canary: str
+    start: datetime | None = None
+    end: datetime | None = None
+    weight: float | None = None
+
+    @property
+    def stem(self) -> str:
+        """The name of the report's files, safe for any file system."""
+        ends = [f"{time:%Y%m%dT%H%M%SZ}" for time in (self.start, self.end) if time is not None]
+        return "-".join([*map(_slug, (self.service, self.baseline, self.canary)), *ends])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A question, its answer, and what the figures need."""
+
+    question: Question
+    config: Config
+    verdict: Verdict
+    measures: Measures
+    weights: Weights
+    rows: int
+
+
+def judge_stored(
+    config: Config,
+    service: str,
+    baseline: str,
+    canary: str,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    weight: float | None = None,
+) -> Verdict:
+    """Judge what the store has of two revisions, with the service's policy and the ledger's weights.
+
+    start, end: UTC, [start, end). weight: the canary's in percent, instead of the ledger's.
+    Raises: UsageError, MissingError for a service, revision or range without requests; the store's errors.
+    """
+    question = _checked(Question(service, baseline, canary, start, end, weight))
+    return _judge(config, question, _open(config, question), _weights(config, question))
+
+
+def open_comparison(
+    service: str,
+    baseline: str,
+    canary: str,
+    *,
+    start: str = "",
+    end: str = "",
+    weight: float = 0.0,
+    config: str = "",
+    store: str = "",
+) -> Comparison:
+    """Read and judge what a notebook asks for; its parameters are texts and numbers, empty or 0 for none.
+
+    start, end: ISO 8601, UTC where no zone is given. weight: the canary's in percent.
+    Raises: as judge_stored; ConfigError.
+    """
+    from pratique.config import load  # noqa: PLC0415 - pydantic is not needed to read parameters
+    from pratique.figures.measures import measure  # noqa: PLC0415 - plotly
+
+    texts = {"service": service, "baseline": baseline, "canary": canary, "start": start, "end": end}
+    for name, value in {**texts, "config": config, "store": store}.items():
+        if not isinstance(value, str):
+            raise UsageError(
+                f"{name} is {value!r:.80}, a number, not text: under papermill write -r {name} and the text"
+            )
+    settings = load(config, store=store)
+    question = _checked(Question(service, baseline, canary, _time("start", start), _time("end", end), weight or None))
+    opened = _open(settings, question)
+    weights = _weights(settings, question)
+    verdict = _judge(settings, question, opened, weights)
+    rollups = opened.read(service, [baseline, canary], verdict.start, verdict.end)
+    measures = measure(rollups, baseline, canary, verdict.start, verdict.end)
+    return Comparison(question, settings, verdict, measures, weights, len(rollups))
+
+
+def verdict_hash(verdict: Verdict) -> str:
+    """sha256 of the verdict's JSON with sorted keys: the same data and policy give the same."""
+    import json  # noqa: PLC0415 - small, and only here
+
+    return sha256(json.dumps(verdict.to_json(), sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _slug(text: str) -> str:
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:60].lstrip(".") or "_"
+    return safe if safe == text else f"{safe}-{sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _time(name: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{name} {text!r:.80} is not a time: write it as 2026-11-20T14:00 (UTC), or with a zone"
+        ) from None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _checked(question: Question) -> Question:
+    if not (question.service and question.baseline and question.canary):
+        raise UsageError("service, baseline and canary are needed: name the service and two revisions of it")
+    if question.baseline == question.canary:
+        raise UsageError(f"baseline and canary are both {question.canary!r:.80}: name two revisions")
+    if question.start and question.end and question.start >= question.end:
+        raise UsageError(
+            f"the time range from {question.start:%Y-%m-%dT%H:%MZ} to {question.end:%Y-%m-%dT%H:%MZ} is empty: "
+            "the end must be later"
+        )
+    if question.weight is not None and not 0 < question.weight < 100:
+        raise UsageError(f"weight {question.weight!r} is not a percentage above 0 and below 100")
+    return question
+
+
+def _open(config: Config, question: Question) -> Store:
+    from pratique.store import open_store  # noqa: PLC0415 - deltalake, duckdb
+
+    url = config.store.url
+    store = open_store(url if "://" in url else str(config.path(url)), retention_days=config.store.retention_days)
+    config.service(question.service)
+    seen = store.revisions(question.service)
+    if not seen:
+        raise MissingError(f"the store has no request of service {question.service!r:.80}: see pratique revisions")
+    _known(seen, question.baseline)
+    _known(seen, question.canary)
+    _in_range(seen, question)
+    return store
+
+
+def _known(seen: Sequence[Seen], revision: str) -> None:
+    if revision not in {found.revision for found in seen}:
+        there = ", ".join(f"{found.revision!r:.60}" for found in seen[-12:])
+        raise MissingError(f"the store has no request of revision {revision!r:.80}: it has {there}")
+
+
+def _in_range(seen: Sequence[Seen], question: Question) -> None:
+    both = [found for found in seen if found.revision in (question.baseline, question.canary)]
+    first, last = min(found.first for found in both), max(found.last for found in both)
+    if (question.end and question.end <= first) or (question.start and question.start > last):
+        raise MissingError(
+            f"no request of {question.baseline!r:.60} or {question.canary!r:.60} in the range asked for: "
+            f"they have some from {first:%Y-%m-%dT%H:%M:%SZ} to {last:%Y-%m-%dT%H:%M:%SZ}"
+        )
+
+
+def _weights(config: Config, question: Question) -> Weights:
+    from pratique.ledger import open_ledger  # noqa: PLC0415 - sqlite
+
+    if question.weight is not None:
+        share = question.weight / 100.0
+        since = question.start or datetime.fromtimestamp(0, UTC)
+        return [(since, {question.canary: share, question.baseline: 1.0 - share})]
+    return open_ledger(config).weights(question.service, question.start, question.end)
+
+
+def _judge(config: Config, question: Question, store: Store, weights: Weights) -> Verdict:
+    from pratique.judge import compare  # noqa: PLC0415 - numpy
+
+    return compare(
+        store,
+        question.service,
+        question.baseline,
+        question.canary,
+        policy=config.service(question.service).judge,
+        start=question.start,
+        end=question.end,
+        weights=weights or None,
+        notes=_notes(config),
+    )
+
+
+def _notes(config: Config) -> tuple[Finding, ...]:
+    return ()
