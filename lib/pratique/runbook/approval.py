@@ -41,8 +41,8 @@ class Given:
 class Buttons:
     """Two buttons in JupyterLab, with the verdict beside them.
 
-    The cell is at work while they are shown, so that their clicks come in through a subshell of the
-    kernel, in a thread of its own.
+    The cell is at work while they are shown. JupyterLab from 4.4 on sends clicks through a subshell of
+    the kernel (ipykernel from 7 on), which takes them in a thread of its own.
     """
 
     def __init__(self) -> None:
@@ -82,9 +82,19 @@ class Buttons:
         self._text = ipywidgets.Label()
         self._shown = ipywidgets.HBox([approve, rollback, self._text])
         display(self._shown)
+        for button in (approve, rollback):
+            _take_clicks_where_they_come_from(button)
 
     def _click(self, answer: Answer) -> None:
         self._answer = answer
+
+
+def _take_clicks_where_they_come_from(button: Any) -> None:
+    """Since 7.4 ipykernel sends a click to the shell that made the button, which is the one at work.
+
+    Without its note of that shell, it takes the subshell that the frontend sends the click through.
+    """
+    vars(button.comm).pop("_reply_subshell_id", None)
 
 
 def make_approver(mode: str, approvals: str | Sequence[str | float], stages: Sequence[float]) -> Approver:

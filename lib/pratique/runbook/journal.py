@@ -81,6 +81,11 @@ class Journal:
                 found = {} if line.event == "undone" else {**found, **line.data} if line.event in KEPT else found
         return found
 
+    def last_done(self, step: str) -> dict[str, Any]:
+        """What the step left when it was last done, undone since or not; {} when it never was."""
+        done = [line.data for line in self.lines() if line.step == step and line.event == "done"]
+        return dict(done[-1]) if done else {}
+
     def first(self, event: Event) -> Line:
         """The first line of an event of the whole run.
 

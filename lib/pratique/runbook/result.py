@@ -25,7 +25,7 @@ def write_result(context: Context, *, reason: str, exit_status: int) -> dict[str
         "run": run.id,
         "service": context.service,
         "revision": context.asked.revision,
-        "baseline": run.journal.data(CHECK).get("baseline"),
+        "baseline": run.journal.last_done(CHECK).get("baseline"),
         **said,
         "report": report.get("html"),
         "report_json": report.get("json"),

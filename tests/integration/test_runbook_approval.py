@@ -1,0 +1,92 @@
+"""The buttons of an approval, pressed as JupyterLab presses them: through a subshell, while the cell is at work."""
+
+import contextlib
+import queue
+import sys
+import time
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+QUESTION = """
+import time
+from pratique.runbook.approval import make_approver
+approver = make_approver("ask", "", (5.0,))
+looks = 0
+while (answer := approver.ask(5.0, f"look {looks}")) is None:
+    looks += 1
+    time.sleep(0.02)
+print("answered", answer, looks > 3)
+"""
+
+
+@pytest.fixture(scope="module")
+def client():
+    manager = KernelManager()
+    manager.kernel_cmd = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=60)
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def messages(client, until, deadline_s=30.0):
+    """What the kernel publishes, up to and with the first message that `until` likes."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        with contextlib.suppress(queue.Empty):
+            message = client.get_iopub_msg(timeout=0.2)
+            yield message
+            if until(message):
+                return
+    pytest.fail("the kernel did not say it in time")
+
+
+def subshell(client):
+    """A new subshell, as the frontend asks for one."""
+    request = client.session.msg("create_subshell_request", {})
+    client.control_channel.send(request)
+    while True:
+        reply = client.get_control_msg(timeout=20)
+        if reply["parent_header"].get("msg_id") == request["header"]["msg_id"]:
+            return reply["content"]["subshell_id"]
+
+
+def is_button(message, text):
+    state = message["content"].get("data", {}).get("state", {}) if message["msg_type"] == "comm_open" else {}
+    return text in str(state.get("description"))
+
+
+@pytest.mark.parametrize(("label", "answer"), [("Approve", "approve"), ("Roll back", "rollback")])
+def test_a_click_answers_while_the_cell_goes_on(client, label, answer):
+    shell = subshell(client)
+    client.execute(QUESTION, allow_stdin=True)
+    opened = list(messages(client, lambda message: message["msg_type"] == "display_data"))
+    [button] = [message["content"]["comm_id"] for message in opened if is_button(message, label)]
+    for _ in messages(client, lambda message: "look 5" in str(message["content"])):
+        pass  # the cell goes on while it asks
+    click = client.session.msg(
+        "comm_msg", {"comm_id": button, "data": {"method": "custom", "content": {"event": "click"}}}
+    )
+    click["header"]["subshell_id"] = shell
+    client.shell_channel.send(click)
+    said = list(messages(client, lambda message: message["msg_type"] == "stream"))
+    assert said[-1]["content"]["text"] == f"answered {answer} True\n"
+    for _ in messages(
+        client,
+        lambda message: (
+            message["content"].get("execution_state") == "idle"
+            and message["parent_header"]["msg_type"] == "execute_request"
+        ),
+    ):
+        pass
+
+
+def test_where_input_cannot_be_asked_for_it_is_refused(client):
+    client.execute(QUESTION, allow_stdin=False)
+    said = list(messages(client, lambda message: message["msg_type"] in ("error", "stream")))
+    assert said[-1]["content"]["ename"] == "UsageError"
+    assert 'approvals = "all"' in said[-1]["content"]["evalue"]
