@@ -1,0 +1,176 @@
+"""From rollups to counts: who is bad among whom, per window and action, never row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pratique.judge.hypergeometric import Ints
+from pratique.policy import GuardPolicy
+from pratique.telemetry.buckets import HIGHEST, LOWEST
+from pratique.telemetry.rollups import Rollups
+
+SPAN = HIGHEST - LOWEST + 2
+"""Length of a dense histogram; bucket i stands at i - LOWEST, and one more for "beyond all"."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rollup rows as flat arrays. arm: 0 baseline, 1 canary. time_ms: the window's start.
+
+    lengths, bucket, count: the sparse histograms, one after another; bucket is shifted to start at 0.
+    """
+
+    time_ms: Ints
+    arm: Ints
+    action: Ints
+    host: Ints
+    code: Ints
+    n: Ints
+    lengths: Ints
+    bucket: Ints
+    count: Ints
+
+    def __len__(self) -> int:
+        return len(self.n)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Rows:
+        """The chosen rows."""
+        if chosen.all():
+            return self
+        flat = np.repeat(chosen, self.lengths)
+        names = ("time_ms", "arm", "action", "host", "code", "n", "lengths")
+        return Rows(
+            **{name: getattr(self, name)[chosen] for name in names}, bucket=self.bucket[flat], count=self.count[flat]
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[Rows]) -> Rows:
+        """One after another."""
+        names = cls.__dataclass_fields__
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+class Names:
+    """Numbers for names, in order of appearance."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+
+    def number(self, values: Sequence[str]) -> Ints:
+        """The numbers of some names; new ones get the next."""
+        return np.array([self.known.setdefault(value, len(self.known)) for value in values], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+
+def rows_of(rollups: Rollups, baseline: str, canary: str, actions: Names, hosts: Names) -> Rows:
+    """The rows of both revisions; other revisions are left out."""
+    table = rollups.table.combine_chunks()
+    arm = _numbers(
+        table["revision"],
+        lambda names: np.array([(canary, baseline).index(n) if n in (canary, baseline) else 2 for n in names]),
+    )
+    arm = np.where(arm == 2, -1, 1 - arm)
+    buckets, counts = _flat(table["bucket"]), _flat(table["count"])
+    rows = Rows(
+        time_ms=_one(table["window"])
+        .cast(pa.timestamp("ms", tz="UTC"))
+        .cast(pa.int64())
+        .to_numpy(zero_copy_only=False),
+        arm=arm,
+        action=_numbers(table["action"], actions.number),
+        host=_numbers(table["host"], hosts.number),
+        code=_one(table["code"]).to_numpy(zero_copy_only=False).astype(np.int64),
+        n=_one(table["n"]).to_numpy(zero_copy_only=False),
+        lengths=pc.list_value_length(_one(table["bucket"])).to_numpy(zero_copy_only=False).astype(np.int64),
+        bucket=np.clip(buckets.astype(np.int64) - LOWEST, 0, SPAN - 2),
+        count=counts.astype(np.int64),
+    )
+    return rows.where(arm >= 0)
+
+
+def _one(column: pa.ChunkedArray) -> Any:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _numbers(column: pa.ChunkedArray, numbered: Any) -> Ints:
+    array = _one(column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column)
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    numbers = np.asarray(numbered(encoded.dictionary.to_pylist()), np.int64)
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    return numbers[codes] if len(numbers) else np.zeros(0, np.int64)
+
+
+def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    flat: npt.NDArray[Any] = pc.list_flatten(_one(column)).to_numpy(zero_copy_only=False)
+    return flat
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Per guard and stratum: `bad` and `n`, shape (guards, arms, windows, actions); `time_ms`: of the windows.
+
+    requests: all requests, timed or not, shape (arms, windows, actions).
+    """
+
+    time_ms: Ints
+    bad: Ints
+    n: Ints
+    requests: Ints
+
+
+def is_bad(code: Ints, guard: GuardPolicy) -> npt.NDArray[np.bool_]:
+    """Whether status codes are a code guard's outcome."""
+    if guard.outcome.endswith("xx"):
+        return np.asarray(code // 100 == int(guard.outcome[0]))
+    return np.asarray(code == int(guard.outcome))
+
+
+def count(
+    rows: Rows, guards: Sequence[GuardPolicy], thresholds: Ints | None, actions: int, *, side: Ints | None = None
+) -> Counts:
+    """Count the outcomes of the guards.
+
+    thresholds: per guard and action the first bucket (from 0) that is "slower", shape (guards, actions);
+        None: latency guards count nothing yet. side: which arm a row belongs to, if not its own.
+    """
+    arm = rows.arm if side is None else side
+    time_ms, window = np.unique(rows.time_ms, return_inverse=True)
+    shape = (2, len(time_ms), actions)
+    stratum = (arm * len(time_ms) + window) * actions + rows.action
+    size = 2 * len(time_ms) * actions
+    requests = _sum(stratum, rows.n, size)
+    bad = np.zeros((len(guards), size), np.int64)
+    n = np.zeros((len(guards), size), np.int64)
+    flat = np.repeat(stratum, rows.lengths) if thresholds is not None else None
+    flat_action = np.repeat(rows.action, rows.lengths) if thresholds is not None else None
+    timed = _sum(flat, rows.count, size) if flat is not None else None
+    for index, guard in enumerate(guards):
+        if not guard.is_latency:
+            chosen = is_bad(rows.code, guard)
+            bad[index], n[index] = _sum(stratum[chosen], rows.n[chosen], size), requests
+        elif thresholds is not None and flat is not None and timed is not None:
+            slow = rows.bucket >= thresholds[index][flat_action]
+            bad[index], n[index] = _sum(flat[slow], rows.count[slow], size), timed
+    return Counts(time_ms, bad.reshape(-1, *shape), n.reshape(-1, *shape), requests.reshape(shape))
+
+
+def _sum(index: Ints, values: Ints, size: int) -> Ints:
+    # exact: a double holds every integer up to 2^53
+    return np.bincount(index, weights=values, minlength=size).astype(np.int64)
+
+
+def histograms(rows: Rows, actions: int) -> Ints:
+    """Dense latency histograms over everything in `rows`, shape (actions, SPAN)."""
+    index = np.repeat(rows.action, rows.lengths) * SPAN + rows.bucket
+    return _sum(index, rows.count, actions * SPAN).reshape(actions, SPAN)

@@ -1,0 +1,154 @@
+"""From likelihood curves to evidence: rollback, promotion, confidence sequence.
+
+A curve is l(θ) = Σ (x θ - psi(θ)) / φ over strata, at NODES: the log likelihood ratio of odds ratio e^θ
+against 1 given both margins of every stratum. It is additive over windows, actions and sources, so that a
+new window costs the new window. Sources: JUDGE.md; Ramdas, Grünwald, Vovk & Shafer 2023 (arXiv 2210.01948)
+for e-processes and their inversion; Wang & Ramdas 2022 (arXiv 2009.02824) for e-BH.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pratique.judge.hypergeometric import NODES, REACH, Floats, interpolation
+
+GRID: Floats = np.linspace(-REACH, REACH, 121)
+"""Log odds ratios at which a confidence sequence is read off: steps of 5 %."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What "worse" is expected to look like: log odds ratios beyond the tolerance, and their weights.
+
+    center, spread: of a normal distribution on the log odds ratio beyond the tolerance, cut to steps.
+    """
+
+    center: float
+    spread: float
+
+    def points(self, log_tolerance: float) -> tuple[Floats, Floats]:
+        """Log odds ratios, all above the tolerance and within REACH, and log weights that sum to 1."""
+        room = REACH - log_tolerance
+        steps = np.geomspace(math.log(1.05), math.log(20.0), POINTS)
+        steps = np.minimum(steps, room)
+        weights = np.gradient(np.geomspace(math.log(1.05), math.log(20.0), POINTS)) * np.exp(
+            -0.5 * ((steps - self.center) / self.spread) ** 2
+        )
+        return log_tolerance + steps, np.log(weights / weights.sum())
+
+
+POINTS = 16
+ERRORS = Mixture(center=1.0, spread=0.6)
+"""Errors tend to multiply: odds ratios of 1.5 to 5 get most of the weight."""
+LATENCY = Mixture(center=0.3, spread=0.35)
+"""A slower distribution moves shares beyond a quantile by less: 1.05 to 2."""
+
+
+class Test:
+    """The rollback test of one guard: odds ratio at most `tolerance`."""
+
+    __test__ = False
+
+    def __init__(self, tolerance: float, mixture: Mixture) -> None:
+        """tolerance: odds ratio, at least 1."""
+        self.tolerance = tolerance
+        self.mixture = mixture
+        points, self._log_weights = mixture.points(math.log(tolerance))
+        self._matrix = interpolation(points) - interpolation([math.log(tolerance)])
+
+    def increments(self, curves: Floats) -> Floats:
+        """Log of each mixture component's factor; curves of shape (…, K), result of shape (…, POINTS)."""
+        return np.asarray(curves @ self._matrix, np.float64)
+
+    def log_evidence(self, components: Floats) -> Floats:
+        """Log e-value of summed increments; shape (…, POINTS) to (…)."""
+        return log_sum_exp(components + self._log_weights)
+
+
+def log_sum_exp(values: Floats) -> Floats:
+    """Log of the sum of exponentials over the last axis."""
+    top = values.max(axis=-1)
+    return np.asarray(top + np.log(np.exp(values - top[..., None]).sum(axis=-1)), np.float64)
+
+
+_LOW_POINTS: dict[Mixture, tuple[Floats, Floats]] = {}
+
+
+def _low_matrix(mixture: Mixture) -> tuple[Floats, Floats]:
+    # one matrix for all tolerances of the grid at once; it depends on the mixture alone
+    if mixture not in _LOW_POINTS:
+        inside = GRID[REACH - math.log(1.05) > GRID]
+        found = [mixture.points(value) for value in inside]
+        matrix = np.concatenate(
+            [interpolation(points) - interpolation([value]) for value, (points, _) in zip(inside, found, strict=True)],
+            axis=1,
+        )
+        _LOW_POINTS[mixture] = matrix, np.stack([weights for _, weights in found])
+    return _LOW_POINTS[mixture]
+
+
+_TO_GRID = interpolation(GRID)
+
+
+def log_evidence_above(curves: Floats, mixture: Mixture) -> Floats:
+    """Log e-value against "odds ratio at most e^g" for each g of GRID that leaves room; shape (curves, points)."""
+    matrix, log_weights = _low_matrix(mixture)
+    components = (curves @ matrix).reshape(len(curves), *log_weights.shape)
+    return log_sum_exp(components + log_weights)
+
+
+def log_evidence_below(curves: Floats) -> Floats:
+    """Log e-value against "odds ratio at least e^g", for each g of GRID: odds ratio 1 against it."""
+    return -np.asarray(curves @ _TO_GRID, np.float64)
+
+
+def confidence(curves: Floats, mixture: Mixture, alpha: float, alpha_promote: float) -> tuple[Floats, Floats]:
+    """Ends of the confidence sequence of the odds ratio, 0 and inf where none is known; both of shape (curves,).
+
+    low: up to here every "at most" is rejected at alpha. high: from here every "at least" is at alpha_promote.
+    """
+    above = log_evidence_above(curves, mixture) >= -math.log(alpha)
+    rejected = np.logical_and.accumulate(above, axis=1).sum(axis=1)
+    low = np.where(rejected > 0, np.exp(GRID[np.maximum(rejected - 1, 0)]), 0.0)
+    below = (log_evidence_below(curves) >= -math.log(alpha_promote)) & (GRID > 0)
+    held = np.logical_and.accumulate(below[:, ::-1], axis=1).sum(axis=1)
+    high = np.where(held > 0, np.exp(GRID[len(GRID) - np.maximum(held, 1)]), np.inf)
+    return low, high
+
+
+def estimate(curves: Floats) -> Floats:
+    """The odds ratio of the highest likelihood on GRID, refined by a parabola; shape (curves,)."""
+    values = curves @ _TO_GRID
+    best = np.clip(values.argmax(axis=1), 1, len(GRID) - 2)
+    rows = np.arange(len(values))
+    left, middle, right = (values[rows, best + shift] for shift in (-1, 0, 1))
+    bend = left - 2.0 * middle + right
+    offset = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, 1.0), 0.0)
+    return np.asarray(np.exp(GRID[best] + np.clip(offset, -1, 1) * (GRID[1] - GRID[0])), np.float64)
+
+
+def log_promotion(curve: Floats, tolerance: float) -> float:
+    """Log e-value against "odds ratio at least `tolerance`" of one curve; 0 at a tolerance of 1."""
+    return float(-(curve @ interpolation([math.log(tolerance)]))[0])
+
+
+def e_bh(e_values: npt.ArrayLike, alpha: float) -> npt.NDArray[np.bool_]:
+    """Which hypotheses are rejected with a false discovery rate of at most alpha, under any dependence.
+
+    Source: Wang & Ramdas 2022, definition 4.1: the k largest, for the largest k with e_(k) >= K / (alpha k).
+    """
+    values = np.asarray(e_values, np.float64)
+    order = np.argsort(-values, kind="stable")
+    ranks = np.arange(1, len(values) + 1)
+    passing = np.flatnonzero(values[order] >= len(values) / (alpha * ranks))
+    rejected = np.zeros(len(values), bool)
+    if len(passing):
+        rejected[order[: passing[-1] + 1]] = True
+    return rejected
+
+
+__all__ = ["ERRORS", "GRID", "LATENCY", "NODES", "Mixture", "Test", "confidence", "e_bh", "estimate"]

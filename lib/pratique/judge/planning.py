@@ -1,0 +1,90 @@
+"""What a verdict that is not ready still lacks: how many canary requests, and how long they take.
+
+The evidence still missing is divided by what one more canary request is expected to bring when the canary is
+as good as the baseline (Wald's identity). Source: judge-methods.md, section 4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pratique.judge.evidence import log_promotion
+from pratique.judge.excess import projection
+from pratique.judge.model import Lack
+
+if TYPE_CHECKING:
+    from pratique.judge.engine import Judge
+    from pratique.judge.guard import Guard
+
+LARGE = 10**9
+"""More requests than this are as good as never."""
+
+
+def lack_of(judge: Judge, open_guards: list[Guard]) -> Lack:
+    """What is still needed for a promotion, by the guard that needs most."""
+    canary = int(sum(requests[1].sum() for requests in judge.requests))
+    missing = {guard.name: _requests(guard, judge.policy.alpha_promote) for guard in open_guards}
+    needed = max([judge.policy.minimum_requests - canary, *missing.values(), 1])
+    if needed >= LARGE:
+        return Lack(None, None, "it cannot be told how many more requests are needed")
+    rounded = _rounded(needed)
+    rate, share = _rate(judge)
+    minutes = needed / rate if rate > 0 else None
+    worst = max(missing, key=lambda name: missing[name]) if missing else None
+    of = f" for {worst}" if worst is not None and missing[worst] >= needed else ""
+    time = f", {_minutes(minutes)} at {share:.0%}" if minutes is not None else ""
+    return Lack(rounded, minutes, f"about {rounded:,} more canary requests{of}{time}")
+
+
+def _requests(guard: Guard, alpha: float) -> int:
+    """Canary requests until the guard is met, by ratio or by excess, whichever is sooner."""
+    n_b, n_c = (max(float(total), 1.0) for total in guard.n.sum(axis=1))
+    bad = float(guard.bad.sum())
+    share = n_c / (n_b + n_c)
+    rate = (bad + 0.5) / (n_b + n_c + 1.0)
+    goal = -math.log(alpha)
+    log_tolerance = math.log(guard.tolerance)
+    per_mark = math.log1p(share * math.expm1(log_tolerance)) - share * log_tolerance
+    by_ratio = (goal - log_promotion(guard.curve, guard.tolerance)) / max(rate / share * per_mark / guard.phi, 1e-15)
+    by_excess = math.inf
+    if guard.excess.tolerated > 0:
+        by_excess = (goal - guard.excess.log_fine) / max(
+            _per_request(rate, share, guard.excess.tolerated) / guard.phi, 1e-15
+        )
+    return int(min(max(1.0, min(by_ratio, by_excess)), LARGE))
+
+
+def _per_request(rate: float, share: float, excess: float) -> float:
+    """Expected evidence of one canary request (and the baseline requests that come with it) against the excess."""
+    guess = np.array([[min(max(rate, 1e-9), 0.95)]])
+    n_b = np.array([[(1.0 - share) / share]])
+    line = float(projection(n_b, np.array([[1.0]]), guess, guess, np.array([excess]))[0, 0])
+    return float(n_b[0, 0]) * _kl(float(guess[0, 0]), line) + _kl(float(guess[0, 0]), line + excess)
+
+
+def _kl(p: float, q: float) -> float:
+    return p * math.log(p / q) + (1.0 - p) * math.log((1.0 - p) / (1.0 - q))
+
+
+def _rate(judge: Judge) -> tuple[float, float]:
+    """Canary requests a minute over the last windows, and its share of the requests in them."""
+    requests = np.concatenate(judge.requests, axis=1)[:, -10:] if judge.requests else np.zeros((2, 0))
+    times = np.concatenate(judge.time_ms)[-10:] if judge.time_ms else np.zeros(0)
+    if not len(times):
+        return 0.0, 0.0
+    minutes = (times[-1] - times[0] + judge.window_ms) / 60000.0
+    return float(requests[1].sum() / minutes), float(requests[1].sum() / max(requests.sum(), 1))
+
+
+def _rounded(count: int) -> int:
+    size: int = 10 ** max(len(str(count)) - 2, 0)
+    return math.ceil(count / size) * size
+
+
+def _minutes(minutes: float) -> str:
+    if minutes < 1.5:
+        return f"{max(1, math.ceil(minutes * 60))} s"
+    return f"{math.ceil(minutes)} min" if minutes < 120 else f"{minutes / 60:.0f} h"
