@@ -61,8 +61,8 @@ class Excess:
         """tolerated: δ, from 0; at 0 the ratio says the same, and no rollback is asked of it."""
         self.tolerated = tolerated
         self._worse = np.zeros(len(BEYOND))
-        self._bounds = np.zeros(len(BOUNDS))
-        self._fine = 0.0
+        self._points = np.unique(np.append(BOUNDS, tolerated)) if tolerated > 0 else BOUNDS
+        self._bounds = np.zeros(len(self._points))
         self._seen = np.zeros(2)
 
     def learn(self, bad: int, requests: int) -> None:
@@ -85,11 +85,8 @@ class Excess:
         # an alternative that is no worse than tolerated is its own projection, and tells nothing
         steps = np.where(worse - guess > self.tolerated, steps, 0.0)
         log_worse = self._worse + np.cumsum(steps, axis=0)
-        bounds = log_ratios(baseline, canary, guess, guess, np.minimum(BOUNDS, 0.999 - guess))
+        bounds = log_ratios(baseline, canary, guess, guess, np.minimum(self._points, 0.999 - guess))
         self._bounds += (bounds / phi[:, None]).sum(axis=0)
-        if self.tolerated > 0:
-            fine = log_ratios(baseline, canary, guess, guess, np.array([self.tolerated]))
-            self._fine += float((fine[:, 0] / phi).sum())
         if len(steps):
             self._worse = log_worse[-1]
         return log_sum_exp(log_worse) - math.log(len(BEYOND))
@@ -97,12 +94,12 @@ class Excess:
     def high(self, alpha: float) -> float | None:
         """Upper end of the confidence sequence at 1 - alpha: from here on every excess is rejected; None: unknown."""
         rejected = np.logical_and.accumulate((self._bounds >= -math.log(alpha))[::-1])
-        return float(BOUNDS[len(BOUNDS) - rejected.sum()]) if rejected.any() else None
+        return float(self._points[len(self._points) - rejected.sum()]) if rejected.any() else None
 
     @property
     def log_fine(self) -> float:
-        """Log e-value against "excess at least δ"; the guard is met by excess when it reaches log(1 / alpha)."""
-        return self._fine
+        """Log e-value against "excess at least δ"; 0 where no excess is tolerated."""
+        return float(self._bounds[np.searchsorted(self._points, self.tolerated)]) if self.tolerated > 0 else 0.0
 
 
 def log_simple(bad: Ints, n: Ints, tolerated: float) -> Floats:

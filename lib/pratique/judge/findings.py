@@ -88,7 +88,7 @@ def _in_force(time_ms: Ints, window_ms: int, weights: WeightChanges, canary: str
         # a request counts where it began, and is answered by whoever had the weight then; one window of grace
         whole = (time_ms >= start.timestamp() * 1000) & (time_ms + window_ms <= min(end.timestamp(), 1e11) * 1000)
         share[whole] = shares.get(canary, 0.0) / both if both > 0 else np.nan
-    return np.nan_to_num(share)
+    return np.asarray(np.nan_to_num(share), np.float64)
 
 
 def _gaps(judge: Judge, weights: WeightChanges) -> list[Finding]:

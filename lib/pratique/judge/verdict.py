@@ -131,8 +131,8 @@ def _service_result(judge: Judge, index: int, guard: Guard) -> GuardResult:
     )
     excess_high = guard.excess.high(policy.alpha_promote)
     met = high < guard.tolerance
-    if guard.excess.tolerated > 0:
-        met = met or guard.excess.log_fine >= -math.log(policy.alpha_promote)
+    if guard.excess.tolerated > 0 and excess_high is not None:
+        met = met or excess_high <= guard.excess.tolerated
     return _result(
         judge,
         guard,
