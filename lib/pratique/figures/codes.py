@@ -85,7 +85,7 @@ def _dots(
 
 def _ticks(floor: float) -> dict[str, Any]:
     decades = [10.0**power for power in range(-7, 1) if 10.0**power >= floor / 3]
-    return {"tickmode": "array", "tickvals": decades, "ticktext": [percent(share) for share in decades]}
+    return {"tickmode": "array", "tickvals": decades, "ticktext": [f"{100 * share:g} %" for share in decades]}
 
 
 def _rule(y: float) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
@@ -22,11 +24,12 @@ def evidence(verdict: Verdict) -> go.Figure:
     trace = verdict.trace
     if len(trace.times) == 0:
         return empty("No window of the canary was judged.", alt=ALT)
+    styles = dict(zip(trace.guards, _styles(len(trace.guards)), strict=True))
     lines = [
-        _line(trace.times, values, label(guard, 16), color, dash, 1.4)
-        for (guard, values), (color, dash) in zip(trace.guards.items(), _styles(len(trace.guards)), strict=True)
+        _line(trace.times, values, label(guard, 16), *styles[guard], width=1.6)
+        for guard, values in trace.guards.items()
     ]
-    combined = _line(trace.times, trace.combined, "combined", INK, "solid", 3.0)
+    combined = _line(trace.times, trace.combined, "combined", INK, "solid", width=3.0)
     top = min(CEILING, max(verdict.needed * 8, *(float(np.max(_drawn(line))) * 3 for line in _all(verdict))))
     low = min(0.2, *(float(np.min(_drawn(line))) for line in _all(verdict)))
     shapes = [_needed(verdict.needed)]
@@ -56,11 +59,13 @@ def evidence(verdict: Verdict) -> go.Figure:
         )
     return figure(
         [*lines, combined],
-        height=400,
+        height=420,
         alt=ALT,
         shapes=shapes,
-        annotations=notes,
-        xaxis={"type": "date", "title": {"text": "time (UTC)"}},
+        annotations=notes + _ends(verdict, styles, float(np.log10(top / low))),
+        showlegend=False,
+        margin={"r": 78, "t": 12},
+        xaxis={"type": "date", "title": {"text": "time (UTC)"}, "range": [verdict.start, verdict.end]},
         yaxis={
             "type": "log",
             "title": {"text": "evidence (e-value, log scale)"},
@@ -68,7 +73,6 @@ def evidence(verdict: Verdict) -> go.Figure:
             "exponentformat": "power",
             "dtick": max(1, round(np.log10(top / low) / 6)),
         },
-        legend={"traceorder": "reversed"},
         hovermode="x unified",
     )
 
@@ -86,17 +90,37 @@ def _styles(number: int) -> list[tuple[str, str]]:
 
 
 def _line(
-    times: npt.NDArray[np.datetime64], values: npt.NDArray[np.float64], name: str, color: str, dash: str, width: float
+    times: npt.NDArray[np.datetime64],
+    values: npt.NDArray[np.float64],
+    name: str,
+    color: str,
+    dash: str,
+    *,
+    width: float,
 ) -> go.Scatter:
     return go.Scatter(
         x=times,
         y=_drawn(values),
         mode="lines",
         name=name,
-        line={"color": color, "dash": dash, "width": width, "shape": "hv"},
+        line={"color": color, "dash": dash, "width": width},
         customdata=[evidence_of(float(value)) for value in values],
         hovertemplate="%{customdata}",
     )
+
+
+def _ends(verdict: Verdict, styles: dict[str, tuple[str, str]], decades: float) -> list[dict[str, Any]]:
+    """Each line's name at its right end, moved apart where lines end close together."""
+    last = {guard: float(np.log10(_drawn(values)[-1])) for guard, values in verdict.trace.guards.items()}
+    last["combined"] = float(np.log10(_drawn(verdict.trace.combined)[-1]))
+    apart, below, found = decades * 0.05, -np.inf, []
+    for name, height in sorted(last.items(), key=lambda end: end[1]):
+        below = max(height, below + apart)
+        color = INK if name == "combined" else styles[name][0]
+        text = "<b>combined</b>" if name == "combined" else label(name, 12)
+        where = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 5, "y": below, "yanchor": "middle"}
+        found.append(note(text, **where) | {"font": {"size": 12, "color": color}})
+    return found
 
 
 def _needed(needed: float) -> dict[str, object]:

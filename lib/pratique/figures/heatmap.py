@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
 from pratique.figures.labels import count, evidence_of, interval, label, times
-from pratique.figures.theme import BASELINE, CANARY, FAINT, INK, MUTED, SURFACE, empty, figure
+from pratique.figures.theme import FAINT, FULL_BLUE, FULL_VERMILLION, INK, MUTED, SURFACE, WHITE, empty, figure
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 
 MOST_ROWS = 30
@@ -19,10 +20,12 @@ ALT = "Ratio of canary to baseline for each action and guard; the table of all g
 
 
 def ratio_heatmap(verdict: Verdict) -> go.Figure:
-    """Draw action by guard as the odds ratio, canary to baseline, in the colour of the revision that has more.
+    """Draw action by guard: in figures the odds ratio, canary to baseline, in colour as much of it as is shown.
 
-    ▲ shown worse than tolerated, ✓ shown within tolerance, neither: not shown yet. A cell that was not
-    evaluated is hatched with a dash and has no colour. The worst 30 actions are drawn, the service first.
+    The colour is that of the revision that has more, as strong as the end of the confidence interval that
+    is nearest to 1: a cell without colour may be no difference at all. ▲ is shown worse than tolerated, ✓ shown
+    within tolerance, neither is not shown yet; a cell that was not evaluated is crossed out. The service
+    comes first, then the actions with the most evidence, 30 rows at most.
     """
     guards = list(dict.fromkeys(result.guard for result in verdict.guards))
     if not guards:
@@ -56,8 +59,8 @@ def ratio_heatmap(verdict: Verdict) -> go.Figure:
             "fixedrange": True,
             "tickfont": {"color": INK},
         },
-        meta={"narrow": {"yaxis.ticktext": [_name(action, 20) for action in shown], "yaxis.tickfont.size": 11}},
-        shapes=[_under_service()] if len(shown) > 1 else [],
+        meta={"narrow": _narrow(shown, len(shown) * len(guards))},
+        shapes=[*([_under_service()] if len(shown) > 1 else []), *_crosses(grid)],
     )
 
 
@@ -67,6 +70,12 @@ def _worst_first(results: Sequence[GuardResult]) -> list[str]:
         mark = (result.state == "worse" or result.named, result.e_value, sum(result.requests.values()))
         worst[result.action] = max(worst.get(result.action, mark), mark)
     return sorted(worst, key=lambda action: worst[action], reverse=True)
+
+
+def _narrow(shown: Sequence[str], cells: int) -> dict[str, Any]:
+    """What is other on a phone, by path in the layout: shorter names and smaller text."""
+    small = {f"annotations.{cell}.font.size": 10 for cell in range(cells)}
+    return {"yaxis.ticktext": [_name(action, 18) for action in shown], "yaxis.tickfont.size": 11, **small}
 
 
 def _name(action: str, limit: int) -> str:
@@ -83,7 +92,7 @@ def _drawable(cell: GuardResult | None) -> bool:
 def _blank(grid: Grid) -> go.Heatmap:
     return go.Heatmap(
         z=[[None if _drawable(cell) else 1 for cell in cells] for cells in grid],
-        colorscale=[[0, FAINT], [1, FAINT]],
+        colorscale=[[0, SURFACE], [1, SURFACE]],
         showscale=False,
         xgap=3,
         ygap=3,
@@ -97,7 +106,7 @@ def _colours(verdict: Verdict, grid: Grid) -> go.Heatmap:
         z=[[_power(cell) if cell and _drawable(cell) else None for cell in cells] for cells in grid],
         zmin=-FULL,
         zmax=FULL,
-        colorscale=[[0, BASELINE.color], [0.5, SURFACE], [1, CANARY.color]],
+        colorscale=[[0, FULL_BLUE], [0.5, FAINT], [1, FULL_VERMILLION]],
         xgap=3,
         ygap=3,
         customdata=[[_hover(verdict, cell) if cell else "" for cell in cells] for cells in grid],
@@ -118,11 +127,12 @@ def _colours(verdict: Verdict, grid: Grid) -> go.Heatmap:
 
 
 def _power(cell: GuardResult) -> float:
-    if cell.ratio is None or math.isnan(cell.ratio):
-        return 0.0
-    if cell.ratio <= 0:
-        return -FULL
-    return max(-FULL, min(FULL, math.log2(cell.ratio)))
+    """The least ratio that is shown, as a power of two: the bound nearest to 1, and 0 where 1 lies between."""
+    if cell.ratio_low is not None and cell.ratio_low > 1:
+        return min(FULL, math.log2(cell.ratio_low))
+    if cell.ratio_high is not None and cell.ratio_high < 1:
+        return max(-FULL, math.log2(max(cell.ratio_high, 2.0**-FULL)))
+    return 0.0
 
 
 def _hover(verdict: Verdict, cell: GuardResult) -> str:
@@ -142,16 +152,26 @@ def _hover(verdict: Verdict, cell: GuardResult) -> str:
 def _text(row: int, column: int, cell: GuardResult | None) -> dict[str, object]:
     shown = cell is not None and cell.state != "not evaluated"
     if cell is None or not shown:
-        return _at(row, column, "n/a" if cell else "", MUTED, 12)
+        return _at(row, column, "", MUTED, 12)
     if cell.ratio is None:
         return _at(row, column, MARKS[cell.state] + "n/a", INK, 12)
     text = f"{MARKS[cell.state]}{times(cell.ratio)}"
-    full = abs(_power(cell)) > 0.8 * FULL
-    return _at(row, column, f"<b>{text}</b>" if cell.state == "worse" else text, "#ffffff" if full else INK, 13)
+    full = abs(_power(cell)) > 0.7 * FULL
+    return _at(row, column, f"<b>{text}</b>" if cell.state == "worse" else text, WHITE if full else INK, 13)
 
 
 def _at(row: int, column: int, text: str, color: str, size: int) -> dict[str, object]:
     return {"x": column, "y": row, "text": text, "showarrow": False, "font": {"size": size, "color": color}}
+
+
+def _crosses(grid: Grid) -> list[dict[str, object]]:
+    line = {"color": MUTED, "width": 0.7}
+    return [
+        {"type": "line", "x0": column - 0.47, "x1": column + 0.47, "y0": row + 0.4, "y1": row - 0.4, "line": line}
+        for row, cells in enumerate(grid)
+        for column, cell in enumerate(cells)
+        if not _drawable(cell)
+    ]
 
 
 def _under_service() -> dict[str, object]:

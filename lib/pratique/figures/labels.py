@@ -47,7 +47,7 @@ def times(ratio: float | None) -> str:
         return "n/a"
     if math.isinf(ratio):
         return "∞"
-    return f"{ratio:.2g}x" if ratio < 10 else f"{ratio:,.0f}x"
+    return f"{_two_digits(ratio)}x"
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -58,7 +58,13 @@ def interval(low: float | None, high: float | None) -> str:
 def _bound(value: float | None, unbounded: str) -> str:
     if value is None or not math.isfinite(value):
         return unbounded
-    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+    return _two_digits(value)
+
+
+def _two_digits(value: float) -> str:
+    if 0.0 < value < 0.1:
+        return f"{value:.2g}"
+    return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
 
 
 def evidence_of(e_value: float) -> str:
@@ -66,7 +72,7 @@ def evidence_of(e_value: float) -> str:
     if not math.isfinite(e_value):
         return "∞" if e_value > 0 else "n/a"
     if e_value >= 1e6:
-        return f"{e_value:.1e}"
+        return f"{e_value:.1e}".replace("e+0", "e").replace("e+", "e")
     return f"{e_value:,.0f}" if e_value >= 10 else f"{e_value:.2g}"
 
 

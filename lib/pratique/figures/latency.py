@@ -76,7 +76,10 @@ def latency_distribution(measures: Measures, verdict: Verdict) -> go.Figure:
         annotations=[
             _title("<b>share of requests at each duration</b>", HALVES[0][1]),
             _title("<b>share of requests slower than</b> (log scale)", HALVES[1][1]),
-            *(_threshold(name, value, number) for number, (name, value) in enumerate(thresholds)),
+            *(
+                _threshold(*named, number, right=named[1] > _middle(low, high))
+                for number, named in enumerate(thresholds)
+            ),
         ],
         xaxis={
             "type": "log",
@@ -212,7 +215,12 @@ def _title(text: str, y: float) -> dict[str, Any]:
     }
 
 
-def _threshold(name: str, value: float, number: int) -> dict[str, Any]:
+def _middle(low: float, high: float) -> float:
+    return float(np.sqrt(low * high))
+
+
+def _threshold(name: str, value: float, number: int, *, right: bool) -> dict[str, Any]:
     # neighbours would cover each other, so each stands a line lower than the one before
     where = {"x": float(np.log10(value)), "y": HALVES[0][1] - 0.045 * number, "yref": "paper", "yanchor": "top"}
-    return note(f"{name} {duration(value)}", xanchor="left", xshift=3, **where)
+    side = {"xanchor": "right", "xshift": -3} if right else {"xanchor": "left", "xshift": 3}
+    return note(f"{name} {duration(value)}", **side, **where)

@@ -15,7 +15,7 @@ from pratique.telemetry.rollups import Rollups
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-MOST_BINS = 60
+MOST_BINS = 48
 """More points than this make a line of noise on a phone."""
 NICE_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 Z95 = 1.959964
@@ -55,6 +55,10 @@ class Measures:
         """Requests per bin, shape (bins,)."""
         return sum(self.codes[revision].values(), start=np.zeros(len(self.times), np.int64))
 
+    def total(self, revision: str) -> int:
+        """Requests of the whole range."""
+        return int(self.requests(revision).sum())
+
     def of_class(self, revision: str, first_digit: int) -> Counts:
         """Requests per bin that ended with a code of a class, such as 5 for 5xx; shape (bins,)."""
         chosen = (counts for code, counts in self.codes[revision].items() if code // 100 == first_digit)
@@ -62,7 +66,7 @@ class Measures:
 
 
 def measure(rollups: Rollups, baseline: str, canary: str, start: datetime, end: datetime) -> Measures:
-    """Add up rollups of two revisions in [start, end), UTC, into at most 60 bins of time."""
+    """Add up rollups of two revisions in [start, end), UTC, into at most 48 bins of time."""
     table = rollups.table
     windows = pc.cast(table["window"], pa.int64()).to_numpy() // 1000
     window_s = int(pc.max(table["window_s"]).as_py() or 1)
@@ -91,7 +95,7 @@ def measure(rollups: Rollups, baseline: str, canary: str, start: datetime, end: 
 
 
 def bin_length(seconds: float, window_s: int) -> int:
-    """The shortest readable bin that is a multiple of the window and leaves at most 60 of them."""
+    """The shortest readable bin that is a multiple of the window and leaves at most 48 of them."""
     for nice in NICE_S:
         if nice % window_s == 0 and seconds / nice <= MOST_BINS:
             return nice

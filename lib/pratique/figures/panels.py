@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from html import escape
 
 from pratique.figures.labels import count, evidence_of, interval, label, moment, percent, span, times
@@ -49,7 +48,7 @@ def verdict_banner(verdict: Verdict) -> Panel:
             "baseline",
             f'<span class="baseline">● {label(verdict.baseline, 40)}</span> {_requests(verdict, verdict.baseline)}',
         ),
-        ("judged", f"{moment(verdict.start)} to {_end(verdict.start, verdict.end)}, {_length(verdict)}"),
+        ("judged", f"{_range(verdict)}<br><small>{_length(verdict)}</small>"),
         ("evidence", _evidence(verdict)),
     ]
     lack = f'<p class="lack">{label(verdict.lack.message, REASON)}</p>' if verdict.lack else ""
@@ -67,8 +66,13 @@ def _requests(verdict: Verdict, revision: str) -> str:
     return f"{count(number)} requests ({percent(number / whole if whole else 0.0)})"
 
 
-def _end(start: datetime, end: datetime) -> str:
-    return f"{end:%H:%M:%S} UTC" if start.date() == end.date() else moment(end)
+def _range(verdict: Verdict) -> str:
+    same_day = verdict.start.date() == verdict.end.date()
+    return f"{verdict.start:%Y-%m-%d %H:%M:%S} to {verdict.end:%H:%M:%S} UTC" if same_day else _two_days(verdict)
+
+
+def _two_days(verdict: Verdict) -> str:
+    return f"{moment(verdict.start)} to {moment(verdict.end)}"
 
 
 def _length(verdict: Verdict) -> str:
@@ -118,7 +122,7 @@ def _row(verdict: Verdict, result: GuardResult) -> str:
         ("guard", f"<strong>{label(result.guard, 20)}</strong> {where}<small>{threshold}</small>"),
         (
             "ratio",
-            f"{times(result.ratio)} <small>{interval(result.ratio_low, result.ratio_high)}, tolerated {times(result.tolerated_ratio)}</small>",
+            f"{times(result.ratio)} <small>{interval(result.ratio_low, result.ratio_high)}</small><small>tolerated {times(result.tolerated_ratio)}</small>",
         ),
         ("bad / requests", _sides(verdict, result)),
         ("excess", _excess(result)),

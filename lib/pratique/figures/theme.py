@@ -18,10 +18,20 @@ MUTED = "#5c6773"
 GRID = "#e4e8ec"
 SURFACE = "#ffffff"
 FAINT = "#f1f3f5"
-TOKENS = {INK: "#e6e9ed", MUTED: "#9aa5b1", GRID: "#2c333b", SURFACE: "#14181c", FAINT: "#20262c"}
-"""Light colour → dark colour; see assets/page.js."""
-
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
+TOKENS = {
+    INK: "#e6e9ed",
+    MUTED: "#9aa5b1",
+    GRID: "#2c333b",
+    SURFACE: "#14181c",
+    FAINT: "#20262c",
+    BLUE: "#56b4e9",
+    VERMILLION: "#f0874a",
+}
+"""Light colour → dark colour; see assets/page.js, and assets/page.css for the same on the page."""
+
+WHITE, FULL_BLUE, FULL_VERMILLION = "#fffffe", "#0072b3", "#d55e01"
+"""Colours that stay on dark paper: text on a full colour, and the full colours themselves."""
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Roboto, Helvetica, Arial, sans-serif"
 
 
@@ -55,6 +65,7 @@ AXIS = {
     "zeroline": False,
     "ticks": "",
     "automargin": True,
+    "tickangle": 0,
     "tickfont": {"size": 12, "color": MUTED},
     "title": {"font": {"size": 12, "color": MUTED}, "standoff": 6},
 }

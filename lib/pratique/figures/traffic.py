@@ -50,9 +50,11 @@ def traffic(measures: Measures, weights: Weights = ()) -> go.Figure:
             "range": [measures.start, measures.end],
         },
         yaxis=_axis(ROWS[0], ",.3~g"),
-        yaxis2=_axis(ROWS[1], ".3~%"),
+        yaxis2=_axis(ROWS[1], ".3~%") | {"range": [0.0, _headroom(traces)]},
         yaxis3=_axis(ROWS[2], ".3~%"),
         margin={"t": 52},
+        # on a phone the legend takes two lines
+        meta={"narrow": {"margin.t": 72}},
     )
 
 
@@ -131,6 +133,12 @@ def _titles(measures: Measures, weights: Weights) -> list[dict[str, Any]]:
         )
         for time in changes(weights, measures)
     ]
+
+
+def _headroom(traces: Sequence[go.Scatter]) -> float:
+    """The top of the shares' axis, with a line's height above the highest, for the labels of the weights."""
+    drawn = [value for trace in traces if trace.yaxis == "y2" for value in trace.y if np.isfinite(value)]
+    return 1.35 * max(drawn, default=1.0)
 
 
 def _axis(row: tuple[float, float], tickformat: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from pratique.report.comparison import Comparison, judge_stored, open_comparison
 from pratique.report.notebooks import find_notebook
 from pratique.report.parameters import Parameter, check_parameters, describe_parameters, read_parameters
+from pratique.report.reproduce import reproduction_of
 from pratique.report.running import run_notebook
 from pratique.report.writing import ReportPaths, save_report, write_report
 
@@ -16,6 +17,7 @@ __all__ = [
     "judge_stored",
     "open_comparison",
     "read_parameters",
+    "reproduction_of",
     "run_notebook",
     "save_report",
     "write_report",

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pratique.errors import MissingError, UsageError
+from pratique.errors import UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
     from pratique.figures.measures import Measures
-    from pratique.judge.model import Finding, Verdict
-    from pratique.store.base import Seen, Store
+    from pratique.judge.model import Verdict
+    from pratique.store.base import Store
 
 Weights = list[tuple[datetime, dict[str, float]]]
 
@@ -107,13 +106,6 @@ def open_comparison(
     return Comparison(question, settings, verdict, measures, weights, len(rollups))
 
 
-def verdict_hash(verdict: Verdict) -> str:
-    """sha256 of the verdict's JSON with sorted keys: the same data and policy give the same."""
-    import json  # noqa: PLC0415 - small, and only here
-
-    return sha256(json.dumps(verdict.to_json(), sort_keys=True, allow_nan=False).encode()).hexdigest()
-
-
 def _slug(text: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:60].lstrip(".") or "_"
     return safe if safe == text else f"{safe}-{sha256(text.encode()).hexdigest()[:8]}"
@@ -132,15 +124,9 @@ def _time(name: str, text: str) -> datetime | None:
 
 
 def _checked(question: Question) -> Question:
-    if not (question.service and question.baseline and question.canary):
-        raise UsageError("service, baseline and canary are needed: name the service and two revisions of it")
-    if question.baseline == question.canary:
-        raise UsageError(f"baseline and canary are both {question.canary!r:.80}: name two revisions")
-    if question.start and question.end and question.start >= question.end:
-        raise UsageError(
-            f"the time range from {question.start:%Y-%m-%dT%H:%MZ} to {question.end:%Y-%m-%dT%H:%MZ} is empty: "
-            "the end must be later"
-        )
+    for name in ("service", "baseline", "canary"):
+        if not getattr(question, name):
+            raise UsageError(f"{name} is needed: name the service, the revision that ran, and the one to judge")
     if question.weight is not None and not 0 < question.weight < 100:
         raise UsageError(f"weight {question.weight!r} is not a percentage above 0 and below 100")
     return question
@@ -149,32 +135,14 @@ def _checked(question: Question) -> Question:
 def _open(config: Config, question: Question) -> Store:
     from pratique.store import open_store  # noqa: PLC0415 - deltalake, duckdb
 
-    url = config.store.url
-    store = open_store(url if "://" in url else str(config.path(url)), retention_days=config.store.retention_days)
     config.service(question.service)
-    seen = store.revisions(question.service)
-    if not seen:
-        raise MissingError(f"the store has no request of service {question.service!r:.80}: see pratique revisions")
-    _known(seen, question.baseline)
-    _known(seen, question.canary)
-    _in_range(seen, question)
-    return store
+    return open_store(store_url(config), retention_days=config.store.retention_days)
 
 
-def _known(seen: Sequence[Seen], revision: str) -> None:
-    if revision not in {found.revision for found in seen}:
-        there = ", ".join(f"{found.revision!r:.60}" for found in seen[-12:])
-        raise MissingError(f"the store has no request of revision {revision!r:.80}: it has {there}")
-
-
-def _in_range(seen: Sequence[Seen], question: Question) -> None:
-    both = [found for found in seen if found.revision in (question.baseline, question.canary)]
-    first, last = min(found.first for found in both), max(found.last for found in both)
-    if (question.end and question.end <= first) or (question.start and question.start > last):
-        raise MissingError(
-            f"no request of {question.baseline!r:.60} or {question.canary!r:.60} in the range asked for: "
-            f"they have some from {first:%Y-%m-%dT%H:%M:%SZ} to {last:%Y-%m-%dT%H:%M:%SZ}"
-        )
+def store_url(config: Config) -> str:
+    """The store's address, a folder as an absolute path."""
+    url = config.store.url
+    return url if "://" in url else str(config.path(url).absolute())
 
 
 def _weights(config: Config, question: Question) -> Weights:
@@ -198,10 +166,10 @@ def _judge(config: Config, question: Question, store: Store, weights: Weights) -
         policy=config.service(question.service).judge,
         start=question.start,
         end=question.end,
-        weights=weights or None,
+        weights=weights,
         notes=_notes(config),
     )
 
 
-def _notes(config: Config) -> tuple[Finding, ...]:
-    return ()
+def _notes(config: Config) -> list[str]:
+    return []

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pratique.report.comparison import Comparison, Question
+from pratique.report.comparison import Comparison, Question, store_url
 from pratique.report.running import Progress, run_notebook, storage
 
 if TYPE_CHECKING:
@@ -106,7 +106,6 @@ def _paths(folder: Path, question: Question) -> ReportPaths:
 
 
 def _parameters(config: Config, question: Question, folder: Path) -> Mapping[str, Any]:
-    url = config.store.url
     return {
         "service": question.service,
         "baseline": question.baseline,
@@ -115,6 +114,6 @@ def _parameters(config: Config, question: Question, folder: Path) -> Mapping[str
         "end": question.end.isoformat() if question.end else "",
         "weight": question.weight or 0.0,
         "config": config.file,
-        "store": url if "://" in url else str(config.path(url).absolute()),
+        "store": store_url(config),
         "out": str(folder),
     }

@@ -1,0 +1,67 @@
+"""How to get a comparison again: the exact commands, versions, data, policy, and the hash of the answer."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+from hashlib import sha256
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from pratique.report.comparison import Comparison, store_url
+
+if TYPE_CHECKING:
+    from pratique.figures.panels import Panel
+
+PACKAGES = ("pratique", "numpy", "pyarrow", "duckdb", "deltalake", "plotly")
+
+
+def reproduction_of(comparison: Comparison) -> Panel:
+    """The panel that ends a report. The range is the one that was judged, so that later data changes nothing."""
+    from pratique.figures.panels import reproduction  # noqa: PLC0415 - plotly
+
+    verdict = comparison.verdict
+    policy = comparison.config.service(verdict.service).judge.model_dump(mode="json")
+    facts = {
+        "data": f"{comparison.rows:,} rollups of {sum(verdict.requests.values()):,} requests from {_place(comparison)}",
+        "range": f"{verdict.start:%Y-%m-%dT%H:%M:%SZ} to {verdict.end:%Y-%m-%dT%H:%M:%SZ}, and the history before it",
+        "service file": comparison.config.file or "none: the defaults",
+        "method": f"{verdict.method}; alpha {verdict.alpha:g}, alpha to promote {verdict.alpha_promote:g}",
+        "versions": ", ".join(
+            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
+        ),
+        "sha256 of the policy": _hash(policy),
+        "sha256 of the verdict": _hash(verdict.to_json()),
+    }
+    return reproduction(_commands(comparison), facts, json.dumps(policy, indent=1))
+
+
+def _hash(value: Any) -> str:
+    return sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _place(comparison: Comparison) -> str:
+    from pratique.store.place import shown  # noqa: PLC0415 - deltalake
+
+    return shown(store_url(comparison.config))
+
+
+def _commands(comparison: Comparison) -> list[str]:
+    verdict, question = comparison.verdict, comparison.question
+    values = {
+        "start": f"{verdict.start:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{verdict.end:%Y-%m-%dT%H:%M:%SZ}",
+        "config": comparison.config.file,
+        "store": _place(comparison),
+    }
+    given = {name: value for name, value in values.items() if value}
+    weight = {"weight": f"{question.weight:g}"} if question.weight else {}
+    names = {"service": verdict.service, "baseline": verdict.baseline, "canary": verdict.canary}
+    command = ["pratique", "report", *names.values(), *_options("--{}", given | weight)]
+    papermill = ["papermill", "notebooks/canary_report.ipynb", "report.ipynb", *_options("-r {}", names | given)]
+    return [shlex.join(command), shlex.join(papermill + _options("-p {}", weight))]
+
+
+def _options(form: str, values: dict[str, str]) -> list[str]:
+    return [word for name, value in values.items() for word in (*form.format(name).split(), value)]
