@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 from pratique.ledger.entry import stamp
 from pratique.runbook.run import say
+
+WAITING_S = 5.0
+"""How often it is said that nothing has come in yet."""
 
 
 class Progress:
@@ -19,6 +23,7 @@ class Progress:
         """Name the file."""
         self._path = path
         self._run = run
+        self._waited = 0.0
 
     def stage(self, percent: float, shares: Mapping[str, float], text: str) -> None:
         """A stage begins."""
@@ -41,6 +46,12 @@ class Progress:
                 "text": look_line(percent, windows, least, verdict),
             }
         )
+
+    def waiting(self, percent: float) -> None:
+        """Nothing to judge yet; said every few seconds."""
+        if time.monotonic() - self._waited > WAITING_S:
+            self._waited = time.monotonic()
+            self.tell("waiting", f"{percent:g} %  no canary request is in the store yet")
 
     def tell(self, event: str, text: str) -> None:
         """Anything else worth a line."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pratique.balancer.base import Pool
 from pratique.errors import UnavailableError
+from pratique.judge.model import Verdict
 from pratique.ledger.entry import stamp
 from pratique.runbook.context import CHECK, CONCLUDE, JOIN, RECORD, REPORT, ROLL_OUT, START, Context
 from pratique.runbook.result import write_result
@@ -164,22 +165,14 @@ class RollOut(Step):
             stages=context.stages,
             least_windows=rollout.stage_min_windows,
             lease_s=rollout.lease_s,
+            deadline_min=context.settings.judge.deadline_min,
             approver=context.approver or context.choose_approver(),
         ).go()
         if ending.decision != "promote":
             context.shift(context.arms.only(context.arms.baseline))
-        verdict = context.last = ending.verdict
-        data: Data = {
-            "decision": ending.decision,
-            "reason": ending.reason,
-            "end": stamp(verdict.end) if verdict else None,
-        }
-        judged = (
-            {"requests": verdict.requests, "e_value": min(verdict.e_value, 1e300), "needed": verdict.needed}
-            if verdict
-            else {}
-        )
-        context.run.enter("verdict", {**data, **judged}, revision=context.asked.revision)
+        context.last = ending.verdict
+        data = {"decision": ending.decision, "reason": ending.reason} | _judged(ending.verdict)
+        context.run.enter("verdict", data, revision=context.asked.revision)
         say(f"    {ending.decision}: {ending.reason}")
         return data
 
@@ -196,6 +189,19 @@ class RollOut(Step):
         least = f"at least {rollout.stage_min_windows} windows of {context.config.telemetry.window_s} s"
         lease = f"a lease of {rollout.lease_s:g} s"
         return [f"weights: {percents(context.arms.at(stage))}; {lease}, {least}" for stage in context.stages]
+
+
+def _judged(verdict: Verdict | None) -> Data:
+    """What was judged, and what came of it."""
+    if verdict is None:
+        return {"end": None}
+    return {
+        "start": stamp(verdict.start),
+        "end": stamp(verdict.end),
+        "requests": verdict.requests,
+        "e_value": min(verdict.e_value, 1e300),  # JSON has no infinity
+        "needed": verdict.needed,
+    }
 
 
 class Conclude(Step):
@@ -264,7 +270,7 @@ class Report(Step):
         if judged.get("end") is None:
             say("    nothing was judged, so there is nothing to report")
             return {}
-        start, end = (datetime.fromisoformat(judged[key]) for key in ("since", "end"))
+        start, end = (datetime.fromisoformat(judged[key]) for key in ("start", "end"))
         arms = context.arms
         paths = write_report(context.config, context.service, arms.compared, arms.canary, start=start, end=end)
         digest = hashlib.sha256(Path(paths.html).read_bytes()).hexdigest()

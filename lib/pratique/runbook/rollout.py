@@ -50,9 +50,13 @@ class Rollout:
         stages: Sequence[float],
         least_windows: int,
         lease_s: float,
+        deadline_min: float,
         approver: Approver,
     ) -> None:
-        """stages: percent, rising. least_windows: whole windows that a stage lasts at least."""
+        """stages: percent, rising. least_windows: whole windows that a stage lasts at least.
+
+        deadline_min: minutes without any canary request after which it ends without a verdict.
+        """
         self._run = run
         self._balancer = balancer
         self._arms = arms
@@ -60,6 +64,7 @@ class Rollout:
         self._stages = stages
         self._least = least_windows
         self._lease = Lease(arms.canary, arms.baseline, lease_s)
+        self._until = datetime.now(UTC) + timedelta(minutes=deadline_min)
         self._approver = approver
         self._renewed = run.folder / "renewed"
         self._renewer = Renewer(balancer, run.service, lease_s, on_renewed=self._renewed.touch)
@@ -124,6 +129,8 @@ class Rollout:
                 windows = max(0, int((verdict.end - began).total_seconds() // verdict.window_s))
                 self._progress.look(percent, windows, self._least, self._arms.at(percent), verdict)
                 self._last = verdict
+            elif self._last is None:
+                self._progress.waiting(percent)
             ending = self._ending(percent)
             if ending is not None:
                 return ending
@@ -144,6 +151,8 @@ class Rollout:
             return Ending("rollback", verdict.reason, verdict)
         if verdict is not None and verdict.verdict == "inconclusive":
             return Ending("inconclusive", verdict.reason, verdict)
+        if verdict is None and datetime.now(UTC) > self._until:
+            return Ending("inconclusive", f"no request of {self._arms.canary} came in until the deadline", None)
         if self._run.left_s == 0:
             return Ending("inconclusive", f"the run's deadline passed at {percent:g} %: {self._standing()}", verdict)
         return None

@@ -225,8 +225,9 @@ class Run:
     def _undo(self, reason: str) -> list[str]:
         """Undo every step that was begun, last first, each even when another cannot be; return the problems."""
         steps = self._to_undo()
+        if any(type(step).undo is not Step.undo for step in steps):
+            say(f"undoing, because {reason}")
         if steps:
-            say(f"undoing: {reason}")
             self.journal.append("undoing", data={"reason": reason})
         return [problem for step in steps if (problem := self._undo_step(step))]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from pratique.config import Config
+from pratique.errors import MissingError
 from pratique.judge import Judge
 from pratique.judge.model import Verdict
 from pratique.ledger import Ledger
@@ -29,6 +30,7 @@ class Watch:
         self._ledger = ledger
         self._store = store
         self._window = timedelta(seconds=config.telemetry.window_s)
+        self._since = since
         self._next = self._floor(since)
         policy = config.service(service).judge
         self._judge = Judge(policy, service, arms.compared, arms.canary, config.telemetry.window_s)
@@ -36,7 +38,7 @@ class Watch:
         self._judge.update(store.read(service, [arms.compared], self._next - history, self._next))
 
     def look(self, *, until: datetime | None = None) -> Verdict | None:
-        """The verdict after the windows that have closed since the last look; None when none has.
+        """The verdict after the windows that have closed since the last look; None when none has, or no request came.
 
         until: judge up to here, from what is stored, instead of up to now.
         Raises: UnavailableError when the collector is dead: nothing is measured any more.
@@ -47,10 +49,20 @@ class Watch:
         closed = until or self._floor(now - timedelta(seconds=SETTLE_S))
         if closed <= self._next:
             return None
-        rows = self._store.read(self._service, [self._arms.compared, self._arms.canary], self._next, closed)
+        revisions = [self._arms.compared, self._arms.canary]
+        self._judge.update(self._store.read(self._service, revisions, self._next, closed))
         self._next = closed
-        self._judge.update(rows)
-        return self._judge.verdict(until or now)
+        try:
+            return self._judge.verdict(until or now, weights=self._weights(), notes=self._notes())
+        except MissingError:
+            return None
+
+    def _weights(self) -> list[tuple[datetime, dict[str, float]]]:
+        return self._ledger.weights(self._service, self._since)
+
+    def _notes(self) -> list[str]:
+        late = self._judge.late
+        return [f"{late:,} requests came after their window was judged"] if late else []
 
     def _floor(self, time: datetime) -> datetime:
         epoch = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,416 @@
+"""The release runbook with all parts real: collector, balancer, processes, store, judge, notebook, guardian."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pratique.balancer.embedded import EmbeddedBalancer
+from pratique.config import load
+from pratique.errors import BusyError, MissingError, UnavailableError, UsageError
+from pratique.ledger import open_ledger
+from pratique.runbook.parts import make_runtime
+from pratique.runbook.release import open_run
+from pratique.runbook.release_steps import Conclude, Join, RollOut, Start
+from pratique.runbook.run import StoppedError
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "runbooks" / "release.ipynb"
+SERVICE_FILE = """
+[telemetry]
+listen = "127.0.0.1:{syslog}"
+window_s = 1
+
+[services.shop.runtime]
+command = ["{{python}}", "{{dir}}/app.py", "{{port}}"]
+drain_s = 2
+
+[services.shop.balancer]
+listen = "127.0.0.1:{listen}"
+control = "127.0.0.1:{control}"
+
+[services.shop.rollout]
+stages = [20, 50]
+stage_min_windows = 2
+lease_s = 2
+
+[services.shop.judge]
+minimum_requests = {minimum}
+history_min = 10
+deadline_min = 2
+guards = {{ "5xx" = {{ outcome = "5xx", tolerated_ratio = 3.0, tolerated_excess = 0.05 }} }}
+"""
+
+
+class Shop:
+    """A service folder with everything running, and what a test asks of it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.config = str(folder / "pratique.toml")
+        self.patient = str(folder / "patient.toml")  # the same, but never promoted
+        ports = {name: free_port() for name in ("syslog", "listen", "control")}
+        (folder / "pratique.toml").write_text(SERVICE_FILE.format(minimum=50, **ports))
+        (folder / "patient.toml").write_text(SERVICE_FILE.format(minimum=10**9, **ports))
+        self.settings = load(self.config)
+        self.balancer = EmbeddedBalancer(self.settings.service("shop").balancer)
+        self.runtime = make_runtime(self.settings, "shop")
+        self.ledger = open_ledger(self.settings)
+        self.state = self.settings.state_dir
+
+    def make(self, revision, failing=None):
+        target = self.folder / "releases" / revision
+        shutil.copytree(ROOT / "examples/shop/releases/r1", target)
+        spec = json.loads((target / "release.json").read_text())
+        spec["name"] = revision
+        for route in spec["routes"]:
+            route["failing"] = failing if failing is not None else route["failing"]
+        (target / "release.json").write_text(json.dumps(spec))
+        return revision
+
+    def pratique(self, *arguments, check=True):
+        return subprocess.run(
+            [sys.executable, "-m", "pratique.cli", *arguments], capture_output=True, text=True, check=check, timeout=120
+        )
+
+    def release(self, **parameters):
+        """`pratique run release`, as a person types it: the finished process, and result.json."""
+        pairs = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
+        done = self.pratique("run", "release", "-p", "service", "shop", *pairs, check=False)
+        return done, self.result(parameters.get("run_id", "none"))
+
+    def papermill(self, **parameters):
+        """Plain papermill at work."""
+        pairs = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
+        command = [sys.executable, "-m", "papermill", NOTEBOOK, self.folder / "out.ipynb", "-p", "service", "shop"]
+        return subprocess.Popen(
+            [*command, *pairs, "-k", "python3", "--no-progress-bar"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def open(self, revision, run_id, **given):
+        """A run in this process."""
+        return open_run(service="shop", revision=revision, run_id=run_id, **{"config": self.patient, **given})
+
+    def result(self, run_id):
+        file = self.state / "runs" / run_id / "result.json"
+        return json.loads(file.read_text()) if file.exists() else None
+
+    def serving(self):
+        return {revision: share for revision, share in self.balancer.weights("shop").shares.items() if share > 0}
+
+    def running(self):
+        return sorted(instance.revision for instance in self.runtime.list("shop"))
+
+    def baseline(self):
+        [revision] = self.serving()
+        return revision
+
+    def stage(self, run_id):
+        """Whether the run has come to judging."""
+        progress = self.state / "runs" / run_id / "progress.jsonl"
+        return progress.exists() and '"look"' in progress.read_text()
+
+    def trace(self):
+        """Everything that a dry run must leave as it is. The collector writes all the time; its files are its own."""
+        kept = [
+            p
+            for p in self.state.rglob("*")
+            if p.is_file() and not {"collector", "store", "collector.touch"} & set(p.parts)
+        ]
+        files = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept if not p.name.endswith(".log")}
+        return files, sorted(instance.id for instance in self.runtime.list())
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def eventually(condition, deadline_s=30.0):
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def leftovers(folder):
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if str(folder) in " ".join(process.cmdline()) or process.environ().get("PRATIQUE_STATE", "").startswith(
+                str(folder)
+            ):
+                found.append(process)
+    return [process for process in found if process.pid != os.getpid()]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shop")
+    shop = Shop(folder)
+    shop.make("r1")
+    load_process = None
+    try:
+        shop.pratique("up", "shop", "r1", "--config", shop.config)
+        url = f"http://{shop.settings.service('shop').balancer.listen}"
+        load_process = subprocess.Popen(
+            [sys.executable, ROOT / "examples/shop/load.py", "--url", url, "--rate", "150", "--seconds", "600"],
+            stdout=subprocess.DEVNULL,
+        )
+        yield shop
+    finally:
+        if load_process is not None:
+            load_process.terminate()
+            load_process.wait()
+        shop.pratique("down", "shop", "--config", shop.config, check=False)
+    assert leftovers(folder) == []
+
+
+def test_a_good_release_is_promoted(shop):
+    shop.make("good", failing=0.0)
+    done, result = shop.release(revision="good", run_id="good", config=shop.config, why="a test", who="ann")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (result["verdict"], result["outcome"], result["baseline"]) == ("promote", "promoted", "r1")
+    assert shop.serving() == {"good": 1.0}
+    assert shop.running() == ["good"]
+    assert Path(result["report"]).exists()
+    [entry] = shop.ledger.entries("shop", "report", "good")
+    assert entry.data["sha256"] == hashlib.sha256(Path(result["report"]).read_bytes()).hexdigest()
+    record = shop.ledger.releases("shop")[-1]
+    assert (record.revision, record.outcome, record.who, record.why) == ("good", "promoted", "ann", "a test")
+    assert [shares.get("good") for _, shares in shop.ledger.weights("shop", record.start)][-4:] == [0.2, 0.5, 1.0, 1.0]
+    assert "evidence" in done.stdout
+    shop.ledger.verify()
+
+
+def test_the_same_run_again_does_nothing_and_says_the_same(shop):
+    files, instances = shop.trace()
+    done, result = shop.release(revision="good", run_id="good", config=shop.config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing is done again" in done.stdout
+    assert result["outcome"] == "promoted"
+    again, running = shop.trace()
+    assert running == instances
+    assert {k: v for k, v in again.items() if not k.endswith(".ipynb")} == {
+        k: v for k, v in files.items() if not k.endswith(".ipynb")
+    }
+
+
+def test_a_bad_release_is_rolled_back_under_plain_papermill(shop):
+    before = shop.baseline()
+    shop.make("bad", failing=0.5)
+    process = shop.papermill(revision="bad", run_id="bad", config=shop.config)
+    assert process.wait(timeout=120) == 0
+    result = shop.result("bad")
+    assert (result["verdict"], result["outcome"], result["exit_status"]) == ("rollback", "rolled back", 1)
+    assert shop.serving() == {before: 1.0}
+    assert shop.running() == [before]
+
+
+def test_a_fresh_baseline_is_compared_and_removed(shop):
+    before = shop.baseline()
+    shop.make("fresh", failing=0.5)
+    run = shop.open("fresh", "fresh", config=shop.config, baseline="fresh")
+    run.check()
+    run.start_canary()
+    assert set(run.take_into_pool()) == {before, f"{before}-fresh", "fresh"}
+    assert run.roll_out().startswith("rollback")
+    assert run.verdict.requests.keys() == {f"{before}-fresh", "fresh"}
+    run.conclude()
+    assert run.verify() == before
+    run.record()
+    assert shop.running() == [before]
+    assert len(shop.runtime.list("shop")) == 1
+
+
+def test_a_dry_run_lists_every_effect_and_changes_nothing(shop):
+    shop.make("dry")
+    before = shop.trace()
+    done, _ = shop.release(revision="dry", dry_run="true", config=shop.config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shop.trace() == before
+    for effect in (
+        "start 1 x dry as canary",
+        "dry 20 %",
+        "dry 50 %",
+        "dry 100 %",
+        "result.json",
+        "journal.jsonl",
+        "sha256:",
+    ):
+        assert effect in done.stdout
+
+
+def test_a_killed_kernel_gives_the_traffic_back_and_the_same_id_ends_cleanly(shop):
+    before = shop.baseline()
+    shop.make("killed")
+    process = shop.papermill(revision="killed", run_id="killed", config=shop.patient)
+    eventually(lambda: shop.stage("killed"))
+    assert shop.serving()["killed"] > 0
+    [kernel] = [child for child in psutil.Process(process.pid).children() if "ipykernel" in " ".join(child.cmdline())]
+    kernel.kill()
+    began = time.monotonic()
+    eventually(lambda: shop.serving() == {before: 1.0}, deadline_s=10)
+    assert time.monotonic() - began < 10
+    process.wait(timeout=30)
+    assert shop.running() == sorted([before, "killed"])  # nothing was undone: the same id can go on
+    done, result = shop.release(revision="killed", run_id="killed", config=shop.patient, deadline_min="0.3")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert result["outcome"] == "inconclusive"
+    assert "goes on" in done.stdout
+    assert "start the canary: done before" in done.stdout
+    assert shop.serving() == {before: 1.0}
+    assert shop.running() == [before]
+    kinds = [entry.kind for entry in shop.ledger.entries("shop", run="killed")]
+    assert kinds.count("lapse") == 1
+    assert shop.ledger.releases("shop")[-1].outcome == "inconclusive"
+
+
+def test_sigterm_to_papermill_undoes(shop):
+    before = shop.baseline()
+    shop.make("term")
+    process = shop.papermill(revision="term", run_id="term", config=shop.patient)
+    eventually(lambda: shop.stage("term"))
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=30)
+    eventually(lambda: shop.result("term") is not None)
+    assert shop.result("term")["exit_status"] == StoppedError.exit_status
+    assert shop.serving() == {before: 1.0}
+    assert shop.running() == [before]
+
+
+def test_ctrl_c_at_the_command_line_undoes(shop):
+    before = shop.baseline()
+    shop.make("cancel")
+    words = ["-p", "service", "shop", "-p", "revision", "cancel", "-p", "run_id", "cancel", "--config", shop.patient]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pratique.cli", "run", "release", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    eventually(lambda: shop.stage("cancel"))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert shop.result("cancel")["outcome"] == "failed"
+    assert shop.serving() == {before: 1.0}
+    assert shop.running() == [before]
+
+
+@pytest.mark.parametrize("step", [Start, Join, RollOut, Conclude])
+def test_a_step_that_fails_at_its_end_is_undone_with_all_before(shop, monkeypatch, step):
+    before, revision = shop.baseline(), f"fails-{step.name.replace(' ', '-')}"
+    shop.make(revision, failing=0.0)
+    really = step.do
+
+    def do(self, noted):
+        really(self, noted)
+        raise UnavailableError("no luck")
+
+    monkeypatch.setattr(step, "do", do)
+    run = shop.open(revision, revision, config=shop.config)
+    with pytest.raises(UnavailableError, match="no luck"):
+        all_steps(run)
+    assert shop.serving() == {before: 1.0}
+    assert shop.running() == [before]
+    assert shop.balancer.pool("shop").servers.keys() == {before}
+    assert shop.result(revision)["exit_status"] == UnavailableError.exit_status
+    assert shop.ledger.releases("shop")[-1].outcome == "failed"
+
+
+def all_steps(run):
+    for part in (run.check, run.start_canary, run.take_into_pool, run.roll_out, run.conclude):
+        part()
+
+
+def test_an_exception_while_judging_restores_the_baseline(shop, monkeypatch):
+    before = shop.baseline()
+    shop.make("judge-breaks")
+    run = shop.open("judge-breaks", "judge-breaks")
+    run.check()
+    run.start_canary()
+    run.take_into_pool()
+    monkeypatch.setattr("pratique.runbook.watch.Judge.verdict", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run.roll_out()
+    assert shop.serving() == {before: 1.0}
+    assert shop.running() == [before]
+    assert shop.result("judge-breaks")["exit_status"] == 70
+
+
+def test_a_held_service_names_its_holder(shop):
+    shop.make("held")
+    run = shop.open("held", "held", who="ann", why="hotfix of 17:00")
+    with pytest.raises(BusyError, match=r"run 'held' of ann \(hotfix of 17:00\), process"):
+        shop.open("held", "second")
+    run.context.run.abort("enough")
+
+
+def test_a_dead_runs_canary_is_taken_out_by_the_next_run(shop):
+    before = shop.baseline()
+    shop.make("left")
+    shop.make("next")
+    process = shop.papermill(revision="left", run_id="left", config=shop.patient)
+    eventually(lambda: shop.stage("left"))
+    for child in psutil.Process(process.pid).children():
+        child.kill()
+    process.wait(timeout=30)
+    run = shop.open("next", "next")
+    assert shop.running() == [before]
+    assert shop.result("left")["outcome"] == "failed"
+    run.check()
+    run.context.run.abort("enough")
+
+
+def test_a_changed_release_is_refused(shop):
+    shop.make("changed")
+    run = shop.open("changed", "changed-1")
+    run.check()
+    run.context.run.abort("enough")
+    (shop.folder / "releases/changed/release.json").write_text("{}")
+    with pytest.raises(UsageError, match="a changed release is a new revision"):
+        shop.open("changed", "changed-2").check()
+
+
+def test_what_is_missing_is_told_before_anything_is_started(shop):
+    with pytest.raises(MissingError, match="no release 'nowhere'"):
+        shop.open("nowhere", "nowhere").check()
+    shop.make("asks")
+    done, _ = shop.release(revision="asks", run_id="asks", config=shop.config, approval="ask")
+    assert done.returncode == UsageError.exit_status
+    assert "nobody can be asked here" in done.stderr
+    assert not (shop.state / "runs/asks/journal.jsonl").exists()
+
+
+def test_a_dead_collector_stops_a_rollout(shop):
+    before = shop.baseline()
+    shop.make("blind")
+    run = shop.open("blind", "blind")
+    run.check()
+    run.start_canary()
+    run.take_into_pool()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("PRATIQUE_PART") == "collector" and str(shop.folder) in " ".join(
+                process.cmdline()
+            ):
+                process.kill()
+    with pytest.raises(UnavailableError, match="the collector does not run"):
+        run.roll_out()
+    assert shop.serving() == {before: 1.0}
+    with pytest.raises(UnavailableError, match="the collector does not run"):
+        shop.open("blind", "blind-2").check()
