@@ -17,7 +17,7 @@ from deltalake.transaction import AddAction
 
 from contract.store_contract import StoreContract, by_key, content, rollups, row
 from pratique.errors import DataError, UsageError
-from pratique.store import open_store, upkeep
+from pratique.store import open_store, query, upkeep
 from pratique.store.delta import DeltaStore
 from pratique.store.log import Log
 from pratique.store.place import Place
@@ -242,6 +242,19 @@ def test_sql_sees_the_columns_of_a_rollup(store):
     assert found.to_pylist() == [{"code": 200, "n": 3}, {"code": 500, "n": 4}]
     assert set(store.query("SELECT * FROM rollups").column_names) == set(SCHEMA.names)
     assert store.query("SELECT count(*) AS rows FROM rollups", service="till").to_pylist() == [{"rows": 1}]
+
+
+def test_who_was_seen_is_told_by_footers_as_duckdb_tells_it(store, monkeypatch):
+    store.write(rollups(*[row(window, f"r{window % 3}", n=2**40 + window) for window in range(9)], row(service="till")))
+    store.write(rollups(row(1, "r1", n=5), row(20, "r9", n=7)))
+    by_footers = store.revisions()
+    asked = []
+    monkeypatch.setattr(query, "seen", lambda *arguments: asked.append(arguments) or [])
+    assert store.revisions() == by_footers
+    assert asked == []
+    monkeypatch.undo()
+    monkeypatch.setattr("pratique.store.summary.noted", lambda *_: None)
+    assert store.revisions() == by_footers
 
 
 def test_rows_that_are_no_rollups_are_refused_as_a_whole(store, folder):

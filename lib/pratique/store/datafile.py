@@ -19,6 +19,7 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from pratique.errors import DataError
+from pratique.store import summary
 from pratique.telemetry.rollups import SCHEMA, Rollups
 
 PARTITIONS = ("service", "day")
@@ -106,20 +107,25 @@ def _write_one(where: fs.FileSystem, service: str, day: int, table: pa.Table, wr
     plain = _filed(table)
     try:
         with where.open_output_stream(path) as sink:
-            pq.write_table(
-                plain,
-                sink,
-                compression="zstd",
-                row_group_size=_ROW_GROUP,
-                use_dictionary=[name for name in plain.column_names if name != "sum_ms"],
-                store_schema=False,
-            )
+            _fill(sink, plain, summary.note(table))
             size = sink.tell()
     except OSError:
         discard(where, [path])
         raise
     partition = {"service": service, "day": iso}
     return AddAction(path, size, partition, written_ms, True, json.dumps(statistics(table)))
+
+
+def _fill(sink: pa.NativeFile, plain: pa.Table, note: dict[str, str]) -> None:
+    with pq.ParquetWriter(
+        sink,
+        plain.schema,
+        compression="zstd",
+        use_dictionary=[name for name in plain.column_names if name != "sum_ms"],
+        store_schema=False,
+    ) as writer:
+        writer.write_table(plain, row_group_size=_ROW_GROUP)
+        writer.add_key_value_metadata(note)
 
 
 def _filed(table: pa.Table) -> pa.Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pratique.config import check_name
 from pratique.errors import UnavailableError, UsageError
-from pratique.store import changes, datafile, scan, upkeep
+from pratique.store import changes, datafile, scan, summary, upkeep
 from pratique.store.base import Seen
 from pratique.store.failures import translated
 from pratique.store.log import Log
@@ -85,13 +85,11 @@ class DeltaStore:
         self, service: str | None = None, start: datetime | None = None, end: datetime | None = None
     ) -> list[Seen]:
         """List what was seen, oldest first. Raises: as `read`."""
-        from pratique.store import query  # noqa: PLC0415  # DuckDB is not needed for reading and writing rows
-
         first_ms, last_ms = _range(start, end)
 
         def seen(snapshot: Snapshot | None) -> list[Seen]:
             files = _overlapping(snapshot, service, first_ms, last_ms)
-            return query.seen(self._log.place, files, first_ms, None if last_ms is None else last_ms + 1)
+            return summary.total(self._seen(files, first_ms, last_ms))
 
         return self._answer(seen)
 
@@ -101,7 +99,7 @@ class DeltaStore:
         sql: a query, "?" for each parameter. service: look at its files only, which is quicker.
         Raises: as `read`; DuckDB's own errors for a wrong query.
         """
-        from pratique.store import query  # noqa: PLC0415  # as above
+        from pratique.store import query  # noqa: PLC0415  # rows are read and written without DuckDB
 
         return self._answer(
             lambda snapshot: query.ask(self._log.place, _overlapping(snapshot, service, None, None), sql, parameters)
@@ -135,6 +133,19 @@ class DeltaStore:
             dropped = upkeep.retire(self._log, self._retention_days)
             merged = upkeep.merge_small(self._log, thorough=True)
             return Upkeep(merged, dropped, upkeep.clean(self._log))
+
+    def _seen(self, files: Sequence[StoredFile], first_ms: int | None, last_ms: int | None) -> Iterator[Seen]:
+        """What files hold, by their footers where those tell it, by asking DuckDB where not."""
+        untold = []
+        for file in files:
+            told = summary.noted(self._log.place.files, file) if file.within(first_ms, last_ms) else None
+            if told is None:
+                untold.append(file)
+            yield from told or ()
+        if untold:
+            from pratique.store import query  # noqa: PLC0415  # most answers do without DuckDB
+
+            yield from query.seen(self._log.place, untold, first_ms, last_ms)
 
     def _answer(self, question: Callable[[Snapshot | None], Answer]) -> Answer:
         """Ask one snapshot; once more when another program has meanwhile deleted the files of it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import groupby
 
 import duckdb
@@ -15,22 +14,22 @@ from pratique.store.base import Seen
 from pratique.store.datafile import FILE_SCHEMA, READ_SCHEMA
 from pratique.store.place import Place
 from pratique.store.snapshot import StoredFile
+from pratique.store.summary import moment
 
 _SEEN = """
     SELECT service, revision, epoch_ms(min("window")), epoch_ms(max("window")), sum(n)
     FROM rollups
-    WHERE ($start IS NULL OR epoch_ms("window") >= $start) AND ($end IS NULL OR epoch_ms("window") < $end)
+    WHERE ($first IS NULL OR epoch_ms("window") >= $first) AND ($last IS NULL OR epoch_ms("window") <= $last)
     GROUP BY service, revision
-    ORDER BY 3, 1, 2
 """
 
 
-def seen(place: Place, files: Sequence[StoredFile], start_ms: int | None, end_ms: int | None) -> list[Seen]:
-    """What the files hold, by service and revision, oldest first."""
+def seen(place: Place, files: Sequence[StoredFile], first_ms: int | None, last_ms: int | None) -> list[Seen]:
+    """What was seen in windows between two starts, both included, by service and revision."""
     with _rollups(place, files) as connection:
-        found = connection.execute(_SEEN, {"start": start_ms, "end": end_ms}).fetchall()
+        found = connection.execute(_SEEN, {"first": first_ms, "last": last_ms}).fetchall()
     return [
-        Seen(service, revision, _moment(first), _moment(last), int(requests))
+        Seen(service, revision, moment(first), moment(last), int(requests))
         for service, revision, first, last, requests in found
     ]
 
@@ -84,7 +83,3 @@ def _fetched(place: Place, files: Sequence[StoredFile]) -> pa.Table:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _moment(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

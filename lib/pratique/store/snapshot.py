@@ -50,6 +50,12 @@ class StoredFile:
                 return False
         return True
 
+    def within(self, first_ms: int | None, last_ms: int | None) -> bool:
+        """Whether every window is known to lie between two starts, both included."""
+        least, greatest = self.bounds.get("window", _UNBOUNDED)
+        starts = first_ms is None or (least is not None and least >= first_ms)
+        return starts and (last_ms is None or (greatest is not None and greatest <= last_ms))
+
     def removal(self, now_ms: int, *, changed: bool) -> RemoveAction:
         """The log's entry that the file is no longer part of the table; changed: its rows are not kept elsewhere."""
         day = date.fromordinal(date(1970, 1, 1).toordinal() + self.day).isoformat()
@@ -61,7 +67,7 @@ class Snapshot:
 
     def __init__(self, table: DeltaTable) -> None:
         self.version = int(table.version())
-        self._actions = pa.table(table.get_add_actions(flatten=True))
+        self._actions = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all()
 
     def files(self, service: str | None = None, *, days: Collection[int] | None = None) -> list[StoredFile]:
         """The files of a service and of some days, oldest first; None: of all."""
