@@ -8,13 +8,13 @@ import plotly.graph_objects as go
 
 from pratique.figures.labels import count, percent
 from pratique.figures.measures import Measures, share_interval
-from pratique.figures.theme import GRID, ROLES, Role, empty, figure
+from pratique.figures.theme import GRID, ROLES, Chart, Role, empty, figure
 
 MOST_CODES = 14
 ALT = "Share of requests per status code, baseline beside canary, with 95 % intervals."
 
 
-def status_codes(measures: Measures) -> go.Figure:
+def status_codes(measures: Measures) -> Chart:
     """Draw each status code's share of requests in both revisions, on a logarithmic axis, with 95 % intervals.
 
     A dot and its whiskers, not a bar: a bar has no foot on a logarithmic axis, and on a linear one the

@@ -9,17 +9,19 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from pratique.figures.labels import evidence_of, label
-from pratique.figures.theme import GREEN, INK, MUTED, ORANGE, PURPLE, SKY, empty, figure, note, vertical
+from pratique.figures.theme import GREEN, INK, MUTED, ORANGE, PURPLE, SKY, Chart, empty, figure, note, vertical
 from pratique.judge.model import Verdict
 
 FLOOR = 1e-3
 """Evidence below this is drawn here: how little of it there is says nothing."""
-CEILING = 1e12
+CEILING = 1e300
+HIGHEST = 1e4
+"""How many times the evidence needed the axis goes up to: what lies beyond is drawn leaving at the top."""
 LINES = ((GREEN, "dot"), (PURPLE, "dash"), (SKY, "dashdot"), (ORANGE, "longdash"), (MUTED, "longdashdot"))
 ALT = "Evidence that the canary is worse than tolerated, after each window, against the evidence needed."
 
 
-def evidence(verdict: Verdict) -> go.Figure:
+def evidence(verdict: Verdict) -> Chart:
     """Draw the combined e-value after each window, and each guard's, on a logarithmic axis against the one needed."""
     trace = verdict.trace
     if len(trace.times) == 0:
@@ -30,7 +32,9 @@ def evidence(verdict: Verdict) -> go.Figure:
         for guard, values in trace.guards.items()
     ]
     combined = _line(trace.times, trace.combined, "combined", INK, "solid", width=3.0)
-    top = min(CEILING, max(verdict.needed * 8, *(float(np.max(_drawn(line))) * 3 for line in _all(verdict))))
+    top = min(
+        HIGHEST * verdict.needed, max(verdict.needed * 8, *(float(np.max(_drawn(line))) * 3 for line in _all(verdict)))
+    )
     low = min(0.2, *(float(np.min(_drawn(line))) for line in _all(verdict)))
     shapes = [_needed(verdict.needed)]
     notes = [
@@ -62,9 +66,9 @@ def evidence(verdict: Verdict) -> go.Figure:
         height=420,
         alt=ALT,
         shapes=shapes,
-        annotations=notes + _ends(verdict, styles, float(np.log10(top / low))),
+        annotations=notes + _ends(verdict, styles, float(np.log10(low)), float(np.log10(top))),
         showlegend=False,
-        margin={"r": 78, "t": 12},
+        margin={"r": 94, "t": 12},
         xaxis={"type": "date", "title": {"text": "time (UTC)"}, "range": [verdict.start, verdict.end]},
         yaxis={
             "type": "log",
@@ -109,18 +113,29 @@ def _line(
     )
 
 
-def _ends(verdict: Verdict, styles: dict[str, tuple[str, str]], decades: float) -> list[dict[str, Any]]:
-    """Each line's name at its right end, moved apart where lines end close together."""
+def _ends(verdict: Verdict, styles: dict[str, tuple[str, str]], low: float, top: float) -> list[dict[str, Any]]:
+    """Each line's name at its right end; ↑ where it has left at the top. low, top: of the axis, as powers of ten."""
     last = {guard: float(np.log10(_drawn(values)[-1])) for guard, values in verdict.trace.guards.items()}
     last["combined"] = float(np.log10(_drawn(verdict.trace.combined)[-1]))
-    apart, below, found = decades * 0.05, -np.inf, []
-    for name, height in sorted(last.items(), key=lambda end: end[1]):
-        below = max(height, below + apart)
+    names = sorted(last, key=lambda name: last[name])
+    found = []
+    for name, height in zip(names, _apart([last[name] for name in names], (top - low) * 0.055, top), strict=True):
         color = INK if name == "combined" else styles[name][0]
-        text = "<b>combined</b>" if name == "combined" else label(name, 12)
-        where = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 5, "y": below, "yanchor": "middle"}
+        text = ("<b>combined</b>" if name == "combined" else label(name, 12)) + (" ↑" if last[name] > top else "")
+        where = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 5, "y": height, "yanchor": "middle"}
         found.append(note(text, **where) | {"font": {"size": 12, "color": color}})
     return found
+
+
+def _apart(rising: list[float], least: float, top: float) -> list[float]:
+    """Heights at least `least` apart and none above `top`, near those given, in their order."""
+    up: list[float] = []
+    for height in rising:
+        up.append(max(height, up[-1] + least) if up else height)
+    down: list[float] = []
+    for height in reversed(up):
+        down.append(min(height, down[-1] - least if down else top))
+    return down[::-1]
 
 
 def _needed(needed: float) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pratique.figures.labels import count, evidence_of, interval, label, times
-from pratique.figures.theme import FAINT, FULL_BLUE, FULL_VERMILLION, INK, MUTED, SURFACE, WHITE, empty, figure
+from pratique.figures.theme import FAINT, FULL_BLUE, FULL_VERMILLION, INK, MUTED, SURFACE, WHITE, Chart, empty, figure
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 
 MOST_ROWS = 30
@@ -19,7 +19,7 @@ MARKS = {"worse": "▲ ", "met": "✓ ", "open": "", "not evaluated": ""}
 ALT = "Ratio of canary to baseline for each action and guard; the table of all guards has the same numbers."
 
 
-def ratio_heatmap(verdict: Verdict) -> go.Figure:
+def ratio_heatmap(verdict: Verdict) -> Chart:
     """Draw action by guard: in figures the odds ratio, canary to baseline, in colour as much of it as is shown.
 
     The colour is that of the revision that has more, as strong as the end of the confidence interval that
@@ -154,9 +154,9 @@ def _text(row: int, column: int, cell: GuardResult | None) -> dict[str, object]:
     if cell is None or not shown:
         return _at(row, column, "", MUTED, 12)
     if cell.ratio is None:
-        return _at(row, column, MARKS[cell.state] + "n/a", INK, 12)
+        return _at(row, column, MARKS[cell.state] + times(None), MUTED, 11)
     text = f"{MARKS[cell.state]}{times(cell.ratio)}"
-    full = abs(_power(cell)) > 0.7 * FULL
+    full = abs(_power(cell)) > 0.9 * FULL
     return _at(row, column, f"<b>{text}</b>" if cell.state == "worse" else text, WHITE if full else INK, 13)
 
 

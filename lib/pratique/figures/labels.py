@@ -42,9 +42,9 @@ def percent(share: float) -> str:
 
 
 def times(ratio: float | None) -> str:
-    """A ratio as a factor: 2.9x; "n/a" where it cannot be told."""
+    """A ratio as a factor: 2.9x; "too few" where too few requests went wrong to tell."""
     if ratio is None or math.isnan(ratio):
-        return "n/a"
+        return "too few"
     if math.isinf(ratio):
         return "∞"
     return f"{_two_digits(ratio)}x"
@@ -68,11 +68,13 @@ def _two_digits(value: float) -> str:
 
 
 def evidence_of(e_value: float) -> str:
-    """An e-value: 412, 0.03, 3.2e+12."""
+    """An e-value: 412, 0.03, 3.2e12, <0.01."""
     if not math.isfinite(e_value):
         return "∞" if e_value > 0 else "n/a"
     if e_value >= 1e6:
         return f"{e_value:.1e}".replace("e+0", "e").replace("e+", "e")
+    if e_value < 0.01:
+        return "<0.01"
     return f"{e_value:,.0f}" if e_value >= 10 else f"{e_value:.2g}"
 
 

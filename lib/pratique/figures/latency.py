@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from pratique.figures.labels import duration, label, span
 from pratique.figures.measures import Counts, Floats, Measures, quantile, quantile_band
-from pratique.figures.theme import INK, ROLES, Role, empty, figure, note, vertical
+from pratique.figures.theme import INK, ROLES, Chart, Role, empty, figure, note, vertical
 from pratique.judge.model import SERVICE, Verdict
 
 QUANTILES = (0.5, 0.95, 0.99)
@@ -20,7 +20,7 @@ ALT_QUANTILES = "Median, 95 % and 99 % quantile of latency over time, with 95 % 
 ALT_DISTRIBUTION = "Distribution of latency of both revisions, and the share of requests slower than each duration."
 
 
-def latency_quantiles(measures: Measures) -> go.Figure:
+def latency_quantiles(measures: Measures) -> Chart:
     """Draw the median, the 95 % and the 99 % quantile over time, each with its 95 % band.
 
     A bin with fewer requests than the quantile needs to lie inside the data (100 for the 99 %) is left out.
@@ -49,7 +49,7 @@ def latency_quantiles(measures: Measures) -> go.Figure:
     )
 
 
-def latency_distribution(measures: Measures, verdict: Verdict) -> go.Figure:
+def latency_distribution(measures: Measures, verdict: Verdict) -> Chart:
     """Draw both distributions over each other, and below the share of requests slower than each duration.
 
     The thresholds of the latency guards, as judged for the whole service, are marked where they are known.

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from pratique.figures.labels import count, evidence_of, interval, label, moment, percent, span, times
+from pratique.figures.labels import count, duration, evidence_of, interval, label, moment, percent, span, times
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 
 REASON = 600
+LONG = 40
+"""Rows from which the table scrolls in a box of its own."""
 TITLES = {
     "promote": ("✓", "Promote", "the canary may take the traffic"),
     "rollback": ("✕", "Roll back", "the canary is worse than tolerated"),
@@ -100,7 +102,7 @@ def guard_table(verdict: Verdict) -> Panel:
     body = "".join(_row(verdict, result) for result in results)
     note = f"evidence is weighed at {evidence_of(verdict.needed)}; ratio is an odds ratio with its confidence sequence"
     html = (
-        f'<div class="scroll"><table class="guards"><caption>{note}</caption><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll{" long" if len(results) > LONG else ""}"><table class="guards"><caption>{note}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
     return Panel(html, "\n".join(result.reason for result in results))
@@ -112,7 +114,7 @@ def _rank(result: GuardResult) -> tuple[bool, int, float]:
 
 def _row(verdict: Verdict, result: GuardResult) -> str:
     where = "whole service" if result.action == SERVICE else label(result.action, 80)
-    threshold = f" (slower than {result.threshold_ms:.4g} ms)" if result.threshold_ms else ""
+    threshold = f" (slower than {duration(result.threshold_ms)})" if result.threshold_ms else ""
     state = STATES[result.state]
     if result.first_fired:
         state += f", fired {result.first_fired:%H:%M:%S}"
@@ -155,17 +157,21 @@ def _signed(share: float) -> str:
     return f"{'+' if share >= 0 else '-'}{percent(abs(share))}"
 
 
-def findings(verdict: Verdict) -> Panel:
-    """What was missing or odd in the data, and what the policy made of it; when nothing was, what was looked for."""
+def findings(verdict: Verdict, weights: Sequence[object] = ()) -> Panel:
+    """What was missing or odd in the data, and what the policy made of it; when nothing was, what was looked for.
+
+    weights: the changes of weight that are known; without any, the shares of traffic were not checked.
+    """
     spread = ", ".join(f"{label(guard, 16)} {value:.2g}" for guard, value in verdict.dispersion.items())
     noise = f"<p>Overdispersion φ, by which the evidence was divided: {spread}.</p>" if spread else ""
+    unchecked = "" if weights else "<p>No weights are known for this time: the shares of traffic were not checked.</p>"
     missing = [result for result in verdict.guards if result.state == "not evaluated"]
     if not verdict.findings and not missing:
         text = (
-            "Nothing was missing or odd: both revisions had requests, no guard was left out, the shares fit the "
-            "weights that are known, and no line was late or dropped."
+            "Nothing was missing or odd: both revisions had requests, every guard was evaluated, "
+            f"{'the shares of traffic fit the weights, ' if weights else ''}and no line is known to have been late or dropped."
         )
-        return Panel(f'<div class="findings"><p>{text}</p>{noise}</div>', text)
+        return Panel(f'<div class="findings"><p>{text}</p>{unchecked}{noise}</div>', text)
     items = [_finding(found.kind, found.effect, found.message) for found in verdict.findings]
     if missing:
         names = ", ".join(f"{result.guard} of {_where(result)}" for result in missing[:8])
@@ -174,7 +180,7 @@ def findings(verdict: Verdict) -> Panel:
             _finding("not evaluated", "note", f"{names}{more}: a guard that could not be evaluated is no pass")
         )
     text = "\n".join(f"{found.kind} ({found.effect}): {found.message}" for found in verdict.findings)
-    return Panel(f'<div class="findings"><ul>{"".join(items)}</ul>{noise}</div>', text)
+    return Panel(f'<div class="findings"><ul>{"".join(items)}</ul>{unchecked}{noise}</div>', text)
 
 
 def _where(result: GuardResult) -> str:

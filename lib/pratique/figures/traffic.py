@@ -11,14 +11,14 @@ import plotly.graph_objects as go
 
 from pratique.figures.labels import percent, span
 from pratique.figures.measures import Counts, Floats, Measures
-from pratique.figures.theme import INK, ROLES, Role, empty, figure, note, vertical
+from pratique.figures.theme import INK, ROLES, Chart, Role, empty, figure, note, vertical
 
 Weights = Sequence[tuple[datetime, dict[str, float]]]
 ALT = "Requests per second, the canary's share of them beside its weight, and the share of 5xx, over time."
 ROWS = ((0.70, 1.0), (0.36, 0.62), (0.0, 0.28))
 
 
-def traffic(measures: Measures, weights: Weights = ()) -> go.Figure:
+def traffic(measures: Measures, weights: Weights = ()) -> Chart:
     """Draw requests per second, the canary's share of the traffic, and the share of 5xx, one above the other.
 
     weights: changes of the shares in force, (time UTC, revision → share from 0 to 1), oldest first; each

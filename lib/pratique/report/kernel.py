@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+SAID = "kernel.log"
+
 
 class LocalKernel(AsyncKernelManager):  # type: ignore[misc] # jupyter_client's types are not followed
     """A kernel that no other can be confused with.
@@ -37,7 +39,10 @@ class LocalKernel(AsyncKernelManager):  # type: ignore[misc] # jupyter_client's 
         self.made.append(self)
 
     async def _async_start_kernel(self, **options: Any) -> None:
-        await super()._async_start_kernel(**{**options, "env": {**os.environ, **self.env}})
+        # what the kernel itself says, such as that it was interrupted, is not for the user's terminal
+        with (Path(self.folder) / SAID).open("ab") as said:
+            own = {"env": {**os.environ, **self.env}, "stdout": said, "stderr": said}
+            await super()._async_start_kernel(**{**options, **own})
 
     start_kernel = _async_start_kernel
 
@@ -54,3 +59,9 @@ def kernel_class(folder: str, env: dict[str, str]) -> type[LocalKernel]:
     nbclient makes the kernel itself, from a class; `made` holds what it made.
     """
     return type("Kernel", (LocalKernel,), {"folder": folder, "env": env, "made": []})
+
+
+def last_words(folder: str) -> str:
+    """The last line that a kernel in `folder` said of itself, outside of the notebook."""
+    lines = (Path(folder) / SAID).read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "it said nothing")

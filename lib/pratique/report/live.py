@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pratique.errors import UsageError
-from pratique.report.notebooks import find_notebook, read_notebook
-from pratique.report.page import FIGURE
+from pratique.report.notebooks import find_notebook, read_notebook, tagged
 
 
 def executed_here(name: str) -> dict[str, Any]:
@@ -23,6 +22,8 @@ def executed_here(name: str) -> dict[str, Any]:
     inputs = {source.strip(): number for number, source in enumerate(shell.history_manager.input_hist_raw)}
     results = shell.history_manager.output_hist
     notebook = read_notebook(find_notebook(name))
+    # its defaults are not what the kernel was given
+    notebook["cells"] = [cell for cell in notebook["cells"] if cell is not tagged(notebook, "parameters")]
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             number = inputs.get(cell["source"].strip())
@@ -40,7 +41,5 @@ def _shell() -> Any:
 
 
 def _output(shell: Any, result: Any) -> dict[str, Any]:
-    if hasattr(result, "to_plotly_json"):
-        return {"output_type": "display_data", "data": {FIGURE: result.to_json(validate=False)}}
     data, _ = shell.display_formatter.format(result)
     return {"output_type": "display_data", "data": data}

@@ -18,6 +18,8 @@ from pratique.report.notebooks import text_of
 FIGURE = "application/vnd.plotly.v1+json"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 LONGEST_TEXT = 20_000
+OFF_PAGE = "remove-cell"
+"""The tag, Jupyter Book's, of a cell that is for who runs the notebook, not for who reads the page."""
 
 
 def render(notebook: dict[str, Any], title: str) -> str:
@@ -27,7 +29,8 @@ def render(notebook: dict[str, Any], title: str) -> str:
     by their hashes, and nothing can be fetched.
     """
     figures: list[str] = []
-    body = "\n".join(_cell(cell, figures) for cell in notebook["cells"])
+    shown = [cell for cell in notebook["cells"] if OFF_PAGE not in cell.get("metadata", {}).get("tags", ())]
+    body = "\n".join(_cell(cell, figures) for cell in shown)
     scripts = [_plotly(), _asset("page.js")] if figures else []
     policy = _policy(scripts)
     return (

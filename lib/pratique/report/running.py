@@ -70,7 +70,7 @@ def _execute(
     from nbclient.exceptions import DeadKernelError  # noqa: PLC0415 - slow
     from papermill import PapermillExecutionError, execute_notebook  # noqa: PLC0415 - slow
 
-    from pratique.report.kernel import kernel_class  # noqa: PLC0415 - slow
+    from pratique.report.kernel import kernel_class, last_words  # noqa: PLC0415 - slow
 
     part, kept = paths
     kernels = kernel_class(sockets, env)
@@ -94,11 +94,14 @@ def _execute(
         except DeadKernelError as error:
             stop()
             raise PratiqueError(
-                f"the kernel of {source.stem} died, perhaps for want of memory: what it had done is in {kept}"
+                f"the kernel of {source.stem} died ({last_words(sockets)}), perhaps for want of memory: "
+                f"what it had done is in {kept}"
             ) from error
         except RuntimeError as error:
             stop()
-            raise UnavailableError(f"no kernel started for {source.stem}: {error}: is ipykernel installed?") from error
+            raise UnavailableError(
+                f"no kernel started for {source.stem}: {error} ({last_words(sockets)}): is ipykernel installed?"
+            ) from error
         finally:
             lines.end()
         stop()
