@@ -1,0 +1,66 @@
+"""Events one by one, added up in windows: what the collector holds in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from pratique.telemetry.buckets import bucket_of
+from pratique.telemetry.rollups import SCHEMA, Rollups
+
+Key = tuple[str, str, str, int, str]
+
+
+@dataclass(slots=True)
+class _Cell:
+    n: int = 0
+    sum_ms: float = 0.0
+    histogram: dict[int, int] = field(default_factory=dict)
+
+
+class Window:
+    """The totals of one window by service, revision, action, code and host."""
+
+    __slots__ = ("cells", "changed", "segments")
+
+    def __init__(self) -> None:
+        """Nothing yet. changed: since it was written last; segments: where its lines stand in the spool."""
+        self.cells: dict[Key, _Cell] = {}
+        self.changed = False
+        self.segments: set[int] = set()
+
+    def add(self, key: Key, duration_ms: float | None) -> None:
+        """Count one request."""
+        cell = self.cells.get(key)
+        if cell is None:
+            cell = self.cells[key] = _Cell()
+        cell.n += 1
+        self.changed = True
+        if duration_ms is not None:
+            cell.sum_ms += duration_ms
+            bucket = bucket_of(duration_ms)
+            cell.histogram[bucket] = cell.histogram.get(bucket, 0) + 1
+
+
+def rollups_of(windows: dict[int, Window], *, window_s: int, source: str) -> Rollups:
+    """The full totals of some windows, by their start in epoch ms, as rollups."""
+    rows = [(start, key, cell) for start, window in sorted(windows.items()) for key, cell in window.cells.items()]
+    histograms = [sorted(cell.histogram.items()) for _, _, cell in rows]
+    keys = list(zip(*(key for _, key, _ in rows), strict=True)) if rows else [()] * 5
+    columns = {
+        "window": pa.array([start for start, _, _ in rows], pa.int64()).cast(pa.timestamp("ms", tz="UTC")),
+        "window_s": pa.array(np.full(len(rows), window_s, np.int32)),
+        "service": pa.array(keys[0], pa.string()),
+        "revision": pa.array(keys[1], pa.string()),
+        "action": pa.array(keys[2], pa.string()),
+        "code": pa.array(keys[3], pa.int16()),
+        "host": pa.array(keys[4], pa.string()),
+        "source": pa.array([source] * len(rows), pa.string()),
+        "n": pa.array([cell.n for _, _, cell in rows], pa.int64()),
+        "sum_ms": pa.array([cell.sum_ms for _, _, cell in rows], pa.float64()),
+        "bucket": pa.array([[bucket for bucket, _ in pairs] for pairs in histograms], pa.list_(pa.int16())),
+        "count": pa.array([[count for _, count in pairs] for pairs in histograms], pa.list_(pa.int64())),
+    }
+    return Rollups(pa.table(columns, schema=SCHEMA))

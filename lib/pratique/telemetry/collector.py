@@ -1,0 +1,337 @@
+"""`pratique collect`: access lines in, rollups out, nothing lost and nothing counted twice.
+
+Every line goes to the spool first, which is durable within half a second; windows are added up in memory and
+written with their full totals when they close, and again when late lines change them. Killed at any moment, the
+collector reads the spool again, has the same totals as before, and goes on: a store replaces rows of equal key.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from pratique.config import Config
+from pratique.errors import BusyError, DeniedError, PratiqueError, UnavailableError
+from pratique.store.base import Store
+from pratique.telemetry.accesslog import AccessLine, decode
+from pratique.telemetry.actions import Actions
+from pratique.telemetry.aggregate import Window, rollups_of
+from pratique.telemetry.senders import Senders
+from pratique.telemetry.spool import Spool
+from pratique.telemetry.status import CollectorStatus, collector_status, utc_now
+
+GRACE_MS = 400
+"""A window closes this long after its end; what is still on the way then is added when it comes."""
+FUTURE_MS = 5000
+JUMP_MS = 1000
+"""A wall clock that is this far behind what it said before went back."""
+SYNC_S = 0.4
+TICK_S = 0.1
+SEGMENT_S = 20.0
+BUFFER = 32 << 20
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+DRAIN = 2000
+
+
+class Collector:
+    """Take datagrams in, keep them, add them up, hand them to a store."""
+
+    def __init__(self, config: Config, store: Store, status: CollectorStatus) -> None:
+        """Read the spool that an earlier collector of the same state folder left."""
+        self._config = config
+        self._store = store
+        self._status = status
+        self._span = config.telemetry.window_s * 1000
+        self._late_ms = int(config.telemetry.late_s * 1000)
+        self._actions: dict[str, Actions] = {}
+        self._windows: dict[int, Window] = {}
+        self._senders = Senders()
+        self._spool = Spool(config.state_dir / "collector" / "spool")
+        facts = self._spool.facts()
+        self._epoch = facts.get("epoch", 0)
+        self._closed_ms = facts.get("closed_ms", 0)
+        self._last_ms = 0
+        self._segments: dict[int, int] = {}
+        self._writer = ThreadPoolExecutor(1, "store")
+        self._write: Future[None] | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+        for number, record in self._spool.replay():
+            self._segment = number
+            self._take(decode(record))
+        status.received = status.late = status.duplicates = status.lost_on_way = 0
+        self._segment = self._spool.rotate()
+        self._rotated = time.monotonic()
+
+    def receive(self, datagram: bytes) -> None:
+        """Take one datagram in."""
+        line = decode(datagram)
+        if line is None:
+            self._status.malformed += 1
+            return
+        now = _now_ms()
+        if line.time_ms > now + FUTURE_MS:
+            self._status.future += 1
+            return
+        if self._take(line):
+            self._spool.append(datagram)
+
+    def _take(self, line: AccessLine | None) -> bool:
+        if line is None:
+            return False
+        fresh, missing = self._senders.seen(line.boot, line.sequence)
+        self._status.lost_on_way += missing
+        if not fresh:
+            self._status.duplicates += 1
+            return False
+        start = line.time_ms // self._span * self._span
+        if start + self._span <= self._closed_ms:
+            self._status.late += 1
+            return False
+        window = self._windows.get(start)
+        if window is None:
+            window = self._windows[start] = Window()
+        key = (line.service, line.revision, self._action(line), line.code, line.host)
+        window.add(key, line.duration_ms)
+        window.segments.add(self._segment)
+        self._segments[self._segment] = max(self._segments.get(self._segment, 0), start + self._span)
+        self._status.received += 1
+        return True
+
+    def _action(self, line: AccessLine) -> str:
+        actions = self._actions.get(line.service)
+        if actions is None:
+            known = self._config.services.get(line.service)
+            actions = self._actions[line.service] = Actions(known.actions if known else ())
+        return actions.action(line.method, line.path)
+
+    def sync(self) -> None:
+        """Make what was received durable."""
+        try:
+            self._spool.sync()
+        except OSError as error:
+            self._status.error = f"spool: {error.strerror}"
+
+    def tick(self) -> None:
+        """Close and write windows that are over; forget those that no late line can change any more."""
+        now = _now_ms()
+        if now < self._last_ms - JUMP_MS:
+            self._after_jump()
+        self._last_ms = now
+        self._settle()
+        self._start_write({s: w for s, w in self._windows.items() if w.changed and s + self._span + GRACE_MS <= now})
+        self._forget(now)
+        if time.monotonic() - self._rotated > SEGMENT_S:
+            self._rotate()
+        self._status.waiting = sum(window.changed for window in self._windows.values())
+
+    def _start_write(self, windows: dict[int, Window]) -> None:
+        if not windows or self._write is not None or time.monotonic() < self._retry_at:
+            return
+        rollups = rollups_of(windows, window_s=self._config.telemetry.window_s, source=self._source)
+        for window in windows.values():
+            window.changed = False
+        self._writing = windows
+        self._write = self._writer.submit(self._store.write, rollups)
+
+    @property
+    def _source(self) -> str:
+        # a clock that went back opens windows anew; under a new source they add to what is stored already
+        return "collector" if self._epoch == 0 else f"collector:{self._epoch}"
+
+    def _settle(self, timeout: float = 0.0) -> None:
+        """Take notice of a write that has ended."""
+        if self._write is None:
+            return
+        with suppress(TimeoutError):
+            error = self._write.exception(timeout) if timeout or self._write.done() else TimeoutError()
+            if isinstance(error, TimeoutError):
+                return
+            self._write = None
+            if error is None:
+                self._failures, self._retry_at, self._status.error = 0, 0.0, None
+                self._status.last_window = utc_now().isoformat()
+                return
+            for window in self._writing.values():
+                window.changed = True
+            self._status.error = str(error)
+            self._retry_at = time.monotonic() + RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+            self._failures += 1
+            if not isinstance(error, PratiqueError):
+                print(f"pratique collect: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+
+    def _forget(self, now: int) -> None:
+        """Windows past the bound for late lines, and the segments that only they stand in."""
+        over = [s for s, w in self._windows.items() if s + self._span + self._late_ms < now and not w.changed]
+        if self._write is not None or not over:
+            return
+        closed = max(over) + self._span
+        if any(start + self._span <= closed for start, window in self._windows.items() if window.changed):
+            return
+        self._closed_ms = max(self._closed_ms, closed)
+        for start in over:
+            del self._windows[start]
+        done = [n for n, end in self._segments.items() if end <= self._closed_ms and n != self._segment]
+        if done:
+            with suppress(OSError):
+                self._spool.keep({"epoch": self._epoch, "closed_ms": self._closed_ms})
+                for number in done:
+                    self._spool.remove(number)
+                    del self._segments[number]
+
+    def _rotate(self) -> None:
+        with suppress(OSError):
+            self._segment = self._spool.rotate()
+            self._rotated = time.monotonic()
+
+    def _after_jump(self) -> None:
+        """The clock went back: write all that there is, and start anew under another source."""
+        self._status.clock_jumps += 1
+        self._flush()
+        if any(window.changed for window in self._windows.values()):
+            return
+        try:
+            self._spool.keep({"epoch": self._epoch + 1, "closed_ms": 0})
+        except OSError as error:
+            self._status.error = f"spool: {error.strerror}"
+            return
+        self._epoch += 1
+        self._closed_ms = 0
+        self._windows.clear()
+        self._rotate()
+        for number in [n for n in self._segments if n != self._segment]:
+            self._spool.remove(number)
+            del self._segments[number]
+
+    def _flush(self) -> None:
+        """Write every window with what it has so far, and wait for it."""
+        self.sync()
+        self._settle(30.0)
+        self._retry_at = 0.0
+        self._start_write({start: window for start, window in self._windows.items() if window.changed})
+        self._settle(30.0)
+
+    def close(self) -> None:
+        """Write everything; the spool stays, so that a collector started again goes on with open windows."""
+        self._flush()
+        self._writer.shutdown(wait=True)
+        with suppress(OSError):
+            self._spool.close()
+
+
+def run_collector(config: Config, store: Store, *, listen: str | None = None) -> None:
+    """Collect until SIGTERM or SIGINT.
+
+    Raises: BusyError (another collector has the state folder), UnavailableError (the address is taken), DeniedError.
+    """
+    address = listen or config.telemetry.listen
+    folder = config.state_dir / "collector"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _lock(folder)
+    except OSError as error:
+        raise DeniedError(
+            f"collector cannot use {str(folder)!r}: {error.strerror}: check the folder's rights"
+        ) from error
+    status = CollectorStatus(utc_now(), listen=address)
+    with lock, _socket(address) as receiver:
+        collector = Collector(config, store, status)
+        stop: list[int] = []
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda number, _: stop.append(number))
+        try:
+            _loop(collector, receiver, status, config.state_dir, stop)
+        finally:
+            collector.close()
+            with suppress(OSError):
+                status.write(config.state_dir)
+
+
+def _loop(
+    collector: Collector, receiver: socket.socket, status: CollectorStatus, state_dir: Path, stop: list[int]
+) -> None:
+    inode = os.fstat(receiver.fileno()).st_ino
+    synced = ticked = told = 0.0
+    while not stop:
+        if select.select([receiver], [], [], TICK_S)[0]:
+            _drain(collector, receiver)
+        now = time.monotonic()
+        if now - synced > SYNC_S:
+            collector.sync()
+            synced = now
+        if now - ticked > TICK_S:
+            collector.tick()
+            ticked = now
+        if now - told > 1.0:
+            status.updated_at, status.kernel_dropped = utc_now(), _kernel_dropped(inode)
+            with suppress(OSError):
+                status.write(state_dir)
+            told = now
+    _drain(collector, receiver)
+
+
+def _drain(collector: Collector, receiver: socket.socket) -> None:
+    with suppress(BlockingIOError):
+        for _ in range(DRAIN):
+            collector.receive(receiver.recv(65535))
+
+
+def _lock(folder: Path):  # type: ignore[no-untyped-def] # noqa: ANN202 - an open file
+    file = (folder / "lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise BusyError(
+            f"a collector (process {holder}) has {str(folder)!r} already: stop it, or use that one"
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _socket(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    try:
+        family, _, _, _, target = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+        receiver = socket.socket(family, socket.SOCK_DGRAM)
+        for option in (getattr(socket, "SO_RCVBUFFORCE", 33), socket.SO_RCVBUF):
+            with suppress(OSError):
+                receiver.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+                break
+        receiver.bind(target)
+    except (OSError, OverflowError) as error:
+        raise UnavailableError(
+            f"collector cannot listen at {address} (UDP): {error}: is another one running?"
+        ) from error
+    receiver.setblocking(False)
+    return receiver
+
+
+def _kernel_dropped(inode: int) -> int:
+    """What the kernel dropped from a socket since it was opened: last column of /proc/net/udp."""
+    for name in ("udp", "udp6"):
+        with suppress(OSError):
+            for line in Path("/proc/net", name).read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                if fields[9] == str(inode):
+                    return int(fields[12])
+    return 0
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+__all__ = ["Collector", "CollectorStatus", "collector_status", "run_collector"]

@@ -1,0 +1,74 @@
+"""How the collector does: a small file that it renews about every second, and what follows for a verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+FILE = "collector/status.json"
+
+
+@dataclass
+class CollectorStatus:
+    """Counts since the collector was started. updated_at: when this was written, UTC.
+
+    received: access lines taken in. malformed: datagrams that are none. late: for a window that had been closed.
+    future: from more than 5 s ahead. duplicates: received twice. kernel_dropped: by the socket's full buffer.
+    lost_on_way: numbers missing in a sender's count. waiting: windows not in the store yet. error: the last one.
+    """
+
+    updated_at: datetime
+    listen: str = ""
+    received: int = 0
+    malformed: int = 0
+    late: int = 0
+    future: int = 0
+    duplicates: int = 0
+    kernel_dropped: int = 0
+    lost_on_way: int = 0
+    clock_jumps: int = 0
+    waiting: int = 0
+    last_window: str | None = None
+    error: str | None = None
+
+    def notes(self) -> list[str]:
+        """What a person who reads a verdict must know."""
+        said = [
+            (self.late, "lines came after their window had been closed, and are not counted"),
+            (self.future, "lines carried a time more than 5 s ahead, and are not counted: check the clocks"),
+            (self.kernel_dropped, "lines were dropped by the kernel, because the socket's buffer was full"),
+            (self.lost_on_way, "lines are missing in their senders' count"),
+            (self.malformed, "datagrams were no access lines"),
+            (self.clock_jumps, "times the clock went back"),
+        ]
+        found = [f"{count:,} {what}" for count, what in said if count]
+        return found + ([f"the collector cannot write: {self.error}"] if self.error else [])
+
+    def to_text(self) -> str:
+        """One line for a terminal."""
+        return "; ".join([f"{self.received:,} lines taken in at {self.listen}", *self.notes()])
+
+    def write(self, state_dir: Path) -> None:
+        """Put it where others look for it, atomically. Raises: OSError."""
+        path = state_dir / FILE
+        draft = path.with_suffix(f".{os.getpid()}.new")
+        content = asdict(self) | {"updated_at": self.updated_at.isoformat()}
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        draft.replace(path)
+
+
+def collector_status(state_dir: Path) -> CollectorStatus | None:
+    """The status that the collector wrote last; None where there was never one."""
+    try:
+        content = json.loads((state_dir / FILE).read_text(encoding="utf-8"))
+        return CollectorStatus(**content | {"updated_at": datetime.fromisoformat(content["updated_at"])})
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def utc_now() -> datetime:
+    """Now, UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,220 @@
+"""The collector as a process: killed at any moment, it loses nothing that it had for a second and doubles nothing."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from pratique.balancer.accessline import Access, encode
+from pratique.config import load
+from pratique.store import open_store
+from pratique.telemetry.status import collector_status
+
+
+class Sender:
+    """A balancer's side of it: lines with a sequence, sent to the collector's port."""
+
+    def __init__(self, port):
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._target = ("127.0.0.1", port)
+        self.boot = f"boot{os.getpid()}{time.monotonic_ns()}"
+        self.sequence = 0
+
+    def datagram(self, *, revision="r1", code=200, age_ms=0):
+        access = Access(time.time_ns() // 1_000_000 - age_ms, "shop", revision, "GET", "/cart", code, 12.5, "x:1")
+        self.sequence += 1
+        return encode(access, host="h", boot=self.boot, sequence=self.sequence - 1)
+
+    def close(self):
+        self._socket.close()
+
+    def send(self, count, **kwargs):
+        for _ in range(count):
+            self.raw(self.datagram(**kwargs))
+
+    def raw(self, datagram):
+        self._socket.sendto(datagram, self._target)
+
+
+class Stack:
+    """A state folder, its collector, and what the store says of it."""
+
+    def __init__(self, folder, port, late_s=60):
+        self.folder, self.port = folder, port
+        self.file = folder / "pratique.toml"
+        self.file.write_text(f'[telemetry]\nwindow_s = 1\nlate_s = {late_s}\nlisten = "127.0.0.1:{port}"\n')
+        self.config = load(self.file)
+        self.process = None
+
+    def start(self):
+        before = time.time()
+        self.process = subprocess.Popen([sys.executable, "-m", "pratique.cli", "collect", "--config", self.file])
+        self.until(lambda s: s is not None and s.updated_at.timestamp() > before)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(20) == 0
+
+    def until(self, holds):
+        deadline = time.monotonic() + 20
+        while not holds(status := collector_status(self.config.state_dir)):
+            assert time.monotonic() < deadline, status
+            assert self.process.poll() is None
+            time.sleep(0.02)
+        return status
+
+    def counts(self):
+        rows = open_store(str(self.config.path(self.config.store.url))).read("shop", ["r1", "r2"]).table.to_pylist()
+        found = Counter()
+        for row in rows:
+            assert sum(row["count"]) == row["n"]
+            found[row["revision"], row["code"]] += row["n"]
+        return found
+
+
+@pytest.fixture
+def stack(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = Stack(tmp_path, port)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.kill()
+
+
+@pytest.fixture
+def sender(stack):
+    made = Sender(stack.port)
+    yield made
+    made.close()
+
+
+def test_killed_again_and_again_it_loses_nothing_it_had_for_a_second_and_doubles_nothing(stack, sender):
+    draw = random.Random(11)
+    kept = 0
+    unsure = 0
+    for _ in range(8):
+        stack.start()
+        sender.send(count := draw.randrange(50, 400), revision="r1")
+        kept += count
+        stack.until(lambda s, wanted=count: s.received >= wanted)
+        time.sleep(1.0 + draw.random())
+        sender.send(fresh := draw.randrange(1, 200), revision="r2", code=503)
+        unsure += fresh
+        time.sleep(draw.random() * 0.3)
+        stack.kill()
+    stack.start()
+    stack.stop()
+    counts = stack.counts()
+    assert counts["r1", 200] == kept
+    assert 0 < counts["r2", 503] <= unsure
+
+
+def test_a_restart_in_the_middle_of_a_window_keeps_its_first_half(stack, sender):
+    stack.start()
+    for _ in range(2):
+        sender.send(40)
+        stack.until(lambda s: s.received >= 40)
+        stack.stop()
+        stack.start()
+    stack.stop()
+    assert stack.counts()["r1", 200] == 80
+
+
+def test_late_lines_land_in_their_own_window_and_later_ones_are_counted(stack, sender):
+    stack.start()
+    sender.send(5, age_ms=30_000)
+    sender.send(3, age_ms=-60_000)
+    sender.send(7)
+    status = stack.until(lambda s: s.received >= 12 and s.future >= 3)
+    assert status.late == 0
+    stack.stop()
+    assert stack.counts()["r1", 200] == 12
+
+
+def test_a_line_beyond_the_bound_is_late_and_its_window_stays(tmp_path, stack, sender):
+    late = Stack(tmp_path, stack.port, late_s=1)
+    stack.file, stack.config = late.file, late.config
+    stack.start()
+    sender.send(10)
+    first = time.time()
+    while time.time() < first + 3.5:
+        sender.send(1, revision="r2")
+        time.sleep(0.05)
+    sender.send(4, age_ms=int((time.time() - first) * 1000))
+    status = stack.until(lambda s: s.late >= 4)
+    assert "4 lines came after their window had been closed" in " ".join(status.notes())
+    stack.stop()
+    assert stack.counts()["r1", 200] == 10
+
+
+def test_repeated_lost_and_hostile_datagrams_are_told_apart(stack, sender):
+    stack.start()
+    again = sender.datagram()
+    for _ in range(3):
+        sender.raw(again)
+    lost = sender.datagram()
+    sender.send(1)
+    for junk in (
+        b"",
+        b"\xff" * 100,
+        b"<14>1 - - - - - - {",
+        b"<134>1 2026-11-20T00:00:00Z h a - access - {}",
+        lost[:-20],
+    ):
+        sender.raw(junk)
+    status = stack.until(lambda s: s.malformed >= 5)
+    assert (status.received, status.duplicates, status.lost_on_way, status.malformed) == (2, 2, 1, 5)
+    sender.raw(lost)
+    assert stack.until(lambda s: s.received == 3).lost_on_way == 0
+    stack.stop()
+
+
+def test_what_the_kernel_dropped_is_reported(stack, sender):
+    stack.start()
+    stack.process.send_signal(signal.SIGSTOP)
+    datagram = sender.datagram() + b" " * 60_000
+    for _ in range(3000):
+        sender.raw(datagram)
+    stack.process.send_signal(signal.SIGCONT)
+    status = stack.until(lambda s: s.kernel_dropped > 0)
+    assert any("dropped by the kernel" in note for note in status.notes())
+    stack.stop()
+
+
+def test_only_one_collector_has_a_state_folder(stack):
+    stack.start()
+    second = subprocess.run(
+        [sys.executable, "-m", "pratique.cli", "collect", "--config", stack.file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 75
+    assert f"process {stack.process.pid}" in second.stderr
+    stack.stop()
+
+
+def test_a_store_that_cannot_be_written_loses_nothing(stack, tmp_path, sender):
+    blocker = tmp_path / ".pratique" / "store"
+    blocker.parent.mkdir()
+    blocker.write_text("not a folder")
+    stack.start()
+    sender.send(25)
+    assert "cannot write" in " ".join(stack.until(lambda s: s.error is not None).notes())
+    stack.kill()
+    blocker.unlink()
+    stack.start()
+    stack.stop()
+    assert stack.counts()["r1", 200] == 25
