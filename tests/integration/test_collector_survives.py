@@ -112,13 +112,13 @@ def test_killed_again_and_again_it_loses_nothing_it_had_for_a_second_and_doubles
         time.sleep(1.0 + draw.random())
         sender.send(fresh := draw.randrange(1, 200), revision="r2", code=503)
         unsure += fresh
-        time.sleep(draw.random() * 0.3)
+        time.sleep(draw.random() * 0.8)
         stack.kill()
     stack.start()
     stack.stop()
     counts = stack.counts()
     assert counts["r1", 200] == kept
-    assert 0 < counts["r2", 503] <= unsure
+    assert counts["r2", 503] <= unsure
 
 
 def test_a_restart_in_the_middle_of_a_window_keeps_its_first_half(stack, sender):
