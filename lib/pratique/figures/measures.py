@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -100,11 +101,8 @@ def bin_length(seconds: float, window_s: int) -> int:
         if nice % window_s == 0 and seconds / nice <= MOST_BINS:
             return nice
     day = NICE_S[-1]
-    return (
-        window_s * max(1, -(-int(seconds) // (MOST_BINS * window_s)))
-        if window_s > day or seconds < day
-        else (day * max(1, -(-int(seconds) // (MOST_BINS * day))))
-    )
+    unit = day if seconds > MOST_BINS * day and day % window_s == 0 else window_s
+    return unit * max(1, math.ceil(seconds / (MOST_BINS * unit)))
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
