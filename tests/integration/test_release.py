@@ -127,7 +127,7 @@ class Shop:
         kept = [
             p
             for p in self.state.rglob("*")
-            if p.is_file() and not {"collector", "store", "collector.touch"} & set(p.parts)
+            if p.is_file() and not {"collector", "store"} & set(p.parts)
         ]
         files = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept if not p.name.endswith(".log")}
         return files, sorted(instance.id for instance in self.runtime.list())
@@ -344,7 +344,7 @@ def test_an_exception_while_judging_restores_the_baseline(shop, monkeypatch):
     run.check()
     run.start_canary()
     run.take_into_pool()
-    monkeypatch.setattr("pratique.runbook.watch.Judge.verdict", lambda *_: 1 / 0)
+    monkeypatch.setattr("pratique.runbook.watch.Judge.verdict", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.roll_out()
     assert shop.serving() == {before: 1.0}

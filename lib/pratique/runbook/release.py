@@ -182,7 +182,7 @@ class ReleaseRun:
         data = self._run.journal.data(ROLL_OUT)
         if self.context.last is None and data.get("end"):
             watch = self.context.watch(datetime.fromisoformat(data["since"]))
-            self.context.last = watch.look(until=datetime.fromisoformat(data["end"]))
+            self.context.last = watch.look_again(datetime.fromisoformat(data["end"]))
         return self.context.last
 
     @property

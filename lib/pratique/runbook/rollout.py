@@ -138,12 +138,20 @@ class Rollout:
                 answer = self._approver.ask(percent, self._standing())
                 if answer == "rollback":
                     return self._by_hand(percent)
-                if answer == "approve":
+                if answer == "approve" and self._still_may_leave(last=last):
                     return Ending("promote", self._standing(), self._last) if last else None
             time.sleep(TICK_S)
 
     def _may_leave(self, *, last: bool) -> bool:
         return not last or (self._last is not None and self._last.verdict == "promote")
+
+    def _still_may_leave(self, *, last: bool) -> bool:
+        """Whether everything that is in the store by now says so too, with what came in late."""
+        again = self._watch.look_again()
+        if again is None:
+            return not last
+        self._last = again
+        return again.verdict != "rollback" and self._may_leave(last=last)
 
     def _ending(self, percent: float) -> Ending | None:
         verdict = self._last

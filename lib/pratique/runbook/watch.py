@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+
+import pyarrow.compute as pc
 
 from pratique.config import Config
 from pratique.errors import MissingError
@@ -12,9 +15,12 @@ from pratique.ledger import Ledger
 from pratique.runbook.parts import require_collector
 from pratique.runbook.shares import Arms
 from pratique.store.base import Store
+from pratique.telemetry.rollups import Rollups
 
-SETTLE_S = 1.5
-"""How long after its end a window is complete in the store: the collector writes about every second."""
+SETTLE_S = 0.5
+"""How long after its end a window can be in the store at the earliest: the collector waits for stragglers."""
+PATIENCE_S = 4.0
+"""How long a window may take to come into the store; one that is not there by then had no request."""
 
 
 class Watch:
@@ -32,37 +38,62 @@ class Watch:
         self._window = timedelta(seconds=config.telemetry.window_s)
         self._since = since
         self._next = self._floor(since)
-        policy = config.service(service).judge
-        self._judge = Judge(policy, service, arms.compared, arms.canary, config.telemetry.window_s)
-        history = timedelta(minutes=policy.history_min)
-        self._judge.update(store.read(service, [arms.compared], self._next - history, self._next))
+        self._judge = self._begin()
 
-    def look(self, *, until: datetime | None = None) -> Verdict | None:
+    def look(self) -> Verdict | None:
         """The verdict after the windows that have closed since the last look; None when none has, or no request came.
 
-        until: judge up to here, from what is stored, instead of up to now.
         Raises: UnavailableError when the collector is dead: nothing is measured any more.
         """
+        notes = require_collector(self._config).notes()
         now = datetime.now(UTC)
-        if until is None:
-            require_collector(self._config)
-        closed = until or self._floor(now - timedelta(seconds=SETTLE_S))
+        closed = self._floor(now - timedelta(seconds=SETTLE_S))
         if closed <= self._next:
             return None
-        revisions = [self._arms.compared, self._arms.canary]
-        self._judge.update(self._store.read(self._service, revisions, self._next, closed))
-        self._next = closed
+        rows = self._read(self._next, closed)
+        newest = pc.max(rows.table["window"]).as_py()
+        complete = max(
+            newest + self._window if newest else self._next, self._floor(now - timedelta(seconds=PATIENCE_S))
+        )
+        if complete <= self._next:
+            return None
+        self._judge.update(rows)
+        self._next = complete
+        return self._verdict(now, notes)
+
+    def look_again(self, until: datetime | None = None) -> Verdict | None:
+        """Judge anew everything that is stored by now, up to the last look or to `until`.
+
+        A request is counted in the window in which it began, so that a slow one can come in after its
+        window was judged: before more traffic is given, all of them are looked at.
+        """
+        end = until or self._next
+        self._judge = self._begin()
+        self._judge.update(self._read(self._floor(self._since), end))
+        self._next = end
+        notes = [] if until else require_collector(self._config).notes()
+        return self._verdict(until or datetime.now(UTC), notes)
+
+    def _begin(self) -> Judge:
+        """A judge that knows the baseline's history."""
+        policy = self._config.service(self._service).judge
+        judge = Judge(policy, self._service, self._arms.compared, self._arms.canary, self._config.telemetry.window_s)
+        start = self._floor(self._since)
+        history = timedelta(minutes=policy.history_min)
+        judge.update(self._store.read(self._service, [self._arms.compared], start - history, start))
+        return judge
+
+    def _read(self, start: datetime, end: datetime) -> Rollups:
+        return self._store.read(self._service, [self._arms.compared, self._arms.canary], start, end)
+
+    def _verdict(self, now: datetime, notes: Sequence[str]) -> Verdict | None:
         try:
-            return self._judge.verdict(until or now, weights=self._weights(), notes=self._notes())
+            return self._judge.verdict(now, weights=self._weights(), notes=notes)
         except MissingError:
             return None
 
     def _weights(self) -> list[tuple[datetime, dict[str, float]]]:
         return self._ledger.weights(self._service, self._since)
-
-    def _notes(self) -> list[str]:
-        late = self._judge.late
-        return [f"{late:,} requests came after their window was judged"] if late else []
 
     def _floor(self, time: datetime) -> datetime:
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
