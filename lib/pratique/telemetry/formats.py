@@ -1,0 +1,147 @@
+"""Log formats: each a pattern whose groups are fields, made from the format string where the user gives one.
+
+The patterns stay within what Python's and Rust's regular expressions read alike, so that one pattern serves
+the vectorised import and the explanation of a line that does not match.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from pratique.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Format:
+    """A line's pattern; `fields` names its groups in order. units: milliseconds in one of each duration field.
+
+    time: "clf" (10/Oct/2000:13:55:36 +0000), "haproxy" (…:36.123, no zone: UTC), "iso" or "epoch_s".
+    """
+
+    pattern: str
+    fields: tuple[str, ...]
+    time: str
+    units: dict[str, float] = field(default_factory=dict)
+
+
+HAPROXY = Format(
+    # an optional syslog header, RFC 3164 or 5424, in front of client, dates and names
+    pattern=r"^(?:<[0-9]{1,3}>)?(?:.*?(?:haproxy|\]:|-) ?\S* )?"
+    r"(\S+):[0-9]+ \[([^\]]+)\] (\S+) ([^ /]+)/(\S+) (-?[0-9]+)/(-?[0-9]+)/(-?[0-9]+)/(-?[0-9]+)/(\+?-?[0-9]+) "
+    r"(-?[0-9]{1,3}) \+?[0-9]+ \S+ \S+ (\S{4}) \S+ \S+ (?:\{[^}]*\} )?(?:\{[^}]*\} )?"
+    r'"(?:<BADREQ>|(\S+) ([^ "]*)[^"]*"?)',
+    fields=tuple(
+        [
+            "client",
+            "time",
+            "frontend",
+            "backend",
+            "server",
+            "t_request",
+            "t_queue",
+            "t_connect",
+            "t_response",
+            "t_total",
+            "status",
+            "state",
+            "method",
+            "path",
+        ]
+    ),
+    time="haproxy",
+)
+HAPROXY_TCP = re.compile(r"\[[^\]]+\] \S+ \S+ -?[0-9]+/-?[0-9]+/\+?[0-9]+ \+?[0-9]+ \S\S ")
+
+# a request line as far as it goes: what a broken client sends has no method and path
+_REQUEST = r'"(?:([A-Za-z]+) ((?:[^ "\\]|\\.)+)(?:[^"\\]|\\.)*|(?:[^"\\]|\\.)*)"'
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+
+COMBINED = Format(
+    pattern=rf"^(\S+) \S+ \S+ \[([^\]]+)\] {_REQUEST} ([0-9]{{3}}) (?:[0-9]+|-)(?: {_QUOTED} {_QUOTED})?"
+    r"(?: ([0-9]+\.[0-9]+))?(?: .*)?\r?$",
+    fields=("client", "time", "method", "path", "status", "request_time"),
+    time="clf",
+    units={"request_time": 1000.0},
+)
+
+NGINX = {"remote_addr": "client", "time_local": "time", "time_iso8601": "time", "msec": "time", "status": "status"}
+NGINX |= {"request_method": "method", "request_uri": "path", "uri": "path", "hostname": "host"}
+APACHE = {"h": "client", "a": "client", "t": "time", "s": "status", "m": "method", "U": "path", "v": "host"}
+TIMES = {"time_local": "clf", "time_iso8601": "iso", "msec": "epoch_s", "t": "clf"}
+NGINX_DURATIONS = ("request_time", "upstream_response_time")
+_NGINX_TOKEN = re.compile(r"\$\{?([a-z][a-z0-9_]*)\}?")
+_APACHE_TOKEN = re.compile(r"%(?:[!0-9,]*)[<>]?(?:\{([^}]+)\})?\^?([A-Za-z]{1,2})")
+
+
+def declared(log_format: str) -> Format:
+    """The format that nginx's log_format or Apache's LogFormat declares.
+
+    Every field keeps its own name too (nginx's variable; for Apache the name in braces), for --revision-from.
+    Raises: UsageError when there is no time or no status in it.
+    """
+    text = log_format.strip().replace('\\"', '"')
+    nginx = _NGINX_TOKEN.search(text) is not None
+    token = _NGINX_TOKEN if nginx else _APACHE_TOKEN
+    pattern, names, units, time = "^", [], {}, ""
+    at = 0
+    for match in token.finditer(text):
+        pattern += re.escape(text[at : match.start()])
+        at = match.end()
+        around = text[match.start() - 1 : match.start()], text[at : at + 1]
+        piece, found, unit, kind = _nginx(match, around) if nginx else _apache(match, around)
+        pattern += piece
+        names += found
+        time = kind or time
+        if unit:
+            units[found[0]] = unit
+    pattern += re.escape(text[at:]) + r"\r?$"
+    # re.escape marks blanks, which Rust's expressions refuse
+    pattern = pattern.replace(r"\ ", " ")
+    if not time or "status" not in names:
+        missing = "the status ($status or %>s)" if time else "a time ($time_local or %t)"
+        raise UsageError(
+            f"log format {log_format[:120]!r} has no {missing}: write it as the server's configuration does"
+        )
+    return Format(pattern, tuple(names), time, units)
+
+
+Piece = tuple[str, list[str], float | None, str | None]
+
+
+def _nginx(match: re.Match[str], around: tuple[str, str]) -> Piece:
+    name = match[1]
+    if name == "request":
+        return _REQUEST[1:-1], ["method", "path"], None, None
+    unit = 1000.0 if name in NGINX_DURATIONS else None
+    return f"({_body(around)})", [NGINX.get(name, name)], unit, TIMES.get(name)
+
+
+def _apache(match: re.Match[str], around: tuple[str, str]) -> Piece:
+    braces, letter = match[1], match[2]
+    if letter == "r":
+        return _REQUEST[1:-1], ["method", "path"], None, None
+    if letter == "t" and braces is None:
+        return r"\[([^\]]+)\]", ["time"], None, "clf"
+    if letter in {"D", "T"}:
+        unit = {"ms": 1.0, "us": 0.001}.get(braces or "", 0.001 if letter == "D" else 1000.0)
+        return f"({_body(around)})", ["request_time"], unit, None
+    name = braces.lower() if braces else APACHE.get(letter, letter)
+    return f"({_body(around)})", [name], None, None
+
+
+def _body(around: tuple[str, str]) -> str:
+    if around[0] == '"':
+        return r'(?:[^"\\]|\\.)*'
+    return r"[^\]]*" if around[1] == "]" else r"\S*"
+
+
+def why_not(fmt: str, line: str) -> str:
+    """Why a line does not match a format, as far as it can be told."""
+    if not line.strip():
+        return "an empty line"
+    if fmt == "haproxy" and HAPROXY_TCP.search(line):
+        return "a TCP line: it has no status code"
+    if fmt == "haproxy" and " [" not in line:
+        return "no access line: it has no accept date in brackets"
+    return f"does not look like a {fmt} line"

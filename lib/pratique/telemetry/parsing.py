@@ -1,0 +1,263 @@
+"""Lines to events, a block at a time: vectorised, with a reason for every line that is no event."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from pratique.config import FieldNames
+from pratique.errors import UsageError
+from pratique.telemetry.formats import COMBINED, HAPROXY, Format, declared, why_not
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+MAX_TEXT = 200
+CLOCKS = {
+    "clf": "%d/%b/%Y:%H:%M:%S %z",
+    "haproxy": "%d/%b/%Y:%H:%M:%S%.f",
+}
+COLUMNS = ("time_ms", "method", "path", "action", "code", "duration_ms", "host", "revision")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Events of a block, one row a good line (columns COLUMNS), and what became of the others.
+
+    rejects: (line number, reason, line). ignored, without_revision, backwards: counts.
+    """
+
+    events: pl.DataFrame
+    rejects: list[tuple[int, str, str]]
+    ignored: int
+    without_revision: int
+    lines: int
+
+
+class Parser:
+    """Read lines of one format for one service."""
+
+    def __init__(
+        self,
+        fmt: str,
+        *,
+        service: str,
+        fields: FieldNames,
+        ignore_paths: tuple[str, ...],
+        default_host: str,
+        revision: str | None,
+        revision_from: str | None,
+        log_format: str | None,
+    ) -> None:
+        """Exactly one of revision and revision_from, unless the lines name theirs (jsonl).
+
+        Raises: UsageError (neither or both, an unknown field, a pattern without a group, a wrong log format).
+        """
+        self._fmt = fmt
+        self._service = service
+        self._names = fields
+        self._ignore = list(ignore_paths)
+        self._default_host = default_host
+        self._format = None if fmt == "jsonl" else _format(fmt, log_format)
+        self._revision = revision
+        self._field, self._pattern = _revision_source(fmt, self._format, revision, revision_from)
+
+    def parse(self, block: bytes, first_number: int) -> Parsed:
+        """Read a block of whole lines; never raises on what is in them. first_number: of its first line, from 1."""
+        text = block.decode("utf-8", "replace")
+        lines = text.removesuffix("\n").split("\n")
+        frame = pl.DataFrame({"line": lines}).with_row_index("number", offset=first_number)
+        read = self._read_json(frame) if self._format is None else self._read_pattern(frame, self._format)
+        read = self._with_revision(read)
+        latest = int((datetime.now(UTC) + AHEAD).timestamp() * 1000)
+        earliest = int(EARLIEST.timestamp() * 1000)
+        path = pl.col("path").str.split("?").list.first()
+        reason = (
+            pl.when(~pl.col("matched"))
+            .then(pl.lit("format"))
+            .when(pl.col("time_ms").is_null())
+            .then(pl.lit("its time cannot be read"))
+            .when((pl.col("time_ms") < earliest) | (pl.col("time_ms") > latest))
+            .then(pl.lit("its time is before 2000 or more than a day ahead"))
+            .when(~pl.col("code").is_between(0, 999) | pl.col("code").is_null())
+            .then(pl.lit("its status is no code"))
+            .when(path.is_in(self._ignore))
+            .then(pl.lit("ignored"))
+            .when(pl.col("revision").is_null())
+            .then(pl.lit("no revision"))
+            .when(pl.col("revision").str.len_chars() > MAX_TEXT)
+            .then(pl.lit("its revision is longer than 200 characters"))
+            .otherwise(None)
+        )
+        judged = read.with_columns(reason=reason)
+        return self._sorted_out(judged, len(lines))
+
+    def _sorted_out(self, judged: pl.DataFrame, lines: int) -> Parsed:
+        bad = judged.filter(pl.col("reason").is_not_null())
+        counts = dict(bad.group_by("reason").len().iter_rows()) if len(bad) else {}
+        rejects = [
+            (number, why_not(self._fmt, line) if reason == "format" else reason, line)
+            for number, reason, line in bad.select("number", "reason", "line").iter_rows()
+            if reason not in {"ignored", "no revision"}
+        ]
+        events = judged.filter(pl.col("reason").is_null()).select(*COLUMNS)
+        return Parsed(events, rejects, counts.get("ignored", 0), counts.get("no revision", 0), lines)
+
+    def _read_pattern(self, frame: pl.DataFrame, form: Format) -> pl.DataFrame:
+        groups = [f"g{index}" for index in range(len(form.fields))]
+        read = frame.lazy().with_columns(
+            pl.col("line").str.extract_groups(form.pattern).struct.rename_fields(groups).alias("groups")
+        )
+        first = {name: f"g{index}" for index, name in reversed(list(enumerate(form.fields)))}
+        read = read.unnest("groups").with_columns(
+            matched=pl.any_horizontal(pl.col(groups).is_not_null()),
+            **{name: pl.col(group) for name, group in first.items()},
+        )
+        for name in ("method", "path", "host", "server"):
+            if name not in first:
+                read = read.with_columns(pl.lit(None, pl.String).alias(name))
+        return read.with_columns(
+            time_ms=_time(form),
+            code=pl.col("status").cast(pl.Int64, strict=False),
+            duration_ms=_haproxy_duration() if self._fmt == "haproxy" else _duration(form),
+            action=pl.lit(None, pl.String),
+            host=pl.coalesce("server", "host", pl.lit(self._default_host)),
+            method=pl.col("method").fill_null(""),
+            path=pl.col("path").fill_null(""),
+        ).collect()
+
+    def _read_json(self, frame: pl.DataFrame) -> pl.DataFrame:
+        rows = [self._json(line) for line in frame["line"]]
+        kinds = {"time_ms": pl.Int64, "code": pl.Int64, "duration_ms": pl.Float64, "matched": pl.Boolean}
+        names = [*COLUMNS[:-1], "revision_field", "matched"]
+        columns = {name: pl.Series(name, [row.get(name) for row in rows], kinds.get(name, pl.String)) for name in names}
+        read = frame.with_columns(**columns)
+        return read.with_columns(
+            host=pl.col("host").fill_null(self._default_host),
+            method=pl.col("method").fill_null(""),
+            path=pl.col("path").fill_null(""),
+        )
+
+    def _json(self, line: str) -> dict[str, Any]:
+        names = self._names
+        try:
+            body = json.loads(line)
+            found = {name: _dug(body, getattr(names, name)) for name in FieldNames.model_fields}
+            if found["service"] is not None and str(found["service"]) != self._service:
+                return {"matched": True, "time_ms": None, "path": None}
+            duration = None if found["duration_ms"] is None else float(found["duration_ms"])
+            row = {
+                "matched": True,
+                "time_ms": _epoch_ms(found["time"]),
+                "code": int(found["code"]),
+                "duration_ms": duration,
+                "revision_field": _text(_dug(body, self._field) if self._field else found["revision"]),
+            }
+            if found["action"] is None and found["path"] is None:
+                return {"matched": False}
+            return row | {name: _text(found[name]) for name in ("method", "path", "action", "host")}
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            return {"matched": False}
+
+    def _with_revision(self, read: pl.DataFrame) -> pl.DataFrame:
+        if self._revision is not None:
+            return read.with_columns(revision=pl.lit(self._revision))
+        source = pl.col("revision_field" if self._format is None else self._field)
+        if self._pattern:
+            source = source.str.extract(self._pattern, 1)
+        nothing = source.is_in(["", "-", "<NOSRV>"])
+        return read.with_columns(revision=pl.when(nothing).then(None).otherwise(source))
+
+
+def _format(fmt: str, log_format: str | None) -> Format:
+    if log_format is not None and fmt != "combined":
+        raise UsageError(f"--log-format goes with --format combined, not with {fmt}")
+    if log_format is not None:
+        return declared(log_format)
+    return HAPROXY if fmt == "haproxy" else COMBINED
+
+
+def _revision_source(
+    fmt: str, form: Format | None, revision: str | None, revision_from: str | None
+) -> tuple[str, str | None]:
+    if revision is not None and revision_from is not None:
+        raise UsageError("--revision and --revision-from are both given: one of them tells the revision")
+    if revision is not None or (fmt == "jsonl" and revision_from is None):
+        return "", None
+    if revision_from is None:
+        raise UsageError("nothing tells the revision of a line: give --revision R or --revision-from FIELD[:REGEX]")
+    name, _, pattern = revision_from.partition(":")
+    if form is not None and name not in form.fields:
+        raise UsageError(
+            f"--revision-from: no field {name!r} in a {fmt} line, it has {', '.join(sorted(set(form.fields)))}"
+        )
+    if pattern:
+        try:
+            groups = re.compile(pattern).groups
+            pl.Series([""]).str.extract(pattern, 1)
+        except (re.error, pl.exceptions.PolarsError) as error:
+            raise UsageError(f"--revision-from: {pattern!r} is no regular expression: {error}") from error
+        if groups == 0:
+            raise UsageError(f"--revision-from: {pattern!r} has no group: put the revision's part in parentheses")
+    return name, pattern or None
+
+
+def _time(form: Format) -> pl.Expr:
+    time = pl.col("time")
+    if form.time == "epoch_s":
+        return (time.cast(pl.Float64, strict=False) * 1000.0).round().cast(pl.Int64, strict=False)
+    if form.time == "iso":
+        parsed = time.str.to_datetime("%Y-%m-%dT%H:%M:%S%z", strict=False, time_unit="ms")
+    else:
+        zone = None if form.time == "clf" else "UTC"
+        parsed = time.str.to_datetime(CLOCKS[form.time], strict=False, time_unit="ms", time_zone=zone)
+    return parsed.dt.epoch("ms")
+
+
+def _duration(form: Format) -> pl.Expr:
+    for name, unit in form.units.items():
+        # nginx lists the times of several upstreams; the request's own time is the first field declared
+        value = pl.col(name).cast(pl.Float64, strict=False) * unit
+        return pl.when(value >= 0).then(value).otherwise(None)
+    return pl.lit(None, pl.Float64)
+
+
+def _haproxy_duration() -> pl.Expr:
+    """From the whole request to the end of the answer; a timer of -1 is no latency, and "+" means it was not over."""
+    request, response, total = (
+        pl.col(name).cast(pl.Int64, strict=False) for name in ("t_request", "t_response", "t_total")
+    )
+    known = (response >= 0) & (total >= 0) & ~pl.col("t_total").str.starts_with("+")
+    value = (total - pl.max_horizontal(request, pl.lit(0))).cast(pl.Float64)
+    return pl.when(known).then(pl.max_horizontal(value, pl.lit(0.0))).otherwise(None)
+
+
+def _dug(body: Any, name: str) -> Any:
+    """A value by its name, or by a dotted path into nested objects."""
+    if name in body:
+        return body[name]
+    for part in name.split("."):
+        if not isinstance(body, dict) or part not in body:
+            return None
+        body = body[part]
+    return body
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _epoch_ms(value: Any) -> int | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return int(value)
+    text = str(value)
+    if text.lstrip("-").isdigit():
+        return int(text)
+    time = datetime.fromisoformat(text)
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
