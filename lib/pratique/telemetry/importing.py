@@ -185,10 +185,9 @@ class _Job:
         import polars as pl  # noqa: PLC0415 - loaded by the parser already
 
         assert isinstance(events, pl.DataFrame)  # noqa: S101 - what the parser gives
-        bare = events.with_columns(path=pl.col("path").str.split("?").list.first())
-        pairs = bare.select("method", "path").unique(maintain_order=True)
+        pairs = events.select("method", "path").unique(maintain_order=True)
         names = [self._actions.action(method, path) for method, path in pairs.iter_rows()]
-        named = bare.join(
+        named = events.join(
             pairs.with_columns(named=pl.Series(names, dtype=pl.String)),
             on=["method", "path"],
             how="left",

@@ -75,7 +75,6 @@ class Parser:
         read = self._with_revision(read)
         latest = int((datetime.now(UTC) + AHEAD).timestamp() * 1000)
         earliest = int(EARLIEST.timestamp() * 1000)
-        path = pl.col("path").str.split("?").list.first()
         reason = (
             pl.when(~pl.col("matched"))
             .then(pl.lit("format"))
@@ -85,7 +84,7 @@ class Parser:
             .then(pl.lit("its time is before 2000 or more than a day ahead"))
             .when(~pl.col("code").is_between(0, 999) | pl.col("code").is_null())
             .then(pl.lit("its status is no code"))
-            .when(path.is_in(self._ignore))
+            .when(pl.col("path").is_in(self._ignore))
             .then(pl.lit("ignored"))
             .when(pl.col("revision").is_null())
             .then(pl.lit("no revision"))
@@ -109,11 +108,9 @@ class Parser:
 
     def _read_pattern(self, frame: pl.DataFrame, form: Format) -> pl.DataFrame:
         groups = [f"g{index}" for index in range(len(form.fields))]
-        read = frame.lazy().with_columns(
-            pl.col("line").str.extract_groups(form.pattern).struct.rename_fields(groups).alias("groups")
-        )
+        read = _matched(frame, form, groups).lazy()
         first = {name: f"g{index}" for index, name in reversed(list(enumerate(form.fields)))}
-        read = read.unnest("groups").with_columns(
+        read = read.with_columns(
             matched=pl.any_horizontal(pl.col(groups).is_not_null()),
             **{name: pl.col(group) for name, group in first.items()},
         )
@@ -127,7 +124,7 @@ class Parser:
             action=pl.lit(None, pl.String),
             host=pl.coalesce("server", "host", pl.lit(self._default_host)),
             method=pl.col("method").fill_null(""),
-            path=pl.col("path").fill_null(""),
+            path=pl.col("path").str.extract(r"^([^?]*)").fill_null(""),
         ).collect()
 
     def _read_json(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -139,7 +136,7 @@ class Parser:
         return read.with_columns(
             host=pl.col("host").fill_null(self._default_host),
             method=pl.col("method").fill_null(""),
-            path=pl.col("path").fill_null(""),
+            path=pl.col("path").str.extract(r"^([^?]*)").fill_null(""),
         )
 
     def _json(self, line: str) -> dict[str, Any]:
@@ -171,6 +168,21 @@ class Parser:
             source = source.str.extract(self._pattern, 1)
         nothing = source.is_in(["", "-", "<NOSRV>"])
         return read.with_columns(revision=pl.when(nothing).then(None).otherwise(source))
+
+
+def _matched(frame: pl.DataFrame, form: Format, groups: list[str]) -> pl.DataFrame:
+    """The lines with their groups, in order."""
+
+    def extracted(lines: pl.DataFrame, pattern: str) -> pl.DataFrame:
+        found = pl.col("line").str.extract_groups(pattern).struct.rename_fields(groups).alias("groups")
+        return lines.lazy().with_columns(found).unnest("groups").collect()
+
+    quick = extracted(frame, form.quick)
+    taken = pl.any_horizontal(pl.col(groups).is_not_null())
+    if quick.select(taken.all()).item():
+        return quick
+    slow = extracted(quick.filter(~taken).select("number", "line"), form.pattern)
+    return pl.concat([quick.filter(taken), slow]).sort("number")
 
 
 def _format(fmt: str, log_format: str | None) -> Format:
