@@ -124,11 +124,7 @@ class Shop:
 
     def trace(self):
         """Everything that a dry run must leave as it is. The collector writes all the time; its files are its own."""
-        kept = [
-            p
-            for p in self.state.rglob("*")
-            if p.is_file() and not {"collector", "store"} & set(p.parts)
-        ]
+        kept = [p for p in self.state.rglob("*") if p.is_file() and not {"collector", "store"} & set(p.parts)]
         files = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept if not p.name.endswith(".log")}
         return files, sorted(instance.id for instance in self.runtime.list())
 
@@ -192,7 +188,12 @@ def test_a_good_release_is_promoted(shop):
     record = shop.ledger.releases("shop")[-1]
     assert (record.revision, record.outcome, record.who, record.why) == ("good", "promoted", "ann", "a test")
     assert [shares.get("good") for _, shares in shop.ledger.weights("shop", record.start)][-4:] == [0.2, 0.5, 1.0, 1.0]
-    assert "evidence" in done.stdout
+    progress = [json.loads(line) for line in (shop.state / "runs/good/progress.jsonl").read_text().splitlines()]
+    looks = [line for line in progress if line["event"] == "look"]
+    assert looks[-1]["verdict"] == "promote"
+    assert looks[-1]["requests"].keys() == {"r1", "good"}
+    assert looks[-1]["guards"]["5xx"]["state"] == "met"
+    assert all(line["text"] in done.stdout for line in progress)
     shop.ledger.verify()
 
 
@@ -267,16 +268,38 @@ def test_a_killed_kernel_gives_the_traffic_back_and_the_same_id_ends_cleanly(sho
     assert time.monotonic() - began < 10
     process.wait(timeout=30)
     assert shop.running() == sorted([before, "killed"])  # nothing was undone: the same id can go on
-    done, result = shop.release(revision="killed", run_id="killed", config=shop.patient, deadline_min="0.3")
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert result["outcome"] == "inconclusive"
+    done, result = shop.release(revision="killed", run_id="killed", config=shop.config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result["outcome"] == "promoted"
     assert "goes on" in done.stdout
     assert "start the canary: done before" in done.stdout
-    assert shop.serving() == {before: 1.0}
+    assert "on from the first stage" in done.stdout
+    assert shop.serving() == {"killed": 1.0}
+    assert shop.running() == ["killed"]
+    assert [entry.kind for entry in shop.ledger.entries("shop", run="killed")].count("lapse") == 1
+    assert shop.ledger.releases("shop")[-1].outcome == "promoted"
+
+
+def test_without_a_verdict_at_the_deadline_the_canary_is_taken_out(shop):
+    before = shop.baseline()
+    shop.make("late")
+    run = shop.open("late", "late", deadline_min=0.08)
+    run.check()
+    run.start_canary()
+    run.take_into_pool()
+    assert run.roll_out().startswith("inconclusive: the run's deadline passed")
+    run.conclude()
+    assert run.verify() == before
+    run.record()
+    assert (shop.result("late")["outcome"], shop.result("late")["exit_status"]) == ("inconclusive", 2)
     assert shop.running() == [before]
-    kinds = [entry.kind for entry in shop.ledger.entries("shop", run="killed")]
-    assert kinds.count("lapse") == 1
-    assert shop.ledger.releases("shop")[-1].outcome == "inconclusive"
+
+
+def test_an_unknown_parameter_is_refused_under_plain_papermill(shop):
+    process = shop.papermill(revision="killed", stage="5", run_id="typo", config=shop.config)
+    assert process.wait(timeout=60) != 0
+    assert "takes no parameter 'stage'" in (shop.folder / "out.ipynb").read_text()
+    assert not (shop.state / "runs/typo").exists()
 
 
 def test_sigterm_to_papermill_undoes(shop):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +12,9 @@ from typing import Any
 
 from pratique.config import DEFAULT_FILE, check_name
 from pratique.errors import UsageError
+
+INJECTED = "# Parameters\n"
+"""How the cell begins in which papermill puts the parameters it was given."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,27 @@ def checked(
         baseline=baseline,
         deadline_min=float(deadline_min),
     )
+
+
+def refuse_unknown(known: Sequence[str]) -> None:
+    """Under plain papermill, which only warns: refuse a parameter that the runbook does not take.
+
+    Raises: UsageError naming it.
+    """
+    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only a notebook has it loaded
+
+    shell = get_ipython()
+    cells = shell.user_ns.get("In", []) if shell else []
+    for cell in cells:
+        if cell.startswith(INJECTED):
+            unknown = [name for name in _assigned(cell) if name not in known]
+            if unknown:
+                raise UsageError(f"the runbook takes no parameter {unknown[0]!r:.80}: it takes {', '.join(known)}")
+
+
+def _assigned(cell: str) -> list[str]:
+    targets = [target for line in ast.parse(cell).body if isinstance(line, ast.Assign) for target in line.targets]
+    return [target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("papermill")]
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:

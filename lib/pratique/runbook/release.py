@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from pratique.errors import PratiqueError, UnavailableError
 from pratique.judge.model import Verdict
 from pratique.runbook.context import CHECK, CONCLUDE, JOIN, RECORD, REPORT, ROLL_OUT, START, Context, Found
 from pratique.runbook.journal import Journal
-from pratique.runbook.parameters import Asked, checked
+from pratique.runbook.parameters import Asked, checked, refuse_unknown
 from pratique.runbook.parts import make_store, require_collector
 from pratique.runbook.release_steps import steps_of
 from pratique.runbook.result import write_result
@@ -45,6 +46,7 @@ def open_run(
     Raises: UsageError (a parameter; nobody to ask; another release under this run id), ConfigError,
     BusyError (who holds the service, and why).
     """
+    refuse_unknown([field.name for field in fields(Asked)])
     asked = checked(
         service=service,
         revision=revision,

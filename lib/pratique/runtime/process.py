@@ -24,8 +24,13 @@ from pratique.runtime.base import Instance, Role
 
 LABELS = ("SERVICE", "REVISION", "RUN", "ROLE", "PORT", "STATE")
 PROBE_S = 1.0
+LABELLED_S = 2.0
 LOG_BYTES = 1 << 20
 """An instance's log is cut to its last half when it has grown beyond this by the time another is started."""
+
+
+_STARTED: list[psutil.Popen] = []
+"""Handles of what this process has started, kept so that what ends is reaped and nothing is said of what outlives us."""
 
 
 class ProcessRuntime:
@@ -82,6 +87,7 @@ class ProcessRuntime:
 
     def list(self, service: str | None = None) -> Sequence[Instance]:
         """What runs now below this state folder, oldest first."""
+        _STARTED[:] = [process for process in _STARTED if process.poll() is None]
         found = [self._instance(process) for process in psutil.process_iter()]
         mine = [i for i in found if i is not None and (service is None or i.service == service)]
         return sorted(mine, key=lambda instance: instance.started)
@@ -108,9 +114,19 @@ class ProcessRuntime:
         log = self._log(release.service, release.revision, str(port))
         log.parent.mkdir(parents=True, exist_ok=True)
         process = _spawn(command, release.location, env, log)
-        instance = self._instance(process)
+        instance = self._labelled(process)
         if instance is None:
             raise UnavailableError(f"{release.service} {release.revision} exited at once: {_last(log)} (log: {log})")
+        return instance
+
+    def _labelled(self, process: psutil.Process) -> Instance | None:
+        """The instance just started; its environment cannot be read for a moment while it is being executed."""
+        deadline = time.monotonic() + LABELLED_S
+        while (instance := self._instance(process)) is None and time.monotonic() < deadline:
+            if psutil.pid_exists(process.pid) and _STARTED[-1].poll() is None:
+                time.sleep(0.01)
+            else:
+                return None
         return instance
 
     def _instance(self, process: psutil.Process) -> Instance | None:
@@ -167,6 +183,7 @@ def _spawn(command: Sequence[str], folder: str, env: dict[str, str], log: Path) 
             )
         except OSError as error:
             raise UnavailableError(f"cannot start {command[0]!r} in {folder!r}: {error.strerror}") from error
+    _STARTED.append(process)
     return psutil.Process(process.pid)
 
 

@@ -136,6 +136,16 @@ def test_weights_are_led_by_the_one_in_force(ledger):
     assert len(ledger.weights("shop")) == 4
 
 
+def test_a_lapse_found_later_counts_from_when_it_happened(ledger):
+    given = ledger.append("weight", "shop", data={"shares": {"r2": 0.5}})
+    since = given.time + timedelta(milliseconds=1)
+    again = ledger.append("weight", "shop", data={"shares": {"r2": 0.1}})
+    stamp = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    ledger.append("lapse", "shop", data={"shares": {"r2": 0.0}, "since": stamp})
+    times = [time for time, _ in ledger.weights("shop")]
+    assert times == sorted([given.time, since, again.time])
+
+
 def test_releases_tell_start_outcome_and_reason(ledger):
     def say(run, revision, **data):
         ledger.append("release", "shop", who="ann", why="because", revision=revision, run=run, data=data)
