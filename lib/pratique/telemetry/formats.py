@@ -30,10 +30,10 @@ class Format:
 
 HAPROXY = Format(
     # an optional syslog header, RFC 3164 or 5424, in front of client, dates and names
-    pattern=r"^(?:<[0-9]{1,3}>)?(?:.*?(?:haproxy|\]:|-) ?\S* )?"
-    r"(\S+):[0-9]+ \[([^\]]+)\] (\S+) ([^ /]+)/(\S+) (-?[0-9]+)/(-?[0-9]+)/(-?[0-9]+)/(-?[0-9]+)/(\+?-?[0-9]+) "
-    r"(-?[0-9]{1,3}) \+?[0-9]+ \S+ \S+ (\S{4}) \S+ \S+ (?:\{[^}]*\} )?(?:\{[^}]*\} )?"
-    r'"(?:<BADREQ>|(\S+) ([^ "]*)[^"]*"?)',
+    pattern=r"^(?:<[0-9]{1,3}>)?(?:.*?(?:haproxy|\]:|-) ?[^ ]* )?"
+    r"([^ ]+):[0-9]+ \[([^\]]+)\] ([^ ]+) ([^ /]+)/([^ ]+) (-?[0-9]+)/(-?[0-9]+)/(-?[0-9]+)/(-?[0-9]+)/(\+?-?[0-9]+) "
+    r"(-?[0-9]{1,3}) \+?[0-9]+ [^ ]+ [^ ]+ ([^ ]{4}) [^ ]+ [^ ]+ (?:\{[^}]*\} )?(?:\{[^}]*\} )?"
+    r'"(?:<BADREQ>|([^ ]+) ([^ "]*)[^"]*"?)',
     fields=(
         "client",
         "time",
@@ -62,7 +62,7 @@ _QUICK_REQUEST = r'"([A-Za-z]+) ([^ "\\]+) [^"\\]*"'
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 
 COMBINED = Format(
-    pattern=rf"^(\S+) \S+ \S+ \[([^\]]+)\] {_REQUEST} ([0-9]{{3}}) (?:[0-9]+|-)(?: {_QUOTED} {_QUOTED})?"
+    pattern=rf"^([^ ]+) [^ ]+ [^ ]+ \[([^\]]+)\] {_REQUEST} ([0-9]{{3}}) (?:[0-9]+|-)(?: {_QUOTED} {_QUOTED})?"
     r"(?: ([0-9]+\.[0-9]+))?(?: .*)?\r?$",
     fields=("client", "time", "method", "path", "status", "request_time"),
     time="clf",
@@ -123,7 +123,6 @@ QUOTED_FIELD = r'((?:[^"\\]|\\.)*)'
 QUICK = {
     _REQUEST[1:-1]: _QUICK_REQUEST[1:-1],
     QUOTED_FIELD: r'([^"\\]*)',
-    r"(\S*)": "([^ ]*)",
 }
 """What stands in for a piece of a pattern in its quick form."""
 Piece = tuple[str, list[str], float | None, str | None]
@@ -153,7 +152,7 @@ def _apache(match: re.Match[str], around: tuple[str, str]) -> Piece:
 def _body(around: tuple[str, str]) -> str:
     if around[0] == '"':
         return r'(?:[^"\\]|\\.)*'
-    return r"[^\]]*" if around[1] == "]" else r"\S*"
+    return r"[^\]]*" if around[1] == "]" else r"[^ ]*"
 
 
 def why_not(fmt: str, line: str) -> str:

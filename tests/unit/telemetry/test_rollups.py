@@ -23,8 +23,12 @@ EVENT = st.fixed_dictionaries(
     }
 )
 TYPES = pa.schema(
-    [("time_ms", pa.int64()), *[(n, pa.string()) for n in ("service", "revision", "action", "host", "source")]]
-    + [("code", pa.int16()), ("duration_ms", pa.float64())]
+    [
+        ("time_ms", pa.int64()),
+        *[(name, pa.string()) for name in ("service", "revision", "action", "host", "source")],
+        ("code", pa.int16()),
+        ("duration_ms", pa.float64()),
+    ]
 )
 
 

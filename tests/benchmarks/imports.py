@@ -1,0 +1,88 @@
+"""A million access lines imported into the embedded store, beside GoAccess on the same file.
+
+    python tests/benchmarks/imports.py          (needs goaccess: apt-get install goaccess)
+
+Both are timed as whole processes, start-up included: `pratique import` writes to a store on disk, GoAccess
+writes its report as JSON. The file is made from a fixed seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+REQUESTS = ["GET /", "GET /product/{}", "GET /search?q={}", "POST /cart", "POST /checkout"]
+AGENTS = [
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15",
+    "curl/8.1",
+]
+GOACCESS = ['--log-format=%h %^[%d:%t %^] "%r" %s %b "%R" "%u" %T', "--date-format=%d/%b/%Y", "--time-format=%T"]
+
+
+def write_log(path: Path, lines: int, seed: int = 1) -> None:
+    """Six hours of combined lines with the request time."""
+    rng = np.random.default_rng(seed)
+    start = datetime(2026, 11, 20, tzinfo=UTC)
+    seconds = np.sort(rng.integers(0, 6 * 3600, lines))
+    times = [(start + timedelta(seconds=s)).strftime("%d/%b/%Y:%H:%M:%S +0000") for s in range(6 * 3600)]
+    columns = (
+        rng.integers(0, 255, (lines, 3)).tolist(),
+        seconds.tolist(),
+        rng.integers(0, len(REQUESTS), lines).tolist(),
+        rng.integers(0, 5000, lines).tolist(),
+        rng.choice([200, 200, 200, 404, 503], lines).tolist(),
+        rng.integers(100, 90000, lines).tolist(),
+        rng.integers(0, len(AGENTS), lines).tolist(),
+        rng.lognormal(-3.0, 0.6, lines).tolist(),
+    )
+    with path.open("w", encoding="ascii") as file:
+        for (a, b, c), second, kind, number, code, size, agent, took in zip(*columns, strict=True):
+            request = REQUESTS[kind].format(number)
+            file.write(
+                f'10.{a}.{b}.{c} - - [{times[second]}] "{request} HTTP/1.1" {code} {size} '
+                f'"https://example.org/" "{AGENTS[agent]}" {took:.3f}\n'
+            )
+
+
+def timed(command: list[str], folder: Path) -> float:
+    """Seconds that a command takes."""
+    began = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Print both times and the ratio of the speeds; the best of three for ours and one for GoAccess's."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    arguments = parser.parse_args()
+    peer = shutil.which("goaccess")
+    if peer is None:
+        sys.exit("goaccess is needed as the peer: apt-get install goaccess")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_log(folder / "access.log", arguments.lines)
+        theirs = timed([peer, "access.log", *GOACCESS, "-o", "out.json", "--no-progress", "--no-global-config"], folder)
+        ours = []
+        for _ in range(3):
+            shutil.rmtree(folder / ".pratique", ignore_errors=True)
+            command = [sys.executable, "-m", "pratique.cli", "import", "access.log", "--service", "shop"]
+            ours.append(timed([*command, "--format", "combined", "--revision", "r1"], folder))
+    print(f"{arguments.lines:,} lines, {Path(peer).name} {theirs:.1f} s ({arguments.lines / theirs:,.0f} lines/s)")
+    print(
+        f"pratique import {min(ours):.1f} s ({arguments.lines / min(ours):,.0f} lines/s), runs {', '.join(f'{t:.1f}' for t in ours)}"
+    )
+    print(f"ratio of the speeds: {theirs / min(ours):.1f} (to reach: 8)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""Logs that are there already: every line is an event, rejected, ignored or of no revision, and counts once."""
+
+import gzip
+import importlib
+import json
+import re
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pratique.config import FieldNames, load, parse
+from pratique.errors import DataError, UsageError
+from pratique.store import open_store
+from pratique.telemetry.formats import COMBINED, HAPROXY, declared
+from pratique.telemetry.importing import import_files
+from pratique.telemetry.parsing import Parser
+
+ROOT = Path(__file__).parents[3]
+SHARED = ROOT.parent / "shared" / "data"
+real = pytest.mark.skipif(not SHARED.exists(), reason="the real logs are not beside the project: ../shared/data")
+LINE = '10.0.0.1 - - [20/Nov/2026:12:00:{:02d} +0000] "GET /cart?x=1 HTTP/1.1" 200 512 "-" "agent/1" 0.012'
+
+
+class World:
+    """A state folder with its store."""
+
+    def __init__(self, folder, text=""):
+        (folder / "pratique.toml").write_text(text)
+        self.folder = folder
+        self.config = load(folder / "pratique.toml")
+        self.store = open_store(str(folder / "store"))
+
+    def take(self, *paths, service="shop", fmt="combined", **kwargs):
+        return import_files(list(paths), service=service, fmt=fmt, config=self.config, store=self.store, **kwargs)
+
+    def log(self, name, *lines):
+        path = self.folder / name
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return path
+
+    def rows(self, service="shop"):
+        names = [seen.revision for seen in self.store.revisions(service)]
+        return self.store.read(service, names).table.to_pylist()
+
+    def total(self):
+        return sum(row["n"] for row in self.rows())
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+@real
+def test_the_haproxy_log_counts_as_halog_counts_it(world):
+    summary = world.take(SHARED / "haproxy" / "production_2012.log", fmt="haproxy", revision_from="server")
+    halog = {}
+    for line in (SHARED / "haproxy" / "production_2012.halog_srv.txt").read_text().splitlines()[1:]:
+        name, *counts = line.split()[:7]
+        halog[name.rpartition("/")[2]] = [int(count) for count in counts[:5]]
+    counts = {name: [0] * 5 for name in ("GW1", "GW2")}
+    for row in world.rows():
+        counts[row["revision"]][row["code"] // 100 - 1] += row["n"]
+    assert counts == {name: halog[name] for name in counts}
+    assert summary.without_revision == sum(halog["<NOSRV>"])
+    assert summary.rejected == 0
+
+
+@real
+def test_the_haproxy_log_has_halogs_codes_and_no_latency_of_minus_one(world):
+    world.take(SHARED / "haproxy" / "production_2012.log", fmt="haproxy", revision="all")
+    halog = dict(
+        map(int, line.split())
+        for line in (SHARED / "haproxy" / "production_2012.halog_st.txt").read_text().splitlines()
+    )
+    codes, timed = Counter(), 0
+    for row in world.rows():
+        codes[row["code"]] += row["n"]
+        timed += sum(row["count"])
+    assert codes == halog
+    text = (SHARED / "haproxy" / "production_2012.log").read_text()
+    assert timed == len(re.findall(r" -?\d+/-?\d+/-?\d+/\d+/\d+ \d{3} ", text))
+    assert timed < 17211
+
+
+@real
+def test_monitor_probes_can_be_left_out(tmp_path):
+    world = World(tmp_path, '[services.shop.imports]\nignore_paths = ["/"]\n')
+    summary = world.take(SHARED / "haproxy" / "production_2012.log", fmt="haproxy", revision_from="server")
+    probes = (SHARED / "haproxy" / "production_2012.log").read_text().count('"GET / HTTP/1.')
+    assert summary.ignored == probes
+    assert world.total() == 9353 - probes
+
+
+@real
+def test_the_apache_log_has_the_counts_of_a_plain_count(world):
+    path = SHARED / "access" / "apache_combined_2015.log"
+    summary = world.take(path, revision="r1")
+    codes = Counter(int(code) for code in re.findall(r'" (\d{3}) (?:\d+|-) "', path.read_text(errors="replace")))
+    found = Counter()
+    for row in world.rows():
+        found[row["code"]] += row["n"]
+    assert found == codes
+    assert summary.events == 10_000
+
+
+@real
+def test_odd_haproxy_lines_mean_what_they_mean(world):
+    lines = [vector["line"] for vector in json.loads((SHARED / "haproxy" / "logstash_vectors.json").read_text())]
+    parsed = parser("haproxy", revision="r").parse("\n".join(lines).encode(), 1)
+    assert parsed.events["code"].to_list() == [200, 304, 304, 408, 200, 200, 405]
+    assert [reason for _, reason, _ in parsed.rejects] == ["a TCP line: it has no status code"]
+    assert parsed.events["duration_ms"].to_list() == [99627.0, 428.0, 2.0, None, None, 21.0, 0.0]
+
+
+@real
+@pytest.mark.parametrize("name", ["counting.feature", "response_times.feature"])
+def test_lines_of_nginx_exporter_are_read(name):
+    lines = [
+        line.strip() for line in (SHARED / "access" / name).read_text().splitlines() if re.match(r"\s+\d+\.\d+\.", line)
+    ]
+    parsed = parser("combined", revision="r").parse("\n".join(lines).encode(), 1)
+    assert len(lines) == len(parsed.events) > 0
+
+
+def test_the_same_log_twice_its_copy_and_its_compressed_copies_count_once(world):
+    log = world.log("access.log", *(LINE.format(i % 60) for i in range(500)))
+    for name, packed in (("a.gz", gzip.compress(log.read_bytes())), ("a.zst", zstandard.compress(log.read_bytes()))):
+        (world.folder / name).write_bytes(packed)
+    (world.folder / "access.log.1").write_bytes(log.read_bytes())
+    for name in ("access.log", "access.log", "access.log.1", "a.gz", "a.zst"):
+        world.take(world.folder / name, revision="r1")
+        assert world.total() == 500
+
+
+def test_a_log_that_has_grown_adds_what_is_new_and_a_next_one_adds_all(world):
+    world.take(world.log("access.log", *(LINE.format(i) for i in range(10))), revision="r1")
+    world.take(world.log("access.log", *(LINE.format(i) for i in range(30))), revision="r1")
+    assert world.total() == 30
+    world.take(world.log("other.log", *(LINE.format(i) for i in range(1, 6))), revision="r1")
+    assert world.total() == 35
+
+
+def test_a_malformed_line_is_kept_with_its_number_and_reason(world):
+    log = world.log(
+        "access.log", LINE.format(1), "rubbish <script>", LINE.format(2), LINE.format(3).replace("2026", "1970")
+    )
+    summary = world.take(log, revision="r1")
+    assert (summary.lines, summary.events, summary.rejected) == (4, 2, 2)
+    kept = [json.loads(line) for line in summary.rejects.read_text().splitlines()]
+    assert [(reject["line"], reject["text"][:7]) for reject in kept] == [(2, "rubbish"), (4, "10.0.0.")]
+    assert "before 2000" in kept[1]["reason"]
+    assert "2 lines rejected" in summary.to_text()
+
+
+def test_of_several_files_all_or_none_are_stored(world):
+    good = world.log("good.log", LINE.format(1))
+    bad = world.log("bad.log", "no", "log", "at all")
+    with pytest.raises(DataError, match=r"bad\.log.*first line 1"):
+        world.take(good, bad, revision="r1")
+    assert not world.store.exists()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_truncated_file_stores_nothing(world, pack):
+    packed = pack(b"".join(f"{LINE.format(i % 60)} {i * 7919}\n".encode() for i in range(20_000)))
+    (world.folder / "cut").write_bytes(packed[: len(packed) * 2 // 3])
+    with pytest.raises(DataError, match="truncated"):
+        world.take(world.folder / "cut", revision="r1")
+    assert not world.store.exists()
+
+
+def test_jsonl_takes_the_users_own_names_and_both_kinds_of_time(tmp_path):
+    world = World(tmp_path, '[services.shop.imports.fields]\ntime = "ts"\ncode = "http.status"\n')
+    log = world.log(
+        "events.jsonl",
+        json.dumps(
+            {"ts": "2026-11-20T12:00:00.250Z", "http": {"status": 503}, "path": "/a", "method": "GET", "revision": "r1"}
+        ),
+        json.dumps(
+            {"ts": 1795176001000, "http": {"status": "200"}, "action": "buy", "revision": "r2", "duration_ms": 4}
+        ),
+        json.dumps({"ts": 1795176001000, "http": {}, "action": "buy", "revision": "r2"}),
+    )
+    summary = world.take(log, fmt="jsonl")
+    assert summary.rejected == 1
+    rows = {row["revision"]: row for row in world.rows()}
+    assert rows["r1"]["window"] == datetime(2026, 11, 20, 12, tzinfo=UTC)
+    assert (rows["r1"]["action"], rows["r1"]["code"], rows["r1"]["count"]) == ("GET /a", 503, [])
+    assert (rows["r2"]["action"], rows["r2"]["code"], rows["r2"]["sum_ms"]) == ("buy", 200, 4.0)
+
+
+def test_what_apache_and_nginx_declare_is_read():
+    apache = declared(r"%h %l %u %t \"%r\" %>s %b %D \"%{X-Revision}o\"")
+    assert apache.units == {"request_time": 0.001}
+    line = b'1.2.3.4 - - [20/Nov/2026:12:00:00 +0100] "GET /x HTTP/1.1" 200 5 12345 "r7"'
+    made = parser("combined", revision_from="x-revision", log_format=r"%h %l %u %t \"%r\" %>s %b %D \"%{X-Revision}o\"")
+    row = made.parse(line, 1).events.row(0, named=True)
+    assert (row["revision"], row["duration_ms"], row["time_ms"]) == ("r7", 12.345, 1795172400000)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "nothing tells the revision"),
+        ({"revision": "r", "revision_from": "client"}, "both given"),
+        ({"revision_from": "colour"}, "no field 'colour'"),
+        ({"revision_from": "client:r.*"}, "has no group"),
+        ({"revision_from": "client:("}, "no regular expression"),
+        ({"revision": "r", "log_format": "$request"}, "no a time|has no a time|has no"),
+    ],
+)
+def test_wrong_use_is_told(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        parser("combined", **arguments)
+
+
+def parser(fmt, **arguments):
+    defaults = {"revision": None, "revision_from": None, "log_format": None}
+    return Parser(
+        fmt, service="shop", fields=FieldNames(), ignore_paths=(), default_host="local", **{**defaults, **arguments}
+    )
+
+
+@given(st.lists(st.binary(max_size=120), max_size=8), st.sampled_from(["haproxy", "combined", "jsonl"]))
+def test_no_bytes_raise_and_every_line_is_accounted_for(lines, fmt):
+    parsed = parser(fmt, revision="r1").parse(b"\n".join(lines), 1)
+    assert len(parsed.events) + len(parsed.rejects) + parsed.ignored + parsed.without_revision == parsed.lines
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=12)
+
+
+@given(
+    TEXT,
+    TEXT,
+    TEXT,
+    st.sampled_from(["GET", "POST", "get", "-"]),
+    st.integers(0, 999),
+    st.sampled_from(["", " 0.5", " x"]),
+)
+def test_the_quick_pattern_agrees_with_the_full_one(path, agent, client, method, code, tail):
+    line = f'{client} - - [20/Nov/2026:12:00:00 +0000] "{method} /{path} HTTP/1.1" {code} 5 "-" "{agent}"{tail}'
+    for form in (COMBINED, declared('$remote_addr - - [$time_local] "$request" $status $x "$a" "$b"'), HAPROXY):
+        series = pl.Series([line])
+        quick, full = (series.str.extract_groups(pattern).to_list()[0] for pattern in (form.quick, form.pattern))
+        if any(value is not None for value in quick.values()):
+            assert quick == full
+
+
+def test_the_sample_log_of_the_shop_imports_whole(tmp_path):
+    sys.path.insert(0, str(ROOT / "examples" / "shop"))
+    sample = importlib.import_module("sample")
+    world = World(tmp_path, (ROOT / "examples" / "shop" / "pratique.toml").read_text())
+    lines = sample.lines(datetime(2026, 11, 20, 12, tzinfo=UTC), minutes=2)
+    summary = world.take(world.log("a.log", *lines), log_format=sample.LOG_FORMAT, revision_from="revision")
+    assert (summary.events, summary.rejected) == (len(lines), 0)
+    assert parse("", tmp_path) is not None
