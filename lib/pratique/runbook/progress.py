@@ -66,11 +66,12 @@ class Progress:
 
 def look_line(percent: float, windows: int, least: int, verdict: Verdict) -> str:
     """One look in one line: when, stage, requests, evidence, each guard, verdict."""
+    whole = f"{windows} of {least}" if windows <= least else f"{windows}"
     requests = " ".join(f"{revision} {count:,}" for revision, count in verdict.requests.items())
     guards = " · ".join(_guard_text(guard) for guard in _service_level(verdict))
     evidence = f"evidence {min(verdict.e_value, 1e9):.3g} of {verdict.needed:.3g}"
     return (
-        f"{verdict.end:%H:%M:%S}  {percent:g} %  window {windows}/{least}  requests {requests}  {evidence}  "
+        f"{verdict.end:%H:%M:%S}  {percent:g} %  window {whole}  requests {requests}  {evidence}  "
         f"{guards}  → {verdict.verdict}"
     )
 
