@@ -15,40 +15,56 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
+from contract.object_storage import serving
 from contract.store_contract import StoreContract, by_key, content, rollups, row
 from pratique.errors import DataError, UsageError
 from pratique.store import open_store, query, upkeep
 from pratique.store.delta import DeltaStore
-from pratique.store.log import Log
-from pratique.store.place import Place
 from pratique.telemetry.rollups import SCHEMA, Rollups
+
+NUMBERS = itertools.count()
 
 
 class TestDelta(StoreContract):
     @pytest.fixture
     def fresh(self, tmp_path):
-        numbers = itertools.count()
-
-        def fresh(of=None):
-            return open_store(of.url if of else str(tmp_path / f"store-{next(numbers)}"))
-
-        return fresh
+        return lambda of=None: open_store(of.url if of else str(tmp_path / f"store-{next(NUMBERS)}"))
 
 
-class TestDeltaByAddress(StoreContract):
-    """The way of object storage: everything goes through deltalake's file handler, nothing through paths."""
-
+class TestDeltaOnObjectStorage(StoreContract):
     @pytest.fixture
-    def fresh(self, tmp_path):
-        numbers = itertools.count()
+    def fresh(self, storage, monkeypatch):
+        for name, value in storage.items():
+            monkeypatch.setenv(name, value)
+        return lambda of=None: open_store(of.url if of else f"s3://bucket/store-{next(NUMBERS)}")
 
-        def fresh(of=None):
-            url = of.url if of else f"file://{tmp_path}/store-{next(numbers)}"
-            store = DeltaStore(str(tmp_path))
-            store._log = Log(Place(url, None, {}))
-            return store
 
-        return fresh
+@pytest.fixture(scope="module")
+def storage():
+    with serving() as address:
+        yield {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "eu-west-1",
+        }
+
+
+def test_a_store_on_object_storage_is_kept_as_one_in_a_folder_is(storage, monkeypatch):
+    for name, value in storage.items():
+        monkeypatch.setenv(name, value)
+    store = open_store(f"s3://bucket/store-{next(NUMBERS)}", retention_days=1)
+    assert not store.exists()
+    rows = [row(window) for window in range(60, 60 + upkeep.FANOUT + 2)]
+    for values in rows:
+        store.write(rollups(values))
+    assert len(store._snapshot().files()) < len(rows), "small files are merged there too"
+    assert store.maintain().merged > 0
+    assert content(open_store(store.url)) == by_key(rows)
+    assert store.query("SELECT sum(n) AS n FROM rollups").to_pylist() == [{"n": len(rows)}]
+    through_delta = DeltaTable(store.url, storage_options=storage).to_pyarrow_dataset().to_table()
+    assert through_delta.num_rows == len(rows)
 
 
 @pytest.fixture
@@ -166,6 +182,21 @@ def test_files_that_were_replaced_are_kept_for_readers_and_deleted_hours_later(s
     assert store.maintain().deleted == 1
     assert not stray.exists()
     assert len(content(store)) == 4
+
+
+def test_old_entries_of_the_log_go_and_the_table_stays(store, folder):
+    rows = [row(window) for window in range(60, 70)]
+    for values in rows:
+        store.write(rollups(values))
+    log = folder / "_delta_log"
+    for path in log.glob("*.json"):
+        os.utime(path, (time.time() - 3 * 3600,) * 2)
+    store.maintain()
+    assert len(list(log.glob("*.json"))) <= 4
+    store.write(rollups(row(70)))
+    assert content(open_store(str(folder))) == by_key([*rows, row(70)])
+    store.maintain()
+    assert DeltaTable(str(folder)).to_pyarrow_dataset().count_rows() == 11
 
 
 def test_retention_drops_what_is_old_and_was_written_long_ago(folder, monkeypatch):

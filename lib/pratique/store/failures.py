@@ -12,7 +12,16 @@ from pratique.errors import DataError, DeniedError, PratiqueError, StorageError,
 
 _DENIED = ("permission denied", "os error 13)", "os error 1)", "read-only file system", "accessdenied", "forbidden")
 _FULL = ("no space left", "os error 28", "disk quota", "os error 122", "file too large")
-_AWAY = ("error sending request", "timed out", "connection", "dns error", "service unavailable")
+_AWAY = (
+    "error sending request",
+    "timed out",
+    "connection",
+    "dns error",
+    "service unavailable",
+    "generic s3 error",
+    "generic gcs error",
+    "generic microsoftazure error",
+)
 
 
 @contextmanager
@@ -39,7 +48,8 @@ def explain(name: str, doing: str, error: Exception) -> PratiqueError:
         return DeniedError(f"store {name!r} cannot be {doing}: permission denied; check who owns it")
     if any(sign in text for sign in _AWAY):
         return UnavailableError(f"store {name!r} cannot be {doing}: it does not answer: {_brief(error)}")
-    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is not None:
+    of_the_disk = isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is not None
+    if of_the_disk or "generic localfilesystem error" in text:
         return StorageError(f"store {name!r} cannot be {doing}: {_brief(error)}")
     return DataError(f"store {name!r} cannot be {doing}: it is damaged, or no store of pratique: {_brief(error)}")
 
