@@ -210,6 +210,12 @@ def test_the_same_run_again_does_nothing_and_says_the_same(shop):
     }
 
 
+def test_an_old_revision_can_be_released_again(shop):
+    run = shop.open("r1", "back")
+    assert run.check().baseline == "good"
+    run.context.run.abort("enough")
+
+
 def test_a_bad_release_is_rolled_back_under_plain_papermill(shop):
     before = shop.baseline()
     shop.make("bad", failing=0.5)

@@ -87,6 +87,7 @@ class Ledger:
     ) -> None:
         """Bind a revision to the digest of its content, and of its configuration, for ever; the same again changes nothing.
 
+        configuration: "" where it is not known, which fits any.
         Raises: UsageError when the revision is bound to something else already.
         """
         wanted = {"digest": digest, "configuration": configuration}
@@ -95,11 +96,11 @@ class Ledger:
             bound = self.binding(service, revision, connection)
             if bound is None:
                 _append(connection, "bind", service, who or current_user(), "", revision, run, wanted)
-            elif bound != wanted:
-                changed = "content" if bound["digest"] != digest else "configuration"
-                old, new = (values["digest" if changed == "content" else "configuration"] for values in (bound, wanted))
+                return
+        for what, now in wanted.items():
+            if bound[what] and now and bound[what] != now:
                 raise UsageError(
-                    f"{service} {revision!r} was released with {changed} {old[:19]}…, and is {new[:19]}… now: "
+                    f"{service} {revision!r} was released with {what} {bound[what][:19]}…, and is {now[:19]}… now: "
                     "a changed release is a new revision, give it a new name"
                 )
 

@@ -117,10 +117,12 @@ def test_a_revision_is_bound_to_one_digest(ledger):
     ledger.bind("shop", "r2", "sha256:aa", configuration="sha256:c1")
     ledger.bind("other", "r2", "sha256:bb")
     assert ledger.binding("shop", "r2") == {"digest": "sha256:aa", "configuration": "sha256:c1"}
-    with pytest.raises(UsageError, match=r"content .* new revision"):
+    with pytest.raises(UsageError, match=r"digest .* new revision"):
         ledger.bind("shop", "r2", "sha256:bb", configuration="sha256:c1")
     with pytest.raises(UsageError, match=r"configuration .* new revision"):
         ledger.bind("shop", "r2", "sha256:aa", configuration="sha256:c2")
+    ledger.bind("shop", "r2", "sha256:aa")
+    ledger.bind("other", "r2", "sha256:bb", configuration="sha256:c1")
     assert len(ledger.entries(kind="bind")) == 2
 
 
