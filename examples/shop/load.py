@@ -18,8 +18,8 @@ MIX = [
     ("GET", "/", 30),
     ("GET", "/product/{id}", 40),
     ("GET", "/search?q={id}", 15),
-    ("POST", "/cart", 9),
-    ("POST", "/checkout", 6),
+    ("POST", "/cart", 7),
+    ("POST", "/checkout", 8),
 ]
 
 

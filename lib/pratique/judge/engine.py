@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pratique.judge.counts import SPAN, Counts, Names, Rows, count, histograms, rows_of
 from pratique.judge.dispersion import by_block
-from pratique.judge.guard import NEVER, Guard
+from pratique.judge.guard import NEVER, Guard, evidence
 from pratique.judge.hypergeometric import Floats, Ints, variance_of
 from pratique.judge.model import Verdict
 from pratique.policy import Policy
@@ -182,17 +182,21 @@ class Judge:
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row
         window = (counts.time_ms - self.start_ms) // self.window_ms
         found = [
-            guard.feed(window, bad, n, self._weights)
+            self._mixed(*guard.feed(window, bad, n))
             for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True)
         ]
-        evidence = np.stack(found)
+        after = np.stack(found)
         self.time_ms.append(counts.time_ms)
         self.requests.append(counts.requests.sum(axis=2))
-        self.evidence.append(evidence)
+        self.evidence.append(after)
         self.last_ms = int(counts.time_ms[-1])
-        fired = self._shares @ evidence >= 1.0 / self.policy.alpha
+        fired = self._shares @ after >= 1.0 / self.policy.alpha
         if self.fired_ms is None and fired.any():
             self.fired_ms = int(counts.time_ms[np.argmax(fired)])
+
+    def _mixed(self, log_service: Floats, log_actions: Floats) -> Floats:
+        """A guard's e-value after each window: half the service's, half its actions' by their weights."""
+        return np.asarray(0.5 * evidence(log_service) + 0.5 * (evidence(log_actions) @ self._weights), np.float64)
 
     def combined(self) -> Floats:
         """The combined e-value after each window judged."""

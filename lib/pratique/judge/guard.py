@@ -72,8 +72,8 @@ class Guard:
         self.log_e_actions = np.pad(self.log_e_actions, (0, missing))
         self.fired.actions = np.pad(self.fired.actions, (0, missing), constant_values=NEVER)
 
-    def feed(self, window: Ints, bad: Ints, n: Ints, weights: Floats) -> Floats:
-        """Take windows in; returns the guard's e-value after each: half service, half its actions by `weights`.
+    def feed(self, window: Ints, bad: Ints, n: Ints) -> tuple[Floats, Floats]:
+        """Take windows in; returns the log e-value after each, of the service and of each action.
 
         window: numbers of the windows. bad, n: shape (arms, windows, actions), baseline first.
         """
@@ -87,7 +87,7 @@ class Guard:
         curves = _curves(total, marked, canary, bad[1])
         log_service = self._feed_service(window, curves, phi, bad.sum(axis=2), n.sum(axis=2))
         log_actions = self._feed_actions(window, curves, phi_actions, bad, n)
-        return np.asarray(0.5 * evidence(log_service) + 0.5 * (evidence(log_actions) @ weights), np.float64)
+        return log_service, log_actions
 
     def _phis(self, window: Ints, excess: Floats, variance: Floats) -> tuple[Floats, Floats]:
         if self._fixed_phi is not None:
