@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pyarrow.compute as pc
 
 from pratique.errors import MissingError, UsageError
 from pratique.judge.engine import Judge, WeightChanges
 from pratique.judge.model import Verdict
 from pratique.policy import Policy
-from pratique.store.base import Store
+from pratique.store.base import Seen, Store
 from pratique.telemetry.rollups import Rollups
 
 
@@ -44,17 +43,18 @@ def compare(
         raise UsageError(
             f"the time range is empty: start {start:%Y-%m-%dT%H:%M} is not before end {end:%Y-%m-%dT%H:%M}"
         )
-    _require(store, service, baseline, canary, start, end)
-    since = start - timedelta(minutes=policy.history_min) if start is not None else None
-    rollups = store.read(service, [baseline, canary], since, end)
+    known = _known(store, service, baseline, canary, start, end)
+    start = start or known[canary].first
+    rollups = store.read(service, [baseline, canary], start - timedelta(minutes=policy.history_min), end)
     judge = Judge(policy, service, baseline, canary, window_s or _window_s(rollups), start=start)
-    judge.update(_recent(rollups, canary, policy.history_min) if start is None else rollups)
+    judge.update(rollups)
     return judge.verdict(now or datetime.now(UTC), weights=weights, notes=notes)
 
 
-def _require(
+def _known(
     store: Store, service: str, baseline: str, canary: str, start: datetime | None, end: datetime | None
-) -> None:
+) -> dict[str, Seen]:
+    """What the store knows of the service's revisions; both that are asked for are among them, in the range."""
     known = {seen.revision: seen for seen in store.revisions(service)}
     if not known:
         services = sorted({seen.service for seen in store.revisions()})
@@ -71,19 +71,10 @@ def _require(
             raise MissingError(
                 f"no request of {revision!r} from {wanted}: it was seen from {seen.first.isoformat()} to {seen.last.isoformat()}"
             )
+    return known
 
 
 def _window_s(rollups: Rollups) -> int:
     if not len(rollups):
         raise MissingError("no request of either revision in the time range")
     return int(pc.max(rollups.table["window_s"]).as_py())
-
-
-def _recent(rollups: Rollups, canary: str, history_min: float) -> Rollups:
-    """Without what lies further before the canary's first window than the history goes."""
-    table = rollups.table
-    revision = pc.equal(table["revision"].cast("string"), canary)
-    time_ms = table["window"].cast("timestamp[ms, tz=UTC]").cast("int64").to_numpy()
-    first = time_ms[np.asarray(revision.to_numpy())].min()
-    recent = time_ms >= first - history_min * 60_000
-    return rollups if recent.all() else Rollups(table.filter(recent))

@@ -44,6 +44,8 @@ class Rows:
         """The chosen rows."""
         if chosen.all():
             return self
+        if not chosen.any():
+            return Rows(**{name: getattr(self, name)[:0] for name in self.__dataclass_fields__})
         flat = np.repeat(chosen, self.lengths)
         names = ("time_ms", "arm", "action", "host", "code", "n", "lengths")
         return Rows(
@@ -73,7 +75,7 @@ class Names:
 
 def rows_of(rollups: Rollups, baseline: str, canary: str, actions: Names, hosts: Names) -> Rows:
     """The rows of both revisions; other revisions are left out."""
-    table = rollups.table.combine_chunks()
+    table = rollups.table
     arm = _numbers(
         table["revision"],
         lambda names: np.array([(canary, baseline).index(n) if n in (canary, baseline) else 2 for n in names]),
@@ -88,11 +90,11 @@ def rows_of(rollups: Rollups, baseline: str, canary: str, actions: Names, hosts:
         arm=arm,
         action=_numbers(table["action"], actions.number),
         host=_numbers(table["host"], hosts.number),
-        code=_one(table["code"]).to_numpy(zero_copy_only=False).astype(np.int64),
+        code=_one(table["code"]).to_numpy(zero_copy_only=False),
         n=_one(table["n"]).to_numpy(zero_copy_only=False),
-        lengths=pc.list_value_length(_one(table["bucket"])).to_numpy(zero_copy_only=False).astype(np.int64),
-        bucket=np.clip(buckets.astype(np.int64) - LOWEST, 0, SPAN - 2),
-        count=counts.astype(np.int64),
+        lengths=pc.list_value_length(_one(table["bucket"])).to_numpy(zero_copy_only=False),
+        bucket=np.clip(buckets, LOWEST, HIGHEST) - np.int16(LOWEST),
+        count=counts,
     )
     return rows.where(arm >= 0)
 
@@ -153,15 +155,14 @@ def count(
     bad = np.zeros((len(guards), size), np.int64)
     n = np.zeros((len(guards), size), np.int64)
     flat = np.repeat(stratum, rows.lengths) if thresholds is not None else None
-    flat_action = np.repeat(rows.action, rows.lengths) if thresholds is not None else None
     timed = _sum(flat, rows.count, size) if flat is not None else None
     for index, guard in enumerate(guards):
         if not guard.is_latency:
             chosen = is_bad(rows.code, guard)
             bad[index], n[index] = _sum(stratum[chosen], rows.n[chosen], size), requests
         elif thresholds is not None and flat is not None and timed is not None:
-            slow = rows.bucket >= thresholds[index][flat_action]
-            bad[index], n[index] = _sum(flat[slow], rows.count[slow], size), timed
+            slow = rows.bucket >= np.repeat(thresholds[index].astype(np.int16)[rows.action], rows.lengths)
+            bad[index], n[index] = _sum(flat, rows.count * slow, size), timed
     return Counts(time_ms, bad.reshape(-1, *shape), n.reshape(-1, *shape), requests.reshape(shape))
 
 

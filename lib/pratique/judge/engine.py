@@ -99,14 +99,18 @@ class Judge:
         self._prepare(rows)
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row
         warm_ms = self.start_ms + self._warmup() * self.window_ms
-        warming = rows.where(rows.time_ms < warm_ms)
-        if len(warming):
-            self._warming.append(warming)
-            self._advance(count(warming, self.settings, None, len(self.actions)))
-        rest = rows.where(rows.time_ms >= warm_ms)
-        if len(rest):
+        warming = rows.time_ms < warm_ms
+        if warming.any() and self._thresholds is None:
+            self._warming.append(rows.where(warming))
+        if not warming.all():
             self._set_thresholds()
-            self._advance(count(rest, self.settings, self._grown_thresholds(), len(self.actions)))
+        known = self._grown_thresholds() if self._thresholds is not None else None
+        counts = count(rows, self.settings, known, len(self.actions))
+        cold = counts.time_ms < warm_ms
+        for index, guard in enumerate(self.settings):
+            if guard.is_latency:
+                counts.bad[index][:, cold] = counts.n[index][:, cold] = 0
+        self._advance(counts)
         self.canary_hosts |= set(np.unique(rows.host[rows.arm == 1]).tolist())
 
     def _warmup(self) -> int:

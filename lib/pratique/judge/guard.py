@@ -14,6 +14,8 @@ from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, 
 from pratique.policy import GuardPolicy, Policy
 
 NEVER = -1
+STRATA_AT_ONCE = 4096
+"""Windows × actions worked on together, so that the intermediate values stay in the processor's cache."""
 _CAP = 700.0
 """Logs are cut here when evidence is taken out of them: e^700 is as good as certain, and still a number."""
 
@@ -78,6 +80,13 @@ class Guard:
         window: numbers of the windows. bad, n: shape (arms, windows, actions), baseline first.
         """
         self.grow(bad.shape[2])
+        step = max(1, STRATA_AT_ONCE // max(bad.shape[2], 1))
+        parts = [slice(start, start + step) for start in range(0, len(window), step)]
+        found = [self._feed(window[part], bad[:, part], n[:, part]) for part in parts]
+        service, actions = zip(*found, strict=True)
+        return np.concatenate(service), np.concatenate(actions)
+
+    def _feed(self, window: Ints, bad: Ints, n: Ints) -> tuple[Floats, Floats]:
         self.bad += bad.sum(axis=1)
         self.n += n.sum(axis=1)
         marked, total, canary = bad.sum(axis=0), n.sum(axis=0), n[1]

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from pratique.config import Config
 from pratique.errors import BusyError, DeniedError, PratiqueError, UnavailableError
-from pratique.store.base import Store
 from pratique.telemetry.accesslog import AccessLine, decode
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.aggregate import Window, rollups_of
+from pratique.telemetry.rollups import Sink
 from pratique.telemetry.senders import Senders
 from pratique.telemetry.spool import Spool
 from pratique.telemetry.status import CollectorStatus, collector_status, utc_now
@@ -44,7 +44,7 @@ DRAIN = 2000
 class Collector:
     """Take datagrams in, keep them, add them up, hand them to a store."""
 
-    def __init__(self, config: Config, store: Store, status: CollectorStatus) -> None:
+    def __init__(self, config: Config, store: Sink, status: CollectorStatus) -> None:
         """Read the spool that an earlier collector of the same state folder left."""
         self._config = config
         self._store = store
@@ -227,7 +227,7 @@ class Collector:
             self._spool.close()
 
 
-def run_collector(config: Config, store: Store, *, listen: str | None = None) -> None:
+def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> None:
     """Collect until SIGTERM or SIGINT.
 
     Raises: BusyError (another collector has the state folder), UnavailableError (the address is taken), DeniedError.

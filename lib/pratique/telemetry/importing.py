@@ -20,11 +20,10 @@ import pyarrow as pa
 
 from pratique.config import Config, check_name
 from pratique.errors import DataError, StorageError
-from pratique.store.base import Store
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.parsing import Parsed, Parser
 from pratique.telemetry.reading import blocks
-from pratique.telemetry.rollups import Rollups
+from pratique.telemetry.rollups import Rollups, Sink
 
 HEAD = 1 << 16
 SAMPLE = 1000
@@ -73,7 +72,7 @@ def import_files(
     service: str,
     fmt: str,
     config: Config,
-    store: Store,
+    store: Sink,
     revision: str | None = None,
     revision_from: str | None = None,
     log_format: str | None = None,

@@ -9,7 +9,7 @@ the sparse latency histogram, parallel lists sorted by bucket; bucket i holds du
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +98,13 @@ class Rollups:
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+
+class Sink(Protocol):
+    """Whoever takes rollups: a store."""
+
+    def write(self, rollups: Rollups) -> None:
+        """Write rows durably, all or none; a row whose KEY is already there replaces it."""
 
 
 @dataclass(frozen=True)
