@@ -40,7 +40,7 @@ def events(
 ) -> pa.Table:
     """Poisson many requests in each window; window 0 starts at START, negative windows lie before it."""
     n = rng.poisson(per_window, len(windows))
-    window = np.repeat(np.array(windows), n)
+    window = np.repeat(np.array(windows, np.int64), n)
     total = len(window)
     action = rng.integers(0, len(actions), total)
     each = [behaviour.of(name) for name in actions]

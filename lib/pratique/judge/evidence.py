@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from pratique.judge.hypergeometric import NODES, REACH, Floats, interpolation
 
 GRID: Floats = np.linspace(-REACH, REACH, 121)
+INSIDE: Floats = GRID[REACH - math.log(1.05) > GRID]
 """Log odds ratios at which a confidence sequence is read off: steps of 5 %."""
 
 
@@ -75,20 +77,12 @@ def log_sum_exp(values: Floats) -> Floats:
     return np.asarray(top + np.log(np.exp(values - top[..., None]).sum(axis=-1)), np.float64)
 
 
-_LOW_POINTS: dict[Mixture, tuple[Floats, Floats]] = {}
-
-
-def _low_matrix(mixture: Mixture) -> tuple[Floats, Floats]:
-    # one matrix for all tolerances of the grid at once; it depends on the mixture alone
-    if mixture not in _LOW_POINTS:
-        inside = GRID[REACH - math.log(1.05) > GRID]
-        found = [mixture.points(value) for value in inside]
-        matrix = np.concatenate(
-            [interpolation(points) - interpolation([value]) for value, (points, _) in zip(inside, found, strict=True)],
-            axis=1,
-        )
-        _LOW_POINTS[mixture] = matrix, np.stack([weights for _, weights in found])
-    return _LOW_POINTS[mixture]
+@cache
+def _beyond(mixture: Mixture) -> tuple[Floats, Floats]:
+    """For each point of INSIDE the matrix from a curve to the mixture's components beyond it, and their log weights."""
+    found = [mixture.points(value) for value in INSIDE]
+    matrices = [interpolation(points) - interpolation([v]) for v, (points, _) in zip(INSIDE, found, strict=True)]
+    return np.concatenate(matrices, axis=1), np.stack([weights for _, weights in found])
 
 
 _TO_GRID = interpolation(GRID)
@@ -96,14 +90,20 @@ _TO_GRID = interpolation(GRID)
 
 def log_evidence_above(curves: Floats, mixture: Mixture) -> Floats:
     """Log e-value against "odds ratio at most e^g" for each g of GRID that leaves room; shape (curves, points)."""
-    matrix, log_weights = _low_matrix(mixture)
+    matrix, log_weights = _beyond(mixture)
     components = (curves @ matrix).reshape(len(curves), *log_weights.shape)
     return log_sum_exp(components + log_weights)
 
 
-def log_evidence_below(curves: Floats) -> Floats:
-    """Log e-value against "odds ratio at least e^g", for each g of GRID: odds ratio 1 against it."""
-    return -np.asarray(curves @ _TO_GRID, np.float64)
+def log_evidence_below(curves: Floats, mixture: Mixture) -> Floats:
+    """Log e-value against "odds ratio at least e^g", for each g of GRID; shape (curves, len(GRID)).
+
+    Half of it is odds ratio 1 against that, which a promotion needs; half the mixture, mirrored, so that the
+    bound also closes in on a ratio that is not 1.
+    """
+    mirrored = np.full((len(curves), len(GRID)), -np.inf)
+    mirrored[:, len(GRID) - len(INSIDE) :] = log_evidence_above(curves[:, ::-1], mixture)[:, ::-1]
+    return np.asarray(np.logaddexp(mirrored, -(curves @ _TO_GRID)) - math.log(2.0), np.float64)
 
 
 def confidence(curves: Floats, mixture: Mixture, alpha: float, alpha_promote: float) -> tuple[Floats, Floats]:
@@ -114,7 +114,7 @@ def confidence(curves: Floats, mixture: Mixture, alpha: float, alpha_promote: fl
     above = log_evidence_above(curves, mixture) >= -math.log(alpha)
     rejected = np.logical_and.accumulate(above, axis=1).sum(axis=1)
     low = np.where(rejected > 0, np.exp(GRID[np.maximum(rejected - 1, 0)]), 0.0)
-    below = (log_evidence_below(curves) >= -math.log(alpha_promote)) & (GRID > 0)
+    below = (log_evidence_below(curves, mixture) >= -math.log(alpha_promote)) & (GRID > 0)
     held = np.logical_and.accumulate(below[:, ::-1], axis=1).sum(axis=1)
     high = np.where(held > 0, np.exp(GRID[len(GRID) - np.maximum(held, 1)]), np.inf)
     return low, high

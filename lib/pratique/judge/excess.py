@@ -62,8 +62,9 @@ class Excess:
         self.tolerated = tolerated
         self._worse = np.zeros(len(BEYOND))
         self._points = np.unique(np.append(BOUNDS, tolerated)) if tolerated > 0 else BOUNDS
-        self._bounds = np.zeros(len(self._points))
+        self._bounds = np.zeros((2, len(self._points)))
         self._seen = np.zeros(2)
+        self._canary = np.zeros(2)
 
     def learn(self, bad: int, requests: int) -> None:
         """Take in what the baseline's history says of its share."""
@@ -85,21 +86,33 @@ class Excess:
         # an alternative that is no worse than tolerated is its own projection, and tells nothing
         steps = np.where(worse - guess > self.tolerated, steps, 0.0)
         log_worse = self._worse + np.cumsum(steps, axis=0)
-        bounds = log_ratios(baseline, canary, guess, guess, np.minimum(self._points, 0.999 - guess))
-        self._bounds += (bounds / phi[:, None]).sum(axis=0)
+        self._feed_bounds(baseline, canary, guess, phi)
         if len(steps):
             self._worse = log_worse[-1]
         return log_sum_exp(log_worse) - math.log(len(BEYOND))
 
+    def _feed_bounds(self, baseline: Ints, canary: Ints, guess: Floats, phi: Floats) -> None:
+        """Against "excess at least so much": no excess, which a promotion needs, and what was seen of the canary so far."""
+        before = self._canary[:, None] + np.cumsum(canary, axis=1) - canary
+        self._canary += canary.sum(axis=1)
+        seen = np.clip((before[0] + 0.5) / (before[1] + 1.0), 1e-9, 0.99)[:, None]
+        points = np.minimum(self._points, 0.999 - guess)
+        for index, other in enumerate((guess, seen)):
+            steps = np.where(other - guess < points, log_ratios(baseline, canary, guess, other, points), 0.0)
+            self._bounds[index] += (steps / phi[:, None]).sum(axis=0)
+
+    def _log_bounds(self) -> Floats:
+        return np.asarray(np.logaddexp(*self._bounds) - math.log(2.0), np.float64)
+
     def high(self, alpha: float) -> float | None:
         """Upper end of the confidence sequence at 1 - alpha: from here on every excess is rejected; None: unknown."""
-        rejected = np.logical_and.accumulate((self._bounds >= -math.log(alpha))[::-1])
+        rejected = np.logical_and.accumulate((self._log_bounds() >= -math.log(alpha))[::-1])
         return float(self._points[len(self._points) - rejected.sum()]) if rejected.any() else None
 
     @property
     def log_fine(self) -> float:
         """Log e-value against "excess at least δ"; 0 where no excess is tolerated."""
-        return float(self._bounds[np.searchsorted(self._points, self.tolerated)]) if self.tolerated > 0 else 0.0
+        return float(self._log_bounds()[np.searchsorted(self._points, self.tolerated)]) if self.tolerated > 0 else 0.0
 
 
 def log_simple(bad: Ints, n: Ints, tolerated: float) -> Floats:
