@@ -27,6 +27,7 @@ def store(tmp_path_factory):
 REPORTS = """
 import sys
 from datetime import datetime
+from pathlib import Path
 from pratique.config import load
 from pratique.report import write_report
 for _ in range(int(sys.argv[4])):

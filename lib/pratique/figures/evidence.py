@@ -9,7 +9,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from pratique.figures.labels import evidence_of, label
-from pratique.figures.theme import GREEN, INK, MUTED, ORANGE, PURPLE, SKY, Chart, empty, figure, note, vertical
+from pratique.figures.theme import GREEN, INK, MUTED, ORANGE, PURPLE, SKY, SURFACE, Chart, empty, figure, note, vertical
 from pratique.judge.model import Verdict
 
 FLOOR = 1e-3
@@ -36,37 +36,13 @@ def evidence(verdict: Verdict) -> Chart:
         HIGHEST * verdict.needed, max(verdict.needed * 8, *(float(np.max(_drawn(line))) * 3 for line in _all(verdict)))
     )
     low = min(0.2, *(float(np.min(_drawn(line))) for line in _all(verdict)))
-    shapes = [_needed(verdict.needed)]
-    notes = [
-        note(
-            f"needed: {evidence_of(verdict.needed)}",
-            x=0,
-            xref="paper",
-            xanchor="left",
-            yanchor="bottom",
-            y=np.log10(verdict.needed),
-        )
-    ]
-    if verdict.fired is not None:
-        shapes.append(vertical(verdict.fired, color=INK, width=1.6))
-        notes.append(
-            note(
-                f"<b>fired {verdict.fired:%H:%M:%S}</b>",
-                x=verdict.fired,
-                y=1,
-                yref="paper",
-                yanchor="top",
-                xanchor="left",
-                xshift=4,
-            )
-            | {"font": {"color": INK, "size": 13}}
-        )
+    needed, fired = _needed(verdict.needed), _fired(verdict)
     return figure(
         [*lines, combined],
         height=420,
         alt=ALT,
-        shapes=shapes,
-        annotations=notes + _ends(verdict, styles, float(np.log10(low)), float(np.log10(top))),
+        shapes=[needed[0], *fired[:1]],
+        annotations=[needed[1], *fired[1:], *_ends(verdict, styles, float(np.log10(low)), float(np.log10(top)))],
         showlegend=False,
         margin={"r": 94, "t": 12},
         xaxis={"type": "date", "title": {"text": "time (UTC)"}, "range": [verdict.start, verdict.end]},
@@ -138,6 +114,20 @@ def _apart(rising: list[float], least: float, top: float) -> list[float]:
     return down[::-1]
 
 
-def _needed(needed: float) -> dict[str, object]:
+def _needed(needed: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The dashed line of the evidence needed, and its name."""
     line = {"color": INK, "dash": "dash", "width": 1.4}
-    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": needed, "y1": needed, "line": line}
+    shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": needed, "y1": needed, "line": line}
+    where = {"x": 1, "xref": "paper", "xanchor": "right", "y": float(np.log10(needed)), "yanchor": "bottom"}
+    return shape, note(f"needed: {evidence_of(needed)}", bgcolor=SURFACE, yshift=2, **where)
+
+
+def _fired(verdict: Verdict) -> list[dict[str, Any]]:
+    """The line of the moment at which the evidence was reached, and its name on the side with more room."""
+    if verdict.fired is None:
+        return []
+    early = verdict.fired - verdict.start < (verdict.end - verdict.start) / 2
+    side = {"xanchor": "left", "xshift": 5} if early else {"xanchor": "right", "xshift": -5}
+    where = {"x": verdict.fired, "y": 1, "yref": "paper", "yanchor": "top"}
+    name = note(f"<b>fired {verdict.fired:%H:%M:%S}</b>", bgcolor=SURFACE, **where, **side)
+    return [vertical(verdict.fired, color=INK, width=1.6), name | {"font": {"color": INK, "size": 13}}]

@@ -59,7 +59,7 @@ def ratio_heatmap(verdict: Verdict) -> Chart:
             "fixedrange": True,
             "tickfont": {"color": INK},
         },
-        meta={"narrow": _narrow(shown, len(shown) * len(guards))},
+        narrow=_narrow(shown, len(shown) * len(guards)),
         shapes=[*([_under_service()] if len(shown) > 1 else []), *_crosses(grid)],
     )
 

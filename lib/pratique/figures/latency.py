@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from pratique.figures.labels import duration, label, span
 from pratique.figures.measures import Counts, Floats, Measures, quantile, quantile_band
-from pratique.figures.theme import INK, ROLES, Chart, Role, empty, figure, note, vertical
+from pratique.figures.theme import INK, LEGEND_T, ROLES, Chart, Role, empty, figure, note, vertical
 from pratique.judge.model import SERVICE, Verdict
 
 QUANTILES = (0.5, 0.95, 0.99)
@@ -44,7 +44,7 @@ def latency_quantiles(measures: Measures) -> Chart:
             "title": {"text": f"time (UTC), bins of {span(measures.bin_s)}"},
             "range": [measures.start, measures.end],
         },
-        margin={"t": 52},
+        margin={"t": LEGEND_T},
         **rows,
     )
 
@@ -81,6 +81,7 @@ def latency_distribution(measures: Measures, verdict: Verdict) -> Chart:
                 for number, named in enumerate(thresholds)
             ),
         ],
+        narrow={"xaxis.tickvals": ticks[::2], "xaxis.ticktext": [duration(tick) for tick in ticks[::2]]},
         xaxis={
             "type": "log",
             "anchor": "y2",
@@ -99,7 +100,7 @@ def latency_distribution(measures: Measures, verdict: Verdict) -> Chart:
             "dtick": 1,
             "range": _tail(measures),
         },
-        margin={"t": 52},
+        margin={"t": LEGEND_T},
     )
 
 

@@ -33,6 +33,8 @@ TOKENS = {
 
 WHITE, FULL_BLUE, FULL_VERMILLION = "#fffffe", "#0072b3", "#d55e01"
 """Colours that stay on dark paper: text on a full colour, and the full colours themselves."""
+LEGEND_T = 52
+"""The top margin, in pixels, of a figure that has a legend above a title of its own."""
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Roboto, Helvetica, Arial, sans-serif"
 
 
@@ -112,8 +114,13 @@ class Chart(go.Figure):  # type: ignore[misc] # plotly's types are not followed
 
 
 def figure(traces: list[Any], *, height: int, alt: str, **layout: Any) -> Chart:
-    """A figure in the shared look. `alt`: one plain sentence for those who cannot see it."""
-    meta = {"alt": alt, **layout.pop("meta", {})}
+    """A figure in the shared look. `alt`: one plain sentence for those who cannot see it.
+
+    layout: plotly's, and `narrow`: what is other on a phone, by path in the layout.
+    """
+    # on a phone a legend of two entries can take two lines
+    narrow = {"margin.t": 74} if layout.get("margin", {}).get("t") == LEGEND_T else {}
+    meta = {"alt": alt, "narrow": narrow | layout.pop("narrow", {})}
     return Chart(traces, {"template": TEMPLATE, "height": height, "meta": meta, **layout})
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from pratique.figures.labels import percent, span
 from pratique.figures.measures import Counts, Floats, Measures
-from pratique.figures.theme import INK, ROLES, Chart, Role, empty, figure, note, vertical
+from pratique.figures.theme import INK, LEGEND_T, ROLES, Chart, Role, empty, figure, note, vertical
 
 Weights = Sequence[tuple[datetime, dict[str, float]]]
 ALT = "Requests per second, the canary's share of them beside its weight, and the share of 5xx, over time."
@@ -52,9 +52,7 @@ def traffic(measures: Measures, weights: Weights = ()) -> Chart:
         yaxis=_axis(ROWS[0], ",.3~g"),
         yaxis2=_axis(ROWS[1], ".3~%") | {"range": [0.0, _headroom(traces)]},
         yaxis3=_axis(ROWS[2], ".3~%"),
-        margin={"t": 52},
-        # on a phone the legend takes two lines
-        meta={"narrow": {"margin.t": 72}},
+        margin={"t": LEGEND_T},
     )
 
 
