@@ -18,6 +18,7 @@ from pratique.config import Config, check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.ledger import open_ledger
 from pratique.release import load_release
+from pratique.runbook.parts import configuration_digest
 from pratique.runtime.process import ProcessRuntime
 from pratique.telemetry.collector import CollectorStatus, collector_status
 
@@ -49,7 +50,7 @@ def start(
     _refuse_another(balancer, service, revision)
     runtime = ProcessRuntime(settings.runtime, config.state_dir, config.path("."))
     ledger = open_ledger(config)
-    ledger.bind(service, revision, release.digest)
+    ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
     instances = runtime.start(release, run=f"up-{revision}", role="baseline", count=settings.runtime.instances)
     for instance in instances:
         runtime.ready(instance, deadline_s=settings.runtime.ready_deadline_s)

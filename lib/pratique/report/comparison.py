@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pratique.errors import UsageError
+from pratique.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -137,7 +137,12 @@ def _open(config: Config, question: Question) -> Store:
     from pratique.store import open_store  # noqa: PLC0415 - deltalake, duckdb
 
     config.service(question.service)
-    return open_store(store_url(config), retention_days=config.store.retention_days)
+    opened = open_store(store_url(config), retention_days=config.store.retention_days)
+    if not opened.exists():
+        raise MissingError(
+            f"store {config.store.url!r} does not exist: import a log first, or check --store: pratique import --help"
+        )
+    return opened
 
 
 def store_url(config: Config) -> str:

@@ -27,6 +27,9 @@ class Store(Protocol):
     Times are timezone-aware UTC, ranges are [start, end) over window starts; None is unbounded.
     """
 
+    def exists(self) -> bool:
+        """Whether anything was ever written to it. Raises: DataError when it is something else, UnavailableError."""
+
     def write(self, rollups: Rollups) -> None:
         """Write rows durably, all or none; a row whose KEY is already there replaces it.
 
