@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pratique.figures.labels import count, evidence_of, interval, label, times
-from pratique.figures.theme import FAINT, FULL_BLUE, FULL_VERMILLION, INK, MUTED, SURFACE, WHITE, Chart, empty, figure
+from pratique.figures.theme import FAINT, FULL_BLUE, FULL_VERMILION, INK, MUTED, SURFACE, WHITE, Chart, empty, figure
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 
 MOST_ROWS = 30
@@ -106,7 +106,7 @@ def _colours(verdict: Verdict, grid: Grid) -> go.Heatmap:
         z=[[_power(cell) if cell and _drawable(cell) else None for cell in cells] for cells in grid],
         zmin=-FULL,
         zmax=FULL,
-        colorscale=[[0, FULL_BLUE], [0.5, FAINT], [1, FULL_VERMILLION]],
+        colorscale=[[0, FULL_BLUE], [0.5, FAINT], [1, FULL_VERMILION]],
         xgap=3,
         ygap=3,
         customdata=[[_hover(verdict, cell) if cell else "" for cell in cells] for cells in grid],

@@ -19,7 +19,7 @@ MUTED = "#5c6773"
 GRID = "#e4e8ec"
 SURFACE = "#ffffff"
 FAINT = "#f1f3f5"
-BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
+BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
 TOKENS = {
     INK: "#e6e9ed",
     MUTED: "#9aa5b1",
@@ -27,11 +27,11 @@ TOKENS = {
     SURFACE: "#14181c",
     FAINT: "#20262c",
     BLUE: "#56b4e9",
-    VERMILLION: "#f0874a",
+    VERMILION: "#f0874a",
 }
 """Light colour → dark colour; see assets/page.js, and assets/page.css for the same on the page."""
 
-WHITE, FULL_BLUE, FULL_VERMILLION = "#fffffe", "#0072b3", "#d55e01"
+WHITE, FULL_BLUE, FULL_VERMILION = "#fffffe", "#0072b3", "#d55e01"
 """Colours that stay on dark paper: text on a full colour, and the full colours themselves."""
 LEGEND_T = 52
 """The top margin, in pixels, of a figure that has a legend above a title of its own."""
@@ -59,7 +59,7 @@ class Role:
 
 
 BASELINE = Role("baseline", BLUE, "circle", "4px,2px", 2.0)
-CANARY = Role("canary", VERMILLION, "diamond", "solid", 2.4)
+CANARY = Role("canary", VERMILION, "diamond", "solid", 2.4)
 ROLES = (BASELINE, CANARY)
 
 AXIS = {

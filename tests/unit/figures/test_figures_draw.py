@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pratique import figures
-from pratique.figures.theme import BLUE, VERMILLION
+from pratique.figures.theme import BLUE, VERMILION
 from pratique.telemetry.rollups import Rollups
 from report_samples import HOSTILE, MINUTES, START, WEIGHTS, sample_guard, sample_rollups, sample_verdict
 
@@ -59,7 +59,7 @@ def test_a_revision_has_one_colour_in_every_figure(measures):
         for trace in chart.data:
             if trace.name and trace.name.startswith(("baseline", "canary")):
                 color = trace.line.color or trace.marker.color
-                assert color == (BLUE if trace.name.startswith("baseline") else VERMILLION), name
+                assert color == (BLUE if trace.name.startswith("baseline") else VERMILION), name
 
 
 def test_hostile_text_is_never_markup_in_a_figure():
