@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -145,20 +146,20 @@ def test_a_parameter_of_the_wrong_type_is_an_error_before_a_kernel_starts(filled
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user without rights")
-def test_a_store_folder_without_rights(filled, tmp_path):
-    folder = tmp_path / "closed"
-    folder.mkdir()
-    (folder / "store").mkdir(mode=0o700)
-    (folder / "access.log").write_text((filled / "access.log").read_text())
-    for path in (tmp_path.parent.parent, tmp_path.parent, tmp_path, folder):
-        path.chmod(0o755)
-    done = import_log(
-        folder / "access.log",
-        folder,
-        env={"PRATIQUE_STORE": str(folder / "store")},
-        prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
-    )
-    assert_one_line(done, 77, "store")
+def test_a_store_folder_without_rights(filled):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "store").mkdir(mode=0o700)
+        (folder / "access.log").write_text((filled / "access.log").read_text())
+        done = import_log(
+            folder / "access.log",
+            folder,
+            env={"PRATIQUE_STORE": str(folder / "store")},
+            prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+        )
+        assert_one_line(done, 77, "store")
+        assert list((folder / "store").iterdir()) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")

@@ -100,13 +100,20 @@ def import_files(
     )
     known = Known(config.state_dir / "imports.json")
     job = _Job(parser, fmt, service, Actions(settings.actions), config.telemetry.window_s, known)
-    sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
+    sizes = [_size(path) for path in paths]
     for index, path in enumerate(paths):
         job.read(path, partial(_report, progress, sum(sizes[:index]), sum(sizes)) if progress else None)
     job.keep_rejects(rejects or config.state_dir / "rejects" / f"{service}.jsonl")
     store.write(job.rollups)
     known.keep()
     return job.summary
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # what is wrong with it is told when it is read
 
 
 def _report(progress: Callable[[int, int], None], before: int, total: int, at: int) -> None:
