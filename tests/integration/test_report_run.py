@@ -1,5 +1,6 @@
 """Notebooks in real kernels: errors come back as they were raised, and whatever was done is kept."""
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 from pratique.config import Config, StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, StorageError, UsageError
 from pratique.report import run_notebook, write_report
+from pratique.report.writing import write_whole
 from pratique.store import open_store
 from report_samples import HOSTILE, START, sample_rollups
 
@@ -109,19 +111,32 @@ def test_wrong_parameters_start_no_kernel_and_write_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; run the tests as a user for this one")
 def test_a_folder_without_rights_is_one_line(tmp_path):
+    """Root may write anywhere but where the kernel itself refuses."""
     (tmp_path / "closed").mkdir(mode=0o500)
+    closed = Path("/sys") if os.geteuid() == 0 else tmp_path / "closed"
     with pytest.raises(DeniedError, match="cannot be written"):
-        run_notebook(notebook(tmp_path, "1"), {}, tmp_path / "closed" / "x" / "out.ipynb")
+        run_notebook(notebook(tmp_path, "1"), {}, closed / "pratique" / "out.ipynb")
 
 
-def test_a_full_disk_is_one_line(tmp_path):
-    if not Path("/dev/full").exists():
-        pytest.skip("/dev/full is Linux's; nothing to do")
+def test_a_file_where_a_folder_should_be_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be written"):
         run_notebook(notebook(tmp_path, "1"), {}, tmp_path / "file" / "out.ipynb")
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    """The error of a full disk, raised where the system raises it: when what was written is made durable."""
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    old = tmp_path / "report.html"
+    old.write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left on device: make room"):
+        write_whole(old, "new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.html", "old")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
