@@ -21,16 +21,16 @@ LOG_FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $body
 ACTIONS = [
     # method, path, share, median ms, share of 5xx
     ("GET", "/", 0.30, 12.0, 0.001),
-    ("GET", "/product/{id}", 0.40, 25.0, 0.001),
+    ("GET", "/product/{id}", 0.37, 25.0, 0.001),
     ("GET", "/search?q={id}", 0.15, 60.0, 0.002),
     ("POST", "/cart", 0.10, 30.0, 0.002),
-    ("POST", "/checkout", 0.05, 90.0, 0.005),
+    ("POST", "/checkout", 0.08, 90.0, 0.005),
 ]
-SLOWER_SEARCH = 1.35
-CHECKOUT_FAILURES = 0.06
+SLOWER_SEARCH = 1.8
+CHECKOUT_FAILURES = 0.25
 
 
-def lines(end: datetime, *, minutes: int = 60, per_minute: int = 900, seed: int = 7) -> list[str]:
+def lines(end: datetime, *, minutes: int = 60, per_minute: int = 1800, seed: int = 7) -> list[str]:
     """The log's lines, in order of time."""
     rng = np.random.default_rng(seed)
     total = minutes * per_minute

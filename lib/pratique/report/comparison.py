@@ -69,7 +69,8 @@ def judge_stored(
     Raises: UsageError, MissingError for a service, revision or range without requests; the store's errors.
     """
     question = _checked(Question(service, baseline, canary, start, end, weight))
-    return _judge(config, question, _open(config, question), _weights(config, question))
+    config.service(service)
+    return _judge(config, question, _open(config), _weights(config, question))
 
 
 def open_comparison(
@@ -98,13 +99,36 @@ def open_comparison(
                 f"{name} is {value!r:.80}, a number, not text: under papermill write -r {name} and the text"
             )
     settings = load(config, store=store)
+    opened = _open(settings)
+    service, baseline, canary = _latest(opened, service, baseline, canary)
     question = _checked(Question(service, baseline, canary, _time("start", start), _time("end", end), weight or None))
-    opened = _open(settings, question)
     weights = _weights(settings, question)
     verdict = _judge(settings, question, opened, weights)
     rollups = opened.read(service, [baseline, canary], verdict.start, verdict.end)
     measures = measure(rollups, baseline, canary, verdict.start, verdict.end)
     return Comparison(question, settings, verdict, measures, weights, len(rollups))
+
+
+def _latest(store: Store, service: str, baseline: str, canary: str) -> tuple[str, str, str]:
+    """What was left empty filled in: the only service there is, and its revisions that appeared last.
+
+    Raises: UsageError when that is not clear.
+    """
+    if not service:
+        services = sorted({seen.service for seen in store.revisions()})
+        if len(services) != 1:
+            raise UsageError(f"service is needed: the store holds {', '.join(services[:20]) or 'none'}")
+        service = services[0]
+    if not (baseline and canary):
+        known = [seen.revision for seen in sorted(store.revisions(service), key=lambda seen: seen.first)]
+        others = [revision for revision in known if revision not in (baseline, canary)]
+        if len(others) + bool(baseline) + bool(canary) < 2:
+            raise UsageError(
+                f"baseline and canary are needed: the store holds {', '.join(known) or 'nothing'} of {service}"
+            )
+        canary = canary or others.pop()
+        baseline = baseline or others[-1]
+    return service, baseline, canary
 
 
 def _slug(text: str) -> str:
@@ -133,10 +157,9 @@ def _checked(question: Question) -> Question:
     return question
 
 
-def _open(config: Config, question: Question) -> Store:
+def _open(config: Config) -> Store:
     from pratique.store import open_store  # noqa: PLC0415 - deltalake, duckdb
 
-    config.service(question.service)
     opened = open_store(store_url(config), retention_days=config.store.retention_days)
     if not opened.exists():
         raise MissingError(
