@@ -30,7 +30,7 @@ check: $(VENV)/.dev ## Lint, check formatting, types, notebooks and spelling
 	$(BIN)/validate-pyproject pyproject.toml
 
 test: check ## Check, then run every test
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 $(PYTEST)
 
 lab: $(VENV)/.runtime ## Open JupyterLab on the notebooks, ready to run
 	$(BIN)/python examples/shop/sample.py
