@@ -8,8 +8,14 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pratique.balancer.shares import split_address
+from pratique.errors import UnavailableError
+
 MAX_PATH = 2048
-"""A longer path is cut, so that a datagram stays below 8 kB whatever a client sends."""
+"""A longer path is cut, so that a datagram stays below 8 kB whatever a client sends: JSON makes two bytes of a quote."""
+
+MAX_ODD_PATH = 340
+"""The same for a path with anything but printable ASCII, of which JSON makes up to twelve bytes each."""
 
 _PRIORITY = 16 * 8 + 6  # facility local0, severity informational
 
@@ -35,7 +41,7 @@ def encode(access: Access, *, host: str, boot: str, sequence: int) -> bytes:
         "s": access.service,
         "r": access.revision,
         "m": access.method[:32],
-        "p": access.path[:MAX_PATH],
+        "p": _cut(access.path),
         "c": access.code,
         "d": round(access.duration_ms, 3),
         "h": host,
@@ -48,13 +54,26 @@ def encode(access: Access, *, host: str, boot: str, sequence: int) -> bytes:
     return (header + json.dumps(body, separators=(",", ":"))).encode()
 
 
+def _cut(path: str) -> str:
+    cut = path[:MAX_PATH]
+    if cut.isascii() and cut.isprintable():
+        return cut
+    # bytes that are no UTF-8 have come as lone surrogates, which nobody else can read
+    return cut[:MAX_ODD_PATH].encode("utf-8", "replace").decode()
+
+
 class AccessSender:
     """Send access lines without ever making a request wait; count those that could not be sent."""
 
     def __init__(self, address: str, host: str) -> None:
-        """address: "host:port" of the collector; host: what the lines say of where they come from."""
-        name, _, port = address.rpartition(":")
-        kind, _, _, _, target = socket.getaddrinfo(name.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+        """address: "host:port" of the collector; host: what the lines say of where they come from.
+
+        Raises: UnavailableError when the address cannot be found.
+        """
+        try:
+            kind, _, _, _, target = socket.getaddrinfo(*split_address(address), type=socket.SOCK_DGRAM)[0]
+        except OSError as error:
+            raise UnavailableError(f"telemetry.listen {address!r} cannot be found: {error.strerror}") from error
         self._socket = socket.socket(kind, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._target = target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 
@@ -30,10 +31,14 @@ class Lease:
 
 @dataclass(frozen=True)
 class Weights:
-    """The shares in force, and the seconds left of the lease (None: no lease, the shares are permanent)."""
+    """The shares in force, and the seconds left of the lease (None: no lease, the shares are permanent).
+
+    lapsed: when the last lease lapsed, UTC; None where none has since the shares were last set.
+    """
 
     shares: dict[str, float] = field(default_factory=dict)
     lease_left_s: float | None = None
+    lapsed: datetime | None = None
 
 
 class Balancer(Protocol):
@@ -42,6 +47,7 @@ class Balancer(Protocol):
     def apply(self, pool: Pool) -> None:
         """Make this the pool: write, verify, replace, reload; put the old one back if anything fails.
 
+        Servers that it takes out have finished their requests when the call returns, or had some seconds to.
         Raises: UsageError (weights do not sum to 1, a revision without servers), UnavailableError.
         """
 

@@ -1,39 +1,47 @@
-"""The control interface of the embedded balancer: JSON over HTTP, on loopback only."""
+"""The control interface of the embedded balancer: JSON over HTTP, on loopback only.
+
+GET /health                    which service this balancer serves
+GET /pool      PUT /pool       servers and shares as a whole
+GET /weights   PUT /weights    shares, with or without a lease
+               PUT /lease      renew the lease
+GET /stats                     requests per revision, requests in flight per server, access lines
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from datetime import UTC, datetime
 
 from aiohttp import web
 
+from pratique import __version__
 from pratique.balancer.accessline import AccessSender
 from pratique.balancer.base import Lease, Pool
+from pratique.balancer.forward import Proxy
 from pratique.balancer.keeper import Keeper
-from pratique.balancer.shares import check_pool
-from pratique.errors import PratiqueError, UnavailableError, UsageError
+from pratique.balancer.shares import check_pool, split_address
+from pratique.errors import DeniedError, PratiqueError, UnavailableError, UsageError
 
 PROBE_S = 2.0
+LOOPBACK = ("127.", "localhost", "::1")
 KEEPER = web.AppKey("keeper", Keeper)
 SERVICE = web.AppKey("service", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def control_app(
-    service: str, keeper: Keeper, requests: Counter[str], in_flight: Counter[str], sender: AccessSender
-) -> web.Application:
+def control_app(service: str, keeper: Keeper, proxy: Proxy, sender: AccessSender) -> web.Application:
     """The application behind BalancerSettings.control."""
 
     async def stats(_: web.Request) -> web.Response:
-        flying = {server: count for server, count in in_flight.items() if count}
         lines = {"sent": sender.sent, "failed": sender.failed}
-        return web.json_response({"requests": dict(requests), "in_flight": flying, "access_lines": lines})
+        return web.json_response({"requests": proxy.requests, "in_flight": proxy.in_flight, "access_lines": lines})
 
     app = web.Application(middlewares=[_errors])
     app[KEEPER], app[SERVICE] = keeper, service
+    app.router.add_get("/health", _get_health)
     app.router.add_get("/stats", stats)
     app.router.add_get("/pool", _get_pool)
     app.router.add_put("/pool", _put_pool)
@@ -46,21 +54,26 @@ def control_app(
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
+        if not (request.url.host or "").startswith(LOOPBACK):
+            # a page in a browser on this machine can make its own name mean this address
+            raise DeniedError(f"control was called as {request.host[:80]!r}: call it by its loopback address")
         return await handler(request)
     except PratiqueError as error:
         return web.json_response({"error": type(error).__name__, "message": str(error)}, status=409)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"not what {request.method} {request.path} takes: {error}"
+        message = f"not what {request.method} {request.path} takes: {type(error).__name__} {error}"
         return web.json_response({"error": UsageError.__name__, "message": message}, status=400)
 
 
-def _pool_json(pool: Pool) -> dict[str, Any]:
-    return {"service": pool.service, "servers": pool.servers, "weights": pool.weights}
+async def _get_health(request: web.Request) -> web.Response:
+    return web.json_response({"service": request.app[SERVICE], "version": __version__})
 
 
 async def _get_pool(request: web.Request) -> web.Response:
     state = request.app[KEEPER].state
-    return web.json_response({"service": request.app[SERVICE], "pool": _pool_json(state.pool) if state else None})
+    pool = state.pool if state else None
+    shown = pool and {"service": pool.service, "servers": pool.servers, "weights": pool.weights}
+    return web.json_response({"service": request.app[SERVICE], "pool": shown})
 
 
 async def _put_pool(request: web.Request) -> web.Response:
@@ -72,33 +85,46 @@ async def _put_pool(request: web.Request) -> web.Response:
             f"this balancer serves {request.app[SERVICE]}, not {pool.service}: check services.*.balancer.control"
         )
     check_pool(pool)
-    await _verify(pool)
-    request.app[KEEPER].apply(pool)
+    keeper = request.app[KEEPER]
+    await _verify(pool, keeper.state.pool.servers if keeper.state else {})
+    keeper.apply(pool)
     return await _get_pool(request)
 
 
-async def _verify(pool: Pool) -> None:
+async def _verify(pool: Pool, known: dict[str, tuple[str, ...]]) -> None:
+    """Whether servers accept connections: each new one, and at least one of each revision that gets traffic.
+
+    One that was in the pool before and is dead now makes nothing worse: it must not stand in the way of a rollback.
+    """
     for revision, addresses in pool.servers.items():
-        for address in addresses if pool.weights.get(revision, 0.0) > 0 else ():
-            host, _, port = address.rpartition(":")
-            try:
-                async with asyncio.timeout(PROBE_S):
-                    _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-            except (OSError, TimeoutError) as error:
-                raise UnavailableError(
-                    f"{revision} does not accept connections at {address}: the pool stays as it was"
-                ) from error
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+        dead = [address for address in addresses if not await _accepts(address)]
+        new = [address for address in dead if address not in known.get(revision, ())]
+        if new or (dead and len(dead) == len(addresses) and pool.weights.get(revision, 0.0) > 0):
+            raise UnavailableError(
+                f"{revision} does not accept connections at {(new or dead)[0]}: the pool stays as it was"
+            )
+
+
+async def _accepts(address: str) -> bool:
+    try:
+        async with asyncio.timeout(PROBE_S):
+            _, writer = await asyncio.open_connection(*split_address(address))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
 
 
 async def _get_weights(request: web.Request) -> web.Response:
-    state = request.app[KEEPER].state
+    state, now = request.app[KEEPER].state, time.monotonic()
     if state is None:
-        return web.json_response({"shares": {}, "lease_left_s": None, "lapses": 0})
-    left = None if state.lease is None else max(0.0, state.expires - asyncio.get_running_loop().time())
-    return web.json_response({"shares": state.pool.weights, "lease_left_s": left, "lapses": state.lapses})
+        return web.json_response({"shares": {}, "lease_left_s": None, "lapsed": None, "lapses": 0})
+    left = None if state.lease is None else max(0.0, state.expires - now)
+    lapsed = None if state.lapsed is None else datetime.fromtimestamp(time.time() - now + state.lapsed, UTC).isoformat()
+    shares = state.pool.weights
+    return web.json_response({"shares": shares, "lease_left_s": left, "lapsed": lapsed, "lapses": state.lapses})
 
 
 async def _put_weights(request: web.Request) -> web.Response:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
+from datetime import datetime
 from typing import Any
 
-from pratique import errors
 from pratique.balancer.base import Lease, Pool, Weights
-from pratique.balancer.shares import check_pool, check_shares
+from pratique.balancer.shares import check_lease, check_pool, check_shares
 from pratique.config import BalancerSettings
-from pratique.errors import PratiqueError, UnavailableError
+from pratique.errors import PratiqueError, UnavailableError, UsageError
 
 TIMEOUT_S = 10.0
+DRAIN_S = 5.0
+"""How long servers that were taken out of the pool may take to finish their requests before `apply` returns."""
+POLL_S = 0.05
 
 
 class EmbeddedBalancer:
@@ -25,9 +29,11 @@ class EmbeddedBalancer:
     def apply(self, pool: Pool) -> None:
         """Make this the pool; the old one stays when a server does not accept connections.
 
+        Returns when servers that were taken out have finished their requests, or after some seconds.
         Raises: UsageError, UnavailableError.
         """
         check_pool(pool)
+        before = self.pool(pool.service)
         wanted = {"service": pool.service, "servers": pool.servers, "weights": pool.weights}
         self._call("PUT", "/pool", wanted)
         found = self.pool(pool.service)
@@ -35,12 +41,13 @@ class EmbeddedBalancer:
             raise UnavailableError(
                 f"balancer at {self._control} did not take the pool of {pool.service}: look at its log"
             )
+        self._drained(_addresses(before) - _addresses(pool))
 
     def pool(self, service: str) -> Pool | None:
         """The pool in force, None where there is none yet. Raises: UsageError (another service's), UnavailableError."""
         answer = self._call("GET", "/pool")
         if answer["service"] != service:
-            raise errors.UsageError(
+            raise UsageError(
                 f"the balancer at {self._control} serves {answer['service']}, not {service}: check services.{service}.balancer"
             )
         found = answer["pool"]
@@ -50,14 +57,17 @@ class EmbeddedBalancer:
         return Pool(found["service"], servers, found["weights"])
 
     def weights(self, service: str) -> Weights:
-        """The shares in force now, after any lapse. Raises: UnavailableError."""
+        """The shares in force now, after any lapse. Raises: UsageError (another service's), UnavailableError."""
         self.pool(service)
         found = self._call("GET", "/weights")
-        return Weights(found["shares"], found["lease_left_s"])
+        lapsed = datetime.fromisoformat(found["lapsed"]) if found["lapsed"] else None
+        return Weights(found["shares"], found["lease_left_s"], lapsed)
 
     def set_weights(self, service: str, shares: dict[str, float], *, lease: Lease | None = None) -> None:
         """Change the shares; with a lease they lapse unless renewed. Raises: UsageError, MissingError, UnavailableError."""
         check_shares(shares)
+        if lease is not None:
+            check_lease(lease)
         self.pool(service)
         given = {"canary": lease.canary, "baseline": lease.baseline, "ttl_s": lease.ttl_s} if lease else None
         self._call("PUT", "/weights", {"shares": shares, "lease": given})
@@ -75,6 +85,11 @@ class EmbeddedBalancer:
     def stats(self) -> dict[str, Any]:
         """Requests per revision since the balancer's start, requests in flight per server, access lines sent."""
         return self._call("GET", "/stats")
+
+    def _drained(self, addresses: set[str]) -> None:
+        deadline = time.monotonic() + DRAIN_S
+        while addresses & set(self.stats()["in_flight"]) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
 
     def _call(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
         connection = http.client.HTTPConnection(self._control, timeout=TIMEOUT_S)
@@ -94,9 +109,16 @@ class EmbeddedBalancer:
         return found
 
 
+_KINDS = {kind.__name__: kind for kind in PratiqueError.__subclasses__()}
+
+
 def _error(found: dict[str, Any]) -> PratiqueError:
-    kind: type[PratiqueError] = getattr(errors, str(found.get("error")), UnavailableError)
+    kind: type[PratiqueError] = _KINDS.get(str(found.get("error")), UnavailableError)
     return kind(str(found.get("message")))
+
+
+def _addresses(pool: Pool | None) -> set[str]:
+    return {address for addresses in pool.servers.values() for address in addresses} if pool else set()
 
 
 def _same(found: dict[str, float], wanted: dict[str, float]) -> bool:

@@ -8,34 +8,51 @@ from dataclasses import dataclass, replace
 from pratique.balancer.base import Lease, Pool
 from pratique.errors import MissingError, UsageError
 
+LONGEST_LEASE_S = 8.0
+"""So that a canary's traffic is back on the baseline within 10 s of the death of whoever released it."""
+
 
 @dataclass(frozen=True)
 class State:
-    """What a balancer serves. expires: monotonic time at which the lease lapses; lapses: how often one has."""
+    """What a balancer serves. All times are monotonic.
+
+    expires: when the lease lapses. lapsed: when the last lease did; None once shares were set again.
+    lapses: how often one has.
+    """
 
     pool: Pool
     lease: Lease | None = None
     expires: float = math.inf
+    lapsed: float | None = None
     lapses: int = 0
 
     def at(self, now: float) -> State:
-        """The state at a monotonic time: where the lease is over, its canary's share is the baseline's."""
+        """The state at a time: where the lease is over, its canary's share is the baseline's."""
         if self.lease is None or now < self.expires:
             return self
         shares = dict(self.pool.weights)
         given = shares.get(self.lease.canary, 0.0)
         shares[self.lease.canary] = 0.0
         shares[self.lease.baseline] = shares.get(self.lease.baseline, 0.0) + given
-        return State(replace(self.pool, weights=shares), lapses=self.lapses + 1)
+        return State(replace(self.pool, weights=shares), lapsed=self.expires, lapses=self.lapses + 1)
+
+    def with_pool(self, pool: Pool) -> State:
+        """Another pool. A lease goes on where its revisions and all shares are still the same."""
+        check_pool(pool)
+        lease = self.lease
+        if lease and pool.weights == self.pool.weights and {lease.canary, lease.baseline} <= set(pool.servers):
+            return replace(self, pool=pool)
+        return State(pool, lapses=self.lapses)
 
     def with_shares(self, shares: dict[str, float], lease: Lease | None, now: float) -> State:
         """Other shares of the same pool. Raises: UsageError, MissingError."""
-        check_shares(shares)
-        self._known(shares)
+        self._require(shares)
         if lease is not None:
-            self._known({lease.canary: 0.0, lease.baseline: 0.0})
+            self._require({lease.canary: 0.0, lease.baseline: 0.0})
+            check_lease(lease)
         pool = replace(self.pool, weights=dict.fromkeys(self.pool.servers, 0.0) | shares)
-        return State(pool, lease, now + lease.ttl_s if lease else math.inf, self.lapses)
+        check_pool(pool)
+        return State(pool, lease, now + lease.ttl_s if lease else math.inf, lapses=self.lapses)
 
     def renewed(self, now: float) -> State:
         """The lease, from now for its whole time again. Raises: MissingError when there is none."""
@@ -45,12 +62,20 @@ class State:
             )
         return replace(self, expires=now + self.lease.ttl_s)
 
-    def _known(self, revisions: dict[str, float]) -> None:
+    def _require(self, revisions: dict[str, float]) -> None:
         unknown = sorted(set(revisions) - set(self.pool.servers))
         if unknown:
             raise MissingError(
                 f"{unknown[0]!r} is not in the pool of {self.pool.service}, which has {', '.join(sorted(self.pool.servers))}"
             )
+
+
+def check_lease(lease: Lease) -> None:
+    """Raises: UsageError when it is not between two revisions, or too long."""
+    if lease.canary == lease.baseline:
+        raise UsageError(f"a lease from {lease.canary!r} to itself: name the canary and the baseline")
+    if not 0.0 < lease.ttl_s <= LONGEST_LEASE_S:
+        raise UsageError(f"a lease of {lease.ttl_s!r} s: give more than 0 and at most {LONGEST_LEASE_S:g} s")
 
 
 def check_pool(pool: Pool) -> None:
@@ -61,6 +86,9 @@ def check_pool(pool: Pool) -> None:
             raise UsageError(
                 f"revision {revision!r} of {pool.service} is to get {share:.1%} and has no server: start it first"
             )
+    for revision, addresses in pool.servers.items():
+        for address in addresses:
+            _check_address(revision, address)
 
 
 def check_shares(shares: dict[str, float]) -> None:
@@ -72,15 +100,27 @@ def check_shares(shares: dict[str, float]) -> None:
         raise UsageError(f"the shares sum to {sum(shares.values()):.6g}, not to 1: {shares!r}")
 
 
-def choose(pool: Pool, draw: float, second: float) -> tuple[str, str] | None:
-    """The revision and server of a request; None when no revision with a share has a server.
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of "host:port"."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _check_address(revision: str, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal() and 0 < int(port) < 1 << 16) or set(address) & set("/@?# "):
+        raise UsageError(f"server {address[:80]!r} of {revision!r} is no address: write it as HOST:PORT")
+
+
+def choose(pool: Pool, draw: float, second: float) -> tuple[str, tuple[str, ...]] | None:
+    """The revision of a request and its servers, the one to ask first; None when nobody has a share.
 
     draw, second: independent uniform numbers in [0, 1). The share is the revision's: it is drawn first, then
     one of its servers, so that the number of servers changes nothing.
     """
     revision = None
     for name, share in pool.weights.items():
-        if share > 0 and pool.servers.get(name):
+        if share > 0:
             revision = name
             if draw < share:
                 break
@@ -88,4 +128,5 @@ def choose(pool: Pool, draw: float, second: float) -> tuple[str, str] | None:
     if revision is None:
         return None
     servers = pool.servers[revision]
-    return revision, servers[int(second * len(servers))]
+    first = int(second * len(servers))
+    return revision, (*servers[first:], *servers[:first])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from pratique.config import RuntimeSettings, check_name
-from pratique.errors import DataError, MissingError, UsageError
+from pratique.errors import DataError, DeniedError, MissingError, UsageError
 from pratique.release.model import Release
 
 _IGNORED = {"__pycache__"}
@@ -17,7 +18,8 @@ _IGNORED = {"__pycache__"}
 def load_release(service: str, revision: str, settings: RuntimeSettings, base: Path) -> Release:
     """The release of a revision, read from its directory below `base`.
 
-    Raises: UsageError (a name that cannot be a directory, no command), MissingError naming what there is.
+    Raises: UsageError (a name that cannot be a directory, no command), MissingError naming what there is,
+    DataError, DeniedError.
     """
     check_name("service", service)
     check_name("revision", revision)
@@ -39,26 +41,37 @@ def load_release(service: str, revision: str, settings: RuntimeSettings, base: P
 def digest_of(directory: Path) -> str:
     """sha256 over the sorted relative paths, the executable bits and the contents of a directory.
 
-    Raises: DataError on anything that is neither file nor directory: a link can change behind the digest.
+    Of the modes only the owner's executable bit counts, as in git, so that a clone has the same digest.
+    Python's bytecode cache is left out: running a release may write it.
+    Raises: DataError on anything that is neither file nor directory (a link can change behind the digest),
+    DeniedError when something cannot be read.
     """
     total = hashlib.sha256()
-    for path in sorted(_files(directory)):
-        name = path.relative_to(directory).as_posix().encode()
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        executable = b"x" if path.stat().st_mode & stat.S_IXUSR else b"-"
-        total.update(b"%d:%b %b %b\n" % (len(name), name, executable, content.encode()))
+    try:
+        for path in sorted(_files(directory), key=os.fsencode):
+            name = os.fsencode(path.relative_to(directory))
+            executable = b"x" if path.stat().st_mode & stat.S_IXUSR else b"-"
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            # the name's length stands first, so that no name can be read as the end of another line
+            total.update(b"%d:%b %b %b\n" % (len(name), name, executable, content.encode()))
+    except OSError as error:
+        raise DeniedError(
+            f"release {str(directory)!r} cannot be read at {error.filename!r}: {error.strerror}"
+        ) from error
     return f"sha256:{total.hexdigest()}"
 
 
-def _files(directory: Path) -> list[Path]:
-    found = []
-    for folder, folders, names in os.walk(directory):
+def _files(directory: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(directory, onerror=_refuse):
         folders[:] = [name for name in folders if name not in _IGNORED]
-        for name in [*folders, *names]:
-            path = Path(folder, name)
+        for path in (Path(folder, name) for name in [*folders, *names]):
             if path.is_symlink() or not (path.is_dir() or path.is_file()):
                 raise DataError(
-                    f"release {str(directory)!r} holds {name!r}, which is no plain file: put a copy in its place"
+                    f"release {str(directory)!r} holds {path.name!r}, which is no plain file: put a copy in its place"
                 )
-        found += [Path(folder, name) for name in names]
-    return found
+        yield from (Path(folder, name) for name in names)
+
+
+def _refuse(error: OSError) -> None:
+    raise error

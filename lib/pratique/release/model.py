@@ -13,7 +13,7 @@ class Release:
         to one digest and one configuration for ever.
     location: the directory (or image reference) that the digest was taken of.
     env: configuration injected by environment; a value may be a reference ("env:NAME", "file:PATH"),
-        resolved only when an instance is started.
+        resolved only when an instance is started. Not shown: a person may have written a secret into it.
     """
 
     service: str
@@ -21,4 +21,4 @@ class Release:
     digest: str
     location: str
     command: tuple[str, ...] = ()
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict, repr=False)

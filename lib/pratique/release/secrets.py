@@ -8,6 +8,9 @@ from pathlib import Path
 
 from pratique.errors import MissingError
 
+MASKED_FROM = 4
+"""Characters from which on a secret is masked in a text; a shorter one would take half the text with it."""
+
 
 def resolve_env(env: Mapping[str, str], base: Path) -> dict[str, str]:
     """The environment with its references resolved; paths are taken from `base`.
@@ -17,15 +20,39 @@ def resolve_env(env: Mapping[str, str], base: Path) -> dict[str, str]:
     return {name: _resolve(name, value, base) for name, value in env.items()}
 
 
+def mask(text: str, env: Mapping[str, str], base: Path) -> str:
+    """The text with the values behind the references of `env` replaced by the references."""
+    for name, value in env.items():
+        if not _is_reference(value):
+            continue
+        try:
+            secret = _resolve(name, value, base)
+        except MissingError:
+            continue
+        for line in secret.splitlines():
+            if len(line) >= MASKED_FROM:
+                text = text.replace(line, f"[{value}]")
+    return text
+
+
+def _is_reference(value: str) -> bool:
+    return value.startswith(("env:", "file:"))
+
+
 def _resolve(name: str, value: str, base: Path) -> str:
-    kind, separator, target = value.partition(":")
-    if not separator or kind not in {"env", "file"}:
+    if not _is_reference(value):
         return value
+    kind, _, target = value.partition(":")
     if kind == "env":
         if target not in os.environ:
             raise MissingError(f"{name} refers to {value!r}, and {target} is not set in the environment: set it")
         return os.environ[target]
     try:
-        return (base / target).read_text(encoding="utf-8").rstrip("\n")
+        text = (base / target).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise MissingError(f"{name} refers to {value!r}, which cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise MissingError(f"{name} refers to {value!r}, which is not text: save it as UTF-8") from error
+    if "\0" in text:
+        raise MissingError(f"{name} refers to {value!r}, which holds a zero byte: an environment cannot")
+    return text

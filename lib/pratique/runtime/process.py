@@ -5,32 +5,34 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
 from pratique.config import RuntimeSettings
-from pratique.errors import MissingError, UnavailableError
+from pratique.errors import MissingError, StorageError, UnavailableError
 from pratique.release.model import Release
-from pratique.release.secrets import resolve_env
+from pratique.release.secrets import mask, resolve_env
+from pratique.runtime import supervise
 from pratique.runtime.base import Instance, Role
 
-LABELS = ("SERVICE", "REVISION", "RUN", "ROLE", "PORT", "STATE")
+LABELS = ("SERVICE", "REVISION", "RUN", "ROLE", "PORT")
 PROBE_S = 1.0
-LABELLED_S = 2.0
-LOG_BYTES = 1 << 20
-"""An instance's log is cut to its last half when it has grown beyond this by the time another is started."""
+START_S = 10.0
+POLL_S = 0.05
+KILLED_S = 5.0
+LAST_WORDS = 600
 
-
-_STARTED: list[psutil.Popen] = []
-"""Handles of what this process has started, kept so that what ends is reaped and nothing is said of what outlives us."""
+# below the range that the kernel takes the ports of outgoing connections from, of which a balancer has many
+PORTS = range(18000, 32000)
 
 
 class ProcessRuntime:
@@ -39,37 +41,48 @@ class ProcessRuntime:
     def __init__(self, settings: RuntimeSettings, state_dir: Path, base: Path) -> None:
         """settings: of the service. state_dir: logs, and the label that tells our instances. base: of relative paths."""
         self._settings = settings
-        self._state = state_dir.absolute()
+        self._state = Path(state_dir).absolute()
         self._base = base
 
     def start(self, release: Release, *, run: str, role: Role, count: int = 1) -> list[Instance]:
         """Start `count` instances and return at once; those of the same run, revision and role that run are kept.
 
-        Raises: MissingError (no such directory, a secret that is not there), UnavailableError (it cannot be started).
+        Raises: MissingError (no such directory, a secret that is not there), UnavailableError (it cannot be
+        started; then none that this call started is left), StorageError.
         """
         if not Path(release.location).is_dir():
             raise MissingError(f"release directory {release.location!r} is gone: restore it")
         wanted = (release.revision, run, role)
         running = [i for i in self.list(release.service) if (i.revision, i.run, i.role) == wanted]
-        while len(running) < count:
-            running.append(self._start_one(release, run, role))
-        return running[:count]
+        started: list[Instance] = []
+        try:
+            while len(running) + len(started) < count:
+                started.append(self._start_one(release, run, role))
+        except BaseException:
+            for instance in started:
+                self.stop(instance, drain_s=0)
+            raise
+        return [*running, *started][:count]
 
     def ready(self, instance: Instance, *, deadline_s: float) -> None:
         """Wait until the instance answers its readiness probe with 200.
 
-        Raises: UnavailableError with its last log lines, when it exits or the deadline passes.
+        Raises: UnavailableError with its last log lines, as soon as it exits or when the deadline passes.
         """
         deadline = time.monotonic() + deadline_s
-        while not _probe(instance.address, self._settings.ready):
+        while True:
+            answer = _probe(instance.address, self._settings.ready)
             if self._process(instance) is None:
-                raise UnavailableError(f"{_named(instance)} exited before it was ready: {self._evidence(instance)}")
+                # asked after the probe: where it has lost its port to another process, that one has answered
+                raise UnavailableError(f"{_named(instance)} ended before it was ready: {self._evidence(instance)}")
+            if answer == "200":
+                return
             if time.monotonic() > deadline:
                 raise UnavailableError(
-                    f"{_named(instance)} did not answer {self._settings.ready} with 200 within {deadline_s:g} s: "
-                    f"{self._evidence(instance)}"
+                    f"{_named(instance)} did not answer {self._settings.ready} with 200 within {deadline_s:g} s "
+                    f"(last: {answer}): {self._evidence(instance)}"
                 )
-            time.sleep(0.05)
+            time.sleep(POLL_S)
 
     def stop(self, instance: Instance, *, drain_s: float) -> None:
         """Send SIGTERM, wait at most `drain_s` for it to finish its requests, then end its process group."""
@@ -78,72 +91,57 @@ class ProcessRuntime:
             return
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-            psutil.wait_procs([process], timeout=drain_s)
+        self._wait_gone(instance, drain_s)
         # whatever it left behind of its own is ended with it
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        with contextlib.suppress(psutil.Error):
-            psutil.wait_procs([process], timeout=5.0)
+        self._wait_gone(instance, KILLED_S)
+
+    def _wait_gone(self, instance: Instance, seconds: float) -> None:
+        # not until the process is reaped: that is init's affair, and in a container there may be none
+        deadline = time.monotonic() + seconds
+        while self._process(instance) is not None and time.monotonic() < deadline:
+            time.sleep(POLL_S / 2)
 
     def list(self, service: str | None = None) -> Sequence[Instance]:
         """What runs now below this state folder, oldest first."""
-        _STARTED[:] = [process for process in _STARTED if process.poll() is None]
         found = [self._instance(process) for process in psutil.process_iter()]
         mine = [i for i in found if i is not None and (service is None or i.service == service)]
-        return sorted(mine, key=lambda instance: instance.started)
+        return sorted(mine, key=lambda instance: (instance.started, instance.address))
 
     def logs(self, instance: Instance, *, lines: int = 50) -> Sequence[str]:
-        """The instance's last log lines; none when its log is gone."""
-        try:
-            with self._log(instance.service, instance.revision, instance.address.rpartition(":")[2]).open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 65536))
-                return file.read().decode("utf-8", "replace").splitlines()[-lines:]
-        except FileNotFoundError:
-            return []
+        """The instance's last log lines, secrets masked; none when its log is gone."""
+        log = self._log(instance)
+        text = b"".join(_tail(path) for path in (log.with_name(log.name + ".1"), log)).decode("utf-8", "replace")
+        return mask(text, self._settings.env, self._base).splitlines()[-lines:]
 
     def _start_one(self, release: Release, run: str, role: Role) -> Instance:
-        port = _free_port()
+        port = _free_port([i.address for i in self.list()])
         values = {"port": str(port), "dir": release.location, "python": sys.executable}
-        command = [_filled(word, values) for word in release.command]
-        labels = dict(
-            zip(LABELS, (release.service, release.revision, run, role, str(port), str(self._state)), strict=True)
-        )
-        env = os.environ | resolve_env(release.env, self._base)
-        env |= {f"PRATIQUE_{name}": value for name, value in labels.items()} | {"PORT": str(port)}
+        labels = dict(zip(LABELS, (release.service, release.revision, run, role, str(port)), strict=True))
+        env = os.environ | resolve_env(release.env, self._base) | {"PORT": str(port)}
+        env |= {f"PRATIQUE_{name}": value for name, value in labels.items()} | {supervise.STATE_LABEL: str(self._state)}
         env.pop("PRATIQUE_PART", None)
-        log = self._log(release.service, release.revision, str(port))
-        log.parent.mkdir(parents=True, exist_ok=True)
-        process = _spawn(command, release.location, env, log)
-        instance = self._labelled(process)
-        if instance is None:
-            raise UnavailableError(f"{release.service} {release.revision} exited at once: {_last(log)} (log: {log})")
-        return instance
-
-    def _labelled(self, process: psutil.Process) -> Instance | None:
-        """The instance just started; its environment cannot be read for a moment while it is being executed."""
-        deadline = time.monotonic() + LABELLED_S
-        while (instance := self._instance(process)) is None and time.monotonic() < deadline:
-            if psutil.pid_exists(process.pid) and _STARTED[-1].poll() is None:
-                time.sleep(0.01)
-            else:
-                return None
-        return instance
+        instance = Instance("", release.service, release.revision, run, role, f"127.0.0.1:{port}", datetime.now(UTC))
+        pid = _supervised(
+            [_filled(word, values) for word in release.command], release.location, env, self._log(instance)
+        )
+        found = self._instance(psutil.Process(pid)) if psutil.pid_exists(pid) else None
+        if found is None:
+            raise UnavailableError(f"{_named(instance)} ended at once: {self._evidence(instance)}")
+        return found
 
     def _instance(self, process: psutil.Process) -> Instance | None:
         try:
             labels = process.environ()
-            # a child of an instance inherits the labels; the instance is the leader of its session
-            if labels.get("PRATIQUE_STATE") != str(self._state) or os.getsid(process.pid) != process.pid:
+            if labels.get(supervise.STATE_LABEL) != str(self._state) or process.status() == psutil.STATUS_ZOMBIE:
                 return None
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return None
-            started = process.create_time()
-            values = [labels[f"PRATIQUE_{name}"] for name in ("SERVICE", "REVISION", "RUN", "ROLE", "PORT")]
-        except (psutil.Error, KeyError, ProcessLookupError):
+            service, revision, run, role, port = (labels[f"PRATIQUE_{name}"] for name in LABELS)
+            identity, started = f"{process.pid}:{_start_ticks(process.pid)}", process.create_time()
+        except (psutil.Error, KeyError, OSError):
             return None
-        service, revision, run, role, port = values
         return Instance(
-            id=f"{process.pid}:{started:.2f}",
+            id=identity,
             service=service,
             revision=revision,
             run=run,
@@ -155,46 +153,55 @@ class ProcessRuntime:
     def _process(self, instance: Instance) -> psutil.Process | None:
         try:
             process = psutil.Process(int(instance.id.partition(":")[0]))
-            found = self._instance(process)
         except psutil.Error:
             return None
+        found = self._instance(process)
         return process if found is not None and found.id == instance.id else None
 
-    def _log(self, service: str, revision: str, port: str) -> Path:
-        return self._state / "processes" / f"{service}-{revision}-{port}.log"
+    def _log(self, instance: Instance) -> Path:
+        port = instance.address.rpartition(":")[2]
+        return self._state / "processes" / f"{instance.service}-{instance.revision}-{port}.log"
 
     def _evidence(self, instance: Instance) -> str:
         said = [line.strip() for line in self.logs(instance, lines=8) if line.strip()]
-        return f"its last words: {' | '.join(said)[-600:]}" if said else "it said nothing"
+        return f"its last words: {' | '.join(said)[-LAST_WORDS:]}" if said else "it said nothing"
 
 
-def _spawn(command: Sequence[str], folder: str, env: dict[str, str], log: Path) -> psutil.Process:
-    _bound(log)
-    with log.open("ab") as output:
-        try:
-            process = psutil.Popen(
-                command,
-                cwd=folder,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise UnavailableError(f"cannot start {command[0]!r} in {folder!r}: {error.strerror}") from error
-    _STARTED.append(process)
-    return psutil.Process(process.pid)
+def _supervised(command: Sequence[str], folder: str, env: dict[str, str], log: Path) -> int:
+    """Start a command under a supervisor; return the supervisor's process id."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot keep logs in {str(log.parent)!r}: {error.strerror}") from error
+    try:
+        told = subprocess.run(
+            [sys.executable, "-I", "-S", supervise.__file__, str(log), *command],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=START_S,
+            check=False,
+        ).stdout.decode()
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise UnavailableError(f"cannot start {command[0]!r} in {folder!r}: {type(error).__name__}") from error
+    if not told.isdigit():
+        raise UnavailableError(f"cannot start {command[0]!r} in {folder!r}: {told[1:] or 'no supervisor'}")
+    return int(told)
 
 
-def _bound(log: Path) -> None:
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        log.write_bytes(log.read_bytes()[-LOG_BYTES // 2 :])
+def _start_ticks(pid: int) -> str:
+    """The start time in clock ticks since boot: unlike a date it is not moved when the clock is set."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
 
 
-def _last(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
+def _tail(path: Path, size: int = 1 << 16) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def _filled(word: str, values: dict[str, str]) -> str:
@@ -203,19 +210,24 @@ def _filled(word: str, values: dict[str, str]) -> str:
     return word
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def _free_port(taken: Collection[str]) -> int:
+    """A port that nobody listens at, nor is about to: an instance of ours may not have come so far yet."""
+    for port in random.sample(PORTS, 100):
+        with contextlib.suppress(OSError), socket.socket() as found:
+            found.bind(("127.0.0.1", port))
+            if f"127.0.0.1:{port}" not in taken:
+                return port
+    raise UnavailableError(f"no free port found from {PORTS.start} to {PORTS.stop}: stop what takes them")
 
 
-def _probe(address: str, path: str) -> bool:
+def _probe(address: str, path: str) -> str:
+    """The status that a readiness probe got, or why there was none."""
     connection = http.client.HTTPConnection(address, timeout=PROBE_S)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
+        return str(connection.getresponse().status)
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__
     finally:
         connection.close()
 
