@@ -84,9 +84,7 @@ async def steady(port, seconds, rate, request):
     found = []
 
     async def send(number):
-        reader, writer = await (
-            streams.get() if streams.qsize() else asyncio.open_connection("127.0.0.1", port)
-        )
+        reader, writer = await (streams.get() if streams.qsize() else asyncio.open_connection("127.0.0.1", port))
         found.append(await one(reader, writer, request % number))
         streams.put_nowait((reader, writer))
 
