@@ -115,17 +115,14 @@ def main(log: str, *command: str) -> None:
     try:
         supervisor = Supervisor(BoundedLog(Path(log)), list(command))
     except OSError as error:
-        _tell(f"!{error.strerror}: {error.filename!r}")
-        return
-    _tell(str(os.getpid()))
-    supervisor.run()
-
-
-def _tell(line: str) -> None:
-    os.write(1, line.encode())
+        os.write(1, f"!{error.strerror}: {error.filename!r}".encode())
+        # at once: the starter reads to the end of output, and nothing with labels may be left then
+        os._exit(1)
+    os.write(1, str(os.getpid()).encode())
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
+    supervisor.run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,157 @@
+"""What every runtime must do, on the real thing. A runtime's own test file inherits RuntimeContract and gives it
+one fixture, `place`: an object with
+
+    runtime         the runtime
+    again()         another handle on it, as another process would have
+    release(name)   a Release named so, of the server in `SERVER`; MODE is what its environment says
+    kill(instance)  end the instance from outside, as a crash would
+
+Whatever it started must be gone when the fixture ends.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+
+import pytest
+
+from pratique.errors import UnavailableError
+
+# says what it does by its answers; a request for /slow takes a second, and SIGTERM lets it end
+SERVER = """
+import os, signal, sys, threading, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+MODE = os.environ.get("MODE", "")
+if MODE == "crash":
+    print("no such table: carts", flush=True)
+    sys.exit(3)
+class Handler(BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+    def do_GET(self):
+        if self.path == "/slow":
+            time.sleep(1)
+        content = f"{MODE} {os.environ['PRATIQUE_REVISION']} {os.environ['PRATIQUE_RUN']}".encode()
+        self.send_response(503 if MODE == "never ready" else 200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+class Server(ThreadingHTTPServer):
+    daemon_threads = False
+server = Server(("", int(sys.argv[1])), Handler)
+def stop(*_):
+    threading.Thread(target=server.shutdown).start()
+signal.signal(signal.SIGTERM, signal.SIG_IGN if MODE == "deaf" else stop)
+print("listening", flush=True)
+server.serve_forever()
+server.server_close()
+"""
+
+
+def get(instance, path="/"):
+    connection = http.client.HTTPConnection(instance.address, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def start_and_wait(runtime, release):
+    for instance in runtime.start(release, run="run-1", role="canary"):
+        runtime.ready(instance, deadline_s=60)
+
+
+def eventually(condition, deadline_s=20.0):
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+class RuntimeContract:
+    """Inherited by the tests of each runtime."""
+
+    def test_an_instance_that_is_ready_answers(self, place):
+        (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
+        place.runtime.ready(instance, deadline_s=20)
+        assert get(instance) == (200, " r1 run-1")
+
+    def test_what_runs_is_told_to_every_process_with_its_labels(self, place):
+        started = place.runtime.start(place.release("r1"), run="run-1", role="baseline", count=2)
+        assert sorted(i.id for i in place.again().list("shop")) == sorted(i.id for i in started)
+        found = place.again().list()[0]
+        assert (found.service, found.revision, found.run, found.role) == ("shop", "r1", "run-1", "baseline")
+        assert place.again().list("another") == []
+
+    def test_starting_again_returns_those_that_run(self, place):
+        first = place.runtime.start(place.release("r1"), run="run-1", role="canary", count=2)
+        assert {i.id for i in place.again().start(place.release("r1"), run="run-1", role="canary", count=2)} == {
+            i.id for i in first
+        }
+        assert len(place.runtime.list("shop")) == 2
+
+    def test_another_run_revision_or_role_is_started_beside(self, place):
+        for revision, run, role in [
+            ("r1", "a", "canary"),
+            ("r1", "b", "canary"),
+            ("r2", "a", "canary"),
+            ("r1", "a", "baseline"),
+        ]:
+            place.runtime.start(place.release(revision), run=run, role=role)
+        found = place.runtime.list("shop")
+        assert len({i.address for i in found}) == len(found) == 4
+
+    def test_one_that_died_is_replaced_and_the_other_kept(self, place):
+        first = place.runtime.start(place.release("r1"), run="run-1", role="canary", count=2)
+        place.kill(first[0])
+        eventually(lambda: len(place.runtime.list("shop")) == 1)
+        second = place.runtime.start(place.release("r1"), run="run-1", role="canary", count=2)
+        assert first[1].id in {i.id for i in second}
+        assert first[0].id not in {i.id for i in second}
+
+    def test_a_crash_before_it_is_ready_is_told_at_once_with_its_last_words(self, place):
+        began = time.monotonic()
+        with pytest.raises(UnavailableError, match="no such table: carts"):
+            start_and_wait(place.runtime, place.release("r1", MODE="crash"))
+        assert time.monotonic() - began < 30
+        eventually(lambda: place.runtime.list("shop") == [])
+
+    def test_one_that_never_gets_ready_is_told_after_the_deadline_with_its_last_words(self, place):
+        (instance,) = place.runtime.start(place.release("r1", MODE="never ready"), run="run-1", role="canary")
+        eventually(lambda: "listening" in place.runtime.logs(instance))
+        with pytest.raises(UnavailableError, match=r"503.*listening"):
+            place.runtime.ready(instance, deadline_s=0.5)
+
+    def test_stopping_lets_it_finish_its_requests(self, place):
+        (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
+        place.runtime.ready(instance, deadline_s=20)
+        answers = []
+        client = threading.Thread(target=lambda: answers.append(get(instance, "/slow")))
+        client.start()
+        time.sleep(0.3)
+        place.runtime.stop(instance, drain_s=10)
+        client.join()
+        assert answers == [(200, " r1 run-1")]
+        assert place.runtime.list("shop") == []
+
+    def test_one_that_will_not_stop_is_ended_after_the_drain(self, place):
+        (instance,) = place.runtime.start(place.release("r1", MODE="deaf"), run="run-1", role="canary")
+        place.runtime.ready(instance, deadline_s=20)
+        began = time.monotonic()
+        place.runtime.stop(instance, drain_s=0.5)
+        assert 0.4 < time.monotonic() - began < 10
+        assert place.runtime.list("shop") == []
+
+    def test_stopping_what_is_gone_is_no_error(self, place):
+        (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
+        place.runtime.stop(instance, drain_s=0)
+        place.again().stop(instance, drain_s=0)
+
+    def test_logs_are_the_last_lines(self, place):
+        (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
+        place.runtime.ready(instance, deadline_s=20)
+        assert "listening" in place.again().logs(instance, lines=5)

@@ -1,0 +1,43 @@
+"""References to secrets: resolved where they are used, masked where they could show."""
+
+import pytest
+
+from pratique.errors import MissingError
+from pratique.release import mask, resolve_env
+
+
+def test_references_are_resolved_and_the_rest_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_KEY", "env:not-again")
+    (tmp_path / "password").write_text("hunter2\n")
+    env = {"KEY": "env:SHOP_KEY", "PASSWORD": "file:password", "URL": "http://db:5432", "EMPTY": ""}
+    assert resolve_env(env, tmp_path) == {
+        "KEY": "env:not-again",
+        "PASSWORD": "hunter2",
+        "URL": "http://db:5432",
+        "EMPTY": "",
+    }
+
+
+def test_an_absolute_path_is_taken_as_it_is(tmp_path):
+    (tmp_path / "password").write_text("hunter2")
+    assert resolve_env({"P": f"file:{tmp_path}/password"}, tmp_path / "elsewhere") == {"P": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "No such file"), (b"\xff\xfe", "is not text"), (b"a\0b", "holds a zero byte")],
+)
+def test_a_file_that_cannot_be_a_value_is_named_without_its_content(tmp_path, content, problem):
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    with pytest.raises(MissingError, match=rf"KEY refers to 'file:key'.*{problem}"):
+        resolve_env({"KEY": "file:key"}, tmp_path)
+
+
+def test_secrets_are_masked_line_by_line_and_short_ones_left(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_KEY", "hunter2")
+    monkeypatch.setenv("SHOP_PIN", "1")
+    (tmp_path / "cert").write_text("first line\nsecond line\n")
+    env = {"KEY": "env:SHOP_KEY", "PIN": "env:SHOP_PIN", "CERT": "file:cert", "PLAIN": "8080", "GONE": "env:GONE"}
+    text = "at 8080, key hunter2, pin 1: second line"
+    assert mask(text, env, tmp_path) == "at 8080, key [env:SHOP_KEY], pin 1: [file:cert]"
