@@ -72,8 +72,8 @@ class AccessSender:
         """
         try:
             kind, _, _, _, target = socket.getaddrinfo(*split_address(address), type=socket.SOCK_DGRAM)[0]
-        except OSError as error:
-            raise UnavailableError(f"telemetry.listen {address!r} cannot be found: {error.strerror}") from error
+        except (OSError, UnicodeError) as error:
+            raise UnavailableError(f"telemetry.listen {address!r} cannot be found: name a host that exists") from error
         self._socket = socket.socket(kind, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._target = target

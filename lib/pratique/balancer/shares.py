@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 
 from pratique.balancer.base import Lease, Pool
@@ -107,8 +108,8 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def _check_address(revision: str, address: str) -> None:
-    host, _, port = address.rpartition(":")
-    if not (host and port.isdecimal() and 0 < int(port) < 1 << 16) or set(address) & set("/@?# "):
+    found = re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", address)
+    if found is None or not 0 < int(found.group(1)) < 1 << 16:
         raise UsageError(f"server {address[:80]!r} of {revision!r} is no address: write it as HOST:PORT")
 
 

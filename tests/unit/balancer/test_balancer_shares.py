@@ -1,0 +1,159 @@
+"""Pool, shares and lease, as pure state; and who gets a request."""
+
+import itertools
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from pratique.balancer.base import Lease, Pool
+from pratique.balancer.shares import State, check_lease, check_pool, check_shares, choose
+from pratique.errors import MissingError, UsageError
+
+SERVERS = {"r1": ("a:1", "a:2", "a:3"), "r2": ("b:1",)}
+LEASE = Lease("r2", "r1", 6.0)
+
+
+def pool(**weights):
+    return Pool("shop", SERVERS, weights or {"r1": 1.0, "r2": 0.0})
+
+
+def leased(now=100.0):
+    return State(pool()).with_shares({"r1": 0.75, "r2": 0.25}, LEASE, now)
+
+
+def chosen(weights, count, seed):
+    rng = random.Random(seed)
+    return [choose(pool(**weights), rng.random(), rng.random()) for _ in range(count)]
+
+
+def test_the_share_is_the_revisions_and_not_its_servers():
+    """Pearson's chi-square over 100,000 requests, seeded: three servers get no more than one does."""
+    found = chosen({"r1": 0.9, "r2": 0.1}, 100_000, seed=1)
+    revisions = [revision for revision, _ in found]
+    counts = [revisions.count("r1"), revisions.count("r2")]
+    assert chisquare(counts, [90_000, 10_000]).pvalue > 0.001
+
+
+def test_the_servers_of_a_revision_share_alike_and_each_is_asked_next():
+    found = [servers for revision, servers in chosen({"r1": 1.0}, 30_000, seed=2) if revision == "r1"]
+    first = [servers[0] for servers in found]
+    assert chisquare([first.count(address) for address in SERVERS["r1"]]).pvalue > 0.001
+    assert all(sorted(servers) == sorted(SERVERS["r1"]) for servers in found)
+
+
+def test_one_choice_says_nothing_about_the_next():
+    """Runs test (Wald and Wolfowitz 1940) on half and half: z within 3.3."""
+    found = [revision == "r2" for revision, _ in chosen({"r1": 0.5, "r2": 0.5}, 20_000, seed=3)]
+    n1, n2 = found.count(True), found.count(False)
+    runs = 1 + sum(a != b for a, b in itertools.pairwise(found))
+    mean = 2 * n1 * n2 / (n1 + n2) + 1
+    variance = (mean - 1) * (mean - 2) / (n1 + n2 - 1)
+    assert abs(runs - mean) / math.sqrt(variance) < 3.3
+
+
+@given(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
+def test_who_has_no_share_is_never_asked(draw, second):
+    assert choose(pool(r1=0.0, r2=1.0), draw, second) == ("r2", ("b:1",))
+
+
+def test_nobody_is_asked_when_nobody_has_a_share():
+    assert choose(Pool("shop", {}, {}), 0.5, 0.5) is None
+
+
+def test_a_lease_lapses_at_its_end_and_not_before():
+    state = leased(now=100.0)
+    assert state.at(105.999) is state
+    lapsed = state.at(106.0)
+    assert lapsed.pool.weights == {"r1": 1.0, "r2": 0.0}
+    assert (lapsed.lease, lapsed.lapsed, lapsed.lapses) == (None, 106.0, 1)
+    assert lapsed.at(1e9) is lapsed
+
+
+def test_only_the_canarys_share_lapses():
+    servers = SERVERS | {"r1-fresh": ("c:1",)}
+    state = State(Pool("shop", servers, {"r1": 1.0})).with_shares({"r1": 0.8, "r1-fresh": 0.1, "r2": 0.1}, LEASE, 0.0)
+    assert state.at(6.0).pool.weights == pytest.approx({"r1": 0.9, "r1-fresh": 0.1, "r2": 0.0})
+
+
+def test_renewing_gives_the_whole_time_again():
+    state = leased(now=100.0).renewed(103.0)
+    assert state.at(108.9).lease == LEASE
+    assert state.at(109.0).lease is None
+
+
+def test_a_lapsed_lease_cannot_be_renewed():
+    with pytest.raises(MissingError, match="it lapsed, the traffic is on the baseline"):
+        leased(now=100.0).at(200.0).renewed(200.0)
+
+
+def test_new_shares_end_the_lease_and_the_tale_of_its_lapse():
+    state = leased().at(200.0).with_shares({"r1": 0.0, "r2": 1.0}, None, 200.0)
+    assert (state.lease, state.expires, state.lapsed, state.lapses) == (None, math.inf, None, 1)
+
+
+def test_a_revision_that_is_left_out_has_no_share():
+    assert State(pool()).with_shares({"r2": 1.0}, None, 0.0).pool.weights == {"r1": 0.0, "r2": 1.0}
+
+
+def test_a_lease_goes_on_in_a_pool_that_is_the_same_for_it():
+    state = leased()
+    more = Pool("shop", SERVERS | {"r2": ("b:1", "b:2")}, state.pool.weights)
+    assert state.with_pool(more).at(105.0).lease == LEASE
+    assert state.with_pool(pool()).lease is None
+    assert state.with_pool(Pool("shop", {"r1": ("a:1",)}, {"r1": 1.0})).lease is None
+
+
+@pytest.mark.parametrize(
+    ("shares", "problem"),
+    [
+        ({"r1": 0.5, "r2": 0.4}, "sum to 0.9, not to 1"),
+        ({"r1": 1.5, "r2": -0.5}, "from 0 to 1"),
+        ({"r1": math.nan}, "from 0 to 1"),
+        ({}, "sum to 0"),
+    ],
+)
+def test_shares_that_are_none_are_refused(shares, problem):
+    with pytest.raises(UsageError, match=problem):
+        check_shares(shares)
+
+
+def test_shares_may_miss_one_by_what_floats_do():
+    check_shares(dict.fromkeys("abcdefghij", 0.1))
+
+
+def test_a_share_without_a_server_is_refused():
+    with pytest.raises(UsageError, match=r"'r2' of shop is to get 10\.0% and has no server"):
+        check_pool(Pool("shop", {"r1": ("a:1",), "r2": ()}, {"r1": 0.9, "r2": 0.1}))
+    with pytest.raises(UsageError, match="has no server"):
+        State(Pool("shop", {"r1": ("a:1",), "r2": ()}, {"r1": 1.0})).with_shares({"r2": 1.0}, None, 0.0)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "a", "a:", ":1", "a:0", "a:65536", "a:1/x", "u@a:1", "a?:1", "a b:1", "a:١"],  # noqa: RUF001
+)
+def test_what_is_no_address_never_reaches_a_request(address):
+    with pytest.raises(UsageError, match="is no address"):
+        check_pool(Pool("shop", {"r1": (address,)}, {"r1": 1.0}))
+
+
+def test_shares_of_who_is_not_in_the_pool_are_refused():
+    with pytest.raises(MissingError, match="'r9' is not in the pool of shop, which has r1, r2"):
+        State(pool()).with_shares({"r1": 0.5, "r9": 0.5}, None, 0.0)
+    with pytest.raises(MissingError, match="'r9'"):
+        State(pool()).with_shares({"r1": 1.0}, Lease("r9", "r1", 5.0), 0.0)
+
+
+@pytest.mark.parametrize("ttl_s", [0.0, -1.0, 8.1, math.nan, math.inf])
+def test_a_lease_longer_than_its_promise_is_refused(ttl_s):
+    with pytest.raises(UsageError, match="more than 0 and at most 8"):
+        check_lease(Lease("r2", "r1", ttl_s))
+
+
+def test_a_lease_to_itself_is_refused():
+    with pytest.raises(UsageError, match="to itself"):
+        check_lease(Lease("r1", "r1", 5.0))
