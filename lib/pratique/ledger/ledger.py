@@ -18,8 +18,8 @@ from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, St
 from pratique.ledger.entry import GENESIS, Entry, canonical, stamp
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
 
-BUSY_S = 15.0
-"""How long a writer waits for the others; each holds the file for some milliseconds."""
+BUSY_S = 60.0
+"""How long a writer waits for the others: SQLite lets nobody queue, and a slow disk makes each hold the file longer."""
 
 # AUTOINCREMENT makes SQLite remember the highest number ever given, so that a cut tail shows too.
 SCHEMA = """
@@ -199,8 +199,9 @@ def current_user() -> str:
 
 
 def _begin(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.executescript(SCHEMA)
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries_follow'").fetchone():
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
     connection.execute("BEGIN IMMEDIATE")
 
 
