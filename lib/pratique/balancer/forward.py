@@ -220,6 +220,8 @@ async def _body_of(exchange: Exchange, answer: aiohttp.ClientResponse) -> AsyncI
 def _plain(exchange: Exchange, status: int, text: str) -> web.Response:
     exchange.code = status
     response = web.Response(status=status, text=f"{text}\n", headers={"Server": "pratique"})
+    if status == 400:
+        response.force_close()
     if status == 503:
         response.headers["Retry-After"] = "1"
     if exchange.revision != NOBODY:

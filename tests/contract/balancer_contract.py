@@ -1,0 +1,289 @@
+"""What every balancer must do, on the real thing. A balancer's own test file inherits BalancerContract and gives
+it one fixture, `place`: an object with
+
+    balancer        the balancer, of the service "shop", with no pool yet
+    again()         another handle on it, as another process would have
+    url             "host:port" where users connect
+    restart()       end the balancer's process without warning and start it again
+    no_balancer()   a handle on an address where no balancer runs
+    holder          a Python program that gives r2 all traffic under a lease of 2 s, prints "renewing", and renews
+                    the lease for ever
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import math
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+
+import aiohttp
+import pytest
+
+from contract.upstream import Upstream
+from pratique.balancer.base import Lease, Pool
+from pratique.errors import MissingError, UnavailableError, UsageError
+
+FIVE_SIGMA = 5.0
+"""A count beyond it comes about by chance once in two million tests."""
+
+
+def get(url, path="/", method="GET", body=None, headers=None, timeout=10):
+    connection = http.client.HTTPConnection(url, timeout=timeout)
+    try:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer
+    finally:
+        connection.close()
+
+
+def names(url, count):
+    """Who answers, `count` times, over one connection."""
+    connection = http.client.HTTPConnection(url, timeout=10)
+    found = Counter()
+    for _ in range(count):
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        content = answer.read().decode()
+        found[content if answer.status == 200 else str(answer.status)] += 1
+    connection.close()
+    return found
+
+
+def unlikely(count, total, share):
+    """By how many standard deviations a count is off what its share explains."""
+    return abs(count - total * share) / max(1.0, math.sqrt(total * share * (1 - share)))
+
+
+def eventually(condition, deadline_s=20.0):
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@contextmanager
+def four_servers():
+    """Two servers of r1 and one each of r2 and r3."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(Upstream(name[:2])) for name in ("r1", "r1b", "r2", "r3")}
+
+
+def pool_of(servers, *revisions, **weights):
+    addresses = {name: (servers[name].address,) for name in revisions}
+    return Pool("shop", addresses, {name: weights.get(name, 0.0) for name in revisions})
+
+
+async def _load(url, rate, seconds, found, paths=("/", "/slow/5", "/slow/20")):
+    """An open load: requests leave at their time, whatever became of those before. found: (sent, ended, answer)."""
+
+    async def one(session, number):
+        sent = time.monotonic()
+        try:
+            async with session.request(
+                "POST" if number % 10 == 0 else "GET",
+                f"http://{url}{paths[number % len(paths)]}",
+                data=b"item=1" if number % 10 == 0 else None,
+            ) as answer:
+                text = (await answer.read()).decode()
+                found.append((sent, time.monotonic(), text if answer.status == 200 else str(answer.status)))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            found.append((sent, time.monotonic(), repr(error)))
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        began, tasks = time.monotonic(), []
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+            tasks.append(asyncio.create_task(one(session, number)))
+        await asyncio.gather(*tasks)
+
+
+def under_load(url, changes, *, rate=500, seconds_each=1.5):
+    """Run changes one after another under a load; return what was answered, and when each change was in force."""
+    found, times = [], []
+
+    def change_all():
+        for change in changes:
+            began = time.monotonic()
+            change()
+            times.append((began, time.monotonic()))
+            time.sleep(seconds_each)
+
+    async def both():
+        await asyncio.gather(_load(url, rate, seconds_each * len(changes) + 0.5, found), asyncio.to_thread(change_all))
+
+    asyncio.run(both())
+    return found, times
+
+
+class BalancerContract:
+    """Inherited by the tests of each balancer."""
+
+    @pytest.fixture
+    def servers(self):
+        with four_servers() as servers:
+            yield servers
+
+    def test_without_a_pool_there_is_none_and_users_get_503(self, place):
+        assert place.balancer.pool("shop") is None
+        assert place.balancer.weights("shop").shares == {}
+        assert get(place.url)[0] == 503
+
+    def test_a_pool_is_in_force_when_apply_returns(self, place, servers):
+        pool = pool_of(servers, "r1", "r2", r1=1.0)
+        place.balancer.apply(pool)
+        assert place.again().pool("shop") == pool
+        assert names(place.url, 50) == {"r1": 50}
+
+    def test_shares_are_in_force_when_set_weights_returns(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0})
+        assert names(place.url, 50) == {"r2": 50}
+        assert place.again().weights("shop").shares == {"r1": 0.0, "r2": 1.0}
+        assert place.again().weights("shop").lease_left_s is None
+
+    def test_a_share_is_the_revisions_whatever_its_number_of_servers(self, place, servers):
+        addresses = {"r1": (servers["r1"].address, servers["r1b"].address), "r2": (servers["r2"].address,)}
+        place.balancer.apply(Pool("shop", addresses, {"r1": 0.5, "r2": 0.5}))
+        found = names(place.url, 2000)
+        assert unlikely(found["r2"], 2000, 0.5) < FIVE_SIGMA
+        assert unlikely(len(servers["r1b"].received), found["r1"], 0.5) < FIVE_SIGMA
+
+    def test_a_pool_with_a_server_that_takes_no_connection_is_refused_and_the_old_one_stays(self, place, servers):
+        old = pool_of(servers, "r1", r1=1.0)
+        place.balancer.apply(old)
+        with Upstream("gone") as gone:
+            pass
+        new = Pool("shop", old.servers | {"r2": (gone.address,)}, {"r1": 1.0, "r2": 0.0})
+        with pytest.raises(UnavailableError, match=gone.address):
+            place.balancer.apply(new)
+        assert place.balancer.pool("shop") == old
+        assert names(place.url, 10) == {"r1": 10}
+
+    def test_a_dead_server_that_is_in_the_pool_does_not_stand_in_the_way(self, place, servers):
+        with Upstream("r3") as dying:
+            addresses = {"r1": (servers["r1"].address, dying.address), "r2": (servers["r2"].address,)}
+            place.balancer.apply(Pool("shop", addresses, {"r1": 0.9, "r2": 0.1}))
+        without = Pool("shop", {"r1": addresses["r1"]}, {"r1": 1.0})
+        place.balancer.apply(without)
+        assert place.balancer.pool("shop") == without
+
+    @pytest.mark.parametrize(
+        ("shares", "error"),
+        [({"r1": 0.5, "r2": 0.4}, UsageError), ({"r1": 2.0, "r2": -1.0}, UsageError), ({"r9": 1.0}, MissingError)],
+    )
+    def test_shares_that_cannot_be_are_refused_and_nothing_changes(self, place, servers, shares, error):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        with pytest.raises(error):
+            place.balancer.set_weights("shop", shares)
+        assert place.balancer.weights("shop").shares == {"r1": 1.0, "r2": 0.0}
+
+    def test_shares_without_a_pool_are_refused(self, place):
+        with pytest.raises(MissingError, match="no pool"):
+            place.balancer.set_weights("shop", {"r1": 1.0})
+
+    def test_a_lease_that_nobody_renews_lapses_to_the_baseline(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        began = time.monotonic()
+        place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 1.0))
+        assert 0 < place.balancer.weights("shop").lease_left_s <= 1.0
+        assert names(place.url, 20) == {"r2": 20}
+        eventually(lambda: names(place.url, 5) == {"r1": 5}, 10)
+        assert 0.9 < time.monotonic() - began < 3.0
+        weights = place.again().weights("shop")
+        assert (weights.shares, weights.lease_left_s) == ({"r1": 1.0, "r2": 0.0}, None)
+        assert abs(weights.lapsed.timestamp() - (time.time() - (time.monotonic() - began) + 1.0)) < 0.5
+
+    def test_a_lease_that_is_renewed_goes_on(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 1.0))
+        for _ in range(8):
+            time.sleep(0.25)
+            place.again().renew("shop")
+        assert names(place.url, 20) == {"r2": 20}
+
+    def test_a_lapsed_lease_cannot_be_renewed(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", 0.2))
+        time.sleep(0.5)
+        with pytest.raises(MissingError, match="lapsed"):
+            place.balancer.renew("shop")
+
+    def test_with_the_holder_of_the_lease_killed_traffic_is_back_within_10_s(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        process = subprocess.Popen([sys.executable, "-c", place.holder], stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"renewing\n"
+        time.sleep(3)
+        assert names(place.url, 20)["r2"] == 20
+        process.kill()
+        killed = time.monotonic()
+        process.communicate()
+        eventually(lambda: names(place.url, 20) == {"r1": 20}, 10)
+        assert time.monotonic() - killed < 10
+
+    def test_after_a_restart_pool_and_shares_are_there_again(self, place, servers):
+        pool = pool_of(servers, "r1", "r2", r1=0.25, r2=0.75)
+        place.balancer.apply(pool)
+        place.restart()
+        assert place.balancer.pool("shop") == pool
+        found = names(place.url, 400)
+        assert unlikely(found["r2"], 400, 0.75) < FIVE_SIGMA
+
+    def test_after_a_restart_a_lease_that_lapsed_meanwhile_is_not_there_again(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 0.1))
+        place.restart()
+        assert names(place.url, 20) == {"r1": 20}
+        assert place.balancer.weights("shop").shares == {"r1": 1.0, "r2": 0.0}
+
+    def test_a_balancer_that_does_not_run_is_told_with_what_to_do(self, place):
+        with pytest.raises(UnavailableError, match="pratique up"):
+            place.no_balancer().weights("shop")
+
+    def test_another_service_is_refused(self, place):
+        with pytest.raises(UsageError, match="shop"):
+            place.balancer.pool("billing")
+
+    def test_no_request_fails_while_weights_shift_and_pools_change(self, place, servers):
+        balancer = place.balancer
+        shares = [0.1, 0.25, 0.5]
+        two, three = pool_of(servers, "r1", "r2", r1=1.0), pool_of(servers, "r2", "r3", r2=1.0)
+        balancer.apply(two)
+        changes = [
+            *[
+                lambda s=s: balancer.set_weights("shop", {"r1": 1 - s, "r2": s}, lease=Lease("r2", "r1", 8.0))
+                for s in shares
+            ],
+            lambda: balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}),
+            lambda: balancer.apply(three),
+            lambda: balancer.set_weights("shop", {"r2": 0.5, "r3": 0.5}, lease=Lease("r3", "r2", 0.5)),
+            lambda: balancer.apply(two),
+        ]
+        found, times = under_load(place.url, changes)
+        answers = Counter(answer for _, _, answer in found)
+        assert set(answers) <= {"r1", "r2", "r3"}, answers
+        for share, (_, done), (following, _) in zip([*shares, 1.0], times, times[1:], strict=False):
+            within = [answer for sent, ended, answer in found if done <= sent and ended <= following]
+            assert len(within) > 300
+            assert unlikely(within.count("r2"), len(within), share) < FIVE_SIGMA, (share, Counter(within))
+
+    def test_when_apply_returns_servers_taken_out_have_finished_their_requests(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=0.0, r2=1.0))
+        found = []
+
+        async def both():
+            slow = asyncio.create_task(_load(place.url, 20, 1, found, paths=("/slow/800",)))
+            await asyncio.sleep(0.8)
+            await asyncio.to_thread(place.balancer.apply, pool_of(servers, "r1", r1=1.0))
+            applied = time.monotonic()
+            await slow
+            return applied
+
+        applied = asyncio.run(both())
+        assert {answer for _, _, answer in found} == {"r1", "r2"}
+        assert all(ended < applied + 0.05 for _, ended, answer in found if answer == "r2")

@@ -1,0 +1,410 @@
+"""HTTP through the embedded balancer: what is passed on, what is refused, and what the collector is told."""
+
+import contextlib
+import socket
+import struct
+import time
+from contextlib import ExitStack
+
+import psutil
+import pytest
+
+from balancer_place import running
+from contract.balancer_contract import eventually, get
+from contract.upstream import Upstream
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One balancer for all of these, since each test brings its own pool."""
+    with running(tmp_path_factory.mktemp("balancer")) as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def shared_impatient(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("impatient"), timeout_s=0.4) as place:
+        yield place
+
+
+@pytest.fixture
+def place(shared):
+    shared.forget()
+    return shared
+
+
+@pytest.fixture
+def impatient(shared_impatient):
+    """A balancer that waits for a server no longer than 0.4 s."""
+    shared_impatient.forget()
+    return shared_impatient
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A balancer of its own."""
+    with running(tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+def upstreams():
+    """Servers by name, made as they are asked for."""
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(Upstream(name))
+
+
+@pytest.fixture
+def r1(upstreams, place):
+    server = upstreams("r1")
+    place.serve(server)
+    return server
+
+
+def connect(place):
+    return socket.create_connection(place.url.split(":"), timeout=15)
+
+
+def talk(place, data):
+    """Send bytes, return all that comes until the balancer closes."""
+    with connect(place) as client:
+        client.sendall(data)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := client.recv(65536):
+                answer += chunk
+    return answer
+
+
+def status_of(answer):
+    return int(answer.split(b" ", 2)[1])
+
+
+def code(place):
+    return place.lines(1)[0].code
+
+
+# -- servers that fail
+
+
+def test_a_dead_server_is_a_503_of_its_revision_and_the_others_go_on(place, upstreams):
+    r1 = upstreams("r1")
+    with Upstream("r2") as r2:
+        place.serve(r1, r2, r1=0.5, r2=0.5)
+    found = [get(place.url) for _ in range(100)]
+    assert {status for status, _, _ in found} == {200, 503}
+    assert {a.getheader("X-Pratique-Revision") for status, _, a in found if status == 503} == {"r2"}
+    lines = place.lines(100)
+    assert {(line.revision, line.code) for line in lines} == {("r1", 200), ("r2", 503)}
+    assert len(r1.received) == sum(line.code == 200 for line in lines)
+
+
+def test_a_server_that_takes_no_connection_is_passed_over_for_one_of_the_same_revision(place, upstreams):
+    alive, other = upstreams("r1"), upstreams("r2")
+    with Upstream("r1") as dead:
+        place.serve(dead, alive, other, r1=1.0, r2=0.0)
+    found = [get(place.url, method=method, body=body)[:2] for method, body in [("GET", None), ("POST", b"1")] * 20]
+    assert found == [(200, b"r1")] * 40
+    assert len(alive.received) == 40
+    assert other.received == []
+    assert {line.revision for line in place.lines(40)} == {"r1"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "POST", "OPTIONS"])
+@pytest.mark.parametrize(("path", "expected"), [("/die", 502), ("/garbage", 502), ("/hang", 504)])
+def test_no_request_that_reached_a_server_is_sent_again(impatient, upstreams, method, path, expected):
+    place = impatient
+    first, second = upstreams("r1"), upstreams("r1")
+    place.serve(first, second)
+    for _ in range(3):
+        get(place.url)  # so that there is a kept connection, over which aiohttp would send twice
+    received = len(first.received) + len(second.received)
+    assert get(place.url, path, method)[0] == expected
+    assert len(first.received) + len(second.received) == received + 1
+    assert place.lines(4)[3].code == expected
+
+
+def test_a_kept_connection_is_not_used_when_its_server_may_have_closed_it(place, r1):
+    get(place.url)
+    get(place.url)
+    assert len({request.connection for request in r1.received}) == 1
+    time.sleep(1.3)
+    get(place.url)
+    assert len({request.connection for request in r1.received}) == 2
+
+
+def test_an_answer_that_breaks_off_breaks_off_for_the_client_too(place, r1):
+    answer = talk(place, b"GET /cut/100000 HTTP/1.1\r\nHost: shop\r\n\r\n")
+    assert status_of(answer) == 200
+    assert len(answer) < 60_000
+    assert code(place) == 502
+
+
+def test_a_server_that_falls_silent_in_its_answer_is_cut_off(impatient):
+    place = impatient
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+
+        class Silent:
+            name, received = "r1", []
+
+        Silent.address = address
+        place.serve(Silent)
+        with connect(place) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+            while not (connection := server.accept()[0]).recv(1, socket.MSG_PEEK):
+                connection.close()  # the pool's verification
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+            with contextlib.suppress(ConnectionResetError):
+                while client.recv(4096):
+                    pass
+            connection.close()
+    assert code(place) == 504
+
+
+# -- clients that fail
+
+
+def test_a_client_that_goes_away_is_a_499_and_its_server_is_told(place, r1):
+    with connect(place) as client:
+        client.sendall(b"GET /hang HTTP/1.1\r\nHost: shop\r\n\r\n")
+        eventually(lambda: r1.received)
+    line = place.lines(1)[0]
+    assert (line.code, line.revision) == (499, "r1")
+    eventually(lambda: r1.closed_early == 1)
+
+
+def test_a_client_that_goes_away_in_its_answer_is_a_499(place, r1):
+    with connect(place) as client:
+        client.sendall(b"GET /big/50000000 HTTP/1.1\r\nHost: shop\r\n\r\n")
+        client.recv(65536)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
+    assert code(place) == 499
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
+def test_a_client_that_goes_away_in_its_request_is_not_its_servers_failure(place, r1, framing):
+    with connect(place) as client:
+        client.sendall(b"POST /echo HTTP/1.1\r\nHost: shop\r\n" + framing + b"\r\n\r\n5\r\nhello\r\n")
+        eventually(lambda: r1.received)
+    assert code(place) in {400, 499}
+    eventually(lambda: r1.closed_early == 1)
+
+
+def test_a_body_that_breaks_its_own_framing_is_a_400(place, r1):
+    answer = talk(
+        place,
+        b"POST /echo HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nZZ\r\n",
+    )
+    assert status_of(answer) == 400
+
+
+def test_a_slow_reader_does_not_fill_the_balancers_memory(place, r1):
+    process = psutil.Process(place.process.pid)
+    with connect(place) as client:
+        client.sendall(b"GET /big/100000000 HTTP/1.1\r\nHost: shop\r\n\r\n")
+        client.recv(65536)
+        before = process.memory_info().rss
+        time.sleep(1.0)
+        assert process.memory_info().rss - before < 20_000_000
+    assert code(place) == 499
+
+
+# -- what is passed on
+
+
+def test_a_request_arrives_as_it_was_sent(place, r1):
+    headers = {"Host": "shop.example", "Accept": "text/x", "Cookie": "a=1; b=2", "X-Odd": "caf\xe9"}
+    get(place.url, "/a/../b//c?q=%20&r=%2F;x", headers=headers)
+    (request,) = r1.received
+    assert request.line == "GET /a/../b//c?q=%20&r=%2F;x HTTP/1.1"
+    assert request.header("host") == ["shop.example"]
+    assert request.header("cookie") == ["a=1; b=2"]
+    assert request.header("x-forwarded-for") == ["127.0.0.1"]
+    assert request.header("x-forwarded-host") == ["shop.example"]
+    # nothing is made up for a client that did not say it, but for what says how the connection is used
+    names = {name.lower() for name, _ in request.headers} - {"connection"}
+    assert names == {"host", "accept", "cookie", "x-odd", "accept-encoding"} | {
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+    }
+
+
+def test_an_answer_arrives_as_it_was_given(place, r1):
+    _, _, answer = get(place.url, "/cookies")
+    assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+    assert answer.getheader("X-Pratique-Revision") == "r1"
+    assert answer.getheader("X-Mine") is None
+    assert answer.getheader("Content-Type") is None
+    assert answer.getheader("Server") == "pratique"
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 304, 404, 418, 500, 503])
+def test_every_status_is_passed_on_and_counted(place, r1, status):
+    assert get(place.url, f"/status/{status}")[0] == status
+    assert code(place) == status
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "PROPFIND"])
+def test_every_method_is_passed_on(place, r1, method):
+    status, content, answer = get(place.url, "/", method)
+    assert (status, content) == (200, b"" if method == "HEAD" else b"r1")
+    assert answer.getheader("Content-Length") == "2"
+    assert r1.received[0].line.startswith(f"{method} / ")
+    assert place.lines(1)[0].method == method
+
+
+def test_a_large_body_comes_back_whole_with_its_length_or_in_chunks(place, r1):
+    body = bytes(range(256)) * (1 << 14)
+    assert get(place.url, "/echo", "POST", body)[1] == body
+    assert r1.received[0].header("content-length") == [str(len(body))]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:70_000], body[70_000:], b""))
+    assert get(place.url, "/echo", "POST", chunks, {"Transfer-Encoding": "chunked"})[1] == body
+    assert r1.received[1].header("transfer-encoding") == ["chunked"]
+    assert r1.received[1].header("content-length") == []
+
+
+def test_a_large_answer_in_chunks_comes_whole(place, r1):
+    assert get(place.url, "/big/10000000")[1] == b"x" * 10_000_000
+
+
+def test_an_answer_that_ends_with_its_connection_comes_whole(place, r1):
+    assert get(place.url, "/until-close")[1] == b"r1"
+
+
+def test_requests_follow_one_another_over_a_connection_even_unasked(place, r1):
+    one = b"GET /%d HTTP/1.1\r\nHost: shop\r\n\r\n"
+    last = b"GET /3 HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
+    answer = talk(place, one % 1 + one % 2 + last)
+    assert answer.count(b"HTTP/1.1 200 Fine") == 3
+    assert [request.line.split()[1] for request in r1.received] == ["/1", "/2", "/3"]
+
+
+def test_a_client_of_http_1_0_is_served(place, r1):
+    answer = talk(place, b"GET /big/5 HTTP/1.0\r\n\r\n")
+    assert status_of(answer) == 200
+    assert answer.endswith(b"\r\n\r\nxxxxx")
+
+
+def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on(place, r1):
+    with connect(place) as client:
+        client.sendall(b"POST /echo HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"hello")
+        answer = client.makefile("rb")
+        assert answer.readline() == b"HTTP/1.1 200 Fine\r\n"
+    assert r1.received[0].header("expect") == []
+
+
+# -- what is hostile
+
+
+@pytest.mark.parametrize(
+    "target", [b"@evil.example/", b"evil.example:80", b"*", b"file:///etc/passwd", b"http:evil", b"ftp://evil/"]
+)
+def test_a_target_that_is_no_path_reaches_nobody(place, r1, target):
+    answer = talk(place, b"GET " + target + b" HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+    assert status_of(answer) == 400
+    assert r1.received == []
+
+
+def test_a_tunnel_is_refused(place, r1):
+    answer = talk(place, b"CONNECT evil.example:443 HTTP/1.1\r\nHost: shop\r\n\r\n")
+    assert status_of(answer) in {400, 405}
+    assert r1.received == []
+
+
+@pytest.mark.parametrize(
+    ("target", "sent_on"),
+    [
+        (b"http://evil.example/a?b", "/a?b"),
+        (b"//evil.example/a", "//evil.example/a"),
+        (b"/%0d%0aX-Evil:%201", "/%0d%0aX-Evil:%201"),
+        (b"/<script>'\"${x}`", "/<script>'\"${x}`"),
+        (b"/" + b"a" * 10_000, "/" + "a" * 10_000),
+    ],
+)
+def test_a_hostile_target_stays_a_path(place, r1, target, sent_on):
+    answer = talk(place, b"GET " + target + b" HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+    assert status_of(answer) == 200
+    assert [request.line for request in r1.received] == [f"GET {sent_on} HTTP/1.1"]
+    assert len(place.lines(1)[0].path) <= 2048
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /b HTTP/1.1\r\n",
+        b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        b"POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: shop\r\nX-A: b\r\n folded\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: shop\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : shop\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: shop\r\nX-Nul: \x00\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    ],
+)
+def test_a_request_that_could_be_read_in_two_ways_reaches_nobody(place, r1, head):
+    with connect(place) as client:
+        client.sendall(head)
+        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(65536)[:12] in {b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 501", b""}
+    assert [request.line for request in r1.received if "/b" in request.line] == []
+    assert len(r1.received) <= (0 if b"folded" not in head else 1)
+    assert get(place.url)[0] == 200
+
+
+def test_an_upgrade_is_not_passed_on(place, r1):
+    answer = talk(
+        place,
+        b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
+    )
+    assert status_of(answer) == 200
+    assert "/smuggled" not in "".join(request.line for request in r1.received[:1])
+    assert r1.received[0].header("upgrade") == []
+
+
+# -- what the collector is told
+
+
+def test_an_access_line_says_who_served_what_and_how_long_it_took(place, r1):
+    began = time.time()
+    get(place.url, "/slow/150?q=1")
+    (line,) = place.lines(1)
+    assert (line.service, line.revision, line.method, line.path, line.code) == (
+        "shop",
+        "r1",
+        "GET",
+        "/slow/150?q=1",
+        200,
+    )
+    assert 150 <= line.duration_ms < 1000
+    assert began - 0.01 <= line.time_ms / 1000 <= time.time()
+
+
+def test_lines_are_numbered_from_the_balancers_start(fresh, upstreams):
+    fresh.serve(upstreams("r1"))
+    for _ in range(5):
+        get(fresh.url)
+    lines = fresh.lines(5)
+    assert [line.sequence for line in lines] == list(range(5))
+    fresh.restart()
+    get(fresh.url)
+    (again,) = fresh.lines(1)
+    assert again.sequence == 0
+    assert again.boot != lines[0].boot
+
+
+def test_a_request_without_a_pool_is_nobodys(fresh):
+    assert get(fresh.url)[0] == 503
+    line = fresh.lines(1)[0]
+    assert (line.revision, line.code) == ("none", 503)
+
+
+def test_without_a_collector_traffic_goes_on(fresh, upstreams):
+    fresh.serve(upstreams("r1"))
+    fresh.collector.close()
+    assert [get(fresh.url)[0] for _ in range(20)] == [200] * 20
