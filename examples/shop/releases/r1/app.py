@@ -53,6 +53,7 @@ async def serve(reader, writer):
 
 async def main():
     """Listen until SIGTERM; then finish what is being answered."""
+    random.seed(RELEASE["name"])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))

@@ -1,0 +1,76 @@
+"""The sample service and its load, on which the demo and the README rest."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contract.balancer_contract import get
+from pratique.config import load
+from pratique.release import load_release
+from pratique.runtime.process import ProcessRuntime
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+CONFIG = load(SHOP / "pratique.toml")
+
+
+@pytest.fixture
+def start(tmp_path):
+    settings = CONFIG.service("shop").runtime
+    runtime = ProcessRuntime(settings, tmp_path, SHOP)
+
+    def start(revision):
+        release = load_release("shop", revision, settings, SHOP)
+        (instance,) = runtime.start(release, run="test", role="baseline")
+        runtime.ready(instance, deadline_s=20)
+        return instance.address
+
+    yield start
+    for instance in runtime.list():
+        runtime.stop(instance, drain_s=0)
+
+
+def test_the_shop_has_its_routes_and_a_404_for_the_rest(start):
+    url = start("r1")
+    found = [
+        get(url, path, method, body)[0]
+        for method, path, body in [
+            ("GET", "/", None),
+            ("GET", "/product/17", None),
+            ("GET", "/search?q=tea", None),
+            ("POST", "/cart", b"item=17"),
+            ("POST", "/checkout", b"pay"),
+            ("GET", "/healthz", None),
+            ("GET", "/checkout", None),
+            ("GET", "/product/17/reviews", None),
+        ]
+    ]
+    assert set(found[:5]) <= {200, 500}
+    assert found[5:] == [200, 404, 404]
+    assert get(url, "/healthz")[1] == b"r1"
+
+
+def test_a_release_runs_without_anything_beside_its_directory():
+    assert len({(SHOP / "releases" / r / "app.py").read_bytes() for r in ("r1", "r2", "r3")}) == 1
+    r1, r2, r3 = (json.loads((SHOP / "releases" / r / "release.json").read_text()) for r in ("r1", "r2", "r3"))
+    assert r1["routes"] == r2["routes"]
+    worse = [(a["path"]) for a, b in zip(r2["routes"], r3["routes"], strict=True) if a != b]
+    assert worse == ["/search", "/checkout"]
+
+
+def test_a_load_keeps_its_rate_and_stops_by_itself(start):
+    command = [sys.executable, SHOP / "load.py", "--url", f"http://{start('r3')}", "--rate", "200", "--seconds", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    counts = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(counts) <= {"200", "500"}
+    assert 590 <= sum(counts.values()) <= 610
+
+
+def test_a_load_on_nobody_counts_its_failures_and_says_so():
+    command = [sys.executable, SHOP / "load.py", "--url", "http://127.0.0.1:1", "--rate", "50", "--seconds", "0.5"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert sum(json.loads(done.stdout).values()) > 20
