@@ -13,6 +13,10 @@ import numpy.typing as npt
 
 from pratique.judge.hypergeometric import Floats, Ints
 
+CAP = 16.0
+"""What a block counts for at most, as a multiple of what is typical; one beyond 4 standard deviations is garbage."""
+MANY = 20
+MEDIAN_OF_CHI_SQUARE = 0.4549
 PRIOR_BLOCKS = 4.0
 """How many blocks the value assumed without data counts for."""
 
@@ -29,13 +33,14 @@ class Dispersion:
         self._part = np.zeros((2, 0))
         # sums over finished blocks, per unit: d², d v, v², d, v
         self._sums = np.zeros((5, 0))
+        self._finished: list[tuple[float, float]] = []
         self._blocks = 0
 
     def learn(self, excess: Floats, variance: Floats) -> None:
         """Take the baseline's own history in: `excess` and `variance` per block and unit, shape (blocks, units)."""
         if len(excess) < 2:
             return
-        noise, total = _noise(_sums(excess, variance))
+        noise, total = _robust(excess, variance) if excess.shape[1] == 1 else _noise(_sums(excess, variance))
         if total > 0:
             self._history = (float(len(excess)), len(excess) * noise / total)
 
@@ -44,7 +49,8 @@ class Dispersion:
         """φ from everything complete so far; at least 1."""
         weight, spread = self._history
         if self._blocks > 1:
-            noise, total = _noise(self._sums)
+            single = self._sums.shape[1] == 1
+            noise, total = _robust(*np.array(self._finished).T[..., None]) if single else _noise(self._sums)
             if total > 0:
                 weight, spread = weight + self._blocks - 1, spread + self._blocks * noise / total
         return max(1.0, (PRIOR_BLOCKS * self._prior + spread) / (PRIOR_BLOCKS + weight))
@@ -70,6 +76,7 @@ class Dispersion:
     def _finish(self) -> None:
         if self._part[1].any():
             self._sums += _sums(self._part[0][None], self._part[1][None])
+            self._finished.append((float(self._part[0].sum()), float(self._part[1].sum())))
             self._blocks += 1
         self._part[:] = 0.0
 
@@ -90,6 +97,18 @@ def _noise(sums: Floats) -> tuple[float, float]:
     dd, dv, vv, d, v = sums
     effect = np.where(v > 0, d / np.where(v > 0, v, 1.0), 0.0)
     return float((dd - 2.0 * effect * dv + effect * effect * vv).sum()), float(v.sum())
+
+
+def _robust(excess: Floats, variance: Floats) -> tuple[float, float]:
+    """As _noise, for one unit: the effect is the blocks' median, and one block of garbage counts for CAP at most."""
+    known = variance[:, 0] > 0
+    d, v = excess[known, 0], variance[known, 0]
+    if not len(d):
+        return 0.0, 0.0
+    squares = (d - v * np.median(d / v)) ** 2 / v
+    # the median of a few blocks is too uncertain to judge a block by
+    typical = float(np.median(squares)) / MEDIAN_OF_CHI_SQUARE if len(d) >= MANY else 1.0
+    return float(np.minimum(squares, CAP * max(1.0, typical)).sum()), float(len(d))
 
 
 def by_block(window: Ints, values: npt.NDArray[np.float64], block: int) -> Floats:

@@ -27,24 +27,27 @@ class Mixture:
     """What "worse" is expected to look like: log odds ratios beyond the tolerance, and their weights.
 
     center, spread: of a normal distribution on the log odds ratio beyond the tolerance, cut to steps.
+    idle: part of the weight that stays on "no worse than tolerated"; it halves false alarms, say, for one or two
+    windows of delay.
     """
 
     center: float
     spread: float
+    idle: float = 0.0
 
     def points(self, log_tolerance: float) -> tuple[Floats, Floats]:
-        """Log odds ratios, all above the tolerance and within REACH, and log weights that sum to 1."""
-        room = REACH - log_tolerance
-        steps = np.geomspace(math.log(1.05), math.log(20.0), POINTS)
-        steps = np.minimum(steps, room)
-        weights = np.gradient(np.geomspace(math.log(1.05), math.log(20.0), POINTS)) * np.exp(
-            -0.5 * ((steps - self.center) / self.spread) ** 2
-        )
-        return log_tolerance + steps, np.log(weights / weights.sum())
+        """Log odds ratios from the tolerance on, within REACH, and log weights that sum to 1."""
+        scale = np.geomspace(math.log(1.05), math.log(20.0), POINTS)
+        weights = np.gradient(scale) * np.exp(-0.5 * ((scale - self.center) / self.spread) ** 2)
+        weights = (1.0 - self.idle) * weights / weights.sum()
+        steps = np.minimum(scale, REACH - log_tolerance)
+        if self.idle:
+            steps, weights = np.append(steps, 0.0), np.append(weights, self.idle)
+        return log_tolerance + steps, np.log(weights)
 
 
 POINTS = 16
-ERRORS = Mixture(center=1.0, spread=0.6)
+ERRORS = Mixture(center=1.0, spread=0.6, idle=0.5)
 """Errors tend to multiply: odds ratios of 1.5 to 5 get most of the weight."""
 LATENCY = Mixture(center=0.3, spread=0.35)
 """A slower distribution moves shares beyond a quantile by less: 1.05 to 2."""
@@ -61,13 +64,14 @@ class Test:
         self.mixture = mixture
         points, self._log_weights = mixture.points(math.log(tolerance))
         self._matrix = interpolation(points) - interpolation([math.log(tolerance)])
+        self.size = len(points)
 
     def increments(self, curves: Floats) -> Floats:
-        """Log of each mixture component's factor; curves of shape (…, K), result of shape (…, POINTS)."""
+        """Log of each mixture component's factor; curves of shape (…, K), result of shape (…, size)."""
         return np.asarray(curves @ self._matrix, np.float64)
 
     def log_evidence(self, components: Floats) -> Floats:
-        """Log e-value of summed increments; shape (…, POINTS) to (…)."""
+        """Log e-value of summed increments; shape (…, size) to (…)."""
         return log_sum_exp(components + self._log_weights)
 
 

@@ -20,19 +20,23 @@ BEYOND: Floats = np.geomspace(1.0, 100.0, 10)
 """Alternatives to "at most δ", as multiples of the scale on which a difference shows."""
 BOUNDS: Floats = np.geomspace(1e-6, 0.5, 60)
 """Excesses at which the upper bound is read off."""
+SIMPLE: Floats = np.array([0.2, 1.0, 4.0])
+"""Weights of a bad canary request in the cheap e-values, which guess nothing."""
+MEMORIES: Floats = np.array([1.0, 0.9])
+"""What is left of a window's counts after the next: a long memory of shares, and a short one."""
 TINY = 1e-12
 NEWTON_STEPS = 12
 WINDOWS_AT_ONCE = 64
 """Windows worked on together, so that the intermediate values stay in the processor's cache."""
 
 
-def log_ratios(baseline: Ints, canary: Ints, guess: Floats, other: Floats, excess: Floats) -> Floats:
+def log_ratios(bad: Ints, n: Ints, guess: Floats, other: Floats, excess: Floats) -> Floats:
     """Log of the e-variable of (guess, other) against the line "excess = `excess`"; shape (windows, points).
 
-    baseline, canary: bad and all requests per window, each of shape (2, windows). guess: baseline share in the
+    bad, n: bad and all requests, shape (arms, windows), baseline first. guess: baseline share in the
     alternative, shape (windows, 1); other: canary share in it; excess: of shape (points,) or broadcastable.
     """
-    (bad_b, n_b), (bad_c, n_c) = (values.astype(np.float64)[:, :, None] for values in (baseline, canary))
+    (bad_b, bad_c), (n_b, n_c) = (values.astype(np.float64)[:, :, None] for values in (bad, n))
     line = projection(n_b, n_c, guess, other, excess)
     value: Floats = (
         bad_b * np.log(guess / line)
@@ -66,58 +70,77 @@ def projection(n_b: Floats, n_c: Floats, guess: Floats, other: Floats, excess: F
     return np.asarray(q, np.float64)
 
 
+class Shares:
+    """An arm's share of bad requests as far as it is known before each window, remembered for long and for short.
+
+    The long memory is exact where nothing drifts, the short one follows an outage or a busy hour within ten windows.
+    """
+
+    def __init__(self) -> None:
+        """Nothing seen yet."""
+        self._sums = np.zeros((len(MEMORIES), 2))
+
+    def learn(self, bad: int, n: int) -> None:
+        """Take history in; for the short memory it counts for little."""
+        self._sums += np.array([bad, n]) * np.array([[1.0], [min(1.0, 1000.0 / max(n, 1))]])
+
+    def before(self, bad: Ints, n: Ints) -> Floats:
+        """The share before each window, then take the windows in; shape (memories, windows)."""
+        found = np.empty((len(MEMORIES), len(bad)))
+        for window, counts in enumerate(zip(bad.tolist(), n.tolist(), strict=True)):
+            found[:, window] = (self._sums[:, 0] + 0.5) / (self._sums[:, 1] + 1.0)
+            self._sums = self._sums * MEMORIES[:, None] + counts
+        return found
+
+
 class Excess:
     """The excess of one guard for the service as a whole. Additive over windows, as curves are."""
 
     def __init__(self, tolerated: float) -> None:
         """tolerated: δ, from 0; at 0 the ratio says the same, and no rollback is asked of it."""
         self.tolerated = tolerated
-        self._worse = np.zeros(len(BEYOND))
+        self._baseline, self._canary = Shares(), Shares()
+        self._worse = np.zeros(len(MEMORIES) * len(BEYOND) + len(SIMPLE))
         self._points = np.unique(np.append(BOUNDS, tolerated)) if tolerated > 0 else BOUNDS
-        self._bounds = np.zeros((2, len(self._points)))
-        self._seen = np.zeros(2)
-        self._canary = np.zeros(2)
+        self._bounds = np.zeros((2 * len(MEMORIES), len(self._points)))
 
     def learn(self, bad: int, requests: int) -> None:
         """Take in what the baseline's history says of its share."""
-        self._seen += bad, requests
+        self._baseline.learn(bad, requests)
 
     def feed(self, bad: Ints, n: Ints, phi: Floats) -> Floats:
         """Take windows in; returns the log e-value against "excess at most δ" after each.
 
         bad, n: shape (arms, windows), baseline first. phi: shape (windows,).
         """
-        before = self._seen[:, None] + np.cumsum([bad[0], n[0]], axis=1) - [bad[0], n[0]]
-        self._seen += bad[0].sum(), n[0].sum()
-        guess = np.clip((before[0] + 0.5) / (before[1] + 1.0), 1e-7, 0.95)[:, None]
-        # where the window's arm is empty there is nothing to tell, and nothing is told
-        baseline, canary = np.stack([bad[0], n[0]]), np.stack([bad[1], n[1]])
-        scale = np.maximum(self.tolerated, 0.2 * np.sqrt(guess * 0.02))
-        worse = np.minimum(guess + self.tolerated + scale * BEYOND / 4.0, 0.98)
-        steps = log_ratios(baseline, canary, guess, worse, np.array(self.tolerated)) / phi[:, None]
-        # an alternative that is no worse than tolerated is its own projection, and tells nothing
-        steps = np.where(worse - guess > self.tolerated, steps, 0.0)
-        log_worse = self._worse + np.cumsum(steps, axis=0)
-        self._feed_bounds(baseline, canary, guess, phi)
-        if len(steps):
-            self._worse = log_worse[-1]
-        return log_sum_exp(log_worse) - math.log(len(BEYOND))
-
-    def _feed_bounds(self, baseline: Ints, canary: Ints, guess: Floats, phi: Floats) -> None:
-        """Against "excess at least so much": no excess, which a promotion needs, and what was seen of the canary so far."""
-        before = self._canary[:, None] + np.cumsum(canary, axis=1) - canary
-        self._canary += canary.sum(axis=1)
-        seen = np.clip((before[0] + 0.5) / (before[1] + 1.0), 1e-7, 0.99)[:, None]
+        guesses = np.clip(self._baseline.before(bad[0], n[0]), 1e-7, 0.95)[:, :, None]
+        seen = np.clip(self._canary.before(bad[1], n[1]), 1e-7, 0.99)[:, :, None]
+        steps = [self._worse_steps(bad, n, guess) for guess in guesses]
+        steps.append(log_simple(bad, n, self.tolerated))
+        log_worse = self._worse + np.cumsum(np.concatenate(steps, axis=1) / phi[:, None], axis=0)
+        self._worse = log_worse[-1]
         for start in range(0, len(phi), WINDOWS_AT_ONCE):
             part = slice(start, start + WINDOWS_AT_ONCE)
-            points = np.minimum(self._points, 0.999 - guess[part])
-            for index, other in enumerate((guess[part], seen[part])):
-                ratios = log_ratios(baseline[:, part], canary[:, part], guess[part], other, points)
-                steps = np.where(other - guess[part] < points, ratios, 0.0)
-                self._bounds[index] += (steps / phi[part, None]).sum(axis=0)
+            self._feed_bounds(bad[:, part], n[:, part], guesses[:, part], seen[:, part], phi[part])
+        return log_sum_exp(log_worse) - math.log(len(self._worse))
+
+    def _worse_steps(self, bad: Ints, n: Ints, guess: Floats) -> Floats:
+        scale = np.maximum(self.tolerated, 0.2 * np.sqrt(guess * 0.02))
+        worse = np.minimum(guess + self.tolerated + scale * BEYOND / 4.0, 0.98)
+        steps = log_ratios(bad, n, guess, worse, np.array(self.tolerated))
+        # an alternative that is no worse than tolerated is its own projection, and tells nothing
+        return np.where(worse - guess > self.tolerated, steps, 0.0)
+
+    def _feed_bounds(self, bad: Ints, n: Ints, guesses: Floats, seen: Floats, phi: Floats) -> None:
+        """Against "excess at least so much": no excess, which a promotion needs, and what was seen of the canary so far."""
+        for memory, guess in enumerate(guesses):
+            points = np.minimum(self._points, 0.999 - guess)
+            for kind, other in enumerate((guess, seen[memory])):
+                steps = np.where(other - guess < points, log_ratios(bad, n, guess, other, points), 0.0)
+                self._bounds[2 * memory + kind] += (steps / phi[:, None]).sum(axis=0)
 
     def _log_bounds(self) -> Floats:
-        return np.asarray(np.logaddexp(*self._bounds) - math.log(2.0), np.float64)
+        return np.asarray(log_sum_exp(self._bounds.T) - math.log(len(self._bounds)), np.float64)
 
     def high(self, alpha: float) -> float | None:
         """Upper end of the confidence sequence at 1 - alpha: from here on every excess is rejected; None: unknown."""
@@ -138,7 +161,7 @@ def log_simple(bad: Ints, n: Ints, tolerated: float) -> Floats:
     that share and falls from 0 on. Tight for rare outcomes.
     """
     (x_b, x_c), (n_b, n_c) = bad.astype(np.float64)[..., None], n.astype(np.float64)[..., None]
-    a = np.array([0.2, 1.0, 4.0])
+    a = SIMPLE
     b = n_c * a / (np.maximum(n_b, 1.0) * (1.0 + tolerated * a))
     usable = (b < 0.9) & (n_b > 0)
     value = x_c * np.log1p(a) + x_b * np.log1p(-np.where(usable, b, 0.0)) - n_c * np.log1p(tolerated * a)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pratique.judge.dispersion import Dispersion
-from pratique.judge.evidence import ERRORS, LATENCY, POINTS, Test
+from pratique.judge.evidence import ERRORS, LATENCY, Test
 from pratique.judge.excess import Excess, log_simple
 from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, variance_of
 from pratique.policy import GuardPolicy, Policy
@@ -46,8 +46,6 @@ class Guard:
         self.curves = np.zeros((0, K))
         self.bad = np.zeros((2, 0), np.int64)
         self.n = np.zeros((2, 0), np.int64)
-        self._service = np.zeros(POINTS)
-        self._actions = np.zeros((0, POINTS))
         self._simple = np.zeros((0, 3))
         self.log_e = 0.0
         self.log_e_actions = np.zeros(0)
@@ -60,6 +58,8 @@ class Guard:
         """Set the tolerated odds ratio; before the first window only."""
         self.tolerance = min(max(ratio, 1.0), 10.0)
         self._test = Test(self.tolerance, self.mixture)
+        self._service = np.zeros(self._test.size)
+        self._actions = np.zeros((len(self.curves), self._test.size))
 
     def grow(self, actions: int) -> None:
         """Make room for actions that have appeared."""

@@ -58,8 +58,9 @@ def test_the_mean_of_an_excess_e_value_is_at_most_one_whatever_the_shares_are(n_
     if other - guess <= delta:
         return
     x_b, x_c = np.meshgrid(np.arange(n_b + 1), np.arange(n_c + 1))
-    arms = [np.stack([x.ravel(), np.full(x.size, n)]) for x, n in ((x_b, n_b), (x_c, n_c))]
-    log_e = log_ratios(*arms, np.full((x_b.size, 1), guess), np.full((x_b.size, 1), other), np.array([delta]))[:, 0]
+    bad = np.stack([x_b.ravel(), x_c.ravel()])
+    n = np.stack([np.full(x_b.size, n_b), np.full(x_b.size, n_c)])
+    log_e = log_ratios(bad, n, np.full((x_b.size, 1), guess), np.full((x_b.size, 1), other), np.array([delta]))[:, 0]
     chance = stats.binom.pmf(x_b, n_b, p_b) * stats.binom.pmf(x_c, n_c, min(p_b + delta, 1.0))
     assert (chance.ravel() * np.exp(log_e)).sum() <= 1 + 1e-6
     simple = np.exp(log_simple(np.stack([x_b, x_c]), np.stack([np.full_like(x_b, n_b), np.full_like(x_c, n_c)]), delta))
