@@ -80,7 +80,7 @@ class ImportSettings(Strict):
 class RuntimeSettings(Strict):
     """Where releases run. `kind = "process"`: local processes from release directories.
 
-    releases: folder with one directory per revision. command: argv, with {port} and {dir} filled in.
+    releases: folder with one directory per revision. command: argv, with {port}, {dir} and {python} filled in.
     env: configuration injected by environment; a value may be "env:NAME" or "file:PATH".
     ready: path that answers 200 when an instance can take traffic. instances: per revision.
     """

@@ -121,7 +121,8 @@ def _latest(store: Store, service: str, baseline: str, canary: str) -> tuple[str
         service = services[0]
     if not (baseline and canary):
         known = [seen.revision for seen in sorted(store.revisions(service), key=lambda seen: seen.first)]
-        others = [revision for revision in known if revision not in (baseline, canary)]
+        # "none" is what a balancer writes of a request that came before it had a pool
+        others = [revision for revision in known if revision not in (baseline, canary, "none")]
         if len(others) + bool(baseline) + bool(canary) < 2:
             raise UsageError(
                 f"baseline and canary are needed: the store holds {', '.join(known) or 'nothing'} of {service}"
