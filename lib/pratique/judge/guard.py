@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pratique.judge.dispersion import Dispersion
-from pratique.judge.evidence import ERRORS, LATENCY, Test
+from pratique.judge.evidence import ERRORS, LATENCY, Test, log_sum_exp
 from pratique.judge.excess import Excess, log_simple
 from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, variance_of
 from pratique.policy import GuardPolicy, Policy
@@ -132,7 +132,7 @@ class Guard:
         if self.excess.tolerated > 0:
             simple = self._simple + np.cumsum(log_simple(bad, n, self.excess.tolerated) / phi[:, None, None], axis=0)
             self._simple = simple[-1]
-            log_e = np.minimum(log_e, simple.max(axis=-1) - math.log(simple.shape[-1]))
+            log_e = np.minimum(log_e, log_sum_exp(simple) - math.log(simple.shape[-1]))
         self.log_e_actions = log_e[-1]
         passed = log_e >= self._limit
         new = passed.any(axis=0) & (self.fired.actions == NEVER)

@@ -178,7 +178,7 @@ def _action_results(judge: Judge, index: int, guard: Guard, names: list[str]) ->
 
 
 def _threshold(judge: Judge, index: int, action: int | None) -> float | None:
-    found = judge.threshold_ms
+    found = judge.thresholds.ms
     if found is None or not judge.settings[index].is_latency:
         return None
     row = found[index]

@@ -1,0 +1,111 @@
+"""From which duration on a request counts as slow: settled once, before the windows that are judged by it.
+
+A latency guard's threshold is a quantile of what the baseline did before the canary, per action. Where there is
+too little of that, the canary's first windows (both arms pooled) stand in for it, as many as it takes, and are
+left out of latency. So the null hypothesis is fixed before its data, which is what the evidence rests on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from pratique.judge.counts import SPAN, Rows, histograms
+from pratique.judge.hypergeometric import Floats, Ints
+from pratique.policy import GuardPolicy
+from pratique.telemetry.buckets import LOWEST, PER_DOUBLING
+
+ENOUGH_TIMED = 200
+"""Timed requests from which a quantile's threshold is taken; two of them are slower than p99."""
+
+
+class Thresholds:
+    """The thresholds of all guards, per action."""
+
+    def __init__(self, guards: Sequence[GuardPolicy]) -> None:
+        """guards: code guards among them keep their place, and count nothing as slow."""
+        self._guards = guards
+        self._source: list[Rows] = []
+        self._timed = 0
+        self._table: Ints | None = None
+
+    def learn(self, rows: Rows) -> None:
+        """Take in what thresholds may come from."""
+        self._source.append(rows)
+        self._timed += int(rows.count.sum())
+
+    @property
+    def enough(self) -> bool:
+        """Whether there is enough to settle them."""
+        return self._timed >= ENOUGH_TIMED
+
+    @property
+    def settled(self) -> bool:
+        """Whether they stand."""
+        return self._table is not None
+
+    def warm(self, rows: Rows, earliest_ms: int) -> int | None:
+        """Learn from windows until there is enough; returns the first window beyond that, from `earliest_ms` on."""
+        windows, index = np.unique(rows.time_ms, return_inverse=True)
+        timed = np.bincount(np.repeat(index, rows.lengths), weights=rows.count, minlength=len(windows))
+        before = self._timed + np.cumsum(timed) - timed
+        ready = (windows >= earliest_ms) & (before >= ENOUGH_TIMED)
+        first = int(windows[ready.argmax()]) if ready.any() else None
+        self.learn(rows if first is None else rows.where(rows.time_ms < first))
+        return first
+
+    def settle(self, actions: int) -> list[float]:
+        """Fix them; returns the tolerated odds ratio of each guard."""
+        found = histograms(Rows.join(self._source), actions)
+        self._source = []
+        self._table = np.stack([_thresholds(found, guard) for guard in self._guards])
+        return [_tolerance(found, row, guard) for guard, row in zip(self._guards, self._table, strict=True)]
+
+    def buckets(self, actions: int) -> Ints | None:
+        """The first bucket (from 0) that is slow, shape (guards, actions + 1); None before they are settled.
+
+        The last column is the service's own, which actions take that appeared later or had little traffic.
+        """
+        if self._table is None:
+            return None
+        missing = actions + 1 - self._table.shape[1]
+        if missing > 0:
+            last = self._table[:, -1:]
+            self._table = np.concatenate([self._table[:, :-1], np.repeat(last, missing + 1, axis=1)], axis=1)
+        return self._table
+
+    @property
+    def ms(self) -> Floats | None:
+        """The same as durations; None before they are settled."""
+        return None if self._table is None else np.exp2((self._table + LOWEST) / PER_DOUBLING)
+
+
+def _thresholds(found: Ints, guard: GuardPolicy) -> Ints:
+    if not guard.is_latency:
+        return np.full(len(found) + 1, SPAN)
+    service = _quantile(found.sum(axis=0)[None, :], guard.quantile)[0]
+    own = np.where(found.sum(axis=1) >= ENOUGH_TIMED, _quantile(found, guard.quantile), service)
+    return np.append(own, service)
+
+
+def _quantile(found: Ints, quantile: float) -> Ints:
+    """The first bucket beyond the one that holds the quantile."""
+    below = np.cumsum(found, axis=1)
+    return np.asarray((below < quantile * below[:, -1:]).sum(axis=1) + 1, np.int64)
+
+
+def _tolerance(found: Ints, threshold: Ints, guard: GuardPolicy) -> float:
+    """The odds ratio of "slower than the threshold" of a baseline that is slower by what is tolerated."""
+    if not guard.is_latency:
+        return guard.tolerated_ratio or 1.0
+    steps = round(PER_DOUBLING * math.log2(guard.tolerated_slower))
+    total = int(found.sum())
+    tails = (_tail(found, threshold[:-1]), _tail(found, threshold[:-1] - steps))
+    odds, shifted = ((tail + 0.5) / (total - tail + 0.5) for tail in tails)
+    return max(shifted / odds, guard.tolerated_ratio or 1.0)
+
+
+def _tail(found: Ints, threshold: Ints) -> int:
+    return int((found * (np.arange(found.shape[1])[None, :] >= threshold[:, None])).sum())
