@@ -162,7 +162,7 @@ def count(
             bad[index], n[index] = _sum(stratum[chosen], rows.n[chosen], size), requests
         elif thresholds is not None and flat is not None and timed is not None:
             slow = rows.bucket >= np.repeat(thresholds[index].astype(np.int16)[rows.action], rows.lengths)
-            bad[index], n[index] = _sum(flat, rows.count * slow, size), timed
+            bad[index], n[index] = _sum(flat[slow], rows.count[slow], size), timed
     return Counts(time_ms, bad.reshape(-1, *shape), n.reshape(-1, *shape), requests.reshape(shape))
 
 

@@ -25,7 +25,8 @@ SIMPLE: Floats = np.array([0.2, 1.0, 4.0])
 MEMORIES: Floats = np.array([1.0, 0.9])
 """What is left of a window's counts after the next: a long memory of shares, and a short one."""
 TINY = 1e-12
-NEWTON_STEPS = 12
+NEWTON_STEPS = 7
+"""Relative error below 1e-10 over shares from 1e-7 to 0.95; it enters the mean of an e-value squared."""
 WINDOWS_AT_ONCE = 64
 """Windows worked on together, so that the intermediate values stay in the processor's cache."""
 
@@ -55,18 +56,18 @@ def projection(n_b: Floats, n_c: Floats, guess: Floats, other: Floats, excess: F
     ends = guess + np.zeros_like(other), other - excess
     low = np.clip(np.minimum(*ends), TINY, 1.0 - excess - TINY)
     high = np.clip(np.maximum(*ends), TINY, 1.0 - excess - TINY)
-    q = 0.5 * (low + high)
+    # the root if both arms kept the spread they have at the ends
+    weight_b, weight_c = n_b * other * (1.0 - other), n_c * guess * (1.0 - guess)
+    q = np.clip((weight_b * guess + weight_c * (other - excess)) / np.maximum(weight_b + weight_c, TINY), low, high)
     for _ in range(NEWTON_STEPS):
         c = q + excess
-        spread_q, spread_c = q * (1.0 - q), c * (1.0 - c)
+        spread, gap = c * (1.0 - c), c - other
         # times q (1 - q): the same root, without the pole at 0
-        part = spread_q / spread_c
-        value = n_b * (q - guess) + n_c * (c - other) * part
-        bend = n_b + n_c * (part + (c - other) * (1.0 - 2.0 * q - part * (1.0 - 2.0 * c)) / spread_c)
-        below = value < 0
-        low, high = np.where(below, q, low), np.where(below, high, q)
+        part = q * (1.0 - q) / spread
+        value = n_b * (q - guess) + n_c * gap * part
+        bend = n_b + n_c * (part + gap * (1.0 - 2.0 * q - part * (1.0 - 2.0 * c)) / spread)
         step = q - value / np.where(bend > 0, bend, np.inf)
-        q = np.where((step >= low) & (step <= high), step, 0.5 * (low + high))
+        q = np.where((step > low) & (step < high), step, 0.5 * (q + np.where(value < 0, high, low)))
     return np.asarray(q, np.float64)
 
 
