@@ -11,7 +11,7 @@ import numpy as np
 
 from pratique.judge.evidence import log_sum_exp
 from pratique.judge.hypergeometric import Floats, Ints
-from pratique.judge.model import Finding
+from pratique.judge.model import SERVICE, Finding, GuardResult
 from pratique.policy import Reaction
 
 if TYPE_CHECKING:
@@ -23,9 +23,11 @@ FURTHER: Floats = np.array([1.2, 1.5, 2.0, 4.0])
 """Alternatives to "the share is within its tolerance", as factors of the odds."""
 
 
-def find(judge: Judge, weights: WeightChanges, notes: Sequence[str]) -> tuple[Finding, ...]:
+def find(
+    judge: Judge, guards: Sequence[GuardResult], weights: WeightChanges, notes: Sequence[str]
+) -> tuple[Finding, ...]:
     """Everything that a person must know beside the guards."""
-    found = [*_no_data(judge), *_share(judge, weights), *_gaps(judge, weights), *_little(judge)]
+    found = [*_no_data(judge, guards), *_share(judge, weights), *_gaps(judge, weights), *_little(judge)]
     found += [Finding("collector", "note", note) for note in notes]
     return tuple(found)
 
@@ -34,18 +36,22 @@ def _finding(kind: str, reaction: Reaction, message: str) -> list[Finding]:
     return [] if reaction == "ignore" else [Finding(kind, reaction, message)]
 
 
-def _no_data(judge: Judge) -> list[Finding]:
+def _no_data(judge: Judge, guards: Sequence[GuardResult]) -> list[Finding]:
     total = np.sum([requests.sum(axis=1) for requests in judge.requests], axis=0) if judge.requests else np.zeros(2)
     missing = [name for name, count in zip((judge.baseline, judge.canary), total, strict=True) if count == 0]
-    found = []
-    for name in missing:
-        found += _finding("no data", judge.policy.on_no_data, f"no request of {name} in the time judged")
+    messages = [f"no request of {name} in the time judged" for name in missing]
     if not missing:
-        for guard in judge.guards:
-            if not guard.n.sum(axis=1).all():
-                message = f"{guard.name} could not be evaluated: no request with a duration in both revisions after the warm-up"
-                found += _finding("no data", judge.policy.on_no_data, message)
-    return found
+        untold = [guard for guard in guards if guard.action == SERVICE and guard.state == "not evaluated"]
+        messages = [f"{guard.guard} could not be evaluated: {_why_untold(judge, guard)}" for guard in untold]
+    return [finding for message in messages for finding in _finding("no data", judge.policy.on_no_data, message)]
+
+
+def _why_untold(judge: Judge, guard: GuardResult) -> str:
+    if not all(guard.requests.values()):
+        return "no request with a duration in both revisions after the warm-up"
+    share = guard.bad[judge.baseline] / guard.requests[judge.baseline]
+    what = "slow" if guard.threshold_ms is not None else guard.guard
+    return f"{share:.0%} of the baseline's requests are {what}, which leaves no room to be worse"
 
 
 def _share(judge: Judge, weights: WeightChanges) -> list[Finding]:

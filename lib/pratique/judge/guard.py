@@ -16,6 +16,8 @@ from pratique.policy import GuardPolicy, Policy
 NEVER = -1
 STRATA_AT_ONCE = 4096
 """Windows × actions worked on together, so that the intermediate values stay in the processor's cache."""
+FULL = 0.9
+"""Share of the baseline's requests with the outcome, beyond which there is little room to be worse."""
 _CAP = 700.0
 """Logs are cut here when evidence is taken out of them: e^700 is as good as certain, and still a number."""
 
@@ -138,6 +140,11 @@ class Guard:
         new = passed.any(axis=0) & (self.fired.actions == NEVER)
         self.fired.actions[new] = window[passed[:, new].argmax(axis=0)]
         return log_e
+
+
+def telling(bad: Ints, n: Ints) -> bool:
+    """Whether a difference could show: both arms were seen, and the baseline is not full of the outcome already."""
+    return bool(n.all() and bad[0] <= FULL * n[0])
 
 
 def evidence(log_e: Floats) -> Floats:

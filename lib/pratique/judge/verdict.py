@@ -14,8 +14,8 @@ from pratique import __version__
 from pratique.errors import MissingError
 from pratique.judge.evidence import confidence, e_bh, estimate
 from pratique.judge.findings import find
-from pratique.judge.guard import NEVER, Guard, evidence
-from pratique.judge.model import SERVICE, Decision, Finding, GuardResult, Lack, Trace, Verdict
+from pratique.judge.guard import NEVER, Guard, evidence, telling
+from pratique.judge.model import SERVICE, Decision, Finding, GuardResult, GuardState, Lack, Trace, Verdict
 from pratique.judge.planning import lack_of
 from pratique.judge.text import guard_line, label, numbers
 
@@ -34,7 +34,7 @@ def verdict_of(judge: Judge, now: datetime, weights: WeightChanges, notes: Seque
             f"no request of {judge.canary!r} of {judge.service!r} to judge: send it traffic, or look at another time range"
         )
     guards = _results(judge)
-    findings = find(judge, weights, notes)
+    findings = find(judge, guards, weights, notes)
     combined = judge.combined()
     start, end = judge.end_of(judge.start_ms - judge.window_ms), judge.end_of(judge.last_ms or judge.start_ms)
     requests = np.concatenate(judge.requests, axis=1).sum(axis=1)
@@ -82,8 +82,8 @@ def _decide(judge: Judge, draft: Verdict, now: datetime) -> tuple[Decision, str,
     open_guards = [
         guard for guard in judge.guards if guard.name in {g.guard for g in waiting if g.state != "not evaluated"}
     ]
-    lack = lack_of(judge, open_guards)
-    reason = _why_open(waiting, held, named, few, draft, lack)
+    lack = lack_of(judge, open_guards) if open_guards or few else None
+    reason = _why_open(waiting, held, named, draft, lack)
     if now - draft.start >= timedelta(minutes=judge.policy.deadline_min):
         decision: Decision = "rollback" if judge.policy.at_deadline == "rollback" else "inconclusive"
         return decision, f"the deadline of {judge.policy.deadline_min:g} min has passed: {reason}", lack
@@ -101,19 +101,18 @@ def _why_open(
     waiting: list[GuardResult],
     held: list[Finding],
     named: list[GuardResult],
-    few: bool,
     draft: Verdict,
-    lack: Lack,
+    lack: Lack | None,
 ) -> str:
+    lacking = f"; lacking {lack.message}" if lack else ""
     if held:
-        return f"{held[0].kind}: {held[0].message}"
+        return f"{held[0].kind}: {held[0].message}{lacking}"
     if named:
         return f"{label(named[0])} looks worse, and the evidence of the whole does not suffice yet"
     if waiting:
         names = ", ".join(guard.guard for guard in waiting)
-        return f"not yet shown to be within tolerance: {names}; lacking {lack.message}"
-    assert few  # noqa: S101 - nothing else is left
-    return f"only {draft.requests[draft.canary]:,} canary requests; lacking {lack.message}"
+        return f"not yet shown to be within tolerance: {names}{lacking}"
+    return f"only {draft.requests[draft.canary]:,} canary requests{lacking}"
 
 
 def _results(judge: Judge) -> tuple[GuardResult, ...]:
@@ -132,7 +131,8 @@ def _service_result(judge: Judge, index: int, guard: Guard) -> GuardResult:
     excess_high = guard.excess.high(policy.alpha_promote)
     met = high < guard.tolerance
     if guard.excess.tolerated > 0 and excess_high is not None:
-        met = met or excess_high <= guard.excess.tolerated
+        # where nearly every baseline request has the outcome, no excess can show, and none is no comfort
+        met = met or (excess_high <= guard.excess.tolerated and telling(guard.bad.sum(axis=1), guard.n.sum(axis=1)))
     return _result(
         judge,
         guard,
@@ -201,9 +201,10 @@ def _result(
     threshold_ms: float | None,
     named: bool,
 ) -> GuardResult:
-    evaluated = bool(n.all())
     e_value = float(evidence(np.array(log_e)))
-    state = "worse" if e_value >= 1.0 / judge.policy.alpha else "met" if met else "open"
+    worse = e_value >= 1.0 / judge.policy.alpha
+    evaluated = worse or met or telling(bad, n)
+    state: GuardState = "worse" if worse else "met" if met else "open" if evaluated else "not evaluated"
     low, high = ends
     result = GuardResult(
         guard=guard.name,
@@ -219,7 +220,7 @@ def _result(
         tolerated_excess=guard.excess.tolerated,
         e_value=e_value,
         first_fired=judge.fired_at(fired) if fired != NEVER else None,
-        state=state if evaluated else "not evaluated",  # type: ignore[arg-type]
+        state=state,
         reason="",
         threshold_ms=threshold_ms,
         named=named,
