@@ -1,5 +1,4 @@
 PYTHON ?= python3
-RUNTIME ?= process
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -34,7 +33,7 @@ test: check ## Check, then run every test
 
 lab: $(VENV)/.runtime ## Open JupyterLab on the notebooks, ready to run
 	$(BIN)/python examples/shop/sample.py
-	PRATIQUE_CONFIG=$(CURDIR)/examples/shop/pratique.toml $(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/canary_report.ipynb
+	PRATIQUE_CONFIG=$(CURDIR)/examples/shop/pratique.toml $(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks/canary_report.ipynb
 
 bench: $(VENV)/.dev ## Run the benchmarks, each beside a named peer (about 20 minutes)
 	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
