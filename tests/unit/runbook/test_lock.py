@@ -1,15 +1,18 @@
-import multiprocessing
 import os
+import subprocess
+import sys
 
 import pytest
 
 from pratique.errors import BusyError
 from pratique.runbook.lock import Lock
 
-
-def _take_and_die(path):
-    Lock(path, "shop").take(who="bob", run="dead", reason="hotfix")
-    os._exit(9)
+TAKE_AND_DIE = """
+import os, sys, pathlib
+from pratique.runbook.lock import Lock
+Lock(pathlib.Path(sys.argv[1]), "shop").take(who="bob", run="dead", reason="hotfix")
+os._exit(1)
+"""
 
 
 def test_the_second_is_told_who_holds_it_and_why(tmp_path):
@@ -43,9 +46,7 @@ def test_released_it_is_free_and_forgotten(tmp_path):
 
 
 def test_the_lock_of_a_dead_process_is_taken_over_and_said_so(tmp_path):
-    process = multiprocessing.get_context("spawn").Process(target=_take_and_die, args=(tmp_path,))
-    process.start()
-    process.join()
+    subprocess.run([sys.executable, "-c", TAKE_AND_DIE, tmp_path], check=False)
     lock = Lock(tmp_path, "shop")
     assert lock.holder() is None
     assert lock.abandoned().run == "dead"
