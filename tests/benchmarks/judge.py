@@ -133,6 +133,9 @@ def table(runs: int) -> None:
     """JUDGE.md's table: alarmed, and the median window."""
     rng = np.random.default_rng(SEED)
     few = max(runs // 10, 40)
+    print(
+        "tolerance 1, φ known to be 1, alpha 5 %, 60 windows, thresholds from a day of history; alarmed, median window"
+    )
     print(f"{'stream':<46}{'peeked z-test':>15}{'Mann-Whitney':>15}{'this judge':>15}   JUDGE.md")
     rows: list[tuple[str, int, float, str]] = [
         ("nothing wrong, 5xx 0.5 %", 600, 0.005, "0.8-1.2 %"),
@@ -193,13 +196,24 @@ BUCKETS = np.arange(bucket_of(10.0), bucket_of(1500.0) + 1, 3)  # every third: t
 EDGES = np.log([lower_ms(int(bucket)) for bucket in BUCKETS[1:]])
 
 
-def arm_rows(rng: np.random.Generator, revision: str, host: str, start: int, rate: np.ndarray) -> pa.Table:
-    """One host's rollups under its own noise: codes 200 and 503, latency with its histogram."""
+def arm_rows(
+    rng: np.random.Generator,
+    revision: str,
+    host: str,
+    start: int,
+    rate: np.ndarray,
+    *,
+    failing: float = 0.005,
+    median_ms: float = MEDIAN_MS,
+    spread: float = SPREAD,
+    noisy: bool = True,
+) -> pa.Table:
+    """One host's rollups, by default under its own noise: codes 200 and 503, latency with its histogram."""
     windows = len(rate)
+    errors_move, latency_moves = (noise(rng, windows, sd) if noisy else np.ones(windows) for sd in (0.3, 0.03))
     n = rng.poisson(rate)
-    bad = rng.binomial(n, np.minimum(0.005 * noise(rng, windows, 0.3), 1.0))
-    median = MEDIAN_MS * noise(rng, windows, 0.03)
-    below = stats.norm.cdf((EDGES[None, :] - np.log(median)[:, None]) / SPREAD)
+    bad = rng.binomial(n, np.minimum(failing * errors_move, 1.0))
+    below = stats.norm.cdf((EDGES[None, :] - np.log(median_ms * latency_moves)[:, None]) / spread)
     cells = np.diff(np.concatenate([np.zeros((windows, 1)), below, np.ones((windows, 1))], axis=1), axis=1)
     good = rng.multinomial(n - bad, np.maximum(cells, 0) / cells.sum(axis=1, keepdims=True))
     time_ms = int(START.timestamp() * 1000) + (start + np.arange(windows)) * 60_000
@@ -227,6 +241,48 @@ def _rows(revision: str, host: str, time_ms: np.ndarray, code: int, counts: np.n
         "count": pa.ListArray.from_arrays(offsets, counts[filled].astype(np.int64)),
     }
     return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+
+
+def one_release(seed: np.random.SeedSequence, per_minute: int, behaviour: dict[str, float]) -> tuple[float, float]:
+    """First window (from 1) of a rollback and of a promotion under the default policy, whichever comes; inf: neither."""
+    rng = np.random.default_rng(seed)
+    judge = Judge(Policy(deadline_min=10**6), "shop", "r1", "r2", 60, start=START)
+    arms = [("r1", host, (1 - SHARE) / 2, {}) for host in "ab"] + [("r2", host, SHARE / 2, behaviour) for host in "cd"]
+    past = [arm_rows(rng, "r1", host, -240, np.full(240, per_minute / 2), noisy=False) for host in "ab"]
+    judge.update(Rollups(pa.concat_tables(past)))
+    for window in range(WINDOWS):
+        rate = np.array([float(per_minute)])
+        rows = [arm_rows(rng, r, h, window, part * rate, noisy=False, **how) for r, h, part, how in arms]
+        judge.update(Rollups(pa.concat_tables(rows)))
+        verdict = judge.verdict(START).verdict
+        if verdict in ("rollback", "promote"):
+            return (window + 1.0, math.inf) if verdict == "rollback" else (math.inf, window + 1.0)
+    return math.inf, math.inf
+
+
+def default_policy(runs: int) -> None:
+    """The same streams under the policy of a service that sets nothing: whole verdicts, not single guards."""
+    tail = [SPREAD + math.log(factor) / stats.norm.ppf(0.95) for factor in (1.1, 1.25)]
+    streams: list[tuple[str, int, dict[str, float]]] = [
+        ("nothing wrong", 600, {}),
+        ("nothing wrong", 6000, {}),
+        ("5xx 0.5 -> 1.5 %", 600, {"failing": 0.015}),
+        ("5xx 0.5 -> 1.5 %", 6000, {"failing": 0.015}),
+        ("latency x 1.10, about what is tolerated", 6000, {"median_ms": 1.1 * MEDIAN_MS}),
+        ("latency x 1.25", 600, {"median_ms": 1.25 * MEDIAN_MS}),
+        ("median the same, p95 +10 %, tolerated in part", 6000, {"spread": tail[0]}),
+        ("median the same, p95 +25 %", 6000, {"spread": tail[1]}),
+    ]
+    print(
+        "default policy: alpha 1 %, promotion at 5 %, tolerances (5xx 1.5 and 0.1 %, p50 and p95 9 %, p99 19 %), measured φ"
+    )
+    print(f"{'stream':<46}{'requests/min':>14}{'rolled back':>15}{'promoted':>15}")
+    with ProcessPoolExecutor() as pool:
+        for index, (name, per_minute, behaviour) in enumerate(streams):
+            seeds = np.random.SeedSequence(SEED + 10 + index).spawn(runs)
+            found = list(pool.map(one_release, seeds, repeat(per_minute), repeat(behaviour), chunksize=5))
+            rolled, promoted = np.array(found).T
+            print(f"{name:<46}{per_minute:>14,}{told(rolled):>15}{told(promoted):>15}", flush=True)
 
 
 def one_canary(seed: np.random.SeedSequence, windows: int) -> tuple[bool, float]:
@@ -268,7 +324,9 @@ def main() -> None:
     print(f"seed {SEED}, {runs} runs a row\n")
     table(runs)
     print()
-    oracle(runs)
+    oracle(4 * runs)
+    print()
+    default_policy(max(runs // 10, 20))
     print()
     false_alarms(canaries)
 

@@ -47,7 +47,7 @@ class Mixture:
 
 
 POINTS = 16
-ERRORS = Mixture(center=1.0, spread=0.5, idle=0.5)
+ERRORS = Mixture(center=1.0, spread=0.4, idle=0.5)
 """Errors tend to multiply: odds ratios of 1.5 to 5 get most of the weight."""
 LATENCY = Mixture(center=0.3, spread=0.35)
 """A slower distribution moves shares beyond a quantile by less: 1.05 to 2."""
