@@ -173,6 +173,24 @@ class BalancerContract:
         place.balancer.apply(without)
         assert place.balancer.pool("shop") == without
 
+    def test_a_revision_with_a_share_and_only_dead_servers_is_refused_and_the_old_pool_stays(self, place, servers):
+        with Upstream("r3") as dying:
+            addresses = {"r1": (servers["r1"].address,), "r3": (dying.address,)}
+            old = Pool("shop", addresses, {"r1": 1.0, "r3": 0.0})
+            place.balancer.apply(old)
+        with pytest.raises(UnavailableError, match=f"r3.*{dying.address}"):
+            place.balancer.apply(Pool("shop", addresses, {"r1": 0.5, "r3": 0.5}))
+        assert place.again().pool("shop") == old
+        assert names(place.url, 10) == {"r1": 10}
+
+    @pytest.mark.parametrize("weights", [{"r1": 0.5, "r2": 0.4}, {"r1": 0.5, "r3": 0.5}, {"r1": 0.5, "r9": 0.5}, {}])
+    def test_a_pool_that_cannot_be_is_refused_and_the_old_one_stays(self, place, servers, weights):
+        old = pool_of(servers, "r1", "r2", r1=1.0)
+        place.balancer.apply(old)
+        with pytest.raises(UsageError):
+            place.balancer.apply(Pool("shop", old.servers | {"r3": ()}, weights))
+        assert place.again().pool("shop") == old
+
     @pytest.mark.parametrize(
         ("shares", "error"),
         [({"r1": 0.5, "r2": 0.4}, UsageError), ({"r1": 2.0, "r2": -1.0}, UsageError), ({"r9": 1.0}, MissingError)],
@@ -213,6 +231,14 @@ class BalancerContract:
         time.sleep(0.5)
         with pytest.raises(MissingError, match="lapsed"):
             place.balancer.renew("shop")
+
+    def test_shares_that_are_set_for_good_end_the_lease(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", 5.0))
+        place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0})
+        with pytest.raises(MissingError):
+            place.balancer.renew("shop")
+        assert place.again().weights("shop").shares == {"r1": 0.0, "r2": 1.0}
 
     def test_with_the_holder_of_the_lease_killed_traffic_is_back_within_10_s(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))

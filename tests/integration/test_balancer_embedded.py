@@ -3,6 +3,7 @@
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -34,6 +35,20 @@ def test_a_lease_that_is_still_good_goes_on_over_a_restart(place, servers):
     place.restart()
     assert 0 < place.balancer.weights("shop").lease_left_s < 8.0
     assert get(place.url)[1] == b"r2"
+
+
+def test_with_the_holder_of_a_lease_killed_it_lapses_at_its_time(place, servers):
+    place.serve(servers["r1"], servers["r2"])
+    holder = subprocess.Popen([sys.executable, "-c", place.holder], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"renewing\n"
+    eventually(lambda: get(place.url)[1] == b"r2")
+    holder.kill()
+    killed = time.time()
+    holder.communicate()
+    eventually(lambda: place.balancer.weights("shop").lapsed, 10)
+    # the balancer's own word, so that a slow test does not count
+    assert place.balancer.weights("shop").lapsed.timestamp() - killed < 2.0 + 0.5
+    assert [get(place.url)[1] for _ in range(20)] == [b"r1"] * 20
 
 
 def test_a_lapse_stands_in_the_log(place, servers):

@@ -107,6 +107,30 @@ def test_a_lease_goes_on_in_a_pool_that_is_the_same_for_it():
     assert state.with_pool(Pool("shop", {"r1": ("a:1",)}, {"r1": 1.0})).lease is None
 
 
+@st.composite
+def parts(draw):
+    """Shares of any three revisions, as counted parts of a whole."""
+    counts = draw(st.lists(st.integers(0, 1_000_000), min_size=3, max_size=3).filter(any))
+    return dict(zip(("r1", "r2", "r3"), (count / sum(counts) for count in counts), strict=True))
+
+
+@given(parts(), parts(), st.floats(0.0, 20.0))
+def test_shares_sum_to_one_whatever_lapses_and_is_set_again(first, second, passed):
+    state = State(Pool("shop", SERVERS | {"r3": ("c:1",)}, {"r1": 1.0})).with_shares(first, LEASE, 0.0).at(passed)
+    check_shares(state.pool.weights)
+    assert state.pool.weights["r2"] == (first["r2"] if passed < LEASE.ttl_s else 0.0)
+    assert state.pool.weights["r3"] == first["r3"]
+    again = state.with_shares(second, LEASE, passed).at(passed + LEASE.ttl_s)
+    check_shares(again.pool.weights)
+    assert again.pool.weights["r1"] == pytest.approx(second["r1"] + second["r2"])
+
+
+@given(parts(), st.sampled_from(["r1", "r2", "r3"]), st.floats(1e-6, 1.0))
+def test_shares_that_miss_one_by_more_than_floats_do_are_refused(shares, revision, more):
+    with pytest.raises(UsageError):
+        check_shares(shares | {revision: shares[revision] + more})
+
+
 @pytest.mark.parametrize(
     ("shares", "problem"),
     [
