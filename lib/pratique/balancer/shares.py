@@ -34,7 +34,8 @@ class State:
         shares = dict(self.pool.weights)
         given = shares.get(self.lease.canary, 0.0)
         shares[self.lease.canary] = 0.0
-        shares[self.lease.baseline] = shares.get(self.lease.baseline, 0.0) + given
+        # shares may miss 1 by what floats do, one of them may not
+        shares[self.lease.baseline] = min(1.0, shares.get(self.lease.baseline, 0.0) + given)
         return State(replace(self.pool, weights=shares), lapsed=self.expires, lapses=self.lapses + 1)
 
     def with_pool(self, pool: Pool) -> State:

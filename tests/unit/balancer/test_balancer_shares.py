@@ -149,6 +149,12 @@ def test_shares_may_miss_one_by_what_floats_do():
     check_shares(dict.fromkeys("abcdefghij", 0.1))
 
 
+def test_what_a_lapse_leaves_of_such_shares_can_be_set_again():
+    """Else a rollback, which applies the pool that it finds, would be refused."""
+    state = State(pool()).with_shares({"r1": 0.9, "r2": 0.1 + 5e-10}, LEASE, 0.0).at(6.0)
+    assert state.with_pool(state.pool).pool.weights == {"r1": 1.0, "r2": 0.0}
+
+
 def test_a_share_without_a_server_is_refused():
     with pytest.raises(UsageError, match=r"'r2' of shop is to get 10\.0% and has no server"):
         check_pool(Pool("shop", {"r1": ("a:1",), "r2": ()}, {"r1": 0.9, "r2": 0.1}))
