@@ -199,6 +199,29 @@ def test_a_secret_is_in_the_instance_and_nowhere_else(make_place, monkeypatch, t
         assert word not in " ".join(" ".join(p.cmdline()) for p in processes_below(tmp_path))
 
 
+def test_a_secret_at_the_cut_of_a_long_log_is_not_shown_in_half(make_place, monkeypatch):
+    monkeypatch.setenv("VAULT", "hunter2-of-the-shop")
+    place = make_place(env={"MODE": "env:VAULT"})
+    # whatever is read of the end of such a log, it begins within a secret
+    talkative = SERVER.replace('print("listening"', 'print(MODE * 5000 + "\\n" + "listening"')
+    (instance,) = place.runtime.start(place.release("r1", talkative), run="run-1", role="canary")
+    place.runtime.ready(instance, deadline_s=20)
+    logs = "\n".join(place.runtime.logs(instance))
+    assert "listening" in logs
+    assert "shop" not in logs
+
+
+def test_a_secret_is_written_down_nowhere_below_the_state_folder(make_place, monkeypatch, tmp_path):
+    monkeypatch.setenv("VAULT", "hunter2-of-the-shop")
+    place = make_place(env={"MODE": "env:VAULT"})
+    instance = place.start(SERVER)
+    assert get(instance)[1].startswith("hunter2-of-the-shop")
+    place.runtime.stop(instance, drain_s=5)
+    kept = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert kept
+    assert [path for path in kept if b"hunter2" in path.read_bytes()] == []
+
+
 def test_a_secret_that_is_not_there_is_named_and_nothing_is_started(make_place):
     place = make_place(env={"KEY": "env:NOT_SET_ANYWHERE"})
     with pytest.raises(MissingError, match=r"'env:NOT_SET_ANYWHERE'.*set it"):

@@ -30,6 +30,7 @@ START_S = 10.0
 POLL_S = 0.05
 KILLED_S = 5.0
 LAST_WORDS = 600
+TAIL_BYTES = 1 << 16
 
 # below the range that the kernel takes the ports of outgoing connections from, of which a balancer has many
 PORTS = range(18000, 32000)
@@ -111,8 +112,7 @@ class ProcessRuntime:
 
     def logs(self, instance: Instance, *, lines: int = 50) -> Sequence[str]:
         """The instance's last log lines, secrets masked; none when its log is gone."""
-        log = self._log(instance)
-        text = b"".join(_tail(path) for path in (log.with_name(log.name + ".1"), log)).decode("utf-8", "replace")
+        text = _tail(self._log(instance)).decode("utf-8", "replace")
         return mask(text, self._settings.env, self._base).splitlines()[-lines:]
 
     def _start_one(self, release: Release, run: str, role: Role) -> Instance:
@@ -195,10 +195,16 @@ def _start_ticks(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
 
 
-def _tail(path: Path, size: int = 1 << 16) -> bytes:
+def _tail(log: Path) -> bytes:
+    """The end of a log and of its older half, from the beginning of a line: half a secret would not be masked."""
+    end = b"".join(_end(path) for path in (log.with_name(log.name + ".1"), log))[-TAIL_BYTES:]
+    return end if len(end) < TAIL_BYTES else end.partition(b"\n")[2]
+
+
+def _end(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
             return file.read()
     except FileNotFoundError:
         return b""
