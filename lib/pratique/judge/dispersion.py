@@ -1,24 +1,24 @@
 """Overdispersion φ: how much more than chance the canary's part of the marks moves from block to block.
 
-Requests cluster by user, host and moment, so that counts vary more than independent requests would. φ is
-Pearson's statistic over blocks of windows, with the mean effect taken out, so that a real difference between
-the arms does not count as noise. It is predictable: a window is divided by what the blocks before it gave.
-Dividing a log e-process by φ >= 1 keeps it one (Jensen). Source: judge-methods.md, 5a.
+Requests cluster by user, host and moment, so that counts vary more than independent requests would. φ compares
+blocks of windows with the block before, so that a difference between the arms does not count as noise, whether it
+was there from the start, grows, or sets in later (von Neumann's mean square successive difference). It is
+predictable: a window is divided by what the blocks before it gave. Dividing a log e-process by φ >= 1 keeps it one
+(Jensen). Source: judge-methods.md, 5a.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from pratique.judge.blocks import spans
 from pratique.judge.hypergeometric import Floats, Ints
 
-CAP = 16.0
-"""What a block counts for at most, as a multiple of what is typical; one beyond 4 standard deviations is garbage."""
-MANY = 20
+PRIOR_STEPS = 4.0
+"""How many steps from block to block the value assumed without data counts for."""
+CAP = 9.0
+"""How many times the typical step one may count: a block of garbage is no measure of the others."""
 MEDIAN_OF_CHI_SQUARE = 0.4549
-PRIOR_BLOCKS = 4.0
-"""How many blocks the value assumed without data counts for."""
 
 
 class Dispersion:
@@ -28,32 +28,18 @@ class Dispersion:
         """prior: φ without data; block: windows in a block."""
         self._prior = prior
         self._block = block
-        self._history = (0.0, 0.0)
         self._current = -1
         self._part = np.zeros((2, 0))
-        # sums over finished blocks, per unit: d², d v, v², d, v
-        self._sums = np.zeros((5, 0))
-        self._finished: list[tuple[float, float]] = []
-        self._blocks = 0
+        self._last = np.zeros((2, 0))
+        self._steps: list[tuple[float, float]] = []
+        self._history = (0.0, 0.0)
+        self.phi = max(1.0, prior)
 
     def learn(self, excess: Floats, variance: Floats) -> None:
         """Take the baseline's own history in: `excess` and `variance` per block and unit, shape (blocks, units)."""
-        if len(excess) < 2:
-            return
-        noise, total = _robust(excess, variance) if excess.shape[1] == 1 else _noise(_sums(excess, variance))
-        if total > 0:
-            self._history = (float(len(excess)), len(excess) * noise / total)
-
-    @property
-    def phi(self) -> float:
-        """φ from everything complete so far; at least 1."""
-        weight, spread = self._history
-        if self._blocks > 1:
-            single = self._sums.shape[1] == 1
-            noise, total = _robust(*np.array(self._finished).T[..., None]) if single else _noise(self._sums)
-            if total > 0:
-                weight, spread = weight + self._blocks - 1, spread + self._blocks * noise / total
-        return max(1.0, (PRIOR_BLOCKS * self._prior + spread) / (PRIOR_BLOCKS + weight))
+        blocks = np.stack([excess, variance])
+        self._history = _spread([_step(blocks[:, i], blocks[:, i + 1]) for i in range(blocks.shape[1] - 1)])
+        self.phi = self._measured()
 
     def feed(self, window: Ints, excess: Floats, variance: Floats) -> Floats:
         """φ for each window, from the blocks before its own; then take the windows in.
@@ -62,56 +48,49 @@ class Dispersion:
         variance without a difference; both of shape (windows, units).
         """
         self._grow(excess.shape[1])
-        block = window // self._block
         found = np.empty(len(window))
-        starts = np.flatnonzero(np.diff(block, prepend=-1))
-        for start, end in zip(starts, [*starts[1:], len(window)], strict=True):
-            if block[start] != self._current:
+        for block, part in spans(window // self._block):
+            if block != self._current:
                 self._finish()
-                self._current = int(block[start])
-            found[start:end] = self.phi
-            self._part += np.stack([excess[start:end].sum(axis=0), variance[start:end].sum(axis=0)])
+                self._current = block
+            found[part] = self.phi
+            self._part += np.stack([excess[part].sum(axis=0), variance[part].sum(axis=0)])
         return found
 
     def _finish(self) -> None:
-        if self._part[1].any():
-            self._sums += _sums(self._part[0][None], self._part[1][None])
-            self._finished.append((float(self._part[0].sum()), float(self._part[1].sum())))
-            self._blocks += 1
-        self._part[:] = 0.0
+        if not self._part[1].any():
+            return
+        self._steps.append(_step(self._last, self._part))
+        self._last, self._part = self._part, np.zeros_like(self._part)
+        self.phi = self._measured()
+
+    def _measured(self) -> float:
+        """From everything complete so far; what is not known yet counts as the prior."""
+        (past, past_spread), (here, here_spread) = self._history, _spread(self._steps)
+        spread = PRIOR_STEPS * self._prior + past_spread + here_spread
+        return max(1.0, spread / (PRIOR_STEPS + past + here))
 
     def _grow(self, units: int) -> None:
         missing = units - self._part.shape[1]
         if missing > 0:
-            self._part = np.pad(self._part, ((0, 0), (0, missing)))
-            self._sums = np.pad(self._sums, ((0, 0), (0, missing)))
+            self._part, self._last = (np.pad(values, ((0, 0), (0, missing))) for values in (self._part, self._last))
 
 
-def _sums(excess: Floats, variance: Floats) -> Floats:
-    products = (excess * excess, excess * variance, variance * variance, excess, variance)
-    return np.stack([values.sum(axis=0) for values in products])
+def _step(last: Floats, now: Floats) -> tuple[float, float]:
+    """The squared step between two blocks, and its mean without noise; each of shape (2, units): excess and variance.
+
+    (d v' - d' v) / (v + v') has mean 0 when both blocks show the same effect, and variance v v' / (v + v').
+    """
+    (d, v), (e, w) = last, now
+    total = np.where(v + w > 0, v + w, 1.0)
+    return float((((d * w - e * v) / total) ** 2).sum()), float((v * w / total).sum())
 
 
-def _noise(sums: Floats) -> tuple[float, float]:
-    """Sum of squares around each unit's own mean effect, and the variance to compare it with."""
-    dd, dv, vv, d, v = sums
-    effect = np.where(v > 0, d / np.where(v > 0, v, 1.0), 0.0)
-    return float((dd - 2.0 * effect * dv + effect * effect * vv).sum()), float(v.sum())
-
-
-def _robust(excess: Floats, variance: Floats) -> tuple[float, float]:
-    """As _noise, for one unit: the effect is the blocks' median, and one block of garbage counts for CAP at most."""
-    known = variance[:, 0] > 0
-    d, v = excess[known, 0], variance[known, 0]
-    if not len(d):
+def _spread(steps: list[tuple[float, float]]) -> tuple[float, float]:
+    """How many steps told anything, and their number times φ."""
+    squares, expected = np.array([step for step in steps if step[1] > 0]).reshape(-1, 2).T
+    if not len(squares):
         return 0.0, 0.0
-    squares = (d - v * np.median(d / v)) ** 2 / v
-    # the median of a few blocks is too uncertain to judge a block by
-    typical = float(np.median(squares)) / MEDIAN_OF_CHI_SQUARE if len(d) >= MANY else 1.0
-    return float(np.minimum(squares, CAP * max(1.0, typical)).sum()), float(len(d))
-
-
-def by_block(window: Ints, values: npt.NDArray[np.float64], block: int) -> Floats:
-    """Sums over blocks of windows; values of shape (windows, units)."""
-    starts = np.flatnonzero(np.diff(window // block, prepend=-1))
-    return np.asarray(np.add.reduceat(values, starts, axis=0), np.float64) if len(starts) else values
+    typical = max(1.0, float(np.median(squares / expected)) / MEDIAN_OF_CHI_SQUARE)
+    phi = np.minimum(squares, CAP * typical * expected).sum() / expected.sum()
+    return float(len(squares)), float(len(squares) * phi)

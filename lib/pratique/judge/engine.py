@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from pratique.judge.blocks import by_block
 from pratique.judge.counts import Counts, Names, Rows, count, rows_of
-from pratique.judge.dispersion import by_block
 from pratique.judge.guard import NEVER, Guard, evidence
 from pratique.judge.hypergeometric import Floats, Ints, variance_of
 from pratique.judge.model import Verdict

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pratique.judge.hypergeometric import NODES, REACH, Floats, interpolation
+from pratique.judge.wealth import AT_ONCE, Plan, Wealth, log_sum_exp
 
 GRID: Floats = np.linspace(-REACH, REACH, 121)
 INSIDE: Floats = GRID[REACH - math.log(1.05) > GRID]
@@ -24,31 +25,28 @@ INSIDE: Floats = GRID[REACH - math.log(1.05) > GRID]
 
 @dataclass(frozen=True)
 class Mixture:
-    """What "worse" is expected to look like: log odds ratios beyond the tolerance, and their weights.
+    """What "worse" is expected to look like: log odds ratios beyond the tolerance, their weights, and when to expect it.
 
     center, spread: of a normal distribution on the log odds ratio beyond the tolerance, cut to steps.
-    idle: part of the weight that stays on "no worse than tolerated"; it halves false alarms, say, for one or two
-    windows of delay.
     """
 
     center: float
     spread: float
-    idle: float = 0.0
+    plan: Plan = AT_ONCE
 
     def points(self, log_tolerance: float) -> tuple[Floats, Floats]:
-        """Log odds ratios from the tolerance on, within REACH, and log weights that sum to 1."""
-        scale = np.geomspace(math.log(1.05), math.log(20.0), POINTS)
-        weights = np.gradient(scale) * np.exp(-0.5 * ((scale - self.center) / self.spread) ** 2)
-        weights = (1.0 - self.idle) * weights / weights.sum()
-        steps = np.minimum(scale, REACH - log_tolerance)
-        if self.idle:
-            steps, weights = np.append(steps, 0.0), np.append(weights, self.idle)
-        return log_tolerance + steps, np.log(weights)
+        """Log odds ratios, all above the tolerance and within REACH, and log weights that sum to 1."""
+        steps = np.geomspace(math.log(1.05), math.log(20.0), POINTS)
+        weights = np.gradient(steps) * np.exp(-0.5 * ((steps - self.center) / self.spread) ** 2)
+        return log_tolerance + np.minimum(steps, REACH - log_tolerance), np.log(weights / weights.sum())
 
 
 POINTS = 16
-ERRORS = Mixture(center=1.0, spread=0.4, idle=0.5)
-"""Errors tend to multiply: odds ratios of 1.5 to 5 get most of the weight."""
+ERRORS = Mixture(center=1.0, spread=0.4, plan=Plan(once=0.45, later=0.05))
+"""Errors tend to multiply: odds ratios of 1.5 to 5 get most of the weight.
+
+Half is never staked: it halves the false alarms for one or two windows of delay.
+"""
 LATENCY = Mixture(center=0.3, spread=0.35)
 """A slower distribution moves shares beyond a quantile by less: 1.05 to 2."""
 
@@ -60,25 +58,17 @@ class Test:
 
     def __init__(self, tolerance: float, mixture: Mixture) -> None:
         """tolerance: odds ratio, at least 1."""
-        self.tolerance = tolerance
-        self.mixture = mixture
         points, self._log_weights = mixture.points(math.log(tolerance))
         self._matrix = interpolation(points) - interpolation([math.log(tolerance)])
-        self.size = len(points)
+        self._plan = mixture.plan
 
-    def increments(self, curves: Floats) -> Floats:
-        """Log of each mixture component's factor; curves of shape (…, K), result of shape (…, size)."""
+    def wealth(self, units: tuple[int, ...] = ()) -> Wealth:
+        """The capital of 1 with which it begins, per unit."""
+        return Wealth(self._log_weights, self._plan, units)
+
+    def steps(self, curves: Floats) -> Floats:
+        """Log factors of the alternatives; curves of shape (…, K), result of shape (…, POINTS)."""
         return np.asarray(curves @ self._matrix, np.float64)
-
-    def log_evidence(self, components: Floats) -> Floats:
-        """Log e-value of summed increments; shape (…, size) to (…)."""
-        return log_sum_exp(components + self._log_weights)
-
-
-def log_sum_exp(values: Floats) -> Floats:
-    """Log of the sum of exponentials over the last axis."""
-    top = values.max(axis=-1)
-    return np.asarray(top + np.log(np.exp(values - top[..., None]).sum(axis=-1)), np.float64)
 
 
 @cache
@@ -93,10 +83,14 @@ _TO_GRID = interpolation(GRID)
 
 
 def log_evidence_above(curves: Floats, mixture: Mixture) -> Floats:
-    """Log e-value against "odds ratio at most e^g" for each g of GRID that leaves room; shape (curves, points)."""
+    """Log e-value against "odds ratio at most e^g" for each g of GRID that leaves room; shape (curves, points).
+
+    Of the plan it knows what is staked at once: an interval is about all windows, not about the last ones.
+    """
     matrix, log_weights = _beyond(mixture)
     components = (curves @ matrix).reshape(len(curves), *log_weights.shape)
-    return log_sum_exp(components + log_weights)
+    once = mixture.plan.once
+    return np.logaddexp(log_sum_exp(components + log_weights) + math.log(once), math.log(1.0 - once))
 
 
 def log_evidence_below(curves: Floats, mixture: Mixture) -> Floats:

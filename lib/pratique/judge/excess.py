@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from pratique.judge.evidence import log_sum_exp
 from pratique.judge.hypergeometric import Floats, Ints
+from pratique.judge.wealth import AT_ONCE, Wealth, log_sum_exp
 
 BEYOND: Floats = np.geomspace(1.0, 100.0, 10)
 """Alternatives to "at most δ", as multiples of the scale on which a difference shows."""
@@ -101,7 +101,8 @@ class Excess:
         """tolerated: δ, from 0; at 0 the ratio says the same, and no rollback is asked of it."""
         self.tolerated = tolerated
         self._baseline, self._canary = Shares(), Shares()
-        self._worse = np.zeros(len(MEMORIES) * len(BEYOND) + len(SIMPLE))
+        alternatives = len(MEMORIES) * len(BEYOND) + len(SIMPLE)
+        self._worse = Wealth(np.full(alternatives, -math.log(alternatives)), AT_ONCE)
         self._points = np.unique(np.append(BOUNDS, tolerated)) if tolerated > 0 else BOUNDS
         self._bounds = np.zeros((2 * len(MEMORIES), len(self._points)))
 
@@ -109,21 +110,20 @@ class Excess:
         """Take in what the baseline's history says of its share."""
         self._baseline.learn(bad, requests)
 
-    def feed(self, bad: Ints, n: Ints, phi: Floats) -> Floats:
+    def feed(self, window: Ints, bad: Ints, n: Ints, phi: Floats) -> Floats:
         """Take windows in; returns the log e-value against "excess at most δ" after each.
 
-        bad, n: shape (arms, windows), baseline first. phi: shape (windows,).
+        window: numbers of the windows. bad, n: shape (arms, windows), baseline first. phi: shape (windows,).
         """
         guesses = np.clip(self._baseline.before(bad[0], n[0]), 1e-7, 0.95)[:, :, None]
         seen = np.clip(self._canary.before(bad[1], n[1]), 1e-7, 0.99)[:, :, None]
         steps = [self._worse_steps(bad, n, guess) for guess in guesses]
         steps.append(log_simple(bad, n, self.tolerated))
-        log_worse = self._worse + np.cumsum(np.concatenate(steps, axis=1) / phi[:, None], axis=0)
-        self._worse = log_worse[-1]
+        log_worse = self._worse.feed(window, np.concatenate(steps, axis=1) / phi[:, None])
         for start in range(0, len(phi), WINDOWS_AT_ONCE):
             part = slice(start, start + WINDOWS_AT_ONCE)
             self._feed_bounds(bad[:, part], n[:, part], guesses[:, part], seen[:, part], phi[part])
-        return log_sum_exp(log_worse) - math.log(len(self._worse))
+        return log_worse
 
     def _worse_steps(self, bad: Ints, n: Ints, guess: Floats) -> Floats:
         scale = np.maximum(self.tolerated, 0.2 * np.sqrt(guess * 0.02))

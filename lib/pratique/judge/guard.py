@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pratique.judge.dispersion import Dispersion
-from pratique.judge.evidence import ERRORS, LATENCY, Test, log_sum_exp
-from pratique.judge.excess import Excess, log_simple
+from pratique.judge.evidence import ERRORS, LATENCY, Test
+from pratique.judge.excess import SIMPLE, Excess, log_simple
 from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, variance_of
+from pratique.judge.wealth import AT_ONCE, Wealth
 from pratique.policy import GuardPolicy, Policy
 
 NEVER = -1
@@ -48,7 +49,7 @@ class Guard:
         self.curves = np.zeros((0, K))
         self.bad = np.zeros((2, 0), np.int64)
         self.n = np.zeros((2, 0), np.int64)
-        self._simple = np.zeros((0, 3))
+        self._simple = Wealth(np.full(len(SIMPLE), -math.log(len(SIMPLE))), AT_ONCE, (0,))
         self.log_e = 0.0
         self.log_e_actions = np.zeros(0)
         self.fired = Fired(NEVER, np.zeros(0, np.int64))
@@ -60,8 +61,7 @@ class Guard:
         """Set the tolerated odds ratio; before the first window only."""
         self.tolerance = min(max(ratio, 1.0), 10.0)
         self._test = Test(self.tolerance, self.mixture)
-        self._service = np.zeros(self._test.size)
-        self._actions = np.zeros((len(self.curves), self._test.size))
+        self._service, self._actions = self._test.wealth(), self._test.wealth((len(self.curves),))
 
     def grow(self, actions: int) -> None:
         """Make room for actions that have appeared."""
@@ -69,8 +69,8 @@ class Guard:
         if missing <= 0:
             return
         self.curves = np.pad(self.curves, ((0, missing), (0, 0)))
-        self._actions = np.pad(self._actions, ((0, missing), (0, 0)))
-        self._simple = np.pad(self._simple, ((0, missing), (0, 0)))
+        self._actions.grow(actions)
+        self._simple.grow(actions)
         self.bad = np.pad(self.bad, ((0, 0), (0, missing)))
         self.n = np.pad(self.n, ((0, 0), (0, missing)))
         self.log_e_actions = np.pad(self.log_e_actions, (0, missing))
@@ -113,10 +113,8 @@ class Guard:
     def _feed_service(self, window: Ints, curves: Floats, phi: Floats, bad: Ints, n: Ints) -> Floats:
         steps = curves.sum(axis=1) / phi[:, None]
         self.curve = self.curve + steps.sum(axis=0)
-        components = self._service + np.cumsum(self._test.increments(steps), axis=0)
-        self._service = components[-1]
-        log_e = self._test.log_evidence(components)
-        log_excess = self.excess.feed(bad, n, phi)
+        log_e = self._service.feed(window, self._test.steps(steps))
+        log_excess = self.excess.feed(window, bad, n, phi)
         if self.excess.tolerated > 0:
             # worse than tolerated means worse by both; the smaller of two e-processes is one for either null
             log_e = np.minimum(log_e, log_excess)
@@ -128,13 +126,10 @@ class Guard:
     def _feed_actions(self, window: Ints, curves: Floats, phi: Floats, bad: Ints, n: Ints) -> Floats:
         steps = curves / phi[:, None, None]
         self.curves = self.curves + steps.sum(axis=0)
-        components = self._actions + np.cumsum(self._test.increments(steps), axis=0)
-        self._actions = components[-1]
-        log_e = self._test.log_evidence(components)
+        log_e = self._actions.feed(window, self._test.steps(steps))
         if self.excess.tolerated > 0:
-            simple = self._simple + np.cumsum(log_simple(bad, n, self.excess.tolerated) / phi[:, None, None], axis=0)
-            self._simple = simple[-1]
-            log_e = np.minimum(log_e, log_sum_exp(simple) - math.log(simple.shape[-1]))
+            simple = log_simple(bad, n, self.excess.tolerated) / phi[:, None, None]
+            log_e = np.minimum(log_e, self._simple.feed(window, simple))
         self.log_e_actions = log_e[-1]
         passed = log_e >= self._limit
         new = passed.any(axis=0) & (self.fired.actions == NEVER)

@@ -38,7 +38,9 @@ def test_the_mean_of_a_rollback_e_value_is_at_most_one_for_every_odds_ratio_up_t
     test = ev.Test(tolerance, ev.ERRORS)
     support = np.arange(max(0, marked + canary - total), min(marked, canary) + 1)
     psi = psi_at_nodes(np.array([total]), np.array([marked]), np.array([canary]))
-    values = np.exp(test.log_evidence(test.increments(support[:, None] * ev.NODES - psi)))
+    values = np.exp(
+        test.wealth((len(support),)).feed(np.array([0]), test.steps(support[:, None] * ev.NODES - psi)[None])[0]
+    )
     weights = stats.nchypergeom_fisher.pmf(support, total, marked, canary, odds)
     assert (weights * values).sum() <= 1 + 1e-6
 
@@ -117,11 +119,13 @@ def test_the_excess_bound_holds_the_truth_and_closes_in():
     for _ in range(60):
         excess = Excess(0.01)
         bad, n = stream(rng, 900, 100, 0.02, 0.03, 60, 1)
-        excess.feed(bad[:, :, 0], n[:, :, 0], np.ones(60))
+        excess.feed(np.arange(60), bad[:, :, 0], n[:, :, 0], np.ones(60))
         high = excess.high(0.05)
         missed += high is not None and high < 0.01
     assert missed <= 6
-    excess.feed(*(values[:, :, 0] for values in stream(rng, 90000, 10000, 0.02, 0.03, 60, 1)), np.ones(60))
+    excess.feed(
+        np.arange(60, 120), *(values[:, :, 0] for values in stream(rng, 90000, 10000, 0.02, 0.03, 60, 1)), np.ones(60)
+    )
     assert 0.01 < excess.high(0.05) < 0.015
 
 
