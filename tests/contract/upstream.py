@@ -43,7 +43,7 @@ class Upstream:
 
     def __enter__(self):
         self._loop = asyncio.new_event_loop()
-        self._tasks = set()
+        self._tasks, self._writers = set(), set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._server = self._call(asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1024))
@@ -64,9 +64,14 @@ class Upstream:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # one that still has something to send to a client that is gone would never close
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
     async def _serve(self, reader, writer):
         self._tasks.add(asyncio.current_task())
+        self._writers.add(writer)
         try:
             while await self._one(reader, writer):
                 pass
