@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 
 from contract.balancer_contract import eventually
@@ -75,9 +76,10 @@ while True:
             return False
         return True
 
-    def restart(self):
+    def restart(self, down_s=0.0):
         self.process.kill()
         self.process.wait()
+        time.sleep(down_s)
         self.start()
 
     def stop(self):

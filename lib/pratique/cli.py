@@ -284,10 +284,16 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
 @click.argument("service")
 @common
 def balancer(service: str, config: str | None, store: str | None) -> None:
-    """Run the embedded balancer of a service in the foreground."""
+    """Run the balancer of a service in the foreground: the embedded one, or HAProxy, which outlives this command."""
+    settings = _config(config, store)
+    if settings.service(service).balancer.kind == "haproxy":
+        from pratique.balancer.haproxy.process import run_haproxy  # noqa: PLC0415
+
+        run_haproxy(settings, service)
+        return
     from pratique.balancer.proxy import run_balancer  # noqa: PLC0415
 
-    run_balancer(_config(config, store), service)
+    run_balancer(settings, service)
 
 
 @pratique.command(epilog=EPILOG)

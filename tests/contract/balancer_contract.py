@@ -4,7 +4,7 @@ it one fixture, `place`: an object with
     balancer        the balancer, of the service "shop", with no pool yet
     again()         another handle on it, as another process would have
     url             "host:port" where users connect
-    restart()       end the balancer's process without warning and start it again
+    restart(down_s) end the balancer's process without warning and, after that time, start it again
     no_balancer()   a handle on an address where no balancer runs
     holder          a Python program that gives r2 all traffic under a lease of 2 s, prints "renewing", and renews
                     the lease for ever
@@ -263,7 +263,7 @@ class BalancerContract:
     def test_after_a_restart_a_lease_that_lapsed_meanwhile_is_not_there_again(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 0.1))
-        place.restart()
+        place.restart(down_s=0.2)
         assert names(place.url, 20) == {"r1": 20}
         assert place.balancer.weights("shop").shares == {"r1": 1.0, "r2": 0.0}
 

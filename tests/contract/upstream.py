@@ -14,6 +14,14 @@ import threading
 from dataclasses import dataclass, field
 
 
+PROBED = "/healthz"
+"""Where a balancer looks whether it is there; not counted among what it received."""
+
+
+def target_of(line):
+    return line.split(" ")[1] if line.count(" ") == 2 else ""
+
+
 @dataclass
 class Received:
     """A request as it came in."""
@@ -92,7 +100,8 @@ class Upstream:
             name, _, value = header.partition(":")
             headers.append((name, value.strip()))
         request = Received(line, headers, connection=id(writer))
-        self.received.append(request)
+        if target_of(line) != PROBED:
+            self.received.append(request)
         request.body = await self._body(request, reader)
         return await self._answer(request, reader, writer)
 

@@ -1,0 +1,202 @@
+"""HAProxy as runbooks see it: pool, shares and lease on every balancer host, each change read back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pratique.balancer.base import Lease, Pool, Weights
+from pratique.balancer.haproxy.node import InForce, Node, same_shares
+from pratique.balancer.haproxy.sites import LocalSite, Site, SshSite
+from pratique.balancer.haproxy.template import Paths, Surroundings
+from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis, WantedState
+from pratique.balancer.shares import State, check_lease, check_pool, check_shares
+from pratique.config import Config
+from pratique.errors import MissingError, UnavailableError, UsageError
+
+
+class HAProxyBalancer:
+    """Set pool, shares and lease of the running HAProxys of a service.
+
+    The canary's lease is HAProxy's own affair: it compares the lease's end with its clock at every request.
+    """
+
+    def __init__(self, config: Config, service: str) -> None:
+        """Nothing is asked of HAProxy before the first call. Raises: UsageError, StorageError."""
+        self._settings = config.service(service).balancer
+        self._service = service
+        around = surroundings(config, service)
+        self._nodes = [Node(site, around) for site in _sites(config, service, around.paths)]
+        self._wanted = wanted_state(config, service)
+
+    def apply(self, pool: Pool) -> None:
+        """Make this the pool on every host; where one fails, all have the old one again.
+
+        Raises: UsageError, BusyError (somebody else has changed the pool meanwhile), UnavailableError.
+        """
+        self._require(pool.service)
+        check_pool(pool)
+        before = self._wanted.get()
+        found = self._first()
+        # a lease goes on only where everything else stays as it is
+        lease = found.state.at(found.now).with_pool(pool).lease if found.state.pool.servers else None
+        after = self._wanted.put(before, pool, lease)
+        done: list[tuple[Node, InForce]] = []
+        try:
+            for node in self._nodes:
+                with node.site.locked():
+                    was = node.in_force()
+                    node.install(was.state.at(was.now).with_pool(pool) if was.state.pool.servers else State(pool))
+                done.append((node, was))
+            self._refuse_expired()
+        except Exception:
+            for node, was in done:
+                node.install(was.state)
+            self._wanted.put(after, before.pool, before.lease)
+            raise
+        for node in self._nodes:
+            if node.in_force().state.pool.servers != pool.servers:
+                raise UnavailableError(f"HAProxy on {node.site.name} did not take the pool: look at its log")
+
+    def pool(self, service: str) -> Pool | None:
+        """The pool in force, None where there is none yet. Raises: UsageError (another service's), UnavailableError."""
+        self._require(service)
+        found = self._first()
+        return found.state.at(found.now).pool if found.state.pool.servers else None
+
+    def weights(self, service: str) -> Weights:
+        """The shares in force now, after any lapse. Raises: UsageError (another service's), UnavailableError."""
+        self._require(service)
+        found = self._first()
+        if not found.state.pool.servers:
+            return Weights()
+        state = found.state.at(found.now)
+        left = None if state.lease is None else max(0.0, state.expires - found.now)
+        lapsed = None
+        if state.lapsed is not None:
+            # told by our own clock: HAProxy's may be another one
+            lapsed = datetime.now(UTC) - timedelta(seconds=max(0.0, found.now - state.lapsed))
+        return Weights(state.pool.weights, left, lapsed)
+
+    def set_weights(self, service: str, shares: dict[str, float], *, lease: Lease | None = None) -> None:
+        """Change the shares without a reload; with a lease they lapse unless renewed.
+
+        Raises: UsageError, MissingError, BusyError, UnavailableError.
+        """
+        self._require(service)
+        check_shares(shares)
+        if lease is not None:
+            check_lease(lease)
+        before = self._wanted.get()
+        found = self._first()
+        if not found.state.pool.servers:
+            raise MissingError(
+                f"{service} has no pool yet: put a revision in place with: pratique up {service} REVISION"
+            )
+        pool = found.state.with_shares(shares, lease, found.now).pool
+        if lease is not None:
+            self._wanted.renew(lease.ttl_s)
+        self._wanted.put(before, pool, lease)
+        for node in self._nodes:
+            with node.site.locked():
+                was = node.in_force()
+                node.set_shares(was.state.with_shares(shares, lease, was.now))
+                is_now = node.in_force().state
+            if not same_shares(is_now.pool.weights, shares) or (is_now.lease is None) != (lease is None):
+                raise UnavailableError(
+                    f"HAProxy on {node.site.name} has shares {is_now.pool.weights!r} and not {shares!r}: look at its log"
+                )
+
+    def renew(self, service: str) -> None:
+        """Renew the lease for its whole time again. Raises: MissingError when it has lapsed, UnavailableError."""
+        self._require(service)
+        for node in self._nodes:
+            with node.site.locked():
+                if not node.renew():
+                    raise MissingError(
+                        f"{service} has no lease to renew: it lapsed, the traffic is on the baseline: start the stage again"
+                    )
+        lease = self._first().state.lease
+        if lease is not None:
+            self._wanted.renew(lease.ttl_s)
+
+    def drift(self, service: str) -> list[str]:
+        """How what serves differs from what is wanted, and certificates that end soon; a sentence each."""
+        self._require(service)
+        wanted = self._wanted.get().pool
+        said = [sentence for node in self._nodes for sentence in node.drift(wanted)]
+        for node in self._nodes:
+            left = _left(node)
+            if left is not None and left < timedelta(days=self._settings.haproxy.warn_days):
+                said.append(
+                    f"{node.site.name}: the certificate ends in {left.total_seconds() / 86400:.1f} days: renew it"
+                )
+        return said
+
+    def _first(self) -> InForce:
+        return self._nodes[0].in_force()
+
+    def _require(self, service: str) -> None:
+        if service != self._service:
+            raise UsageError(f"this balancer serves {self._service}, not {service}: check services.{service}.balancer")
+
+    def _refuse_expired(self) -> None:
+        for node in self._nodes:
+            left = _left(node)
+            if left is not None and left < timedelta(0):
+                raise UnavailableError(
+                    f"the certificate {self._settings.haproxy.certificate!r} has expired on {node.site.name}: renew it"
+                )
+
+
+def _left(node: Node) -> timedelta | None:
+    ends = node.expires()
+    if ends is None:
+        return None
+    return datetime.strptime(ends, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC) - datetime.now(UTC)
+
+
+def directory_of(config: Config, service: str) -> Path:
+    """The directory of a service's HAProxy: its configuration, shares and sockets."""
+    given = config.service(service).balancer.haproxy.directory
+    return (config.path(given) if given else config.state_dir / "haproxy" / service).absolute()
+
+
+def surroundings(config: Config, service: str) -> Surroundings:
+    """What the configuration of a service's HAProxy needs to know beside its pool."""
+    settings = config.service(service).balancer
+    certificate = settings.haproxy.certificate
+    paths = Paths(str(directory_of(config, service)), str(config.path(certificate).absolute()) if certificate else "")
+    template = settings.haproxy.template
+    if template:
+        named = settings.haproxy.model_copy(update={"template": str(config.path(template))})
+        settings = settings.model_copy(update={"haproxy": named})
+    return Surroundings(settings, paths, config.telemetry.listen, config.service(service).runtime.ready)
+
+
+def wanted_state(config: Config, service: str) -> WantedState:
+    """Where the wanted pool of a service is kept."""
+    url = config.service(service).balancer.haproxy.state
+    return WantedRedis(url, service) if url else WantedFile(directory_of(config, service) / "wanted.json")
+
+
+def local_node(config: Config, service: str) -> Node:
+    """The HAProxy of this machine."""
+    around = surroundings(config, service)
+    return Node(LocalSite(around.paths, container_of(config, service)), around)
+
+
+def container_of(config: Config, service: str) -> str:
+    """The name of the container that HAProxy runs in; "" where it is a process of the host."""
+    return f"pratique-haproxy-{service}" if config.service(service).balancer.haproxy.image else ""
+
+
+def _sites(config: Config, service: str, paths: Paths) -> list[Site]:
+    settings = config.service(service).balancer.haproxy
+    if not settings.hosts:
+        return [LocalSite(paths, container_of(config, service))]
+    return [SshSite(host, replace(paths)) for host in settings.hosts]
+
+
+__all__ = ["HAProxyBalancer", "Wanted", "directory_of", "local_node", "surroundings", "wanted_state"]

@@ -1,0 +1,190 @@
+"""`pratique balancer SERVICE` for HAProxy: it starts HAProxy, starts it again when it dies, and follows the wanted pool.
+
+HAProxy does not need it: when this process is killed, HAProxy serves on, and its lease holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pratique.balancer.base import Pool
+from pratique.balancer.haproxy.balancer import container_of, local_node, surroundings, wanted_state
+from pratique.balancer.haproxy.node import Node, same_shares
+from pratique.balancer.haproxy.wanted import Wanted, WantedState
+from pratique.balancer.shares import State
+from pratique.config import Config, HAProxySettings
+from pratique.errors import PratiqueError, UnavailableError
+
+POLL_S = 0.2
+FOLLOW_S = 0.5
+START_S = 10.0
+FINISH_S = 5.0
+"""How long requests in flight may take to finish when the balancer is told to end."""
+
+
+class Supervisor:
+    """Keeps one HAProxy running."""
+
+    def __init__(self, config: Config, service: str) -> None:
+        self._settings = config.service(service).balancer
+        self._service = service
+        self._container = container_of(config, service)
+        self._wanted = wanted_state(config, service)
+        self._paths = surroundings(config, service).paths
+        self.node: Node = local_node(config, service)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def alive(self) -> bool:
+        """Whether HAProxy answers, whoever started it."""
+        with contextlib.suppress(PratiqueError):
+            self.node.in_force()
+            return True
+        return False
+
+    def start(self) -> None:
+        """Start HAProxy on the wanted pool. Raises: UnavailableError with HAProxy's own words."""
+        wanted = self._wanted.get()
+        pool = wanted.pool or Pool(self._service, {}, {})
+        # whether a lease still holds is told by its end, in the file that stands there
+        kept = self.node.site.read(self._paths.shares)
+        self.node.prepare(pool)
+        if kept and wanted.pool:
+            self.node.site.write(self._paths.shares, kept)
+        self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, start_new_session=True)
+        deadline = time.monotonic() + START_S
+        while not self.alive():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise UnavailableError(f"HAProxy did not start at {self._settings.listen}: look at the lines above")
+            time.sleep(POLL_S / 4)
+
+    def ensure(self) -> None:
+        """Start it again when it has died."""
+        ended = self._process is not None and self._process.poll() is not None
+        if (ended or self._process is None) and not self.alive():
+            say(f"HAProxy of {self._service} is not there: starting it")
+            self.start()
+
+    def stop(self) -> None:
+        """Let it finish its requests, for a few seconds."""
+        pid = _pid(Path(f"{self._paths.directory}/haproxy.pid"))
+        if self._container:
+            subprocess.run(
+                ["docker", "stop", "-t", str(int(FINISH_S)), self._container], check=False, capture_output=True
+            )
+        elif pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGUSR1)
+            deadline = time.monotonic() + FINISH_S
+            while _exists(pid, self._process) and time.monotonic() < deadline:
+                time.sleep(POLL_S / 4)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(FINISH_S)
+
+    def _command(self) -> list[str]:
+        arguments = ["-W", "-db", "-S", f"{self._paths.master},mode,600", "-p", f"{self._paths.directory}/haproxy.pid"]
+        arguments += ["-f", self._paths.configuration]
+        if not self._container:
+            return [self._settings.haproxy.binary, *arguments]
+        return _in_container(self._settings.haproxy, self._container, self._paths.directory, arguments)
+
+
+def follow(wanted: WantedState, node: Node, seen: Wanted) -> Wanted:
+    """Bring this host's HAProxy to the wanted state, and keep its lease as long as the holder lives; return that state."""
+    now = wanted.get()
+    found = node.in_force()
+    state = found.state.at(found.now)
+    if now.pool is None:
+        return now
+    with node.site.locked():
+        if state.pool.servers != now.pool.servers:
+            node.install(State(now.pool, now.lease, found.now + wanted.lease_left_s()))
+        elif now.lease is not None:
+            left = wanted.lease_left_s()
+            if left > 0 and (now.version != seen.version or state.lease is not None):
+                node.set_shares(State(now.pool, now.lease, found.now + left))
+        elif not same_shares(state.pool.weights, now.pool.weights):
+            node.set_shares(State(now.pool))
+    return now
+
+
+def run_haproxy(config: Config, service: str) -> None:
+    """Keep the HAProxy of a service running until SIGTERM or SIGINT; where one runs already, that one is kept.
+
+    Raises: UnavailableError when it cannot be started.
+    """
+    supervisor = Supervisor(config, service)
+    wanted = wanted_state(config, service)
+    shared = bool(config.service(service).balancer.haproxy.state)
+    stop: list[int] = []
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, _: stop.append(number))
+    if not supervisor.alive():
+        supervisor.start()
+    say(
+        f"{service} at {config.service(service).balancer.listen}, HAProxy's files in {supervisor.node.site.paths.directory}"
+    )
+    seen, followed = Wanted(), 0.0
+    while not stop:
+        try:
+            supervisor.ensure()
+            if shared and time.monotonic() - followed > FOLLOW_S:
+                seen, followed = follow(wanted, supervisor.node, seen), time.monotonic()
+        except PratiqueError as error:
+            say(str(error))
+            time.sleep(1)
+        time.sleep(POLL_S)
+    supervisor.stop()
+
+
+def say(line: str) -> None:
+    """A line of the process's own log."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _in_container(settings: HAProxySettings, name: str, directory: str, arguments: list[str]) -> list[str]:
+    # the host's network: HAProxy stands in front of published ports, and users must reach it without a hop more
+    mounts = ["-v", f"{directory}:{directory}"]
+    if settings.certificate:
+        folder = str(Path(settings.certificate).absolute().parent)
+        mounts += ["-v", f"{folder}:{folder}:ro"]
+    limits = [
+        "--read-only",
+        "--security-opt",
+        "no-new-privileges",
+        "--log-opt",
+        "max-size=10m",
+        "--log-driver",
+        "json-file",
+    ]
+    limits += ["--cap-drop", "ALL", "--cap-add", "NET_BIND_SERVICE", "--cap-add", "DAC_OVERRIDE"]
+    return [
+        *["docker", "run", "--rm", "--name", name, "--network", "host", "--user", "0", *limits, *mounts],
+        *["--entrypoint", settings.binary, settings.image, *arguments],
+    ]
+
+
+def _pid(path: Path) -> int | None:
+    try:
+        return int(path.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _exists(pid: int, process: subprocess.Popen[bytes] | None) -> bool:
+    if process is not None and process.pid == pid:
+        return process.poll() is None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
