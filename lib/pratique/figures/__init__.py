@@ -6,6 +6,7 @@ from pratique.figures.heatmap import ratio_heatmap
 from pratique.figures.latency import latency_distribution, latency_quantiles
 from pratique.figures.measures import Measures, measure
 from pratique.figures.panels import Panel, findings, guard_table, reproduction, verdict_banner
+from pratique.figures.timeline import timeline
 from pratique.figures.traffic import traffic
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ratio_heatmap",
     "reproduction",
     "status_codes",
+    "timeline",
     "traffic",
     "verdict_banner",
 ]

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
 
-from pratique.balancer.base import Pool
-from pratique.config import Config, ServiceSettings, load
 from pratique.judge.model import Verdict
-from pratique.release.model import Release
 from pratique.runbook.approval import Approver, make_approver
-from pratique.runbook.parameters import Asked
-from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime, make_store
-from pratique.runbook.run import Run
+from pratique.runbook.parameters import ReleaseAsked
+from pratique.runbook.parts import configuration_digest, make_store
 from pratique.runbook.shares import Arms, arms_of, baseline_of
+from pratique.runbook.steps import Data, Step
+from pratique.runbook.surroundings import CHECK, Outcome, Surroundings
 from pratique.runbook.watch import Watch
 from pratique.runtime.base import Instance
 
-CHECK = "check"
 START = "start the canary"
 JOIN = "take into the pool"
 ROLL_OUT = "roll out"
 CONCLUDE = "conclude"
 REPORT = "report"
-RECORD = "record"
 
-OUTCOMES = {"promote": "promoted", "rollback": "rolled back", "inconclusive": "inconclusive"}
+OUTCOMES: dict[str, Outcome] = {"promote": "promoted", "rollback": "rolled back", "inconclusive": "inconclusive"}
+AFTER_DEADLINE_MIN = 15.0
+"""What a run may take beyond the judge's deadline: to start, to drain, to be asked of a person."""
 
 
 @dataclass(frozen=True)
@@ -40,31 +36,49 @@ class Found:
     configuration: str
 
 
-class Context:
-    """A release's surroundings. Everything it knows stands in the journal, so that another process knows it too."""
+class Context(Surroundings):
+    """A release's surroundings."""
 
-    def __init__(self, asked: Asked) -> None:
+    runbook = "release"
+
+    def __init__(self, asked: ReleaseAsked) -> None:
         """Read the service file and name the parts; nothing is written."""
-        self.asked = asked
-        self.service = asked.service
-        self.config: Config = load(asked.config, store=asked.store or None)
-        self.settings: ServiceSettings = self.config.service(asked.service)
+        super().__init__(asked)
+        self.wanted = asked
         rollout = self.settings.rollout
         self.stages: tuple[float, ...] = asked.stages or rollout.stages
         self.fresh: bool = (asked.baseline or rollout.baseline) == "fresh"
-        self.run = Run(self.config, asked.service, asked.run_id, who=asked.who, why=asked.why, dry_run=asked.dry_run)
-        self.runtime = make_runtime(self.config, asked.service)
-        self.balancer = make_balancer(self.config, asked.service)
         self.approver: Approver | None = None
         self.last: Verdict | None = None
+
+    def steps(self) -> dict[str, Step]:
+        """All steps of a release."""
+        from pratique.runbook.release_steps import steps_of  # noqa: PLC0415 - the steps know this class
+
+        return steps_of(self)
+
+    @property
+    def identity(self) -> Data:
+        """What the run is of: the stages too."""
+        return {**super().identity, "stages": list(self.stages), "fresh": self.fresh}
+
+    @property
+    def time_limit(self) -> timedelta:
+        """The judge's deadline and some more, unless another one was asked for."""
+        return timedelta(minutes=self.wanted.deadline_min or self.settings.judge.deadline_min + AFTER_DEADLINE_MIN)
+
+    @property
+    def title(self) -> str:
+        """What it is."""
+        return f"the release of {self.service} {self.asked.revision}"
 
     def choose_approver(self) -> Approver:
         """Who approves between stages.
 
         Raises: UsageError when there would be nobody to ask.
         """
-        mode = self.asked.approval or self.settings.rollout.approval
-        self.approver = make_approver(mode, self.asked.approvals, self.stages)
+        mode = self.wanted.approval or self.settings.rollout.approval
+        self.approver = make_approver(mode, self.wanted.approvals, self.stages)
         return self.approver
 
     # -- what is known
@@ -89,6 +103,11 @@ class Context:
         return Found(**{**data, "addresses": tuple(data["addresses"])})
 
     @property
+    def revision(self) -> str:
+        """The canary."""
+        return self.asked.revision
+
+    @property
     def arms(self) -> Arms:
         """The revisions of this rollout."""
         return arms_of(self.found.baseline, self.asked.revision, fresh=self.fresh)
@@ -104,48 +123,31 @@ class Context:
         return self.run.journal.state(CONCLUDE) == "done"
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> Outcome:
         """The outcome as the ledger has it: "failed" until the decision was carried out."""
         return OUTCOMES.get(self.decision or "", "failed") if self.concluded else "failed"
 
     @property
     def winner(self) -> str:
-        """The revision that is to have all of the traffic in the end."""
+        """The canary when it is promoted, else the baseline."""
         return self.asked.revision if self.decision == "promote" else self.found.baseline
 
-    def release_of(self, revision: str) -> Release:
-        """The release of a revision."""
-        return find_release(self.config, self.service, revision)
+    @property
+    def result(self) -> Data:
+        """Verdict, baseline and report."""
+        report = self.run.journal.data(REPORT)
+        return {
+            "verdict": self.decision,
+            "baseline": self.run.journal.last_done(CHECK).get("baseline"),
+            "report": report.get("html"),
+            "report_json": report.get("json"),
+            "report_sha256": report.get("sha256"),
+        }
 
-    def mine(self) -> list[Instance]:
-        """The instances that this run has started, as the engine's labels say."""
-        return [instance for instance in self.runtime.list(self.service) if instance.run == self.run.id]
+    def newcomers(self) -> list[Instance]:
+        """The canary's instances."""
+        return [instance for instance in self.mine() if instance.role == "canary"]
 
     def watch(self, since: datetime) -> Watch:
         """The judge over what the store has from `since` on."""
         return Watch(self.config, self.service, self.arms, self.run.ledger, make_store(self.config), since=since)
-
-    # -- what is changed
-
-    def shift(self, shares: Mapping[str, float]) -> None:
-        """Set the shares for good, and write them into the ledger."""
-        self.balancer.set_weights(self.service, dict(shares))
-        self.run.enter("weight", {"shares": dict(shares)}, revision=self.asked.revision)
-
-    def serve_only(self, revision: str, addresses: Iterable[str]) -> None:
-        """Make one revision the whole pool, and write that into the ledger."""
-        self.balancer.apply(Pool(self.service, {revision: tuple(addresses)}, {revision: 1.0}))
-        self.run.enter("weight", {"shares": {revision: 1.0}}, revision=revision)
-
-    def start(self, revision: str, *, run: str, role: Literal["baseline", "canary"], count: int) -> list[Instance]:
-        """Start instances and wait until they are ready."""
-        deadline_s = self.settings.runtime.ready_deadline_s
-        instances = self.runtime.start(self.release_of(revision), run=run, role=role, count=count)
-        for instance in instances:
-            self.runtime.ready(instance, deadline_s=deadline_s)
-        return instances
-
-    def stop(self, instances: Iterable[Instance]) -> None:
-        """Drain and stop."""
-        for instance in instances:
-            self.runtime.stop(instance, drain_s=self.settings.runtime.drain_s)

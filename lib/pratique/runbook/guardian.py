@@ -84,7 +84,7 @@ def _was_undoing(folder: Path) -> bool:
 def _undo(folder: Path, run_pid: int, reason: str) -> None:
     if _ended_by_itself(run_pid):
         return
-    from pratique.runbook.release import undo_run  # noqa: PLC0415 - heavy, and hardly ever needed
+    from pratique.runbook.session import undo_run  # noqa: PLC0415 - heavy, and hardly ever needed
 
     undo_run(folder, reason)
 

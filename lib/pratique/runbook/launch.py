@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pratique.config import check_name, load
 from pratique.report import check_parameters, describe_parameters, find_notebook, read_parameters, run_notebook
+from pratique.runbook.parameters import new_run_id
 
 __all__ = ["describe_parameters", "launch"]
 
@@ -25,12 +25,12 @@ def launch(
         nowhere after a dry run, which leaves no trace. echo: called with each line that it prints.
     Raises: UsageError before anything is started; whatever error a step ended with.
     """
-    import pratique.runbook.release  # noqa: F401, PLC0415 - so that its errors come back as what they are
+    import pratique.runbook.run  # noqa: F401, PLC0415 - so that its errors come back as what they are
 
     values = check_parameters(name, parameters)
     stem = find_notebook(name).stem
     if "run_id" in read_parameters(name) and not values.get("run_id"):
-        values["run_id"] = "-".join([*_subject(values), f"{datetime.now(UTC):%Y%m%dT%H%M%S}"])
+        values["run_id"] = new_run_id(*_subject(stem, values))
     check_name("run_id", values.get("run_id", "none"))
     state = load(values.get("config") or None, store=values.get("store") or None).state_dir
     folder = state / "runs" / values["run_id"] if "run_id" in values else state / "reports"
@@ -42,8 +42,10 @@ def launch(
     return _told(folder / "result.json", kept, echo)
 
 
-def _subject(values: Mapping[str, Any]) -> list[str]:
-    return [str(values[key])[:40] for key in ("service", "revision") if values.get(key)] or ["run"]
+def _subject(stem: str, values: Mapping[str, Any]) -> list[str]:
+    """What a run id is made of: service, runbook and revision; a release is what it is by itself."""
+    runbook = "" if stem == "release" else stem
+    return [str(values.get("service", "")), runbook, str(values.get("revision", ""))]
 
 
 def _told(result: Path, kept: Path, echo: Callable[[str], Any]) -> int:

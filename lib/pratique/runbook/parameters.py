@@ -1,14 +1,14 @@
-"""What is asked of a release: the runbook's parameters, checked before anything is done with them."""
+"""What is asked of a runbook: its parameters, checked before anything is done with them."""
 
 from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pratique.config import DEFAULT_FILE, check_name
 from pratique.errors import UsageError
@@ -19,79 +19,104 @@ INJECTED = "# Parameters\n"
 
 @dataclass(frozen=True)
 class Asked:
-    """The parameters of runbooks/release.ipynb, checked. Empty text, () and 0 take the service file's."""
+    """What every runbook that changes a service takes. Empty text takes the service file's, or the environment's."""
 
     service: str
     revision: str
     config: str
     store: str
     run_id: str
-    stages: tuple[float, ...]
     why: str
     who: str
     dry_run: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The parameters as plain JSON values."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """The parameters that `to_json` gave."""
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class ReleaseAsked(Asked):
+    """The parameters of runbooks/release.ipynb, checked. () and 0 take the service file's."""
+
+    stages: tuple[float, ...]
     approval: str
     approvals: tuple[str, ...]
     baseline: str
     deadline_min: float
 
-    def to_json(self) -> dict[str, Any]:
-        """The parameters as plain JSON values."""
-        return {**asdict(self), "stages": list(self.stages), "approvals": list(self.approvals)}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Asked:
-        """The parameters that `to_json` gave."""
-        return cls(**{**value, "stages": tuple(value["stages"]), "approvals": tuple(value["approvals"])})
-
 
 def checked(
     *,
-    service: str,
-    revision: str,
-    config: str = "",
-    store: str = "",
-    run_id: str = "",
     stages: str | Sequence[float] = (),
-    why: str = "",
-    who: str = "",
-    dry_run: bool = False,
     approval: str = "",
     approvals: str | Sequence[str | float] = "",
     baseline: str = "",
     deadline_min: float = 0.0,
-) -> Asked:
-    """Check the parameters as a notebook or papermill gives them.
+    **common: Any,
+) -> ReleaseAsked:
+    """Check the parameters of a release as a notebook or papermill gives them; `common`: those of every runbook.
 
     Raises: UsageError naming the parameter, what it got, and what it takes.
     """
-    texts = {"service": service, "revision": revision, "config": config, "store": store, "run_id": run_id}
-    for name, value in {**texts, "why": why, "who": who, "approval": approval, "baseline": baseline}.items():
-        if not isinstance(value, str):
-            raise UsageError(f"{name} is {value!r:.80}, not text: under papermill give it with -r {name} {value!r:.80}")
-    if not isinstance(dry_run, bool):
-        raise UsageError(f"dry_run is {dry_run!r:.80}: it takes true or false")
+    _texts({"approval": approval, "baseline": baseline})
     if isinstance(deadline_min, bool) or not isinstance(deadline_min, int | float) or not 0 <= deadline_min < 1e6:
         raise UsageError(f"deadline_min is {deadline_min!r:.80}: it takes minutes, 0 for the service file's")
     _one_of("approval", approval, ("automatic", "ask"))
     _one_of("baseline", baseline, ("running", "fresh"))
-    check_name("service", service)
-    check_name("revision", revision)
-    return Asked(
-        service=service,
-        revision=revision,
-        config=_config_file(config),
-        store=_place(store or os.environ.get("PRATIQUE_STORE", "")),
-        run_id=check_name("run_id", run_id) if run_id else _new_run_id(service, revision),
+    asked = checked_common(**common)
+    return ReleaseAsked(
+        **{**vars(asked), "revision": check_name("revision", asked.revision)},
         stages=_stages(stages),
-        why=why,
-        who=who,
-        dry_run=dry_run,
         approval=approval,
         approvals=tuple(str(word) for word in _words(approvals)),
         baseline=baseline,
         deadline_min=float(deadline_min),
     )
+
+
+def checked_common(
+    *,
+    service: str,
+    revision: str = "",
+    config: str = "",
+    store: str = "",
+    run_id: str = "",
+    why: str = "",
+    who: str = "",
+    dry_run: bool = False,
+    runbook: str = "",
+) -> Asked:
+    """Check what every runbook takes. runbook: a word for the run ids that are made up.
+
+    Raises: UsageError naming the parameter, what it got, and what it takes.
+    """
+    texts = {"service": service, "revision": revision, "config": config, "store": store, "run_id": run_id}
+    _texts({**texts, "why": why, "who": who})
+    if not isinstance(dry_run, bool):
+        raise UsageError(f"dry_run is {dry_run!r:.80}: it takes true or false")
+    check_name("service", service)
+    return Asked(
+        service=service,
+        revision=check_name("revision", revision) if revision else "",
+        config=_config_file(config),
+        store=_place(store or os.environ.get("PRATIQUE_STORE", "")),
+        run_id=check_name("run_id", run_id) if run_id else new_run_id(service, runbook, revision),
+        why=why,
+        who=who,
+        dry_run=dry_run,
+    )
+
+
+def new_run_id(*subject: str) -> str:
+    """A name for a run that was given none; empty words are left out."""
+    return "-".join([*(word[:40] for word in subject if word), f"{datetime.now(UTC):%Y%m%dT%H%M%S}"])
 
 
 def refuse_unknown(known: Sequence[str]) -> None:
@@ -113,6 +138,12 @@ def refuse_unknown(known: Sequence[str]) -> None:
 def _assigned(cell: str) -> list[str]:
     targets = [target for line in ast.parse(cell).body if isinstance(line, ast.Assign) for target in line.targets]
     return [target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("papermill")]
+
+
+def _texts(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise UsageError(f"{name} is {value!r:.80}, not text: under papermill give it with -r {name} {value!r:.80}")
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
@@ -147,7 +178,3 @@ def _config_file(given: str) -> str:
 
 def _place(store: str) -> str:
     return store if "://" in store or not store else str(Path(store).absolute())
-
-
-def _new_run_id(service: str, revision: str) -> str:
-    return f"{service[:40]}-{revision[:40]}-{datetime.now(UTC):%Y%m%dT%H%M%S}"

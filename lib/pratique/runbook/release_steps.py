@@ -12,12 +12,14 @@ from pratique.balancer.base import Pool
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
 from pratique.ledger.entry import stamp
-from pratique.runbook.context import CHECK, CONCLUDE, JOIN, RECORD, REPORT, ROLL_OUT, START, Context
+from pratique.runbook.accept import Accept
+from pratique.runbook.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, Context
 from pratique.runbook.result import write_result
 from pratique.runbook.rollout import Rollout
 from pratique.runbook.run import say
 from pratique.runbook.shares import percents
 from pratique.runbook.steps import Data, Step
+from pratique.runbook.surroundings import CHECK, RECORD
 
 STATUSES = {"promote": 0, "rollback": 1, "inconclusive": 2}
 
@@ -223,8 +225,7 @@ class Conclude(Step):
         staying = [i for i in context.runtime.list(context.service) if i.address in pool.servers[winner]]
         if context.decision == "promote" and not noted:
             context.run.require_time()
-            for instance in staying:
-                context.runtime.ready(instance, deadline_s=context.settings.runtime.ready_deadline_s)
+            context.require_ready(staying)
         context.run.note(CONCLUDE, {"winner": winner})
         context.shift({revision: float(revision == winner) for revision in pool.servers})
         context.serve_only(winner, pool.servers[winner])
@@ -309,5 +310,5 @@ class Record(Step):
 
 def steps_of(context: Context) -> dict[str, Step]:
     """All steps of a release, in order, by name."""
-    kinds = (Check, Start, Join, RollOut, Conclude, Report, Record)
+    kinds = (Check, Start, Accept, Join, RollOut, Conclude, Report, Record)
     return {kind.name: kind(context) for kind in kinds}

@@ -1,4 +1,4 @@
-"""How a release ended, for programs: result.json beside the journal, and the ledger's last word."""
+"""How a run ended, for programs: result.json beside the journal, and the ledger's last word."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from typing import Any
 
 from pratique.errors import StorageError
 from pratique.ledger.entry import stamp
-from pratique.runbook.context import CHECK, REPORT, Context
+from pratique.runbook.surroundings import Surroundings
 
 
-def write_result(context: Context, *, reason: str, exit_status: int) -> dict[str, Any]:
-    """Write the release's end into the ledger, then result.json, whole or not at all; return what it says.
+def write_result(context: Surroundings, *, reason: str, exit_status: int) -> dict[str, Any]:
+    """Write the run's end into the ledger, then result.json, whole or not at all; return what it says.
 
-    exit_status: 0 promoted, 1 rolled back, 2 inconclusive, 64 and above a failure.
+    exit_status: 0 promoted or gone back, 1 rolled back, 2 inconclusive, 64 and above a failure.
     Raises: StorageError.
     """
     run = context.run
-    report = run.journal.data(REPORT)
-    said = {"outcome": context.outcome, "verdict": context.decision, "reason": reason, "exit_status": exit_status}
-    entry = run.enter("release", {"event": "ended", **said}, revision=context.asked.revision)
+    more = context.result
+    said = {"outcome": context.outcome, "verdict": more["verdict"], "reason": reason, "exit_status": exit_status}
+    entry = run.enter("release", {"event": "ended", **said}, revision=context.revision or None)
     result = {
         "run": run.id,
+        "runbook": context.runbook,
         "service": context.service,
-        "revision": context.asked.revision,
-        "baseline": run.journal.last_done(CHECK).get("baseline"),
+        "revision": context.revision,
+        **more,
         **said,
-        "report": report.get("html"),
-        "report_json": report.get("json"),
-        "report_sha256": report.get("sha256"),
         "start": stamp(run.journal.first("opened").time),
         "end": stamp(entry.time),
         "ledger": {"entry": entry.number, "hash": entry.hash},

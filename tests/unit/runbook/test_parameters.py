@@ -2,7 +2,7 @@ import pytest
 
 from pratique.errors import UsageError
 from pratique.runbook.approval import Given, make_approver
-from pratique.runbook.parameters import Asked, checked
+from pratique.runbook.parameters import ReleaseAsked, checked
 
 
 def ask(**given):
@@ -13,7 +13,7 @@ def test_nothing_given_takes_the_service_files():
     asked = ask()
     assert (asked.stages, asked.approval, asked.baseline, asked.deadline_min) == ((), "", "", 0.0)
     assert asked.run_id.startswith("shop-r2-")
-    assert Asked.from_json(asked.to_json()) == asked
+    assert ReleaseAsked.from_json(asked.to_json()) == asked
 
 
 @pytest.mark.parametrize("stages", [[5, 25.0], (5, 25), "5,25", "[5, 25]", "5% 25%"])

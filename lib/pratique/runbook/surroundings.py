@@ -1,0 +1,137 @@
+"""What the steps of every runbook share: what was asked, the parts, and what they do with them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import ClassVar, Literal
+
+from pratique.balancer.base import Pool
+from pratique.config import Config, ServiceSettings, load
+from pratique.release.model import Release
+from pratique.runbook.parameters import Asked
+from pratique.runbook.parts import find_release, make_balancer, make_runtime
+from pratique.runbook.run import Run
+from pratique.runbook.steps import Data, Step
+from pratique.runtime.base import Instance, Role
+
+CHECK = "check"
+ACCEPT = "acceptance test"
+RECORD = "record"
+
+Outcome = Literal["promoted", "rolled back", "inconclusive", "reverted", "failed"]
+
+
+class Surroundings(ABC):
+    """A run's surroundings. Everything it knows stands in the journal, so that another process knows it too."""
+
+    runbook: ClassVar[str]
+    finishing: ClassVar[tuple[str, ...]] = ()
+    """Steps after the one that is final, which whoever ends a dead run does for it."""
+
+    def __init__(self, asked: Asked) -> None:
+        """Read the service file and name the parts; nothing is written."""
+        self.asked = asked
+        self.service = asked.service
+        self.config: Config = load(asked.config, store=asked.store or None)
+        self.settings: ServiceSettings = self.config.service(asked.service)
+        self.run = Run(self.config, asked.service, asked.run_id, who=asked.who, why=asked.why, dry_run=asked.dry_run)
+        self.runtime = make_runtime(self.config, asked.service)
+        self.balancer = make_balancer(self.config, asked.service)
+
+    # -- what kind of run it is
+
+    @abstractmethod
+    def steps(self) -> dict[str, Step]:
+        """Its steps, in order, by name."""
+
+    @property
+    def identity(self) -> Data:
+        """What the run is of; the same run id with another one is refused."""
+        return {"runbook": self.runbook, "service": self.service, "revision": self.asked.revision}
+
+    @property
+    @abstractmethod
+    def time_limit(self) -> timedelta:
+        """For the whole run."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What it is, in a few words."""
+
+    # -- what is known
+
+    @property
+    @abstractmethod
+    def revision(self) -> str:
+        """The revision that is released or gone back to."""
+
+    @property
+    @abstractmethod
+    def winner(self) -> str:
+        """The revision that is to have all of the traffic in the end."""
+
+    @property
+    @abstractmethod
+    def outcome(self) -> Outcome:
+        """The outcome as the ledger has it: "failed" until it is carried out."""
+
+    @property
+    @abstractmethod
+    def result(self) -> Data:
+        """What result.json says beside the outcome: verdict, baseline, report, measured times."""
+
+    def release_of(self, revision: str) -> Release:
+        """The release of a revision."""
+        return find_release(self.config, self.service, revision)
+
+    def mine(self) -> list[Instance]:
+        """The instances that this run has started, as the engine's labels say."""
+        return [instance for instance in self.runtime.list(self.service) if instance.run == self.run.id]
+
+    @abstractmethod
+    def newcomers(self) -> list[Instance]:
+        """The instances that must pass the acceptance test before they get traffic."""
+
+    def shares(self) -> dict[str, float]:
+        """Who has which share now."""
+        return self.balancer.weights(self.service).shares
+
+    # -- what is changed
+
+    def shift(self, shares: Mapping[str, float]) -> None:
+        """Set the shares for good, and write them into the ledger."""
+        self.balancer.set_weights(self.service, dict(shares))
+        self._write_down(dict(shares))
+
+    def put_pool(self, servers: Mapping[str, Iterable[str]], shares: Mapping[str, float]) -> None:
+        """Make this the whole pool, and write its shares into the ledger."""
+        pool = Pool(self.service, {revision: tuple(found) for revision, found in servers.items()}, dict(shares))
+        self.balancer.apply(pool)
+        self._write_down(pool.weights)
+
+    def serve_only(self, revision: str, addresses: Iterable[str]) -> None:
+        """Make one revision the whole pool."""
+        self.put_pool({revision: addresses}, {revision: 1.0})
+
+    def _write_down(self, shares: dict[str, float]) -> None:
+        serving = max(shares, key=lambda revision: shares[revision])
+        self.run.enter("weight", {"shares": shares}, revision=serving if shares[serving] == 1.0 else self.revision)
+
+    def start(self, revision: str, *, run: str, role: Role, count: int) -> list[Instance]:
+        """Start instances and wait until they are ready."""
+        instances = self.runtime.start(self.release_of(revision), run=run, role=role, count=count)
+        self.require_ready(instances)
+        return instances
+
+    def require_ready(self, instances: Iterable[Instance]) -> None:
+        """Wait until they are ready. Raises: UnavailableError with an instance's last words."""
+        for instance in instances:
+            self.runtime.ready(instance, deadline_s=self.settings.runtime.ready_deadline_s)
+
+    def stop(self, instances: Iterable[Instance]) -> None:
+        """Drain and stop."""
+        for instance in instances:
+            self.runtime.stop(instance, drain_s=self.settings.runtime.drain_s)
