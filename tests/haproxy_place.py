@@ -71,13 +71,14 @@ while True:
 """
 
     def start(self):
+        (self.folder / "balancer.log").unlink(missing_ok=True)
         with (self.folder / "balancer.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pratique.cli", "balancer", "shop", "--config", str(self.config)],
                 stdout=log,
                 stderr=log,
             )
-        eventually(self.answers)
+        eventually(lambda: self.answers() and "HAProxy's files" in self.log())
 
     def answers(self):
         try:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 import secrets
 import socket
 import time
@@ -120,10 +121,10 @@ class Node:
         if not self._paths.certificate:
             return None
         said = self._stats(f"show ssl cert {self._paths.certificate}")
-        found = [line.partition(":")[2].strip() for line in said.splitlines() if line.startswith("Not After")]
+        found = re.findall(r"^not ?after: (.+)$", said, re.IGNORECASE | re.MULTILINE)
         if not found:
             raise UnavailableError(f"HAProxy does not know {self._paths.certificate!r}: {said.strip()[:200]}")
-        return found[0]
+        return str(found[0]).strip()
 
     def _render(self, pool: Pool) -> _Text:
         stamp = secrets.token_hex(8)

@@ -13,7 +13,6 @@ import base64
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, TemplateError
@@ -175,7 +174,6 @@ def _arms(pool: Pool) -> list[dict[str, object]]:
     ]
 
 
-@cache
 def _template(path: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - jinja2's Template
     # autoescape would be HTML's; `_quoted` is what escapes here
     environment = Environment(undefined=StrictUndefined, finalize=_quoted, keep_trailing_newline=True)  # noqa: S701
