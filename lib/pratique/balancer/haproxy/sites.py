@@ -95,6 +95,8 @@ class LocalSite:
                 connection.settimeout(TIMEOUT_S)
                 connection.connect(path)
                 connection.sendall(text.encode())
+                # the master waits for more commands until it is told that there are none
+                connection.shutdown(socket.SHUT_WR)
                 return b"".join(iter(lambda: connection.recv(1 << 16), b"")).decode("utf-8", "replace")
         except OSError as error:
             raise UnavailableError(
