@@ -12,14 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from pratique.balancer.base import Pool
-from pratique.balancer.embedded import EmbeddedBalancer
-from pratique.config import Config, check_name
+from pratique.balancer.base import Balancer, Pool
+from pratique.config import BalancerSettings, Config, check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.ledger import open_ledger
-from pratique.release import load_release
-from pratique.runbook.parts import configuration_digest
-from pratique.runtime.process import ProcessRuntime
+from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
 from pratique.telemetry.collector import CollectorStatus, collector_status
 
 READY_S = 15.0
@@ -38,17 +35,17 @@ def start(
     check_name("service", service)
     check_name("revision", revision)
     settings = config.service(service)
-    release = load_release(service, revision, settings.runtime, config.path("."))
+    release = find_release(config, service, revision)
     options = _options(config_file, store)
-    balancer = EmbeddedBalancer(settings.balancer)
+    balancer = make_balancer(config, service)
     if _collector(config) is None:
         _spawn(config, "collector", service, ["collect", *options], lambda: _collector(config) is not None)
     yield f"collector  takes access lines at {config.telemetry.listen} (UDP)"
     if not _answers(balancer, service):
         _spawn(config, "balancer", service, ["balancer", service, *options], lambda: _answers(balancer, service))
-    yield f"balancer   serves {service} at http://{settings.balancer.listen}"
+    yield f"balancer   serves {service} at {_url(settings.balancer)}"
     _refuse_another(balancer, service, revision)
-    runtime = ProcessRuntime(settings.runtime, config.state_dir, config.path("."))
+    runtime = make_runtime(config, service)
     ledger = open_ledger(config)
     ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
     instances = runtime.start(release, run=f"up-{revision}", role="baseline", count=settings.runtime.instances)
@@ -65,7 +62,7 @@ def stop(config: Config, service: str) -> Iterator[str]:
     """Stop a service's balancer, its instances and, when nobody else needs it, the collector. Data stays."""
     check_name("service", service)
     settings = config.service(service)
-    runtime = ProcessRuntime(settings.runtime, config.state_dir, config.path("."))
+    runtime = make_runtime(config, service)
     for process in _parts(config, "balancer", service):
         _end(process)
         yield f"balancer   stopped ({process.pid})"
@@ -82,21 +79,26 @@ def describe(config: Config, service: str) -> Iterator[str]:
     """Say what runs, who gets the traffic, and how the collector does."""
     check_name("service", service)
     settings = config.service(service)
-    balancer = EmbeddedBalancer(settings.balancer)
+    balancer = make_balancer(config, service)
     if _answers(balancer, service):
         weights = balancer.weights(service)
         shares = ", ".join(f"{revision} {share:.1%}" for revision, share in weights.shares.items()) or "no pool yet"
         lease = "" if weights.lease_left_s is None else f" (a lease, {weights.lease_left_s:.1f} s left)"
-        yield f"balancer   http://{settings.balancer.listen}: {shares}{lease}"
+        yield f"balancer   {_url(settings.balancer)}: {shares}{lease}"
+        yield from (f"drift      {sentence}" for sentence in balancer.drift(service))
     else:
-        yield f"balancer   does not answer at {settings.balancer.control}: start it with: pratique up {service} REVISION"
+        yield f"balancer   of {service} does not answer: start it with: pratique up {service} REVISION"
     status = _collector(config)
     yield f"collector  {status.to_text()}" if status else "collector  does not run: requests are not being measured"
-    instances = ProcessRuntime(settings.runtime, config.state_dir, config.path(".")).list(service)
+    instances = make_runtime(config, service).list(service)
     for instance in instances:
         yield f"{instance.revision:<10} {instance.role}, {instance.address}, since {instance.started:%Y-%m-%d %H:%M:%SZ}"
     if not instances:
         yield "instances  none"
+
+
+def _url(settings: BalancerSettings) -> str:
+    return f"{'https' if settings.haproxy.certificate else 'http'}://{settings.listen}"
 
 
 def _options(config_file: str | None, store: str | None) -> list[str]:
@@ -104,7 +106,7 @@ def _options(config_file: str | None, store: str | None) -> list[str]:
     return [word for option, value in given if value for word in (option, value)]
 
 
-def _answers(balancer: EmbeddedBalancer, service: str) -> bool:
+def _answers(balancer: Balancer, service: str) -> bool:
     try:
         balancer.pool(service)
     except UnavailableError:
@@ -119,7 +121,7 @@ def _collector(config: Config) -> CollectorStatus | None:
     return status
 
 
-def _refuse_another(balancer: EmbeddedBalancer, service: str, revision: str) -> None:
+def _refuse_another(balancer: Balancer, service: str, revision: str) -> None:
     pool = balancer.pool(service)
     serving = [name for name, share in (pool.weights if pool else {}).items() if share > 0]
     if serving not in ([], [revision]):

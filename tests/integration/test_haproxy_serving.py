@@ -20,6 +20,7 @@ from contract.balancer_contract import FIVE_SIGMA, eventually, four_servers, get
 from contract.upstream import Upstream
 from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
 from pratique.balancer.base import Lease, Pool
+from pratique.balancer.haproxy.template import TEMPLATE
 from pratique.errors import ConfigError, StorageError, UnavailableError
 
 pytestmark = needs_haproxy
@@ -41,7 +42,6 @@ def place(running):
 def servers():
     with four_servers() as servers:
         yield servers
-
 
 
 def forget(place):
@@ -257,7 +257,9 @@ def test_tls_is_terminated_and_a_certificate_that_ends_is_told(tmp_path):
         assert connection.getresponse().read() == b"r1"
         connection.close()
         assert servers["r1"].received[-1].header("X-Forwarded-Proto") == ["https"]
-        assert ["the certificate ends in 5.0 days" in said or "4.9" in said for said in place.balancer.drift("shop")] == [True]
+        assert [
+            "the certificate ends in 5.0 days" in said or "4.9" in said for said in place.balancer.drift("shop")
+        ] == [True]
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed: apt-get install openssl")
@@ -270,8 +272,6 @@ def test_a_pool_behind_a_certificate_that_has_ended_is_refused(tmp_path):
 
 def with_template(place, change):
     """A handle whose template is ours with a change."""
-    from pratique.balancer.haproxy.template import TEMPLATE
-
     own = place.folder / "own.cfg.j2"
     own.write_text(change(TEMPLATE.read_text()))
     place.config.write_text(place.config.read_text() + f'template = "{own}"\n')
@@ -358,7 +358,9 @@ def test_no_request_fails_under_a_thousand_a_second_while_it_is_reloaded_and_shi
         " s.errors.write, s.errors.status, s.errors.timeout)) end"
     )
     load = subprocess.Popen(
-        ["wrk", "-t", "1", "-c", "32", "-d", "12s", "-s", script, f"http://{place.url}/"], stdout=subprocess.PIPE, text=True
+        ["wrk", "-t", "1", "-c", "32", "-d", "12s", "-s", script, f"http://{place.url}/"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     changes = 0
     until = time.monotonic() + 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -68,3 +69,6 @@ class Balancer(Protocol):
 
         Raises: MissingError when it has lapsed already: the traffic is on the baseline, the run must not go on as if not.
         """
+
+    def drift(self, service: str) -> Sequence[str]:
+        """How what serves differs from what was set last, a sentence each: changes by hand, a certificate that ends."""

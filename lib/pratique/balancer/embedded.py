@@ -82,6 +82,11 @@ class EmbeddedBalancer:
         self.pool(service)
         self._call("PUT", "/lease", {})
 
+    def drift(self, service: str) -> list[str]:
+        """None: what serves is the only record of what was set. Raises: UsageError, UnavailableError."""
+        self.pool(service)
+        return []
+
     def stats(self) -> dict[str, Any]:
         """Requests per revision since the balancer's start, requests in flight per server, access lines sent."""
         return self._call("GET", "/stats")

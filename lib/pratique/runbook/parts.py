@@ -23,16 +23,30 @@ FRESH_S = 5.0
 
 def make_runtime(config: Config, service: str) -> Runtime:
     """Where the service's releases run."""
+    settings = config.service(service).runtime
+    if settings.kind == "docker":
+        from pratique.runtime.docker import DockerRuntime  # noqa: PLC0415 - docker
+
+        return DockerRuntime(settings, config.path("."))
+    if settings.kind == "swarm":
+        from pratique.runtime.swarm import SwarmRuntime  # noqa: PLC0415 - docker
+
+        return SwarmRuntime(settings, config.path("."))
     from pratique.runtime.process import ProcessRuntime  # noqa: PLC0415 - psutil
 
-    return ProcessRuntime(config.service(service).runtime, config.state_dir, config.path("."))
+    return ProcessRuntime(settings, config.state_dir, config.path("."))
 
 
 def make_balancer(config: Config, service: str) -> Balancer:
     """Who gives the service its traffic."""
+    settings = config.service(service).balancer
+    if settings.kind == "haproxy":
+        from pratique.balancer.haproxy.balancer import HAProxyBalancer  # noqa: PLC0415 - jinja2
+
+        return HAProxyBalancer(config, service)
     from pratique.balancer.embedded import EmbeddedBalancer  # noqa: PLC0415 - an HTTP client
 
-    return EmbeddedBalancer(config.service(service).balancer)
+    return EmbeddedBalancer(settings)
 
 
 def make_store(config: Config) -> Store:
@@ -46,14 +60,19 @@ def make_store(config: Config) -> Store:
     return open_store(url if "://" in url else str(config.path(url)), retention_days=config.store.retention_days)
 
 
-def find_release(config: Config, service: str, revision: str) -> Release:
-    """The release of a revision, with its digest.
+def find_release(config: Config, service: str, revision: str, *, digest: str | None = None) -> Release:
+    """The release of a revision, with its digest. digest: of a recorded release, exactly which is wanted.
 
-    Raises: MissingError when there is none.
+    Raises: MissingError when there is none, DataError when it has another digest.
     """
+    settings = config.service(service).runtime
+    if settings.kind != "process":
+        from pratique.release.image import load_image_release  # noqa: PLC0415 - docker
+
+        return load_image_release(service, revision, settings, digest=digest)
     from pratique.release import load_release  # noqa: PLC0415 - hashes a directory
 
-    return load_release(service, revision, config.service(service).runtime, config.path("."))
+    return load_release(service, revision, settings, config.path("."))
 
 
 def configuration_digest(release: Release) -> str:
