@@ -1,0 +1,213 @@
+"""HAProxy on other hosts, in a container, and with the wanted pool in Redis."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from balancer_place import free_port
+from contract.balancer_contract import eventually, four_servers, names, pool_of
+from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
+from pratique.balancer.base import Lease
+from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis
+from pratique.errors import BusyError, DataError, MissingError, UnavailableError
+
+pytestmark = needs_haproxy
+needs_redis = pytest.mark.skipif(
+    shutil.which("redis-server") is None, reason="redis-server is not installed: apt-get install redis-server"
+)
+SSHD = "/usr/sbin/sshd"
+needs_ssh = pytest.mark.skipif(
+    not Path(SSHD).exists() or shutil.which("socat") is None,
+    reason="sshd or socat is not installed: apt-get install openssh-server socat",
+)
+
+
+def listens(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def redis_server():
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        eventually(lambda: listens(port))
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class WantedContract:
+    """What a place for the wanted pool must do; `wanted` and `again` are two operators' handles."""
+
+    def test_it_begins_with_nothing(self, wanted):
+        assert wanted.get() == Wanted()
+
+    def test_what_was_put_is_what_everybody_gets(self, wanted, again, servers):
+        pool = pool_of(servers, "r1", "r2", r1=1.0)
+        lease = Lease("r2", "r1", 2.0)
+        assert wanted.put(wanted.get(), pool, lease) == again.get()
+        assert (again.get().pool, again.get().lease, again.get().version) == (pool, lease, 1)
+
+    def test_of_two_operators_the_later_is_refused_with_the_others_name(self, wanted, again, servers, monkeypatch):
+        monkeypatch.setenv("PRATIQUE_WHO", "alice")
+        seen = again.get()
+        wanted.put(wanted.get(), pool_of(servers, "r1", r1=1.0), None)
+        with pytest.raises(BusyError, match="alice"):
+            again.put(seen, pool_of(servers, "r2", r2=1.0), None)
+        assert list(wanted.get().pool.servers) == ["r1"]
+
+    @pytest.fixture
+    def servers(self):
+        with four_servers() as servers:
+            yield servers
+
+
+class TestWantedFile(WantedContract):
+    @pytest.fixture
+    def wanted(self, tmp_path):
+        return WantedFile(tmp_path / "wanted.json")
+
+    @pytest.fixture
+    def again(self, tmp_path):
+        return WantedFile(tmp_path / "wanted.json")
+
+    def test_a_damaged_one_is_told(self, tmp_path):
+        (tmp_path / "wanted.json").write_text("{")
+        with pytest.raises(DataError, match=r"wanted\.json"):
+            WantedFile(tmp_path / "wanted.json").get()
+
+
+@needs_redis
+class TestWantedRedis(WantedContract):
+    @pytest.fixture
+    def url(self):
+        with redis_server() as url:
+            yield url
+
+    @pytest.fixture
+    def wanted(self, url):
+        return WantedRedis(url, "shop")
+
+    @pytest.fixture
+    def again(self, url):
+        return WantedRedis(url, "shop")
+
+    def test_a_lease_is_held_as_long_as_it_is_renewed(self, wanted, again):
+        assert again.lease_left_s() == 0
+        wanted.renew(0.3)
+        assert 0 < again.lease_left_s() <= 0.3
+        eventually(lambda: again.lease_left_s() == 0)
+
+    def test_one_that_does_not_answer_is_told(self):
+        with pytest.raises(UnavailableError, match="Redis does not answer at"):
+            WantedRedis(f"redis://secret:hidden@127.0.0.1:{free_port()}/0", "shop").get()
+
+
+@needs_redis
+def test_a_second_balancer_host_follows_pool_and_shares_and_lease():
+    with redis_server() as url, four_servers() as servers:
+        more = f'state = "{url}"'
+        with haproxy_running(more) as one, haproxy_running(more) as two:
+            one.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+            eventually(lambda: names(two.url, 5) == {"r1": 5})
+            one.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 2.0))
+            for _ in range(8):
+                one.balancer.renew("shop")
+                time.sleep(0.4)
+            assert names(two.url, 10) == {"r2": 10}
+            # the holder is silent from now on
+            silent = time.monotonic()
+            eventually(lambda: names(two.url, 5) == {"r1": 5} and names(one.url, 5) == {"r1": 5}, 10)
+            assert time.monotonic() - silent < 5
+            with pytest.raises(MissingError):
+                one.balancer.renew("shop")
+
+
+@needs_redis
+def test_a_host_that_comes_back_gets_the_wanted_pool():
+    with redis_server() as url, four_servers() as servers, haproxy_running(f'state = "{url}"') as one:
+        one.balancer.apply(pool_of(servers, "r1", r1=1.0))
+        with haproxy_running(f'state = "{url}"') as two:
+            assert names(two.url, 10) == {"r1": 10}
+
+
+@contextmanager
+def ssh_host(folder):
+    """A real sshd on this machine, with a key of its own."""
+    for name in ("host", "client"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    shutil.copy(folder / "client.pub", folder / "authorized")
+    folder.chmod(0o700)
+    port = free_port()
+    Path("/run/sshd").mkdir(exist_ok=True)
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+        "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\n"
+    )
+    process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: listens(port))
+        yield f"ssh://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def ssh(monkeypatch):
+    folder = Path(tempfile.mkdtemp(prefix="ssh-"))
+    # the client's own settings: as a user would put them into ~/.ssh/config
+    wrapper = folder / "bin"
+    wrapper.mkdir()
+    (wrapper / "ssh").write_text(
+        f"#!/bin/sh\nexec /usr/bin/ssh -F none -i {folder}/client -o StrictHostKeyChecking=no "
+        f'-o UserKnownHostsFile={folder}/known -o LogLevel=ERROR "$@"\n'
+    )
+    (wrapper / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper}:{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with ssh_host(folder) as address:
+        yield address
+    subprocess.run(["pkill", "-f", f"{folder}/pratique-ssh"], check=False)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@needs_ssh
+def test_a_pool_is_uploaded_verified_and_shifted_on_a_host_over_ssh(ssh):
+    with four_servers() as servers, haproxy_running() as place:
+        place.config.write_text(place.config.read_text() + f'hosts = ["{ssh}"]\n')
+        remote = place.again()
+        remote.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        assert names(place.url, 10) == {"r1": 10}
+        remote.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 4.0))
+        assert names(place.url, 10) == {"r2": 10}
+        remote.renew("shop")
+        assert remote.drift("shop") == []
+        eventually(lambda: names(place.url, 10) == {"r1": 10}, 10)
+
+
+@needs_ssh
+def test_where_one_of_two_hosts_fails_both_have_the_old_pool_again(ssh):
+    with four_servers() as servers, haproxy_running() as place:
+        place.balancer.apply(pool_of(servers, "r1", r1=1.0))
+        config = place.config.read_text()
+        place.config.write_text(config + f'hosts = ["{ssh}", "ssh://127.0.0.1:{free_port()}"]\n')
+        with pytest.raises(UnavailableError, match="cannot be reached"):
+            place.again().apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.config.write_text(config)
+        assert place.balancer.pool("shop") == pool_of(servers, "r1", r1=1.0)
+        assert place.balancer.drift("shop") == []
