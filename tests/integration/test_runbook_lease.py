@@ -72,8 +72,7 @@ def give(balancer, ttl_s):
 
 
 def test_a_lease_is_renewed_while_the_judge_is_alive(balancer):
-    renewed = []
-    renewer = Renewer(balancer, "shop", 0.9, hang_s=0.6, on_renewed=lambda: renewed.append(time.monotonic()))
+    renewer = Renewer(balancer, "shop", 0.9, hang_s=0.6)
     give(balancer, 0.9)
     renewer.start()
     end = time.monotonic() + 2.5
@@ -82,7 +81,6 @@ def test_a_lease_is_renewed_while_the_judge_is_alive(balancer):
         time.sleep(0.1)
     assert balancer.weights("shop").shares["r2"] == 0.5
     assert not renewer.lapsed
-    assert len(renewed) >= 4
     renewer.stop()
 
 

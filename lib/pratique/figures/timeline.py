@@ -22,12 +22,12 @@ def timeline(weights: Weights, *, now: datetime | None = None, most: int = MOST_
     weights: changes of the shares in force, (time UTC, revision → share from 0 to 1), oldest first.
     now: where the last ones end; default the present. most: rows at most; older revisions are left out.
     """
+    if not weights:
+        return empty("The ledger knows of no traffic yet.", alt=ALT)
     end = now or datetime.now(UTC)
     spans = _spans(weights, end)
     names = list(dict.fromkeys(name for name, *_ in spans))
     kept = names[-most:]
-    if not kept:
-        return empty("The ledger knows of no traffic yet.", alt=ALT)
     serving = {name for name, share in weights[-1][1].items() if share > 0}
     traces = [_row(kept.index(name), name, start, until, share, name in serving) for name, start, until, share in spans
               if name in kept]  # fmt: skip

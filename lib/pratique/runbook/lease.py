@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 from pratique.balancer.base import Balancer
 from pratique.errors import MissingError, UnavailableError
@@ -20,21 +19,12 @@ class Renewer:
     gives the traffic back to the baseline.
     """
 
-    def __init__(
-        self,
-        balancer: Balancer,
-        service: str,
-        ttl_s: float,
-        *,
-        hang_s: float = HANG_S,
-        on_renewed: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Prepare; `start` begins to renew. on_renewed: called after each renewal."""
+    def __init__(self, balancer: Balancer, service: str, ttl_s: float, *, hang_s: float = HANG_S) -> None:
+        """Prepare; `start` begins to renew."""
         self._balancer = balancer
         self._service = service
         self._every_s = ttl_s / 3
         self._hang_s = hang_s
-        self._on_renewed = on_renewed
         self._beat = time.monotonic()
         self._stop = threading.Event()
         self._lapsed = threading.Event()
@@ -70,7 +60,6 @@ class Renewer:
                 continue
             try:
                 self._balancer.renew(self._service)
-                self._on_renewed()
             except MissingError:
                 self._lapsed.set()
                 return

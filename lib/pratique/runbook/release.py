@@ -9,8 +9,10 @@ from typing import Any
 
 from pratique.judge.model import Verdict
 from pratique.runbook.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, Context, Found
+from pratique.runbook.orphans import describe_orphans, find_orphans
 from pratique.runbook.parameters import ReleaseAsked, checked, refuse_unknown
 from pratique.runbook.parts import make_store, require_collector
+from pratique.runbook.run import say
 from pratique.runbook.session import Session
 from pratique.runbook.surroundings import ACCEPT, CHECK
 
@@ -78,6 +80,7 @@ class ReleaseRun(Session[Context]):
         if self._run.lock.held or self._run.dry_run:
             self._run.guarded(CHECK, self._require_parts)
         self._run.perform(CHECK)
+        self._tell_orphans()
         return self.context.found
 
     def start_canary(self) -> list[str]:
@@ -125,6 +128,15 @@ class ReleaseRun(Session[Context]):
             watch = self.context.watch(datetime.fromisoformat(data["since"]))
             self.context.last = watch.look_again(datetime.fromisoformat(data["end"]))
         return self.context.last
+
+    def _tell_orphans(self) -> None:
+        context = self.context
+        found = find_orphans(context.config, context.service, context.runtime, context.balancer)
+        found = [instance for instance in found if instance.run != context.run.id]
+        for line in describe_orphans(found):
+            say(f"    left behind by a dead run: {line}")
+        if found:
+            say(f"    to stop what was left behind: pratique orphans {context.service} --remove")
 
     def _require_parts(self) -> None:
         require_collector(self.context.config)

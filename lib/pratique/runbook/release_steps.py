@@ -14,12 +14,14 @@ from pratique.judge.model import Verdict
 from pratique.ledger.entry import stamp
 from pratique.runbook.accept import Accept
 from pratique.runbook.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, Context
+from pratique.runbook.orphans import UNDO
 from pratique.runbook.result import write_result
 from pratique.runbook.rollout import Rollout
 from pratique.runbook.run import say
 from pratique.runbook.shares import percents
 from pratique.runbook.steps import Data, Step
 from pratique.runbook.surroundings import CHECK, RECORD
+from pratique.runbook.vitals import Vitals
 
 STATUSES = {"promote": 0, "rollback": 1, "inconclusive": 2}
 
@@ -169,6 +171,7 @@ class RollOut(Step):
             lease_s=rollout.lease_s,
             deadline_min=context.settings.judge.deadline_min,
             approver=context.approver or context.choose_approver(),
+            vitals=Vitals(context.runtime, context.service, self._addresses()),
         ).go()
         if ending.decision != "promote":
             context.shift(context.arms.only(context.arms.baseline))
@@ -177,6 +180,10 @@ class RollOut(Step):
         context.run.enter("verdict", data, revision=context.asked.revision)
         say(f"    {ending.decision}: {ending.reason}")
         return data
+
+    def _addresses(self) -> tuple[str, ...]:
+        pool = self._context.balancer.pool(self._context.service)
+        return pool.servers.get(self._context.asked.revision, ()) if pool else ()
 
     def undo(self, data: Data) -> None:  # noqa: ARG002 - all of the traffic, whatever it was
         """Give all of the traffic to the baseline, at once."""
@@ -239,7 +246,7 @@ class Conclude(Step):
         addresses = found.addresses
         running = {instance.address for instance in context.runtime.list(context.service)}
         if not running.issuperset(addresses):
-            again = context.start(found.baseline, run=f"{context.run.id}.undo", role="baseline", count=len(addresses))
+            again = context.start(found.baseline, run=context.run.id + UNDO, role="baseline", count=len(addresses))
             addresses = tuple(instance.address for instance in again)
         context.serve_only(found.baseline, addresses)
 

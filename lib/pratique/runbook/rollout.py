@@ -17,6 +17,7 @@ from pratique.runbook.lease import Renewer
 from pratique.runbook.progress import Progress
 from pratique.runbook.run import Run
 from pratique.runbook.shares import Arms, percents
+from pratique.runbook.vitals import Vitals
 from pratique.runbook.watch import Watch
 
 LAPSES = 3
@@ -52,6 +53,7 @@ class Rollout:
         lease_s: float,
         deadline_min: float,
         approver: Approver,
+        vitals: Vitals,
     ) -> None:
         """stages: percent, rising. least_windows: whole windows that a stage lasts at least.
 
@@ -66,8 +68,8 @@ class Rollout:
         self._lease = Lease(arms.canary, arms.baseline, lease_s)
         self._until = datetime.now(UTC) + timedelta(minutes=deadline_min)
         self._approver = approver
-        self._renewed = run.folder / "renewed"
-        self._renewer = Renewer(balancer, run.service, lease_s, on_renewed=self._renewed.touch)
+        self._vitals = vitals
+        self._renewer = Renewer(balancer, run.service, lease_s)
         self._progress = Progress(run.folder / "progress.jsonl", run.id)
         self._last: Verdict | None = None
 
@@ -77,6 +79,7 @@ class Rollout:
         The judge keeps what it has seen: only the weights start over.
         Raises: UnavailableError (collector or balancer is dead, the lease lapses again and again).
         """
+        self._vitals.start()
         try:
             for _ in range(LAPSES + 1):
                 try:
@@ -87,27 +90,24 @@ class Rollout:
             raise UnavailableError(f"the canary's lease lapsed {LAPSES + 1} times: something holds this process up")
         finally:
             self._renewer.stop()
+            self._vitals.stop()
             self._approver.withdraw()
 
     def record_lapse(self) -> None:
         """Write a lapse of the lease into the ledger, with its time, when the ledger does not know of it."""
         changes = self._run.ledger.weights(self._run.service)
         believed = changes[-1][1].get(self._arms.canary, 0.0) if changes else 0.0
-        shares = self._balancer.weights(self._run.service).shares
+        weights = self._balancer.weights(self._run.service)
+        shares = weights.shares
         if believed > 0 and shares.get(self._arms.canary, 0.0) == 0:
-            since = min(datetime.now(UTC), max(self._lapsed_at(), changes[-1][0]))
+            now = datetime.now(UTC)
+            # a balancer that does not know when has been away: then it is now that it is seen
+            since = min(now, max(weights.lapsed or now, changes[-1][0]))
             data = {"shares": shares, "since": stamp(since)}
             self._run.enter("lapse", data, revision=self._arms.canary)
             self._progress.tell(
                 "lapse", f"the lease lapsed at {since:%H:%M:%S}: {percents(shares)}; on from the first stage"
             )
-
-    def _lapsed_at(self) -> datetime:
-        try:
-            renewed = datetime.fromtimestamp(self._renewed.stat().st_mtime, UTC)
-        except FileNotFoundError:
-            return datetime.now(UTC)
-        return renewed + timedelta(seconds=self._lease.ttl_s)
 
     def _through_the_stages(self) -> Ending:
         for percent in self._stages:
@@ -155,6 +155,8 @@ class Rollout:
 
     def _ending(self, percent: float) -> Ending | None:
         verdict = self._last
+        if self._vitals.trouble:
+            return Ending("rollback", f"{self._vitals.trouble} (at {percent:g} %)", verdict)
         if verdict is not None and verdict.verdict == "rollback":
             return Ending("rollback", verdict.reason, verdict)
         if verdict is not None and verdict.verdict == "inconclusive":
@@ -174,7 +176,6 @@ class Rollout:
     def _shift(self, percent: float) -> datetime:
         shares = self._arms.at(percent)
         self._balancer.set_weights(self._run.service, shares, lease=self._lease)
-        self._renewed.touch()
         self._renewer.start()
         data = {"shares": shares, "stage": percent, "lease_s": self._lease.ttl_s}
         entry = self._run.enter("weight", data, revision=self._arms.canary)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from pratique.config import Config
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.runbook.journal import Journal
-from pratique.runbook.lock import Holder
+from pratique.runbook.lock import Lock
 from pratique.runbook.parameters import Asked, ReleaseAsked
 from pratique.runbook.result import write_result
 from pratique.runbook.run import say
@@ -38,9 +39,7 @@ class Session(Generic[Where]):
         elif run.journal.state(RECORD) == "done":
             say(f"{self._title} has ended, {context.outcome}: nothing is done again")
         else:
-            left = run.lock.abandoned()
-            if left and left.run != run.id:
-                end_abandoned(context, left)
+            end_abandoned(context.config, context.service, f"run {run.id!r} follows", but=run.id)
             dead = run.open(context.identity, context=context.asked.to_json(), deadline=context.time_limit)
             if dead:
                 say(f"the lock was taken over from {dead}, which is dead")
@@ -119,10 +118,19 @@ def undo_run(folder: Path, reason: str) -> None:
     run.abort(reason)
 
 
-def end_abandoned(follower: Surroundings, left: Holder) -> None:
-    """Undo a run that died with the lock: two canaries would not be told apart."""
-    say(f"{left} died and left its work behind: undoing it first")
-    undo_run(follower.config.state_dir / "runs" / left.run, f"its process died; run {follower.run.id!r} follows")
+def end_abandoned(config: Config, service: str, why: str, *, but: str = "") -> None:
+    """End the run that died with the service's lock, if any: two canaries would not be told apart.
+
+    but: a run id that goes on by itself.
+    """
+    left = Lock(config.state_dir, service).abandoned()
+    if left is None or left.run == but:
+        return
+    folder = config.state_dir / "runs" / left.run
+    # one that died before its first line has done nothing
+    if Journal(folder / "journal.jsonl").lines():
+        say(f"{left} died and left its work behind: undoing it first")
+        undo_run(folder, f"its process died; {why}")
 
 
 def _context(runbook: str, asked: dict[str, object]) -> Surroundings:

@@ -1,0 +1,89 @@
+"""Whether the canary is alive: a look at its instances every second, beside the judge."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Sequence
+
+from pratique.errors import PratiqueError, UnavailableError
+from pratique.runbook.acceptance import named, plain
+from pratique.runbook.run import describe
+from pratique.runtime.base import Instance, Runtime
+
+EVERY_S = 1.0
+IN_A_ROW = 3
+"""How often an instance may be unready, or the engine silent, one time after another."""
+WORDS = 8
+LAST_WORDS = 600
+
+
+class Vitals:
+    """A thread that looks after instances; `trouble` says what has become of one of them."""
+
+    def __init__(self, runtime: Runtime, service: str, addresses: Collection[str], *, every_s: float = EVERY_S) -> None:
+        """addresses: of the instances to look after."""
+        self._runtime = runtime
+        self._service = service
+        self._addresses = set(addresses)
+        self._every_s = every_s
+        self._misses: dict[str, int] = {}
+        self._trouble: str | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Which instance has ended or become unready, with its last words; None while all are well."""
+        return self._trouble
+
+    def start(self) -> None:
+        """Begin to look.
+
+        Raises: UnavailableError when the engine does not answer.
+        """
+        known = {i.address: i for i in self._runtime.list(self._service) if i.address in self._addresses}
+        gone = sorted(self._addresses - set(known))
+        if gone:
+            self._trouble = f"{self._service} at {gone[0]} has ended before the rollout began"
+            return
+        self._thread = threading.Thread(target=self._look_on, args=([*known.values()],), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10.0)
+
+    def _look_on(self, instances: Sequence[Instance]) -> None:
+        while self._trouble is None and not self._stop.wait(self._every_s):
+            try:
+                self._trouble = self._look(instances)
+            except Exception as error:  # noqa: BLE001 - a canary that cannot be looked after must not go on
+                self._trouble = self._missed("", f"the canary cannot be looked after: {describe(error)}")
+
+    def _look(self, instances: Sequence[Instance]) -> str | None:
+        running = {instance.id for instance in self._runtime.list(self._service)}
+        self._misses.pop("", None)
+        for instance in instances:
+            if instance.id not in running:
+                return f"{named(instance)} has ended: {self._last_words(instance)}"
+            try:
+                self._runtime.ready(instance, deadline_s=0.0)
+                self._misses.pop(instance.id, None)
+            except UnavailableError as error:
+                trouble = self._missed(instance.id, str(error))
+                if trouble:
+                    return trouble
+        return None
+
+    def _missed(self, what: str, reason: str) -> str | None:
+        self._misses[what] = self._misses.get(what, 0) + 1
+        return f"{IN_A_ROW} times in a row: {reason}" if self._misses[what] >= IN_A_ROW else None
+
+    def _last_words(self, instance: Instance) -> str:
+        try:
+            said = plain("\n".join(self._runtime.logs(instance, lines=WORDS)))
+        except PratiqueError as error:
+            return f"its last words cannot be read: {error}"
+        return f"its last words: {said[-LAST_WORDS:]}" if said else "it said nothing"

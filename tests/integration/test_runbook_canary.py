@@ -1,0 +1,156 @@
+"""What happens to a canary that is refused, dies, hangs or is left behind, with all parts real."""
+
+import json
+import os
+import signal
+import time
+from datetime import datetime, timedelta
+
+import psutil
+import pytest
+
+from pratique.errors import BusyError, UnavailableError
+from pratique.release import load_release
+from pratique.runbook.lock import Lock
+from pratique.runbook.orphans import describe_orphans, find_orphans, remove_orphans
+from shop_place import eventually, running_shop
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    with running_shop(tmp_path_factory.mktemp("canary"), rate=60) as shop:
+        yield shop
+
+
+def with_acceptance(shop, name, setting):
+    file = shop.folder / f"{name}.toml"
+    file.write_text((shop.folder / "patient.toml").read_text().replace("lease_s = 2", f"lease_s = 2\n{setting}"))
+    return str(file)
+
+
+def canary(shop, revision):
+    [found] = [instance for instance in shop.runtime.list("shop") if instance.revision == revision]
+    return found
+
+
+def orphans(shop):
+    return find_orphans(shop.settings, "shop", shop.runtime, shop.balancer)
+
+
+def test_a_canary_that_fails_its_acceptance_test_never_meets_a_user(shop):
+    shop.make("refused")
+    config = with_acceptance(shop, "refused", 'acceptance = ["/", "/no/such/page"]')
+    run = shop.open("refused", "refused", config=config)
+    run.check()
+    run.start_canary()
+    with pytest.raises(UnavailableError, match="failed its acceptance test at '/no/such/page': 404 no such page"):
+        run.take_into_pool()
+    assert shop.running() == ["r1"]
+    assert all("refused" not in shares for _, shares in shop.ledger.weights("shop"))
+    assert "404 no such page" in shop.result("refused")["reason"]
+
+
+def test_a_canary_that_passes_goes_on(shop, capsys):
+    shop.make("passes")
+    command = json.dumps(["{python}", "-c", "import sys; sys.exit(sys.argv[1] != 'shop')", "{service}"])
+    config = with_acceptance(shop, "passes", f'acceptance = ["/search?q=tea"]\nacceptance_command = {command}')
+    run = shop.open("passes", "passes", config=config)
+    run.check()
+    [address] = run.start_canary()
+    assert run.accept() == [address]
+    assert run.take_into_pool() == {"r1": 1.0, "passes": 0.0}
+    assert "passed in" in capsys.readouterr().out
+    run.context.run.abort("enough")
+
+
+@pytest.mark.parametrize(
+    ("name", "signal_", "said"),
+    [
+        ("dies", signal.SIGKILL, "has ended: its last words: dies listens on"),
+        ("hangs", signal.SIGSTOP, "times in a row"),
+    ],
+)
+def test_a_canary_that_dies_or_hangs_ends_the_rollout_at_once(shop, name, signal_, said):
+    shop.make(name)
+    process = shop.papermill(revision=name, run_id=name, config=shop.patient)
+    eventually(lambda: shop.serving().get(name, 0) > 0)
+    [child] = psutil.Process(int(canary(shop, name).id.partition(":")[0])).children()
+    began = time.monotonic()
+    os.kill(child.pid, signal_)
+    eventually(lambda: shop.serving() == {"r1": 1.0})
+    took = time.monotonic() - began
+    process.wait(timeout=60)
+    result = shop.result(name)
+    assert (result["verdict"], result["outcome"], result["exit_status"]) == ("rollback", "rolled back", 1)
+    assert said in result["reason"]
+    assert took < 10
+    assert shop.running() == ["r1"]
+
+
+def killed(shop, revision):
+    """A release whose kernel was killed while it rolled out, and when that was."""
+    shop.make(revision)
+    process = shop.papermill(revision=revision, run_id=revision, config=shop.patient)
+    eventually(lambda: shop.serving().get(revision, 0) > 0)
+    for child in psutil.Process(process.pid).children():
+        child.kill()
+    process.wait(timeout=30)
+
+
+def test_a_lapse_is_recorded_with_the_time_that_the_balancer_knows(shop):
+    killed(shop, "lapsed")
+    eventually(lambda: shop.serving() == {"r1": 1.0})
+    lapsed = shop.balancer.weights("shop").lapsed
+    process = shop.papermill(revision="lapsed", run_id="lapsed", config=shop.patient)
+    eventually(lambda: shop.ledger.entries("shop", "lapse", "lapsed"))
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    [entry] = shop.ledger.entries("shop", "lapse", "lapsed")
+    since = datetime.fromisoformat(entry.data["since"])
+    assert abs(since - lapsed) < timedelta(seconds=0.1)
+    assert since < entry.time
+    assert shop.running() == ["r1"]
+
+
+def test_orphans_are_found_told_and_removed_when_asked(shop, capsys):
+    assert orphans(shop) == []
+    killed(shop, "left")
+    eventually(lambda: shop.serving() == {"r1": 1.0})
+    # in the pool still, so that the same id can go on
+    assert orphans(shop) == []
+    shop.balancer.apply(
+        shop.balancer.pool("shop").__class__("shop", {"r1": shop.balancer.pool("shop").servers["r1"]}, {"r1": 1.0})
+    )
+    [found] = orphans(shop)
+    assert (found.revision, found.run) == ("left", "left")
+    assert "left at 127.0.0.1" in describe_orphans([found])[0]
+    assert remove_orphans(shop.settings, "shop", shop.runtime, shop.balancer, who="ann") == [found]
+    assert shop.running() == ["r1"]
+    assert shop.result("left")["outcome"] == "failed"
+    assert remove_orphans(shop.settings, "shop", shop.runtime, shop.balancer) == []
+
+
+def test_a_run_at_work_keeps_its_instances_and_is_told_of_others(shop, capsys):
+    stray = shop.runtime.start(
+        load_release("shop", "left", shop.settings.service("shop").runtime, shop.folder), run="x", role="canary"
+    )
+    shop.make("works")
+    run = shop.open("works", "works")
+    run.check()
+    assert "left behind by a dead run: left at" in capsys.readouterr().out
+    run.start_canary()
+    assert [instance.revision for instance in orphans(shop)] == ["left"]
+    with pytest.raises(BusyError, match="run 'works'"):
+        remove_orphans(shop.settings, "shop", shop.runtime, shop.balancer)
+    run.context.run.abort("enough")
+    assert remove_orphans(shop.settings, "shop", shop.runtime, shop.balancer) == stray
+    assert shop.running() == ["r1"]
+
+
+def test_a_run_that_died_before_its_first_line_does_not_stand_in_the_way(shop):
+    lock = Lock(shop.state, "shop")
+    lock.take(who="ann", run="stillborn", reason="")
+    lock._file.close()
+    run = shop.open("works", "works-2")
+    assert run.check().baseline == "r1"
+    run.context.run.abort("enough")
