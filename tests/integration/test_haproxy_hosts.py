@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -15,7 +13,7 @@ import pytest
 
 from balancer_place import free_port
 from contract.balancer_contract import eventually, four_servers, names, pool_of
-from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
+from haproxy_place import haproxy_running, needs_haproxy
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
