@@ -6,6 +6,8 @@ import time
 import pytest
 from hypothesis import settings
 
+from engine import engine_running
+
 settings.register_profile("pratique", deadline=None, derandomize=True)
 settings.load_profile("pratique")
 os.environ["TZ"] = "UTC"
@@ -26,3 +28,10 @@ def pytest_runtest_makereport(item, call):
     if report.skipped and os.environ.get("PRATIQUE_NO_SKIPS") and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and PRATIQUE_NO_SKIPS is set: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """One Docker engine for all tests of a process, started by the first that needs it."""
+    with engine_running() as found:
+        yield found

@@ -64,7 +64,9 @@ class Engine:
         subnet = os.getpid() % 250 + 1
         if subprocess.run(["ip", "link", "show", self.bridge], capture_output=True, check=False).returncode:
             subprocess.run(["ip", "link", "add", self.bridge, "type", "bridge"], check=True)
-            subprocess.run(["ip", "addr", "add", f"10.{200 + self.number}.{subnet}.1/24", "dev", self.bridge], check=True)
+            subprocess.run(
+                ["ip", "addr", "add", f"10.{200 + self.number}.{subnet}.1/24", "dev", self.bridge], check=True
+            )
             subprocess.run(["ip", "link", "set", self.bridge, "up"], check=True)
         # without iptables: a second engine of the machine would undo the rules of the first; docker-proxy does
         command = ["dockerd", "--data-root", self.folder / "data", "--exec-root", self.folder / "exec", "-H", self.host]
@@ -79,17 +81,19 @@ class Engine:
         return self
 
     def client(self):
-        import docker
+        import docker  # noqa: PLC0415 - slow to load
 
         return docker.DockerClient(base_url=self.host, version="auto", timeout=60)
 
     def answers(self):
-        try:
-            client = self.client()
-        except Exception:  # noqa: BLE001 - whatever a daemon says that is on its way up
-            return False
-        client.close()
-        return True
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(5)
+            try:
+                asked.connect(f"{self.folder}/docker.sock")
+                asked.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                return b" 200 " in asked.recv(100)
+            except OSError:
+                return False
 
     def log(self):
         return (self.folder / "log").read_text()[-3000:]
@@ -119,7 +123,9 @@ class Engine:
                 tar.addfile(entry, io.BytesIO(text.encode()))
         client = self.client()
         try:
-            image, _ = client.images.build(fileobj=io.BytesIO(packed.getvalue()), custom_context=True, tag=name, rm=True)
+            image, _ = client.images.build(
+                fileobj=io.BytesIO(packed.getvalue()), custom_context=True, tag=name, rm=True
+            )
             return image.id
         finally:
             client.close()
@@ -168,12 +174,19 @@ def _base_tar():
     files = {path for path in listed if Path(path).is_file() and not path.startswith("/usr/share")}
     loaded = [path for path in files if path.endswith(".so") or ".so." in path or path.startswith("/usr/bin")]
     said = subprocess.run(["ldd", *loaded], capture_output=True, text=True, check=False).stdout
-    files |= {word for line in said.splitlines() for word in line.split() if word.startswith("/") and Path(word).is_file()}
+    files |= {
+        word for line in said.splitlines() for word in line.split() if word.startswith("/") and Path(word).is_file()
+    }
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", dereference=True) as tar:
         for path in sorted(files):
             tar.add(path, recursive=False)
-        for link, target in (("usr/bin/python3", "python3.11"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("bin", "usr/bin")):
+        for link, target in (
+            ("usr/bin/python3", "python3.11"),
+            ("lib", "usr/lib"),
+            ("lib64", "usr/lib64"),
+            ("bin", "usr/bin"),
+        ):
             entry = tarfile.TarInfo(link)
             entry.type, entry.linkname = tarfile.SYMTYPE, target
             if not any(path.lstrip("/").startswith(f"{link}/") for path in files):
@@ -182,7 +195,10 @@ def _base_tar():
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, mode
             tar.addfile(entry)
-        for path, text in {"etc/passwd": "root:x:0:0::/:/\napp:x:1000:1000::/:/\n", "etc/group": "root:x:0:\napp:x:1000:\n"}.items():
+        for path, text in {
+            "etc/passwd": "root:x:0:0::/:/\napp:x:1000:1000::/:/\n",
+            "etc/group": "root:x:0:\napp:x:1000:\n",
+        }.items():
             entry = tarfile.TarInfo(path)
             entry.size = len(text)
             tar.addfile(entry, io.BytesIO(text.encode()))

@@ -23,7 +23,7 @@ def resolve_env(env: Mapping[str, str], base: Path) -> dict[str, str]:
 def mask(text: str, env: Mapping[str, str], base: Path) -> str:
     """The text with the values behind the references of `env` replaced by the references."""
     for name, value in env.items():
-        if not _is_reference(value):
+        if not is_reference(value):
             continue
         try:
             secret = _resolve(name, value, base)
@@ -35,12 +35,13 @@ def mask(text: str, env: Mapping[str, str], base: Path) -> str:
     return text
 
 
-def _is_reference(value: str) -> bool:
+def is_reference(value: str) -> bool:
+    """Whether a value names a secret instead of being one."""
     return value.startswith(("env:", "file:"))
 
 
 def _resolve(name: str, value: str, base: Path) -> str:
-    if not _is_reference(value):
+    if not is_reference(value):
         return value
     kind, _, target = value.partition(":")
     if kind == "env":

@@ -27,7 +27,7 @@ def make_runtime(config: Config, service: str) -> Runtime:
     if settings.kind == "docker":
         from pratique.runtime.docker import DockerRuntime  # noqa: PLC0415 - docker
 
-        return DockerRuntime(settings, config.path("."))
+        return DockerRuntime(settings, config.path("."), collector=config.telemetry.listen)
     if settings.kind == "swarm":
         from pratique.runtime.swarm import SwarmRuntime  # noqa: PLC0415 - docker
 

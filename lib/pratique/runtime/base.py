@@ -56,3 +56,6 @@ class Runtime(Protocol):
 
     def logs(self, instance: Instance, *, lines: int = 50) -> Sequence[str]:
         """The instance's own last log lines."""
+
+    def tidy(self, service: str, run: str) -> None:
+        """Remove what is left of a run's instances that have ended by themselves."""

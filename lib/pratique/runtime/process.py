@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import random
 import signal
@@ -23,9 +22,9 @@ from pratique.release.model import Release
 from pratique.release.secrets import mask, resolve_env
 from pratique.runtime import supervise
 from pratique.runtime.base import Instance, Role
+from pratique.runtime.probe import probe
 
 LABELS = ("SERVICE", "REVISION", "RUN", "ROLE", "PORT")
-PROBE_S = 1.0
 START_S = 10.0
 POLL_S = 0.05
 KILLED_S = 5.0
@@ -72,7 +71,7 @@ class ProcessRuntime:
         """
         deadline = time.monotonic() + deadline_s
         while True:
-            answer = _probe(instance.address, self._settings.ready)
+            answer = probe(instance.address, self._settings.ready)
             if self._process(instance) is None:
                 # asked after the probe: where it has lost its port to another process, that one has answered
                 raise UnavailableError(f"{_named(instance)} ended before it was ready: {self._evidence(instance)}")
@@ -114,6 +113,9 @@ class ProcessRuntime:
         """The instance's last log lines, secrets masked; none when its log is gone."""
         text = _tail(self._log(instance)).decode("utf-8", "replace")
         return mask(text, self._settings.env, self._base).splitlines()[-lines:]
+
+    def tidy(self, service: str, run: str) -> None:
+        """Nothing is left of a process that has ended."""
 
     def _start_one(self, release: Release, run: str, role: Role) -> Instance:
         port = _free_port([i.address for i in self.list()])
@@ -224,18 +226,6 @@ def _free_port(taken: Collection[str]) -> int:
             if f"127.0.0.1:{port}" not in taken:
                 return port
     raise UnavailableError(f"no free port found from {PORTS.start} to {PORTS.stop}: stop what takes them")
-
-
-def _probe(address: str, path: str) -> str:
-    """The status that a readiness probe got, or why there was none."""
-    connection = http.client.HTTPConnection(address, timeout=PROBE_S)
-    try:
-        connection.request("GET", path)
-        return str(connection.getresponse().status)
-    except (OSError, http.client.HTTPException) as error:
-        return type(error).__name__
-    finally:
-        connection.close()
 
 
 def _named(instance: Instance) -> str:

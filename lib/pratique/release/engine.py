@@ -1,0 +1,52 @@
+"""A Docker engine's client, with its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from pratique.errors import MissingError, PratiqueError, UnavailableError
+
+TIMEOUT_S = 60
+
+
+@contextlib.contextmanager
+def engine(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
+    """A `docker.DockerClient` of the engine at `address` ("" is that of the environment); closed at the end.
+
+    Raises: whatever is raised within, docker's own errors as UnavailableError or MissingError.
+    """
+    import docker  # noqa: PLC0415 - slow to load
+    import docker.errors  # noqa: PLC0415
+    import requests  # noqa: PLC0415
+
+    client = None
+    try:
+        if address:
+            # the system's ssh knows the user's keys, hosts and agents
+            ssh = address.startswith("ssh://")
+            client = docker.DockerClient(base_url=address, version="auto", timeout=timeout_s, use_ssh_client=ssh)
+        else:
+            client = docker.from_env(version="auto", timeout=timeout_s)
+        yield client
+    except PratiqueError:
+        raise
+    except docker.errors.NotFound as error:
+        raise MissingError(f"the Docker engine{_at(address)} does not have it: {_said(error)}") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise UnavailableError(f"the Docker engine{_at(address)} does not do it: {_said(error)}") from error
+    finally:
+        if client is not None:
+            client.close()
+
+
+def _at(address: str) -> str:
+    return f" at {address}" if address else ""
+
+
+def _said(error: Exception) -> str:
+    text = str(getattr(error, "explanation", None) or error)
+    if "FileNotFoundError" in text or "Connection refused" in text or "No such file" in text:
+        return "it does not run: start it, or check runtime.docker.hosts"
+    return text[:300]

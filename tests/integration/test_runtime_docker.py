@@ -1,0 +1,285 @@
+"""Containers: the contract of all runtimes, and what is their own: limits, secrets, logs, health, restarts."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from contract.runtime_contract import SERVER, RuntimeContract, eventually, get
+from docker_place import DockerPlace
+from engine import needs_docker
+from pratique.config import DockerSettings, RuntimeSettings
+from pratique.errors import DataError, MissingError, StorageError, UnavailableError
+from pratique.release.image import REVISION_LABEL, load_image_release
+from pratique.runtime.docker import DockerRuntime
+from pratique.runtime.secretfiles import ROOT
+
+pytestmark = needs_docker
+
+# tells what it was given, and where it may write
+NOSY = """
+import json, os, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+def may_write(path):
+    try:
+        open(path + "/probe", "w").close()
+        return True
+    except OSError as error:
+        return error.strerror
+def read(path):
+    try:
+        return open(path).read()
+    except OSError as error:
+        return error.strerror
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        status = open("/proc/self/status").read()
+        seen = {"env": dict(os.environ), "uid": os.getuid(), "write": {p: may_write(p) for p in ("/", "/tmp", "/data")},
+                "secret": read(os.environ.get("TOKEN_FILE", "/nothing")),
+                "caps": [l.split()[1] for l in status.splitlines() if l.startswith("CapEff")][0],
+                "no_new_privs": [l.split()[1] for l in status.splitlines() if l.startswith("NoNewPrivs")][0]}
+        content = json.dumps(seen).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+    def log_message(self, *_):
+        print("token is", read(os.environ.get("TOKEN_FILE", "/nothing")), flush=True)
+HTTPServer(("", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def make_place(engine, tmp_path):
+    def make(**settings):
+        return DockerPlace(engine, tmp_path, **settings)
+
+    yield make
+    engine.clean()
+
+
+@pytest.fixture
+def place(make_place):
+    return make_place()
+
+
+class TestDockerRuntime(RuntimeContract):
+    """The contract."""
+
+
+def seen(instance):
+    return json.loads(get(instance)[1])
+
+
+def test_a_container_gets_nothing_that_it_does_not_need(make_place):
+    place = make_place()
+    instance = place.start(place.release("nosy", NOSY))
+    found, host = seen(instance), place.inspect(instance)["HostConfig"]
+    assert (found["uid"], int(found["caps"], 16), found["no_new_privs"]) == (1000, 0, "1")
+    assert found["write"]["/"] != True  # noqa: E712 - it is a reason otherwise
+    assert found["write"]["/tmp"] is True
+    assert (host["Privileged"], host["ReadonlyRootfs"], host["CapDrop"]) == (False, True, ["ALL"])
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert (host["Memory"], host["PidsLimit"], host["NanoCpus"]) == (512 << 20, 256, 10**9)
+    assert host["NetworkMode"] != "host"
+    assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+    assert host["Binds"] in (None, [])
+
+
+def test_data_is_in_named_volumes_and_outlives_the_container(make_place):
+    place = make_place(docker={"volumes": {"shop-data": "/data"}})
+    release = place.release("nosy", NOSY)
+    instance = place.start(release)
+    assert seen(instance)["write"]["/data"] is True
+    place.runtime.stop(instance, drain_s=0)
+    client = place.engine.client()
+    try:
+        assert [volume.name for volume in client.volumes.list()] == ["shop-data"]
+        client.volumes.get("shop-data").remove()
+    finally:
+        client.close()
+
+
+def test_a_secret_is_a_file_in_memory_and_nowhere_else(make_place, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
+    place = make_place(env={"TOKEN": "env:SHOP_TOKEN", "COLOUR": "green"})
+    instance = place.start(place.release("nosy", NOSY))
+    found = seen(instance)
+    assert found["secret"] == "correct-horse-battery"
+    assert found["env"]["COLOUR"] == "green"
+    assert found["env"]["TOKEN_FILE"] == "/run/secrets/TOKEN"
+    assert "correct-horse-battery" not in json.dumps(found["env"]) + json.dumps(place.inspect(instance))
+    eventually(lambda: any("token is" in line for line in place.runtime.logs(instance)))
+    assert not any("correct-horse" in line for line in place.runtime.logs(instance))
+    folder = Path("/dev/shm", ROOT)
+    assert folder.stat().st_mode & 0o077 == 0
+    place.runtime.stop(instance, drain_s=0)
+    assert not any(folder.iterdir())
+
+
+def test_a_secret_that_is_not_there_is_told_and_nothing_is_left(make_place):
+    place = make_place(env={"TOKEN": "env:NO_SUCH_TOKEN"})
+    with pytest.raises(MissingError, match="NO_SUCH_TOKEN"):
+        place.start(place.release("r1"))
+    assert place.runtime.list() == []
+
+
+def test_secrets_on_a_disk_are_refused(make_place, monkeypatch, tmp_path):
+    monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
+    place = make_place(env={"TOKEN": "env:SHOP_TOKEN"}, docker={"secrets_dir": str(Path.home())})
+    with pytest.raises(StorageError, match="not in memory"):
+        place.start(place.release("r1"))
+    client = place.engine.client()
+    assert client.containers.list(all=True) == []
+    client.close()
+
+
+def test_the_error_of_an_unhealthy_container_has_its_log_and_its_health_log(make_place):
+    check = 'HEALTHCHECK --interval=1s --retries=1 CMD ["/usr/bin/python3", "-c", "print(\'cart service is away\'); exit(1)"]'
+    place = make_place()
+    release = place.release("sick", healthcheck=check)
+    (instance,) = place.runtime.start(release, run="run-1", role="canary")
+    with pytest.raises(UnavailableError, match=r"HEALTHCHECK.*listening.*cart service is away"):
+        place.runtime.ready(instance, deadline_s=5)
+
+
+def test_a_healthcheck_that_passes_is_what_counts(make_place):
+    check = 'HEALTHCHECK --interval=30s CMD ["/usr/bin/python3", "-c", "exit(0)"]'
+    place = make_place()
+    (instance,) = place.runtime.start(place.release("well", healthcheck=check), run="run-1", role="canary")
+    place.runtime.ready(instance, deadline_s=20)
+    assert get(instance)[0] == 200
+
+
+def test_one_that_ended_before_it_was_ready_leaves_no_container(make_place):
+    place = make_place()
+    with pytest.raises(UnavailableError, match="ended with 3"):
+        place.start(place.release("r1", MODE="crash"))
+    client = place.engine.client()
+    assert client.containers.list(all=True) == []
+    client.close()
+
+
+def test_what_ended_while_nobody_looked_is_tidied(make_place):
+    place = make_place()
+    instance = place.start(place.release("r1"), ready=False)
+    place.kill(instance)
+    eventually(lambda: place.runtime.list() == [])
+    place.runtime.tidy("shop", "run-1")
+    client = place.engine.client()
+    assert client.containers.list(all=True) == []
+    client.close()
+
+
+def test_what_ran_runs_again_at_its_address_after_the_engine_was_restarted(make_place):
+    place = make_place()
+    instance = place.start(place.release("r1"))
+    place.engine.restart()
+    place.runtime.ready(instance, deadline_s=30)
+    assert get(instance)[0] == 200
+    assert [found.id for found in place.runtime.list()] == [instance.id]
+
+
+def test_a_tag_that_moved_is_another_release_and_the_old_one_stays_what_it_was(make_place):
+    place = make_place()
+    first = place.release("r1")
+    place.engine.image("shop:r1", SERVER + "\n# changed\n")
+    second = load_image_release("shop", "r1", place.settings)
+    assert first.digest != second.digest
+    kept = load_image_release("shop", "r1", place.settings, digest=first.digest)
+    instance = place.start(kept)
+    assert place.inspect(instance)["Image"] == first.digest
+    place.engine.image("shop:r1", SERVER)
+
+
+def test_an_image_that_says_it_is_another_revision_is_refused(make_place):
+    place = make_place()
+    with pytest.raises(DataError, match="says that it is 'r7'"):
+        place.release("r8", labels={REVISION_LABEL: "r7"})
+
+
+def test_a_missing_image_is_told_with_what_there_is(make_place):
+    place = make_place()
+    place.release("r1")
+    with pytest.raises(MissingError, match=r"shop:r99.*shop:r1"):
+        load_image_release("shop", "r99", place.settings)
+
+
+def test_an_engine_that_does_not_run_is_told(tmp_path):
+    settings = RuntimeSettings(kind="docker", docker={"image": "shop", "hosts": (f"unix://{tmp_path}/none.sock",)})
+    with pytest.raises(UnavailableError, match=r"none\.sock.*does not run"):
+        DockerRuntime(settings, tmp_path).list()
+    with pytest.raises(UnavailableError, match=r"none\.sock.*does not run"):
+        load_image_release("shop", "r1", settings)
+
+
+def test_the_hosts_network_is_joined_only_for_a_reason(make_place):
+    place = make_place(docker={"host_network_because": "it must see the host's multicast"})
+    release = place.release("r1")
+    instance = place.start(
+        release.__class__(**{**vars(release), "command": ("/usr/bin/python3", "-u", "/app.py", "{port}")})
+    )
+    assert place.inspect(instance)["HostConfig"]["NetworkMode"] == "host"
+    assert get(instance)[0] == 200
+
+
+def test_logs_by_syslog_carry_service_revision_and_container(make_place):
+    place = make_place(docker={"log": "syslog"})
+    instance = place.start(place.release("r1"))
+    found = place.inspect(instance)["HostConfig"]["LogConfig"]
+    assert found["Type"] == "syslog"
+    assert found["Config"]["tag"] == "pratique/shop/r1/{{.ID}}"
+    assert found["Config"]["cache-max-size"] == "10m"
+    eventually(lambda: "listening" in place.runtime.logs(instance))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"image": "shop; reboot"},
+        {"image": "shop:latest"},
+        {"image": "../shop"},
+        {"image": "-v/:/host"},
+        {"hosts": ("tcp://10.0.0.1:2375",)},
+        {"hosts": ("ssh://-oProxyCommand=reboot",)},
+        {"volumes": {"/etc": "/data"}},
+        {"volumes": {"data": "/data:rw,exec"}},
+        {"cap_add": ("ALL",)},
+        {"cap_add": ("net_admin",)},
+        {"tmpfs": {"/tmp": "64m,exec"}},
+        {"network": "a b"},
+        {"publish": "0.0.0.0:80"},
+        {"log_size": "-1"},
+        {"secrets_dir": "relative"},
+        {"privileged": True},
+    ],
+)
+def test_a_hostile_service_file_is_refused(hostile):
+    with pytest.raises(ValidationError):
+        DockerSettings(**{"image": "shop"} | hostile)
+
+
+def test_a_label_of_a_container_that_is_not_ours_is_nothing(make_place):
+    place = make_place()
+    place.release("r1")
+    client = place.engine.client()
+    client.containers.run(
+        "shop:r1", detach=True, labels={"pratique.service": "shop", "pratique.revision": "x\n$(reboot)"}, user="1000"
+    )
+    client.close()
+    assert place.runtime.list() == []
+
+
+def test_starting_one_of_two_that_fails_leaves_none(make_place, monkeypatch):
+    place = make_place(docker={"memory": "1m"})
+    began = time.monotonic()
+    with pytest.raises(UnavailableError):
+        place.start(place.release("r1"), count=2)
+    assert time.monotonic() - began < 30
+    client = place.engine.client()
+    assert client.containers.list(all=True) == []
+    client.close()
+    assert os.environ.get("DOCKER_HOST") is None
