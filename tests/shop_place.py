@@ -13,10 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.config import load
 from pratique.ledger import open_ledger
-from pratique.runbook.parts import make_runtime
+from pratique.runbook.parts import make_balancer, make_runtime
 from pratique.runbook.release import open_run
 
 ROOT = Path(__file__).parents[1]
@@ -28,8 +27,10 @@ window_s = 1
 [services.shop.runtime]
 command = ["{{python}}", "{{dir}}/app.py", "{{port}}"]
 drain_s = 2
+ready_deadline_s = 8
 
 [services.shop.balancer]
+kind = "{balancer}"
 listen = "127.0.0.1:{listen}"
 control = "127.0.0.1:{control}"
 
@@ -49,15 +50,15 @@ guards = {{ "5xx" = {{ outcome = "5xx", tolerated_ratio = 3.0, tolerated_excess 
 class Shop:
     """A service folder with everything running, and what a test asks of it."""
 
-    def __init__(self, folder, more=""):
+    def __init__(self, folder, more="", balancer="embedded"):
         self.folder = folder
         self.config = str(folder / "pratique.toml")
         self.patient = str(folder / "patient.toml")  # the same, but never promoted
-        ports = {name: free_port() for name in ("syslog", "listen", "control")}
+        ports = {name: free_port() for name in ("syslog", "listen", "control")} | {"balancer": balancer}
         (folder / "pratique.toml").write_text(SERVICE_FILE.format(minimum=50, **ports) + more)
         (folder / "patient.toml").write_text(SERVICE_FILE.format(minimum=10**9, **ports) + more)
         self.settings = load(self.config)
-        self.balancer = EmbeddedBalancer(self.settings.service("shop").balancer)
+        self.balancer = make_balancer(self.settings, "shop")
         self.runtime = make_runtime(self.settings, "shop")
         self.ledger = open_ledger(self.settings)
         self.state = self.settings.state_dir
@@ -87,8 +88,8 @@ class Shop:
         done = self.pratique("run", runbook, "-p", "service", "shop", *pairs, check=False)
         return done, self.result(parameters.get("run_id", "none"))
 
-    def papermill(self, runbook="release", **parameters):
-        """Plain papermill at work."""
+    def papermill(self, runbook="release", *, env=None, **parameters):
+        """Plain papermill at work; env: added to its environment."""
         pairs = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
         notebook, out = ROOT / "runbooks" / f"{runbook}.ipynb", self.folder / "out.ipynb"
         command = [sys.executable, "-m", "papermill", notebook, out, "-p", "service", "shop"]
@@ -96,6 +97,7 @@ class Shop:
             [*command, *pairs, "-k", "python3", "--no-progress-bar"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=os.environ | (env or {}),
         )
 
     def open(self, revision, run_id, **given):
@@ -105,6 +107,18 @@ class Shop:
     def result(self, run_id):
         file = self.state / "runs" / run_id / "result.json"
         return json.loads(file.read_text()) if file.exists() else None
+
+    def part(self, name):
+        """The process of a part that `pratique up` has started; None when it is dead."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                labels = process.environ()
+                mine = labels.get("PRATIQUE_PART") == name and labels.get("PRATIQUE_STATE") == str(
+                    self.state.absolute()
+                )
+                if mine and process.status() != psutil.STATUS_ZOMBIE:
+                    return process
+        return None
 
     def serving(self):
         return {revision: share for revision, share in self.balancer.weights("shop").shares.items() if share > 0}
@@ -153,10 +167,13 @@ def leftovers(folder):
 
 
 @contextlib.contextmanager
-def running_shop(folder, *, more="", rate=150, seconds=600):
-    """A shop with r1 in place and a steady load; nothing of it is left afterwards. more: at the service file's end."""
-    shop = Shop(folder, more)
-    shop.make("r1")
+def running_shop(folder, *, more="", balancer="embedded", rate=150, seconds=600, failing=None):
+    """A shop with r1 in place and a steady load; nothing of it is left afterwards.
+
+    more: at the service file's end. rate: requests a second, 0 for none. failing: r1's share of errors.
+    """
+    shop = Shop(folder, more, balancer)
+    shop.make("r1", failing=failing)
     load_process = None
     try:
         shop.pratique("up", "shop", "r1", "--config", shop.config)
@@ -176,7 +193,7 @@ def running_shop(folder, *, more="", rate=150, seconds=600):
         )
         yield shop
     finally:
-        if load_process is not None:
+        if load_process:
             load_process.terminate()
             load_process.wait()
         shop.pratique("down", "shop", "--config", shop.config, check=False)

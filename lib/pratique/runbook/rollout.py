@@ -134,7 +134,7 @@ class Rollout:
             ending = self._ending(percent)
             if ending is not None:
                 return ending
-            if windows >= self._least and self._may_leave(last=last):
+            if windows >= self._least and self._may_leave(last=last) and not self._vitals.doubt:
                 answer = self._approver.ask(percent, self._standing())
                 if answer == "rollback":
                     return self._by_hand(percent)

@@ -1,4 +1,4 @@
-"""Whether the canary is alive: a look at its instances every second, beside the judge."""
+"""Whether the canary is alive: a look at its instances twice a second, beside the judge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pratique.runbook.acceptance import named, plain
 from pratique.runbook.run import describe
 from pratique.runtime.base import Instance, Runtime
 
-EVERY_S = 1.0
+EVERY_S = 0.5
 IN_A_ROW = 3
 """How often an instance may be unready, or the engine silent, one time after another."""
 WORDS = 8
@@ -35,6 +35,11 @@ class Vitals:
     def trouble(self) -> str | None:
         """Which instance has ended or become unready, with its last words; None while all are well."""
         return self._trouble
+
+    @property
+    def doubt(self) -> bool:
+        """Whether the last look found something, which may pass: no time for more traffic."""
+        return bool(self._misses)
 
     def start(self) -> None:
         """Begin to look.

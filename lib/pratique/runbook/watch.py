@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pyarrow.compute as pc
 
 from pratique.config import Config
-from pratique.errors import MissingError
+from pratique.errors import MissingError, UnavailableError
 from pratique.judge import Judge
 from pratique.judge.model import Verdict
 from pratique.ledger import Ledger
@@ -21,6 +22,8 @@ SETTLE_S = 0.5
 """How long after its end a window can be in the store at the earliest: the collector waits for stragglers."""
 PATIENCE_S = 4.0
 """How long a window may take to come into the store; one that is not there by then had no request."""
+BLIND_S = 5.0
+"""How long the collector may fail to write to the store; it tries again by itself."""
 
 
 class Watch:
@@ -39,13 +42,14 @@ class Watch:
         self._since = since
         self._next = self._floor(since)
         self._judge = self._begin()
+        self._blind_since: float | None = None
 
     def look(self) -> Verdict | None:
         """The verdict after the windows that have closed since the last look; None when none has, or no request came.
 
-        Raises: UnavailableError when the collector is dead: nothing is measured any more.
+        Raises: UnavailableError when the collector is dead, or cannot write: nothing is measured any more.
         """
-        notes = require_collector(self._config).notes()
+        notes = self._require_sight()
         now = datetime.now(UTC)
         closed = self._floor(now - timedelta(seconds=SETTLE_S))
         if closed <= self._next:
@@ -73,6 +77,19 @@ class Watch:
         self._next = end
         notes = [] if until else require_collector(self._config).notes()
         return self._verdict(until or datetime.now(UTC), notes)
+
+    def _require_sight(self) -> list[str]:
+        """The collector's notes, while what it takes in reaches the store."""
+        status = require_collector(self._config)
+        if not status.error:
+            self._blind_since = None
+        elif self._blind_since is None:
+            self._blind_since = time.monotonic()
+        elif time.monotonic() - self._blind_since > BLIND_S:
+            raise UnavailableError(
+                f"the collector could not write for {BLIND_S:g} s, so that nothing is measured: {status.error}"
+            )
+        return status.notes()
 
     def _begin(self) -> Judge:
         """A judge that knows the baseline's history."""

@@ -1,0 +1,117 @@
+"""The faults."""
+
+import contextlib
+import os
+import shutil
+import signal
+
+import psutil
+
+from faults.harness import Fault
+
+STEPS = (
+    "check", "start the canary", "acceptance test", "take into the pool", "roll out", "conclude", "report", "record",
+)  # fmt: skip
+
+
+def kernel_kills():
+    """The kernel killed at each step: at its beginning, and when all of it is done but not written down."""
+    for step in STEPS:
+        for event, moment in (("begun", "begins"), ("done", "is done, unrecorded")):
+            yield Fault("kernel SIGKILL", f"{step}: {moment}", env={"FAULT_AT": f"{event} {step}"})
+    yield Fault(
+        "kernel SIGKILL", "roll out: users meet the canary", moment=rolling_out, strike=lambda t: t.kernel().kill()
+    )
+
+
+def rolling_out(trial):
+    return trial.rolling_out()
+
+
+def _spoil(old, new):
+    def prepare(trial):
+        app = trial.shop.folder / "releases" / trial.revision / "app.py"
+        app.write_text(app.read_text().replace(old, new))
+
+    return prepare
+
+
+def _to_canary(number):
+    """Send a signal to the canary's own process."""
+
+    def strike(trial):
+        supervisor = psutil.Process(int(trial.canary().id.partition(":")[0]))
+        for child in supervisor.children():
+            os.kill(child.pid, number)
+
+    return strike
+
+
+def _take_release_away(trial):
+    folder = trial.shop.folder / "releases" / trial.revision
+    folder.rename(folder.with_name(f".{trial.revision}"))
+
+
+def _bring_release_back(trial):
+    folder = trial.shop.folder / "releases" / trial.revision
+    folder.with_name(f".{trial.revision}").rename(folder)
+
+
+def _fill_disk(trial):
+    with contextlib.suppress(OSError), (trial.place.disk / "ballast").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 16))
+
+
+def _kill_collector(trial):
+    trial.collector = trial.place.kill_part("collector")
+
+
+def _hide_store(trial):
+    store = trial.shop.folder / "disk/store"
+    store.rename(store.with_name("hidden"))
+    store.write_text("no store")
+
+
+def _show_store(trial):
+    store = trial.shop.folder / "disk/store"
+    if store.is_dir():
+        shutil.rmtree(store)
+    store.unlink(missing_ok=True)
+    store.with_name("hidden").rename(store)
+
+
+def _broken_template(trial):
+    broken = trial.shop.folder / "broken.cfg.j2"
+    broken.write_text("global\n    no such keyword\n")
+    file = trial.shop.folder / "broken.toml"
+    text = (trial.shop.folder / "pratique.toml").read_text()
+    file.write_text(f'{text}\n[services.shop.balancer.haproxy]\ntemplate = "{broken}"\n')
+    trial.config = str(file)
+
+
+def others(place):
+    """The other faults that can be in a place."""
+    rolling = {"step": "roll out", "moment": rolling_out}
+    yield Fault("canary crash-loops", "start the canary", second="failed",
+                prepare=_spoil("async def main():", "raise SystemExit('no configuration')\nasync def main():"))  # fmt: skip
+    yield Fault("canary never becomes healthy", "start the canary", second="failed",
+                prepare=_spoil('return 200, RELEASE["name"]', 'return 500, "not yet"'))  # fmt: skip
+    yield Fault("release is missing", "check", prepare=_take_release_away, mend=_bring_release_back)
+    yield Fault("canary killed", strike=_to_canary(signal.SIGKILL), second="rolled back", **rolling)
+    yield Fault("canary hangs", strike=_to_canary(signal.SIGSTOP), second="rolled back", **rolling)
+    yield Fault("balancer killed", strike=lambda t: t.place.kill_balancer(), **rolling)
+    yield Fault(
+        "collector killed", strike=_kill_collector, mend=lambda t: t.place.revive(t.collector), **rolling
+    )  # fmt: skip
+    if place.disk:
+        yield Fault("the store's disk is full", strike=_fill_disk,
+                    mend=lambda t: (t.place.disk / "ballast").unlink(), **rolling)  # fmt: skip
+    yield Fault("store unreachable", strike=_hide_store, mend=_show_store, **rolling)
+    if place.shop.settings.service("shop").balancer.kind == "haproxy":
+        yield Fault("HAProxy handed a broken configuration", "take into the pool", prepare=_broken_template)
+
+
+def faults(place):
+    """All of them."""
+    return [*kernel_kills(), *others(place)]

@@ -1,0 +1,235 @@
+"""One fault at a time in a release under a steady load, and what it cost the users."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from pratique.errors import PratiqueError
+from shop_place import ROOT, eventually, running_shop
+
+HERE = Path(__file__).parent
+RATE = 80
+STARTED_S = 60.0
+ENDED_S = 150.0
+BACK_S = 10.0
+"""How long the traffic may take to be on one revision again."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, and when. Each callable is given the trial.
+
+    moment: the fault strikes as soon as this is true; None for one that is there from the start. mend: before the
+    second run. second: how the second run with the same id must end. env: of the kernel in the first run.
+    """
+
+    name: str
+    step: str
+    strike: Callable = lambda trial: None
+    moment: Callable | None = None
+    prepare: Callable = lambda trial: None
+    mend: Callable = lambda trial: None
+    second: str = "promoted"
+    env: dict = field(default_factory=dict)
+
+
+@dataclass
+class Row:
+    """What was measured. back_s: from the fault until the last request that the revision which stays did not answer."""
+
+    place: str
+    fault: str
+    step: str
+    requests: int
+    failed: int
+    why: str
+    back_s: float
+    first: str
+    second: str
+    left: list
+    good: bool
+
+
+class Trial:
+    """One release with one fault."""
+
+    def __init__(self, place, fault, number):
+        self.place, self.shop, self.fault = place, place.shop, fault
+        self.revision = f"f{number}-" + "".join(c if c.isalnum() else "-" for c in fault.name.lower())[:30]
+        self.run_id = self.revision
+        self.folder = self.shop.state / "runs" / self.run_id
+        self.config = self.shop.config
+        self.process = None
+
+    def journal(self):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            text = (self.folder / "journal.jsonl").read_text()
+            return [(line["event"], line["step"]) for line in map(json.loads, text.splitlines())]
+        return []
+
+    def rolling_out(self):
+        """Whether users meet the canary, and the judge has looked."""
+        return self.shop.stage(self.run_id)
+
+    def kernel(self):
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(self.process.pid).children():
+                if "ipykernel" in " ".join(child.cmdline()):
+                    return child
+        return None
+
+    def canary(self):
+        [instance] = [i for i in self.shop.runtime.list("shop") if i.revision == self.revision]
+        return instance
+
+    def go(self):
+        shop, fault = self.shop, self.fault
+        began = time.time()
+        shop.make(self.revision, failing=0.0)
+        fault.prepare(self)
+        env = {**fault.env, "PYTHONPATH": str(HERE / "inject")} if fault.env else {}
+        self.process = shop.papermill(revision=self.revision, run_id=self.run_id, config=self.config, env=env)
+        struck = self._struck()
+        self.process.wait(timeout=ENDED_S)
+        settled = self._settled()
+        time.sleep(1.0)
+        first = self._told()
+        fault.mend(self)
+        done, result = shop.run("release", revision=self.revision, run_id=self.run_id, config=shop.config)
+        second = result["outcome"] if result else f"exit {done.returncode}: {done.stderr[-200:]}"
+        time.sleep(1.0)
+        serving, left = shop.serving(), [f"{i.revision} ({i.run})" for i in shop.runtime.list("shop")]
+        left = left[1:] if len(serving) == 1 and left and left[0].startswith(next(iter(serving))) else left
+        return self._row((began, struck, settled), first, second, left, done.returncode)
+
+    def _struck(self):
+        """When the fault was there."""
+        if self.fault.env:
+            eventually(self.kernel, STARTED_S)
+            eventually(lambda: self.kernel() is None or self.process.poll() is not None, STARTED_S)
+        elif self.fault.moment is not None:
+            eventually(lambda: self.fault.moment(self) or self.process.poll() is not None, STARTED_S)
+            self.fault.strike(self)
+        return time.time()
+
+    def _settled(self):
+        """When one revision had all of the traffic, by the balancer's own word."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with contextlib.suppress(PratiqueError):
+                if len(self.shop.serving()) == 1:
+                    break
+            time.sleep(0.1)
+        return time.time()
+
+    def _told(self):
+        result = self.shop.result(self.run_id)
+        if result is None:
+            return "no result: the run was cut off"
+        return f"{result['outcome']}: {result['reason']}"
+
+    def _row(self, times, first, second, left, status):
+        began, struck, settled = times
+        seen = [r for r in self.place.requests() if r["ended"] >= began]
+        failed = [r for r in seen if r["status"] == 0 or r["status"] >= 500]
+        # by the users' own word: who answered in the second after it had settled, and when somebody else last did
+        final = Counter(r["revision"] for r in seen if settled <= r["began"] < settled + 1.0)
+        stays = final.most_common(1)[0][0] if final else ""
+        strange = [r["began"] for r in seen if struck < r["began"] < settled + 1.0 and r["revision"] != stays]
+        back_s = max(strange, default=struck) - struck
+        why = ", ".join(
+            f"{count} x {name}" for name, count in Counter(r.get("why", "?") for r in failed).most_common(3)
+        )
+        good = second == self.fault.second and not left and back_s <= BACK_S and (status == 0 or second != "promoted")
+        return Row(
+            self.place.name, self.fault.name, self.fault.step, len(seen), len(failed), why, round(back_s, 1), first,
+            second, left, good,
+        )  # fmt: skip
+
+
+class Place:
+    """Where releases run and who gives them traffic, with users."""
+
+    def __init__(self, name, shop, log):
+        self.name, self.shop, self._log = name, shop, log
+
+    def requests(self):
+        return [json.loads(line) for line in self._log.read_text().splitlines() if line.endswith("}")]
+
+    def kill_balancer(self):
+        """End it without warning; whoever supervises it starts it again."""
+        if self.shop.settings.service("shop").balancer.kind == "haproxy":
+            pid = int((self.shop.state / "haproxy/shop/haproxy.pid").read_text().split()[0])
+            master = psutil.Process(pid)
+            for process in [master, *master.children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+        else:
+            self.revive(self.kill_part("balancer"))
+
+    def kill_part(self, name):
+        """End a part without warning; return what starts it again."""
+        process = self.shop.part(name)
+        found = process.cmdline(), process.environ()
+        process.kill()
+        return found
+
+    def revive(self, found):
+        """Start a part again as it was started."""
+        command, env = found
+        subprocess.Popen(
+            command, env=env, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def place(balancer):
+    """A shop with users; its store is on a small disk of its own where we may mount one."""
+    # a socket's path is short, pytest's folders are not
+    folder = Path(tempfile.mkdtemp(prefix="flt-"))
+    disk, log = folder / "disk", folder / "users.jsonl"
+    disk.mkdir()
+    mounted = os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) == 0
+    log.touch()
+    try:
+        more = '\n[store]\nurl = "disk/store"\n'
+        with running_shop(folder, more=more, balancer=balancer, rate=0, failing=0.0) as shop, _users(shop, log):
+            found = Place(f"process + {balancer}", shop, log)
+            found.disk = disk if mounted else None
+            yield found
+    finally:
+        if mounted:
+            _run("umount", "-l", disk)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _users(shop, log):
+    url = f"http://{shop.settings.service('shop').balancer.listen}"
+    process = subprocess.Popen([sys.executable, HERE / "userload.py", url, str(RATE), log])
+    try:
+        eventually(lambda: log.stat().st_size > 0)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def _run(*command):
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+__all__ = ["ROOT", "Fault", "Place", "Row", "Trial", "place"]

@@ -1,0 +1,78 @@
+"""Run every fault in every place, print a table, and write it to docs/faults.md.
+
+python tests/faults/table.py [--place embedded|haproxy]… [--only WORD] [--no-write]
+"""
+
+import argparse
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from faults.catalogue import faults
+from faults.harness import RATE, ROOT, Trial, place
+
+PLACES = ("embedded", "haproxy")
+HEAD = ("fault", "at", "requests", "failed", "on one revision after", "the run ended", "same id again", "left over")
+
+INTRODUCTION = f"""\
+Each row is one release of `examples/shop` under {RATE} requests a second of users, into which one fault was put.
+Measured, not estimated: `python tests/faults/table.py` runs all of it again and writes this page.
+
+- *failed*: user requests that were answered with 5xx or not at all, from the release's beginning to the end of the
+  second run.
+- *on one revision after*: from the fault until the last request that was not answered by the revision which stayed.
+- *same id again*: how a second run with the same run id ended, once the cause was mended where it can be; a release
+  that crashes or never becomes healthy cannot be mended under its name.
+- *left over*: instances beside those that serve."""
+
+
+def measure(places, only, write=print):
+    """Run them; return the rows."""
+    rows = []
+    for name in places:
+        with place(name) as found:
+            for number, fault in enumerate(faults(found)):
+                if only in f"{fault.name} {fault.step}":
+                    rows.append(Trial(found, fault, number).go())
+                    write(("ok   " if rows[-1].good else "BAD  ") + str(rows[-1]))
+    return rows
+
+
+def cells(row):
+    """One row as a person reads it."""
+    ended = row.first if len(row.first) <= 140 else row.first[:140] + "…"
+    failed = f"{row.failed} ({row.why})" if row.failed else "0"
+    return (row.fault, row.step, f"{row.requests:,}", failed, f"{row.back_s:.1f} s", ended, row.second,
+            ", ".join(row.left) or "nothing")  # fmt: skip
+
+
+def page(rows):
+    """docs/faults.md."""
+    lines = [f"# What faults cost\n\n{INTRODUCTION}"]
+    for name in dict.fromkeys(row.place for row in rows):
+        mine = [row for row in rows if row.place == name]
+        lines += ["", f"## {name}", "", "| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
+        lines += ["| " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |" for row in mine]
+    lines += ["", f"Measured on {datetime.now(UTC):%Y-%m-%d} with {os.cpu_count()} cores."]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    """0 when every fault ended as it must."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--place", action="append", choices=PLACES)
+    parser.add_argument("--only", default="", help="only faults with this in their name or step")
+    parser.add_argument("--no-write", action="store_true")
+    arguments = parser.parse_args()
+    rows = measure(arguments.place or PLACES, arguments.only, lambda text: print(text, flush=True))
+    if not arguments.no_write:
+        (ROOT / "docs/faults.md").write_text(page(rows))
+    print(page(rows))
+    return 0 if all(row.good for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
