@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 
 from pratique.errors import DataError, MissingError, UnavailableError, UsageError
@@ -19,9 +18,7 @@ from shop_place import eventually, running_shop
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     with running_shop(tmp_path_factory.mktemp("back"), rate=60) as shop:
-        for process in psutil.process_iter():
-            if str(shop.folder) in " ".join(process.cmdline()) and "collect" in process.cmdline():
-                process.kill()
+        shop.part("collector").kill()
         yield shop
 
 
@@ -98,7 +95,7 @@ def test_what_cannot_be_gone_back_to_is_refused_before_anything_is_started(shop)
     changed = shop.folder / "releases/r2/release.json"
     text = changed.read_text()
     changed.write_text(text.replace("{", "{ ", 1))
-    with pytest.raises(DataError, match="'r2' has another content than it was released with"):
+    with pytest.raises(DataError, match="'r2' has another digest than it was released with"):
         back(shop, "refused-3", "r2").check()
     changed.write_text(text)
     assert shop.trace()[1] == before[1]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pratique.judge.model import Verdict
 from pratique.runbook.approval import Approver, make_approver
 from pratique.runbook.parameters import ReleaseAsked
-from pratique.runbook.parts import configuration_digest, make_store
+from pratique.runbook.parts import configuration_digest, find_release, make_store
 from pratique.runbook.shares import Arms, arms_of, baseline_of
 from pratique.runbook.steps import Data, Step
 from pratique.runbook.surroundings import CHECK, Outcome, Surroundings
@@ -88,7 +88,7 @@ class Context(Surroundings):
 
         Raises: MissingError, UsageError, UnavailableError.
         """
-        release = self.release_of(self.asked.revision)
+        release = find_release(self.config, self.service, self.asked.revision)
         pool = self.balancer.pool(self.service)
         baseline = baseline_of(pool, self.service, self.asked.revision)
         addresses = pool.servers[baseline] if pool else ()

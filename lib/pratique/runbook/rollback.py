@@ -7,10 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from pratique.errors import DataError, MissingError, UnavailableError, UsageError
+from pratique.errors import MissingError, UnavailableError, UsageError
 from pratique.runbook.earlier import Earlier, before, earlier_of, served_of
 from pratique.runbook.parameters import Asked, checked_common, refuse_unknown
-from pratique.runbook.parts import configuration_digest
 from pratique.runbook.run import say
 from pratique.runbook.session import Session
 from pratique.runbook.shares import percents
@@ -97,15 +96,7 @@ class RollbackContext(Surroundings):
         if target not in known:
             there = ", ".join(reversed(known)) or "none"
             raise MissingError(f"{self.service} {target!r} never had all of the traffic here: there are {there}")
-        release, bound = self.release_of(target), known[target]
-        now = {"content": release.digest, "configuration": configuration_digest(release)}
-        for what, then in (("content", bound.digest), ("configuration", bound.configuration)):
-            if then and then != now[what]:
-                raise DataError(
-                    f"{self.service} {target!r} has another {what} than it was released with ({now[what][:19]}…, not "
-                    f"{then[:19]}…): put back what was released, or name another revision"
-                )
-        return release.digest
+        return self.release_of(target).digest
 
     @property
     def back(self) -> Back:

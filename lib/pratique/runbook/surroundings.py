@@ -9,9 +9,10 @@ from typing import ClassVar, Literal
 
 from pratique.balancer.base import Pool
 from pratique.config import Config, ServiceSettings, load
+from pratique.errors import DataError
 from pratique.release.model import Release
 from pratique.runbook.parameters import Asked
-from pratique.runbook.parts import find_release, make_balancer, make_runtime
+from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
 from pratique.runbook.run import Run
 from pratique.runbook.steps import Data, Step
 from pratique.runtime.base import Instance, Role
@@ -84,8 +85,20 @@ class Surroundings(ABC):
         """What result.json says beside the outcome: verdict, baseline, report, measured times."""
 
     def release_of(self, revision: str) -> Release:
-        """The release of a revision."""
-        return find_release(self.config, self.service, revision)
+        """The release of a revision: what the ledger bound it to, whatever its name stands for by now.
+
+        Raises: MissingError, DataError when it is another one.
+        """
+        bound = self.run.ledger.binding(self.service, revision)
+        release = find_release(self.config, self.service, revision, digest=bound["digest"] if bound else None)
+        now = {"digest": release.digest, "configuration": configuration_digest(release)}
+        for what, then in (bound or {}).items():
+            if then and then != now[what]:
+                raise DataError(
+                    f"{self.service} {revision!r} has another {what} than it was released with ({now[what][:19]}…, "
+                    f"not {then[:19]}…): put back what was released, or name another revision"
+                )
+        return release
 
     def mine(self) -> list[Instance]:
         """The instances that this run has started, as the engine's labels say."""
@@ -132,6 +145,7 @@ class Surroundings(ABC):
             self.runtime.ready(instance, deadline_s=self.settings.runtime.ready_deadline_s)
 
     def stop(self, instances: Iterable[Instance]) -> None:
-        """Drain and stop."""
+        """Drain and stop, and leave nothing of this run that has ended by itself."""
         for instance in instances:
             self.runtime.stop(instance, drain_s=self.settings.runtime.drain_s)
+        self.runtime.tidy(self.service, self.run.id)

@@ -27,6 +27,7 @@ class Vitals:
         self._addresses = set(addresses)
         self._every_s = every_s
         self._misses: dict[str, int] = {}
+        self._said: dict[str, str] = {}
         self._trouble: str | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -72,11 +73,14 @@ class Vitals:
         self._misses.pop("", None)
         for instance in instances:
             if instance.id not in running:
-                return f"{named(instance)} has ended: {self._last_words(instance)}"
+                # what was told of it before it went says more than an engine that has forgotten it
+                told = self._said.get(instance.id) or self._last_words(instance)
+                return f"{named(instance)} has ended: {told}"
             try:
                 self._runtime.ready(instance, deadline_s=0.0)
                 self._misses.pop(instance.id, None)
             except UnavailableError as error:
+                self._said[instance.id] = str(error)
                 trouble = self._missed(instance.id, str(error))
                 if trouble:
                     return trouble
