@@ -29,17 +29,47 @@ class StoreSettings(Strict):
     retention_days: Annotated[float, Field(ge=0)] = 90.0
 
 
+class HttplogSettings(Strict):
+    """How lines of HAProxy's own httplog tell their service and revision.
+
+    service: "" takes the frontend's name. revision_from: FIELD or FIELD:REGEX, whose first group is the revision;
+    fields are frontend, backend and server.
+    """
+
+    service: Name | Literal[""] = ""
+    revision_from: str = "backend"
+
+    @model_validator(mode="after")
+    def _pattern(self) -> HttplogSettings:
+        field, _, pattern = self.revision_from.partition(":")
+        if field not in {"frontend", "backend", "server"}:
+            raise ValueError(f"revision_from names {field!r}: frontend, backend and server are known")
+        try:
+            groups = re.compile(pattern or "()").groups
+        except re.error as error:
+            raise ValueError(f"revision_from: {pattern!r} is no regular expression: {error}") from None
+        if groups == 0:
+            raise ValueError(f"revision_from: {pattern!r} has no group: put the revision's part in parentheses")
+        return self
+
+
 class TelemetrySettings(Strict):
     """listen: where the collector takes syslog over UDP. window_s: length of a rollup's window.
 
+    tcp: where it takes syslog over TCP as well; unix: the path of a datagram socket; "" for none.
     late_s: how long after a window's end its lines are still added; later ones are counted as late.
-    host: the `host` of rollups whose lines name none.
+    host: the `host` of rollups whose lines name none. httplog: how HAProxy's own lines are read.
+    container_log_mb: what the logs of containers may take, all together.
     """
 
     listen: Address = "127.0.0.1:5514"
+    tcp: Address | Literal[""] = ""
+    unix: str = ""
     window_s: Annotated[int, Field(ge=1, le=3600)] = 10
     late_s: Annotated[float, Field(ge=0)] = 60.0
     host: str = "local"
+    httplog: HttplogSettings = HttplogSettings()
+    container_log_mb: Annotated[float, Field(gt=0)] = 200.0
 
 
 class ActionRule(Strict):
@@ -82,7 +112,9 @@ class ImportSettings(Strict):
 Image = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]*(:[0-9]{1,5})?/)?[a-z0-9][a-z0-9._/-]{0,200}$")]
 Engine = Annotated[
     str,
-    Field(pattern=r"^(|unix:///[A-Za-z0-9._/-]+|tcp://(127\.[0-9.]+|localhost):[0-9]{1,5}|ssh://([A-Za-z0-9._-]+@)?[A-Za-z0-9._-]+(:[0-9]{1,5})?)$"),
+    Field(
+        pattern=r"^(|unix:///[A-Za-z0-9._/-]+|tcp://(127\.[0-9.]+|localhost):[0-9]{1,5}|ssh://([A-Za-z0-9._-]+@)?[A-Za-z0-9._-]+(:[0-9]{1,5})?)$"
+    ),
 ]
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}[kmg]$")]
 VolumeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
@@ -135,7 +167,9 @@ class SwarmSettings(Strict):
     mode: "ingress" publishes on every node, "host" only where a task runs.
     """
 
-    constraints: tuple[Annotated[str, Field(pattern=r"^(node|engine)\.[A-Za-z0-9._-]+ ?[!=]= ?[A-Za-z0-9._-]+$")], ...] = ()
+    constraints: tuple[
+        Annotated[str, Field(pattern=r"^(node|engine)\.[A-Za-z0-9._-]+ ?[!=]= ?[A-Za-z0-9._-]+$")], ...
+    ] = ()
     parallelism: Annotated[int, Field(ge=1)] = 1
     delay_s: Annotated[float, Field(ge=0)] = 1.0
     mode: Literal["ingress", "host"] = "ingress"

@@ -1,20 +1,34 @@
-"""The embedded balancer's access lines, decoded: what a request was, and where it stands in its sender's count."""
+"""Access lines, decoded: what a request was, and where it stands in its sender's count.
+
+A line is one of two forms: JSON, as the embedded balancer and HAProxy's template of ours send it, with the duration
+or with HAProxy's timers; or HAProxy's own httplog.
+
+Source: HAProxy 2.6 Configuration Manual, sections 8.2.3 (HTTP log format), 8.4 (timing events), 8.5 (termination states).
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from pratique.config import NAME
-from pratique.telemetry.syslog import message_of
+from pratique.config import NAME, HttplogSettings
+from pratique.telemetry.formats import HAPROXY
+from pratique.telemetry.syslog import Message, parse
 
 MAX_TEXT = 300
+NONE = "none"
+"""The revision of a request for which none was chosen."""
+GONE = 499
+"""The code of a request whose client went away before there was an answer, as nginx has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessLine:
-    """One request. duration_ms: None where the line has none. boot, sequence: the sender's own count."""
+    """One request. duration_ms: None where the line has none. boot, sequence: the sender's own count;
+    boot is "" where it keeps none.
+    """
 
     time_ms: int
     service: str
@@ -28,37 +42,113 @@ class AccessLine:
     sequence: int
 
 
-def decode(datagram: bytes) -> AccessLine | None:
-    """The access line in a datagram; None when there is none in it. Never raises: what comes in is hostile."""
-    message = message_of(datagram)
-    if message is None:
-        return None
+def decode(datagram: bytes, httplog: HttplogSettings | None = None, host: str = "local") -> AccessLine | None:
+    """The access line in a datagram; None when there is none in it. Never raises: what comes in is hostile.
+
+    httplog: how HAProxy's own lines tell service and revision. host: of a line that names none.
+    """
+    message = parse(datagram)
+    return None if message is None else read(message, httplog, host)
+
+
+def read(message: Message, httplog: HttplogSettings | None = None, host: str = "local") -> AccessLine | None:
+    """The access line in a syslog message; None when there is none in it. Never raises."""
+    named = message.host if message.host != "-" else host
     try:
-        body = json.loads(message)
-        duration = float(body["d"])
-        line = AccessLine(
-            time_ms=int(body["t"]),
-            service=str(body["s"]),
-            revision=str(body["r"]),
-            method=str(body["m"]),
-            path=str(body["p"]),
-            code=int(body["c"]),
-            duration_ms=duration if 0.0 <= duration < 1e12 else None,
-            host=str(body["h"]),
-            boot=str(body["b"]),
-            sequence=int(body["q"]),
+        line = (
+            _json(message, named)
+            if message.body[:1] == b"{"
+            else _httplog(message, httplog or HttplogSettings(), named)
         )
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError, AttributeError):
         return None
-    return line if _plausible(line) else None
+    return line if line is not None and _plausible(line) else None
+
+
+def looks_like_access(message: Message) -> bool:
+    """Whether a message that is no access line seems to be meant as one: HAProxy also tells of servers and proxies."""
+    return message.body[:1] == b"{" or b" [" in message.body
+
+
+def _json(message: Message, host: str) -> AccessLine:
+    body = json.loads(message.body)
+    time_ms, duration = int(body["t"]), body.get("d")
+    if duration is None:
+        # the accept date of a connection that is kept is that of its idle time's begin
+        time_ms += max(0, int(body.get("Ti", 0)))
+        duration = _active(body)
+    state = str(body.get("ts", "----"))
+    return AccessLine(
+        time_ms=time_ms,
+        service=str(body["s"]),
+        revision=_named(body["r"]),
+        method=str(body["m"]),
+        path=str(body["p"]),
+        code=_code(int(body["c"]), state),
+        duration_ms=_duration(duration),
+        host=str(body.get("h", host)),
+        boot=str(body.get("b", "")),
+        sequence=int(body.get("q", 0)),
+    )
+
+
+def _active(body: dict[str, object]) -> float | None:
+    """From the whole request to the end of the answer; a timer of -1 was not reached."""
+    active, request, response = (int(str(body.get(name, -1))) for name in ("Ta", "TR", "Tr"))
+    return None if active < 0 or response < 0 else float(max(0, active - max(0, request)))
+
+
+_HTTPLOG = re.compile(HAPROXY.pattern)
+
+
+def _httplog(message: Message, settings: HttplogSettings, host: str) -> AccessLine | None:
+    found = _HTTPLOG.match(message.body.decode("utf-8", "replace"))
+    if found is None:
+        return None
+    fields = dict(zip(HAPROXY.fields, found.groups(), strict=True))
+    time = datetime.strptime(fields["time"], "%d/%b/%Y:%H:%M:%S.%f").replace(tzinfo=UTC)
+    total, request, response = (int(fields[name].lstrip("+")) for name in ("t_total", "t_request", "t_response"))
+    return AccessLine(
+        time_ms=round(time.timestamp() * 1000),
+        service=settings.service or fields["frontend"].rstrip("~"),
+        revision=_revision(fields, settings),
+        method=fields["method"] or "-",
+        path=fields["path"] or "-",
+        code=_code(int(fields["status"]), fields["state"]),
+        duration_ms=None if response < 0 or total < 0 else float(max(0, total - max(0, request))),
+        host=host,
+        boot="",
+        sequence=0,
+    )
+
+
+def _revision(fields: dict[str, str], settings: HttplogSettings) -> str:
+    field, _, pattern = settings.revision_from.partition(":")
+    found = re.search(pattern, fields[field]) if pattern else re.search("(.+)", fields[field])
+    return _named(found[1] if found else "")
+
+
+def _named(revision: object) -> str:
+    return str(revision) if revision not in ("", "-", "<NOSRV>") else NONE
+
+
+def _code(code: int, state: str) -> int:
+    return GONE if code <= 0 and state.startswith("C") else max(code, 0)
+
+
+def _duration(value: object) -> float | None:
+    duration = float(str(value)) if value is not None else -1.0
+    return duration if 0.0 <= duration < 1e12 else None
 
 
 def _plausible(line: AccessLine) -> bool:
-    texts = (line.revision, line.host, line.boot)
+    texts = (line.revision, line.host)
     return (
         re.fullmatch(NAME, line.service) is not None
         and 0 <= line.code < 1000
         and 0 < line.time_ms < 1 << 53
         and 0 <= line.sequence < 1 << 62
         and all(0 < len(text) <= MAX_TEXT and text.isprintable() for text in texts)
+        and len(line.boot) <= MAX_TEXT
+        and (line.boot == "" or line.boot.isprintable())
     )

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import signal
-import socket
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,14 +17,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from pratique.config import Config
-from pratique.errors import BusyError, DeniedError, PratiqueError, UnavailableError
-from pratique.telemetry.accesslog import AccessLine, decode
+from pratique.errors import BusyError, DeniedError, PratiqueError
+from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.aggregate import Window, rollups_of
+from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
+from pratique.telemetry.receivers import Receivers
 from pratique.telemetry.rollups import Sink
 from pratique.telemetry.senders import Senders
 from pratique.telemetry.spool import Spool
 from pratique.telemetry.status import CollectorStatus, collector_status, utc_now
+from pratique.telemetry.syslog import parse
 
 GRACE_MS = 400
 """A window closes this long after its end; what is still on the way then is added when it comes."""
@@ -36,9 +37,7 @@ JUMP_MS = 1000
 SYNC_S = 0.4
 TICK_S = 0.1
 SEGMENT_S = 20.0
-BUFFER = 32 << 20
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-DRAIN = 2000
 
 
 class Collector:
@@ -54,6 +53,8 @@ class Collector:
         self._actions: dict[str, Actions] = {}
         self._windows: dict[int, Window] = {}
         self._senders = Senders()
+        self._host = config.telemetry.host
+        self._logs = ContainerLogs(config.state_dir, limit_bytes=int(config.telemetry.container_log_mb * 1e6))
         self._spool = Spool(config.state_dir / "collector" / "spool")
         facts = self._spool.facts()
         self._epoch = facts.get("epoch", 0)
@@ -66,16 +67,23 @@ class Collector:
         self._retry_at = 0.0
         for number, record in self._spool.replay():
             self._segment = number
-            self._take(decode(record))
+            self._take(decode(record, config.telemetry.httplog, self._host))
         status.received = status.late = status.duplicates = status.lost_on_way = 0
         self._segment = self._spool.rotate()
         self._rotated = time.monotonic()
 
     def receive(self, datagram: bytes) -> None:
-        """Take one datagram in."""
-        line = decode(datagram)
+        """Take one datagram, or one message of a stream, in."""
+        message = parse(datagram)
+        if message is not None and message.app.startswith(PREFIX) and self._logs.take(message):
+            self._status.container_lines = self._logs.lines
+            return
+        line = None if message is None else read(message, self._config.telemetry.httplog, self._host)
         if line is None:
-            self._status.malformed += 1
+            if message is not None and not looks_like_access(message):
+                self._status.other += 1
+            else:
+                self._status.malformed += 1
             return
         now = _now_ms()
         if line.time_ms > now + FUTURE_MS:
@@ -87,7 +95,8 @@ class Collector:
     def _take(self, line: AccessLine | None) -> bool:
         if line is None:
             return False
-        fresh, missing = self._senders.seen(line.boot, line.sequence)
+        # a sender that keeps no count cannot be asked for what is missing or came twice
+        fresh, missing = self._senders.seen(line.boot, line.sequence) if line.boot else (True, 0)
         self._status.lost_on_way += missing
         if not fresh:
             self._status.duplicates += 1
@@ -115,6 +124,7 @@ class Collector:
 
     def sync(self) -> None:
         """Make what was received durable."""
+        self._logs.sync()
         try:
             self._spool.sync()
         except OSError as error:
@@ -223,6 +233,7 @@ class Collector:
         """Write everything; the spool stays, so that a collector started again goes on with open windows."""
         self._flush()
         self._writer.shutdown(wait=True)
+        self._logs.close()
         with suppress(OSError):
             self._spool.close()
 
@@ -242,27 +253,31 @@ def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> 
             f"collector cannot use {str(folder)!r}: {error.strerror}: check the folder's rights"
         ) from error
     status = CollectorStatus(utc_now(), listen=address)
-    with lock, _socket(address) as receiver:
+    with lock:
         collector = Collector(config, store, status)
+        try:
+            receivers = Receivers(config.telemetry, collector.receive, listen=address)
+        except PratiqueError:
+            collector.close()
+            raise
         stop: list[int] = []
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda number, _: stop.append(number))
         try:
-            _loop(collector, receiver, status, config.state_dir, stop)
+            _loop(collector, receivers, status, config.state_dir, stop)
         finally:
             collector.close()
+            receivers.close()
             with suppress(OSError):
                 status.write(config.state_dir)
 
 
 def _loop(
-    collector: Collector, receiver: socket.socket, status: CollectorStatus, state_dir: Path, stop: list[int]
+    collector: Collector, receivers: Receivers, status: CollectorStatus, state_dir: Path, stop: list[int]
 ) -> None:
-    inode = os.fstat(receiver.fileno()).st_ino
     synced = ticked = told = 0.0
     while not stop:
-        if select.select([receiver], [], [], TICK_S)[0]:
-            _drain(collector, receiver)
+        receivers.wait(TICK_S)
         now = time.monotonic()
         if now - synced > SYNC_S:
             collector.sync()
@@ -271,17 +286,13 @@ def _loop(
             collector.tick()
             ticked = now
         if now - told > 1.0:
-            status.updated_at, status.kernel_dropped = utc_now(), _kernel_dropped(inode)
+            status.updated_at, status.kernel_dropped = utc_now(), receivers.kernel_dropped()
+            status.framing_errors, status.connections = receivers.framing_errors, receivers.connections
+            status.refused = receivers.refused
             with suppress(OSError):
                 status.write(state_dir)
             told = now
-    _drain(collector, receiver)
-
-
-def _drain(collector: Collector, receiver: socket.socket) -> None:
-    with suppress(BlockingIOError):
-        for _ in range(DRAIN):
-            collector.receive(receiver.recv(65535))
+    receivers.drain()
 
 
 def _lock(folder: Path):  # type: ignore[no-untyped-def] # noqa: ANN202 - an open file
@@ -299,35 +310,6 @@ def _lock(folder: Path):  # type: ignore[no-untyped-def] # noqa: ANN202 - an ope
     file.write(str(os.getpid()))
     file.flush()
     return file
-
-
-def _socket(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    try:
-        family, _, _, _, target = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
-        receiver = socket.socket(family, socket.SOCK_DGRAM)
-        for option in (getattr(socket, "SO_RCVBUFFORCE", 33), socket.SO_RCVBUF):
-            with suppress(OSError):
-                receiver.setsockopt(socket.SOL_SOCKET, option, BUFFER)
-                break
-        receiver.bind(target)
-    except (OSError, OverflowError) as error:
-        raise UnavailableError(
-            f"collector cannot listen at {address} (UDP): {error}: is another one running?"
-        ) from error
-    receiver.setblocking(False)
-    return receiver
-
-
-def _kernel_dropped(inode: int) -> int:
-    """What the kernel dropped from a socket since it was opened: last column of /proc/net/udp."""
-    for name in ("udp", "udp6"):
-        with suppress(OSError):
-            for line in Path("/proc/net", name).read_text(encoding="ascii").splitlines()[1:]:
-                fields = line.split()
-                if fields[9] == str(inode):
-                    return int(fields[12])
-    return 0
 
 
 def _now_ms() -> int:

@@ -15,21 +15,28 @@ FILE = "collector/status.json"
 class CollectorStatus:
     """Counts since the collector was started. updated_at: when this was written, UTC.
 
-    received: access lines taken in. malformed: datagrams that are none. late: for a window that had been closed.
+    received: access lines taken in. malformed: messages that are none.
+    other: messages of a balancer that tell of something else than a request. late: for a window that had been closed.
     future: from more than 5 s ahead. duplicates: received twice. kernel_dropped: by the socket's full buffer.
-    lost_on_way: numbers missing in a sender's count. waiting: windows not in the store yet. error: the last one.
+    lost_on_way: numbers missing in a sender's count. framing_errors: over TCP. connections: over TCP, open now;
+    refused: too many. container_lines: of containers' logs. waiting: windows not in the store yet. error: the last one.
     """
 
     updated_at: datetime
     listen: str = ""
     received: int = 0
     malformed: int = 0
+    other: int = 0
     late: int = 0
     future: int = 0
     duplicates: int = 0
     kernel_dropped: int = 0
     lost_on_way: int = 0
     clock_jumps: int = 0
+    framing_errors: int = 0
+    connections: int = 0
+    refused: int = 0
+    container_lines: int = 0
     waiting: int = 0
     last_window: str | None = None
     error: str | None = None
@@ -41,7 +48,9 @@ class CollectorStatus:
             (self.future, "lines carried a time more than 5 s ahead, and are not counted: check the clocks"),
             (self.kernel_dropped, "lines were dropped by the kernel, because the socket's buffer was full"),
             (self.lost_on_way, "lines are missing in their senders' count"),
-            (self.malformed, "datagrams were no access lines"),
+            (self.malformed, "messages were no access lines"),
+            (self.framing_errors, "frames over TCP were broken or too long"),
+            (self.refused, "connections over TCP were refused, because too many were open"),
             (self.clock_jumps, "times the clock went back"),
         ]
         found = [f"{count:,} {what}" for count, what in said if count]
@@ -49,7 +58,8 @@ class CollectorStatus:
 
     def to_text(self) -> str:
         """One line for a terminal."""
-        return "; ".join([f"{self.received:,} lines taken in at {self.listen}", *self.notes()])
+        other = [f"{self.other:,} other messages"] if self.other else []
+        return "; ".join([f"{self.received:,} lines taken in at {self.listen}", *other, *self.notes()])
 
     def write(self, state_dir: Path) -> None:
         """Put it where others look for it, atomically. Raises: OSError."""

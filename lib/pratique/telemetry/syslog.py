@@ -1,24 +1,53 @@
-"""Syslog messages as they come in datagrams: the header is taken off, the message is kept.
+"""Syslog messages: the header is taken off and told, the message is kept. What follows neither form is no message.
 
-Source: RFC 5424, section 6 (HEADER, STRUCTURED-DATA, MSG). What does not follow it is no message, and is counted.
+Source: RFC 5424, section 6 (HEADER, STRUCTURED-DATA, MSG); RFC 3164, section 4.1, as HAProxy, Docker and glibc
+write it, which leave the host's name out.
 """
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-# <PRI>VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID, each of printable ASCII without spaces
-_HEADER = re.compile(rb"<(\d{1,3})>1 [!-~]{1,64} ([!-~]{1,255}) ([!-~]{1,48}) [!-~]{1,128} [!-~]{1,32} ")
+# <PRI>VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID, each of printable ASCII without spaces; Docker's tag is
+# longer than the 48 characters of an APP-NAME
+_HEADER = re.compile(rb"<(\d{1,3})>1 ([!-~]{1,64}) ([!-~]{1,255}) ([!-~]{1,400}) ([!-~]{1,128}) [!-~]{1,400} ")
 # an element is [name param="value" …]; within a value ", \ and ] are escaped
 _ELEMENT = re.compile(rb'\[[!#-<>-\\^-~]{1,32}(?: [!#-<>-\\^-~]{1,32}="(?:[^"\\\]]|\\.)*")*\]', re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
+# <PRI>Mmm dd hh:mm:ss [HOSTNAME ]TAG[PID]: CONTENT
+_OLD = re.compile(
+    rb"<(\d{1,3})>(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-3]\d \d\d:\d\d:\d\d "
+    rb"(?:([!-9;-Z^-~]{1,255}) )?([!-9;-Z^-~]{1,400})(?:\[([!-Z^-~]{1,128})\])?: ?"
+)
 HIGHEST_PRIORITY = 191
 
 
-def message_of(datagram: bytes) -> bytes | None:
-    """The message of an RFC 5424 datagram; None when it is not one. Never raises."""
+class Message(NamedTuple):
+    """What a header says, and the message. host: "-" where the header has none; time: of RFC 5424, else ""."""
+
+    priority: int
+    host: str
+    app: str
+    procid: str
+    time: str
+    body: bytes
+
+
+def parse(datagram: bytes) -> Message | None:
+    """The message in a datagram or frame; None when there is none. Never raises."""
     header = _HEADER.match(datagram)
+    if header is not None:
+        return _new(datagram, header)
+    header = _OLD.match(datagram)
     if header is None or int(header[1]) > HIGHEST_PRIORITY:
+        return None
+    host, app, procid = ((part or b"-").decode("ascii") for part in header.group(2, 3, 4))
+    return Message(int(header[1]), host, app, procid, "", datagram[header.end() :])
+
+
+def _new(datagram: bytes, header: re.Match[bytes]) -> Message | None:
+    if int(header[1]) > HIGHEST_PRIORITY:
         return None
     at = header.end()
     if datagram[at : at + 1] == b"-":
@@ -32,4 +61,11 @@ def message_of(datagram: bytes) -> bytes | None:
     rest = datagram[at:]
     if rest and not rest.startswith(b" "):
         return None
-    return rest[1:].removeprefix(_BOM)
+    time, host, app, procid = (part.decode("ascii") for part in header.group(2, 3, 4, 5))
+    return Message(int(header[1]), host, app, procid, time, rest[1:].removeprefix(_BOM))
+
+
+def message_of(datagram: bytes) -> bytes | None:
+    """Only the message of a datagram; None when it is none. Never raises."""
+    found = parse(datagram)
+    return found.body if found else None

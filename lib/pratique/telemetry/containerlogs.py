@@ -1,0 +1,179 @@
+"""What containers say, as Docker's syslog driver sends it: kept per revision and instance, with a bound on size.
+
+A line's tag is pratique/SERVICE/REVISION/CONTAINER, as the runtime sets it. Names become file names only when they
+are names; what a container says becomes one line, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from pratique.config import NAME, check_name
+from pratique.telemetry.syslog import Message
+
+FOLDER = "logs"
+OLDER = ".log.1"
+PREFIX = "pratique/"
+_TAG = re.compile(rf"pratique/({NAME[1:-1]})/({NAME[1:-1]})/([0-9a-f]{{12,64}})")
+OPEN_FILES = 64
+LONGEST = 16 << 10
+CHECK_EVERY = 1 << 20
+"""Bytes after which the sizes of all files are looked at again."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a container's log. time: UTC."""
+
+    time: datetime
+    revision: str
+    instance: str
+    text: str
+
+
+class ContainerLogs:
+    """The logs below a state folder, for the collector to write."""
+
+    def __init__(self, state_dir: Path, *, limit_bytes: int) -> None:
+        """limit_bytes: of all logs together; an instance may have a quarter of it, the oldest goes first."""
+        self._folder = state_dir / FOLDER
+        self._limit = limit_bytes
+        self._files: OrderedDict[Path, BinaryIO] = OrderedDict()
+        self._written = CHECK_EVERY
+        self.lines = 0
+        self.lost = 0
+
+    def take(self, message: Message) -> bool:
+        """Keep a line; False when it is none of a container."""
+        tag = _TAG.fullmatch(message.app)
+        if tag is None:
+            return False
+        line = _line(message)
+        try:
+            self._file(self._folder / tag[1] / tag[2] / f"{tag[3][:12]}.log").write(line)
+        except OSError:
+            self.lost += 1
+            return True
+        self.lines += 1
+        self._written += len(line)
+        if self._written >= CHECK_EVERY:
+            self._written = 0
+            self._shorten()
+        return True
+
+    def sync(self) -> None:
+        """Hand everything to the file system."""
+        for file in self._files.values():
+            with suppress(OSError):
+                file.flush()
+
+    def close(self) -> None:
+        """Close every file."""
+        for file in self._files.values():
+            with suppress(OSError):
+                file.close()
+        self._files.clear()
+
+    def _file(self, path: Path) -> BinaryIO:
+        file = self._files.pop(path, None)
+        if file is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab")
+        self._files[path] = file
+        if len(self._files) > OPEN_FILES:
+            self._files.popitem(last=False)[1].close()
+        if file.tell() > self._limit // 8:
+            self._files.pop(path).close()
+            path.replace(path.with_suffix(OLDER))
+            file = self._files[path] = path.open("ab")
+        return file
+
+    def _shorten(self) -> None:
+        """Remove the oldest files until the rest is within the bound."""
+        self.sync()
+        found = []
+        for path in self._folder.glob("*/*/*.log*"):
+            with suppress(OSError):
+                status = path.stat()
+                found.append((status.st_mtime, status.st_size, path))
+        total = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if total <= self._limit:
+                return
+            if path not in self._files:
+                path.unlink(missing_ok=True)
+                total -= size
+
+
+def container_logs(
+    state_dir: Path,
+    service: str,
+    *,
+    revision: str | None = None,
+    instance: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> Iterator[LogLine]:
+    """The kept lines of a service's containers in order of time, within [start, end).
+
+    instance: the first 12 digits of the container's id. Control characters are escaped.
+    Raises: UsageError when a name is none.
+    """
+    check_name("service", service)
+    folders = [check_name("revision", revision)] if revision else _names(state_dir / FOLDER / service)
+    instances = [
+        (path, folder)
+        for folder in folders
+        for path in sorted({*_instances(state_dir / FOLDER / service / folder)})
+        if instance is None or path.stem == instance[:12]
+    ]
+    read = (chain(_read(path.with_suffix(OLDER), name), _read(path, name)) for path, name in instances)
+    for line in heapq.merge(*read, key=lambda found: found.time):
+        if (start is None or line.time >= start) and (end is None or line.time < end):
+            yield line
+
+
+def _instances(folder: Path) -> Iterator[Path]:
+    """The present log of each instance, which may have only an older one."""
+    for path in folder.glob("*.log*"):
+        yield path.with_name(path.name.partition(".")[0] + ".log")
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _read(path: Path, revision: str) -> Iterator[LogLine]:
+    with suppress(FileNotFoundError), path.open(encoding="ascii", errors="replace") as file:
+        for line in file:
+            time, _, text = line.rstrip("\n").partition(" ")
+            with suppress(ValueError):
+                yield LogLine(datetime.fromisoformat(time), revision, path.name.partition(".")[0], text)
+
+
+def _line(message: Message) -> bytes:
+    text = message.body[:LONGEST].decode("utf-8", "replace").rstrip("\r\n")
+    shown = text if text.isascii() and text.isprintable() else _escaped(text)
+    return f"{_time(message)} {shown}{os.linesep}".encode("ascii", "backslashreplace")
+
+
+def _escaped(text: str) -> str:
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+
+
+def _time(message: Message) -> str:
+    try:
+        time = datetime.fromisoformat(message.time) if message.time else datetime.now(UTC)
+    except ValueError:
+        time = datetime.now(UTC)
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,89 @@
+"""Syslog over TCP: messages out of a stream, by counted octets or by lines.
+
+Source: RFC 6587, sections 3.4.1 (octet counting) and 3.4.2 (non-transparent framing, by LF).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+LONGEST = 1 << 16
+_COUNT = re.compile(rb"([1-9][0-9]{0,5}) ")
+
+
+class Frames:
+    """The stream of one connection. broken: counts of octets that cannot be; dropped: frames that were too long."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._skip = 0
+        self._skip_line = False
+        self.broken = False
+        self.dropped = 0
+
+    def feed(self, content: bytes) -> Iterator[bytes]:
+        """Take some bytes in, and yield the messages that are whole; after `broken` there are none any more.
+
+        At most LONGEST bytes are kept, whatever comes in.
+        """
+        self._rest += content
+        while self._rest and not self.broken:
+            if self._skip or self._skip_line:
+                if not self._skipped():
+                    return
+                continue
+            frame = self._counted() if 0x30 <= self._rest[0] <= 0x39 else self._line()
+            if frame is None:
+                return
+            if frame:
+                yield frame
+
+    def _skipped(self) -> bool:
+        """Leave out what is left of a frame that is too long; whether that is done."""
+        if self._skip_line:
+            end = self._rest.find(b"\n")
+            self._skip_line = end < 0
+            del self._rest[: end + 1 if end >= 0 else len(self._rest)]
+            return end >= 0
+        gone = min(self._skip, len(self._rest))
+        del self._rest[:gone]
+        self._skip -= gone
+        return self._skip == 0
+
+    def _counted(self) -> bytes | None:
+        head = _COUNT.match(self._rest)
+        if head is None:
+            # a digit begins no message: without its count nobody knows where the next one does
+            self.broken = len(self._rest) > 6 or not bytes(self._rest).isdigit()
+            return None
+        length = int(head[1])
+        if length > LONGEST:
+            self.dropped += 1
+            del self._rest[: head.end()]
+            self._skip = length
+            return b""
+        end = head.end() + length
+        if len(self._rest) < end:
+            return None
+        frame = bytes(self._rest[head.end() : end])
+        del self._rest[:end]
+        return frame.rstrip(b"\n")
+
+    def _line(self) -> bytes | None:
+        end = self._rest.find(b"\n")
+        if end < 0 and len(self._rest) <= LONGEST:
+            return None
+        if end < 0 or end > LONGEST:
+            self.dropped += 1
+            self._skip_line = True
+            return b""
+        frame = bytes(self._rest[:end]).rstrip(b"\r\0")
+        del self._rest[: end + 1]
+        return frame
+
+    def end(self) -> bytes:
+        """What stands there when the connection ends: a last line without its newline."""
+        rest = bytes(self._rest)
+        self._rest.clear()
+        return b"" if self.broken or self._skip or self._skip_line or rest[:1].isdigit() else rest.rstrip(b"\r\n\0")

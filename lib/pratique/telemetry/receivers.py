@@ -1,0 +1,190 @@
+"""The sockets of the collector: UDP, and where they are wanted TCP and a unix socket, in one loop without threads."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pratique.config import TelemetrySettings
+from pratique.errors import UnavailableError
+from pratique.telemetry.frames import Frames
+
+BUFFER = 32 << 20
+DRAIN = 2000
+CONNECTIONS = 1000
+"""More connections than these are refused: each has a buffer."""
+CHUNK = 1 << 16
+LONGEST_SOCKET = 107
+
+
+class Receivers:
+    """Everything that the collector listens at; each message goes to `take`."""
+
+    def __init__(
+        self, settings: TelemetrySettings, take: Callable[[bytes], None], *, listen: str | None = None
+    ) -> None:
+        """listen: in place of the settings' UDP address. Raises: UnavailableError when an address is taken."""
+        self._take = take
+        self._selector = selectors.DefaultSelector()
+        self._datagrams: list[socket.socket] = []
+        self._streams: dict[socket.socket, Frames] = {}
+        self._listener: socket.socket | None = None
+        self._path: Path | None = None
+        self.framing_errors = 0
+        self.refused = 0
+        self._udp = _udp(listen or settings.listen)
+        self._add(self._udp)
+        try:
+            if settings.unix:
+                self._add(_unix(Path(settings.unix)))
+                self._path = Path(settings.unix)
+            if settings.tcp:
+                self._listener = _tcp(settings.tcp)
+                self._selector.register(self._listener, selectors.EVENT_READ)
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, receiver: socket.socket) -> None:
+        self._datagrams.append(receiver)
+        self._selector.register(receiver, selectors.EVENT_READ)
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections are open."""
+        return len(self._streams)
+
+    def wait(self, seconds: float) -> None:
+        """Take in what is there, or comes within that time; from each socket only so much, so that none is starved."""
+        for key, _ in self._selector.select(seconds):
+            found = key.fileobj
+            if found is self._listener:
+                self._accept(self._listener)
+            elif found in self._streams:
+                self._read(found)
+            else:
+                self._drain(found)  # type: ignore[arg-type]
+
+    def drain(self) -> None:
+        """Take in what has come already."""
+        for receiver in self._datagrams:
+            self._drain(receiver)
+        for stream in list(self._streams):
+            self._read(stream)
+
+    def kernel_dropped(self) -> int:
+        """What the kernel dropped from the UDP socket since it was opened: last column of /proc/net/udp."""
+        inode = str(os.fstat(self._udp.fileno()).st_ino)
+        for name in ("udp", "udp6"):
+            with suppress(OSError):
+                for line in Path("/proc/net", name).read_text(encoding="ascii").splitlines()[1:]:
+                    fields = line.split()
+                    if fields[9] == inode:
+                        return int(fields[12])
+        return 0
+
+    def _drain(self, receiver: socket.socket) -> None:
+        take, receive = self._take, receiver.recv
+        with suppress(BlockingIOError):
+            for _ in range(DRAIN):
+                take(receive(65535))
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            stream, _ = listener.accept()
+            if len(self._streams) >= CONNECTIONS:
+                self.refused += 1
+                stream.close()
+                return
+            stream.setblocking(False)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self._streams[stream] = Frames()
+            self._selector.register(stream, selectors.EVENT_READ)
+
+    def _read(self, stream: socket.socket) -> None:
+        frames = self._streams[stream]
+        try:
+            content = stream.recv(CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            content = b""
+        dropped = frames.dropped
+        for frame in frames.feed(content):
+            self._take(frame)
+        self.framing_errors += frames.dropped - dropped + frames.broken
+        if not content or frames.broken:
+            if last := frames.end():
+                self._take(last)
+            self._selector.unregister(stream)
+            del self._streams[stream]
+            stream.close()
+
+    def close(self) -> None:
+        """Close every socket."""
+        for found in [*self._datagrams, *self._streams, *([self._listener] if self._listener else [])]:
+            found.close()
+        self._selector.close()
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.unlink()
+
+
+def _udp(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    try:
+        family, _, _, _, target = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+        receiver = socket.socket(family, socket.SOCK_DGRAM)
+        _enlarge(receiver)
+        receiver.bind(target)
+    except (OSError, OverflowError) as error:
+        raise UnavailableError(
+            f"collector cannot listen at {address} (UDP): {error}: is another one running?"
+        ) from error
+    receiver.setblocking(False)
+    return receiver
+
+
+def _unix(path: Path) -> socket.socket:
+    if len(os.fsencode(path)) > LONGEST_SOCKET:
+        raise UnavailableError(f"telemetry.unix {str(path)!r} is too long for a socket: give a shorter path")
+    receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        # one that a dead collector left behind; anything else is not ours to remove
+        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+            path.unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _enlarge(receiver)
+        receiver.bind(str(path))
+        path.chmod(0o660)
+    except OSError as error:
+        receiver.close()
+        raise UnavailableError(f"collector cannot listen at {str(path)!r} (unix): {error.strerror}") from error
+    receiver.setblocking(False)
+    return receiver
+
+
+def _tcp(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    try:
+        listener = socket.create_server(
+            (host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=256
+        )
+    except (OSError, OverflowError) as error:
+        raise UnavailableError(
+            f"collector cannot listen at {address} (TCP): {error}: is another one running?"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _enlarge(receiver: socket.socket) -> None:
+    for option in (getattr(socket, "SO_RCVBUFFORCE", 33), socket.SO_RCVBUF):
+        with suppress(OSError):
+            receiver.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+            return

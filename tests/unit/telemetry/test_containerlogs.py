@@ -1,0 +1,96 @@
+"""Containers' logs: one line each, under their own names, within a bound."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from pratique.errors import UsageError
+from pratique.telemetry.containerlogs import ContainerLogs, container_logs
+from pratique.telemetry.syslog import parse
+
+
+def said(text, *, revision="r1", container="0123456789ab", second=0, service="shop"):
+    tag = f"pratique/{service}/{revision}/{container}"
+    return parse(f"<30>1 2026-11-21T02:00:{second:02d}.500000Z vm {tag} 99 {tag} - ".encode() + text.encode())
+
+
+@pytest.fixture
+def logs(tmp_path):
+    found = ContainerLogs(tmp_path, limit_bytes=1_000_000)
+    yield found
+    found.close()
+
+
+def texts(folder, **chosen):
+    return [line.text for line in container_logs(folder, "shop", **chosen)]
+
+
+def test_lines_come_back_in_order_of_time_whoever_said_them(logs, tmp_path):
+    assert logs.take(said("two", second=2, revision="r2", container="b" * 12))
+    assert logs.take(said("one", second=1))
+    assert logs.take(said("three", second=3))
+    logs.sync()
+    assert texts(tmp_path) == ["one", "two", "three"]
+    assert texts(tmp_path, revision="r1") == ["one", "three"]
+    assert texts(tmp_path, instance="b" * 64) == ["two"]
+    begin = datetime(2026, 11, 21, 2, 0, 2, tzinfo=UTC)
+    assert texts(tmp_path, start=begin) == ["two", "three"]
+    assert texts(tmp_path, end=begin) == ["one"]
+    (first, *_) = container_logs(tmp_path, "shop")
+    assert (first.revision, first.instance, first.time) == (
+        "r1", "0123456789ab", datetime(2026, 11, 21, 2, 0, 1, 500_000, tzinfo=UTC),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r2026-11-21T02:00:00+00:00 forged", "\x1b[31mred", "\x00", "é\u2028x"])
+def test_whatever_a_container_says_is_one_line_without_control_characters(logs, tmp_path, text):
+    logs.take(said(text))
+    logs.take(said("next", second=1))
+    logs.sync()
+    found = texts(tmp_path)
+    assert (len(found), found[1]) == (2, "next")
+    assert found[0].isprintable()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"service": ".."},
+        {"revision": "../../x"},
+        {"revision": "a/b"},
+        {"container": "../../../etc/cron.d"},
+        {"container": "short"},
+    ],
+)
+def test_a_tag_that_is_no_name_is_no_file(logs, tmp_path, names):
+    message = said("x", **names)
+    assert message is None or not logs.take(message)
+    assert not list(tmp_path.rglob("*.log"))
+
+
+def test_the_oldest_go_when_there_are_too_many(tmp_path):
+    logs = ContainerLogs(tmp_path, limit_bytes=200_000)
+    for number in range(20):
+        for line in range(200):
+            logs.take(said("x" * 300, container=f"{number:012x}", second=line % 60))
+        logs._shorten()
+    logs._shorten()
+    total = sum(path.stat().st_size for path in tmp_path.rglob("*.log*"))
+    logs.close()
+    assert total <= 200_000 + 20 * 25_000 * 2
+    ContainerLogs(tmp_path, limit_bytes=200_000)._shorten()
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.log*")) <= 200_000
+
+
+def test_one_that_talks_without_end_is_bounded(tmp_path):
+    logs = ContainerLogs(tmp_path, limit_bytes=100_000)
+    for number in range(3000):
+        logs.take(said(f"{number} " + "x" * 300))
+    logs.close()
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.log*")) <= 100_000
+    assert texts(tmp_path)[-1].startswith("2999 ")
+
+
+def test_a_service_that_is_no_name_is_refused(tmp_path):
+    with pytest.raises(UsageError):
+        list(container_logs(tmp_path, "../x"))

@@ -1,0 +1,192 @@
+"""Syslog: what HAProxy, Docker and glibc send is understood, and nothing hostile makes a second message."""
+
+import json
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pratique.config import HttplogSettings
+from pratique.telemetry.accesslog import GONE, NONE, decode
+from pratique.telemetry.frames import LONGEST, Frames
+from pratique.telemetry.syslog import message_of, parse
+
+JSON = {"t": 1795226059138, "s": "shop", "r": "r2", "m": "GET", "p": "/cart", "c": 200, "ts": "----", "B": 73, "U": 82}
+TIMERS = {"Ti": 0, "TR": 3, "Tw": 0, "Tc": 1, "Tr": 40, "Td": 2, "Ta": 46}
+HTTPLOG = (
+    "127.0.0.1:51342 [21/Nov/2026:02:00:00.123] shop shop.r2/s0 10/0/1/40/55 200 1024 - - ---- 1/1/0/0/0 0/0 "
+    '"GET /cart?x=1 HTTP/1.1"'
+)
+
+
+def new(body, host="web1", app="haproxy"):
+    return f"<134>1 2026-11-21T01:54:19.138489+00:00 {host} {app} 31507 - - {body}".encode()
+
+
+def old(body, host="web1 ", tag="haproxy[31507]"):
+    return f"<134>Nov 21 01:54:19 {host}{tag}: {body}".encode()
+
+
+@pytest.mark.parametrize(
+    ("datagram", "host", "app", "procid"),
+    [
+        (new("hello"), "web1", "haproxy", "31507"),
+        (new("hello", host="-"), "-", "haproxy", "31507"),
+        (old("hello"), "web1", "haproxy", "31507"),
+        (old("hello", host=""), "-", "haproxy", "31507"),
+        (b"<134>Nov  1 01:54:19 web1 cron: hello", "web1", "cron", "-"),
+        (old("hello", tag="pratique/shop/r1/0123456789ab[99]"), "web1", "pratique/shop/r1/0123456789ab", "99"),
+        (
+            b"<30>1 2026-11-21T02:00:00.000000Z vm pratique/shop/r1/0123456789ab 99 pratique/shop/r1/0123456789ab - hello",
+            "vm",
+            "pratique/shop/r1/0123456789ab",
+            "99",
+        ),
+    ],
+)
+def test_both_forms_are_understood(datagram, host, app, procid):
+    found = parse(datagram)
+    assert (found.host, found.app, found.procid, found.body) == (host, app, procid, b"hello")
+
+
+@pytest.mark.parametrize(
+    "datagram", [b"", b"hello", b"<999>Nov 21 01:54:19 a b: c", b"<134>Foo 21 01:54:19 a b: c", b"<134>"]
+)
+def test_what_is_no_message_is_none(datagram):
+    assert parse(datagram) is None
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_message_or_none(datagram):
+    parse(datagram)
+    assert decode(datagram) is None or b"{" in datagram or b"[" in datagram
+
+
+def test_haproxys_timers_become_the_requests_own_time():
+    line = decode(new(json.dumps(JSON | TIMERS | {"Ti": 5000, "b": "x.1", "q": 7})))
+    assert (line.time_ms, line.duration_ms, line.host) == (JSON["t"] + 5000, 43.0, "web1")
+    assert (line.boot, line.sequence, line.revision, line.code) == ("x.1", 7, "r2", 200)
+
+
+def test_a_line_without_a_count_of_its_sender_has_no_boot():
+    assert decode(new(json.dumps(JSON | TIMERS))).boot == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "duration", "revision"),
+    [
+        ({"c": -1, "ts": "CD--", "Tr": -1}, GONE, None, "r2"),
+        ({"c": 503, "ts": "SC--", "Tr": -1}, 503, None, "r2"),
+        ({"c": 400, "ts": "PR--", "TR": -1, "Tr": -1, "r": "-", "m": "-", "p": "-"}, 400, None, NONE),
+        ({"r": ""}, 200, 43.0, NONE),
+    ],
+)
+def test_requests_that_ended_early_are_counted_and_not_timed(change, code, duration, revision):
+    line = decode(new(json.dumps(JSON | TIMERS | change)))
+    assert (line.code, line.duration_ms, line.revision) == (code, duration, revision)
+
+
+@pytest.mark.parametrize("header", [new, old])
+def test_haproxys_own_httplog_is_understood(header):
+    line = decode(header(HTTPLOG), HttplogSettings(revision_from=r"backend:^shop\.(.+)$"))
+    assert (line.service, line.revision, line.method, line.path, line.code) == ("shop", "r2", "GET", "/cart?x=1", 200)
+    assert (line.time_ms, line.duration_ms, line.host) == (1795226400123, 45.0, "web1")
+
+
+def test_an_httplog_of_a_service_by_another_name_and_a_revision_by_its_server():
+    settings = HttplogSettings(service="store", revision_from="server")
+    line = decode(old(HTTPLOG), settings)
+    assert (line.service, line.revision) == ("store", "s0")
+
+
+HOSTILE = [
+    '" 200 0 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1',
+    "\n<134>Nov 21 01:54:19 haproxy[1]: ",
+    '","r":"r1","x":"',
+    "\\",
+    "\x00",
+    "\u2028",
+    "<134>1 2026-11-21T01:54:19Z h haproxy 1 - - {}",
+    "é" * 1000,
+]
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_a_hostile_path_stays_a_path(path):
+    line = decode(new(json.dumps(JSON | TIMERS | {"p": path})))
+    assert (line.revision, line.code, line.path) == ("r2", 200, path)
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_a_hostile_path_in_an_httplog_changes_no_other_field(path):
+    line = decode(old(HTTPLOG.replace("/cart?x=1", path)), HttplogSettings(revision_from=r"backend:^shop\.(.+)$"))
+    assert line is None or (line.service, line.revision, line.code) == ("shop", "r2", 200)
+
+
+@pytest.mark.parametrize("revision", ["r\n1", "r\x00", "x" * 301, "\u2028"])
+def test_a_hostile_revision_is_no_line(revision):
+    assert decode(new(json.dumps(JSON | TIMERS | {"r": revision}))) is None
+
+
+messages = st.lists(
+    st.text(string.ascii_letters + string.digits + '<>{} \t"é', min_size=1, max_size=60).map(lambda t: "<" + t),
+    max_size=8,
+)
+
+
+@given(messages, st.data())
+def test_frames_come_out_as_they_went_in_however_the_stream_is_cut(texts, data):
+    stream = b""
+    for text in texts:
+        content = text.encode()
+        counted = data.draw(st.booleans())
+        stream += (
+            b"%d %b" % (len(content), content)
+            if counted
+            else content + data.draw(st.sampled_from([b"\n", b"\r\n", b"\0\n"]))
+        )
+    frames, found = Frames(), []
+    while stream:
+        cut = data.draw(st.integers(1, len(stream)))
+        found += frames.feed(stream[:cut])
+        stream = stream[cut:]
+    assert [frame.decode() for frame in found] == texts
+    assert (frames.broken, frames.dropped) == (False, 0)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=100), max_size=10))
+def test_any_stream_yields_bounded_frames(chunks):
+    frames = Frames()
+    for chunk in chunks:
+        assert all(len(frame) <= LONGEST for frame in frames.feed(chunk))
+
+
+@pytest.mark.parametrize("stream", [b"12x<34>", b"0 <34>", b"1234567 <34>"])
+def test_a_count_that_cannot_be_breaks_the_stream(stream):
+    frames = Frames()
+    assert list(frames.feed(stream)) == []
+    assert frames.broken
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_frame_that_is_too_long_is_left_out_and_the_next_one_taken(counted):
+    frames, long = Frames(), b"x" * (3 * LONGEST)
+    stream = b"%d %b" % (len(long), long) if counted else long + b"\n"
+    found = []
+    for at in range(0, len(stream), 1000):
+        found += frames.feed(stream[at : at + 1000])
+        assert len(frames._rest) <= LONGEST + 1000
+    found += frames.feed(b"<34>next\n")
+    assert (found, frames.dropped) == ([b"<34>next"], 1)
+
+
+def test_the_last_line_needs_no_newline():
+    frames = Frames()
+    assert list(frames.feed(b"<34>one\n<34>two")) == [b"<34>one"]
+    assert frames.end() == b"<34>two"
+
+
+def test_the_message_alone():
+    assert message_of(new("hello")) == b"hello"
+    assert message_of(b"none") is None
