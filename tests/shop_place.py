@@ -25,7 +25,7 @@ listen = "127.0.0.1:{syslog}"
 window_s = 1
 
 [services.shop.runtime]
-command = ["{{python}}", "{{dir}}/app.py", "{{port}}"]
+{runtime}
 drain_s = 2
 ready_deadline_s = 8
 
@@ -47,14 +47,20 @@ guards = {{ "5xx" = {{ outcome = "5xx", tolerated_ratio = 3.0, tolerated_excess 
 """
 
 
+PROCESS = 'command = ["{python}", "{dir}/app.py", "{port}"]'
+
+
 class Shop:
     """A service folder with everything running, and what a test asks of it."""
 
-    def __init__(self, folder, more="", balancer="embedded"):
+    def __init__(self, folder, more="", balancer="embedded", runtime=PROCESS):
         self.folder = folder
         self.config = str(folder / "pratique.toml")
         self.patient = str(folder / "patient.toml")  # the same, but never promoted
-        ports = {name: free_port() for name in ("syslog", "listen", "control")} | {"balancer": balancer}
+        ports = {name: free_port() for name in ("syslog", "listen", "control")} | {
+            "balancer": balancer,
+            "runtime": runtime,
+        }
         (folder / "pratique.toml").write_text(SERVICE_FILE.format(minimum=50, **ports) + more)
         (folder / "patient.toml").write_text(SERVICE_FILE.format(minimum=10**9, **ports) + more)
         self.settings = load(self.config)
@@ -63,7 +69,8 @@ class Shop:
         self.ledger = open_ledger(self.settings)
         self.state = self.settings.state_dir
 
-    def make(self, revision, failing=None):
+    def make(self, revision, failing=None, spoil=("", "")):
+        """A release that is r1 under another name; failing: share of errors; spoil: text of app.py, and what stands for it."""
         target = self.folder / "releases" / revision
         shutil.copytree(ROOT / "examples/shop/releases/r1", target)
         spec = json.loads((target / "release.json").read_text())
@@ -71,6 +78,8 @@ class Shop:
         for route in spec["routes"]:
             route["failing"] = failing if failing is not None else route["failing"]
         (target / "release.json").write_text(json.dumps(spec))
+        app = (target / "app.py").read_text()
+        (target / "app.py").write_text(app.replace(*spoil) if spoil[0] else app)
         return revision
 
     def pratique(self, *arguments, check=True):
@@ -167,12 +176,12 @@ def leftovers(folder):
 
 
 @contextlib.contextmanager
-def running_shop(folder, *, more="", balancer="embedded", rate=150, seconds=600, failing=None):
+def running_shop(folder, *, make_shop=Shop, rate=150, seconds=600, failing=None, **settings):
     """A shop with r1 in place and a steady load; nothing of it is left afterwards.
 
-    more: at the service file's end. rate: requests a second, 0 for none. failing: r1's share of errors.
+    settings: of the shop. rate: requests a second, 0 for none. failing: r1's share of errors.
     """
-    shop = Shop(folder, more, balancer)
+    shop = make_shop(folder, **settings)
     shop.make("r1", failing=failing)
     load_process = None
     try:

@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 
-import psutil
-
 from faults.harness import Fault
 
 STEPS = (
@@ -28,33 +26,14 @@ def rolling_out(trial):
     return trial.rolling_out()
 
 
-def _spoil(old, new):
-    def prepare(trial):
-        app = trial.shop.folder / "releases" / trial.revision / "app.py"
-        app.write_text(app.read_text().replace(old, new))
-
-    return prepare
-
-
 def _to_canary(number):
     """Send a signal to the canary's own process."""
 
     def strike(trial):
-        supervisor = psutil.Process(int(trial.canary().id.partition(":")[0]))
-        for child in supervisor.children():
-            os.kill(child.pid, number)
+        for process in trial.canary_processes():
+            os.kill(process.pid, number)
 
     return strike
-
-
-def _take_release_away(trial):
-    folder = trial.shop.folder / "releases" / trial.revision
-    folder.rename(folder.with_name(f".{trial.revision}"))
-
-
-def _bring_release_back(trial):
-    folder = trial.shop.folder / "releases" / trial.revision
-    folder.with_name(f".{trial.revision}").rename(folder)
 
 
 def _fill_disk(trial):
@@ -94,10 +73,10 @@ def others(place):
     """The other faults that can be in a place."""
     rolling = {"step": "roll out", "moment": rolling_out}
     yield Fault("canary crash-loops", "start the canary", second="failed",
-                prepare=_spoil("async def main():", "raise SystemExit('no configuration')\nasync def main():"))  # fmt: skip
+                spoil=("async def main():", "raise SystemExit('no configuration')\nasync def main():"))  # fmt: skip
     yield Fault("canary never becomes healthy", "start the canary", second="failed",
-                prepare=_spoil('return 200, RELEASE["name"]', 'return 500, "not yet"'))  # fmt: skip
-    yield Fault("release is missing", "check", prepare=_take_release_away, mend=_bring_release_back)
+                spoil=('return 200, RELEASE["name"]', 'return 500, "not yet"'))  # fmt: skip
+    yield Fault("the release is missing", "check", missing=True)
     yield Fault("canary killed", strike=_to_canary(signal.SIGKILL), second="rolled back", **rolling)
     yield Fault("canary hangs", strike=_to_canary(signal.SIGSTOP), second="rolled back", **rolling)
     yield Fault("balancer killed", strike=lambda t: t.place.kill_balancer(), **rolling)
@@ -108,6 +87,10 @@ def others(place):
         yield Fault("the store's disk is full", strike=_fill_disk,
                     mend=lambda t: (t.place.disk / "ballast").unlink(), **rolling)  # fmt: skip
     yield Fault("store unreachable", strike=_hide_store, mend=_show_store, **rolling)
+    if place.engine:
+        yield Fault("the engine is restarted", strike=lambda t: t.place.engine.restart(), **rolling)
+        yield Fault("the registry is down", "check", prepare=lambda t: t.place.registry.stop(),
+                    mend=lambda t: t.place.registry.start())  # fmt: skip
     if place.shop.settings.service("shop").balancer.kind == "haproxy":
         yield Fault("HAProxy handed a broken configuration", "take into the pool", prepare=_broken_template)
 

@@ -12,11 +12,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
 
+from engine import engine_running
+from engine import registry as registry_running
 from pratique.errors import PratiqueError
+from shop_images import ImageShop
 from shop_place import ROOT, eventually, running_shop
 
 HERE = Path(__file__).parent
@@ -31,6 +35,7 @@ BACK_S = 10.0
 class Fault:
     """What goes wrong, and when. Each callable is given the trial.
 
+    spoil: text of the release's app.py, and what stands for it. missing: the release is made after the first run only.
     moment: the fault strikes as soon as this is true; None for one that is there from the start. mend: before the
     second run. second: how the second run with the same id must end. env: of the kernel in the first run.
     """
@@ -42,6 +47,8 @@ class Fault:
     prepare: Callable = lambda trial: None
     mend: Callable = lambda trial: None
     second: str = "promoted"
+    spoil: tuple = ("", "")
+    missing: bool = False
     env: dict = field(default_factory=dict)
 
 
@@ -90,14 +97,25 @@ class Trial:
                     return child
         return None
 
-    def canary(self):
+    def make(self):
+        self.shop.make(self.revision, failing=0.0, spoil=self.fault.spoil)
+
+    def canary_processes(self):
+        """The canary's own processes, not what looks after them."""
         [instance] = [i for i in self.shop.runtime.list("shop") if i.revision == self.revision]
-        return instance
+        if self.place.engine is None:
+            return psutil.Process(int(instance.id.partition(":")[0])).children()
+        client = self.place.engine.client()
+        try:
+            return psutil.Process(client.containers.get(instance.id).attrs["State"]["Pid"]).children()
+        finally:
+            client.close()
 
     def go(self):
         shop, fault = self.shop, self.fault
         began = time.time()
-        shop.make(self.revision, failing=0.0)
+        if not fault.missing:
+            self.make()
         fault.prepare(self)
         env = {**fault.env, "PYTHONPATH": str(HERE / "inject")} if fault.env else {}
         self.process = shop.papermill(revision=self.revision, run_id=self.run_id, config=self.config, env=env)
@@ -107,6 +125,8 @@ class Trial:
         time.sleep(1.0)
         first = self._told()
         fault.mend(self)
+        if fault.missing:
+            self.make()
         done, result = shop.run("release", revision=self.revision, run_id=self.run_id, config=shop.config)
         second = result["outcome"] if result else f"exit {done.returncode}: {done.stderr[-200:]}"
         time.sleep(1.0)
@@ -162,8 +182,9 @@ class Trial:
 class Place:
     """Where releases run and who gives them traffic, with users."""
 
-    def __init__(self, name, shop, log):
+    def __init__(self, name, shop, log, disk, engine, registry):
         self.name, self.shop, self._log = name, shop, log
+        self.disk, self.engine, self.registry = disk, engine, registry
 
     def requests(self):
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.endswith("}")]
@@ -196,24 +217,27 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(balancer):
-    """A shop with users; its store is on a small disk of its own where we may mount one."""
+def place(name):
+    """A shop with users, "process+embedded" and so on; its store is on a small disk of its own where one may be mounted."""
+    runtime, _, balancer = name.partition("+")
     # a socket's path is short, pytest's folders are not
     folder = Path(tempfile.mkdtemp(prefix="flt-"))
     disk, log = folder / "disk", folder / "users.jsonl"
     disk.mkdir()
-    mounted = os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) == 0
     log.touch()
-    try:
-        more = '\n[store]\nurl = "disk/store"\n'
-        with running_shop(folder, more=more, balancer=balancer, rate=0, failing=0.0) as shop, _users(shop, log):
-            found = Place(f"process + {balancer}", shop, log)
-            found.disk = disk if mounted else None
-            yield found
-    finally:
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        mounted = os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) == 0
         if mounted:
-            _run("umount", "-l", disk)
-        shutil.rmtree(folder, ignore_errors=True)
+            stack.callback(_run, "umount", "-l", disk)
+        engine = registry = None
+        settings = {"more": '\n[store]\nurl = "disk/store"\n', "balancer": balancer}
+        if runtime == "docker":
+            engine, registry = stack.enter_context(engine_running()), stack.enter_context(registry_running())
+            settings["make_shop"] = partial(ImageShop, engine=engine, registry=registry)
+        shop = stack.enter_context(running_shop(folder, rate=0, failing=0.0, **settings))
+        stack.enter_context(_users(shop, log))
+        yield Place(name, shop, log, disk if mounted else None, engine, registry)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
 """Run every fault in every place, print a table, and write it to docs/faults.md.
 
-python tests/faults/table.py [--place embedded|haproxy]… [--only WORD] [--no-write]
+python tests/faults/table.py [--place process+embedded|process+haproxy|docker+haproxy]… [--only PATTERN] [--no-write]
 """
 
 import argparse
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from faults.catalogue import faults
 from faults.harness import RATE, ROOT, Trial, place
 
-PLACES = ("embedded", "haproxy")
+PLACES = ("process+embedded", "process+haproxy", "docker+haproxy")
 HEAD = ("fault", "at", "requests", "failed", "on one revision after", "the run ended", "same id again", "left over")
 
 INTRODUCTION = f"""\
@@ -35,7 +36,7 @@ def measure(places, only, write=print):
     for name in places:
         with place(name) as found:
             for number, fault in enumerate(faults(found)):
-                if only in f"{fault.name} {fault.step}":
+                if re.search(only, f"{fault.name}: {fault.step}"):
                     rows.append(Trial(found, fault, number).go())
                     write(("ok   " if rows[-1].good else "BAD  ") + str(rows[-1]))
     return rows
@@ -49,27 +50,32 @@ def cells(row):
             ", ".join(row.left) or "nothing")  # fmt: skip
 
 
-def page(rows):
-    """docs/faults.md."""
-    lines = [f"# What faults cost\n\n{INTRODUCTION}"]
+def section(name, rows):
+    """The table of one place."""
+    lines = [f"## {name}", "", "| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
+    lines += ["| " + " | ".join(" ".join(cell.split()).replace("|", "/") for cell in cells(row)) + " |" for row in rows]
+    return "\n".join([*lines, "", f"Measured on {datetime.now(UTC):%Y-%m-%d} with {os.cpu_count()} cores."])
+
+
+def page(rows, before=""):
+    """docs/faults.md: the places that were measured now, and those that stand in the page before."""
+    sections = {text.partition("\n")[0]: f"## {text.strip()}" for text in before.split("\n## ")[1:]}
     for name in dict.fromkeys(row.place for row in rows):
-        mine = [row for row in rows if row.place == name]
-        lines += ["", f"## {name}", "", "| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
-        lines += ["| " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |" for row in mine]
-    lines += ["", f"Measured on {datetime.now(UTC):%Y-%m-%d} with {os.cpu_count()} cores."]
-    return "\n".join(lines) + "\n"
+        sections[name] = section(name, [row for row in rows if row.place == name])
+    return "\n\n".join([f"# What faults cost\n\n{INTRODUCTION}", *sections.values()]) + "\n"
 
 
 def main():
     """0 when every fault ended as it must."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--place", action="append", choices=PLACES)
-    parser.add_argument("--only", default="", help="only faults with this in their name or step")
+    parser.add_argument("--only", default="", help="only faults in whose 'name: step' this regular expression is found")
     parser.add_argument("--no-write", action="store_true")
     arguments = parser.parse_args()
     rows = measure(arguments.place or PLACES, arguments.only, lambda text: print(text, flush=True))
     if not arguments.no_write:
-        (ROOT / "docs/faults.md").write_text(page(rows))
+        file = ROOT / "docs/faults.md"
+        file.write_text(page(rows, file.read_text() if file.exists() else ""))
     print(page(rows))
     return 0 if all(row.good for row in rows) else 1
 
