@@ -18,8 +18,8 @@ $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is promoted, one rolled back
-	$(BIN)/python examples/shop/demo.py
+demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is promoted, one rolled back (RUNTIME=docker: in containers behind HAProxy)
+	RUNTIME=$(or $(RUNTIME),process) $(BIN)/python examples/shop/demo.py
 
 check: $(VENV)/.dev ## Lint, check formatting, types, notebooks and spelling
 	$(BIN)/ruff check

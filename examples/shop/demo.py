@@ -1,4 +1,5 @@
-"""The main job on the sample service, with real processes: `make demo`.
+"""The main job on the sample service: `make demo`, with processes and the embedded balancer, or
+`make demo RUNTIME=docker`, with containers, HAProxy and syslog.
 
 Revision r1 runs behind the balancer under a steady load. r2, which is harmless, is released through
 runbooks/release.ipynb and ends promoted; r3, which fails at the checkout and searches slowly, is released
@@ -6,14 +7,22 @@ the same way and ends rolled back. Afterwards nothing that was started is left.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from pratique.errors import PratiqueError
+from pratique.release.engine import engine
+from pratique.release.image import REVISION_LABEL
+
 HERE = Path(__file__).parent
-CONFIG = HERE / "pratique.toml"
+CONFIGS = {"process": HERE / "pratique.toml", "docker": HERE / "pratique-docker.toml"}
+RUNTIME = os.environ.get("RUNTIME", "process")
+CONFIG = CONFIGS.get(RUNTIME, CONFIGS["process"])
+BASE = os.environ.get("BASE", "python:3.13-slim")
 STATE = HERE / ".pratique"
 ADDRESS = "http://127.0.0.1:8080"
 RATE = 200
@@ -25,6 +34,21 @@ EXPECTED = {"r2": "promote", "r3": "rollback"}
 def pratique(*arguments: str) -> list[str]:
     """The command line of a pratique command with the example's service file."""
     return [sys.executable, "-m", "pratique.cli", *arguments, "--config", str(CONFIG)]
+
+
+def build_images() -> None:
+    """One image per release, each with its revision as a label."""
+    with engine("") as client:
+        for folder in sorted((HERE / "releases").iterdir()):
+            print(f"build pratique-shop:{folder.name} on {BASE}", flush=True)
+            client.images.build(
+                path=str(folder),
+                dockerfile=str(HERE / "Dockerfile"),
+                tag=f"pratique-shop:{folder.name}",
+                buildargs={"BASE": BASE},
+                labels={REVISION_LABEL: folder.name},
+                rm=True,
+            )
 
 
 def release(revision: str) -> dict[str, str]:
@@ -42,7 +66,14 @@ def release(revision: str) -> dict[str, str]:
 
 def main() -> int:
     """Run the demo; 0 when both releases ended as they should."""
+    if RUNTIME not in CONFIGS:
+        sys.exit(f"RUNTIME={RUNTIME!r} is not known: use {' or '.join(CONFIGS)}")
     began = time.monotonic()
+    if RUNTIME == "docker":
+        try:
+            build_images()
+        except PratiqueError as error:
+            sys.exit(f"demo: {error}")
     shutil.rmtree(STATE, ignore_errors=True)
     load = None
     results = {}

@@ -49,8 +49,13 @@ def start(
     ledger = open_ledger(config)
     ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
     instances = runtime.start(release, run=f"up-{revision}", role="baseline", count=settings.runtime.instances)
-    for instance in instances:
-        runtime.ready(instance, deadline_s=settings.runtime.ready_deadline_s)
+    try:
+        for instance in instances:
+            runtime.ready(instance, deadline_s=settings.runtime.ready_deadline_s)
+    except UnavailableError:
+        for instance in instances:
+            runtime.stop(instance, drain_s=0)
+        raise
     shares = {revision: 1.0}
     balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
     ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
@@ -66,6 +71,11 @@ def stop(config: Config, service: str) -> Iterator[str]:
     for process in _parts(config, "balancer", service):
         _end(process)
         yield f"balancer   stopped ({process.pid})"
+    if settings.balancer.kind == "haproxy":
+        from pratique.balancer.haproxy.process import end_left_over  # noqa: PLC0415 - jinja2
+
+        if end_left_over(config, service):
+            yield "balancer   HAProxy stopped, which nothing looked after any more"
     for instance in runtime.list(service):
         runtime.stop(instance, drain_s=settings.runtime.drain_s)
         yield f"{instance.revision:<10} stopped ({instance.address})"

@@ -31,7 +31,7 @@ def make_runtime(config: Config, service: str) -> Runtime:
     if settings.kind == "swarm":
         from pratique.runtime.swarm import SwarmRuntime  # noqa: PLC0415 - docker
 
-        return SwarmRuntime(settings, config.path("."))
+        return SwarmRuntime(settings, config.path("."), collector=config.telemetry.listen)
     from pratique.runtime.process import ProcessRuntime  # noqa: PLC0415 - psutil
 
     return ProcessRuntime(settings, config.state_dir, config.path("."))

@@ -24,6 +24,7 @@ from pratique.release.model import Release
 from pratique.release.secrets import is_reference, mask, resolve_env
 from pratique.runtime import secretfiles
 from pratique.runtime.base import Instance, Role
+from pratique.runtime.containerlog import log_config
 from pratique.runtime.probe import probe
 
 PREFIX = "pratique."
@@ -223,24 +224,8 @@ class DockerRuntime:
             "nano_cpus": round(settings.cpus * 1e9),
             "pids_limit": settings.pids,
             "init": True,
-            "log_config": self._log_config(release),
+            "log_config": dict(zip(("Type", "Config"), log_config(settings, release, self._collector), strict=True)),
             "healthcheck": {"interval": HEALTH_EVERY_NS},
-        }
-
-    def _log_config(self, release: Release) -> dict[str, Any]:
-        settings = self._docker
-        if settings.log == "json-file":
-            return {"Type": "json-file", "Config": {"max-size": settings.log_size, "max-file": str(settings.log_files)}}
-        return {
-            "Type": "syslog",
-            "Config": {
-                "syslog-address": f"udp://{self._collector}",
-                "syslog-format": "rfc5424micro",
-                "tag": f"pratique/{release.service}/{release.revision}/{{{{.ID}}}}",
-                # what `docker logs` reads, beside
-                "cache-max-size": settings.log_size,
-                "cache-max-file": str(settings.log_files),
-            },
         }
 
     def _network(self, bind: str, port: int) -> dict[str, Any]:

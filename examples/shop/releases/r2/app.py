@@ -7,6 +7,7 @@ GET /, GET /product/{id}, GET /search, POST /cart, POST /checkout, and GET /heal
 
 import asyncio
 import json
+import os
 import random
 import re
 import signal
@@ -56,7 +57,7 @@ async def main():
     random.seed(RELEASE["name"])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))
+    server = await asyncio.start_server(serve, os.environ.get("HOST", "127.0.0.1"), int(sys.argv[1]))
     print(f"{RELEASE['name']} listens on {sys.argv[1]}", flush=True)
     await stop.wait()
     server.close()

@@ -56,7 +56,9 @@ class Supervisor:
         self.node.prepare(pool)
         if kept and wanted.pool:
             self.node.site.write(self._paths.shares, kept)
-        self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, start_new_session=True)
+        # `pratique down` looks for this process by its environment, and not for HAProxy
+        env = {name: value for name, value in os.environ.items() if name != "PRATIQUE_PART"}
+        self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, env=env, start_new_session=True)
         deadline = time.monotonic() + START_S
         while not self.alive():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -144,6 +146,15 @@ def run_haproxy(config: Config, service: str) -> None:
             time.sleep(1)
         time.sleep(POLL_S)
     supervisor.stop()
+
+
+def end_left_over(config: Config, service: str) -> bool:
+    """End a HAProxy that has lost its supervisor; whether there was one."""
+    supervisor = Supervisor(config, service)
+    if not supervisor.alive():
+        return False
+    supervisor.stop()
+    return True
 
 
 def say(line: str) -> None:
