@@ -54,7 +54,10 @@ class Fault:
 
 @dataclass
 class Row:
-    """What was measured. back_s: from the fault until the last request that the revision which stays did not answer."""
+    """What was measured. back_s: from the fault until the last request that the revision which stays did not answer.
+
+    told: of a second run that did not end as it must, what it said.
+    """
 
     place: str
     fault: str
@@ -67,6 +70,7 @@ class Row:
     second: str
     left: list
     good: bool
+    told: str = ""
 
 
 class Trial:
@@ -132,7 +136,9 @@ class Trial:
         time.sleep(1.0)
         serving, left = shop.serving(), [f"{i.revision} ({i.run})" for i in shop.runtime.list("shop")]
         left = left[1:] if len(serving) == 1 and left and left[0].startswith(next(iter(serving))) else left
-        return self._row((began, struck, settled), first, second, left, done.returncode)
+        row = self._row((began, struck, settled), first, second, left, done.returncode)
+        row.told = "" if row.good else f"{result and result['reason']} | {done.stdout[-1500:]} | {done.stderr[-500:]}"
+        return row
 
     def _struck(self):
         """When the fault was there."""
@@ -167,7 +173,9 @@ class Trial:
         # by the users' own word: who answered in the second after it had settled, and when somebody else last did
         final = Counter(r["revision"] for r in seen if settled <= r["began"] < settled + 1.0)
         stays = final.most_common(1)[0][0] if final else ""
-        strange = [r["began"] for r in seen if struck < r["began"] < settled + 1.0 and r["revision"] != stays]
+        # a run that went on to promote has moved the users on purpose: then only failures count
+        astray = failed if first.startswith("promoted") else [r for r in seen if r["revision"] != stays]
+        strange = [r["began"] for r in astray if struck < r["began"] < settled + 1.0]
         back_s = max(strange, default=struck) - struck
         why = ", ".join(
             f"{count} x {name}" for name, count in Counter(r.get("why", "?") for r in failed).most_common(3)

@@ -30,16 +30,16 @@ Measured, not estimated: `python tests/faults/table.py` runs all of it again and
 - *left over*: instances beside those that serve."""
 
 
-def measure(places, only, write=print):
-    """Run them; return the rows."""
-    rows = []
+def measure(places, only, told=print):
+    """Run them; yield the rows of each place."""
     for name in places:
+        rows = []
         with place(name) as found:
             for number, fault in enumerate(faults(found)):
                 if re.search(only, f"{fault.name}: {fault.step}"):
                     rows.append(Trial(found, fault, number).go())
-                    write(("ok   " if rows[-1].good else "BAD  ") + str(rows[-1]))
-    return rows
+                    told(("ok   " if rows[-1].good else "BAD  ") + str(rows[-1]))
+            yield rows
 
 
 def cells(row):
@@ -72,12 +72,14 @@ def main():
     parser.add_argument("--only", default="", help="only faults in whose 'name: step' this regular expression is found")
     parser.add_argument("--no-write", action="store_true")
     arguments = parser.parse_args()
-    rows = measure(arguments.place or PLACES, arguments.only, lambda text: print(text, flush=True))
-    if not arguments.no_write:
-        file = ROOT / "docs/faults.md"
-        file.write_text(page(rows, file.read_text() if file.exists() else ""))
-    print(page(rows))
-    return 0 if all(row.good for row in rows) else 1
+    every = []
+    for rows in measure(arguments.place or PLACES, arguments.only, lambda text: print(text, flush=True)):
+        every += rows
+        print(section(rows[0].place, rows))
+        if not arguments.no_write:
+            file = ROOT / "docs/faults.md"
+            file.write_text(page(rows, file.read_text() if file.exists() else ""))
+    return 0 if every and all(row.good for row in every) else 1
 
 
 if __name__ == "__main__":

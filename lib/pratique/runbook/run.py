@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,9 @@ Result = TypeVar("Result")
 
 STOPPED = 130
 """Exit status of a run that a person or a signal stopped, as a shell gives it for Ctrl-C."""
+UNDO_PATIENCE_S = 20.0
+"""How long undoing tries again where a part does not answer."""
+UNDO_AGAIN_S = 1.0
 
 
 def say(text: str) -> None:
@@ -225,11 +229,17 @@ class Run:
     def _undo(self, reason: str) -> list[str]:
         """Undo every step that was begun, last first, each even when another cannot be; return the problems."""
         steps = self._to_undo()
-        if any(type(step).undo is not Step.undo for step in steps):
+        if any(_undoes(step) for step in steps):
             say(f"undoing, because {reason}")
         if steps:
             self.journal.append("undoing", data={"reason": reason})
-        return [problem for step in steps if (problem := self._undo_step(step))]
+        until = time.monotonic() + UNDO_PATIENCE_S
+        problems = [problem for step in steps if _undoes(step) and (problem := self._undo_step(step, until))]
+        # what was found out stays known as long as something is to be undone by it
+        for step in steps if not problems else ():
+            if not _undoes(step):
+                self._undo_step(step, until)
+        return problems
 
     def _to_undo(self) -> Sequence[Step]:
         order: dict[str, None] = {}
@@ -242,15 +252,26 @@ class Run:
                 order.clear()
         return [self.steps[name] for name in reversed(order)]
 
-    def _undo_step(self, step: Step) -> str | None:
-        try:
-            step.undo(self.journal.data(step.name))
-        except Exception as error:  # noqa: BLE001 - the others must be undone all the same; this one is told
-            self._record("not undone", step.name, describe(error))
-            return f"{step.name}: {describe(error)}"
+    def _undo_step(self, step: Step, until: float) -> str | None:
+        while True:
+            try:
+                step.undo(self.journal.data(step.name))
+                break
+            except UnavailableError as error:
+                # an engine or a balancer may just be starting again
+                if time.monotonic() < until:
+                    time.sleep(UNDO_AGAIN_S)
+                    continue
+                return self._not_undone(step, error)
+            except Exception as error:  # noqa: BLE001 - the others must be undone all the same; this one is told
+                return self._not_undone(step, error)
         self.journal.append("undone", step.name)
         self._record("undone", step.name)
         return None
+
+    def _not_undone(self, step: Step, error: Exception) -> str:
+        self._record("not undone", step.name, describe(error))
+        return f"{step.name}: {describe(error)}"
 
     def _record(self, event: str, step: str, reason: str = "") -> None:
         self.enter("step", {"step": step, "event": event} | ({"reason": reason} if reason else {}))
@@ -266,6 +287,11 @@ class StoppedError(PratiqueError):
     """A person or a signal stopped the run; what it had done is undone."""
 
     exit_status = STOPPED
+
+
+def _undoes(step: Step) -> bool:
+    """Whether a step changes anything that has to be put back."""
+    return type(step).undo is not Step.undo
 
 
 def describe(error: BaseException) -> str:

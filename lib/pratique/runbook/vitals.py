@@ -69,10 +69,13 @@ class Vitals:
                 self._trouble = self._missed("", f"the canary cannot be looked after: {describe(error)}")
 
     def _look(self, instances: Sequence[Instance]) -> str | None:
-        running = {instance.id for instance in self._runtime.list(self._service)}
+        running = {instance.id: instance for instance in self._runtime.list(self._service)}
         self._misses.pop("", None)
         for instance in instances:
-            if instance.id not in running:
+            now = running.get(instance.id)
+            if now is not None and now.started != instance.started:
+                return f"{named(instance)} had ended, and its engine started it again: {self._last_words(instance)}"
+            if now is None:
                 # what was told of it before it went says more than an engine that has forgotten it
                 told = self._said.get(instance.id) or self._last_words(instance)
                 return f"{named(instance)} has ended: {told}"

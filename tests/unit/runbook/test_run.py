@@ -257,3 +257,56 @@ def test_a_killed_process_undoes_nothing_and_its_lock_is_free(tmp_path, there):
     assert not (there / "undone").exists()
     run.close({})
     assert (there / "a").exists()
+
+
+class Stuck(Put):
+    """A file that cannot be removed as long as something stands in the way."""
+
+    def undo(self, data):
+        if self._path.with_name("in the way").exists():
+            raise OSError("in the way")
+        super().undo(data)
+
+
+class Found(Step):
+    """Finds something out, and changes nothing."""
+
+    name = does = "found"
+
+    def do(self, noted):
+        return {"found": 7}
+
+
+def test_what_could_not_be_undone_stays_known_and_is_undone_later(tmp_path, there):
+    steps = [Found(), Stuck(there, "a"), Put(there, "b", fails=KeyError("no luck"))]
+    (there / "in the way").touch()
+    run = opened(tmp_path, *steps)
+    run.perform("found")
+    run.perform("a")
+    with pytest.raises(UnavailableError, match="could not be undone: a: OSError: in the way"):
+        run.perform("b")
+    assert run.journal.data("found") == {"found": 7}
+    (there / "in the way").unlink()
+    again = opened(tmp_path, *steps)
+    assert again.perform("found") == {"found": 7}
+    again.abort("enough")
+    assert not (there / "a").exists()
+    assert again.journal.data("found") == {}
+
+
+def test_undoing_waits_for_a_part_that_starts_again(tmp_path, there):
+    late = Put(there, "a")
+    really, tries = late.undo, []
+
+    def undo(data):
+        tries.append(data)
+        if len(tries) < 3:
+            raise UnavailableError("it starts again")
+        really(data)
+
+    late.undo = undo
+    run = opened(tmp_path, late)
+    run.perform("a")
+    run.abort("enough")
+    assert not (there / "a").exists()
+    assert len(tries) == 3
