@@ -13,7 +13,6 @@ import asyncio
 import threading
 from dataclasses import dataclass, field
 
-
 PROBED = "/healthz"
 """Where a balancer looks whether it is there; not counted among what it received."""
 

@@ -79,7 +79,8 @@ def test_a_release_is_one_service_with_replicas_limits_and_no_capability(make_pl
 def test_a_secret_is_swarms_own_and_gone_with_the_service(make_place, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
-    app = "import sys, os\nfrom http.server import *\n" + (
+    app = (
+        "import sys, os\nfrom http.server import *\n"
         "class H(BaseHTTPRequestHandler):\n def do_GET(self):\n  text = open(os.environ['TOKEN_FILE'], 'rb').read()\n"
         "  self.send_response(200)\n  self.send_header('Content-Length', str(len(text)))\n  self.end_headers()\n"
         "  self.wfile.write(text)\nHTTPServer(('', int(sys.argv[1])), H).serve_forever()\n"

@@ -1,0 +1,142 @@
+"""Images in a real registry: pushed and pulled by digest, verified, listed; a registry that mis-tags is caught."""
+
+import pytest
+
+from contract.runtime_contract import SERVER, get
+from engine import needs_docker, needs_registry, registry
+from pratique.config import RuntimeSettings
+from pratique.errors import DataError, MissingError, UnavailableError, UsageError
+from pratique.release.image import REVISION_LABEL, list_releases, load_image_release, push_release
+from pratique.runtime.docker import DockerRuntime
+
+pytestmark = [needs_docker, needs_registry]
+
+
+class Shelf:
+    """A registry with its engine."""
+
+    def __init__(self, engine, found, folder):
+        self.engine, self.registry = engine, found
+        self.image = f"{found.address}/team/shop"
+        self.settings = RuntimeSettings(kind="docker", ready="/", docker={"image": self.image, "hosts": (engine.host,)})
+        self.runtime = DockerRuntime(self.settings, folder)
+
+    def build(self, revision, *, tag=None, labels=None, app=SERVER):
+        labels = {REVISION_LABEL: revision} if labels is None else labels
+        self.engine.image(f"{self.image}:{tag or revision}", f"{app}\n# {revision}\n", labels=labels)
+
+    def push(self, revision):
+        self.build(revision)
+        return push_release(revision, self.settings)
+
+    def retag(self, source, target):
+        """What a careless hand does in a registry."""
+        client = self.engine.client()
+        client.images.get(f"{self.image}:{source}").tag(self.image, tag=target)
+        client.images.push(self.image, tag=target)
+        client.close()
+
+    def forget(self):
+        """Remove every image of it from the engine, so that it must be pulled."""
+        client = self.engine.client()
+        for image in client.images.list(name=self.image):
+            client.images.remove(image.id, force=True)
+        client.close()
+
+    def load(self, revision, **given):
+        return load_image_release("shop", revision, self.settings, **given)
+
+
+@pytest.fixture
+def shelf(engine, tmp_path):
+    with registry() as found:
+        shelf = Shelf(engine, found, tmp_path)
+        yield shelf
+        engine.clean()
+        shelf.forget()
+
+
+def test_a_release_is_pushed_and_pulled_by_its_digest_and_runs(shelf):
+    digest = shelf.push("r1")
+    shelf.forget()
+    release = shelf.load("r1")
+    assert (release.digest, release.location) == (digest, f"{shelf.image}@{digest}")
+    (instance,) = shelf.runtime.start(release, run="run-1", role="canary")
+    shelf.runtime.ready(instance, deadline_s=30)
+    assert get(instance)[1].split()[0] == "r1"
+
+
+def test_what_can_be_gone_back_to_is_listed(shelf):
+    assert list_releases(shelf.settings) == []
+    for revision in ("r1", "r2", "r10"):
+        shelf.push(revision)
+    assert list_releases(shelf.settings) == ["r1", "r10", "r2"]
+
+
+def test_a_tag_that_was_moved_to_another_revision_is_caught(shelf):
+    shelf.push("r1")
+    shelf.push("r2")
+    shelf.retag("r1", "r2")
+    shelf.forget()
+    with pytest.raises(DataError, match=r"r2 says that it is 'r1'"):
+        shelf.load("r2")
+
+
+def test_the_recorded_digest_is_what_runs_wherever_the_tag_points_by_now(shelf):
+    first = shelf.push("r1")
+    shelf.build("r1", app=SERVER + "\n# built again\n")
+    second = push_release("r1", shelf.settings)
+    assert first != second
+    shelf.forget()
+    assert shelf.load("r1").digest == second
+    assert shelf.load("r1", digest=first).digest == first
+
+
+def test_an_image_without_a_revision_of_its_own_is_refused(shelf):
+    shelf.build("r1", labels={})
+    with pytest.raises(DataError, match=REVISION_LABEL):
+        push_release("r1", shelf.settings)
+
+
+@pytest.mark.parametrize("label", ["r1$(reboot)", "r1 r2", "../r1", "R1"])
+def test_a_hostile_label_is_another_revision(shelf, label):
+    shelf.build("r1", labels={REVISION_LABEL: label})
+    with pytest.raises(DataError, match="says that it is"):
+        push_release("r1", shelf.settings)
+
+
+def test_a_revision_that_nobody_pushed_is_told(shelf):
+    with pytest.raises(MissingError, match=r"shop:r9.*push it first"):
+        shelf.load("r9")
+
+
+def test_a_digest_that_the_registry_does_not_have_is_told(shelf):
+    shelf.push("r1")
+    with pytest.raises(MissingError, match="sha256:0000"):
+        shelf.load("r1", digest=f"sha256:{'0' * 64}")
+
+
+def test_a_registry_that_is_down_is_told_and_what_is_there_by_digest_still_runs(shelf):
+    digest = shelf.push("r1")
+    shelf.load("r1")
+    shelf.registry.stop()
+    with pytest.raises(UnavailableError, match=r"registry of .*shop:r1 does not answer"):
+        shelf.load("r1")
+    with pytest.raises(UnavailableError, match="does not list"):
+        list_releases(shelf.settings)
+    with pytest.raises(UnavailableError, match="cannot be pushed"):
+        push_release("r1", shelf.settings)
+    assert shelf.load("r1", digest=digest).digest == digest
+
+
+def test_an_image_without_a_registry_is_not_pushed(engine):
+    settings = RuntimeSettings(kind="docker", docker={"image": "shop", "hosts": (engine.host,)})
+    with pytest.raises(UsageError, match="names no registry"):
+        push_release("r1", settings)
+
+
+def test_the_engines_own_images_are_listed_where_there_is_no_registry(engine):
+    engine.image("listed:r1", SERVER)
+    engine.image("listed:r2", SERVER)
+    settings = RuntimeSettings(kind="docker", docker={"image": "listed", "hosts": (engine.host,)})
+    assert list_releases(settings) == ["r1", "r2"]
