@@ -1,9 +1,16 @@
 """The project's own files agree with one another."""
 
+import os
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+
+import pytest
+
+from pratique.cli import pratique as cli
+from pratique.config import load
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -48,3 +55,28 @@ def test_every_make_target_says_what_it_does():
     targets = re.findall(r"^([a-z]+):", text, re.MULTILINE)
     assert targets
     assert all(re.search(rf"^{target}:.*## \w", text, re.MULTILINE) for target in targets)
+
+
+SUITE = ROOT / "examples/suite"
+
+
+@pytest.mark.skipif(
+    shutil.which("docker-compose") is None, reason="docker-compose is not installed: apt-get install docker-compose"
+)
+def test_the_suites_compose_file_is_valid():
+    env = os.environ | {"INFLUXDB_PASSWORD": "x", "INFLUXDB_TOKEN": "y"}
+    command = ["docker-compose", "-f", SUITE / "compose.yaml", "config"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    for service in ("lab", "collector", "balancer", "influxdb"):
+        assert f"  {service}:\n" in done.stdout
+
+
+def test_what_the_suite_starts_exists():
+    config = load(SUITE / "pratique.toml").service("shop")
+    assert (config.runtime.kind, config.balancer.kind) == ("docker", "haproxy")
+    started = re.findall(r'command: \["pratique", "([a-z]+)"', (SUITE / "compose.yaml").read_text())
+    assert started == ["collect", "balancer"]
+    assert set(started) <= set(cli.commands)
+    copied = re.findall(r"^COPY ([^ ]+)", (SUITE / "Dockerfile").read_text(), re.MULTILINE)
+    assert all((ROOT / path).exists() for path in copied)
