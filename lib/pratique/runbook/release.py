@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
+from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
 from pratique.runbook.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, Context, Found
 from pratique.runbook.orphans import describe_orphans, find_orphans
@@ -15,6 +17,9 @@ from pratique.runbook.parts import make_store, require_collector
 from pratique.runbook.run import say
 from pratique.runbook.session import Session
 from pratique.runbook.surroundings import ACCEPT, CHECK
+
+WRITES_S = 40.0
+"""How long the check waits for a collector that could not write: longer than it waits before it tries again."""
 
 
 def open_run(
@@ -129,6 +134,17 @@ class ReleaseRun(Session[Context]):
             self.context.last = watch.look_again(datetime.fromisoformat(data["end"]))
         return self.context.last
 
+    def _require_sight(self) -> None:
+        """A collector that could not write tries again by itself, at the latest after half a minute: it is waited for."""
+        deadline, told = time.monotonic() + WRITES_S, False
+        while error := require_collector(self.context.config).error:
+            if time.monotonic() > deadline:
+                raise UnavailableError(f"the collector cannot write, so that nothing would be measured: {error}")
+            if not told:
+                told = True
+                say(f"    waiting until the collector can write again: {error}")
+            time.sleep(0.5)
+
     def _tell_orphans(self) -> None:
         context = self.context
         found = find_orphans(context.config, context.service, context.runtime, context.balancer)
@@ -139,6 +155,6 @@ class ReleaseRun(Session[Context]):
             say(f"    to stop what was left behind: pratique orphans {context.service} --remove")
 
     def _require_parts(self) -> None:
-        require_collector(self.context.config)
+        self._require_sight()
         make_store(self.context.config)
         self.context.balancer.pool(self.context.service)
