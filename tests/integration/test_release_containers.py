@@ -1,0 +1,81 @@
+"""The same runbooks with containers, HAProxy, a registry and syslog: a release promoted, one rolled back, one gone back to."""
+
+import functools
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from engine import needs_docker, needs_registry, registry
+from haproxy_place import needs_haproxy
+from shop_images import ImageShop
+from shop_place import running_shop
+
+pytestmark = [needs_docker, needs_haproxy, needs_registry]
+
+
+@pytest.fixture(scope="module")
+def shop(engine):
+    # a socket's path is short, pytest's folders are not
+    folder = Path(tempfile.mkdtemp(prefix="e2e-"))
+    with registry() as images:
+        make = functools.partial(ImageShop, engine=engine, registry=images)
+        with running_shop(folder, make_shop=make) as shop:
+            yield shop
+    engine.clean()
+    shutil.rmtree(folder)
+
+
+def containers(shop):
+    client = shop.engine.client()
+    try:
+        return sorted(container.labels["pratique.revision"] for container in client.containers.list(all=True))
+    finally:
+        client.close()
+
+
+def test_a_good_image_is_promoted(shop):
+    shop.make("good", failing=0.0)
+    done, result = shop.release(revision="good", run_id="good", config=shop.config, why="a test", who="ann")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (result["verdict"], result["outcome"]) == ("promote", "promoted")
+    assert shop.serving() == {"good": 1.0}
+    assert containers(shop) == ["good"]
+    assert shop.balancer.drift("shop") == []
+    record = shop.ledger.releases("shop")[-1]
+    assert record.digest.startswith("sha256:")
+
+
+def test_a_bad_image_is_rolled_back(shop):
+    before = shop.baseline()
+    shop.make("bad", failing=0.5)
+    done, result = shop.release(revision="bad", run_id="bad", config=shop.config)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (result["verdict"], result["outcome"]) == ("rollback", "rolled back")
+    assert result["baseline"] == before
+    assert shop.serving() == {before: 1.0}
+    assert containers(shop) == [before]
+
+
+def test_a_tag_that_now_stands_for_another_image_is_refused(shop):
+    before = shop.baseline()
+    shutil.rmtree(shop.folder / "releases/bad")
+    shop.make("bad", failing=0.1)
+    done, _ = shop.release(revision="bad", run_id="again", config=shop.config)
+    assert done.returncode == 64, done.stdout + done.stderr
+    assert "sha256:" in done.stderr
+    assert containers(shop) == [before]
+
+
+def test_an_earlier_image_is_gone_back_to_by_its_digest(shop):
+    before = shop.baseline()
+    began = time.monotonic()
+    done, result = shop.run("rollback", revision="r1", run_id="back", config=shop.config, why="a test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result["outcome"] == "reverted"
+    assert time.monotonic() - began < 60
+    assert result["balancer_s"] < 30
+    assert shop.serving() == {"r1": 1.0} != {before: 1.0}
+    assert containers(shop) == ["r1"]
