@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.runbook.acceptance import named, plain
@@ -13,6 +14,8 @@ from pratique.runtime.base import Instance, Runtime
 EVERY_S = 0.5
 IN_A_ROW = 3
 """How often an instance may be unready, or the engine silent, one time after another."""
+SAME_START = timedelta(seconds=2)
+"""How far a start time may move without a start: the system's clock is set, and some engines count from that."""
 WORDS = 8
 LAST_WORDS = 600
 
@@ -73,7 +76,7 @@ class Vitals:
         self._misses.pop("", None)
         for instance in instances:
             now = running.get(instance.id)
-            if now is not None and now.started != instance.started:
+            if now is not None and now.started - instance.started > SAME_START:
                 return f"{named(instance)} had ended, and its engine started it again: {self._last_words(instance)}"
             if now is None:
                 # what was told of it before it went says more than an engine that has forgotten it
