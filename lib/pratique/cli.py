@@ -273,7 +273,7 @@ def revisions(service: str | None, as_json: bool, config: str | None, store: str
 @click.option("--listen", metavar="HOST:PORT", help="Where to take syslog over UDP; wins over the service file.")
 @common
 def collect(listen: str | None, config: str | None, store: str | None) -> None:
-    """Receive access lines as syslog over UDP, roll them up, and write them to the store."""
+    """Receive access lines as syslog, roll them up, and write them to the store; keep what containers log."""
     from pratique.telemetry.collector import run_collector  # noqa: PLC0415
 
     settings = _config(config, store)
@@ -328,6 +328,44 @@ def status(service: str, config: str | None, store: str | None) -> None:
 
     for line in describe(_config(config, store), service):
         click.echo(line)
+
+
+@pratique.command(epilog=EPILOG)
+@click.argument("service")
+@click.option("--remove", is_flag=True, help="Drain and stop them; without it they are only told.")
+@common
+def orphans(service: str, remove: bool, config: str | None, store: str | None) -> None:
+    """List instances that a dead run left behind: in no pool, and of no run at work."""
+    from pratique.runbook.orphans import describe_orphans, find_orphans, remove_orphans  # noqa: PLC0415
+    from pratique.runbook.parts import make_balancer, make_runtime  # noqa: PLC0415
+
+    settings = _config(config, store)
+    parts = make_runtime(settings, service), make_balancer(settings, service)
+    found = remove_orphans(settings, service, *parts) if remove else find_orphans(settings, service, *parts)
+    for line in describe_orphans(found):
+        click.echo(f"removed {line}" if remove else line)
+    if not found:
+        click.echo(f"no orphans of {service}")
+    elif not remove:
+        click.echo(f"remove them with: pratique orphans {service} --remove")
+
+
+@pratique.command(epilog=EPILOG)
+@click.argument("service")
+@click.argument("revision", required=False)
+@common
+def images(service: str, revision: str | None, config: str | None, store: str | None) -> None:
+    """List the revisions that the registry has, or push one: `pratique images shop r2`."""
+    from pratique.release.image import list_releases, push_release  # noqa: PLC0415
+
+    settings = _config(config, store).service(service).runtime
+    if settings.kind == "process":
+        raise UsageError(f"services.{service}.runtime.kind is process, which has no images: see pratique releases")
+    if revision is not None:
+        click.echo(f"{settings.docker.image}@{push_release(revision, settings)}")
+        return
+    for known in list_releases(settings):
+        click.echo(known)
 
 
 def _config(path: str | None, store: str | None) -> Config:

@@ -113,7 +113,7 @@ Image = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]*(:[0-9]{1,5})?/)?[a
 Engine = Annotated[
     str,
     Field(
-        pattern=r"^(|unix:///[A-Za-z0-9._/-]+|tcp://(127\.[0-9.]+|localhost):[0-9]{1,5}|ssh://([A-Za-z0-9._-]+@)?[A-Za-z0-9._-]+(:[0-9]{1,5})?)$"
+        pattern=r"^(|unix:///[A-Za-z0-9._/-]+|tcp://(127\.[0-9.]+|localhost):[0-9]{1,5}|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]{1,5})?(/[A-Za-z0-9._/-]+)?)$"
     ),
 ]
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}[kmg]$")]
@@ -126,7 +126,7 @@ class DockerSettings(Strict):
 
     image: repository without a tag, with its registry where there is one ("registry:5000/shop"); the revision is
     the tag, resolved once to a digest. port: where the container listens. hosts: engine addresses, "" is that of
-    the environment, or "ssh://user@host"; `runtime.instances` run on each. publish: the address that ports are
+    the environment, or "ssh://user@host", with the path of the engine's socket where it is another; `runtime.instances` run on each. publish: the address that ports are
     published at and the balancer connects to; default 127.0.0.1, of an ssh:// engine that host.
     memory, cpus, pids: limits. tmpfs: writable folders in memory, with their size. volumes: named volumes, to where
     they are mounted. cap_add: capabilities beyond none. network: a network of the engine's, to join as well.
@@ -218,7 +218,12 @@ class HAProxySettings(Strict):
 
     directory: str = ""
     binary: Plain = "haproxy"
-    hosts: tuple[Annotated[str, Field(pattern=r"^ssh://[A-Za-z0-9._-]+(@[A-Za-z0-9._-]+)?(:[0-9]{1,5})?$")], ...] = ()
+    hosts: tuple[
+        Annotated[
+            str, Field(pattern=r"^ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]{1,5})?$")
+        ],
+        ...,
+    ] = ()
     image: Annotated[str, Field(pattern=r"^([a-z0-9][A-Za-z0-9._/:@-]{0,254})?$")] = ""
     state: Annotated[str, Field(pattern=r"^((redis|rediss)://[!-~]+)?$")] = ""
     certificate: Plain = ""

@@ -1,9 +1,11 @@
 """HAProxy on other hosts, in a container, and with the wanted pool in Redis."""
 
+import io
 import os
 import shutil
 import socket
 import subprocess
+import tarfile
 import tempfile
 import time
 from contextlib import contextmanager
@@ -13,10 +15,15 @@ import pytest
 
 from balancer_place import free_port
 from contract.balancer_contract import eventually, four_servers, names, pool_of
+from contract.runtime_contract import get
+from docker_place import DockerPlace
+from engine import needs_docker
 from haproxy_place import haproxy_running, needs_haproxy
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
+from pratique.release.tunnel import close_all
+from pratique.runtime.secretfiles import ROOT
 
 pytestmark = needs_haproxy
 needs_redis = pytest.mark.skipif(
@@ -209,3 +216,70 @@ def test_where_one_of_two_hosts_fails_both_have_the_old_pool_again(ssh):
         place.config.write_text(config)
         assert place.balancer.pool("shop") == pool_of(servers, "r1", r1=1.0)
         assert place.balancer.drift("shop") == []
+
+
+@needs_docker
+def test_haproxy_in_a_container_serves_is_reloaded_and_restarted(engine, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", engine.host)
+    image_of_haproxy(engine)
+    with four_servers() as servers, haproxy_running('image = "pratique-test/haproxy:base"') as place:
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.25, "r2": 0.75})
+        assert place.balancer.drift("shop") == []
+        client = engine.client()
+        (container,) = client.containers.list()
+        assert container.attrs["HostConfig"]["ReadonlyRootfs"]
+        assert container.attrs["HostConfig"]["CapDrop"] == ["ALL"]
+        container.kill()
+        client.close()
+        eventually(lambda: answers(place), 20)
+        assert place.balancer.weights("shop").shares == {"r1": 0.25, "r2": 0.75}
+        broken = place.folder / "broken.j2"
+        broken.write_text("nonsense\n")
+        place.config.write_text(place.config.read_text() + f'template = "{broken}"\n')
+        with pytest.raises(UnavailableError, match="refuses the configuration"):
+            place.again().apply(pool_of(servers, "r1", r1=1.0))
+    engine.clean()
+
+
+def answers(place):
+    try:
+        return place.balancer.pool("shop") is not None
+    except UnavailableError:
+        return False
+
+
+def image_of_haproxy(engine):
+    """This machine's HAProxy with the libraries that it needs."""
+    said = subprocess.run(["ldd", "/usr/sbin/haproxy"], capture_output=True, text=True, check=True).stdout
+    files = {"/usr/sbin/haproxy", *(word for word in said.split() if word.startswith("/"))}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", dereference=True) as tar:
+        for path in sorted(files):
+            tar.add(path, recursive=False)
+    client = engine.client()
+    client.api.import_image_from_data(packed.getvalue(), repository="pratique-test/haproxy", tag="base")
+    client.close()
+
+
+@needs_docker
+@needs_ssh
+def test_a_release_runs_on_an_engine_over_ssh_with_its_secret_in_memory_there(engine, ssh, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
+    try:
+        local = DockerPlace(engine, tmp_path)
+        local.release("r1")
+        place = DockerPlace(
+            engine,
+            tmp_path,
+            env={"TOKEN": "env:SHOP_TOKEN"},
+            docker={"hosts": (ssh + engine.host.removeprefix("unix://"),)},
+        )
+        instance = place.start(place.release("r1"))
+        assert get(instance)[0] == 200
+        assert any((Path("/dev/shm") / ROOT).iterdir())
+        place.runtime.stop(instance, drain_s=0)
+        assert not any((Path("/dev/shm") / ROOT).iterdir())
+    finally:
+        close_all()
+        engine.clean()

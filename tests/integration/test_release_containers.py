@@ -10,6 +10,7 @@ import pytest
 
 from engine import needs_docker, needs_registry, registry
 from haproxy_place import needs_haproxy
+from pratique.runbook.parts import find_release
 from shop_images import ImageShop
 from shop_place import running_shop
 
@@ -79,3 +80,21 @@ def test_an_earlier_image_is_gone_back_to_by_its_digest(shop):
     assert result["balancer_s"] < 30
     assert shop.serving() == {"r1": 1.0} != {before: 1.0}
     assert containers(shop) == ["r1"]
+
+
+def test_the_registry_tells_what_can_be_gone_back_to(shop):
+    done = shop.pratique("images", "shop", "--config", shop.config)
+    assert set(done.stdout.split()) >= {"r1", "good", "bad"}
+
+
+def test_a_container_that_nobody_answers_for_is_told_and_removed_only_when_asked(shop):
+    shop.make("lost")
+    release = find_release(shop.settings, "shop", "lost")
+    shop.runtime.start(release, run="dead", role="canary")
+    told = shop.pratique("orphans", "shop", "--config", shop.config).stdout
+    assert "lost" in told
+    assert "--remove" in told
+    assert containers(shop) == ["lost", "r1"]
+    assert "removed" in shop.pratique("orphans", "shop", "--remove", "--config", shop.config).stdout
+    assert containers(shop) == ["r1"]
+    assert "no orphans" in shop.pratique("orphans", "shop", "--config", shop.config).stdout

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 from pratique.errors import MissingError, PratiqueError, UnavailableError
+from pratique.release.tunnel import tunnel
 
 TIMEOUT_S = 60
+USUAL = "unix:///var/run/docker.sock"
 
 
 @contextlib.contextmanager
@@ -23,10 +27,10 @@ def engine(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
 
     client = None
     try:
-        if address:
-            # the system's ssh knows the user's keys, hosts and agents
-            ssh = address.startswith("ssh://")
-            client = docker.DockerClient(base_url=address, version="auto", timeout=timeout_s, use_ssh_client=ssh)
+        url = f"unix://{tunnel(address)}" if address.startswith("ssh://") else address
+        _require_socket(url or os.environ.get("DOCKER_HOST") or USUAL)
+        if url:
+            client = docker.DockerClient(base_url=url, version="auto", timeout=timeout_s)
         else:
             client = docker.from_env(version="auto", timeout=timeout_s)
         yield client
@@ -39,6 +43,13 @@ def engine(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
     finally:
         if client is not None:
             client.close()
+
+
+def _require_socket(url: str) -> None:
+    """Raises: OSError where nothing accepts; docker's own client would leave its socket open."""
+    if url.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as tried:
+            tried.connect(url.removeprefix("unix://"))
 
 
 def _at(address: str) -> str:

@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pratique.errors import DeniedError, StorageError, UnavailableError
+from pratique.release.tunnel import ssh_words
 
 ROOT = "pratique-secrets"
 MOUNT = "/run/secrets"
@@ -69,9 +69,7 @@ def _place_remote(host: str, folder: str, path: str, secrets: Mapping[str, str])
 
 
 def _ssh(host: str, command: list[str], text: str) -> str:
-    parts = urlsplit(host)
-    words = ["ssh", "-o", "BatchMode=yes", *(["-p", str(parts.port)] if parts.port else []), "--"]
-    words += [f"{parts.username}@{parts.hostname}" if parts.username else str(parts.hostname), shlex.join(command)]
+    words = [*ssh_words(host), shlex.join(command)]
     try:
         done = subprocess.run(words, input=text.encode(), capture_output=True, timeout=TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,0 +1,107 @@
+"""A Docker engine's socket on another host, brought here by the system's own ssh, with the user's keys and hosts."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pratique.errors import UnavailableError
+
+ENGINE = "/var/run/docker.sock"
+OPEN_S = 10.0
+_open: dict[str, Tunnel] = {}
+
+
+@dataclass
+class Tunnel:
+    """One ssh process and the folder with its end of the socket."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    @property
+    def path(self) -> str:
+        """The local socket."""
+        return str(self.folder / "docker.sock")
+
+    def close(self) -> None:
+        """End it."""
+        self.process.terminate()
+        for pipe in (self.process.stdin, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+        self.process.wait(OPEN_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def ssh_words(address: str) -> list[str]:
+    """Ssh and its options for "ssh://user@host:port/…", up to the command."""
+    parts = urlsplit(address)
+    user = f"{parts.username}@" if parts.username else ""
+    port = ["-p", str(parts.port)] if parts.port else []
+    return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", *port, "--", f"{user}{parts.hostname}"]
+
+
+def tunnel(address: str) -> str:
+    """The path of a local socket that leads to the engine at an ssh:// address; opened once per process.
+
+    Raises: UnavailableError with ssh's own words.
+    """
+    found = _open.get(address)
+    if found is not None and found.process.poll() is None:
+        return found.path
+    if found is not None:
+        found.close()
+    _open[address] = found = _opened(address)
+    return found.path
+
+
+def close_all() -> None:
+    """Close every tunnel of this process."""
+    while _open:
+        _open.popitem()[1].close()
+
+
+atexit.register(close_all)
+
+
+def _opened(address: str) -> Tunnel:
+    folder = Path(tempfile.mkdtemp(prefix="pratique-ssh-"))
+    words = ssh_words(address)
+    forward = ["-o", "ExitOnForwardFailure=yes", "-L", f"{folder}/docker.sock:{urlsplit(address).path or ENGINE}"]
+    try:
+        # `cat` ends with its input, and so with this process, however that dies
+        process = subprocess.Popen(
+            [words[0], *forward, *words[1:], "cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise UnavailableError(f"{address} cannot be reached: ssh: {error.strerror}") from error
+    opened = Tunnel(process, folder)
+    deadline = time.monotonic() + OPEN_S
+    while not _accepts(opened.path):
+        if process.poll() is not None or time.monotonic() > deadline:
+            said = (
+                process.stderr.read().decode("utf-8", "replace")
+                if process.poll() is not None and process.stderr
+                else ""
+            )
+            opened.close()
+            raise UnavailableError(f"{address} cannot be reached: {said.strip()[-200:] or 'it does not answer'}")
+        time.sleep(0.02)
+    return opened
+
+
+def _accepts(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
