@@ -31,6 +31,7 @@ PREFIX = "pratique."
 SERVICE, REVISION, RUN, ROLE, ADDRESS, DIGEST = (
     PREFIX + name for name in ("service", "revision", "run", "role", "address", "digest")
 )
+KEPT = "unless-stopped"
 POLL_S = 0.1
 LAST_WORDS = 600
 TRIES = 20
@@ -253,8 +254,8 @@ class DockerRuntime:
         for host in self._docker.hosts:
             with engine(host) as client:
                 container = _get(client, instance.id)
-                if container is not None:
-                    container.update(restart_policy={"Name": "unless-stopped"})
+                if container is not None and container.attrs["HostConfig"]["RestartPolicy"]["Name"] != KEPT:
+                    container.update(restart_policy={"Name": KEPT})
 
     def _evidence(self, instance: Instance, state: dict[str, Any] | None) -> str:
         said = [line.strip() for line in self.logs(instance, lines=8) if line.strip()]
@@ -288,7 +289,7 @@ def _instance(container: Any) -> Instance | None:
     labels = container.labels
     if not {SERVICE, REVISION, RUN, ROLE, ADDRESS} <= labels.keys():
         return None
-    started = container.attrs["Created"]
+    started = container.attrs["State"]["StartedAt"]
     return Instance(
         id=container.id,
         service=labels[SERVICE],
