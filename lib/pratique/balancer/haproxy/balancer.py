@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pratique.balancer.base import Lease, Pool, Weights
-from pratique.balancer.haproxy.node import InForce, Node, same_shares
+from pratique.balancer.haproxy.node import Serving, Node, same_shares
 from pratique.balancer.haproxy.sites import LocalSite, Site, SshSite
 from pratique.balancer.haproxy.template import Paths, Surroundings
 from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis, WantedState
@@ -42,7 +42,7 @@ class HAProxyBalancer:
         # a lease goes on only where everything else stays as it is
         lease = found.state.at(found.now).with_pool(pool).lease if found.state.pool.servers else None
         after = self._wanted.put(before, pool, lease)
-        done: list[tuple[Node, InForce]] = []
+        done: list[tuple[Node, Serving]] = []
         try:
             for node in self._nodes:
                 with node.site.locked():
@@ -134,7 +134,7 @@ class HAProxyBalancer:
                 )
         return said
 
-    def _first(self) -> InForce:
+    def _first(self) -> Serving:
         return self._nodes[0].in_force()
 
     def _require(self, service: str) -> None:

@@ -35,7 +35,7 @@ PROBE_S = 3.0
 
 
 @dataclass(frozen=True)
-class InForce:
+class Serving:
     """What a worker says of itself. state: times are the seconds of HAProxy's own clock; up: servers that pass their check."""
 
     stamp: str
@@ -52,7 +52,7 @@ class Node:
         self._around = around
         self._paths = site.paths
 
-    def in_force(self) -> InForce:
+    def in_force(self) -> Serving:
         """What serves now. Raises: UnavailableError."""
         return _read(self._http("GET"), self.site.name)
 
@@ -291,7 +291,7 @@ def _entries(state: State) -> dict[str, int]:
     return shares_file(state.pool.weights, order_of(state.pool), state.lease, until)
 
 
-def _read(answer: str, name: str) -> InForce:
+def _read(answer: str, name: str) -> Serving:
     try:
         body = json.loads(answer.partition("\r\n\r\n")[2])
         pool = decoded(body["pool"])
@@ -305,7 +305,7 @@ def _read(answer: str, name: str) -> InForce:
         if ttl_s > 0 and body["canary"]:
             lease = Lease(order[body["canary"] - 1], order[body["baseline"] - 1], ttl_s)
         state = State(pool, lease, body["until"] / 1000 if lease else math.inf)
-        return InForce(body["stamp"], body["now"] / 1000, state, dict(zip(order, body["up"], strict=True)))
+        return Serving(body["stamp"], body["now"] / 1000, state, dict(zip(order, body["up"], strict=True)))
     except (ValueError, KeyError, IndexError, TypeError) as error:
         said = answer.partition("\r\n")[0][:120]
         raise UnavailableError(f"HAProxy on {name} has no configuration of ours: it answers {said!r}") from error
