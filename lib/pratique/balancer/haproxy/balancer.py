@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pratique.balancer.base import Lease, Pool, Weights
-from pratique.balancer.haproxy.node import Serving, Node, same_shares
+from pratique.balancer.haproxy.node import Node, Serving, same_shares
 from pratique.balancer.haproxy.sites import LocalSite, Site, SshSite
 from pratique.balancer.haproxy.template import Paths, Surroundings
 from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis, WantedState
