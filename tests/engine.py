@@ -12,6 +12,7 @@ No image is pulled: the base is Debian's python3 as it is installed here, packed
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import signal
@@ -48,25 +49,27 @@ needs_registry = pytest.mark.skipif(
 )
 
 
+_STARTED = itertools.count()
+
+
 class Engine:
     """One dockerd with folders and a bridge of its own."""
 
     def __init__(self):
+        nth = next(_STARTED)
         self.folder = Path(tempfile.mkdtemp(prefix="dkr-"))
         self.host = f"unix://{self.folder}/docker.sock"
-        self.number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw") or 9)
+        self.number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
         # of this process, so that a run beside this one does not meet it
-        self.bridge = f"pq{os.getpid()}"
+        self.bridge = f"pq{os.getpid()}n{nth}"
+        self.subnet = f"10.{150 + 10 * self.number + nth}.{os.getpid() % 250 + 1}.1/24"
         self.process = None
         self.insecure = []
 
     def start(self):
-        subnet = os.getpid() % 250 + 1
         if subprocess.run(["ip", "link", "show", self.bridge], capture_output=True, check=False).returncode:
             subprocess.run(["ip", "link", "add", self.bridge, "type", "bridge"], check=True)
-            subprocess.run(
-                ["ip", "addr", "add", f"10.{200 + self.number}.{subnet}.1/24", "dev", self.bridge], check=True
-            )
+            subprocess.run(["ip", "addr", "add", self.subnet, "dev", self.bridge], check=True)
             subprocess.run(["ip", "link", "set", self.bridge, "up"], check=True)
         # without iptables: a second engine of the machine would undo the rules of the first; docker-proxy does
         command = ["dockerd", "--data-root", self.folder / "data", "--exec-root", self.folder / "exec", "-H", self.host]

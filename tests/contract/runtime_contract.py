@@ -94,6 +94,13 @@ class RuntimeContract:
         }
         assert len(place.runtime.list("shop")) == 2
 
+    def test_it_is_started_on_the_hosts_that_are_asked_for(self, place):
+        assert place.runtime.hosts
+        (instance,) = place.runtime.start(
+            place.release("r1"), run="run-1", role="canary", hosts=place.runtime.hosts[:1]
+        )
+        assert [found.id for found in place.again().list("shop")] == [instance.id]
+
     def test_another_run_revision_or_role_is_started_beside(self, place):
         for revision, run, role in [
             ("r1", "a", "canary"),

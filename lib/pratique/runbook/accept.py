@@ -34,7 +34,7 @@ class Accept(Step):
             say("    the service file names no acceptance test: readiness is all that is known of them")
         else:
             for instance in instances:
-                self._test(instance)
+                self.test(instance)
         return {"passed": [instance.address for instance in instances], "ids": [i.id for i in instances]}
 
     def holds(self, data: Data) -> bool:
@@ -49,7 +49,8 @@ class Accept(Step):
             told.append(f"run {' '.join(rollout.acceptance_command)!r:.300} for each new instance")
         return told or ["no acceptance test is named in the service file"]
 
-    def _test(self, instance: Instance) -> None:
+    def test(self, instance: Instance) -> None:
+        """Test one. Raises: UnavailableError with what it answered, or the command's last lines."""
         rollout, base = self._context.settings.rollout, self._context.config.path(".")
         began = time.monotonic()
         deadline = began + rollout.acceptance_deadline_s

@@ -72,10 +72,11 @@ class Start(Step):
         """Start what does not run yet, and wait for all of it."""
         context = self._context
         context.run.require_time()
-        count = context.settings.runtime.instances
-        instances = context.start(context.asked.revision, run=context.run.id, role="canary", count=count)
+        count, first = context.settings.runtime.instances, context.runtime.hosts[:1]
+        run = context.run.id
+        instances = context.start(context.asked.revision, run=run, role="canary", count=count, hosts=first)
         if context.fresh:
-            instances += context.start(context.found.baseline, run=context.run.id, role="baseline", count=count)
+            instances += context.start(context.found.baseline, run=run, role="baseline", count=count, hosts=first)
         for instance in instances:
             say(f"    {instance.revision} ({instance.role}) is ready at {instance.address}")
         return {"started": len(instances)}
@@ -87,7 +88,7 @@ class Start(Step):
     def holds(self, data: Data) -> bool:
         """Whether all of it still runs; after the rollout that does not matter any more."""
         rolled_out = self._context.decision is not None
-        return rolled_out or len(self._context.mine()) == data["started"]
+        return rolled_out or len(self._context.mine()) >= data["started"]
 
     def effects(self) -> Sequence[str]:
         """The instances."""
@@ -115,8 +116,7 @@ class Join(Step):
         """Set the pool."""
         context = self._context
         context.run.require_time()
-        servers = self._servers()
-        context.balancer.apply(Pool(context.service, servers, context.arms.at(0.0)))
+        context.balancer.apply(Pool(context.service, servers_of(context), context.arms.at(0.0)))
         return {}
 
     def undo(self, data: Data) -> None:  # noqa: ARG002 - the pool tells
@@ -130,19 +130,21 @@ class Join(Step):
     def holds(self, data: Data) -> bool:  # noqa: ARG002 - the pool tells
         """Whether the pool is still that one; after the rollout that does not matter any more."""
         pool = self._context.balancer.pool(self._context.service)
-        return self._context.decision is not None or (pool is not None and pool.servers == self._servers())
+        return self._context.decision is not None or (pool is not None and pool.servers == servers_of(self._context))
 
     def effects(self) -> Sequence[str]:
         """The pool."""
         return [f"pool of {self._context.service}: {percents(self._context.arms.at(0.0))}"]
 
-    def _servers(self) -> dict[str, tuple[str, ...]]:
-        arms = self._context.arms
-        servers: dict[str, tuple[str, ...]] = {arms.baseline: self._context.found.addresses}
-        for instance in self._context.mine():
-            name = arms.canary if instance.role == "canary" else arms.compared
-            servers[name] = (*servers.get(name, ()), instance.address)
-        return servers
+
+def servers_of(context: Context) -> dict[str, tuple[str, ...]]:
+    """The pool's servers during the rollout: the baseline's, and all that this run has started."""
+    arms = context.arms
+    servers: dict[str, tuple[str, ...]] = {arms.baseline: context.found.addresses}
+    for instance in context.mine():
+        name = arms.canary if instance.role == "canary" else arms.compared
+        servers[name] = (*servers.get(name, ()), instance.address)
+    return servers
 
 
 class RollOut(Step):
@@ -166,12 +168,13 @@ class RollOut(Step):
             context.balancer,
             context.arms,
             context.watch(datetime.fromisoformat(since)),
-            stages=context.stages,
+            stages=self._stages(),
             least_windows=rollout.stage_min_windows,
             lease_s=rollout.lease_s,
             deadline_min=context.settings.judge.deadline_min,
             approver=context.approver or context.choose_approver(),
-            vitals=Vitals(context.runtime, context.service, self._addresses()),
+            vitals=lambda: Vitals(context.runtime, context.service, self._addresses()),
+            widen=self._widen,
         ).go()
         if ending.decision != "promote":
             context.shift(context.arms.only(context.arms.baseline))
@@ -180,6 +183,30 @@ class RollOut(Step):
         context.run.enter("verdict", data, revision=context.asked.revision)
         say(f"    {ending.decision}: {ending.reason}")
         return data
+
+    def _stages(self) -> list[float]:
+        """The stages, the last one as often as there are hosts left for it."""
+        stages = list(self._context.stages)
+        return stages + stages[-1:] * (len(self._context.runtime.hosts) - len(stages))
+
+    def _widen(self, hosts: int) -> None:
+        """Have the canary on that many hosts: started, ready, tested, and in the pool with the shares as they are."""
+        context = self._context
+        known = set(self._addresses())
+        for host in context.runtime.hosts[1:hosts]:
+            started = context.start(
+                context.revision,
+                run=context.run.id,
+                role="canary",
+                count=context.settings.runtime.instances,
+                hosts=[host],
+            )
+            new = [instance for instance in started if instance.address not in known]
+            for instance in new:
+                Accept(context).test(instance)
+                say(f"    {instance.revision} is ready at {instance.address} on {host}")
+            if new:
+                context.balancer.apply(Pool(context.service, servers_of(context), context.shares()))
 
     def _addresses(self) -> tuple[str, ...]:
         pool = self._context.balancer.pool(self._context.service)
@@ -197,7 +224,12 @@ class RollOut(Step):
         context, rollout = self._context, self._context.settings.rollout
         least = f"at least {rollout.stage_min_windows} windows of {context.config.telemetry.window_s} s"
         lease = f"a lease of {rollout.lease_s:g} s"
-        return [f"weights: {percents(context.arms.at(stage))}; {lease}, {least}" for stage in context.stages]
+        hosts = context.runtime.hosts
+        return [
+            f"weights: {percents(context.arms.at(stage))}; {lease}, {least}"
+            + (f"; the canary on {min(number, len(hosts))} of {len(hosts)} hosts" if len(hosts) > 1 else "")
+            for number, stage in enumerate(self._stages(), start=1)
+        ]
 
 
 def _judged(verdict: Verdict | None) -> Data:
@@ -246,7 +278,8 @@ class Conclude(Step):
         addresses = found.addresses
         running = {instance.address for instance in context.runtime.list(context.service)}
         if not running.issuperset(addresses):
-            again = context.start(found.baseline, run=context.run.id + UNDO, role="baseline", count=len(addresses))
+            count = -(-len(addresses) // len(context.runtime.hosts))
+            again = context.start(found.baseline, run=context.run.id + UNDO, role="baseline", count=count)
             addresses = tuple(instance.address for instance in again)
         context.serve_only(found.baseline, addresses)
 

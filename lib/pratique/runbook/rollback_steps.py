@@ -58,9 +58,10 @@ class Start(_Step):
         context.run.require_time()
         found = [instance.id for instance in context.ready_now()]
         context.run.note(START, {"found": found})
-        missing = max(0, context.settings.runtime.instances - len(found))
+        hosts = len(context.runtime.hosts)
+        missing = max(0, context.settings.runtime.instances * hosts - len(found))
         if missing:
-            context.start(target, run=context.run.id, role="baseline", count=missing)
+            context.start(target, run=context.run.id, role="baseline", count=-(-missing // hosts))
         for instance in context.standing():
             say(f"    {target} is ready at {instance.address}")
         return {"found": found, "running": len(context.standing())}
@@ -76,7 +77,8 @@ class Start(_Step):
     def effects(self) -> Sequence[str]:
         """The instances."""
         context, target = self._context, self._context.back.target
-        missing = context.settings.runtime.instances - len(context.ready_now())
+        wanted = context.settings.runtime.instances * len(context.runtime.hosts)
+        missing = wanted - len(context.ready_now())
         return [f"start {missing} x {target}, from {context.release_of(target).location}" if missing > 0 else
                 f"{target} runs already"]  # fmt: skip
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -53,11 +54,13 @@ class Rollout:
         lease_s: float,
         deadline_min: float,
         approver: Approver,
-        vitals: Vitals,
+        vitals: Callable[[], Vitals],
+        widen: Callable[[int], None] = lambda _: None,
     ) -> None:
         """stages: percent, rising. least_windows: whole windows that a stage lasts at least.
 
-        deadline_min: minutes without any canary request after which it ends without a verdict.
+        deadline_min: minutes without any canary request after which it ends without a verdict. vitals: makes
+        what looks after the canary's instances. widen: has the canary on so many hosts; each stage has one more.
         """
         self._run = run
         self._balancer = balancer
@@ -68,7 +71,10 @@ class Rollout:
         self._lease = Lease(arms.canary, arms.baseline, lease_s)
         self._until = datetime.now(UTC) + timedelta(minutes=deadline_min)
         self._approver = approver
-        self._vitals = vitals
+        self._make_vitals = vitals
+        self._vitals = vitals()
+        self._widen = widen
+        self._hosts = 1
         self._renewer = Renewer(balancer, run.service, lease_s)
         self._progress = Progress(run.folder / "progress.jsonl", run.id)
         self._last: Verdict | None = None
@@ -110,11 +116,27 @@ class Rollout:
             )
 
     def _through_the_stages(self) -> Ending:
-        for percent in self._stages:
-            ending = self._stay(percent, last=percent == self._stages[-1])
+        for number, percent in enumerate(self._stages, start=1):
+            self._have_hosts(number)
+            ending = self._stay(percent, last=number == len(self._stages))
             if ending is not None:
                 return ending
         raise AssertionError("the last stage lasts until there is an ending")
+
+    def _have_hosts(self, number: int) -> None:
+        """Have the canary on that many hosts; the lease is renewed meanwhile, since a start takes its time."""
+        if number <= self._hosts:
+            return
+        with ThreadPoolExecutor(1, "hosts") as pool:
+            widening = pool.submit(self._widen, number)
+            while not widening.done():
+                self._renewer.beat()
+                time.sleep(TICK_S)
+        widening.result()
+        self._hosts = number
+        self._vitals.stop()
+        self._vitals = self._make_vitals()
+        self._vitals.start()
 
     def _stay(self, percent: float, *, last: bool) -> Ending | None:
         """Watch a stage until it may be left: the rollout's ending, or None for the next stage."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar, Literal
 
@@ -133,9 +133,11 @@ class Surroundings(ABC):
         serving = max(shares, key=lambda revision: shares[revision])
         self.run.enter("weight", {"shares": shares}, revision=serving if shares[serving] == 1.0 else self.revision)
 
-    def start(self, revision: str, *, run: str, role: Role, count: int) -> list[Instance]:
-        """Start instances and wait until they are ready."""
-        instances = self.runtime.start(self.release_of(revision), run=run, role=role, count=count)
+    def start(
+        self, revision: str, *, run: str, role: Role, count: int, hosts: Sequence[str] | None = None
+    ) -> list[Instance]:
+        """Start `count` instances on each host (None: on all) and wait until they are ready."""
+        instances = self.runtime.start(self.release_of(revision), run=run, role=role, count=count, hosts=hosts)
         self.require_ready(instances)
         return instances
 

@@ -32,9 +32,15 @@ class Instance:
 class Runtime(Protocol):
     """Start, watch and stop instances. The engine itself is the record of what runs; there is no other."""
 
-    def start(self, release: Release, *, run: str, role: Role, count: int = 1) -> list[Instance]:
-        """Start `count` instances and return at once; doing it again for the same run, revision and
-        role returns those that already run.
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that it runs on, in the order in which a release goes over them; one where the engine places."""
+
+    def start(
+        self, release: Release, *, run: str, role: Role, count: int = 1, hosts: Sequence[str] | None = None
+    ) -> list[Instance]:
+        """Start `count` instances on each host (None: on all) and return at once; doing it again for the same run,
+        revision and role returns those that already run.
 
         Raises: MissingError (no such release), UnavailableError (it cannot be started).
         """

@@ -49,7 +49,14 @@ class DockerRuntime:
         self._base = base
         self._collector = collector
 
-    def start(self, release: Release, *, run: str, role: Role, count: int = 1) -> list[Instance]:
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The addresses of its engines."""
+        return self._docker.hosts
+
+    def start(
+        self, release: Release, *, run: str, role: Role, count: int = 1, hosts: Sequence[str] | None = None
+    ) -> list[Instance]:
         """Start `count` containers on each engine; those of the same run, revision and role that run are kept.
 
         Raises: MissingError (no such image, a secret that is not there), UnavailableError (then none that this
@@ -58,7 +65,7 @@ class DockerRuntime:
         wanted = (release.service, release.revision, run, role)
         instances, started = [], []
         try:
-            for host in self._docker.hosts:
+            for host in self.hosts if hosts is None else hosts:
                 self.tidy(release.service, run)
                 there = self._list(host, release.service)
                 running = [i for i in there if (i.service, i.revision, i.run, i.role) == wanted]

@@ -44,7 +44,20 @@ class ProcessRuntime:
         self._state = Path(state_dir).absolute()
         self._base = base
 
-    def start(self, release: Release, *, run: str, role: Role, count: int = 1) -> list[Instance]:
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """One: this machine."""
+        return ("",)
+
+    def start(
+        self,
+        release: Release,
+        *,
+        run: str,
+        role: Role,
+        count: int = 1,
+        hosts: Sequence[str] | None = None,  # noqa: ARG002 - there is only one
+    ) -> list[Instance]:
         """Start `count` instances and return at once; those of the same run, revision and role that run are kept.
 
         Raises: MissingError (no such directory, a secret that is not there), UnavailableError (it cannot be

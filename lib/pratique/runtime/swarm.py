@@ -45,7 +45,20 @@ class SwarmRuntime:
         self._collector = collector
         self._host = settings.docker.hosts[0]
 
-    def start(self, release: Release, *, run: str, role: Role, count: int = 1) -> list[Instance]:
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """One: Swarm itself places what it runs."""
+        return ("",)
+
+    def start(
+        self,
+        release: Release,
+        *,
+        run: str,
+        role: Role,
+        count: int = 1,
+        hosts: Sequence[str] | None = None,  # noqa: ARG002 - there is only one
+    ) -> list[Instance]:
         """Have `count` tasks of a service; return when the engine has started them.
 
         Raises: MissingError (a secret that is not there), UnavailableError (no node takes them, one has ended).

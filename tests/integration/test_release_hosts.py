@@ -1,0 +1,80 @@
+"""A release over several hosts: one after another, with the judge between them."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from engine import engine_running, needs_docker
+from haproxy_place import needs_haproxy
+from pratique.release.image import REVISION_LABEL
+from shop_place import Shop, running_shop
+
+pytestmark = [needs_docker, needs_haproxy]
+
+
+class TwoHosts(Shop):
+    """A shop whose releases run on two engines."""
+
+    def __init__(self, folder, more="", *, engines):
+        self.engines = engines
+        hosts = ", ".join(f'"{engine.host}"' for engine in engines)
+        docker = f'docker = {{ image = "hosts-shop", hosts = [{hosts}] }}\nenv = {{ HOST = "0.0.0.0" }}'
+        super().__init__(folder, more, "haproxy", f'kind = "docker"\n{docker}')
+
+    def make(self, revision, failing=None, spoil=("", "")):
+        super().make(revision, failing, spoil)
+        folder = self.folder / "releases" / revision
+        files = {"release.json": (folder / "release.json").read_text()}
+        app = (folder / "app.py").read_text()
+        # built once: two engines would give the same content two ids
+        first, *others = self.engines
+        first.image(f"hosts-shop:{revision}", app, labels={REVISION_LABEL: revision}, files=files)
+        client = first.client()
+        packed = b"".join(client.images.get(f"hosts-shop:{revision}").save(named=True))
+        client.close()
+        for engine in others:
+            client = engine.client()
+            client.images.load(packed)
+            client.close()
+        return revision
+
+    def containers(self):
+        """What runs on each engine."""
+        found = []
+        for engine in self.engines:
+            client = engine.client()
+            found.append(sorted(c.labels["pratique.revision"] for c in client.containers.list(all=True)))
+            client.close()
+        return found
+
+
+@pytest.fixture
+def shop(engine):
+    folder = Path(tempfile.mkdtemp(prefix="hosts-"))
+    with engine_running() as second:
+        with running_shop(folder, make_shop=lambda f, **given: TwoHosts(f, engines=(engine, second), **given)) as shop:
+            yield shop
+        engine.clean()
+    shutil.rmtree(folder)
+
+
+def test_a_canary_takes_one_host_after_another_and_a_bad_one_never_comes_so_far(shop):
+    assert shop.containers() == [["r1"], ["r1"]]
+    shop.make("good", failing=0.0)
+    done, result = shop.release(revision="good", run_id="good", config=shop.config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result["outcome"] == "promoted"
+    assert shop.containers() == [["good"], ["good"]]
+    told = done.stdout
+    assert told.index("stage 20 %") < told.index(f"on {shop.engines[1].host}") < told.index("stage 50 %")
+    looks = [json.loads(line) for line in (shop.state / "runs/good/progress.jsonl").read_text().splitlines()]
+    assert not any(line["event"] == "lapse" for line in looks)
+
+    shop.make("bad", failing=0.6)
+    done, result = shop.release(revision="bad", run_id="bad", config=shop.config)
+    assert (done.returncode, result["outcome"]) == (1, "rolled back"), done.stdout + done.stderr
+    assert f"on {shop.engines[1].host}" not in done.stdout
+    assert shop.containers() == [["good"], ["good"]]
