@@ -83,9 +83,10 @@ class Shop:
         return revision
 
     def pratique(self, *arguments, check=True):
-        return subprocess.run(
-            [sys.executable, "-m", "pratique.cli", *arguments], capture_output=True, text=True, check=check, timeout=120
-        )
+        words = [sys.executable, "-m", "pratique.cli", *arguments]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+        assert not check or done.returncode == 0, f"{words}: {done.returncode}: {done.stderr}"
+        return done
 
     def release(self, **parameters):
         """`pratique run release`, as a person types it: the finished process, and result.json."""
