@@ -95,6 +95,23 @@ def others(place):
         yield Fault("HAProxy handed a broken configuration", "take into the pool", prepare=_broken_template)
 
 
+def at_each_step(place):
+    """A part that dies as each step begins, with the kernel held there until it is dead."""
+    ended = ("promoted", "rolled back")
+    for step in STEPS:
+        at = {"step": f"{step}: begins", "hold": step, "second": ended}
+        if place.engine:
+            yield Fault("the engine is restarted", strike=lambda t: t.place.engine.restart(), **at)
+            yield Fault("the registry is down", strike=lambda t: t.place.registry.stop(),
+                        mend=lambda t: t.place.registry.start(), **at)  # fmt: skip
+        yield Fault("balancer killed", strike=lambda t: t.place.kill_balancer(), **at)
+        yield Fault("collector killed", strike=_kill_collector, mend=lambda t: t.place.revive(t.collector), **at)
+        yield Fault("store unreachable", strike=_hide_store, mend=_show_store, **at)
+        if place.disk:
+            yield Fault("the store's disk is full", strike=_fill_disk,
+                        mend=lambda t: (t.place.disk / "ballast").unlink(missing_ok=True), **at)  # fmt: skip
+
+
 def faults(place):
     """All of them."""
-    return [*kernel_kills(), *others(place)]
+    return [*kernel_kills(), *others(place), *at_each_step(place)]

@@ -37,7 +37,8 @@ class Fault:
 
     spoil: text of the release's app.py, and what stands for it. missing: the release is made after the first run only.
     moment: the fault strikes as soon as this is true; None for one that is there from the start. mend: before the
-    second run. second: how the second run with the same id must end. env: of the kernel in the first run.
+    second run. second: how the second run with the same id may end. env: of the kernel in the first run. hold: the
+    step at whose beginning the kernel waits until the fault is there.
     """
 
     name: str
@@ -46,10 +47,11 @@ class Fault:
     moment: Callable | None = None
     prepare: Callable = lambda trial: None
     mend: Callable = lambda trial: None
-    second: str = "promoted"
+    second: str | tuple = "promoted"
     spoil: tuple = ("", "")
     missing: bool = False
     env: dict = field(default_factory=dict)
+    hold: str = ""
 
 
 @dataclass
@@ -121,7 +123,8 @@ class Trial:
         if not fault.missing:
             self.make()
         fault.prepare(self)
-        env = {**fault.env, "PYTHONPATH": str(HERE / "inject")} if fault.env else {}
+        env = {**fault.env, "PYTHONPATH": str(HERE / "inject")} if fault.env or fault.hold else {}
+        env |= {"FAULT_HOLD": fault.hold, "FAULT_FILE": str(self.shop.folder / "held")} if fault.hold else {}
         self.process = shop.papermill(revision=self.revision, run_id=self.run_id, config=self.config, env=env)
         struck = self._struck()
         self.process.wait(timeout=ENDED_S)
@@ -145,6 +148,11 @@ class Trial:
         if self.fault.env:
             eventually(self.kernel, STARTED_S)
             eventually(lambda: self.kernel() is None or self.process.poll() is not None, STARTED_S)
+        elif self.fault.hold:
+            held = self.shop.folder / "held"
+            eventually(lambda: held.exists() or self.process.poll() is not None, STARTED_S)
+            self.fault.strike(self)
+            held.unlink(missing_ok=True)
         elif self.fault.moment is not None:
             eventually(lambda: self.fault.moment(self) or self.process.poll() is not None, STARTED_S)
             self.fault.strike(self)
@@ -180,7 +188,8 @@ class Trial:
         why = ", ".join(
             f"{count} x {name}" for name, count in Counter(r.get("why", "?") for r in failed).most_common(3)
         )
-        good = second == self.fault.second and not left and back_s <= BACK_S and (status == 0 or second != "promoted")
+        wanted = self.fault.second if isinstance(self.fault.second, tuple) else (self.fault.second,)
+        good = second in wanted and not left and back_s <= BACK_S and (status == 0 or second != "promoted")
         return Row(
             self.place.name, self.fault.name, self.fault.step, len(seen), len(failed), why, round(back_s, 1), first,
             second, left, good,

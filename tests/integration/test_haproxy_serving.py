@@ -87,6 +87,7 @@ def test_a_lease_whose_clock_was_set_back_is_over(place, servers):
     ahead = int((time.time() + 3600) * 1000)
     place.talk(f"set map {place.directory}/shares.map lease.until {ahead}")
     assert names(place.url, 20) == {"r1": 20}
+    assert place.balancer.weights("shop").shares == {"r1": 1.0, "r2": 0.0}
 
 
 @pytest.mark.parametrize("how", ["reload", "restart"])

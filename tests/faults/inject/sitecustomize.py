@@ -1,12 +1,18 @@
-"""Put on the path of a kernel, it kills the kernel at one line of its journal.
+"""Put on the path of a kernel, it kills or holds the kernel at one line of its journal.
 
 FAULT_AT is "begun STEP" (killed as soon as that line is on disk: nothing of the step is done) or "done STEP"
 (killed before that line is written: all of the step is done, and nobody knows).
+FAULT_HOLD is a step, at whose beginning the kernel waits until whoever injects a fault has done so: it says that it
+waits by making the file FAULT_FILE, and goes on when that is gone.
 """
 
 import os
 import signal
 import sys
+import time
+from pathlib import Path
+
+HELD_S = 60.0
 
 if "ipykernel_launcher" in sys.orig_argv and os.environ.get("FAULT_AT"):
     from pratique.runbook.journal import Journal
@@ -23,3 +29,21 @@ if "ipykernel_launcher" in sys.orig_argv and os.environ.get("FAULT_AT"):
         return _append(self, event, step, data)
 
     Journal.append = append
+
+if "ipykernel_launcher" in sys.orig_argv and os.environ.get("FAULT_HOLD"):
+    from pratique.runbook.journal import Journal
+
+    _before = Journal.append
+
+    def hold(self, event, step="", data=None):
+        """Write a line; wait where it is the one, once."""
+        line = _before(self, event, step, data)
+        if (event, step) == ("begun", os.environ.get("FAULT_HOLD")):
+            del os.environ["FAULT_HOLD"]
+            file, until = Path(os.environ["FAULT_FILE"]), time.monotonic() + HELD_S
+            file.touch()
+            while file.exists() and time.monotonic() < until:
+                time.sleep(0.02)
+        return line
+
+    Journal.append = hold

@@ -30,6 +30,7 @@ RELOAD_S = 8.0
 CHECK_S = 5.0
 DRAIN_S = 7.0
 """How long requests at servers that were taken out may take; longer than an idle connection is kept."""
+CLOCK_S = 1.0
 POLL_S = 0.05
 PROBE_S = 3.0
 
@@ -304,8 +305,11 @@ def _read(answer: str, name: str) -> Serving:
         ttl_s, lease = body["ttl"] / 1000, None
         if ttl_s > 0 and body["canary"]:
             lease = Lease(order[body["canary"] - 1], order[body["baseline"] - 1], ttl_s)
-        state = State(pool, lease, body["until"] / 1000 if lease else math.inf)
-        return Serving(body["stamp"], body["now"] / 1000, state, dict(zip(order, body["up"], strict=True)))
+        now, until = body["now"] / 1000, body["until"] / 1000
+        # as HAProxy's own rule has it: one that ends too far ahead is over, the clock was set back
+        until = until if until - now <= ttl_s + CLOCK_S else now
+        state = State(pool, lease, until if lease else math.inf)
+        return Serving(body["stamp"], now, state, dict(zip(order, body["up"], strict=True)))
     except (ValueError, KeyError, IndexError, TypeError) as error:
         said = answer.partition("\r\n")[0][:120]
         raise UnavailableError(f"HAProxy on {name} has no configuration of ours: it answers {said!r}") from error
