@@ -8,6 +8,7 @@ import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -33,11 +34,12 @@ class HttplogSettings(Strict):
     """How lines of HAProxy's own httplog tell their service and revision.
 
     service: "" takes the frontend's name. revision_from: FIELD or FIELD:REGEX, whose first group is the revision;
-    fields are frontend, backend and server.
+    fields are frontend, backend and server. timezone: of HAProxy's host, whose log has local times without one.
     """
 
     service: Name | Literal[""] = ""
     revision_from: str = "backend"
+    timezone: str = "UTC"
 
     @model_validator(mode="after")
     def _pattern(self) -> HttplogSettings:
@@ -50,6 +52,10 @@ class HttplogSettings(Strict):
             raise ValueError(f"revision_from: {pattern!r} is no regular expression: {error}") from None
         if groups == 0:
             raise ValueError(f"revision_from: {pattern!r} has no group: put the revision's part in parentheses")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"timezone {self.timezone!r} is not known: write it as Europe/Vienna") from None
         return self
 
 
@@ -164,7 +170,8 @@ class SwarmSettings(Strict):
     """What Swarm adds, for `kind = "swarm"`. constraints: of placement, such as "node.labels.zone == a".
 
     parallelism, delay_s: how many tasks the engine replaces at once in an update, and the pause between.
-    mode: "ingress" publishes on every node, "host" only where a task runs.
+    Each task publishes a port of its own on its node; one that the engine has replaced is told as drift by
+    `pratique status`, and `pratique up` brings it into the pool.
     """
 
     constraints: tuple[
@@ -172,7 +179,6 @@ class SwarmSettings(Strict):
     ] = ()
     parallelism: Annotated[int, Field(ge=1)] = 1
     delay_s: Annotated[float, Field(ge=0)] = 1.0
-    mode: Literal["ingress", "host"] = "ingress"
 
 
 class RuntimeSettings(Strict):

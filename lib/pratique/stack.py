@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from pratique.config import BalancerSettings, Config, check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.ledger import open_ledger
 from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
+from pratique.runtime.base import Instance
 from pratique.telemetry.collector import CollectorStatus, collector_status
 
 READY_S = 15.0
@@ -48,7 +49,9 @@ def start(
     runtime = make_runtime(config, service)
     ledger = open_ledger(config)
     ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
-    instances = runtime.start(release, run=f"up-{revision}", role="baseline", count=settings.runtime.instances)
+    instances = [instance for instance in runtime.list(service) if instance.revision == revision]
+    if len(instances) < settings.runtime.instances * len(runtime.hosts):
+        instances = runtime.start(release, run=f"up-{revision}", role="baseline", count=settings.runtime.instances)
     try:
         for instance in instances:
             runtime.ready(instance, deadline_s=settings.runtime.ready_deadline_s)
@@ -101,10 +104,24 @@ def describe(config: Config, service: str) -> Iterator[str]:
     status = _collector(config)
     yield f"collector  {status.to_text()}" if status else "collector  does not run: requests are not being measured"
     instances = make_runtime(config, service).list(service)
+    yield from (f"drift      {sentence}" for sentence in _astray(balancer, service, instances))
     for instance in instances:
         yield f"{instance.revision:<10} {instance.role}, {instance.address}, since {instance.started:%Y-%m-%d %H:%M:%SZ}"
     if not instances:
         yield "instances  none"
+
+
+def _astray(balancer: Balancer, service: str, instances: Sequence[Instance]) -> Iterator[str]:
+    """Addresses of the pool at which nothing of that revision runs, such as a task's that the engine has replaced."""
+    try:
+        pool = balancer.pool(service)
+    except UnavailableError:
+        return
+    running = {instance.address for instance in instances}
+    for revision, addresses in (pool.servers if pool else {}).items():
+        for address in addresses:
+            if address not in running:
+                yield f"nothing of {revision} runs at {address} any more: pratique up {service} {revision}"
 
 
 def _url(settings: BalancerSettings) -> str:

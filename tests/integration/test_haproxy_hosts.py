@@ -283,3 +283,27 @@ def test_a_release_runs_on_an_engine_over_ssh_with_its_secret_in_memory_there(en
     finally:
         close_all()
         engine.clean()
+
+
+@needs_ssh
+def test_a_host_that_is_away_does_not_keep_the_others_from_their_shares(ssh):
+    with four_servers() as servers, haproxy_running() as place:
+        place.balancer.apply(pool_of(servers, "r1", "r2", r2=1.0))
+        config = place.config.read_text()
+        away = f"ssh://127.0.0.1:{free_port()}"
+        place.config.write_text(config + f'hosts = ["{ssh}", "{away}"]\n')
+        with pytest.raises(UnavailableError, match="cannot be reached"):
+            place.again().set_weights("shop", {"r1": 1.0, "r2": 0.0})
+        assert names(place.url, 10) == {"r1": 10}
+
+
+@needs_redis
+def test_a_follower_that_does_not_take_the_pool_is_told(monkeypatch):
+    monkeypatch.setattr("pratique.balancer.haproxy.wanted.FOLLOWED_S", 1.0)
+    with redis_server() as url, four_servers() as servers, haproxy_running(f'state = "{url}"') as one:
+        one.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        stuck = WantedRedis(url, "shop")
+        monkeypatch.setattr("pratique.balancer.haproxy.wanted.ALIVE_S", 60.0)
+        stuck.seen(1)
+        with pytest.raises(UnavailableError, match="has not taken version"):
+            one.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5})

@@ -385,3 +385,48 @@ def test_two_balancers_of_one_machine_do_not_meet():
         two.balancer.apply(pool_of(servers, "r2", r2=1.0))
         assert names(one.url, 10) == {"r1": 10}
         assert names(two.url, 10) == {"r2": 10}
+
+
+def test_a_revision_that_is_down_altogether_can_be_left(place, servers):
+    with Upstream("r3") as dying:
+        both = {"r3": (dying.address,)}
+        place.balancer.apply(Pool("shop", both, {"r3": 1.0}))
+    eventually(lambda: get(place.url)[0] == 503)
+    # as the runbook does it: into the pool without traffic, then all of it
+    place.balancer.apply(Pool("shop", {**both, "r1": (servers["r1"].address,)}, {"r3": 1.0, "r1": 0.0}))
+    place.balancer.set_weights("shop", {"r3": 0.0, "r1": 1.0})
+    assert names(place.url, 10) == {"r1": 10}
+
+
+def test_a_canary_has_no_share_after_a_restart_that_has_lost_its_lease():
+    with four_servers() as servers, haproxy_running() as place:
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 8.0))
+        (place.directory / "shares.map").unlink()
+        place.restart()
+        assert names(place.url, 20) == {"r1": 20}
+        assert place.balancer.weights("shop").shares == {"r1": 1.0, "r2": 0.0}
+
+
+@pytest.mark.parametrize("percent", [7, 33.3, 57, 100 / 3])
+def test_a_pool_with_the_same_shares_to_the_last_digit_that_counts_keeps_the_lease(place, servers, percent):
+    shares = {"r1": 1.0 - percent / 100, "r2": percent / 100}
+    place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+    place.balancer.set_weights("shop", shares, lease=Lease("r2", "r1", 8.0))
+    place.balancer.apply(pool_of(servers, "r1", "r2", **shares))
+    assert place.balancer.weights("shop").lease_left_s > 0
+
+
+def test_a_process_that_has_haproxys_number_by_now_is_left_alone(servers):
+    with haproxy_running() as place:
+        place.balancer.apply(pool_of(servers, "r1", r1=1.0))
+        other = subprocess.Popen(["sleep", "60"])
+        master = place.haproxy_pid()
+        place.process.send_signal(signal.SIGSTOP)
+        place.kill_haproxy()
+        (place.directory / "haproxy.pid").write_text(f"{other.pid}\n")
+        place.process.send_signal(signal.SIGCONT)
+        eventually(lambda: place.answers() and place.haproxy_pid() not in {master, other.pid})
+        assert other.poll() is None
+        other.kill()
+        other.wait()

@@ -12,7 +12,7 @@ from contract.runtime_contract import SERVER, RuntimeContract, eventually, get
 from docker_place import DockerPlace
 from engine import needs_docker
 from pratique.config import DockerSettings, RuntimeSettings
-from pratique.errors import DataError, MissingError, StorageError, UnavailableError
+from pratique.errors import DataError, DeniedError, MissingError, StorageError, UnavailableError
 from pratique.release.image import REVISION_LABEL, load_image_release
 from pratique.runtime.docker import DockerRuntime
 from pratique.runtime.secretfiles import ROOT
@@ -125,6 +125,34 @@ def test_a_secret_that_is_not_there_is_told_and_nothing_is_left(make_place):
     with pytest.raises(MissingError, match="NO_SUCH_TOKEN"):
         place.start(place.release("r1"))
     assert place.runtime.list() == []
+
+
+def test_secrets_of_a_start_that_was_cut_off_are_swept(make_place, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
+    place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
+    instance = place.start(place.release("r1"))
+    lost = Path("/dev/shm", ROOT, "pratique-shop-r1-cutoff")
+    lost.mkdir()
+    (lost / "TOKEN").write_text("correct-horse-battery")
+    place.runtime.tidy("shop", "run-1")
+    assert not lost.exists()
+    assert get(instance)[0] == 200
+    assert len(list(Path("/dev/shm", ROOT).iterdir())) == 1
+
+
+def test_a_folder_of_secrets_that_others_may_look_into_is_refused(make_place, monkeypatch, tmp_path):
+    monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
+    folder = Path("/dev/shm", f"pq-{os.getpid()}")
+    (folder / ROOT).mkdir(parents=True)
+    (folder / ROOT).chmod(0o777)
+    place = make_place(env={"TOKEN": "env:SHOP_TOKEN"}, docker={"secrets_dir": str(folder)})
+    try:
+        with pytest.raises(DeniedError, match="not ours alone"):
+            place.start(place.release("r1"))
+        assert list((folder / ROOT).iterdir()) == []
+    finally:
+        (folder / ROOT).rmdir()
+        folder.rmdir()
 
 
 def test_secrets_on_a_disk_are_refused(make_place, monkeypatch, tmp_path):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pratique.balancer.base import Lease, Pool
 from pratique.errors import MissingError, UsageError
 
+SAME_SHARE = 3e-9
+"""Two shares that differ by less are one: a balancer may keep them as whole numbers."""
 LONGEST_LEASE_S = 8.0
 """So that a canary's traffic is back on the baseline within 10 s of the death of whoever released it."""
 
@@ -42,7 +44,11 @@ class State:
         """Another pool. A lease goes on where its revisions and all shares are still the same."""
         check_pool(pool)
         lease = self.lease
-        if lease and pool.weights == self.pool.weights and {lease.canary, lease.baseline} <= set(pool.servers):
+        same = all(
+            abs(pool.weights.get(name, 0.0) - self.pool.weights.get(name, 0.0)) < SAME_SHARE
+            for name in pool.weights | self.pool.weights
+        )
+        if lease and same and {lease.canary, lease.baseline} <= set(pool.servers):
             return replace(self, pool=pool)
         return State(pool, lapses=self.lapses)
 

@@ -7,6 +7,7 @@ Source: OCI Distribution Specification 1.1 (tags, manifests by digest); OCI Imag
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from pratique.config import RuntimeSettings, check_name
 from pratique.errors import DataError, MissingError, UnavailableError, UsageError
@@ -137,10 +138,16 @@ def _tags(registry: str, name: str) -> list[str]:
     found = auth.resolve_authconfig(auth.load_config(), registry) or {}
     login = (found["username"], found["password"]) if found.get("username") and found.get("password") else None
     try:
-        answer = requests.get(url, timeout=TIMEOUT_S, auth=login)
-        if answer.status_code == requests.codes.not_found:
-            return []
-        answer.raise_for_status()
-        return sorted(str(tag) for tag in answer.json().get("tags") or ())
+        tags: list[str] = []
+        while url:
+            answer = requests.get(url, timeout=TIMEOUT_S, auth=login)
+            if answer.status_code == requests.codes.not_found:
+                return []
+            answer.raise_for_status()
+            tags += [str(tag) for tag in answer.json().get("tags") or ()]
+            following = str(answer.links["next"]["url"]) if "next" in answer.links else ""
+            # another host's page is none of this registry
+            url = urljoin(url, following) if following and not urlsplit(following).netloc else ""
+        return sorted(tags)
     except (requests.RequestException, ValueError, AttributeError) as error:
         raise UnavailableError(f"the registry {registry} does not list {name}: {str(error)[:200]}") from error

@@ -6,7 +6,7 @@ import threading
 import time
 
 from pratique.balancer.base import Balancer
-from pratique.errors import MissingError, UnavailableError
+from pratique.errors import MissingError, PratiqueError
 
 HANG_S = 10.0
 """How long the judge may be silent. A look takes well under a second; a store that is slow, a few."""
@@ -46,7 +46,8 @@ class Renewer:
     @property
     def lapsed(self) -> bool:
         """Whether the lease has run out: the traffic is on the baseline."""
-        return self._lapsed.is_set()
+        died = self._thread is not None and not self._thread.is_alive() and not self._stop.is_set()
+        return self._lapsed.is_set() or died
 
     def stop(self) -> None:
         """Stop renewing."""
@@ -63,5 +64,5 @@ class Renewer:
             except MissingError:
                 self._lapsed.set()
                 return
-            except UnavailableError:
+            except PratiqueError:
                 continue  # the balancer may come back before the lease runs out

@@ -207,6 +207,10 @@ class RollOut(Step):
                 say(f"    {instance.revision} is ready at {instance.address} on {host}")
             if new:
                 context.balancer.apply(Pool(context.service, servers_of(context), context.shares()))
+                found = context.balancer.weights(context.service)
+                if found.lease_left_s is None and found.shares.get(context.arms.canary, 0.0) > 0:
+                    # the lease lapsed between the look and the change: no share without one
+                    context.shift(context.arms.only(context.arms.baseline))
 
     def _addresses(self) -> tuple[str, ...]:
         pool = self._context.balancer.pool(self._context.service)

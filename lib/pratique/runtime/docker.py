@@ -112,13 +112,15 @@ class DockerRuntime:
     def stop(self, instance: Instance, *, drain_s: float) -> None:
         """Send the image's stop signal, wait at most `drain_s` (whole seconds), kill, and remove the container."""
         for host in self._docker.hosts:
-            with engine(host, timeout_s=drain_s + 60) as client, contextlib.suppress(MissingError):
+            with contextlib.suppress(MissingError), engine(host, timeout_s=drain_s + 60) as client:
                 container = _get(client, instance.id)
                 if container is None:
                     continue
-                container.stop(timeout=math.ceil(drain_s))
-                _remove(container)
-                secretfiles.remove(host, self._docker.secrets_dir, container.name)
+                try:
+                    container.stop(timeout=math.ceil(drain_s))
+                    _remove(container)
+                finally:
+                    secretfiles.remove(host, self._docker.secrets_dir, container.name)
                 return
 
     def list(self, service: str | None = None) -> Sequence[Instance]:
@@ -145,6 +147,9 @@ class DockerRuntime:
                 for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
                     _remove(container)
                     secretfiles.remove(host, self._docker.secrets_dir, container.name)
+                mine = client.containers.list(all=True, filters={"label": f"{SERVICE}={service}"}, ignore_removed=True)
+                living = {container.name for container in mine}
+            secretfiles.sweep(host, self._docker.secrets_dir, f"pratique-{service}-", living)
 
     def _list(self, host: str, service: str | None) -> Sequence[Instance]:
         label = f"{SERVICE}={service}" if service is not None else SERVICE
@@ -168,11 +173,11 @@ class DockerRuntime:
                 mounts[folder] = {"bind": secretfiles.MOUNT, "mode": "ro"}
             return self._run(host, release, name, env, mounts, run, role)
         except BaseException:
-            with engine(host) as client, contextlib.suppress(MissingError):
+            secretfiles.remove(host, self._docker.secrets_dir, name)
+            with contextlib.suppress(MissingError), engine(host) as client:
                 container = _get(client, name)
                 if container is not None:
                     _remove(container)
-            secretfiles.remove(host, self._docker.secrets_dir, name)
             raise
 
     def _run(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pratique.errors import DeniedError, StorageError, UnavailableError
@@ -14,6 +16,10 @@ from pratique.release.tunnel import ssh_words
 ROOT = "pratique-secrets"
 MOUNT = "/run/secrets"
 TIMEOUT_S = 20.0
+REMOTE_FOLDER = (
+    'umask 077; d="$(dirname "$1")"; mkdir -p "$d" && [ -O "$d" ] && [ ! -L "$d" ] && chmod 700 "$d" '
+    '&& mkdir "$1" && chmod 755 "$1"'
+)
 
 
 def place(host: str, folder: str, name: str, secrets: Mapping[str, str]) -> str:
@@ -30,6 +36,7 @@ def place(host: str, folder: str, name: str, secrets: Mapping[str, str]) -> str:
         raise StorageError(f"runtime.docker.secrets_dir {folder!r} is not in memory: name a folder of a tmpfs")
     try:
         Path(path).parent.mkdir(mode=0o700, exist_ok=True)
+        _require_ours(Path(path).parent)
         Path(path).mkdir(mode=0o755)
         for key, value in secrets.items():
             file = Path(path, key)
@@ -50,6 +57,22 @@ def remove(host: str, folder: str, name: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def sweep(host: str, folder: str, prefix: str, living: Collection[str]) -> None:
+    """Remove the secrets of containers whose name begins with `prefix` and which are not among `living`."""
+    if host.startswith("ssh://"):
+        return
+    for path in Path(folder, ROOT).glob(f"{prefix}*"):
+        if path.name not in living:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _require_ours(folder: Path) -> None:
+    """Raises: DeniedError when somebody else has made the folder, or may look into it."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise DeniedError(f"{str(folder)!r} is not ours alone: remove it, or name another runtime.docker.secrets_dir")
+
+
 def _kind_of(path: Path) -> str:
     """The type of the file system that a path is on."""
     best, kind = "", ""
@@ -63,7 +86,7 @@ def _kind_of(path: Path) -> str:
 def _place_remote(host: str, folder: str, path: str, secrets: Mapping[str, str]) -> None:
     if _ssh(host, ["stat", "-f", "-c", "%T", folder], "").strip() not in {"tmpfs", "ramfs"}:
         raise StorageError(f"runtime.docker.secrets_dir {folder!r} of {host} is not in memory: name one of a tmpfs")
-    _ssh(host, ["sh", "-c", 'umask 077; mkdir -p "$(dirname "$1")" && mkdir "$1" && chmod 755 "$1"', "sh", path], "")
+    _ssh(host, ["sh", "-c", REMOTE_FOLDER, "sh", path], "")
     for key, value in secrets.items():
         _ssh(host, ["sh", "-c", 'umask 077; cat > "$1" && chmod 444 "$1"', "sh", f"{path}/{key}"], value)
 

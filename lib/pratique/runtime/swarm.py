@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from pratique.config import RuntimeSettings
-from pratique.errors import UnavailableError
+from pratique.errors import DataError, UnavailableError
 from pratique.release.engine import engine
+from pratique.release.image import load_image_release
 from pratique.release.model import Release
 from pratique.release.secrets import is_reference, mask, resolve_env
 from pratique.runtime.base import Instance, Role
@@ -66,7 +67,11 @@ class SwarmRuntime:
         labels = dict(zip(LABELS, (release.service, release.revision, run, role, release.digest), strict=True))
         with engine(self._host) as client:
             found = _services(client, {name: labels[name] for name in ("service", "revision", "run", "role")})
-            service = found[0] if found else self._create(client, release, labels, count)
+            try:
+                service = found[0] if found else self._create(client, release, labels, count)
+            except BaseException:
+                _remove_secrets(client, labels["run"])
+                raise
             if service.attrs["Spec"]["Mode"]["Replicated"]["Replicas"] != count:
                 service.scale(count)
             try:
@@ -147,11 +152,13 @@ class SwarmRuntime:
             for known in _services(client, {"service": service, "run": run}):
                 if not self._instances(client, known):
                     self._remove(known, 0.0)
+            _remove_secrets(client, run)
 
     def _create(self, client: Any, release: Release, labels: dict[str, str], count: int) -> Any:
         from docker import types  # noqa: PLC0415 - slow to load
 
-        name = f"pratique-{release.service}-{release.revision}-{random.token_hex(4)}"[:63]
+        # Swarm's names take no dot and few letters: the labels say the rest
+        name = f"pratique-{random.token_hex(8)}"
         hidden = {key: value for key, value in release.env.items() if is_reference(value)}
         values = resolve_env(release.env, self._base)
         env = {key: value for key, value in values.items() if key not in hidden}
@@ -159,16 +166,17 @@ class SwarmRuntime:
         env |= {f"PRATIQUE_{key.upper()}": labels[key] for key in ("service", "revision", "run", "role")}
         env |= {"PORT": str(self._docker.port)}
         marked = {PREFIX + key: value for key, value in labels.items()}
-        references = []
+        references: Sequence[Any] = []
         for key in sorted(hidden):
-            secret = client.secrets.create(name=f"{name}-{key}"[:64], data=values[key].encode(), labels=marked)
-            references.append(types.SecretReference(secret.id, f"{name}-{key}"[:64], filename=key, mode=0o444))
+            secret_name = f"{name}-{len(references)}"
+            secret = client.secrets.create(name=secret_name, data=values[key].encode(), labels=marked)
+            references = [*references, types.SecretReference(secret.id, secret_name, filename=key, mode=0o444)]
         swarm, docker = self._settings.swarm, self._docker
+        arguments = [word.replace("{port}", str(docker.port)) for word in release.command]
         return client.services.create(
-            # an image of the engine's own has no name by digest that another node could find
-            release.location if "@" in release.location else f"{docker.image}:{release.revision}",
-            # the service starts the image's own command where there is none
-            **({"command": list(release.command)} if release.command else {}),
+            self._image(release),
+            # the image's own command where there is none
+            **({"args": arguments} if arguments else {}),
             name=name,
             labels=marked,
             container_labels=marked,
@@ -202,6 +210,19 @@ class SwarmRuntime:
             ),
             networks=[docker.network] if docker.network else [],
         )
+
+    def _image(self, release: Release) -> str:
+        """The image by its digest; one of the engine's own has no such name, and its tag must still stand for it."""
+        if "@" in release.location:
+            return release.location
+        load_image_release(release.service, release.revision, self._settings, digest=release.digest)
+        now = load_image_release(release.service, release.revision, self._settings).digest
+        if now != release.digest:
+            raise DataError(
+                f"{self._docker.image}:{release.revision} is another image by now ({now[:19]}…, not "
+                f"{release.digest[:19]}…): tag the right one, or use a registry"
+            )
+        return f"{self._docker.image}:{release.revision}"
 
     def _placed(self, client: Any, service: Any, count: int) -> Sequence[Instance]:
         deadline = time.monotonic() + PLACED_S
@@ -264,11 +285,8 @@ class SwarmRuntime:
             deadline = time.monotonic() + max(drain_s, self._settings.drain_s) + 10
             while any(task["Status"]["State"] not in OVER for task in service.tasks()) and time.monotonic() < deadline:
                 time.sleep(POLL_S)
-            label = f"{PREFIX}run={service.attrs['Spec']['Labels'].get(PREFIX + 'run', '')}"
             service.remove()
-            for secret in service.client.secrets.list(filters={"label": label}):
-                if secret.name.startswith(service.name):
-                    secret.remove()
+            _remove_secrets(service.client, service.attrs["Spec"]["Labels"].get(PREFIX + "run", ""))
 
     def _evidence(self, instance: Instance) -> str:
         said = [line.strip() for line in self.logs(instance, lines=8) if line.strip()]
@@ -278,6 +296,14 @@ class SwarmRuntime:
 def _services(client: Any, labels: dict[str, str]) -> Sequence[Any]:
     filters = [f"{PREFIX}{name}={value}" for name, value in labels.items()] or [f"{PREFIX}service"]
     return list(client.services.list(filters={"label": filters}))
+
+
+def _remove_secrets(client: Any, run: str) -> None:
+    """Remove the secrets of a run that no service has."""
+    used = {service.name for service in client.services.list()}
+    for secret in client.secrets.list(filters={"label": f"{PREFIX}run={run}"}):
+        if secret.name.rpartition("-")[0] not in used:
+            secret.remove()
 
 
 def _task(client: Any, identity: str) -> dict[str, Any] | None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo
 
 from pratique.config import NAME, HttplogSettings
 from pratique.telemetry.formats import HAPROXY
@@ -98,6 +100,11 @@ def _active(body: dict[str, object]) -> float | None:
     return None if active < 0 or response < 0 else float(max(0, active - max(0, request)))
 
 
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
 _HTTPLOG = re.compile(HAPROXY.pattern)
 
 
@@ -106,7 +113,7 @@ def _httplog(message: Message, settings: HttplogSettings, host: str) -> AccessLi
     if found is None:
         return None
     fields = dict(zip(HAPROXY.fields, found.groups(), strict=True))
-    time = datetime.strptime(fields["time"], "%d/%b/%Y:%H:%M:%S.%f").replace(tzinfo=UTC)
+    time = datetime.strptime(fields["time"], "%d/%b/%Y:%H:%M:%S.%f").replace(tzinfo=_zone(settings.timezone))
     total, request, response = (int(fields[name].lstrip("+")) for name in ("t_total", "t_request", "t_response"))
     return AccessLine(
         time_ms=round(time.timestamp() * 1000),

@@ -110,9 +110,10 @@ class ContainerLogs:
         for _, size, path in sorted(found):
             if total <= self._limit:
                 return
-            if path not in self._files:
-                path.unlink(missing_ok=True)
-                total -= size
+            if path in self._files:
+                self._files.pop(path).close()
+            path.unlink(missing_ok=True)
+            total -= size
 
 
 def container_logs(
@@ -174,6 +175,7 @@ def _escaped(text: str) -> str:
 def _time(message: Message) -> str:
     try:
         time = datetime.fromisoformat(message.time) if message.time else datetime.now(UTC)
-    except ValueError:
-        time = datetime.now(UTC)
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
+        found = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        found = datetime.now(UTC)
+    return found.isoformat(timespec="milliseconds")

@@ -45,7 +45,10 @@ class CollectorStatus:
         """What a person who reads a verdict must know."""
         said = [
             (self.late, "lines came after their window had been closed, and are not counted"),
-            (self.future, "lines carried a time more than 5 s ahead, and are not counted: check the clocks"),
+            (
+                self.future,
+                "lines carried a time more than 5 s ahead, and are not counted: check the clocks, and telemetry.httplog.timezone",
+            ),
             (self.kernel_dropped, "lines were dropped by the kernel, because the socket's buffer was full"),
             (self.lost_on_way, "lines are missing in their senders' count"),
             (self.malformed, "messages were no access lines"),

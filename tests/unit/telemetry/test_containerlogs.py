@@ -52,6 +52,15 @@ def test_whatever_a_container_says_is_one_line_without_control_characters(logs, 
     assert found[0].isprintable()
 
 
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "yesterday"])
+def test_a_time_that_cannot_be_is_now(logs, tmp_path, time):
+    message = parse(f"<30>1 {time} h pratique/shop/r1/abcdef012345 1 x - hello".encode())
+    assert logs.take(message)
+    logs.sync()
+    (line,) = container_logs(tmp_path, "shop")
+    assert abs((datetime.now(UTC) - line.time).total_seconds()) < 60
+
+
 @pytest.mark.parametrize(
     "names",
     [

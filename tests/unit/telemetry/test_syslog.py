@@ -100,6 +100,13 @@ def test_an_httplog_of_a_service_by_another_name_and_a_revision_by_its_server():
     assert (line.service, line.revision) == ("store", "s0")
 
 
+def test_an_httplog_has_the_time_of_its_hosts_zone():
+    line = decode(old(HTTPLOG), HttplogSettings(timezone="Europe/Vienna"))
+    assert line.time_ms == 1795226400123 - 3_600_000
+    with pytest.raises(ValueError, match="timezone"):
+        HttplogSettings(timezone="Mars/Olympus")
+
+
 HOSTILE = [
     '" 200 0 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1',
     "\n<134>Nov 21 01:54:19 haproxy[1]: ",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from pratique.balancer.base import Lease, Pool, Weights
@@ -13,7 +15,7 @@ from pratique.balancer.haproxy.template import Paths, Surroundings
 from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis, WantedState
 from pratique.balancer.shares import State, check_lease, check_pool, check_shares
 from pratique.config import Config
-from pratique.errors import MissingError, UnavailableError, UsageError
+from pratique.errors import MissingError, PratiqueError, UnavailableError, UsageError
 
 
 class HAProxyBalancer:
@@ -50,10 +52,12 @@ class HAProxyBalancer:
                     node.install(was.state.at(was.now).with_pool(pool) if was.state.pool.servers else State(pool))
                 done.append((node, was))
             self._refuse_expired()
+            self._wanted.followed(after.version)
         except Exception:
-            for node, was in done:
-                node.install(was.state)
-            self._wanted.put(after, before.pool, before.lease)
+            try:
+                _each([partial(node.install, was.state, proven=False) for node, was in done])
+            finally:
+                self._wanted.put(after, before.pool, before.lease)
             raise
         for node in self._nodes:
             if node.in_force().state.pool.servers != pool.servers:
@@ -97,26 +101,14 @@ class HAProxyBalancer:
         pool = found.state.with_shares(shares, lease, found.now).pool
         if lease is not None:
             self._wanted.renew(lease.ttl_s)
-        self._wanted.put(before, pool, lease)
-        for node in self._nodes:
-            with node.site.locked():
-                was = node.in_force()
-                node.set_shares(was.state.with_shares(shares, lease, was.now))
-                is_now = node.in_force().state
-            if not same_shares(is_now.pool.weights, shares) or (is_now.lease is None) != (lease is None):
-                raise UnavailableError(
-                    f"HAProxy on {node.site.name} has shares {is_now.pool.weights!r} and not {shares!r}: look at its log"
-                )
+        after = self._wanted.put(before, pool, lease)
+        _each([partial(_set, node, shares, lease) for node in self._nodes])
+        self._wanted.followed(after.version)
 
     def renew(self, service: str) -> None:
         """Renew the lease for its whole time again. Raises: MissingError when it has lapsed, UnavailableError."""
         self._require(service)
-        for node in self._nodes:
-            with node.site.locked():
-                if not node.renew():
-                    raise MissingError(
-                        f"{service} has no lease to renew: it lapsed, the traffic is on the baseline: start the stage again"
-                    )
+        _each([partial(_renew, node, service) for node in self._nodes])
         lease = self._first().state.lease
         if lease is not None:
             self._wanted.renew(lease.ttl_s)
@@ -148,6 +140,40 @@ class HAProxyBalancer:
                 raise UnavailableError(
                     f"the certificate {self._settings.haproxy.certificate!r} has expired on {node.site.name}: renew it"
                 )
+
+
+def _each(changes: Sequence[Callable[[], None]]) -> None:
+    """Make every change, whichever fails: a host that is away must not keep the others from theirs.
+
+    Raises: the first error, a lapsed lease before all others.
+    """
+    errors: list[PratiqueError] = []
+    for change in changes:
+        try:
+            change()
+        except PratiqueError as error:
+            errors.append(error)
+    if errors:
+        raise min(errors, key=lambda found: not isinstance(found, MissingError))
+
+
+def _set(node: Node, shares: dict[str, float], lease: Lease | None) -> None:
+    with node.site.locked():
+        was = node.in_force()
+        node.set_shares(was.state.with_shares(shares, lease, was.now))
+        is_now = node.in_force().state
+    if not same_shares(is_now.pool.weights, shares) or (is_now.lease is None) != (lease is None):
+        raise UnavailableError(
+            f"HAProxy on {node.site.name} has shares {is_now.pool.weights!r} and not {shares!r}: look at its log"
+        )
+
+
+def _renew(node: Node, service: str) -> None:
+    with node.site.locked():
+        if not node.renew():
+            raise MissingError(
+                f"{service} has no lease to renew: it lapsed, the traffic is on the baseline: start the stage again"
+            )
 
 
 def _left(node: Node) -> timedelta | None:

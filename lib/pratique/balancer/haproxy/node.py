@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -23,8 +24,8 @@ from pratique.balancer.haproxy.template import (
     shares_file,
     shares_of,
 )
-from pratique.balancer.shares import State, split_address
-from pratique.errors import UnavailableError
+from pratique.balancer.shares import SAME_SHARE, State, split_address
+from pratique.errors import StorageError, UnavailableError
 
 RELOAD_S = 8.0
 CHECK_S = 5.0
@@ -64,7 +65,8 @@ class Node:
             return False
         renewed = _read(answer, self.site.name)
         # a restart begins with the file: it must not find a lease that was renewed long ago
-        self._keep_shares(_entries(renewed.state))
+        with contextlib.suppress(StorageError):
+            self._keep_shares(_entries(renewed.state))
         return True
 
     def set_shares(self, state: State) -> None:
@@ -73,9 +75,10 @@ class Node:
         self._commit(entries)
         self._keep_shares(entries)
 
-    def install(self, state: State) -> None:
+    def install(self, state: State, *, proven: bool = True) -> None:
         """Make this the configuration: verify, keep the old one, replace, reload, prove; else put the old one back.
 
+        proven: whether its servers must pass their checks; what is only put back need not.
         Raises: UnavailableError with HAProxy's or a server's own words, UsageError.
         """
         before = self.in_force()
@@ -89,7 +92,8 @@ class Node:
             self._keep_shares(_entries(state))
             self.site.write(self._paths.configuration, text.content)
             self._reload(text.stamp)
-            self._prove(before.state.pool, state.pool)
+            if proven:
+                self._prove(before.state.at(before.now).pool, state.pool)
         except Exception:
             for path, content in old.items():
                 self.site.write(path, content)
@@ -98,12 +102,14 @@ class Node:
         if _addresses(before.state.pool) - _addresses(state.pool):
             self._drained()
 
-    def prepare(self, pool: Pool, lease_entries: State | None = None) -> None:
-        """Write the files that HAProxy starts with."""
+    def prepare(self, state: State) -> None:
+        """Write the files that HAProxy starts with; shares of the same revisions that stand there already are kept."""
         haproxy = self._around.settings.haproxy
         self.site.write(self._paths.users, "".join(f"{user}\n" for user in haproxy.first_users))
-        self._keep_shares(_entries(lease_entries or State(pool)))
-        self.site.write(self._paths.configuration, self._render(pool).content)
+        kept, entries = self.site.read(self._paths.shares) or "", _entries(state)
+        if not state.pool.servers or _limited(kept) != _limited("\n".join(entries)):
+            self._keep_shares(entries)
+        self.site.write(self._paths.configuration, self._render(state.pool).content)
 
     def drift(self, wanted: Pool | None) -> list[str]:
         """How it differs from what is wanted, a sentence each."""
@@ -180,7 +186,9 @@ class Node:
             failed = {address: checked[pool.service, revision, at] for at, address in enumerate(addresses)}
             failed = {address: why for address, why in failed.items() if why}
             new = [address for address in failed if address not in before.servers.get(revision, ())]
-            if new or (failed and len(failed) == len(addresses) and pool.weights.get(revision, 0.0) > 0):
+            # a revision that is down already is no reason to stay with it: only more traffic for it is
+            more = pool.weights.get(revision, 0.0) > before.weights.get(revision, 0.0)
+            if new or (failed and len(failed) == len(addresses) and more):
                 address = (new or list(failed))[0]
                 raise UnavailableError(
                     f"{revision} does not pass its check at {address} ({failed[address]}): the pool stays as it was"
@@ -284,7 +292,7 @@ _FORCED = 0x01 | 0x08
 
 def same_shares(found: dict[str, float], wanted: dict[str, float]) -> bool:
     """Whether two shares are the same, as far as 10⁹ths tell."""
-    return all(abs(found.get(name, 0.0) - wanted.get(name, 0.0)) < 3e-9 for name in found | wanted)
+    return all(abs(found.get(name, 0.0) - wanted.get(name, 0.0)) < SAME_SHARE for name in found | wanted)
 
 
 def _entries(state: State) -> dict[str, int]:
@@ -313,6 +321,11 @@ def _read(answer: str, name: str) -> Serving:
     except (ValueError, KeyError, IndexError, TypeError) as error:
         said = answer.partition("\r\n")[0][:120]
         raise UnavailableError(f"HAProxy on {name} has no configuration of ours: it answers {said!r}") from error
+
+
+def _limited(shares: str) -> set[str]:
+    """The revisions that a file of shares has limits for."""
+    return {line.split(" ")[0] for line in shares.splitlines() if line.startswith("limit.")}
 
 
 def _addresses(pool: Pool) -> set[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from pratique.balancer.base import Pool
 from pratique.balancer.haproxy.balancer import container_of, local_node, surroundings, wanted_state
 from pratique.balancer.haproxy.node import Node, same_shares
+from pratique.balancer.haproxy.template import Paths
 from pratique.balancer.haproxy.wanted import Wanted, WantedState
 from pratique.balancer.shares import State
 from pratique.config import Config, HAProxySettings
@@ -51,14 +52,17 @@ class Supervisor:
         """Start HAProxy on the wanted pool. Raises: UnavailableError with HAProxy's own words."""
         wanted = self._wanted.get()
         pool = wanted.pool or Pool(self._service, {}, {})
-        # whether a lease still holds is told by its end, in the file that stands there
-        kept = self.node.site.read(self._paths.shares)
-        self.node.prepare(pool)
-        if kept and wanted.pool:
-            self.node.site.write(self._paths.shares, kept)
+        # whether a lease still holds is told by its end, in the file that stands there; without one it does not
+        self.node.prepare(State(pool, wanted.lease, 0.0) if wanted.lease else State(pool))
+        pid_file = Path(f"{self._paths.directory}/haproxy.pid")
+        pid_file.unlink(missing_ok=True)
         # `pratique down` looks for this process by its environment, and not for HAProxy
         env = {name: value for name, value in os.environ.items() if name != "PRATIQUE_PART"}
-        self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, env=env, start_new_session=True)
+        command = self._command()
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=env, start_new_session=True)
+        except OSError as error:
+            raise UnavailableError(f"{command[0]!r} cannot be started: {error.strerror}: install it") from error
         deadline = time.monotonic() + START_S
         while not self.alive():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -75,7 +79,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Let it finish its requests, for a few seconds."""
-        pid = _pid(Path(f"{self._paths.directory}/haproxy.pid"))
+        pid = _pid(self._paths)
         if self._container:
             subprocess.run(
                 ["docker", "stop", "-t", str(int(FINISH_S)), self._container], check=False, capture_output=True
@@ -97,23 +101,27 @@ class Supervisor:
         arguments += ["-f", self._paths.configuration]
         if not self._container:
             return [self._settings.haproxy.binary, *arguments]
-        return _in_container(self._settings.haproxy, self._container, self._paths.directory, arguments)
+        return _in_container(self._settings.haproxy, self._container, self._paths, arguments)
 
 
 def follow(wanted: WantedState, node: Node, seen: Wanted) -> Wanted:
     """Bring this host's HAProxy to the wanted state, and keep its lease as long as the holder lives; return that state."""
-    now = wanted.get()
-    found = node.in_force()
-    state = found.state.at(found.now)
-    if now.pool is None:
-        return now
     with node.site.locked():
+        # asked within the lock: what somebody else has just put back must not be brought again
+        now, found = wanted.get(), node.in_force()
+        state = found.state.at(found.now)
+        if now.pool is None:
+            return now
         if state.pool.servers != now.pool.servers:
             node.install(State(now.pool, now.lease, found.now + wanted.lease_left_s()))
         elif now.lease is not None:
             left = wanted.lease_left_s()
             if left > 0 and (now.version != seen.version or state.lease is not None):
                 node.set_shares(State(now.pool, now.lease, found.now + left))
+            elif left == 0 and state.lease is None:
+                over = State(now.pool, now.lease, found.now).at(found.now)
+                if not same_shares(state.pool.weights, over.pool.weights):
+                    node.set_shares(over)
         elif not same_shares(state.pool.weights, now.pool.weights):
             node.set_shares(State(now.pool))
     return now
@@ -126,7 +134,9 @@ def run_haproxy(config: Config, service: str) -> None:
     """
     supervisor = Supervisor(config, service)
     wanted = wanted_state(config, service)
-    shared = bool(config.service(service).balancer.haproxy.state)
+    settings = config.service(service).balancer.haproxy
+    # where an operator brings the pool over SSH, nobody else must
+    shared = bool(settings.state) and not settings.hosts
     stop: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda number, _: stop.append(number))
@@ -140,7 +150,9 @@ def run_haproxy(config: Config, service: str) -> None:
         try:
             supervisor.ensure()
             if shared and time.monotonic() - followed > FOLLOW_S:
+                wanted.seen(seen.version)
                 seen, followed = follow(wanted, supervisor.node, seen), time.monotonic()
+                wanted.seen(seen.version)
         except PratiqueError as error:
             say(str(error))
             time.sleep(1)
@@ -162,11 +174,11 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _in_container(settings: HAProxySettings, name: str, directory: str, arguments: list[str]) -> list[str]:
+def _in_container(settings: HAProxySettings, name: str, paths: Paths, arguments: list[str]) -> list[str]:
     # the host's network: HAProxy stands in front of published ports, and users must reach it without a hop more
-    mounts = ["-v", f"{directory}:{directory}"]
-    if settings.certificate:
-        folder = str(Path(settings.certificate).absolute().parent)
+    mounts = ["-v", f"{paths.directory}:{paths.directory}"]
+    if paths.certificate:
+        folder = str(Path(paths.certificate).parent)
         mounts += ["-v", f"{folder}:{folder}:ro"]
     limits = [
         "--read-only",
@@ -184,11 +196,14 @@ def _in_container(settings: HAProxySettings, name: str, directory: str, argument
     ]
 
 
-def _pid(path: Path) -> int | None:
+def _pid(paths: Paths) -> int | None:
+    """The process of the pid file, when it is that HAProxy and not another one that has its number by now."""
     try:
-        return int(path.read_text().split()[0])
+        pid = int(Path(f"{paths.directory}/haproxy.pid").read_text(encoding="ascii").split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError, IndexError):
         return None
+    return pid if paths.configuration.encode() in command else None
 
 
 def _exists(pid: int, process: subprocess.Popen[bytes] | None) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import Any, Protocol
 
 from pratique.balancer.base import Lease, Pool
 from pratique.errors import BusyError, DataError, StorageError, UnavailableError
+
+ALIVE_S = 4.0
+FOLLOWED_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,12 @@ class WantedState(Protocol):
 
     def lease_left_s(self) -> float:
         """Seconds until the holder counts as dead; 0 when it does."""
+
+    def seen(self, version: int) -> None:
+        """Say, as a follower, which version this host has in force."""
+
+    def followed(self, version: int) -> None:
+        """Wait until every live follower has this version in force. Raises: UnavailableError naming who has not."""
 
 
 class WantedFile:
@@ -79,6 +89,12 @@ class WantedFile:
         """Nobody follows a file."""
         return 0.0
 
+    def seen(self, version: int) -> None:
+        """Nobody follows a file."""
+
+    def followed(self, version: int) -> None:
+        """Nobody follows a file."""
+
 
 class WantedRedis:
     """In Redis: several balancer hosts follow it."""
@@ -92,6 +108,7 @@ class WantedRedis:
         self._where = url.rpartition("@")[2]
         self._key = f"pratique:{service}:wanted"
         self._lease = f"pratique:{service}:lease"
+        self._seen = f"pratique:{service}:seen:"
         # the comparison and the setting are one step for Redis
         self._swap = self._client.register_script(
             "local now = redis.call('GET', KEYS[1]) "
@@ -118,6 +135,26 @@ class WantedRedis:
     def lease_left_s(self) -> float:
         """Seconds until the holder counts as dead."""
         return max(0.0, float(self._ask(self._client.pttl, self._lease)) / 1000)
+
+    def seen(self, version: int) -> None:
+        """Say which version this host has in force; a host that says nothing for some seconds counts as dead."""
+        host = f"{self._seen}{os.uname().nodename}:{os.getpid()}"
+        self._ask(self._client.set, host, str(version), px=round(ALIVE_S * 1000))
+
+    def followed(self, version: int) -> None:
+        """Wait until every live follower has this version in force. Raises: UnavailableError naming who has not."""
+        deadline = time.monotonic() + FOLLOWED_S
+        while True:
+            names = list(self._ask(lambda: list(self._client.scan_iter(match=f"{self._seen}*"))))
+            behind = [name for name in names if int(self._ask(self._client.get, name) or version) < version]
+            if not behind:
+                return
+            if time.monotonic() > deadline:
+                who = behind[0].removeprefix(self._seen)
+                raise UnavailableError(
+                    f"balancer host {who} has not taken version {version} of the pool: look at its log"
+                )
+            time.sleep(0.05)
 
     def _text(self) -> str:
         return str(self._ask(self._client.get, self._key) or "")
