@@ -35,7 +35,7 @@ class Collector:
         self.file = self.folder / "pratique.toml"
         self.file.write_text(
             f'[telemetry]\nwindow_s = 1\nlisten = "127.0.0.1:{self.udp}"\ntcp = "127.0.0.1:{self.tcp}"\n'
-            f'unix = "{self.unix}"\n{more}\n'
+            f'unix = "{self.unix}"\n{more}\n[services.shop]\n'
         )
         self.config = load(self.file)
         self.start()
@@ -185,7 +185,7 @@ def listens(port):
 def test_requests_through_the_balancers_own_haproxy_are_counted_by_revision(collector):
     url = f"127.0.0.1:{free_port()}"
     collector.file.write_text(
-        collector.file.read_text() + f'[services.shop.balancer]\nkind = "haproxy"\nlisten = "{url}"\n'
+        collector.file.read_text() + f'\n[services.shop.balancer]\nkind = "haproxy"\nlisten = "{url}"\n'
     )
     command = [sys.executable, "-m", "pratique.cli", "balancer", "shop", "--config", collector.file]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)

@@ -16,10 +16,12 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from pratique.config import NAME, HttplogSettings
-from pratique.telemetry.formats import HAPROXY
+from pratique.telemetry.formats import HAPROXY, HAPROXY_LINE
 from pratique.telemetry.syslog import Message, parse
 
 MAX_TEXT = 300
+LONGEST = 16 << 10
+"""Bytes of a line of httplog that are looked at: HAProxy sends no longer ones."""
 NONE = "none"
 """The revision of a request for which none was chosen."""
 GONE = 499
@@ -105,11 +107,11 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-_HTTPLOG = re.compile(HAPROXY.pattern)
+_HTTPLOG = re.compile(HAPROXY_LINE)
 
 
 def _httplog(message: Message, settings: HttplogSettings, host: str) -> AccessLine | None:
-    found = _HTTPLOG.match(message.body.decode("utf-8", "replace"))
+    found = _HTTPLOG.match(message.body[:LONGEST].decode("utf-8", "replace").lstrip(" "))
     if found is None:
         return None
     fields = dict(zip(HAPROXY.fields, found.groups(), strict=True))

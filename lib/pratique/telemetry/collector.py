@@ -54,7 +54,9 @@ class Collector:
         self._windows: dict[int, Window] = {}
         self._senders = Senders()
         self._host = config.telemetry.host
-        self._logs = ContainerLogs(config.state_dir, limit_bytes=int(config.telemetry.container_log_mb * 1e6))
+        self._logs = ContainerLogs(
+            config.state_dir, limit_bytes=int(config.telemetry.container_log_mb * 1e6), services=config.services
+        )
         self._spool = Spool(config.state_dir / "collector" / "spool")
         facts = self._spool.facts()
         self._epoch = facts.get("epoch", 0)

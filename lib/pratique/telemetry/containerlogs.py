@@ -10,7 +10,7 @@ import heapq
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ OLDER = ".log.1"
 PREFIX = "pratique/"
 _TAG = re.compile(rf"pratique/({NAME[1:-1]})/({NAME[1:-1]})/([0-9a-f]{{12,64}})")
 OPEN_FILES = 64
+MOST_FILES = 2000
 LONGEST = 16 << 10
 CHECK_EVERY = 1 << 20
 """Bytes after which the sizes of all files are looked at again."""
@@ -44,8 +45,12 @@ class LogLine:
 class ContainerLogs:
     """The logs below a state folder, for the collector to write."""
 
-    def __init__(self, state_dir: Path, *, limit_bytes: int) -> None:
-        """limit_bytes: of all logs together; an instance may have a quarter of it, the oldest goes first."""
+    def __init__(self, state_dir: Path, *, limit_bytes: int, services: Collection[str]) -> None:
+        """limit_bytes: of all logs together; an instance may have a quarter of it, the oldest goes first.
+
+        services: whose containers' logs are kept; anybody could make up others without end.
+        """
+        self._services = frozenset(services)
         self._folder = state_dir / FOLDER
         self._limit = limit_bytes
         self._files: OrderedDict[Path, BinaryIO] = OrderedDict()
@@ -56,7 +61,7 @@ class ContainerLogs:
     def take(self, message: Message) -> bool:
         """Keep a line; False when it is none of a container."""
         tag = _TAG.fullmatch(message.app)
-        if tag is None:
+        if tag is None or tag[1] not in self._services:
             return False
         line = _line(message)
         try:
@@ -89,6 +94,8 @@ class ContainerLogs:
         if file is None:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("ab")
+            # a file more counts for the bound as well, so that many small ones do not pass it
+            self._written += CHECK_EVERY // 200
         self._files[path] = file
         if len(self._files) > OPEN_FILES:
             self._files.popitem(last=False)[1].close()
@@ -107,12 +114,16 @@ class ContainerLogs:
                 status = path.stat()
                 found.append((status.st_mtime, status.st_size, path))
         total = sum(size for _, size, _ in found)
+        left = len(found)
         for _, size, path in sorted(found):
-            if total <= self._limit:
+            if total <= self._limit and left <= MOST_FILES:
                 return
+            left -= 1
             if path in self._files:
                 self._files.pop(path).close()
             path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.parent.rmdir()
             total -= size
 
 

@@ -28,12 +28,16 @@ class Format:
     units: dict[str, float] = field(default_factory=dict)
 
 
-HAPROXY = Format(
-    # an optional syslog header, RFC 3164 or 5424, in front of client, dates and names
-    pattern=r"^(?:<[0-9]{1,3}>)?(?:.*?(?:haproxy|\]:|-) ?[^ ]* )?"
+HAPROXY_LINE = (
     r"([^ ]+):[0-9]+ \[([^\]]+)\] ([^ ]+) ([^ /]+)/([^ ]+) (-?[0-9]+)/(-?[0-9]+)/(-?[0-9]+)/(-?[0-9]+)/(\+?-?[0-9]+) "
     r"(-?[0-9]{1,3}) \+?[0-9]+ [^ ]+ [^ ]+ ([^ ]{4}) [^ ]+ [^ ]+ (?:\{[^}]*\} )?(?:\{[^}]*\} )?"
-    r'"(?:<BADREQ>|([^ ]+) ([^ "]*)[^"]*"?)',
+    r'"(?:<BADREQ>|([^ ]+) ([^ "]*)[^"]*"?)'
+)
+"""A line of HAProxy's httplog from its first field on; read from its beginning, in a time that grows with its length."""
+
+HAPROXY = Format(
+    # an optional syslog header, RFC 3164 or 5424, in front of client, dates and names
+    pattern=r"^(?:<[0-9]{1,3}>)?(?:.*?(?:haproxy|\]:|-) ?[^ ]* )?" + HAPROXY_LINE,
     fields=(
         "client",
         "time",

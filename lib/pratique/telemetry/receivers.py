@@ -16,8 +16,8 @@ from pratique.telemetry.frames import Frames
 
 BUFFER = 32 << 20
 DRAIN = 2000
-CONNECTIONS = 1000
-"""More connections than these are refused: each has a buffer."""
+CONNECTIONS = 500
+"""Each has a buffer; for one more, the one that has been silent the longest is closed."""
 CHUNK = 1 << 16
 LONGEST_SOCKET = 107
 
@@ -99,8 +99,7 @@ class Receivers:
             stream, _ = listener.accept()
             if len(self._streams) >= CONNECTIONS:
                 self.refused += 1
-                stream.close()
-                return
+                self._end(next(iter(self._streams)))
             stream.setblocking(False)
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._streams[stream] = Frames()
@@ -121,9 +120,15 @@ class Receivers:
         if not content or frames.broken:
             if last := frames.end():
                 self._take(last)
-            self._selector.unregister(stream)
-            del self._streams[stream]
-            stream.close()
+            self._end(stream)
+        else:
+            # kept in the order of their last word
+            self._streams[stream] = self._streams.pop(stream)
+
+    def _end(self, stream: socket.socket) -> None:
+        self._selector.unregister(stream)
+        del self._streams[stream]
+        stream.close()
 
     def close(self) -> None:
         """Close every socket."""

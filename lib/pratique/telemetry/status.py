@@ -19,7 +19,7 @@ class CollectorStatus:
     other: messages of a balancer that tell of something else than a request. late: for a window that had been closed.
     future: from more than 5 s ahead. duplicates: received twice. kernel_dropped: by the socket's full buffer.
     lost_on_way: numbers missing in a sender's count. framing_errors: over TCP. connections: over TCP, open now;
-    refused: too many. container_lines: of containers' logs. waiting: windows not in the store yet. error: the last one.
+    refused: silent ones that were closed because there were too many. container_lines: of containers' logs. waiting: windows not in the store yet. error: the last one.
     """
 
     updated_at: datetime
@@ -53,7 +53,7 @@ class CollectorStatus:
             (self.lost_on_way, "lines are missing in their senders' count"),
             (self.malformed, "messages were no access lines"),
             (self.framing_errors, "frames over TCP were broken or too long"),
-            (self.refused, "connections over TCP were refused, because too many were open"),
+            (self.refused, "silent connections over TCP were closed, because too many were open"),
             (self.clock_jumps, "times the clock went back"),
         ]
         found = [f"{count:,} {what}" for count, what in said if count]

@@ -16,7 +16,7 @@ def said(text, *, revision="r1", container="0123456789ab", second=0, service="sh
 
 @pytest.fixture
 def logs(tmp_path):
-    found = ContainerLogs(tmp_path, limit_bytes=1_000_000)
+    found = ContainerLogs(tmp_path, limit_bytes=1_000_000, services={"shop"})
     yield found
     found.close()
 
@@ -78,7 +78,7 @@ def test_a_tag_that_is_no_name_is_no_file(logs, tmp_path, names):
 
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path):
-    logs = ContainerLogs(tmp_path, limit_bytes=200_000)
+    logs = ContainerLogs(tmp_path, limit_bytes=200_000, services={"shop"})
     for number in range(20):
         for line in range(200):
             logs.take(said("x" * 300, container=f"{number:012x}", second=line % 60))
@@ -87,12 +87,12 @@ def test_the_oldest_go_when_there_are_too_many(tmp_path):
     total = sum(path.stat().st_size for path in tmp_path.rglob("*.log*"))
     logs.close()
     assert total <= 200_000 + 20 * 25_000 * 2
-    ContainerLogs(tmp_path, limit_bytes=200_000)._shorten()
+    ContainerLogs(tmp_path, limit_bytes=200_000, services={"shop"})._shorten()
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.log*")) <= 200_000
 
 
 def test_one_that_talks_without_end_is_bounded(tmp_path):
-    logs = ContainerLogs(tmp_path, limit_bytes=100_000)
+    logs = ContainerLogs(tmp_path, limit_bytes=100_000, services={"shop"})
     for number in range(3000):
         logs.take(said(f"{number} " + "x" * 300))
     logs.close()
@@ -103,3 +103,14 @@ def test_one_that_talks_without_end_is_bounded(tmp_path):
 def test_a_service_that_is_no_name_is_refused(tmp_path):
     with pytest.raises(UsageError):
         list(container_logs(tmp_path, "../x"))
+
+
+def test_services_that_nobody_has_and_files_without_end_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("pratique.telemetry.containerlogs.MOST_FILES", 50)
+    logs = ContainerLogs(tmp_path, limit_bytes=10_000_000, services={"shop"})
+    assert not logs.take(said("x", service="made-up"))
+    for number in range(400):
+        assert logs.take(said("x", revision=f"r{number}", container=f"{number:012x}"))
+    logs.close()
+    assert len(list(tmp_path.rglob("*.log"))) <= 50 + 200
+    assert len(list((tmp_path / "logs/shop").iterdir())) <= 50 + 200

@@ -2,6 +2,7 @@
 
 import json
 import string
+import time
 
 import pytest
 from hypothesis import given
@@ -197,3 +198,18 @@ def test_the_last_line_needs_no_newline():
 def test_the_message_alone():
     assert message_of(new("hello")) == b"hello"
     assert message_of(b"none") is None
+
+
+@pytest.mark.parametrize("piece", ["-", "- ", "a:", "haproxy ", "]:", "x ", "1.1.1.1:1 [", '{"a":{', "{} ", '" '])
+def test_no_line_takes_longer_than_its_length_explains(piece):
+    """Ten times as long may take ten times as long, and not a hundred times."""
+
+    def seconds(length):
+        datagram, took = old((piece * length)[:length]), []
+        for _ in range(5):
+            began = time.perf_counter()
+            decode(datagram)
+            took.append(time.perf_counter() - began)
+        return min(took)
+
+    assert seconds(15_000) < 40 * max(seconds(1500), 1e-4)
