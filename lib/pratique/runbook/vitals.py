@@ -14,7 +14,7 @@ from pratique.runtime.base import Instance, Runtime
 EVERY_S = 0.5
 IN_A_ROW = 3
 """How often an instance may be unready, or the engine silent, one time after another."""
-SAME_START = timedelta(seconds=2)
+SAME_START = timedelta(seconds=1)
 """How far a start time may move without a start: the system's clock is set, and some engines count from that."""
 WORDS = 8
 LAST_WORDS = 600

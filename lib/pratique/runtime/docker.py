@@ -309,7 +309,7 @@ def _instance(container: Any) -> Instance | None:
         run=labels[RUN],
         role="canary" if labels[ROLE] == "canary" else "baseline",
         address=labels[ADDRESS],
-        started=datetime.fromisoformat(started.partition(".")[0].rstrip("Z")).replace(tzinfo=UTC),
+        started=datetime.fromisoformat(started),
     )
 
 

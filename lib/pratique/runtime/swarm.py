@@ -11,7 +11,7 @@ import math
 import secrets as random
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +265,7 @@ class SwarmRuntime:
                     run=labels["run"],
                     role="canary" if labels["role"] == "canary" else "baseline",
                     address=f"{self._address(client, task['NodeID'])}:{ports[0]['PublishedPort']}",
-                    started=datetime.fromisoformat(task["CreatedAt"].partition(".")[0].rstrip("Z")).replace(tzinfo=UTC),
+                    started=datetime.fromisoformat(task["CreatedAt"]),
                 )
             )
         return found
