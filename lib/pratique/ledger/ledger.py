@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -200,9 +201,23 @@ def current_user() -> str:
 
 def _begin(connection: sqlite3.Connection) -> None:
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries_follow'").fetchone():
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
     connection.execute("BEGIN IMMEDIATE")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Several may make a new ledger at once; to change the journal's mode SQLite does not wait for the others."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _append(

@@ -3,6 +3,7 @@ import sqlite3
 import stat
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from multiprocessing import Barrier, Process
 
 import pytest
 from hypothesis import given, settings
@@ -110,6 +111,22 @@ def test_several_processes_append_one_chain(ledger):
     with ProcessPoolExecutor(4) as pool:
         list(pool.map(_write, [ledger.path] * 4))
     assert ledger.verify() == 80
+
+
+def _write_first(path, together):
+    together.wait()
+    Ledger(path).append("step", "shop", who="ann")
+
+
+def test_several_processes_make_one_ledger(tmp_path):
+    for number in range(5):
+        path, together = tmp_path / str(number) / "ledger.sqlite", Barrier(4)
+        writers = [Process(target=_write_first, args=(path, together)) for _ in range(4)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert Ledger(path).verify() == 4
 
 
 def test_a_revision_is_bound_to_one_digest(ledger):

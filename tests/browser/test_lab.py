@@ -1,0 +1,129 @@
+"""The notebooks in plain JupyterLab, in a real browser: opened, run from the menu, and answered by a click."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+from papermill import execute_notebook
+
+from shop_place import ROOT, eventually, free_port, running_shop
+
+LOG_FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_time $revision'
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab on a folder: its address, and the folder."""
+    folder, port = tmp_path_factory.mktemp("lab"), free_port()
+    words = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", f"--ServerApp.root_dir={folder}"]
+    words += ["--IdentityProvider.token=", "--allow-root", "--ServerApp.port_retries=0"]
+    own = {f"JUPYTER_{name}_DIR": str(folder / f".{name}") for name in ("CONFIG", "DATA", "RUNTIME")}
+    with (folder / "lab.log").open("w") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, env=os.environ | own)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        eventually(lambda: answers(f"{address}/api/status"), deadline_s=60)
+        yield address, folder
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+class Opened:
+    """A notebook in JupyterLab, with a user's own parameters in it, whose cells were all run from the menu."""
+
+    def __init__(self, lab, chromium, notebook, **parameters):
+        address, folder = lab
+        self.file = folder / notebook.rpartition("/")[2]
+        execute_notebook(ROOT / notebook, self.file, parameters, prepare_only=True, kernel_name="python3")
+        self.page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+        self.page.goto(f"{address}/lab/tree/{self.file.name}?reset")
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell", timeout=60_000)
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_text("Run All Cells", exact=True).click()
+
+    def finish(self, seconds):
+        """Wait until the last cell has run or one has failed, save, and look at the file."""
+        ran = self.page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]"))
+        failed = self.page.locator("[data-mime-type='application/vnd.jupyter.error']")
+        ran.or_(failed).first.wait_for(timeout=seconds * 1000)
+        self.page.keyboard.press("Control+s")
+        eventually(lambda: self.outputs() or self.page.wait_for_timeout(100))
+        assert [output["evalue"] for output in self.outputs() if output["output_type"] == "error"] == []
+
+    def outputs(self):
+        with contextlib.suppress(ValueError):  # JupyterLab writes in place
+            cells = json.loads(self.file.read_text())["cells"]
+            return [output for cell in cells for output in cell.get("outputs", ())]
+        return []
+
+
+@pytest.fixture
+def opened(lab, chromium):
+    pages = []
+
+    def open_and_run(notebook, **parameters):
+        pages.append(Opened(lab, chromium, notebook, **parameters))
+        return pages[-1]
+
+    yield open_and_run
+    for found in pages:
+        found.page.close()
+
+
+def test_a_report_is_read_in_jupyterlab(opened, tmp_path):
+    subprocess.run([sys.executable, ROOT / "examples/shop/sample.py", "--log", tmp_path / "shop.log"], check=True)
+    words = ["import", str(tmp_path / "shop.log"), "--service", "shop", "--format", "combined"]
+    words += ["--revision-from", "revision", "--log-format", LOG_FORMAT, "--store", str(tmp_path / "store")]
+    subprocess.run([sys.executable, "-m", "pratique.cli", *words], check=True, capture_output=True)
+    found = opened("notebooks/canary_report.ipynb", store=str(tmp_path / "store"), out=str(tmp_path / "reports"))
+    found.finish(120)
+    found.page.locator(".jp-Notebook").hover()
+    found.page.mouse.wheel(0, -100_000)
+    found.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=20_000)
+    assert list((tmp_path / "reports").glob("*.html"))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    with running_shop(tmp_path_factory.mktemp("shop")) as found:
+        yield found
+
+
+def test_a_release_is_approved_by_a_click(opened, shop):
+    shop.make("r2")
+    run = {"service": "shop", "revision": "r2", "run_id": "lab-1", "config": shop.config, "approval": "ask"}
+    found = opened("runbooks/release.ipynb", **run)
+    button = found.page.get_by_role("button", name="Approve", exact=False)
+    for _ in shop.settings.service("shop").rollout.stages:
+        button.wait_for(timeout=60_000)
+        button.click()
+        button.wait_for(state="detached", timeout=20_000)
+    found.finish(120)
+    assert shop.serving() == {"r2": 1.0}
+    assert shop.result("lab-1")["outcome"] == "promoted"
+
+
+def test_a_release_is_rolled_back_by_a_click(opened, shop):
+    before = shop.baseline()
+    shop.make("r3")
+    run = {"service": "shop", "revision": "r3", "run_id": "lab-2", "config": shop.config, "approval": "ask"}
+    found = opened("runbooks/release.ipynb", **run)
+    found.page.get_by_role("button", name="Roll back", exact=False).click(timeout=60_000)
+    found.finish(120)
+    assert shop.serving() == {before: 1.0}
+    assert shop.result("lab-2")["outcome"] == "rolled back"
