@@ -211,9 +211,10 @@ def _base_tar():
 
 
 class Registry:
-    """A docker-registry process."""
+    """A docker-registry process; auth: its own words for whom it lets in."""
 
-    def __init__(self):
+    def __init__(self, auth=""):
+        self.auth = auth
         self.folder = Path(tempfile.mkdtemp(prefix="reg-"))
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
@@ -223,7 +224,7 @@ class Registry:
     def start(self):
         (self.folder / "config.yml").write_text(
             f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {self.folder}/data}}\n"
-            f"  delete: {{enabled: true}}\nhttp: {{addr: '{self.address}'}}\n"
+            f"  delete: {{enabled: true}}\nhttp: {{addr: '{self.address}'}}\n{self.auth}"
         )
         with (self.folder / "log").open("ab") as log:
             command = ["docker-registry", "serve", self.folder / "config.yml"]
@@ -245,9 +246,9 @@ class Registry:
 
 
 @contextmanager
-def registry():
+def registry(auth=""):
     """A registry that is empty; gone at the end."""
-    found = Registry()
+    found = Registry(auth)
     try:
         yield found.start()
     finally:

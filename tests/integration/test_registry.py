@@ -1,13 +1,17 @@
 """Images in a real registry: pushed and pulled by digest, verified, listed; a registry that mis-tags is caught."""
 
+import base64
+import json
+
 import pytest
 
 from contract.runtime_contract import SERVER, get
 from engine import needs_docker, needs_registry, registry
 from pratique.config import RuntimeSettings
-from pratique.errors import DataError, MissingError, UnavailableError, UsageError
+from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
 from pratique.release.image import REVISION_LABEL, list_releases, load_image_release, push_release
 from pratique.runtime.docker import DockerRuntime
+from token_server import token_server
 
 pytestmark = [needs_docker, needs_registry]
 
@@ -124,7 +128,7 @@ def test_a_registry_that_is_down_is_told_and_what_is_there_by_digest_still_runs(
         shelf.load("r1")
     with pytest.raises(UnavailableError, match="does not list"):
         list_releases(shelf.settings)
-    with pytest.raises(UnavailableError, match="cannot be pushed"):
+    with pytest.raises(UnavailableError, match=r"registry of .*shop:r1 does not answer"):
         push_release("r1", shelf.settings)
     assert shelf.load("r1", digest=digest).digest == digest
 
@@ -140,3 +144,55 @@ def test_the_engines_own_images_are_listed_where_there_is_no_registry(engine):
     engine.image("listed:r2", SERVER)
     settings = RuntimeSettings(kind="docker", docker={"image": "listed", "hosts": (engine.host,)})
     assert list_releases(settings) == ["r1", "r2"]
+
+
+@pytest.fixture
+def guarded(engine, tmp_path):
+    """A registry that wants a token, and who gives it out."""
+    with token_server(tmp_path) as tokens, registry(tokens.settings()) as found:
+        shelf = Shelf(engine, found, tmp_path)
+        yield shelf, tokens
+        engine.clean()
+        shelf.forget()
+
+
+def logged_in(folder, monkeypatch, address, login):
+    """What `docker login` leaves behind."""
+    folder.mkdir()
+    content = {"auths": {address: {"auth": base64.b64encode(login.encode()).decode()}}}
+    (folder / "config.json").write_text(json.dumps(content))
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+
+
+def test_a_registry_that_wants_a_token_is_read_with_the_login_of_docker(guarded, tmp_path, monkeypatch):
+    shelf, tokens = guarded
+    logged_in(tmp_path / "docker", monkeypatch, shelf.registry.address, "ann:secret")
+    digest = shelf.push("r1")
+    shelf.forget()
+    assert shelf.load("r1").digest == digest
+    tokens.asked.clear()
+    assert list_releases(shelf.settings) == ["r1"]
+    assert tokens.asked == ["repository:team/shop:pull"]
+
+
+@pytest.mark.parametrize("login", ["", "ann:wrong"])
+def test_without_the_right_login_it_says_so(guarded, tmp_path, monkeypatch, login):
+    shelf, _ = guarded
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    if login:
+        logged_in(tmp_path / "docker", monkeypatch, shelf.registry.address, login)
+    told = rf"docker login {shelf.registry.address}$"
+    with pytest.raises(DeniedError, match=told):
+        list_releases(shelf.settings)
+    with pytest.raises(DeniedError, match=told):
+        shelf.push("r1")
+    with pytest.raises(DeniedError, match=told):
+        shelf.load("r1")
+
+
+def test_a_login_is_not_sent_in_the_clear(tmp_path, engine, monkeypatch):
+    with token_server(tmp_path) as tokens, registry(tokens.settings("http://tokens.example/token")) as found:
+        shelf = Shelf(engine, found, tmp_path)
+        logged_in(tmp_path / "docker", monkeypatch, found.address, "ann:secret")
+        with pytest.raises(UnavailableError, match="in the clear"):
+            list_releases(shelf.settings)

@@ -7,15 +7,13 @@ Source: OCI Distribution Specification 1.1 (tags, manifests by digest); OCI Imag
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 from pratique.config import RuntimeSettings, check_name
-from pratique.errors import DataError, MissingError, UnavailableError, UsageError
+from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, UnavailableError, UsageError
 from pratique.release.engine import engine
 from pratique.release.model import Release
 
 REVISION_LABEL = "org.opencontainers.image.revision"
-TIMEOUT_S = 10.0
 
 
 def load_image_release(
@@ -25,7 +23,7 @@ def load_image_release(
 
     digest: exactly this image, whatever the tag says now. host: of which engine; default the first.
     Raises: UsageError, MissingError (no such image), DataError (the image says it is another revision, or came
-    with another digest), UnavailableError (engine or registry).
+    with another digest), DeniedError (the registry wants another login), UnavailableError (engine or registry).
     """
     check_name("service", service)
     check_name("revision", revision)
@@ -45,7 +43,7 @@ def load_image_release(
 def push_release(revision: str, settings: RuntimeSettings) -> str:
     """Push the image of a revision to its registry; return the digest that it has there.
 
-    Raises: UsageError (no registry in runtime.docker.image), MissingError, DataError, UnavailableError.
+    Raises: UsageError (no registry in runtime.docker.image), MissingError, DataError, DeniedError, UnavailableError.
     """
     repository = settings.docker.image
     if not _registry_of(repository):
@@ -55,7 +53,7 @@ def push_release(revision: str, settings: RuntimeSettings) -> str:
         digest = ""
         for said in client.images.push(repository, tag=revision, stream=True, decode=True):
             if "error" in said:
-                raise UnavailableError(f"{repository}:{revision} cannot be pushed: {said['error'][:300]}")
+                raise _mapped(said["error"], f"{repository}:{revision}")
             digest = said.get("aux", {}).get("Digest", digest)
     return digest
 
@@ -63,12 +61,14 @@ def push_release(revision: str, settings: RuntimeSettings) -> str:
 def list_releases(settings: RuntimeSettings) -> list[str]:
     """The revisions that the registry has, or the engine where there is no registry: what can be gone back to.
 
-    Raises: UnavailableError.
+    Raises: DeniedError (the registry wants another login), UnavailableError.
     """
     repository = settings.docker.image
     registry = _registry_of(repository)
     if registry:
-        return _tags(registry, repository.removeprefix(f"{registry}/"))
+        from pratique.release.registry import list_tags  # noqa: PLC0415 - slow to load
+
+        return list_tags(registry, repository.removeprefix(f"{registry}/"))
     with engine(settings.docker.hosts[0]) as client:
         tags = [tag for image in client.images.list(name=repository) for tag in image.tags]
     return sorted(tag.rpartition(":")[2] for tag in tags if tag.rpartition(":")[0] == repository)
@@ -84,11 +84,7 @@ def _resolve(client: Any, repository: str, revision: str) -> str:
     try:
         return str(client.images.get_registry_data(f"{repository}:{revision}").id)
     except Exception as error:
-        if "manifest unknown" in str(error) or "NotFound" in type(error).__name__:
-            raise MissingError(f"no image {repository}:{revision} in the registry: push it first") from error
-        raise UnavailableError(
-            f"the registry of {repository}:{revision} does not answer: {str(error)[:200]}: start it, or check the name"
-        ) from error
+        raise _mapped(error, f"{repository}:{revision}") from error
 
 
 def _present(client: Any, repository: str, digest: str, settings: RuntimeSettings) -> Any:
@@ -102,9 +98,7 @@ def _present(client: Any, repository: str, digest: str, settings: RuntimeSetting
     try:
         image = client.images.pull(pinned)
     except Exception as error:
-        missing = "manifest unknown" in str(error) or "NotFound" in type(error).__name__
-        kind = MissingError if missing else UnavailableError
-        raise kind(f"{pinned} cannot be pulled: {str(error)[:200]}") from error
+        raise _mapped(error, pinned) from error
     if pinned not in image.attrs.get("RepoDigests", ()):
         raise DataError(f"the registry gave another image than {pinned}: {image.attrs.get('RepoDigests')!r:.200}")
     return image
@@ -128,26 +122,12 @@ def _verify(image: Any, repository: str, revision: str) -> None:
         raise DataError(f"the image tagged {repository}:{revision} says that it is {said[:80]!r}: tag the right one")
 
 
-def _tags(registry: str, name: str) -> list[str]:
-    import requests  # noqa: PLC0415 - slow to load
-    from docker import auth  # noqa: PLC0415
-
-    # Docker itself talks to a registry at loopback without TLS
-    local = registry.partition(":")[0] in {"localhost", "127.0.0.1"}
-    url = f"{'http' if local else 'https'}://{registry}/v2/{name}/tags/list"
-    found = auth.resolve_authconfig(auth.load_config(), registry) or {}
-    login = (found["username"], found["password"]) if found.get("username") and found.get("password") else None
-    try:
-        tags: list[str] = []
-        while url:
-            answer = requests.get(url, timeout=TIMEOUT_S, auth=login)
-            if answer.status_code == requests.codes.not_found:
-                return []
-            answer.raise_for_status()
-            tags += [str(tag) for tag in answer.json().get("tags") or ()]
-            following = str(answer.links["next"]["url"]) if "next" in answer.links else ""
-            # another host's page is none of this registry
-            url = urljoin(url, following) if following and not urlsplit(following).netloc else ""
-        return sorted(tags)
-    except (requests.RequestException, ValueError, AttributeError) as error:
-        raise UnavailableError(f"the registry {registry} does not list {name}: {str(error)[:200]}") from error
+def _mapped(error: object, image: str) -> PratiqueError:
+    """What an engine says of a registry, for its user."""
+    said = str(error)
+    registry = _registry_of(image)
+    if any(word in said for word in ("denied", "unauthorized", "authentication required", "no basic auth")):
+        return DeniedError(f"the registry does not let this user have {image}: run docker login {registry}")
+    if "manifest unknown" in said or "NotFound" in type(error).__name__:
+        return MissingError(f"no image {image} in the registry: push it first")
+    return UnavailableError(f"the registry of {image} does not answer: {said[:200]}: start it, or check the name")
