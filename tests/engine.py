@@ -53,9 +53,10 @@ _STARTED = itertools.count()
 
 
 class Engine:
-    """One dockerd with folders and a bridge of its own."""
+    """One dockerd with folders and a bridge of its own; mirror: the address that it asks instead of Docker Hub."""
 
-    def __init__(self):
+    def __init__(self, mirror=""):
+        self.mirror = ["--registry-mirror", mirror] if mirror else []
         nth = next(_STARTED)
         self.folder = Path(tempfile.mkdtemp(prefix="dkr-"))
         self.host = f"unix://{self.folder}/docker.sock"
@@ -74,6 +75,7 @@ class Engine:
         # without iptables: a second engine of the machine would undo the rules of the first; docker-proxy does
         command = ["dockerd", "--data-root", self.folder / "data", "--exec-root", self.folder / "exec", "-H", self.host]
         command += ["-p", self.folder / "pid", "--bridge", self.bridge, "--iptables=false", "--ip6tables=false"]
+        command += self.mirror
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_S
@@ -257,9 +259,9 @@ def registry(auth=""):
 
 
 @contextmanager
-def engine_running():
+def engine_running(mirror=""):
     """An engine; gone at the end with everything that it ran."""
-    found = Engine()
+    found = Engine(mirror)
     try:
         yield found.start()
     finally:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from contract.runtime_contract import SERVER, get
-from engine import needs_docker, needs_registry, registry
+from engine import engine_running, needs_docker, needs_registry, registry
 from pratique.config import RuntimeSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
 from pratique.release.image import REVISION_LABEL, list_releases, load_image_release, push_release
@@ -196,3 +196,13 @@ def test_a_login_is_not_sent_in_the_clear(tmp_path, engine, monkeypatch):
         logged_in(tmp_path / "docker", monkeypatch, found.address, "ann:secret")
         with pytest.raises(UnavailableError, match="in the clear"):
             list_releases(shelf.settings)
+
+
+def test_an_image_of_docker_hub_is_known_under_the_name_that_the_engine_gives_it(shelf, tmp_path):
+    digest = shelf.push("r1")
+    with engine_running(mirror=f"http://{shelf.registry.address}") as other:
+        hub = Shelf(other, shelf.registry, tmp_path)
+        hub.settings = RuntimeSettings(kind="docker", docker={"image": "docker.io/team/shop", "hosts": (other.host,)})
+        for _ in ("pulled", "there"):
+            release = hub.load("r1")
+            assert (release.digest, release.location) == (digest, f"docker.io/team/shop@{digest}")

@@ -80,6 +80,11 @@ def _registry_of(repository: str) -> str:
     return first if slash and ("." in first or ":" in first or first == "localhost") else ""
 
 
+def _familiar(repository: str) -> str:
+    """What an engine calls it: of Docker Hub's names it leaves out what goes without saying."""
+    return repository.removeprefix("docker.io/library/").removeprefix("docker.io/")
+
+
 def _resolve(client: Any, repository: str, revision: str) -> str:
     try:
         return str(client.images.get_registry_data(f"{repository}:{revision}").id)
@@ -90,7 +95,9 @@ def _resolve(client: Any, repository: str, revision: str) -> str:
 def _present(client: Any, repository: str, digest: str, settings: RuntimeSettings) -> Any:
     """The image of a digest, pulled where it is missing."""
     pinned = f"{repository}@{digest}"
-    found = [image for image in client.images.list(name=repository) if pinned in image.attrs.get("RepoDigests", ())]
+    known = f"{_familiar(repository)}@{digest}"
+    there = client.images.list(name=_familiar(repository))
+    found = [image for image in there if known in image.attrs.get("RepoDigests", ())]
     if found:
         return found[0]
     if settings.docker.pull == "never":
@@ -99,16 +106,16 @@ def _present(client: Any, repository: str, digest: str, settings: RuntimeSetting
         image = client.images.pull(pinned)
     except Exception as error:
         raise _mapped(error, pinned) from error
-    if pinned not in image.attrs.get("RepoDigests", ()):
+    if known not in image.attrs.get("RepoDigests", ()):
         raise DataError(f"the registry gave another image than {pinned}: {image.attrs.get('RepoDigests')!r:.200}")
     return image
 
 
 def _local(client: Any, repository: str, revision: str, digest: str | None) -> Any:
-    name = digest or f"{repository}:{revision}"
+    name = digest or f"{_familiar(repository)}:{revision}"
     found = [image for image in client.images.list() if name == image.id or name in image.tags]
     if not found:
-        there = sorted(tag for image in client.images.list(name=repository) for tag in image.tags)
+        there = sorted(tag for image in client.images.list(name=_familiar(repository)) for tag in image.tags)
         raise MissingError(f"the engine has no image {name!r}; it has {', '.join(there[-20:]) or 'none of this name'}")
     return found[0]
 
