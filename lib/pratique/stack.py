@@ -16,6 +16,8 @@ from pratique.balancer.base import Balancer, Pool
 from pratique.config import BalancerSettings, Config, check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.ledger import open_ledger
+from pratique.release.model import Release
+from pratique.runbook.lock import Lock
 from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
 from pratique.runtime.base import Instance
 from pratique.telemetry.collector import CollectorStatus, collector_status
@@ -31,7 +33,8 @@ def start(
     """Start collector and balancer, and put the first revision in place; tell each step as it is done.
 
     Parts that run already are left alone. Raises: UsageError when another revision is in place,
-    MissingError (no such release), UnavailableError with the last log lines of what did not start.
+    BusyError (a run is at work), MissingError (no such release), UnavailableError with the last log lines of what did not
+    start.
     """
     check_name("service", service)
     check_name("revision", revision)
@@ -45,25 +48,36 @@ def start(
     if not _answers(balancer, service):
         _spawn(config, "balancer", service, ["balancer", service, *options], lambda: _answers(balancer, service))
     yield f"balancer   serves {service} at {_url(settings.balancer)}"
+    with Lock(config.state_dir, service).shut():
+        instances = _put_in_place(config, balancer, release)
+    yield f"{revision:<10} runs at {', '.join(instance.address for instance in instances)} and gets all the traffic"
+
+
+def _put_in_place(config: Config, balancer: Balancer, release: Release) -> list[Instance]:
+    """The first revision: its instances, with all of the traffic."""
+    service, revision = release.service, release.revision
+    settings = config.service(service).runtime
     _refuse_another(balancer, service, revision)
     runtime = make_runtime(config, service)
     ledger = open_ledger(config)
     ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
-    instances = [instance for instance in runtime.list(service) if instance.revision == revision]
-    if len(instances) < settings.runtime.instances * len(runtime.hosts):
-        instances = runtime.start(release, run=f"up-{revision}", role="baseline", count=settings.runtime.instances)
+    instances = there = [instance for instance in runtime.list(service) if instance.revision == revision]
+    if len(there) < settings.instances * len(runtime.hosts):
+        instances = runtime.start(release, run=f"up-{revision}", role="baseline", count=settings.instances)
     try:
         for instance in instances:
-            runtime.ready(instance, deadline_s=settings.runtime.ready_deadline_s)
+            runtime.ready(instance, deadline_s=settings.ready_deadline_s)
     except UnavailableError:
+        served = {instance.id for instance in there}
         for instance in instances:
-            runtime.stop(instance, drain_s=0)
+            if instance.id not in served:
+                runtime.stop(instance, drain_s=0)
         raise
     shares = {revision: 1.0}
     balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
     ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
     ledger.append("weight", service, revision=revision, data={"shares": shares})
-    yield f"{revision:<10} runs at {', '.join(instance.address for instance in instances)} and gets all the traffic"
+    return instances
 
 
 def stop(config: Config, service: str) -> Iterator[str]:

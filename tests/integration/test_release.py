@@ -238,6 +238,32 @@ def test_a_held_service_names_its_holder(shop):
     run.context.run.abort("enough")
 
 
+def test_a_first_revision_is_not_put_in_place_under_a_run(shop):
+    shop.make("r8")
+    held = shop.open("r8", "up-1")
+    before = shop.running()
+    done = shop.pratique("up", "shop", shop.baseline(), "--config", shop.config, check=False)
+    held.context.run.abort("enough")
+    assert done.returncode >= 64
+    assert "shop is held by run 'up-1'" in done.stderr
+    assert shop.running() == before
+
+
+def test_an_instance_that_serves_is_left_alone_when_another_does_not_come_up(shop):
+    first = shop.baseline()
+    serving, *_ = shop.runtime.list("shop")
+    more = shop.folder / "more.toml"
+    more.write_text(
+        Path(shop.config)
+        .read_text()
+        .replace("drain_s = 2", "drain_s = 2\ninstances = 2")
+        .replace("ready_deadline_s = 8", "ready_deadline_s = 0.01")
+    )
+    done = shop.pratique("up", "shop", first, "--config", str(more), check=False)
+    assert done.returncode >= 64
+    assert [instance.id for instance in shop.runtime.list("shop")] == [serving.id]
+
+
 def test_a_dead_runs_canary_is_taken_out_by_the_next_run(shop):
     before = shop.baseline()
     shop.make("left")

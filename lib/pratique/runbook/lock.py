@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,18 +51,18 @@ class Lock:
 
         Raises: BusyError naming the holder, DeniedError.
         """
-        file = self._open()
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            held = _read(file) or "a run that is just starting"
-            file.close()
-            raise BusyError(f"{self._service} is held by {held}: wait, or end that run first") from None
+        file = self._seize()
         dead = _read(file)
         mine = Holder(who, socket.gethostname(), os.getpid(), run, reason, stamp(datetime.now(UTC)))
         _write(file, json.dumps(asdict(mine)))
         self._file = file
         return dead
+
+    @contextlib.contextmanager
+    def shut(self) -> Iterator[None]:
+        """Let no run begin meanwhile; whoever held it and died stays written there. Raises: BusyError, DeniedError."""
+        with self._seize():
+            yield
 
     def release(self) -> None:
         """Give it back; giving it back twice is no error."""
@@ -93,6 +95,16 @@ class Lock:
             except BlockingIOError:
                 return _read(file) if taken else None
             return None if taken else _read(file)
+
+    def _seize(self) -> IO[str]:
+        file = self._open()
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = _read(file) or "a run that is just starting"
+            file.close()
+            raise BusyError(f"{self._service} is held by {held}: wait, or end that run first") from None
+        return file
 
     def _open(self) -> IO[str]:
         try:

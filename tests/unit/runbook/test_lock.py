@@ -55,6 +55,23 @@ def test_the_lock_of_a_dead_process_is_taken_over_and_said_so(tmp_path):
     lock.release()
 
 
+def test_while_it_is_shut_nobody_takes_it_and_the_dead_stay_known(tmp_path):
+    subprocess.run([sys.executable, "-c", TAKE_AND_DIE, tmp_path], check=False)
+    lock = Lock(tmp_path, "shop")
+    with lock.shut(), pytest.raises(BusyError, match="shop is held by"):
+        Lock(tmp_path, "shop").take(who="ann", run="one", reason="")
+    assert lock.abandoned().run == "dead"
+
+
+def test_it_is_not_shut_while_somebody_holds_it(tmp_path):
+    first = Lock(tmp_path, "shop")
+    first.take(who="ann", run="one", reason="")
+    with pytest.raises(BusyError, match="run 'one' of ann"), Lock(tmp_path, "shop").shut():
+        pass
+    assert first.held
+    first.release()
+
+
 def test_looking_leaves_no_trace(tmp_path):
     assert Lock(tmp_path / "state", "shop").holder() is None
     assert Lock(tmp_path / "state", "shop").abandoned() is None
