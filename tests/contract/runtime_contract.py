@@ -120,6 +120,16 @@ class RuntimeContract:
         assert first[1].id in {i.id for i in second}
         assert first[0].id not in {i.id for i in second}
 
+    def test_of_one_that_has_ended_nothing_is_left_once_it_is_stopped(self, place):
+        instance, kept = place.runtime.start(place.release("r1"), run="run-1", role="canary", count=2)
+        place.kill(instance)
+        eventually(lambda: instance.id not in {i.id for i in place.runtime.list("shop")})
+        for ended in place.runtime.ended("shop"):
+            assert (ended.id, ended.address) == (instance.id, instance.address)
+            place.runtime.stop(ended, drain_s=0)
+        assert place.runtime.ended("shop") == []
+        assert kept.id in {i.id for i in place.runtime.list("shop")}
+
     def test_a_crash_before_it_is_ready_is_told_at_once_with_its_last_words(self, place):
         began = time.monotonic()
         with pytest.raises(UnavailableError, match="no such table: carts"):

@@ -98,3 +98,18 @@ def test_a_container_that_nobody_answers_for_is_told_and_removed_only_when_asked
     assert "removed" in shop.pratique("orphans", "shop", "--remove", "--config", shop.config).stdout
     assert containers(shop) == ["r1"]
     assert "no orphans" in shop.pratique("orphans", "shop", "--config", shop.config).stdout
+
+
+def test_what_a_reboot_has_ended_is_brought_up_again(shop):
+    before = shop.baseline()
+    client = shop.engine.client()
+    for container in client.containers.list():
+        container.kill()
+    client.close()
+    shop.pratique("up", "shop", before, "--config", shop.config)
+    assert shop.serving() == {before: 1.0}
+    assert shop.balancer.drift("shop") == []
+    assert containers(shop) == [before, before]  # the one that was ended still has its log
+    assert f"removed {before} at " in shop.pratique("orphans", "shop", "--remove", "--config", shop.config).stdout
+    assert containers(shop) == [before]
+    assert shop.serving() == {before: 1.0}

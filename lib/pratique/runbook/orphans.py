@@ -17,19 +17,22 @@ RUN = "orphans"
 
 
 def find_orphans(config: Config, service: str, runtime: Runtime, balancer: Balancer) -> list[Instance]:
-    """The instances that get no traffic, and will not: not in the pool, and of no run that is at work.
+    """The instances that get no traffic, and will not: not in the pool, and of no run that is at work; those that have
+    ended, where the engine keeps them, are the last.
 
     None while there is no pool: then nobody can say what belongs to whom.
     Raises: UnavailableError when engine or balancer does not answer.
     """
     lock = Lock(config.state_dir, service)
     # asked before and after: a run may begin or end while the engine is asked
-    before, running, pool, after = lock.holder(), runtime.list(service), balancer.pool(service), lock.holder()
+    before, running, ended = lock.holder(), runtime.list(service), runtime.ended(service)
+    pool, after = balancer.pool(service), lock.holder()
     if pool is None:
         return []
     serving = {address for addresses in pool.servers.values() for address in addresses}
     at_work = {holder.run for holder in (before, after) if holder}
-    return [i for i in running if i.address not in serving and i.run.removesuffix(UNDO) not in at_work]
+    idle = [*(i for i in running if i.address not in serving), *ended]
+    return [i for i in idle if i.run.removesuffix(UNDO) not in at_work]
 
 
 def remove_orphans(
@@ -42,17 +45,21 @@ def remove_orphans(
     """
     from pratique.runbook.session import end_abandoned  # noqa: PLC0415 - the judge, and hardly ever needed
 
-    before = runtime.list(service)
+    before = _known(runtime, service)
     end_abandoned(config, service, f"{who or current_user()} removes what dead runs left behind")
     lock = Lock(config.state_dir, service)
     lock.take(who=who or current_user(), run=RUN, reason="removes what dead runs left behind")
     try:
         for instance in find_orphans(config, service, runtime, balancer):
             runtime.stop(instance, drain_s=config.service(service).runtime.drain_s)
-        left = {instance.id for instance in runtime.list(service)}
+        left = {instance.id for instance in _known(runtime, service)}
     finally:
         lock.release()
     return [instance for instance in before if instance.id not in left]
+
+
+def _known(runtime: Runtime, service: str) -> list[Instance]:
+    return [*runtime.list(service), *runtime.ended(service)]
 
 
 def describe_orphans(orphans: Sequence[Instance]) -> list[str]:

@@ -63,5 +63,8 @@ class Runtime(Protocol):
     def logs(self, instance: Instance, *, lines: int = 50) -> Sequence[str]:
         """The instance's own last log lines."""
 
+    def ended(self, service: str) -> Sequence[Instance]:
+        """What has ended by itself, and of which something is left; `stop` removes it."""
+
     def tidy(self, service: str, run: str) -> None:
         """Remove what is left of a run's instances that have ended by themselves."""

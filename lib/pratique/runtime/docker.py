@@ -31,6 +31,7 @@ PREFIX = "pratique."
 SERVICE, REVISION, RUN, ROLE, ADDRESS, DIGEST = (
     PREFIX + name for name in ("service", "revision", "run", "role", "address", "digest")
 )
+ALIVE, ENDED = ("running", "restarting", "paused"), ("exited", "dead", "created")
 KEPT = "unless-stopped"
 POLL_S = 0.1
 LAST_WORDS = 600
@@ -138,12 +139,16 @@ class DockerRuntime:
                     return mask(text, self._settings.env, self._base).splitlines()
         return []
 
+    def ended(self, service: str) -> Sequence[Instance]:
+        """The containers that have ended and are not removed, on all hosts."""
+        return [instance for host in self._docker.hosts for instance in self._list(host, service, ENDED)]
+
     def tidy(self, service: str, run: str) -> None:
         """Remove what is left of containers of a run that have ended."""
         for host in self._docker.hosts:
             with engine(host) as client:
                 labels = [f"{SERVICE}={service}", f"{RUN}={run}"]
-                filters = {"label": labels, "status": ["exited", "dead", "created"]}
+                filters = {"label": labels, "status": list(ENDED)}
                 for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
                     _remove(container)
                     secretfiles.remove(host, self._docker.secrets_dir, container.name)
@@ -151,10 +156,10 @@ class DockerRuntime:
                 living = {container.name for container in mine}
             secretfiles.sweep(host, self._docker.secrets_dir, f"pratique-{service}-", living)
 
-    def _list(self, host: str, service: str | None) -> Sequence[Instance]:
+    def _list(self, host: str, service: str | None, states: Sequence[str] = ALIVE) -> Sequence[Instance]:
         label = f"{SERVICE}={service}" if service is not None else SERVICE
         with engine(host) as client:
-            filters = {"label": label, "status": ["running", "restarting", "paused"]}
+            filters = {"label": label, "status": list(states)}
             found = client.containers.list(all=True, filters=filters, ignore_removed=True)
         return [instance for instance in map(_instance, found) if instance is not None]
 

@@ -127,6 +127,10 @@ class ProcessRuntime:
         text = _tail(self._log(instance)).decode("utf-8", "replace")
         return mask(text, self._settings.env, self._base).splitlines()[-lines:]
 
+    def ended(self, service: str) -> Sequence[Instance]:  # noqa: ARG002 - of all services alike
+        """Nothing is left of a process that has ended."""
+        return []
+
     def tidy(self, service: str, run: str) -> None:
         """Nothing is left of a process that has ended."""
 

@@ -146,6 +146,10 @@ class SwarmRuntime:
         text = mask(b"".join(chunks).decode("utf-8", "replace"), self._settings.env, self._base)
         return text.splitlines()[-lines:]
 
+    def ended(self, service: str) -> Sequence[Instance]:  # noqa: ARG002 - of all services alike
+        """The engine itself replaces a task that has ended, and removes what is left of it."""
+        return []
+
     def tidy(self, service: str, run: str) -> None:
         """Remove the services of a run that have no task running any more."""
         with engine(self._host) as client:
