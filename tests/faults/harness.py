@@ -172,7 +172,7 @@ class Trial:
         result = self.shop.result(self.run_id)
         if result is None:
             return "no result: the run was cut off"
-        return f"{result['outcome']}: {result['reason']}"
+        return f"{result['outcome']}: {result['reason'].removeprefix('failed: ')}"
 
     def _row(self, times, first, second, left, status):
         began, struck, settled = times

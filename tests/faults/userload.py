@@ -8,6 +8,7 @@ name of its revision.
 
 import asyncio
 import json
+import re
 import signal
 import sys
 import time
@@ -23,7 +24,7 @@ async def one(session, url, file):
         async with session.get(url) as answer:
             text = await answer.text()
             status, revision = answer.status, text.partition(" ")[0][:100] if answer.status == 200 else ""
-            why = text[:100]
+            why = " ".join(re.sub("<[^>]*>", " ", text).split())[:100]
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         why = type(error).__name__
     told = {"began": began, "ended": time.time(), "status": status, "revision": revision}

@@ -25,7 +25,7 @@ from pratique.release.secrets import is_reference, mask, resolve_env
 from pratique.runtime import secretfiles
 from pratique.runtime.base import Instance, Role
 from pratique.runtime.containerlog import log_config
-from pratique.runtime.probe import probe
+from pratique.runtime.probe import probe, waited
 
 PREFIX = "pratique."
 SERVICE, REVISION, RUN, ROLE, ADDRESS, DIGEST = (
@@ -105,7 +105,7 @@ class DockerRuntime:
             if time.monotonic() > deadline:
                 asked = "its HEALTHCHECK" if health else f"{self._settings.ready} with 200"
                 raise UnavailableError(
-                    f"{_named(instance)} did not answer {asked} within {deadline_s:g} s (last: {answer}): "
+                    f"{_named(instance)} did not answer {asked}{waited(deadline_s)} (last: {answer}): "
                     f"{self._evidence(instance, state)}"
                 )
             time.sleep(POLL_S)

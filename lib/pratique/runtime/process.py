@@ -22,7 +22,7 @@ from pratique.release.model import Release
 from pratique.release.secrets import mask, resolve_env
 from pratique.runtime import supervise
 from pratique.runtime.base import Instance, Role
-from pratique.runtime.probe import probe
+from pratique.runtime.probe import probe, waited
 
 LABELS = ("SERVICE", "REVISION", "RUN", "ROLE", "PORT")
 START_S = 10.0
@@ -92,7 +92,7 @@ class ProcessRuntime:
                 return
             if time.monotonic() > deadline:
                 raise UnavailableError(
-                    f"{_named(instance)} did not answer {self._settings.ready} with 200 within {deadline_s:g} s "
+                    f"{_named(instance)} did not answer {self._settings.ready} with 200{waited(deadline_s)} "
                     f"(last: {answer}): {self._evidence(instance)}"
                 )
             time.sleep(POLL_S)

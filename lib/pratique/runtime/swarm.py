@@ -23,7 +23,7 @@ from pratique.release.model import Release
 from pratique.release.secrets import is_reference, mask, resolve_env
 from pratique.runtime.base import Instance, Role
 from pratique.runtime.containerlog import log_config
-from pratique.runtime.probe import probe
+from pratique.runtime.probe import probe, waited
 
 PREFIX = "pratique."
 LABELS = ("service", "revision", "run", "role", "digest")
@@ -99,7 +99,7 @@ class SwarmRuntime:
                 return
             if time.monotonic() > deadline:
                 raise UnavailableError(
-                    f"{_named(instance)} did not answer {self._settings.ready} with 200 within {deadline_s:g} s "
+                    f"{_named(instance)} did not answer {self._settings.ready} with 200{waited(deadline_s)} "
                     f"(last: {answer}): {self._evidence(instance)}"
                 )
             time.sleep(POLL_S)
