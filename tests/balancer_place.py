@@ -7,17 +7,12 @@ import time
 from contextlib import contextmanager, suppress
 
 from contract.balancer_contract import eventually
+from ports import free_port
 from pratique.balancer.base import Pool
 from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.config import BalancerSettings
 from pratique.errors import UnavailableError
 from pratique.telemetry.accesslog import decode
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 class Place:

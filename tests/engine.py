@@ -27,6 +27,8 @@ from pathlib import Path
 
 import pytest
 
+from ports import WORKER, free_port
+
 BASE = "pratique-test/python:base"
 PACKAGES = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib")
 NEEDED = ("dockerd", "containerd", "iptables", "ip")
@@ -60,7 +62,7 @@ class Engine:
         nth = next(_STARTED)
         self.folder = Path(tempfile.mkdtemp(prefix="dkr-"))
         self.host = f"unix://{self.folder}/docker.sock"
-        self.number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
+        self.number = WORKER
         # of this process, so that a run beside this one does not meet it
         self.bridge = f"pq{os.getpid()}n{nth}"
         self.subnet = f"10.{150 + 10 * self.number + nth}.{os.getpid() % 250 + 1}.1/24"
@@ -218,9 +220,7 @@ class Registry:
     def __init__(self, auth=""):
         self.auth = auth
         self.folder = Path(tempfile.mkdtemp(prefix="reg-"))
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{found.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.process = None
 
     def start(self):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from balancer_place import free_port
 from contract.balancer_contract import eventually
+from ports import free_port
 from pratique.balancer.base import Pool
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load

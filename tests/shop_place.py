@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from ports import free_port
 from pratique.config import load
 from pratique.ledger import open_ledger
 from pratique.runbook.parts import make_balancer, make_runtime
@@ -150,12 +150,6 @@ class Shop:
         kept = [p for p in self.state.rglob("*") if p.is_file() and not {"collector", "store"} & set(p.parts)]
         files = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept if not p.name.endswith(".log")}
         return files, sorted(instance.id for instance in self.runtime.list())
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def eventually(condition, deadline_s=30.0):

@@ -312,4 +312,5 @@ class BalancerContract:
 
         applied = asyncio.run(both())
         assert {answer for _, _, answer in found} == {"r1", "r2"}
-        assert all(ended < applied + 0.05 for _, ended, answer in found if answer == "r2")
+        # not waited for, the last of them would end 0.7 s later
+        assert all(ended < applied + 0.4 for _, ended, answer in found if answer == "r2")

@@ -11,6 +11,7 @@ from collections import Counter
 
 import pytest
 
+from ports import free_port
 from pratique.balancer.accessline import Access, encode
 from pratique.config import load
 from pratique.store import open_store
@@ -84,10 +85,7 @@ class Stack:
 
 @pytest.fixture
 def stack(tmp_path):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    made = Stack(tmp_path, port)
+    made = Stack(tmp_path, free_port())
     yield made
     if made.process is not None and made.process.poll() is None:
         made.kill()

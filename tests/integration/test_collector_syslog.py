@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from balancer_place import free_port
 from contract.balancer_contract import eventually, four_servers, get, pool_of
 from docker_place import DockerPlace
 from engine import needs_docker
 from haproxy_place import needs_haproxy
+from ports import free_port
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from balancer_place import free_port
 from contract.balancer_contract import eventually, four_servers, names, pool_of
 from contract.runtime_contract import get
 from docker_place import DockerPlace
 from engine import needs_docker
 from haproxy_place import haproxy_running, needs_haproxy
+from ports import free_port
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError

@@ -15,10 +15,10 @@ from dataclasses import replace
 
 import pytest
 
-from balancer_place import free_port
 from contract.balancer_contract import FIVE_SIGMA, eventually, four_servers, get, names, pool_of, unlikely
 from contract.upstream import Upstream
 from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
+from ports import free_port
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.haproxy.template import TEMPLATE
 from pratique.errors import ConfigError, StorageError, UnavailableError

@@ -252,13 +252,15 @@ def test_a_first_revision_is_not_put_in_place_under_a_run(shop):
 def test_an_instance_that_serves_is_left_alone_when_another_does_not_come_up(shop):
     first = shop.baseline()
     serving, *_ = shop.runtime.list("shop")
+    text = Path(shop.config).read_text()
+    for old, new in (
+        ("drain_s = 2", 'drain_s = 2\ninstances = 2\nready = "/never"'),
+        ("deadline_s = 8", "deadline_s = 1"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
     more = shop.folder / "more.toml"
-    more.write_text(
-        Path(shop.config)
-        .read_text()
-        .replace("drain_s = 2", "drain_s = 2\ninstances = 2")
-        .replace("ready_deadline_s = 8", "ready_deadline_s = 0.01")
-    )
+    more.write_text(text)
     done = shop.pratique("up", "shop", first, "--config", str(more), check=False)
     assert done.returncode >= 64
     assert [instance.id for instance in shop.runtime.list("shop")] == [serving.id]

@@ -1,5 +1,4 @@
 import contextlib
-import socket
 import subprocess
 import sys
 import threading
@@ -8,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ports import free_port
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.config import load
@@ -22,12 +22,6 @@ class Quiet(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @pytest.fixture
