@@ -54,6 +54,7 @@ class Opened:
         self.page = chromium.new_page(viewport={"width": 1400, "height": 1000})
         self.page.goto(f"{address}/lab/tree/{self.file.name}?reset")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell", timeout=60_000)
+        self.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_text("Run All Cells", exact=True).click()
 
