@@ -1,13 +1,16 @@
 """The project's own files agree with one another."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import tomllib
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from pratique.cli import pratique as cli
 from pratique.config import load
@@ -37,6 +40,19 @@ def test_constraints_pin_every_direct_dependency():
     extras = PROJECT["project"]["optional-dependencies"]["dev"]
     named = {re.split(r"[>=\[]", name)[0].lower() for name in PROJECT["project"]["dependencies"] + extras}
     assert named <= pinned
+
+
+def test_every_pinned_version_runs_on_the_oldest_python_that_is_named():
+    oldest = PROJECT["project"]["requires-python"].removeprefix(">=") + ".0"
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    refused = {}
+    for name, version in pins.items():
+        with contextlib.suppress(PackageNotFoundError):  # a pin for another platform
+            found = metadata(name)
+            wanted = found.get("Requires-Python") or ""
+            if found["Version"] == version and not SpecifierSet(wanted).contains(oldest):
+                refused[name] = wanted
+    assert refused == {}
 
 
 def test_no_committed_file_names_a_registry():
