@@ -23,6 +23,7 @@ from pratique.runtime.base import Instance
 from pratique.telemetry.collector import CollectorStatus, collector_status
 
 READY_S = 15.0
+LAST_LINES = 3
 FRESH_S = 5.0
 """A collector writes its status about every second; one older than this is that of a dead one."""
 
@@ -177,6 +178,7 @@ def _spawn(config: Config, part: str, service: str, arguments: list[str], ready:
     log.parent.mkdir(parents=True, exist_ok=True)
     labels = {"PRATIQUE_PART": part, "PRATIQUE_SERVICE": service, "PRATIQUE_STATE": str(config.state_dir.absolute())}
     with log.open("ab") as output:
+        before = output.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "pratique.cli", *arguments],
             stdin=subprocess.DEVNULL,
@@ -189,13 +191,14 @@ def _spawn(config: Config, part: str, service: str, arguments: list[str], ready:
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
-            raise UnavailableError(f"{part} did not start: {_tail(log)} (log: {log})")
+            raise UnavailableError(f"{part} did not start: {_said_since(log, before)} (log: {log})")
         time.sleep(0.05)
 
 
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
+def _said_since(log: Path, start: int) -> str:
+    """The last lines that a part has written since, HAProxy's own among them."""
+    lines = log.read_bytes()[start:].decode("utf-8", "replace").splitlines()
+    return " / ".join(line[:200] for line in lines[-LAST_LINES:]) or "it said nothing"
 
 
 def _parts(config: Config, part: str, service: str | None = None) -> list[psutil.Process]:

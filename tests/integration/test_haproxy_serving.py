@@ -9,9 +9,11 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,7 @@ from ports import free_port
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.haproxy.template import TEMPLATE
 from pratique.errors import ConfigError, StorageError, UnavailableError
+from shop_place import Shop
 
 pytestmark = needs_haproxy
 
@@ -430,3 +433,22 @@ def test_a_process_that_has_haproxys_number_by_now_is_left_alone(servers):
         assert other.poll() is None
         other.kill()
         other.wait()
+
+
+def test_up_at_an_address_that_is_taken_says_so_in_haproxys_words():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        folder = Path(tempfile.mkdtemp(prefix="ha-"))  # a socket's path is short
+        try:
+            shop = Shop(folder, balancer="haproxy")
+            shop.make("r1")
+            file = Path(shop.config)
+            file.write_text(file.read_text().replace(shop.settings.service("shop").balancer.listen, address))
+            done = shop.pratique("up", "shop", "r1", "--config", shop.config, check=False)
+        finally:
+            shop.pratique("down", "shop", "--config", shop.config)
+            shutil.rmtree(folder)
+    assert done.returncode == 69
+    assert f"Address already in use) for [{address}]" in done.stderr

@@ -39,7 +39,7 @@ def engine(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
     except docker.errors.NotFound as error:
         raise MissingError(f"the Docker engine{_at(address)} does not have it: {_said(error)}") from error
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        raise UnavailableError(f"the Docker engine{_at(address)} does not do it: {_said(error)}") from error
+        raise _unavailable(error, address) from error
     finally:
         if client is not None:
             client.close()
@@ -57,7 +57,12 @@ def _at(address: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    text = str(getattr(error, "explanation", None) or error)
-    if "FileNotFoundError" in text or "Connection refused" in text or "No such file" in text:
-        return "it does not run: start it, or check runtime.docker.hosts"
-    return text[:300]
+    return str(getattr(error, "explanation", None) or error)[:300]
+
+
+def _unavailable(error: Exception, address: str) -> UnavailableError:
+    text = _said(error)
+    if any(sign in text for sign in ("FileNotFoundError", "Connection refused", "No such file")):
+        asked = address or os.environ.get("DOCKER_HOST") or USUAL
+        return UnavailableError(f"no Docker engine answers at {asked}: start it, or check runtime.docker.hosts")
+    return UnavailableError(f"the Docker engine{_at(address)} does not do it: {text}")

@@ -116,7 +116,10 @@ def _local(client: Any, repository: str, revision: str, digest: str | None) -> A
     found = [image for image in client.images.list() if name == image.id or name in image.tags]
     if not found:
         there = sorted(tag for image in client.images.list(name=_familiar(repository)) for tag in image.tags)
-        raise MissingError(f"the engine has no image {name!r}; it has {', '.join(there[-20:]) or 'none of this name'}")
+        raise MissingError(
+            f"the engine has no image {name!r}; it has {', '.join(there[-20:]) or 'none of this name'}: "
+            "build it, or check runtime.docker.image"
+        )
     return found[0]
 
 

@@ -67,7 +67,9 @@ class Supervisor:
         while not self.alive():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise UnavailableError(f"HAProxy did not start at {self._settings.listen}: look at the lines above")
+                raise UnavailableError(
+                    f"HAProxy did not start at {self._settings.listen}: what is wrong stands in the lines above"
+                )
             time.sleep(POLL_S / 4)
 
     def ensure(self) -> None:
