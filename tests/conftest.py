@@ -1,6 +1,7 @@
-"""What holds for every test: UTC, and in CI no test that is skipped for want of something to install."""
+"""What holds for every test: UTC, Ctrl-C that interrupts, and in CI no test that is skipped for want of something to install."""
 
 import os
+import signal
 import time
 
 import pytest
@@ -12,6 +13,8 @@ settings.register_profile("pratique", deadline=None, derandomize=True)
 settings.load_profile("pratique")
 os.environ["TZ"] = "UTC"
 time.tzset()
+# a shell's background job ignores Ctrl-C and hands that on to every process it starts: here some are interrupted on purpose
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
