@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,16 +23,16 @@ def resolve_env(env: Mapping[str, str], base: Path) -> dict[str, str]:
 
 def mask(text: str, env: Mapping[str, str], base: Path) -> str:
     """The text with the values behind the references of `env` replaced by the references."""
+    known: dict[str, str] = {}
     for name, value in env.items():
         if not is_reference(value):
             continue
-        try:
-            secret = _resolve(name, value, base)
-        except MissingError:
-            continue
-        for line in secret.splitlines():
-            if len(line) >= MASKED_FROM:
-                text = text.replace(line, f"[{value}]")
+        with contextlib.suppress(MissingError):
+            known |= dict.fromkeys(_resolve(name, value, base).splitlines(), value)
+    # one secret may be the beginning of another
+    for secret in sorted(known, key=len, reverse=True):
+        if len(secret) >= MASKED_FROM:
+            text = text.replace(secret, f"[{known[secret]}]")
     return text
 
 

@@ -54,14 +54,12 @@ class Accept(Step):
         rollout, base = self._context.settings.rollout, self._context.config.path(".")
         began = time.monotonic()
         deadline = began + rollout.acceptance_deadline_s
-        try_paths(instance, rollout.acceptance, deadline=deadline)
+        env = self._context.settings.runtime.env
+
+        def masked(text: str) -> str:
+            return mask(text, env, base)
+
+        try_paths(instance, rollout.acceptance, deadline=deadline, masked=masked)
         if rollout.acceptance_command:
-            env = self._context.settings.runtime.env
-            try_command(
-                instance,
-                rollout.acceptance_command,
-                deadline=deadline,
-                folder=base,
-                masked=lambda text: mask(text, env, base),
-            )
+            try_command(instance, rollout.acceptance_command, deadline=deadline, folder=base, masked=masked)
         say(f"    {instance.revision} at {instance.address} passed in {time.monotonic() - began:.1f} s")

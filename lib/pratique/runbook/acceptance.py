@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import select
 import signal
@@ -15,8 +14,8 @@ from pathlib import Path
 
 from pratique.errors import UnavailableError
 from pratique.runtime.base import Instance
+from pratique.runtime.probe import BAD, ask
 
-BAD = 400
 ANSWER_S = 10.0
 """How long one path may take to answer."""
 TAIL_BYTES = 4096
@@ -24,15 +23,24 @@ LAST_WORDS = 600
 POLL_S = 0.05
 
 
-def try_paths(instance: Instance, paths: Sequence[str], *, deadline: float) -> None:
-    """Ask for each path, which must be answered below 400. deadline: in time.monotonic().
+def try_paths(
+    instance: Instance,
+    paths: Sequence[str],
+    *,
+    deadline: float,
+    masked: Callable[[str], str] = lambda text: text,
+) -> None:
+    """Ask for each path, which must be answered below 400. deadline: in time.monotonic(), for all of them.
 
-    Raises: UnavailableError with the path and the answer.
+    masked: takes secrets out of the answer. Raises: UnavailableError with the path and the answer.
     """
     for path in paths:
-        status, said = _ask(instance.address, path, min(ANSWER_S, max(0.1, deadline - time.monotonic())))
+        left = deadline - time.monotonic()
+        status, said = (
+            (0, "no time left") if left <= 0 else ask(instance.address, path, min(ANSWER_S, left), most=TAIL_BYTES)
+        )
         if not 0 < status < BAD:
-            answer = f"{status} {said}".rstrip() if status else said
+            answer = f"{status} {plain(masked(said))[:LAST_WORDS]}".rstrip() if status else f"no answer ({said})"
             raise UnavailableError(f"{named(instance)} failed its acceptance test at {path!r:.200}: {answer}")
 
 
@@ -78,21 +86,11 @@ def plain(text: str) -> str:
     return " | ".join(line for line in lines if line)
 
 
-def _ask(address: str, path: str, seconds: float) -> tuple[int, str]:
-    """The status and the beginning of the answer; 0 and why where there was none."""
-    connection = http.client.HTTPConnection(address, timeout=seconds)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, plain(answer.read(LAST_WORDS).decode("utf-8", "replace"))
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return 0, f"no answer ({type(error).__name__})"
-    finally:
-        connection.close()
-
-
 def _followed(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, int | None]:
-    """What it said last, and its exit status; None when the deadline passed first."""
+    """What it said last, and its exit status; None when the deadline passed first.
+
+    A child that it left behind may go on talking: that is listened to until the deadline at most.
+    """
     output, said, ended = process.stdout.fileno(), b"", None  # type: ignore[union-attr] # it is a pipe
     while True:
         # after its end only what is there already: a child that it left behind may hold the pipe open
@@ -101,8 +99,8 @@ def _followed(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, i
         said = (said + piece)[-TAIL_BYTES:]
         if ended is not None and not piece:
             return said.decode("utf-8", "replace"), ended
-        if ended is None and time.monotonic() > deadline:
-            return said.decode("utf-8", "replace"), None
+        if time.monotonic() > deadline:
+            return said.decode("utf-8", "replace"), ended
         ended = process.poll()
         if readable and not piece and ended is None:
             time.sleep(POLL_S)

@@ -134,7 +134,7 @@ def _httplog(message: Message, settings: HttplogSettings, host: str) -> AccessLi
 def _revision(fields: dict[str, str], settings: HttplogSettings) -> str:
     field, _, pattern = settings.revision_from.partition(":")
     found = re.search(pattern, fields[field]) if pattern else re.search("(.+)", fields[field])
-    return _named(found[1] if found else "")
+    return _named((found[1] or "") if found else "")
 
 
 def _named(revision: object) -> str:

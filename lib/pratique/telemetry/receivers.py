@@ -65,10 +65,11 @@ class Receivers:
             found = key.fileobj
             if found is self._listener:
                 self._accept(self._listener)
+            elif found in self._datagrams:
+                self._drain(found)
+            # one of the same turn may have been closed for a newer one
             elif found in self._streams:
                 self._read(found)
-            else:
-                self._drain(found)  # type: ignore[arg-type]
 
     def drain(self) -> None:
         """Take in what has come already."""

@@ -41,3 +41,10 @@ def test_secrets_are_masked_line_by_line_and_short_ones_left(tmp_path, monkeypat
     env = {"KEY": "env:SHOP_KEY", "PIN": "env:SHOP_PIN", "CERT": "file:cert", "PLAIN": "8080", "GONE": "env:GONE"}
     text = "at 8080, key hunter2, pin 1: second line"
     assert mask(text, env, tmp_path) == "at 8080, key [env:SHOP_KEY], pin 1: [file:cert]"
+
+
+def test_a_secret_that_another_begins_with_does_not_bare_the_rest(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_OLD", "key-1234")
+    monkeypatch.setenv("SHOP_NEW", "key-1234-5678-live")
+    env = {"OLD": "env:SHOP_OLD", "NEW": "env:SHOP_NEW"}
+    assert mask("key-1234-5678-live, key-1234", env, tmp_path) == "[env:SHOP_NEW], [env:SHOP_OLD]"

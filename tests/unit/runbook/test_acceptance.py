@@ -1,3 +1,5 @@
+import contextlib
+import socket
 import sys
 import threading
 import time
@@ -48,6 +50,43 @@ def test_an_error_is_told_with_what_was_answered_on_one_line(instance):
         try_paths(instance, ["/200", "/503"], deadline=soon())
 
 
+def test_secrets_in_an_error_page_are_masked(instance):
+    with pytest.raises(UnavailableError, match=r"503 no \[env:T\] \[2J") as told:
+        try_paths(instance, ["/503"], deadline=soon(), masked=lambda text: text.replace("luck", "[env:T]"))
+    assert "luck" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [("", r"no answer \(TimeoutError\)"), ("HTTP/1.1 500 Oh\r\nContent-Type: text/event-stream\r\n\r\n", "500 a")],
+)
+def test_an_answer_that_drips_in_ends_with_the_deadline(instance, head, told):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = Instance(**{**vars(instance), "address": f"127.0.0.1:{server.getsockname()[1]}"})
+        stop = threading.Event()
+
+        def drip():
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(head.encode())
+                while not stop.wait(0.05):
+                    connection.sendall(b"a")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(UnavailableError, match=told):
+            try_paths(dripping, ["/events", "/more"], deadline=soon(0.6))
+        assert time.monotonic() - began < 3
+        stop.set()
+        thread.join()
+
+
+def test_a_path_for_which_no_time_is_left_has_failed(instance):
+    with pytest.raises(UnavailableError, match="no time left"):
+        try_paths(instance, ["/200"], deadline=soon(-1))
+
+
 def test_no_answer_is_told(instance):
     gone = Instance(**{**vars(instance), "address": "127.0.0.1:1"})
     with pytest.raises(UnavailableError, match=r"no answer \(ConnectionRefusedError\)"):
@@ -94,6 +133,14 @@ def test_a_child_that_keeps_the_output_open_does_not_hold_it_up(instance, tmp_pa
     began = time.monotonic()
     try_command(instance, python(code), deadline=soon(20), folder=tmp_path)
     assert time.monotonic() - began < 10
+
+
+def test_a_child_that_goes_on_talking_does_not_hold_it_up(instance, tmp_path):
+    child = "while True: print('on and on', flush=True)"
+    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(0.5)"
+    began = time.monotonic()
+    try_command(instance, python(code), deadline=soon(2), folder=tmp_path)
+    assert time.monotonic() - began < 6
 
 
 def test_a_command_that_is_not_there_is_told(instance, tmp_path):

@@ -101,6 +101,11 @@ def test_an_httplog_of_a_service_by_another_name_and_a_revision_by_its_server():
     assert (line.service, line.revision) == ("store", "s0")
 
 
+def test_a_backend_that_names_no_revision_has_none():
+    line = decode(old(HTTPLOG), HttplogSettings(revision_from=r"backend:^other\.(.+)$|^shop"))
+    assert line.revision == NONE
+
+
 def test_an_httplog_has_the_time_of_its_hosts_zone():
     line = decode(old(HTTPLOG), HttplogSettings(timezone="Europe/Vienna"))
     assert line.time_ms == 1795226400123 - 3_600_000
