@@ -1,5 +1,6 @@
 """HAProxy on other hosts, in a container, and with the wanted pool in Redis."""
 
+import fcntl
 import io
 import os
 import shutil
@@ -7,21 +8,28 @@ import socket
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 
 from contract.balancer_contract import eventually, four_servers, names, pool_of
 from contract.runtime_contract import get
 from docker_place import DockerPlace
 from engine import needs_docker
-from haproxy_place import haproxy_running, needs_haproxy
+from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
 from ports import free_port
 from pratique.balancer.base import Lease
+from pratique.balancer.haproxy.balancer import HAProxyBalancer
+from pratique.balancer.haproxy.sites import WRITE
 from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis
+from pratique.config import load
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
+from pratique.release.ssh import ssh_words
 from pratique.release.tunnel import close_all
 from pratique.runtime.secretfiles import ROOT
 
@@ -198,11 +206,11 @@ def test_a_pool_is_uploaded_verified_and_shifted_on_a_host_over_ssh(ssh):
         remote = place.again()
         remote.apply(pool_of(servers, "r1", "r2", r1=1.0))
         assert names(place.url, 10) == {"r1": 10}
-        remote.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 4.0))
+        remote.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 8.0))
         assert names(place.url, 10) == {"r2": 10}
         remote.renew("shop")
         assert remote.drift("shop") == []
-        eventually(lambda: names(place.url, 10) == {"r1": 10}, 10)
+        eventually(lambda: names(place.url, 10) == {"r1": 10}, 20)
 
 
 @needs_ssh
@@ -216,6 +224,84 @@ def test_where_one_of_two_hosts_fails_both_have_the_old_pool_again(ssh):
         place.config.write_text(config)
         assert place.balancer.pool("shop") == pool_of(servers, "r1", r1=1.0)
         assert place.balancer.drift("shop") == []
+
+
+@contextmanager
+def haproxy_of_an_operator_elsewhere(ssh):
+    """A balancer host, and the balancer as an operator on another machine has it."""
+    place = HAProxyPlace(f'hosts = ["{ssh}"]')
+    try:
+        place.start()
+        here = place.folder / "operator" / "pratique.toml"
+        here.parent.mkdir()
+        here.write_text(place.config.read_text() + f'directory = "{place.directory}"\n')
+        yield place, HAProxyBalancer(load(here), "shop")
+        assert place.stop() == 0, place.log()
+    finally:
+        place.stop()
+        place.collector.close()
+        shutil.rmtree(place.folder, ignore_errors=True)
+
+
+@needs_ssh
+def test_a_haproxy_that_dies_comes_back_with_the_pool_that_an_operator_brought_over_ssh(ssh):
+    with four_servers() as servers, haproxy_of_an_operator_elsewhere(ssh) as (place, operator):
+        operator.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        operator.set_weights("shop", {"r1": 0.0, "r2": 1.0})
+        (place.directory / "wanted.json").unlink()
+        place.restart()
+        assert names(place.url, 10) == {"r2": 10}
+
+
+@needs_ssh
+def test_renewals_and_shifts_over_ssh_do_not_get_into_each_others_way(ssh):
+    with four_servers() as servers, haproxy_of_an_operator_elsewhere(ssh) as (place, operator):
+        operator.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        lease, stop = Lease("r2", "r1", 8.0), threading.Event()
+        operator.set_weights("shop", {"r1": 0.9, "r2": 0.1}, lease=lease)
+
+        def renew():
+            while not stop.is_set():
+                operator.renew("shop")
+
+        with ThreadPoolExecutor(1) as pool:
+            renewing = pool.submit(renew)
+            for percent in range(11, 19):
+                operator.set_weights("shop", {"r1": 1 - percent / 100, "r2": percent / 100}, lease=lease)
+            stop.set()
+            renewing.result(30)
+        place.restart()
+        assert operator.weights("shop").shares == {"r1": 0.82, "r2": 0.18}
+        assert not list(place.directory.glob("shares.map.??????"))
+
+
+@needs_ssh
+def test_a_haproxy_that_somebody_else_is_changing_is_told(ssh, monkeypatch):
+    monkeypatch.setattr("pratique.balancer.haproxy.sites.TIMEOUT_S", 0.5)
+    with four_servers() as servers, haproxy_of_an_operator_elsewhere(ssh) as (place, operator):
+        operator.apply(pool_of(servers, "r1", r1=1.0))
+        with (place.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with pytest.raises(BusyError, match="being changed by somebody else"):
+                operator.set_weights("shop", {"r1": 1.0})
+
+
+def test_a_file_of_which_not_all_has_come_is_no_file(tmp_path):
+    file = tmp_path / "haproxy.cfg"
+    file.write_text("old")
+    for content, status, then in (("half", 1, "old"), ("the whole of it", 0, "the whole of it")):
+        command = ["sh", "-c", WRITE, "sh", file, "15"]
+        assert subprocess.run(command, input=content.encode(), check=False, capture_output=True).returncode == status
+        assert file.read_text() == then
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_connection_is_kept_only_in_a_folder_that_nobody_else_enters(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert "ControlMaster=auto" in ssh_words("ssh://lb1", kept=True)
+    (folder,) = tmp_path.iterdir()
+    folder.chmod(0o755)
+    assert "ControlMaster=auto" not in ssh_words("ssh://lb1", kept=True)
 
 
 @needs_docker
@@ -295,6 +381,24 @@ def test_a_host_that_is_away_does_not_keep_the_others_from_their_shares(ssh):
         with pytest.raises(UnavailableError, match="cannot be reached"):
             place.again().set_weights("shop", {"r1": 1.0, "r2": 0.0})
         assert names(place.url, 10) == {"r1": 10}
+
+
+@needs_redis
+@pytest.mark.parametrize("fault", ["gone", "empty"])
+def test_a_haproxy_that_dies_while_redis_knows_nothing_comes_back_with_its_last_pool(fault):
+    with ExitStack() as stack:
+        redis_running = stack.enter_context(ExitStack())
+        url = redis_running.enter_context(redis_server())
+        servers = stack.enter_context(four_servers())
+        place = stack.enter_context(haproxy_running(f'state = "{url}"'))
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0})
+        if fault == "gone":
+            redis_running.close()
+        else:
+            redis.Redis.from_url(url).flushall()
+        place.restart()
+        assert names(place.url, 10) == {"r2": 10}
 
 
 @needs_redis

@@ -225,6 +225,29 @@ def test_named_users_go_first_and_are_not_compared():
         eventually(lambda: get(place.url, headers={"X-User": "alice"})[1] == b"r1", 5)
 
 
+def test_other_first_users_are_told_as_drift_and_come_with_the_next_change():
+    more = 'first_header = "X-User"\nfirst_users = ["alice"]'
+    with four_servers() as servers, haproxy_running(more) as place:
+        place.balancer.apply(pool_of(servers, "r1", r1=1.0))
+        place.config.write_text(place.config.read_text().replace("alice", "carol"))
+        balancer = place.again()
+        assert any("the first users are not those" in sentence for sentence in balancer.drift("shop"))
+        balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        balancer.set_weights("shop", {"r1": 1.0, "r2": 0.0}, lease=Lease("r2", "r1", 8.0))
+        assert get(place.url, headers={"X-User": "carol"})[1] == b"r2"
+        assert get(place.url, headers={"X-User": "alice"})[1] == b"r1"
+        assert balancer.drift("shop") == []
+
+
+def test_a_damaged_wanted_state_does_not_keep_haproxy_from_serving_what_it_had():
+    with four_servers() as servers, haproxy_running() as place:
+        place.balancer.apply(pool_of(servers, "r1", r1=1.0))
+        (place.directory / "wanted.json").write_text("")
+        place.restart()
+        assert names(place.url, 5) == {"r1": 5}
+        assert "is damaged" in place.log()
+
+
 def make_certificate(folder, days):
     """A certificate with its key, which ends in that many days; negative: which has ended."""
     pem = folder / f"cert{days}.pem"

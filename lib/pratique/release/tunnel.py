@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pratique.errors import UnavailableError
+from pratique.release.ssh import ssh_words
 
 ENGINE = "/var/run/docker.sock"
 OPEN_S = 10.0
@@ -39,14 +40,6 @@ class Tunnel:
                 pipe.close()
         self.process.wait(OPEN_S)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def ssh_words(address: str) -> list[str]:
-    """Ssh and its options for "ssh://user@host:port/…", up to the command."""
-    parts = urlsplit(address)
-    user = f"{parts.username}@" if parts.username else ""
-    port = ["-p", str(parts.port)] if parts.port else []
-    return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", *port, "--", f"{user}{parts.hostname}"]
 
 
 def tunnel(address: str) -> str:

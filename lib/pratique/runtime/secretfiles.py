@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
-import stat
 import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pratique.errors import DeniedError, StorageError, UnavailableError
-from pratique.release.tunnel import ssh_words
+from pratique.release.ssh import is_private, ssh_words
 
 ROOT = "pratique-secrets"
 MOUNT = "/run/secrets"
@@ -36,7 +34,10 @@ def place(host: str, folder: str, name: str, secrets: Mapping[str, str]) -> str:
         raise StorageError(f"runtime.docker.secrets_dir {folder!r} is not in memory: name a folder of a tmpfs")
     try:
         Path(path).parent.mkdir(mode=0o700, exist_ok=True)
-        _require_ours(Path(path).parent)
+        if not is_private(Path(path).parent):
+            raise DeniedError(
+                f"{str(Path(path).parent)!r} is not ours alone: remove it, or name another runtime.docker.secrets_dir"
+            )
         Path(path).mkdir(mode=0o755)
         for key, value in secrets.items():
             file = Path(path, key)
@@ -64,13 +65,6 @@ def sweep(host: str, folder: str, prefix: str, living: Collection[str]) -> None:
     for path in Path(folder, ROOT).glob(f"{prefix}*"):
         if path.name not in living:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _require_ours(folder: Path) -> None:
-    """Raises: DeniedError when somebody else has made the folder, or may look into it."""
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise DeniedError(f"{str(folder)!r} is not ours alone: remove it, or name another runtime.docker.secrets_dir")
 
 
 def _kind_of(path: Path) -> str:

@@ -55,7 +55,7 @@ class HAProxyBalancer:
             self._wanted.followed(after.version)
         except Exception:
             try:
-                _each([partial(node.install, was.state, proven=False) for node, was in done])
+                _each([partial(_put_back, node, was) for node, was in done])
             finally:
                 self._wanted.put(after, before.pool, before.lease)
             raise
@@ -155,6 +155,11 @@ def _each(changes: Sequence[Callable[[], None]]) -> None:
             errors.append(error)
     if errors:
         raise min(errors, key=lambda found: not isinstance(found, MissingError))
+
+
+def _put_back(node: Node, was: Serving) -> None:
+    with node.site.locked():
+        node.install(was.state, proven=False)
 
 
 def _set(node: Node, shares: dict[str, float], lease: Lease | None) -> None:

@@ -20,6 +20,7 @@ from pratique.balancer.haproxy.template import (
     decoded,
     limits,
     order_of,
+    pool_in,
     render,
     shares_file,
     shares_of,
@@ -84,12 +85,14 @@ class Node:
         before = self.in_force()
         text = self._render(state.pool)
         self._verify(text.content)
-        old = {path: self.site.read(path) or "" for path in (self._paths.configuration, self._paths.shares)}
+        files = (self._paths.configuration, self._paths.shares, self._paths.users)
+        old = {path: self.site.read(path) or "" for path in files}
         for path, content in old.items():
             self.site.write(f"{path}.old", content)
         self._calm(before.state.pool, state)
         try:
             self._keep_shares(_entries(state))
+            self.site.write(self._paths.users, self._first_users())
             self.site.write(self._paths.configuration, text.content)
             self._reload(text.stamp)
             if proven:
@@ -104,12 +107,15 @@ class Node:
 
     def prepare(self, state: State) -> None:
         """Write the files that HAProxy starts with; shares of the same revisions that stand there already are kept."""
-        haproxy = self._around.settings.haproxy
-        self.site.write(self._paths.users, "".join(f"{user}\n" for user in haproxy.first_users))
+        self.site.write(self._paths.users, self._first_users())
         kept, entries = self.site.read(self._paths.shares) or "", _entries(state)
         if not state.pool.servers or _limited(kept) != _limited("\n".join(entries)):
             self._keep_shares(entries)
         self.site.write(self._paths.configuration, self._render(state.pool).content)
+
+    def kept(self) -> Pool | None:
+        """The pool of the configuration on disk; None where there is none of ours."""
+        return pool_in(self.site.read(self._paths.configuration) or "")
 
     def drift(self, wanted: Pool | None) -> list[str]:
         """How it differs from what is wanted, a sentence each."""
@@ -121,6 +127,10 @@ class Node:
             said.append(f"{name} has shares {pool.weights}, wanted are {wanted.weights}")
         if f'"stamp":"{found.stamp}"' not in (self.site.read(self._paths.configuration) or ""):
             said.append(f"{name}: {self._paths.configuration} is not the configuration that runs")
+        if (self.site.read(self._paths.users) or "") != self._first_users():
+            said.append(
+                f"{name}: the first users are not those of the service file: the next change of the pool brings them"
+            )
         return said + self._changed_servers(pool)
 
     def expires(self) -> str | None:
@@ -132,6 +142,9 @@ class Node:
         if not found:
             raise UnavailableError(f"HAProxy does not know {self._paths.certificate!r}: {said.strip()[:200]}")
         return str(found[0]).strip()
+
+    def _first_users(self) -> str:
+        return "".join(f"{user}\n" for user in self._around.settings.haproxy.first_users)
 
     def _render(self, pool: Pool) -> _Text:
         stamp = secrets.token_hex(8)

@@ -49,9 +49,12 @@ class Supervisor:
         return False
 
     def start(self) -> None:
-        """Start HAProxy on the wanted pool. Raises: UnavailableError with HAProxy's own words."""
-        wanted = self._wanted.get()
-        pool = wanted.pool or Pool(self._service, {}, {})
+        """Start HAProxy on the wanted pool, or on the one it had last, where nothing else can be known.
+
+        Raises: UnavailableError with HAProxy's own words.
+        """
+        wanted = self._known()
+        pool = wanted.pool or self.node.kept() or Pool(self._service, {}, {})
         # whether a lease still holds is told by its end, in the file that stands there; without one it does not
         self.node.prepare(State(pool, wanted.lease, 0.0) if wanted.lease else State(pool))
         pid_file = Path(f"{self._paths.directory}/haproxy.pid")
@@ -71,6 +74,18 @@ class Supervisor:
                     f"HAProxy did not start at {self._settings.listen}: what is wrong stands in the lines above"
                 )
             time.sleep(POLL_S / 4)
+
+    def _known(self) -> Wanted:
+        """What is wanted, as far as this host can tell: not where an operator brings the pool over SSH."""
+        if self._settings.haproxy.hosts:
+            return Wanted()
+        try:
+            return self._wanted.get()
+        except PratiqueError as error:
+            if self.node.kept() is None:
+                raise
+            say(f"{error}; HAProxy of {self._service} begins with the pool it had last")
+            return Wanted()
 
     def ensure(self) -> None:
         """Start it again when it has died."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import shlex
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from pratique.balancer.haproxy.template import Paths
-from pratique.errors import DeniedError, StorageError, UnavailableError
+from pratique.errors import BusyError, DeniedError, StorageError, UnavailableError
+from pratique.release.ssh import ssh_words
 
 TIMEOUT_S = 10.0
+LOCK_S = 60.0
+"""How long a HAProxy on another host may be locked: longer than the longest change of its pool."""
 LONGEST_SOCKET = 90
 """Bytes of a socket's path: the kernel takes 107, of which HAProxy needs some for a temporary name."""
 
@@ -41,7 +43,7 @@ class Site(Protocol):
         """Say something to a unix socket, and return the whole answer. Raises: UnavailableError."""
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Only one program of this machine at a time."""
+        """Only one program at a time. Raises: StorageError, UnavailableError, BusyError."""
 
 
 class LocalSite:
@@ -122,15 +124,10 @@ class SshSite:
 
     def __init__(self, address: str, paths: Paths) -> None:
         """address: "ssh://user@host:port", with a key that needs no password."""
-        parts = urlsplit(address)
         self.name = address
         self.paths = paths
         # one connection is kept for the many short commands of a rollout
-        kept = Path(tempfile.gettempdir(), f"pratique-ssh-{os.getuid()}-%C")
-        self._ssh = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "ControlMaster=auto"]
-        self._ssh += ["-o", f"ControlPath={kept}", "-o", "ControlPersist=60"]
-        self._ssh += ["-p", str(parts.port)] if parts.port else []
-        self._ssh += ["--", f"{parts.username}@{parts.hostname}" if parts.username else str(parts.hostname)]
+        self._ssh = ssh_words(address, kept=True)
 
     def read(self, path: str) -> str | None:
         """A file's content; None when there is none."""
@@ -138,9 +135,8 @@ class SshSite:
         return said if status == 0 else None
 
     def write(self, path: str, content: str) -> None:
-        """Upload a file, and put it in place atomically. Raises: StorageError."""
-        script = 'umask 077; mkdir -p "$(dirname "$1")" && cat > "$1.new" && mv "$1.new" "$1"'
-        status, said = self._remote(["sh", "-c", script, "sh", path], content)
+        """Upload a file, and put it in place atomically, when all of it has come. Raises: StorageError."""
+        status, said = self._remote(["sh", "-c", WRITE, "sh", path, str(len(content.encode()))], content)
         if status != 0:
             raise StorageError(f"{path!r} cannot be written on {self.name}: {said.strip()[-200:]}")
 
@@ -155,9 +151,34 @@ class SshSite:
             raise UnavailableError(f"HAProxy on {self.name} does not answer at {path}: {said.strip()[-200:]}")
         return said
 
-    def locked(self) -> contextlib.AbstractContextManager[None]:
-        """No lock: the wanted state's version tells two operators from one."""
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one program changes this HAProxy, from whichever machine; one that hangs loses the lock.
+
+        Raises: BusyError when another one has it, UnavailableError.
+        """
+        words = ["sh", "-c", _LOCK, "sh", self.paths.directory, f"{LOCK_S:g}", f"{TIMEOUT_S:g}"]
+        command = [*self._ssh, shlex.join(words)]
+        try:
+            holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        except OSError as error:
+            raise UnavailableError(f"{self.name} cannot be reached: ssh: {error.strerror}") from error
+        with holder:
+            try:
+                if (said := _first_line(holder, TIMEOUT_S * 2)) != b"locked":
+                    raise self._no_lock(_SSH_FAILED if said is None else holder.wait(TIMEOUT_S))
+                yield
+            finally:
+                holder.kill()
+
+    def _no_lock(self, status: int) -> UnavailableError | BusyError:
+        if status == _SSH_FAILED:
+            return UnavailableError(f"{self.name} cannot be reached: try {shlex.join(self._ssh)}")
+        if status == _HELD:
+            return BusyError(f"HAProxy on {self.name} is being changed by somebody else: wait, and try again")
+        return UnavailableError(
+            f"{self.name} cannot be locked ({status}): have flock of util-linux there, and a directory that can be written"
+        )
 
     def _remote(self, command: Sequence[str], text: str) -> tuple[int, str]:
         status, said = _run([*self._ssh, shlex.join(command)], text)
@@ -167,6 +188,23 @@ class SshSite:
 
 
 _SSH_FAILED = 255
+_HELD = 75
+# a connection that breaks ends the input: what has come by then is no file
+WRITE = (
+    'umask 077; mkdir -p "$(dirname "$1")" && new="$(mktemp "$1.XXXXXX")" || exit; '
+    'cat > "$new" && [ "$(wc -c < "$new")" -eq "$2" ] && mv "$new" "$1" || { rm -f "$new"; echo "not all of it came"; '
+    "exit 1; }"
+)
+# held as long as the input is open
+_LOCK = 'mkdir -p "$1" && exec flock -w "$3" -E 75 "$1/lock" timeout "$2" sh -c "echo locked; exec cat"'
+
+
+def _first_line(process: subprocess.Popen[bytes], seconds: float) -> bytes | None:
+    """What it says first; None when it says nothing in that time."""
+    output = process.stdout
+    if output is None or not select.select([output], [], [], seconds)[0]:
+        return None
+    return output.readline().strip()
 
 
 def _run(words: Sequence[str], text: str) -> tuple[int, str]:

@@ -156,6 +156,16 @@ def decoded(text: str) -> Pool:
     return Pool(content["service"], servers, content["weights"])
 
 
+def pool_in(configuration: str) -> Pool | None:
+    """The pool that a configuration of ours is for; None where it is not ours, or has no servers."""
+    found = re.search(r'"pool":"([\w=-]+)"', configuration)
+    try:
+        pool = decoded(found[1]) if found else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return pool if pool and pool.servers else None
+
+
 def _arms(pool: Pool) -> list[dict[str, object]]:
     order = order_of(pool)
     ends = limits(pool.weights, order)

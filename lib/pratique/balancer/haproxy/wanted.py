@@ -76,7 +76,10 @@ class WantedFile:
             with self._path.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 _require_same(before, self.get())
-                draft.write_text(_to_json(after), encoding="utf-8")
+                with draft.open("w", encoding="utf-8") as file:
+                    file.write(_to_json(after))
+                    file.flush()
+                    os.fsync(file.fileno())
                 draft.replace(self._path)
         except OSError as error:
             raise StorageError(f"{str(self._path)!r} cannot be written: {error.strerror}") from error
