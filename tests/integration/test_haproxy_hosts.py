@@ -363,9 +363,14 @@ def test_a_release_runs_on_an_engine_over_ssh_with_its_secret_in_memory_there(en
         )
         instance = place.start(place.release("r1"))
         assert get(instance)[0] == 200
-        assert any((Path("/dev/shm") / ROOT).iterdir())
+        assert any((Path("/dev/shm") / ROOT).glob("*/shop/*"))
+        lost = next((Path("/dev/shm") / ROOT).glob("*/shop")) / "pratique-shop-r1-cutoff"
+        lost.mkdir()
+        place.runtime.tidy("shop", "run-1")
+        assert not lost.exists()
+        assert get(instance)[0] == 200
         place.runtime.stop(instance, drain_s=0)
-        assert not any((Path("/dev/shm") / ROOT).iterdir())
+        assert not any((Path("/dev/shm") / ROOT).glob("*/shop/*"))
     finally:
         close_all()
         engine.clean()

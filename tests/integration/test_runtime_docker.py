@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import docker.errors
 import pytest
 from pydantic import ValidationError
 
@@ -117,7 +120,45 @@ def test_a_secret_is_a_file_in_memory_and_nowhere_else(make_place, monkeypatch):
     folder = Path("/dev/shm", ROOT)
     assert folder.stat().st_mode & 0o077 == 0
     place.runtime.stop(instance, drain_s=0)
-    assert not any(folder.iterdir())
+    assert not any(folder.glob("*/*/*"))
+
+
+def test_secrets_are_readable_for_the_images_user_whatever_the_umask(make_place, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
+    place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
+    release = place.release("nosy", NOSY)
+    before = os.umask(0o077)
+    try:
+        instance = place.start(release)
+    finally:
+        os.umask(before)
+    assert seen(instance)["secret"] == "correct-horse-battery"
+
+
+def test_a_service_leaves_the_secrets_of_one_whose_name_begins_as_its_own_alone(make_place, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
+    place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
+    release = place.release("nosy", NOSY)
+    (instance,) = place.runtime.start(replace(release, service="shop-eu"), run="run-2", role="canary")
+    place.runtime.ready(instance, deadline_s=10)
+    place.start(release)
+    place.runtime.tidy("shop", "run-1")
+    assert seen(instance)["secret"] == "correct-horse-battery"
+
+
+def test_secrets_that_a_reboot_has_taken_are_not_made_up_empty(make_place, engine, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
+    place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
+    release = place.release("nosy", NOSY)
+    instance = place.start(release)
+    place.kill(instance)
+    (there,) = Path("/dev/shm", ROOT).glob("*/shop/*")
+    shutil.rmtree(there.parent.parent)
+    client = engine.client()
+    with pytest.raises(docker.errors.APIError, match="does not exist"):
+        client.containers.get(instance.id).start()
+    client.close()
+    assert seen(place.start(release))["secret"] == "correct-horse-battery"
 
 
 def test_a_secret_that_is_not_there_is_told_and_nothing_is_left(make_place):
@@ -131,13 +172,14 @@ def test_secrets_of_a_start_that_was_cut_off_are_swept(make_place, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     instance = place.start(place.release("r1"))
-    lost = Path("/dev/shm", ROOT, "pratique-shop-r1-cutoff")
+    (there,) = Path("/dev/shm", ROOT).glob("*/shop/*")
+    lost = there.parent / "pratique-shop-r1-cutoff"
     lost.mkdir()
     (lost / "TOKEN").write_text("correct-horse-battery")
     place.runtime.tidy("shop", "run-1")
     assert not lost.exists()
     assert get(instance)[0] == 200
-    assert len(list(Path("/dev/shm", ROOT).iterdir())) == 1
+    assert list(Path("/dev/shm", ROOT).glob("*/shop/*")) == [there]
 
 
 def test_a_folder_of_secrets_that_others_may_look_into_is_refused(make_place, monkeypatch, tmp_path):

@@ -121,7 +121,7 @@ class DockerRuntime:
                     container.stop(timeout=math.ceil(drain_s))
                     _remove(container)
                 finally:
-                    secretfiles.remove(host, self._docker.secrets_dir, container.name)
+                    self._remove_secrets(host, container)
                 return
 
     def list(self, service: str | None = None) -> Sequence[Instance]:
@@ -151,10 +151,14 @@ class DockerRuntime:
                 filters = {"label": labels, "status": list(ENDED)}
                 for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
                     _remove(container)
-                    secretfiles.remove(host, self._docker.secrets_dir, container.name)
-                mine = client.containers.list(all=True, filters={"label": f"{SERVICE}={service}"}, ignore_removed=True)
-                living = {container.name for container in mine}
-            secretfiles.sweep(host, self._docker.secrets_dir, f"pratique-{service}-", living)
+                    self._remove_secrets(host, container)
+                if any(is_reference(value) for value in self._settings.env.values()):
+                    mine = {"label": f"{SERVICE}={service}"}
+                    living = {
+                        found.name for found in client.containers.list(all=True, filters=mine, ignore_removed=True)
+                    }
+                    home = secretfiles.home(client.info()["ID"], service)
+                    secretfiles.sweep(host, self._docker.secrets_dir, home, living)
 
     def _list(self, host: str, service: str | None, states: Sequence[str] = ALIVE) -> Sequence[Instance]:
         label = f"{SERVICE}={service}" if service is not None else SERVICE
@@ -169,16 +173,17 @@ class DockerRuntime:
         resolved = resolve_env(release.env, self._base)
         env = {key: value for key, value in resolved.items() if key not in hidden}
         env |= {f"{key}_FILE": f"{secretfiles.MOUNT}/{key}" for key in hidden}
-        mounts = {volume: {"bind": inside, "mode": "rw"} for volume, inside in self._docker.volumes.items()}
+        folder = ""
         try:
             if hidden:
-                folder = secretfiles.place(
-                    host, self._docker.secrets_dir, name, {key: resolved[key] for key in sorted(hidden)}
-                )
-                mounts[folder] = {"bind": secretfiles.MOUNT, "mode": "ro"}
-            return self._run(host, release, name, env, mounts, run, role)
+                with engine(host) as client:
+                    where = f"{secretfiles.home(client.info()['ID'], release.service)}/{name}"
+                values = {key: resolved[key] for key in sorted(hidden)}
+                folder = secretfiles.place(host, self._docker.secrets_dir, where, values)
+            return self._run(host, release, name, env, folder, run, role)
         except BaseException:
-            secretfiles.remove(host, self._docker.secrets_dir, name)
+            if folder:
+                secretfiles.remove(host, folder)
             with contextlib.suppress(MissingError), engine(host) as client:
                 container = _get(client, name)
                 if container is not None:
@@ -191,7 +196,7 @@ class DockerRuntime:
         release: Release,
         name: str,
         env: dict[str, str],
-        mounts: dict[str, dict[str, str]],
+        secrets_folder: str,
         run: str,
         role: Role,
     ) -> Instance:
@@ -213,7 +218,7 @@ class DockerRuntime:
                     name=name,
                     labels=labels,
                     environment=env | told | {"PORT": str(inside)},
-                    volumes=mounts,
+                    mounts=self._mounts(secrets_folder),
                     **self._limits(release),
                     **self._network(bind, port),
                 )
@@ -245,6 +250,20 @@ class DockerRuntime:
             "log_config": dict(zip(("Type", "Config"), log_config(settings, release, self._collector), strict=True)),
             "healthcheck": {"interval": HEALTH_EVERY_NS},
         }
+
+    def _mounts(self, secrets_folder: str) -> Sequence[Any]:
+        from docker import types  # noqa: PLC0415 - slow to load
+
+        # a bind of this kind is refused where its source is gone, as after a reboot, and not made up empty
+        bound = [(secretfiles.MOUNT, secrets_folder, "bind", True)] if secrets_folder else []
+        named = [(inside, volume, "volume", False) for volume, inside in self._docker.volumes.items()]
+        return [types.Mount(to, what, type=kind, read_only=fixed) for to, what, kind, fixed in bound + named]
+
+    def _remove_secrets(self, host: str, container: Any) -> None:
+        root = f"{self._docker.secrets_dir}/{secretfiles.ROOT}/"
+        for mount in container.attrs["Mounts"]:
+            if mount["Destination"] == secretfiles.MOUNT and mount["Source"].startswith(root):
+                secretfiles.remove(host, mount["Source"])
 
     def _network(self, bind: str, port: int) -> dict[str, Any]:
         if self._docker.host_network_because:

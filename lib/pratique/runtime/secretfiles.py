@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import shutil
 import subprocess
@@ -15,30 +16,39 @@ ROOT = "pratique-secrets"
 MOUNT = "/run/secrets"
 TIMEOUT_S = 20.0
 REMOTE_FOLDER = (
-    'umask 077; d="$(dirname "$1")"; mkdir -p "$d" && [ -O "$d" ] && [ ! -L "$d" ] && chmod 700 "$d" '
-    '&& mkdir "$1" && chmod 755 "$1"'
+    'umask 077; mkdir -p "$1" && [ -O "$1" ] && [ ! -L "$1" ] && chmod 700 "$1" '
+    '&& mkdir -p "$(dirname "$1/$2")" && mkdir "$1/$2" && chmod 755 "$1/$2"'
 )
 
 
-def place(host: str, folder: str, name: str, secrets: Mapping[str, str]) -> str:
-    """Write secrets for the container `name` below `folder` on an engine's host; return their folder.
+def home(engine: str, service: str) -> str:
+    """Where below the root the secrets of a service's containers are: apart for each engine that shares the host.
 
-    Readable for every user of the container, and on the host for root only.
-    Raises: StorageError when the folder is not in memory, UnavailableError (the host over SSH).
+    engine: the engine's own id.
     """
-    path = f"{folder}/{ROOT}/{name}"
+    return f"{hashlib.sha256(engine.encode()).hexdigest()[:16]}/{service}"
+
+
+def place(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> str:
+    """Write secrets for a container to `where` (its home and name), below `folder` of an engine's host.
+
+    Returns the path. Readable for every user of the container, and on the host for root only.
+    Raises: StorageError when the folder is not in memory, DeniedError, UnavailableError (the host over SSH).
+    """
+    root = f"{folder}/{ROOT}"
+    path = f"{root}/{where}"
     if host.startswith("ssh://"):
-        _place_remote(host, folder, path, secrets)
+        _place_remote(host, folder, where, secrets)
         return path
     if _kind_of(Path(folder)) not in {"tmpfs", "ramfs"}:
         raise StorageError(f"runtime.docker.secrets_dir {folder!r} is not in memory: name a folder of a tmpfs")
     try:
-        Path(path).parent.mkdir(mode=0o700, exist_ok=True)
-        if not is_private(Path(path).parent):
-            raise DeniedError(
-                f"{str(Path(path).parent)!r} is not ours alone: remove it, or name another runtime.docker.secrets_dir"
-            )
-        Path(path).mkdir(mode=0o755)
+        Path(root).mkdir(mode=0o700, exist_ok=True)
+        if not is_private(Path(root)):
+            raise DeniedError(f"{root!r} is not ours alone: remove it, or name another runtime.docker.secrets_dir")
+        Path(path).mkdir(parents=True)
+        # whatever the umask
+        Path(path).chmod(0o755)
         for key, value in secrets.items():
             file = Path(path, key)
             file.touch(mode=0o600)
@@ -49,22 +59,23 @@ def place(host: str, folder: str, name: str, secrets: Mapping[str, str]) -> str:
     return path
 
 
-def remove(host: str, folder: str, name: str) -> None:
-    """Remove the secrets of a container; that they are gone already is no error."""
-    path = f"{folder}/{ROOT}/{name}"
+def remove(host: str, path: str) -> None:
+    """Remove the secrets that `place` has written; that they are gone already is no error."""
     if host.startswith("ssh://"):
-        _ssh(host, ["rm", "-rf", path], "")
+        _ssh(host, ["rm", "-rf", "--", path], "")
     else:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def sweep(host: str, folder: str, prefix: str, living: Collection[str]) -> None:
-    """Remove the secrets of containers whose name begins with `prefix` and which are not among `living`."""
+def sweep(host: str, folder: str, where: str, living: Collection[str]) -> None:
+    """Remove the secrets in a home whose containers are not among `living`."""
+    path = f"{folder}/{ROOT}/{where}"
     if host.startswith("ssh://"):
-        return
-    for path in Path(folder, ROOT).glob(f"{prefix}*"):
-        if path.name not in living:
-            shutil.rmtree(path, ignore_errors=True)
+        names = _ssh(host, ["sh", "-c", 'ls -1 "$1" 2>/dev/null || true', "sh", path], "").splitlines()
+    else:
+        names = [found.name for found in Path(path).glob("*")]
+    for name in set(names) - set(living):
+        remove(host, f"{path}/{name}")
 
 
 def _kind_of(path: Path) -> str:
@@ -77,12 +88,13 @@ def _kind_of(path: Path) -> str:
     return kind
 
 
-def _place_remote(host: str, folder: str, path: str, secrets: Mapping[str, str]) -> None:
+def _place_remote(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> None:
     if _ssh(host, ["stat", "-f", "-c", "%T", folder], "").strip() not in {"tmpfs", "ramfs"}:
         raise StorageError(f"runtime.docker.secrets_dir {folder!r} of {host} is not in memory: name one of a tmpfs")
-    _ssh(host, ["sh", "-c", REMOTE_FOLDER, "sh", path], "")
+    root = f"{folder}/{ROOT}"
+    _ssh(host, ["sh", "-c", REMOTE_FOLDER, "sh", root, where], "")
     for key, value in secrets.items():
-        _ssh(host, ["sh", "-c", 'umask 077; cat > "$1" && chmod 444 "$1"', "sh", f"{path}/{key}"], value)
+        _ssh(host, ["sh", "-c", 'umask 077; cat > "$1" && chmod 444 "$1"', "sh", f"{root}/{where}/{key}"], value)
 
 
 def _ssh(host: str, command: list[str], text: str) -> str:
