@@ -274,10 +274,12 @@ def revisions(service: str | None, as_json: bool, config: str | None, store: str
 @common
 def collect(listen: str | None, config: str | None, store: str | None) -> None:
     """Receive access lines as syslog, roll them up, and write them to the store; keep what containers log."""
+    from pratique.config import check_address  # noqa: PLC0415
     from pratique.telemetry.collector import run_collector  # noqa: PLC0415
 
     settings = _config(config, store)
-    run_collector(settings, _store(settings), listen=listen)
+    address = check_address(listen) if listen is not None else None
+    run_collector(settings, _store(settings), listen=address)
 
 
 @pratique.command(epilog=EPILOG)

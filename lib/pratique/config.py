@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from pratique.errors import ConfigError, DeniedError, MissingError, UsageError
 from pratique.policy import Policy, Strict
@@ -20,14 +20,27 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Plain = Annotated[str, Field(pattern=r"^[ -~]*$", max_length=255)]
 """Printable ASCII on one line."""
-Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}$")]
+Asked = Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=2000)]
+"""What stands in a request line: a path, and a query where there is one."""
+
+
+def _port_is_one(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    labels = host.split(".") if not host.startswith("[") else ["ipv6"]
+    if int(port) > 65535 or not all(0 < len(label) <= 63 for label in labels):
+        raise ValueError("an address is HOST:PORT, with a port up to 65535")
+    return address
+
+
+Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}$"), AfterValidator(_port_is_one)]
+Seconds = Annotated[float, Field(ge=0, le=86400)]
 
 
 class StoreSettings(Strict):
     """url: a folder, or an address of a store. retention_days: older windows are dropped; 0 keeps all."""
 
     url: str = ".pratique/store"
-    retention_days: Annotated[float, Field(ge=0)] = 90.0
+    retention_days: Annotated[float, Field(ge=0, le=36500)] = 90.0
 
 
 class HttplogSettings(Strict):
@@ -72,10 +85,10 @@ class TelemetrySettings(Strict):
     tcp: Address | Literal[""] = ""
     unix: str = ""
     window_s: Annotated[int, Field(ge=1, le=3600)] = 10
-    late_s: Annotated[float, Field(ge=0)] = 60.0
+    late_s: Seconds = 60.0
     host: str = "local"
     httplog: HttplogSettings = HttplogSettings()
-    container_log_mb: Annotated[float, Field(gt=0)] = 200.0
+    container_log_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 200.0
 
 
 class ActionRule(Strict):
@@ -178,7 +191,7 @@ class SwarmSettings(Strict):
         Annotated[str, Field(pattern=r"^(node|engine)\.[A-Za-z0-9._-]+ ?[!=]= ?[A-Za-z0-9._-]+$")], ...
     ] = ()
     parallelism: Annotated[int, Field(ge=1)] = 1
-    delay_s: Annotated[float, Field(ge=0)] = 1.0
+    delay_s: Seconds = 1.0
 
 
 class RuntimeSettings(Strict):
@@ -194,9 +207,9 @@ class RuntimeSettings(Strict):
     releases: str = "releases"
     command: tuple[str, ...] = ()
     env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")], str] = Field(default_factory=dict)
-    ready: Annotated[str, Field(pattern=r"^/")] = "/healthz"
-    ready_deadline_s: Annotated[float, Field(gt=0)] = 30.0
-    drain_s: Annotated[float, Field(ge=0)] = 10.0
+    ready: Asked = "/healthz"
+    ready_deadline_s: Annotated[float, Field(gt=0, le=86400)] = 30.0
+    drain_s: Seconds = 10.0
     instances: Annotated[int, Field(ge=1, le=100)] = 1
     docker: DockerSettings = DockerSettings()
     swarm: SwarmSettings = SwarmSettings()
@@ -233,12 +246,12 @@ class HAProxySettings(Strict):
     image: Annotated[str, Field(pattern=r"^([a-z0-9][A-Za-z0-9._/:@-]{0,254})?$")] = ""
     state: Annotated[str, Field(pattern=r"^((redis|rediss)://[!-~]+)?$")] = ""
     certificate: Plain = ""
-    warn_days: Annotated[float, Field(ge=0)] = 14.0
+    warn_days: Annotated[float, Field(ge=0, le=36500)] = 14.0
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     stay_cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = ""
     first_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,64}$")] = ""
     first_users: tuple[Plain, ...] = ()
-    probe_paths: tuple[Plain, ...] = ()
+    probe_paths: tuple[Asked, ...] = ()
     template: str = ""
 
 
@@ -251,8 +264,10 @@ class BalancerSettings(Strict):
 
     kind: Literal["embedded", "haproxy"] = "embedded"
     listen: Address = "127.0.0.1:8080"
-    control: Annotated[str, Field(pattern=r"^(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}$")] = "127.0.0.1:8081"
-    timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    control: Annotated[
+        str, Field(pattern=r"^(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}$"), AfterValidator(_port_is_one)
+    ] = "127.0.0.1:8081"
+    timeout_s: Annotated[float, Field(ge=0.001, le=86400)] = 30.0
     haproxy: HAProxySettings = HAProxySettings()
 
 
@@ -273,9 +288,9 @@ class RolloutSettings(Strict):
     lease_s: Annotated[float, Field(gt=0, le=8)] = 6.0
     baseline: Literal["running", "fresh"] = "running"
     approval: Literal["automatic", "ask"] = "automatic"
-    acceptance: tuple[Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=2000)], ...] = ()
+    acceptance: tuple[Asked, ...] = ()
     acceptance_command: tuple[str, ...] = ()
-    acceptance_deadline_s: Annotated[float, Field(gt=0)] = 60.0
+    acceptance_deadline_s: Annotated[float, Field(gt=0, le=86400)] = 60.0
 
     @model_validator(mode="after")
     def _rising(self) -> RolloutSettings:
@@ -333,6 +348,17 @@ def check_name(what: str, value: str) -> str:
             f"{what} {value[:80]!r} is not a name: use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
         )
     return value
+
+
+def check_address(value: str) -> str:
+    """Return `value` when it is an address to listen at, HOST:PORT.
+
+    Raises: UsageError.
+    """
+    try:
+        return str(TypeAdapter(Address).validate_python(value))
+    except ValidationError:
+        raise UsageError(f"{value[:80]!r} is no address: give HOST:PORT, with a port up to 65535") from None
 
 
 def load(path: str | Path | None = None, *, store: str | None = None) -> Config:

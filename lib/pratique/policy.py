@@ -10,9 +10,9 @@ Reaction = Literal["ignore", "note", "hold", "rollback"]
 
 
 class Strict(BaseModel):
-    """A frozen model that refuses unknown keys, so that a misspelt setting is an error."""
+    """A frozen model that refuses unknown keys, so that a misspelt setting is an error, and numbers that are none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class GuardPolicy(Strict):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.config import Config, check_name, load, parse
+from pratique.config import Config, check_address, check_name, load, parse
 from pratique.errors import ConfigError, MissingError, UsageError
 
 
@@ -49,6 +49,12 @@ def test_the_argument_wins_over_the_environment_and_the_file(tmp_path, monkeypat
             r"p\.toml:4: services\.shop\.judge\.guards\.b\.outcome: ",
         ),
         ("[services.shop.rollout]\nstages = [50, 5]\n", r"p\.toml:1: services\.shop\.rollout: .*rising"),
+        ("[telemetry]\nlate_s = inf\n", r"p\.toml:2: telemetry\.late_s: .*finite"),
+        ("[services.shop.balancer]\ntimeout_s = 1e-9\n", r"p\.toml:2: .*timeout_s: .*greater than or equal to 0\.001"),
+        ('[telemetry]\nlisten = "127.0.0.1:99999"\n', r"p\.toml:2: telemetry\.listen: .*port up to 65535"),
+        ('[telemetry]\nlisten = "a..b:5514"\n', r"p\.toml:2: telemetry\.listen: .*HOST:PORT"),
+        ('[services.shop.runtime]\nready = "/é"\n', r"p\.toml:2: services\.shop\.runtime\.ready: .*pattern"),
+        ('[services.shop.balancer.haproxy]\nprobe_paths = ["-f"]\n', r"probe_paths.*pattern"),
         ('[services."a b"]\n', r"p\.toml:1: services\.a b: "),
         (
             '[[services.shop.actions]]\npath = "/"\n[[services.shop.actions]]\npath = "x"\n',
@@ -61,6 +67,12 @@ def test_a_broken_service_file_is_one_line_with_file_line_and_key(text, expected
         parse(text, Path("p.toml"))
     assert "\n" not in str(caught.value)
     assert caught.value.exit_status == 78
+
+
+@pytest.mark.parametrize("address", ["foo", "127.0.0.1:99999", "a..b:1", "a b:1", ":1"])
+def test_what_is_no_address_is_told(address):
+    with pytest.raises(UsageError, match="give HOST:PORT"):
+        check_address(address)
 
 
 @given(st.text(max_size=200))

@@ -124,7 +124,7 @@ def _httplog(message: Message, settings: HttplogSettings, host: str) -> AccessLi
         method=fields["method"] or "-",
         path=fields["path"] or "-",
         code=_code(int(fields["status"]), fields["state"]),
-        duration_ms=None if response < 0 or total < 0 else float(max(0, total - max(0, request))),
+        duration_ms=None if response < 0 or total < 0 else _duration(max(0, total - max(0, request))),
         host=host,
         boot="",
         sequence=0,

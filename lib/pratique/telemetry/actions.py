@@ -11,11 +11,13 @@ from pratique.config import ActionRule
 OTHER = "other"
 MAX_DEFAULT_ACTIONS = 200
 """Raw paths have no bound; without rules of the owner's own, actions beyond these fold into OTHER."""
+LONGEST_PATH, LONGEST_METHOD = 2048, 32
+REMEMBERED = 16384
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # a segment that looks like an identifier: digits, hex, a UUID, or longer than a word of a route
-_IDENTIFIER = re.compile(r"^(?:.*\d.*|[0-9a-fA-F-]{8,}|.{33,})$", re.DOTALL)
-_SAFE = re.compile(r"^[A-Za-z0-9._~-]*$")
+_IDENTIFIER = re.compile(r"(?:.*\d.*|[0-9a-fA-F-]{8,}|.{33,})", re.DOTALL)
+_SAFE = re.compile(r"[A-Za-z0-9._~-]*")
 
 
 class Actions:
@@ -28,12 +30,12 @@ class Actions:
     def __init__(self, rules: Sequence[ActionRule] = ()) -> None:
         self._rules = [(rule.method.upper(), _pattern(rule.path), _name(rule)) for rule in rules]
         self._seen: set[str] = set()
-        self._cached = lru_cache(maxsize=65536)(self._find)
+        self._cached = lru_cache(maxsize=REMEMBERED)(self._find)
 
     def action(self, method: str, path: str) -> str:
         """The action of a request; method and path as they stand in the request line, query and all."""
         bare = path.split("?", 1)[0].split("#", 1)[0]
-        if len(bare) > 2048:
+        if len(bare) > LONGEST_PATH or len(method) > LONGEST_METHOD:
             return OTHER
         return self._cached(method.upper(), bare)
 
@@ -75,5 +77,5 @@ def _default(method: str, path: str) -> str:
     if method not in METHODS or not path.startswith("/"):
         return OTHER
     segments = [part for part in path.split("/") if part][:2]
-    folded = ["{id}" if _IDENTIFIER.match(part) or not _SAFE.match(part) else part for part in segments]
+    folded = ["{id}" if _IDENTIFIER.fullmatch(part) or not _SAFE.fullmatch(part) else part for part in segments]
     return f"{method} /{'/'.join(folded)}"

@@ -37,6 +37,8 @@ JUMP_MS = 1000
 SYNC_S = 0.4
 TICK_S = 0.1
 SEGMENT_S = 20.0
+MOST_SERVICES = 1000
+"""Names come from datagrams: for one service more, the rules of the oldest are made anew when it speaks again."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -65,6 +67,7 @@ class Collector:
         self._segments: dict[int, int] = {}
         self._writer = ThreadPoolExecutor(1, "store")
         self._write: Future[None] | None = None
+        self._writing: dict[int, Window] = {}
         self._failures = 0
         self._retry_at = 0.0
         for number, record in self._spool.replay():
@@ -78,7 +81,7 @@ class Collector:
         """Take one datagram, or one message of a stream, in."""
         message = parse(datagram)
         if message is not None and message.app.startswith(PREFIX) and self._logs.take(message):
-            self._status.container_lines = self._logs.lines
+            self._status.container_lines, self._status.container_lost = self._logs.lines, self._logs.lost
             return
         line = None if message is None else read(message, self._config.telemetry.httplog, self._host)
         if line is None:
@@ -90,8 +93,11 @@ class Collector:
         now = _now_ms()
         if line.time_ms > now + FUTURE_MS:
             self._status.future += 1
-            return
-        if self._take(line):
+        elif line.time_ms // self._span * self._span + self._span + self._late_ms < now:
+            self._status.late += 1
+        elif self._spool.full:
+            self._status.unkept += 1
+        elif self._take(line):
             self._spool.append(datagram)
 
     def _take(self, line: AccessLine | None) -> bool:
@@ -120,6 +126,8 @@ class Collector:
     def _action(self, line: AccessLine) -> str:
         actions = self._actions.get(line.service)
         if actions is None:
+            if len(self._actions) >= MOST_SERVICES:
+                del self._actions[next(iter(self._actions))]
             known = self._config.services.get(line.service)
             actions = self._actions[line.service] = Actions(known.actions if known else ())
         return actions.action(line.method, line.path)
@@ -182,13 +190,13 @@ class Collector:
 
     def _forget(self, now: int) -> None:
         """Windows past the bound for late lines, and the segments that only they stand in."""
-        over = [s for s, w in self._windows.items() if s + self._span + self._late_ms < now and not w.changed]
-        if self._write is not None or not over:
+        under_way = self._writing if self._write is not None else {}
+        unwritten = [start for start, window in self._windows.items() if window.changed or start in under_way]
+        bound = min([now - self._late_ms, *unwritten])
+        over = [start for start in self._windows if start + self._span <= bound]
+        if not over:
             return
-        closed = max(over) + self._span
-        if any(start + self._span <= closed for start, window in self._windows.items() if window.changed):
-            return
-        self._closed_ms = max(self._closed_ms, closed)
+        self._closed_ms = max(self._closed_ms, max(over) + self._span)
         for start in over:
             del self._windows[start]
         done = [n for n, end in self._segments.items() if end <= self._closed_ms and n != self._segment]

@@ -170,7 +170,10 @@ def _read(path: Path, revision: str) -> Iterator[LogLine]:
         for line in file:
             time, _, text = line.rstrip("\n").partition(" ")
             with suppress(ValueError):
-                yield LogLine(datetime.fromisoformat(time), revision, path.name.partition(".")[0], text)
+                found = datetime.fromisoformat(time)
+                # a full disk may have cut a line off within its time
+                if found.tzinfo is not None:
+                    yield LogLine(found, revision, path.name.partition(".")[0], text)
 
 
 def _line(message: Message) -> bytes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-LONGEST = 1 << 16
+LONGEST = (1 << 16) - 1
+"""As long as a datagram can be."""
 _COUNT = re.compile(rb"([1-9][0-9]{0,5}) ")
 
 

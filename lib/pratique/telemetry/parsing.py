@@ -17,6 +17,9 @@ from pratique.telemetry.formats import COMBINED, HAPROXY, Format, declared, why_
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 MAX_TEXT = 200
+LONGEST_MS = 1e12
+"""A duration from here on is none: the same bound as of lines that the collector takes in."""
+CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
 CLOCKS = {
     "clf": "%d/%b/%Y:%H:%M:%S %z",
     "haproxy": "%d/%b/%Y:%H:%M:%S%.f",
@@ -72,7 +75,9 @@ class Parser:
         lines = text.removesuffix("\n").split("\n")
         frame = pl.DataFrame({"line": lines}).with_row_index("number", offset=first_number)
         read = self._read_json(frame) if self._format is None else self._read_pattern(frame, self._format)
-        read = self._with_revision(read)
+        read = self._with_revision(read).with_columns(
+            duration_ms=pl.when(pl.col("duration_ms").is_between(0, LONGEST_MS, closed="left")).then("duration_ms")
+        )
         latest = int((datetime.now(UTC) + AHEAD).timestamp() * 1000)
         earliest = int(EARLIEST.timestamp() * 1000)
         reason = (
@@ -90,6 +95,8 @@ class Parser:
             .then(pl.lit("no revision"))
             .when(pl.col("revision").str.len_chars() > MAX_TEXT)
             .then(pl.lit("its revision is longer than 200 characters"))
+            .when(pl.any_horizontal(pl.col("revision", "host", "action").str.contains(CONTROL)))
+            .then(pl.lit("a control character in its revision, host or action"))
             .otherwise(None)
         )
         judged = read.with_columns(reason=reason)
@@ -150,7 +157,7 @@ class Parser:
             row = {
                 "matched": True,
                 "time_ms": _epoch_ms(found["time"]),
-                "code": int(found["code"]),
+                "code": _whole(found["code"]),
                 "duration_ms": duration,
                 "revision_field": _text(_dug(body, self._field) if self._field else found["revision"]),
             }
@@ -198,6 +205,8 @@ def _revision_source(
 ) -> tuple[str, str | None]:
     if revision is not None and revision_from is not None:
         raise UsageError("--revision and --revision-from are both given: one of them tells the revision")
+    if revision is not None and not (0 < len(revision) <= MAX_TEXT and revision.isprintable()):
+        raise UsageError(f"--revision {revision[:80]!r} is no name: give printable characters, at most {MAX_TEXT}")
     if revision is not None or (fmt == "jsonl" and revision_from is None):
         return "", None
     if revision_from is None:
@@ -260,16 +269,22 @@ def _dug(body: Any, name: str) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    # JSON may hold halves of UTF-16 pairs, which are no characters
+    return None if value is None else str(value).encode("utf-8", "replace").decode()
+
+
+def _whole(value: Any) -> int | None:
+    number = int(value)
+    return number if abs(number) < 1 << 62 else None
 
 
 def _epoch_ms(value: Any) -> int | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
-        return int(value)
+        return _whole(value)
     text = str(value)
     if text.lstrip("-").isdigit():
-        return int(text)
+        return _whole(text)
     time = datetime.fromisoformat(text)
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)

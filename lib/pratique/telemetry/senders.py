@@ -5,7 +5,7 @@ from __future__ import annotations
 REMEMBERED = 1 << 17
 """Numbers of a sender that are remembered to tell a repeated line from a late one."""
 SENDERS = 1000
-"""A sender more makes the oldest forgotten: names come from datagrams, and have no bound of their own."""
+"""A sender more makes the one forgotten that has been silent the longest: names come from datagrams, and have no bound of their own."""
 
 
 class _Sender:
@@ -41,10 +41,12 @@ class Senders:
 
     def seen(self, boot: str, number: int) -> tuple[bool, int]:
         """Whether a line is new, and by how much the number of missing lines changes with it."""
-        sender = self._known.get(boot)
+        sender = self._known.pop(boot, None)
         if sender is None:
             if len(self._known) >= SENDERS:
                 del self._known[next(iter(self._known))]
             self._known[boot] = _Sender(number)
             return True, 0
+        # kept in the order of their last word
+        self._known[boot] = sender
         return sender.take(number)

@@ -17,10 +17,13 @@ from pathlib import Path
 
 _FRAME = struct.Struct("<II")
 MAX_RECORD = 65535
+MOST_PENDING = 128 << 20
 
 
 def frame(record: bytes) -> bytes:
-    """A record as it stands in a segment."""
+    """A record as it stands in a segment. Raises: ValueError when it is longer than what is read back."""
+    if len(record) > MAX_RECORD:
+        raise ValueError(f"a record of {len(record)} bytes is longer than {MAX_RECORD}")
     return _FRAME.pack(len(record), zlib.crc32(record)) + record
 
 
@@ -64,15 +67,20 @@ class Spool:
         self._file = (self._folder / f"{self._number:012d}.spool").open("ab", buffering=0)
         return self._number
 
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for a disk that takes nothing that no more may be appended."""
+        return len(self._pending) > MOST_PENDING
+
     def append(self, record: bytes) -> None:
-        """Add a record; it is durable after the next `sync`."""
+        """Add a record; it is durable after the next `sync`. Raises: ValueError when it is too long."""
         self._pending += frame(record)
 
     def sync(self) -> None:
         """Make everything appended durable. Raises: OSError; what could not be written is tried again next time."""
         if not self._pending:
             return
-        start = self._file.tell()
+        start = os.fstat(self._file.fileno()).st_size
         try:
             _write(self._file, self._pending)
         except OSError:

@@ -19,7 +19,8 @@ class CollectorStatus:
     other: messages of a balancer that tell of something else than a request. late: for a window that had been closed.
     future: from more than 5 s ahead. duplicates: received twice. kernel_dropped: by the socket's full buffer.
     lost_on_way: numbers missing in a sender's count. framing_errors: over TCP. connections: over TCP, open now;
-    refused: silent ones that were closed because there were too many. container_lines: of containers' logs. waiting: windows not in the store yet. error: the last one.
+    refused: silent ones that were closed because there were too many. container_lines: of containers' logs; container_lost: of them,
+    those that could not be written. unkept: refused because the disk takes nothing. waiting: windows not in the store yet. error: the last one.
     """
 
     updated_at: datetime
@@ -37,6 +38,8 @@ class CollectorStatus:
     connections: int = 0
     refused: int = 0
     container_lines: int = 0
+    container_lost: int = 0
+    unkept: int = 0
     waiting: int = 0
     last_window: str | None = None
     error: str | None = None
@@ -55,6 +58,8 @@ class CollectorStatus:
             (self.framing_errors, "frames over TCP were broken or too long"),
             (self.refused, "silent connections over TCP were closed, because too many were open"),
             (self.clock_jumps, "times the clock went back"),
+            (self.unkept, "lines are not counted, because they could not be kept on the disk"),
+            (self.container_lost, "lines of containers' logs could not be written"),
         ]
         found = [f"{count:,} {what}" for count, what in said if count]
         return found + ([f"the collector cannot write: {self.error}"] if self.error else [])

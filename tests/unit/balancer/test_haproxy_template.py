@@ -140,7 +140,7 @@ def assert_valid(text):
 
 def test_every_option_together_is_a_configuration_that_haproxy_takes():
     around = surroundings(
-        stay_cookie="place", first_header="X-User", first_users=("alice",), threads=2, probe_paths=("/a b", "/it's")
+        stay_cookie="place", first_header="X-User", first_users=("alice",), threads=2, probe_paths=("/a%20b", "/it's")
     )
     assert_valid(render(POOL, around, stamp="00"))
 

@@ -114,3 +114,12 @@ def test_services_that_nobody_has_and_files_without_end_are_not_kept(tmp_path, m
     logs.close()
     assert len(list(tmp_path.rglob("*.log"))) <= 50 + 200
     assert len(list((tmp_path / "logs/shop").iterdir())) <= 50 + 200
+
+
+def test_a_line_that_was_cut_off_within_its_time_is_left_out(logs, tmp_path):
+    logs.take(said("whole"))
+    logs.close()
+    (file,) = tmp_path.glob("logs/*/*/*.log")
+    with file.open("a") as torn:
+        torn.write("2026-08-01T10:00:01.000")
+    assert [line.text for line in container_logs(tmp_path, "shop")] == ["whole"]

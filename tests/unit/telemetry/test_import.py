@@ -263,3 +263,55 @@ def test_the_sample_log_of_the_shop_imports_whole(tmp_path):
     summary = world.take(world.log("a.log", *lines), log_format=sample.LOG_FORMAT, revision_from="revision")
     assert (summary.events, summary.rejected) == (len(lines), 0)
     assert parse("", tmp_path) is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"time": 10**30}, "its time cannot be read"),
+        ({"time": 1e30}, "its time cannot be read"),
+        ({"code": 10**30}, "its status is no code"),
+        ({"code": 1e300}, "its status is no code"),
+        ({"revision": "r9\nshop r1"}, "a control character in its revision, host or action"),
+        ({"revision": "r9\x1b]0;x\x07"}, "a control character in its revision, host or action"),
+        ({"host": "\u2028"}, "a control character in its revision, host or action"),
+    ],
+)
+def test_one_hostile_line_costs_itself_only(world, change, reason):
+    good = {
+        "time": "2026-11-20T12:00:00Z",
+        "revision": "r1",
+        "path": "/",
+        "method": "GET",
+        "code": 200,
+        "duration_ms": 1,
+    }
+    lines = [json.dumps(good)] * 100 + [json.dumps(good | change)]
+    summary = world.take(world.log("a.jsonl", *lines), fmt="jsonl")
+    assert (summary.events, summary.reasons) == (100, {reason: 1})
+
+
+@pytest.mark.parametrize("change", [{"path": "/\ud800"}, {"revision": "\ud800"}, {"duration_ms": 1e300}])
+def test_an_odd_value_is_taken_as_far_as_it_goes(world, change):
+    good = {
+        "time": "2026-11-20T12:00:00Z",
+        "revision": "r1",
+        "path": "/",
+        "method": "GET",
+        "code": 200,
+        "duration_ms": 1,
+    }
+    log = world.log("a.jsonl", json.dumps(good | change))
+    assert world.take(log, fmt="jsonl").events == 1
+    assert world.rows()[0]["sum_ms"] < 10
+
+
+def test_a_request_time_that_cannot_be_is_no_duration(world):
+    assert world.take(world.log("a.log", LINE.format(1).replace("0.012", "9" * 400)), revision="r1").events == 1
+    assert world.rows()[0]["sum_ms"] == 0
+
+
+@pytest.mark.parametrize("revision", ["a\nb", "", "x" * 201, "\x1b[2J"])
+def test_a_revision_that_is_no_text_of_one_line_is_refused(revision):
+    with pytest.raises(UsageError, match="is no name"):
+        parser("combined", revision=revision)

@@ -106,6 +106,12 @@ def test_a_backend_that_names_no_revision_has_none():
     assert line.revision == NONE
 
 
+@pytest.mark.parametrize("total", ["9" * 400, str(int(1.7976931348623157e308)), "9" * 13])
+def test_a_duration_that_cannot_be_is_none(total):
+    line = decode(old(HTTPLOG.replace("40/55", f"40/{total}")))
+    assert (line.code, line.duration_ms) == (200, None)
+
+
 def test_an_httplog_has_the_time_of_its_hosts_zone():
     line = decode(old(HTTPLOG), HttplogSettings(timezone="Europe/Vienna"))
     assert line.time_ms == 1795226400123 - 3_600_000
