@@ -8,6 +8,7 @@ import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
@@ -75,6 +76,7 @@ class HttplogSettings(Strict):
 class TelemetrySettings(Strict):
     """listen: where the collector takes syslog over UDP. window_s: length of a rollup's window.
 
+    address: where HAProxy and containers send it to; "" is where it listens, which other hosts cannot reach on loopback.
     tcp: where it takes syslog over TCP as well; unix: the path of a datagram socket; "" for none.
     late_s: how long after a window's end its lines are still added; later ones are counted as late.
     host: the `host` of rollups whose lines name none. httplog: how HAProxy's own lines are read.
@@ -82,6 +84,7 @@ class TelemetrySettings(Strict):
     """
 
     listen: Address = "127.0.0.1:5514"
+    address: Address | Literal[""] = ""
     tcp: Address | Literal[""] = ""
     unix: str = ""
     window_s: Annotated[int, Field(ge=1, le=3600)] = 10
@@ -89,6 +92,11 @@ class TelemetrySettings(Strict):
     host: str = "local"
     httplog: HttplogSettings = HttplogSettings()
     container_log_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 200.0
+
+    @property
+    def target(self) -> str:
+        """Where senders reach the collector."""
+        return self.address or self.listen
 
 
 class ActionRule(Strict):
@@ -320,6 +328,18 @@ class Config(Strict):
     base: Annotated[str, Field(exclude=True)] = "."
     file: Annotated[str, Field(exclude=True)] = ""
 
+    @model_validator(mode="after")
+    def _collector_within_reach(self) -> Config:
+        host = self.telemetry.target.rpartition(":")[0]
+        for name, service in self.services.items():
+            away = sorted(filter(_is_away, _senders_of(service)))
+            if away and (_is_own(host) or host in {"0.0.0.0", "[::]", "::"}):  # noqa: S104 - compared
+                raise ValueError(
+                    f"services.{name}: {away[0]} would send its log to itself at {self.telemetry.target!r}: set "
+                    "telemetry.address to where the collector is reached from there"
+                )
+        return self
+
     def service(self, name: str) -> ServiceSettings:
         """The settings of a service; the defaults where the file does not name it.
 
@@ -336,6 +356,21 @@ class Config(Strict):
     def state_dir(self) -> Path:
         """The folder of everything that is kept beside the store."""
         return self.path(self.state)
+
+
+def _senders_of(service: ServiceSettings) -> list[str]:
+    """The hosts that send access lines or container logs to the collector."""
+    balancers = service.balancer.haproxy.hosts if service.balancer.kind == "haproxy" else ()
+    logged = service.runtime.kind != "process" and service.runtime.docker.log == "syslog"
+    return [*balancers, *(service.runtime.docker.hosts if logged else ())]
+
+
+def _is_away(host: str) -> bool:
+    return host.startswith("ssh://") and not _is_own(urlsplit(host).hostname or "")
+
+
+def _is_own(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.") or host in {"::1", "[::1]"}
 
 
 def check_name(what: str, value: str) -> str:

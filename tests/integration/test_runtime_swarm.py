@@ -10,6 +10,7 @@ from docker_place import DockerPlace
 from engine import engine_running, needs_docker
 from pratique.config import RuntimeSettings, SwarmSettings
 from pratique.errors import UnavailableError
+from pratique.runtime.base import serving
 from pratique.runtime.swarm import SwarmRuntime
 
 pytestmark = needs_docker
@@ -93,6 +94,45 @@ def test_a_secret_is_swarms_own_and_gone_with_the_service(make_place, monkeypatc
     place.runtime.stop(instance, drain_s=0)
     assert client.secrets.list() == []
     client.close()
+
+
+def test_more_tasks_that_cannot_be_placed_leave_those_that_serve(make_place, monkeypatch):
+    place = make_place()
+    release = place.release("r1")
+    first = place.runtime.start(release, run="run-1", role="baseline", count=2)
+    monkeypatch.setattr("pratique.runtime.swarm.PLACED_S", 0.0)
+    with pytest.raises(UnavailableError, match="of 3 tasks"):
+        place.again().start(release, run="run-1", role="baseline", count=3)
+    eventually(lambda: len(place.runtime.list("shop")) == 2)
+    client = place.engine.client()
+    (service,) = client.services.list()
+    client.close()
+    assert service.attrs["Spec"]["Mode"]["Replicated"]["Replicas"] == 2
+    assert {i.id for i in first} & {i.id for i in place.runtime.list("shop")}
+
+
+def test_a_task_that_has_ended_does_not_take_the_others_with_it(place):
+    ended, other = place.runtime.start(place.release("r1"), run="run-1", role="baseline", count=2)
+    place.kill(ended)
+    eventually(lambda: ended.id not in {i.id for i in place.runtime.list("shop")})
+    with pytest.raises(UnavailableError, match="ended before it was ready"):
+        place.runtime.ready(ended, deadline_s=5)
+    assert other.id in {i.id for i in place.runtime.list("shop")}
+
+
+def test_a_service_without_a_task_is_told_and_kept_as_long_as_its_revision_serves(place):
+    instance = place.start(place.release("r1"))
+    client = place.engine.client()
+    client.services.list()[0].scale(0)
+    client.close()
+    eventually(lambda: place.runtime.list("shop") == [])
+    (ended,) = place.runtime.ended("shop")
+    assert (ended.revision, ended.run, ended.address, ended.group) == ("r1", "run-1", "", instance.group)
+    assert serving([ended], {"r1": [instance.address]}) == [ended]
+    place.runtime.tidy("shop", "run-1", keep="r1")
+    assert place.runtime.ended("shop") == [ended]
+    place.runtime.tidy("shop", "run-1")
+    assert place.runtime.ended("shop") == []
 
 
 def test_a_placement_that_no_node_has_is_told(make_place, monkeypatch):

@@ -69,6 +69,27 @@ def test_a_broken_service_file_is_one_line_with_file_line_and_key(text, expected
     assert caught.value.exit_status == 78
 
 
+REMOTE = '[services.shop.balancer]\nkind = "haproxy"\n[services.shop.balancer.haproxy]\nhosts = ["ssh://lb1"]\n'
+CONTAINERS = (
+    '[services.shop.runtime]\nkind = "docker"\n[services.shop.runtime.docker]\nimage = "shop"\nlog = "syslog"\n'
+    'hosts = ["", "ssh://app1"]\n'
+)
+
+
+@pytest.mark.parametrize("text", [REMOTE, CONTAINERS])
+@pytest.mark.parametrize("listen", ["127.0.0.1:5514", "0.0.0.0:5514", "localhost:5514"])
+def test_a_collector_that_other_hosts_cannot_reach_is_told(text, listen):
+    with pytest.raises(ConfigError, match="would send its log to itself"):
+        parse(f'[telemetry]\nlisten = "{listen}"\n{text}', Path("p.toml"))
+    told = parse(f'[telemetry]\nlisten = "{listen}"\naddress = "10.0.0.5:5514"\n{text}', Path("p.toml"))
+    assert told.telemetry.target == "10.0.0.5:5514"
+
+
+def test_a_collector_on_loopback_is_right_for_this_machine():
+    assert parse(REMOTE.replace("lb1", "127.0.0.1"), Path("p.toml")).telemetry.target == "127.0.0.1:5514"
+    assert parse(CONTAINERS.replace("ssh://app1", "tcp://127.0.0.1:2375"), Path("p.toml")).services
+
+
 @pytest.mark.parametrize("address", ["foo", "127.0.0.1:99999", "a..b:1", "a b:1", ":1"])
 def test_what_is_no_address_is_told(address):
     with pytest.raises(UsageError, match="give HOST:PORT"):

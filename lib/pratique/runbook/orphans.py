@@ -8,7 +8,7 @@ from pratique.balancer.base import Balancer
 from pratique.config import Config
 from pratique.ledger import current_user
 from pratique.runbook.lock import Lock
-from pratique.runtime.base import Instance, Runtime
+from pratique.runtime.base import Instance, Runtime, serving
 
 UNDO = ".undo"
 """What a run's id ends with on instances that it started anew while it undid."""
@@ -17,8 +17,8 @@ RUN = "orphans"
 
 
 def find_orphans(config: Config, service: str, runtime: Runtime, balancer: Balancer) -> list[Instance]:
-    """The instances that get no traffic, and will not: not in the pool, and of no run that is at work; those that have
-    ended, where the engine keeps them, are the last.
+    """The instances that get no traffic, and will not: the pool does not live by them, and they are of no run that is
+    at work; those that have ended, where the engine keeps them, are the last.
 
     None while there is no pool: then nobody can say what belongs to whom.
     Raises: UnavailableError when engine or balancer does not answer.
@@ -29,10 +29,10 @@ def find_orphans(config: Config, service: str, runtime: Runtime, balancer: Balan
     pool, after = balancer.pool(service), lock.holder()
     if pool is None:
         return []
-    serving = {address for addresses in pool.servers.values() for address in addresses}
     at_work = {holder.run for holder in (before, after) if holder}
-    idle = [*(i for i in running if i.address not in serving), *ended]
-    return [i for i in idle if i.run.removesuffix(UNDO) not in at_work]
+    # what has ended serves nobody, unless an engine replaces what is in its group
+    kept = {i.id for i in serving([*running, *(i for i in ended if i.group)], pool.servers)}
+    return [i for i in [*running, *ended] if i.id not in kept and i.run.removesuffix(UNDO) not in at_work]
 
 
 def remove_orphans(
@@ -65,5 +65,6 @@ def _known(runtime: Runtime, service: str) -> list[Instance]:
 def describe_orphans(orphans: Sequence[Instance]) -> list[str]:
     """One line each, for people."""
     return [
-        f"{i.revision} at {i.address}, {i.role} of run {i.run}, since {i.started:%Y-%m-%d %H:%M:%SZ}" for i in orphans
+        f"{i.revision} at {i.address or 'no address'}, {i.role} of run {i.run}, since {i.started:%Y-%m-%d %H:%M:%SZ}"
+        for i in orphans
     ]

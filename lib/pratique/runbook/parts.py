@@ -27,11 +27,11 @@ def make_runtime(config: Config, service: str) -> Runtime:
     if settings.kind == "docker":
         from pratique.runtime.docker import DockerRuntime  # noqa: PLC0415 - docker
 
-        return DockerRuntime(settings, config.path("."), collector=config.telemetry.listen)
+        return DockerRuntime(settings, config.path("."), collector=config.telemetry.target)
     if settings.kind == "swarm":
         from pratique.runtime.swarm import SwarmRuntime  # noqa: PLC0415 - docker
 
-        return SwarmRuntime(settings, config.path("."), collector=config.telemetry.listen)
+        return SwarmRuntime(settings, config.path("."), collector=config.telemetry.target)
     from pratique.runtime.process import ProcessRuntime  # noqa: PLC0415 - psutil
 
     return ProcessRuntime(settings, config.state_dir, config.path("."))

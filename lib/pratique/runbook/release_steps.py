@@ -272,7 +272,7 @@ class Conclude(Step):
         context.run.note(CONCLUDE, {"winner": winner})
         context.shift({revision: float(revision == winner) for revision in pool.servers})
         context.serve_only(winner, pool.servers[winner])
-        context.stop([instance for instance in context.runtime.list(context.service) if instance not in staying])
+        context.stop_others(winner, pool.servers[winner])
         say(f"    {winner} has all of the traffic")
         return {}
 

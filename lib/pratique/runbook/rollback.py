@@ -146,10 +146,13 @@ class RollbackContext(Surroundings):
             if i.revision == self.winner and (i.run == self.run.id or i.id in found)
         ]
 
+    def running(self) -> list[Instance]:
+        """The instances of the revision that run, whoever else started them."""
+        return [i for i in self.runtime.list(self.service) if i.revision == self.winner and i.run != self.run.id]
+
     def ready_now(self) -> list[Instance]:
-        """The instances of the revision that run and are ready, whoever started them."""
-        others = [i for i in self.runtime.list(self.service) if i.revision == self.winner and i.run != self.run.id]
-        return [instance for instance in others if self._is_ready(instance)]
+        """Those of them that are ready."""
+        return [instance for instance in self.running() if self._is_ready(instance)]
 
     def _is_ready(self, instance: Instance) -> bool:
         try:

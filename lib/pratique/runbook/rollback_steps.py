@@ -78,7 +78,7 @@ class Start(_Step):
         """The instances."""
         context, target = self._context, self._context.back.target
         wanted = context.settings.runtime.instances * len(context.runtime.hosts)
-        missing = wanted - len(context.ready_now())
+        missing = wanted - len(context.running())
         return [f"start {missing} x {target}, from {context.release_of(target).location}" if missing > 0 else
                 f"{target} runs already"]  # fmt: skip
 
@@ -169,8 +169,7 @@ class Retire(_Step):
         if pool is None or pool.weights.get(target) != 1.0:
             raise UnavailableError(f"{target!r} has not all of the traffic any more: something else has changed it")
         data = _timed(lambda: context.serve_only(target, pool.servers[target]))
-        others = [i for i in context.runtime.list(context.service) if i.address not in pool.servers[target]]
-        context.stop(others)
+        others = context.stop_others(target, pool.servers[target])
         return {**data, "stopped": [instance.address for instance in others]}
 
     def effects(self) -> Sequence[str]:

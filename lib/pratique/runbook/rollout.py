@@ -117,26 +117,37 @@ class Rollout:
 
     def _through_the_stages(self) -> Ending:
         for number, percent in enumerate(self._stages, start=1):
-            self._have_hosts(number)
-            ending = self._stay(percent, last=number == len(self._stages))
+            ending = self._have_hosts(number) or self._stay(percent, last=number == len(self._stages))
             if ending is not None:
                 return ending
         raise AssertionError("the last stage lasts until there is an ending")
 
-    def _have_hosts(self, number: int) -> None:
-        """Have the canary on that many hosts; the lease is renewed meanwhile, since a start takes its time."""
+    def _have_hosts(self, number: int) -> Ending | None:
+        """Have the canary on that many hosts; the lease is renewed meanwhile, since a start takes its time.
+
+        An ending where the canary gives a reason for one meanwhile: then its lease is left to lapse.
+        """
         if number <= self._hosts:
-            return
+            return None
+        ending, percent = None, self._stages[number - 2]
         with ThreadPoolExecutor(1, "hosts") as pool:
             widening = pool.submit(self._widen, number)
             while not widening.done():
-                self._renewer.beat()
+                if ending is None:
+                    self._renewer.beat()
+                    self._last = self._watch.look() or self._last
+                    ending = self._ending(percent)
+                else:
+                    self._renewer.stop()
                 time.sleep(TICK_S)
+        if ending is not None:
+            return ending
         widening.result()
         self._hosts = number
         self._vitals.stop()
         self._vitals = self._make_vitals()
         self._vitals.start()
+        return None
 
     def _stay(self, percent: float, *, last: bool) -> Ending | None:
         """Watch a stage until it may be left: the rollout's ending, or None for the next stage."""

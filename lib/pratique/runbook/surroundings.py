@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar, Literal
 
@@ -15,7 +15,7 @@ from pratique.runbook.parameters import Asked
 from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
 from pratique.runbook.run import Run
 from pratique.runbook.steps import Data, Step
-from pratique.runtime.base import Instance, Role
+from pratique.runtime.base import Instance, Role, serving
 
 CHECK = "check"
 ACCEPT = "acceptance test"
@@ -146,8 +146,16 @@ class Surroundings(ABC):
         for instance in instances:
             self.runtime.ready(instance, deadline_s=self.settings.runtime.ready_deadline_s)
 
-    def stop(self, instances: Iterable[Instance]) -> None:
-        """Drain and stop, and leave nothing of this run that has ended by itself."""
+    def stop(self, instances: Iterable[Instance], *, keep: str = "") -> None:
+        """Drain and stop, and leave nothing of this run that has ended by itself, but for the revision `keep`."""
         for instance in instances:
             self.runtime.stop(instance, drain_s=self.settings.runtime.drain_s)
-        self.runtime.tidy(self.service, self.run.id)
+        self.runtime.tidy(self.service, self.run.id, keep=keep)
+
+    def stop_others(self, revision: str, addresses: Collection[str]) -> list[Instance]:
+        """Drain and stop all that does not serve for a revision; return what was stopped."""
+        there = self.runtime.list(self.service)
+        staying = serving(there, {revision: addresses})
+        others = [instance for instance in there if instance not in staying]
+        self.stop(others, keep=revision)
+        return others

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -17,7 +17,8 @@ class Instance:
     """One running copy of a release, as the engine's own labels describe it.
 
     id: the engine's name for it (process id and start time, container id); run: the run id that
-    started it; address: "host:port" that the balancer sends requests to.
+    started it; address: "host:port" that the balancer sends requests to. group: what is stopped with it, by the
+    engine's name for that; "" where it is stopped alone.
     """
 
     id: str
@@ -27,6 +28,21 @@ class Instance:
     role: Role
     address: str
     started: datetime
+    group: str = ""
+
+
+def serving(instances: Iterable[Instance], servers: Mapping[str, Collection[str]]) -> list[Instance]:
+    """The instances that a pool lives by, so that none of them may be stopped.
+
+    Those at an address of the pool; those that would be stopped together with one; and where nothing runs any more at
+    an address of a revision, all of that revision: the engine may have replaced one by another.
+    """
+    known = list(instances)
+    taken = {address for addresses in servers.values() for address in addresses}
+    groups = {i.group for i in known if i.address in taken} - {""}
+    running = {i.address for i in known}
+    astray = {revision for revision, addresses in servers.items() if not running.issuperset(addresses)}
+    return [i for i in known if i.address in taken or i.group in groups or i.revision in astray]
 
 
 class Runtime(Protocol):
@@ -52,7 +68,7 @@ class Runtime(Protocol):
         """
 
     def stop(self, instance: Instance, *, drain_s: float) -> None:
-        """Ask it to stop, wait until it has finished its requests, at most `drain_s`, then end it.
+        """Ask it to stop, wait until it has finished its requests, at most `drain_s`, then end it, and its group.
 
         Stopping what is gone already is no error.
         """
@@ -66,5 +82,8 @@ class Runtime(Protocol):
     def ended(self, service: str) -> Sequence[Instance]:
         """What has ended by itself, and of which something is left; `stop` removes it."""
 
-    def tidy(self, service: str, run: str) -> None:
-        """Remove what is left of a run's instances that have ended by themselves."""
+    def tidy(self, service: str, run: str, *, keep: str = "") -> None:
+        """Remove what is left of a run's instances that have ended by themselves.
+
+        keep: a revision that serves, whose instances the engine may be about to start again.
+        """

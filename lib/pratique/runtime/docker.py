@@ -143,7 +143,7 @@ class DockerRuntime:
         """The containers that have ended and are not removed, on all hosts."""
         return [instance for host in self._docker.hosts for instance in self._list(host, service, ENDED)]
 
-    def tidy(self, service: str, run: str) -> None:
+    def tidy(self, service: str, run: str, *, keep: str = "") -> None:  # noqa: ARG002 - what has ended is not started again
         """Remove what is left of containers of a run that have ended."""
         for host in self._docker.hosts:
             with engine(host) as client:

@@ -131,7 +131,7 @@ class ProcessRuntime:
         """Nothing is left of a process that has ended."""
         return []
 
-    def tidy(self, service: str, run: str) -> None:
+    def tidy(self, service: str, run: str, *, keep: str = "") -> None:
         """Nothing is left of a process that has ended."""
 
     def _start_one(self, release: Release, run: str, role: Role) -> Instance:

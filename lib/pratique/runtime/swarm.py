@@ -72,19 +72,25 @@ class SwarmRuntime:
             except BaseException:
                 _remove_secrets(client, labels["run"])
                 raise
-            if service.attrs["Spec"]["Mode"]["Replicated"]["Replicas"] != count:
+            before = service.attrs["Spec"]["Mode"]["Replicated"]["Replicas"]
+            if before != count:
                 service.scale(count)
             try:
                 return [*self._placed(client, service, count)]
             except UnavailableError:
-                self._remove(service, 0.0)
+                # one that was there may serve
+                if not found:
+                    self._remove(service, 0.0)
+                elif before != count:
+                    service.reload()
+                    service.scale(before)
                 raise
 
     def ready(self, instance: Instance, *, deadline_s: float) -> None:
         """Wait until its readiness probe gets 200.
 
-        Raises: UnavailableError with its last log lines, as soon as it ends or when the deadline passes; the service
-        of one that ended is removed.
+        Raises: UnavailableError with its last log lines, as soon as it ends or when the deadline passes. Its service is
+        left as it is, and the engine starts another one: other tasks of it may serve.
         """
         deadline = time.monotonic() + deadline_s
         while True:
@@ -92,9 +98,7 @@ class SwarmRuntime:
             with engine(self._host) as client:
                 task = _task(client, instance.id)
                 if task is None or task["Status"]["State"] in OVER:
-                    evidence = self._evidence(instance)
-                    self.stop(instance, drain_s=0)
-                    raise UnavailableError(f"{_named(instance)} ended before it was ready: {evidence}")
+                    raise UnavailableError(f"{_named(instance)} ended before it was ready: {self._evidence(instance)}")
             if answer == "200":
                 return
             if time.monotonic() > deadline:
@@ -107,7 +111,7 @@ class SwarmRuntime:
     def stop(self, instance: Instance, *, drain_s: float) -> None:
         """Scale its service to nothing, wait for its tasks, and remove it with its secrets.
 
-        How long a task may take is `runtime.drain_s`, which the service was created with, or `drain_s` if less.
+        How long a task may take is `runtime.drain_s`, with which the service was created.
         """
         wanted = {
             "service": instance.service,
@@ -146,15 +150,23 @@ class SwarmRuntime:
         text = mask(b"".join(chunks).decode("utf-8", "replace"), self._settings.env, self._base)
         return text.splitlines()[-lines:]
 
-    def ended(self, service: str) -> Sequence[Instance]:  # noqa: ARG002 - of all services alike
-        """The engine itself replaces a task that has ended, and removes what is left of it."""
-        return []
+    def ended(self, service: str) -> Sequence[Instance]:
+        """The services of which no task runs now, each as one instance, without an address; it may be that the engine
+        is about to start them again.
+        """
+        with engine(self._host) as client:
+            return [
+                self._instance(known, id=known.id, address="", started=known.attrs["CreatedAt"])
+                for known in _services(client, {"service": service})
+                if not self._instances(client, known)
+            ]
 
-    def tidy(self, service: str, run: str) -> None:
-        """Remove the services of a run that have no task running any more."""
+    def tidy(self, service: str, run: str, *, keep: str = "") -> None:
+        """Remove the services of a run that have no task running any more. keep: a revision whose service stays."""
         with engine(self._host) as client:
             for known in _services(client, {"service": service, "run": run}):
-                if not self._instances(client, known):
+                kept = known.attrs["Spec"]["Labels"].get(PREFIX + "revision") == keep
+                if not kept and not self._instances(client, known):
                     self._remove(known, 0.0)
             _remove_secrets(client, run)
 
@@ -255,24 +267,27 @@ class SwarmRuntime:
             time.sleep(POLL_S)
 
     def _instances(self, client: Any, service: Any) -> Sequence[Instance]:
-        labels = {key: service.attrs["Spec"]["Labels"].get(PREFIX + key, "") for key in LABELS}
         found = []
         for task in service.tasks(filters={"desired-state": "running"}):
             ports = task["Status"].get("PortStatus", {}).get("Ports") or []
             if task["Status"]["State"] != "running" or not ports:
                 continue
-            found.append(
-                Instance(
-                    id=task["ID"],
-                    service=labels["service"],
-                    revision=labels["revision"],
-                    run=labels["run"],
-                    role="canary" if labels["role"] == "canary" else "baseline",
-                    address=f"{self._address(client, task['NodeID'])}:{ports[0]['PublishedPort']}",
-                    started=datetime.fromisoformat(task["CreatedAt"]),
-                )
-            )
+            address = f"{self._address(client, task['NodeID'])}:{ports[0]['PublishedPort']}"
+            found.append(self._instance(service, id=task["ID"], address=address, started=task["CreatedAt"]))
         return found
+
+    def _instance(self, service: Any, *, id: str, address: str, started: str) -> Instance:  # noqa: A002
+        labels = {key: service.attrs["Spec"]["Labels"].get(PREFIX + key, "") for key in LABELS}
+        return Instance(
+            id=id,
+            service=labels["service"],
+            revision=labels["revision"],
+            run=labels["run"],
+            role="canary" if labels["role"] == "canary" else "baseline",
+            address=address,
+            started=datetime.fromisoformat(started),
+            group=service.id,
+        )
 
     def _address(self, client: Any, node: str) -> str:
         if self._docker.publish:

@@ -203,7 +203,7 @@ def surroundings(config: Config, service: str) -> Surroundings:
     if template:
         named = settings.haproxy.model_copy(update={"template": str(config.path(template))})
         settings = settings.model_copy(update={"haproxy": named})
-    return Surroundings(settings, paths, config.telemetry.listen, config.service(service).runtime.ready)
+    return Surroundings(settings, paths, config.telemetry.target, config.service(service).runtime.ready)
 
 
 def wanted_state(config: Config, service: str) -> WantedState:
