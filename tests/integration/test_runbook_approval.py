@@ -13,7 +13,7 @@ import time
 from pratique.runbook.approval import make_approver
 approver = make_approver("ask", "", (5.0,))
 looks = 0
-while (answer := approver.ask(5.0, f"look {looks}")) is None:
+while (answer := approver.ask(1, 5.0, f"look {looks}")) is None:
     looks += 1
     time.sleep(0.02)
 print("answered", answer, looks > 3)

@@ -40,6 +40,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.n)
 
+    def __deepcopy__(self, memo: object) -> Rows:
+        """Itself: rows are never changed."""
+        return self
+
     def where(self, chosen: npt.NDArray[np.bool_]) -> Rows:
         """The chosen rows."""
         if chosen.all():

@@ -54,8 +54,12 @@ class Ledger:
     """Append entries; read them back; say whether anybody changed them. Usable from any thread."""
 
     def __init__(self, path: str | Path) -> None:
-        """Name the file; it is made by the first entry, so that looking leaves no trace."""
+        """Name the file; it is made by the first entry, so that looking leaves no trace.
+
+        busy_s: how long it waits for others; whoever is in a hurry may lower it.
+        """
         self.path = Path(path)
+        self.busy_s = BUSY_S
 
     def append(
         self,
@@ -140,6 +144,8 @@ class Ledger:
         with self._connect() as connection:
             if not _is_set_up(connection):
                 return 0
+            # both as of one moment: others append meanwhile
+            connection.execute("BEGIN")
             rows = connection.execute(f"SELECT {COLUMNS} FROM entries ORDER BY number").fetchall()  # noqa: S608 - constant columns
             highest = connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
         previous = GENESIS
@@ -167,7 +173,7 @@ class Ledger:
     def _connect(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
+            connection = sqlite3.connect(self.path, timeout=self.busy_s, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise DeniedError(
                 f"ledger {str(self.path)!r} cannot be opened: {error}: check the folder's rights"
@@ -178,7 +184,7 @@ class Ledger:
             if connection.in_transaction:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise _mapped(self.path, error) from error
+            raise _mapped(self.path, error, self.busy_s) from error
         finally:
             connection.close()
 
@@ -276,10 +282,10 @@ def _entry(row: Sequence[Any]) -> Entry:
     return Entry(**{**values, "time": datetime.fromisoformat(values["time"]), "data": json.loads(values["data"])})
 
 
-def _mapped(path: Path, error: sqlite3.Error) -> PratiqueError:
+def _mapped(path: Path, error: sqlite3.Error, busy_s: float) -> PratiqueError:
     text = str(error)
     if "locked" in text:
-        return BusyError(f"ledger {str(path)!r} was held by another process for {BUSY_S:.0f} s: try again")
+        return BusyError(f"ledger {str(path)!r} was held by another process for {busy_s:.0f} s: try again")
     if "readonly" in text or "unable to open" in text:
         return DeniedError(f"ledger {str(path)!r} cannot be written: {text}: check the rights of file and folder")
     if "not a database" in text or "malformed" in text or "no such table" in text:

@@ -17,20 +17,20 @@ ALL = "all"
 class Approver(Protocol):
     """Who says that a rollout may go on after a stage."""
 
-    def ask(self, stage: float, standing: str) -> Answer | None:
-        """The answer for going on after `stage` (percent), None while there is none yet.
+    def ask(self, number: int, stage: float, standing: str) -> Answer | None:
+        """The answer for going on after the stage of that number, of `stage` percent; None while there is none yet.
 
         standing: the verdict as it stands, in one line, to be shown beside the question.
         """
 
     def withdraw(self) -> None:
-        """Take the question back: the rollout has ended by itself."""
+        """Take the question back, and forget what was answered: the rollout has ended by itself, or begins again."""
 
 
 class Given:
     """Approved beforehand."""
 
-    def ask(self, stage: float, standing: str) -> Answer | None:  # noqa: ARG002 - the answer does not depend on it
+    def ask(self, number: int, stage: float, standing: str) -> Answer | None:  # noqa: ARG002 - it depends on none
         """Approve."""
         return "approve"
 
@@ -48,23 +48,27 @@ class Buttons:
     def __init__(self) -> None:
         """Nothing is shown before the first question."""
         self._answer: Answer | None = None
-        self._asked: float | None = None
+        self._asked: int | None = None
         self._shown: Any = None
         self._text: Any = None
 
-    def ask(self, stage: float, standing: str) -> Answer | None:
+    def ask(self, number: int, stage: float, standing: str) -> Answer | None:
         """Show the question once, keep the verdict beside it current, and return the click."""
-        if self._asked != stage:
-            self._asked, self._answer = stage, None
+        if self._asked != number:
+            self.withdraw()
+            self._asked = number
             self._show(stage)
         self._text.value = standing
-        answer = self._answer
-        if answer is not None:
-            self.withdraw()
-        return answer
+        if self._answer is not None:
+            self._close()
+        return self._answer
 
     def withdraw(self) -> None:
-        """Take the buttons away."""
+        """Take the buttons away, and forget the click."""
+        self._close()
+        self._asked = self._answer = None
+
+    def _close(self) -> None:
         if self._shown is not None:
             self._shown.close()
             self._shown = None
@@ -121,9 +125,9 @@ class Mixed:
         self._given = given
         self._asked = asked
 
-    def ask(self, stage: float, standing: str) -> Answer | None:
+    def ask(self, number: int, stage: float, standing: str) -> Answer | None:
         """Approve what was given, ask for the rest."""
-        return "approve" if stage in self._given else self._asked.ask(stage, standing)
+        return "approve" if stage in self._given else self._asked.ask(number, stage, standing)
 
     def withdraw(self) -> None:
         """Take the question back."""

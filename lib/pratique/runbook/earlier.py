@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pratique.errors import MissingError
@@ -51,6 +51,11 @@ def served_of(entries: Iterable[Entry]) -> list[Served]:
     for entry in entries:
         whole = [name for name, share in entry.data.get("shares", {}).items() if share >= WHOLE]
         if not whole or (found and found[-1].revision == whole[0]):
+            continue
+        if len(found) > 1 and entry.run and entry.run == found[-1].run and found[-2].revision == whole[0]:
+            # a run that took back what it had given: that release never was one
+            found.pop()
+            found[-1] = replace(found[-1], end=None)
             continue
         if found:
             found[-1] = Served(found[-1].revision, found[-1].start, entry.time, found[-1].run, found[-1].back)

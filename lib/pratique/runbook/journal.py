@@ -68,10 +68,15 @@ class Journal:
         return list(self._parsed())
 
     def state(self, step: str) -> Event | None:
-        """How far a step has come: its last event but notes; None while it was never begun."""
-        return next(
-            (line.event for line in reversed(self.lines()) if line.step == step and line.event != "noted"), None
-        )
+        """How far a step has come: its last event but notes; None while it was never begun.
+
+        What was done stays done until it is undone or begun again, whatever failed beside it.
+        """
+        state: Event | None = None
+        for line in self.lines():
+            if line.step == step and line.event != "noted" and (state, line.event) != ("done", "failed"):
+                state = line.event
+        return state
 
     def data(self, step: str) -> dict[str, Any]:
         """What the present attempt of a step has noted down and left; {} once it is undone."""

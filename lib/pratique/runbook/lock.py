@@ -71,6 +71,12 @@ class Lock:
             self._file.close()
             self._file = None
 
+    def leave(self) -> None:
+        """Give it back with the holder still written there, as if this process had died: its run is not at its end."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     @property
     def held(self) -> bool:
         """Whether this object holds it."""

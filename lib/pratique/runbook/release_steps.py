@@ -140,11 +140,13 @@ class Join(Step):
 def servers_of(context: Context) -> dict[str, tuple[str, ...]]:
     """The pool's servers during the rollout: the baseline's, and all that this run has started."""
     arms = context.arms
-    servers: dict[str, tuple[str, ...]] = {arms.baseline: context.found.addresses}
+    # the canary last: who was drawn for it stays with it when its share rises, whatever arm is beside
+    servers: dict[str, tuple[str, ...]] = {arms.baseline: context.found.addresses, arms.compared: (), arms.canary: ()}
+    servers[arms.baseline] = context.found.addresses
     for instance in context.mine():
         name = arms.canary if instance.role == "canary" else arms.compared
-        servers[name] = (*servers.get(name, ()), instance.address)
-    return servers
+        servers[name] = (*servers[name], instance.address)
+    return {name: found for name, found in servers.items() if found}
 
 
 class RollOut(Step):
@@ -265,13 +267,17 @@ class Conclude(Step):
         pool = context.balancer.pool(context.service)
         if pool is None or winner not in pool.servers:
             raise UnavailableError(f"{winner!r} is not in the pool any more: something else has changed it")
-        staying = [i for i in context.runtime.list(context.service) if i.address in pool.servers[winner]]
-        if context.decision == "promote" and not noted:
+        promoted = context.decision == "promote"
+        if promoted and not noted:
             context.run.require_time()
-            context.require_ready(staying)
+        if promoted:
+            context.require_serving(winner, pool.servers[winner])
         context.run.note(CONCLUDE, {"winner": winner})
         context.shift({revision: float(revision == winner) for revision in pool.servers})
         context.serve_only(winner, pool.servers[winner])
+        if promoted:
+            # all of the traffic may be too much for it: as long as the others run, there is a way back
+            context.require_serving(winner, pool.servers[winner])
         context.stop_others(winner, pool.servers[winner])
         say(f"    {winner} has all of the traffic")
         return {}

@@ -168,6 +168,7 @@ class Retire(_Step):
         pool = context.balancer.pool(context.service)
         if pool is None or pool.weights.get(target) != 1.0:
             raise UnavailableError(f"{target!r} has not all of the traffic any more: something else has changed it")
+        context.require_serving(target, pool.servers[target])
         data = _timed(lambda: context.serve_only(target, pool.servers[target]))
         others = context.stop_others(target, pool.servers[target])
         return {**data, "stopped": [instance.address for instance in others]}

@@ -93,6 +93,7 @@ class Rollout:
                     return self._through_the_stages()
                 except _LapsedError:
                     self._renewer.stop()
+                    self._approver.withdraw()
             raise UnavailableError(f"the canary's lease lapsed {LAPSES + 1} times: something holds this process up")
         finally:
             self._renewer.stop()
@@ -117,7 +118,7 @@ class Rollout:
 
     def _through_the_stages(self) -> Ending:
         for number, percent in enumerate(self._stages, start=1):
-            ending = self._have_hosts(number) or self._stay(percent, last=number == len(self._stages))
+            ending = self._have_hosts(number) or self._stay(number, percent)
             if ending is not None:
                 return ending
         raise AssertionError("the last stage lasts until there is an ending")
@@ -132,14 +133,18 @@ class Rollout:
         ending, percent = None, self._stages[number - 2]
         with ThreadPoolExecutor(1, "hosts") as pool:
             widening = pool.submit(self._widen, number)
-            while not widening.done():
-                if ending is None:
+            try:
+                while not widening.done() and ending is None:
                     self._renewer.beat()
                     self._last = self._watch.look() or self._last
                     ending = self._ending(percent)
-                else:
-                    self._renewer.stop()
-                time.sleep(TICK_S)
+                    time.sleep(TICK_S)
+            except BaseException:
+                # nobody judges it while this waits for the host
+                self._renewer.stop()
+                raise
+            if ending is not None:
+                self._renewer.stop()
         if ending is not None:
             return ending
         widening.result()
@@ -147,10 +152,13 @@ class Rollout:
         self._vitals.stop()
         self._vitals = self._make_vitals()
         self._vitals.start()
+        if self._renewer.lapsed:
+            raise _LapsedError
         return None
 
-    def _stay(self, percent: float, *, last: bool) -> Ending | None:
+    def _stay(self, number: int, percent: float) -> Ending | None:
         """Watch a stage until it may be left: the rollout's ending, or None for the next stage."""
+        last = number == len(self._stages)
         began = self._shift(percent)
         windows = 0
         while True:
@@ -168,7 +176,7 @@ class Rollout:
             if ending is not None:
                 return ending
             if windows >= self._least and self._may_leave(last=last) and not self._vitals.doubt:
-                answer = self._approver.ask(percent, self._standing())
+                answer = self._approver.ask(number, percent, self._standing())
                 if answer == "rollback":
                     return self._by_hand(percent)
                 if answer == "approve" and self._still_may_leave(last=last):

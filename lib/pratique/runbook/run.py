@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from pratique.config import Config, check_name
 from pratique.errors import PratiqueError, UnavailableError, UsageError
-from pratique.ledger import Entry, Ledger, current_user, open_ledger
+from pratique.ledger import BUSY_S, Entry, Ledger, current_user, open_ledger
 from pratique.runbook.guardian import Guardian
 from pratique.runbook.interrupt import Interrupted, Interrupts
-from pratique.runbook.journal import Journal
+from pratique.runbook.journal import Event, Journal
 from pratique.runbook.lock import Holder, Lock
 from pratique.runbook.steps import Data, Step
 
@@ -25,6 +25,8 @@ STOPPED = 130
 UNDO_PATIENCE_S = 20.0
 """How long undoing tries again where a part does not answer."""
 UNDO_AGAIN_S = 1.0
+UNDO_BUSY_S = 2.0
+"""How long undoing waits for a ledger that others hold: users come first."""
 
 
 def say(text: str) -> None:
@@ -57,6 +59,8 @@ class Run:
         self._interrupts = Interrupts(self.abort)
         self._guardian: Guardian | None = None
         self._deadline: datetime | None = None
+        self._waiting: list[tuple[str, Data, str | None]] = []
+        self.undoing = False
 
     # -- open and close
 
@@ -73,7 +77,10 @@ class Run:
             self._begin(identity, context, deadline)
             self._guardian = Guardian(self.folder)
         except BaseException:
-            self.lock.release()
+            if dead:
+                self.lock.leave()
+            else:
+                self.lock.release()
             raise
         self._interrupts.install()
         atexit.register(self.abort, "the process ended")
@@ -112,8 +119,8 @@ class Run:
     def close(self, outcome: Data) -> None:
         """End the run: the journal's last line, the lock, the guardian, the signals."""
         if self.lock.held:
-            self.journal.append("ended", data=outcome)
-            self.enter("lock", {"event": "released"})
+            self._jot("ended", data=outcome)
+            self.try_enter("lock", {"event": "released"})
             self.lock.release()
         if self._guardian is not None:
             self._guardian.dismiss()
@@ -204,35 +211,42 @@ class Run:
     def _failed(self, name: str, error: BaseException) -> Exception:
         with self._interrupts.shielded():
             reason = describe(error)
-            self.journal.append("failed", name, {"reason": reason})
-            self._record("failed", name, reason)
-            return self._end_undone(f"{name} failed: {reason}", error)
+            self._jot("failed", name, {"reason": reason})
+            return self._end_undone(f"{name} failed: {reason}", error, failed=name)
 
     def abort(self, reason: str) -> None:
         """End a run that is between steps: undo everything and record it. Ended already is no error."""
         if self.lock.held:
             with self._interrupts.shielded():
-                self.journal.append("cancelled", data={"reason": reason})
+                self._jot("cancelled", data={"reason": reason})
                 self._end_undone(reason, StoppedError(f"run {self.id!r} was stopped: {reason}"))
 
-    def _end_undone(self, reason: str, error: BaseException) -> Exception:
-        problems = self._undo(reason)
+    def _end_undone(self, reason: str, error: BaseException, *, failed: str = "") -> Exception:
+        self.undoing, self.ledger.busy_s = True, UNDO_BUSY_S
+        problems = self._undo(reason, failed)
         if problems:
             told: Exception = UnavailableError(f"{reason}; and it could not be undone: {'; '.join(problems)}")
         elif isinstance(error, Exception):
             told = error
         else:
             told = StoppedError(f"run {self.id!r} was stopped: {reason}")
+        self.undoing, self.ledger.busy_s = False, BUSY_S
+        self._enter_what_waits()
         self.on_failure(told)
         return told
 
-    def _undo(self, reason: str) -> list[str]:
-        """Undo every step that was begun, last first, each even when another cannot be; return the problems."""
+    def _undo(self, reason: str, failed: str) -> list[str]:
+        """Undo every step that was begun, last first, each even when another cannot be; return the problems.
+
+        What cannot be written down, in journal or ledger, is told and holds nothing up.
+        """
         steps = self._to_undo()
         if any(_undoes(step) for step in steps):
             say(f"undoing, because {reason}")
         if steps:
-            self.journal.append("undoing", data={"reason": reason})
+            self._jot("undoing", data={"reason": reason})
+        if failed:
+            self._record("failed", failed, reason)
         until = time.monotonic() + UNDO_PATIENCE_S
         problems = [problem for step in steps if _undoes(step) and (problem := self._undo_step(step, until))]
         # what was found out stays known as long as something is to be undone by it
@@ -265,7 +279,7 @@ class Run:
                 return self._not_undone(step, error)
             except Exception as error:  # noqa: BLE001 - the others must be undone all the same; this one is told
                 return self._not_undone(step, error)
-        self.journal.append("undone", step.name)
+        self._jot("undone", step.name)
         self._record("undone", step.name)
         return None
 
@@ -274,7 +288,29 @@ class Run:
         return f"{step.name}: {describe(error)}"
 
     def _record(self, event: str, step: str, reason: str = "") -> None:
-        self.enter("step", {"step": step, "event": event} | ({"reason": reason} if reason else {}))
+        self.try_enter("step", {"step": step, "event": event} | ({"reason": reason} if reason else {}))
+
+    def _jot(self, event: Event, step: str = "", data: Data | None = None) -> None:
+        """Add a line to the journal, if that can be written."""
+        try:
+            self.journal.append(event, step, data)
+        except PratiqueError as error:
+            say(f"    {describe(error)}")
+
+    def try_enter(self, kind: str, data: Data, *, revision: str | None = None) -> None:
+        """Add an entry to the ledger, if that can be written; else it waits, and those that follow, for the undoing's end."""
+        self._waiting.append((kind, data, revision))
+        if len(self._waiting) == 1 or not self.undoing:
+            self._enter_what_waits()
+
+    def _enter_what_waits(self) -> None:
+        try:
+            while self._waiting:
+                kind, data, revision = self._waiting[0]
+                self.enter(kind, data, revision=revision)
+                del self._waiting[0]
+        except PratiqueError as error:
+            say(f"    {describe(error)}")
 
     def enter(self, kind: str, data: Data, *, revision: str | None = None) -> Entry:
         """Add an entry of this run to the ledger."""

@@ -96,8 +96,11 @@ class Session(Generic[Where]):
 
     def _failed(self, error: Exception) -> None:
         status = error.exit_status if isinstance(error, PratiqueError) else PratiqueError.exit_status
-        result = write_result(self.context, reason=f"failed: {error}", exit_status=status)
-        self._run.close({"outcome": result["outcome"], "error": str(error)})
+        try:
+            write_result(self.context, reason=f"failed: {error}", exit_status=status)
+        except PratiqueError as unwritten:
+            say(f"    {unwritten}")
+        self._run.close({"outcome": self.context.outcome, "error": str(error)})
 
 
 def undo_run(folder: Path, reason: str) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from pratique.balancer.base import Pool
 from pratique.config import Config, ServiceSettings, load
-from pratique.errors import DataError
+from pratique.errors import DataError, UnavailableError
 from pratique.release.model import Release
 from pratique.runbook.parameters import Asked
 from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
@@ -131,7 +131,8 @@ class Surroundings(ABC):
 
     def _write_down(self, shares: dict[str, float]) -> None:
         serving = max(shares, key=lambda revision: shares[revision])
-        self.run.enter("weight", {"shares": shares}, revision=serving if shares[serving] == 1.0 else self.revision)
+        enter = self.run.try_enter if self.run.undoing else self.run.enter
+        enter("weight", {"shares": shares}, revision=serving if shares[serving] == 1.0 else self.revision)
 
     def start(
         self, revision: str, *, run: str, role: Role, count: int, hosts: Sequence[str] | None = None
@@ -145,6 +146,17 @@ class Surroundings(ABC):
         """Wait until they are ready. Raises: UnavailableError with an instance's last words."""
         for instance in instances:
             self.runtime.ready(instance, deadline_s=self.settings.runtime.ready_deadline_s)
+
+    def require_serving(self, revision: str, addresses: Collection[str]) -> None:
+        """Have an instance run, and be ready, at each of a revision's addresses.
+
+        Raises: UnavailableError naming what is not there, or with an instance's last words.
+        """
+        there = [i for i in self.runtime.list(self.service) if i.address in addresses]
+        missing = sorted(set(addresses) - {instance.address for instance in there})
+        if missing or not addresses:
+            raise UnavailableError(f"{revision} does not run at {', '.join(missing) or 'any address'} any more")
+        self.require_ready(there)
 
     def stop(self, instances: Iterable[Instance], *, keep: str = "") -> None:
         """Drain and stop, and leave nothing of this run that has ended by itself, but for the revision `keep`."""

@@ -23,12 +23,14 @@ class _Cell:
 class Window:
     """The totals of one window by service, revision, action, code and host."""
 
-    __slots__ = ("cells", "changed", "segments")
+    __slots__ = ("cells", "changed", "segments", "stored")
 
     def __init__(self) -> None:
-        """Nothing yet. changed: since it was written last; segments: where its lines stand in the spool."""
+        """Nothing yet. changed: since it was written last; stored: whether it ever was; segments: where its lines stand
+        in the spool.
+        """
         self.cells: dict[Key, _Cell] = {}
-        self.changed = False
+        self.changed = self.stored = False
         self.segments: set[int] = set()
 
     def add(self, key: Key, duration_ms: float | None) -> None:

@@ -152,6 +152,8 @@ class Collector:
         if time.monotonic() - self._rotated > SEGMENT_S:
             self._rotate()
         self._status.waiting = sum(window.changed for window in self._windows.values())
+        over = [s for s, w in self._windows.items() if not w.stored and s + self._span + GRACE_MS <= now]
+        self._status.unstored_ms = min(over, default=None)
 
     def _start_write(self, windows: dict[int, Window]) -> None:
         if not windows or self._write is not None or time.monotonic() < self._retry_at:
@@ -179,6 +181,8 @@ class Collector:
             if error is None:
                 self._failures, self._retry_at, self._status.error = 0, 0.0, None
                 self._status.last_window = utc_now().isoformat()
+                for window in self._writing.values():
+                    window.stored = True
                 return
             for window in self._writing.values():
                 window.changed = True

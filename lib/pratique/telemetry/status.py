@@ -20,7 +20,8 @@ class CollectorStatus:
     future: from more than 5 s ahead. duplicates: received twice. kernel_dropped: by the socket's full buffer.
     lost_on_way: numbers missing in a sender's count. framing_errors: over TCP. connections: over TCP, open now;
     refused: silent ones that were closed because there were too many. container_lines: of containers' logs; container_lost: of them,
-    those that could not be written. unkept: refused because the disk takes nothing. waiting: windows not in the store yet. error: the last one.
+    those that could not be written. unkept: refused because the disk takes nothing. waiting: windows not in the store yet; unstored_ms: the beginning of the
+    oldest one that is over and has never been in it, epoch. error: the last one.
     """
 
     updated_at: datetime
@@ -41,6 +42,7 @@ class CollectorStatus:
     container_lost: int = 0
     unkept: int = 0
     waiting: int = 0
+    unstored_ms: int | None = None
     last_window: str | None = None
     error: str | None = None
 

@@ -1,7 +1,8 @@
 import shutil
 import sqlite3
 import stat
-from concurrent.futures import ProcessPoolExecutor
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import Barrier, Process
 
@@ -227,3 +228,23 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(), JSON))
 def test_canonical_json_does_not_depend_on_the_order_of_keys(value):
     assert canonical(value) == canonical(dict(reversed(value.items())))
+
+
+def test_it_is_whole_also_while_others_write(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.append("note", "shop")
+    stop = threading.Event()
+
+    def write():
+        other = Ledger(ledger.path)
+        while not stop.is_set():
+            other.append("weight", "other", data={"shares": {"r1": 1.0}})
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        try:
+            for _ in range(60):
+                assert ledger.verify() > 0
+        finally:
+            stop.set()
+        writing.result(30)

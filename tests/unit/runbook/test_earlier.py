@@ -86,3 +86,13 @@ def test_the_timeline_has_a_bar_for_each_time_and_a_row_for_each_revision():
     assert "<b>" not in "".join(chart.layout.yaxis.ticktext)
     assert len(chart.layout.yaxis.ticktext) == 2
     assert timeline([]).layout.annotations[0].text == "The ledger knows of no traffic yet."
+
+
+def test_a_release_that_was_taken_back_by_its_own_run_never_served(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for revision, run in [("r0", None), ("r1", "one"), ("r2", "two"), ("r1", "two")]:
+        ledger.append("weight", "shop", run=run, data={"shares": {revision: 1.0}})
+    found = served_of(ledger.entries("shop"))
+    assert [time.revision for time in found] == ["r0", "r1"]
+    assert found[-1].end is None
+    assert before(found, "r1") == "r0"

@@ -65,3 +65,17 @@ def test_a_folder_in_the_way_is_denied_in_one_line(journal):
     journal.path.mkdir(parents=True)
     with pytest.raises((DeniedError, StorageError), match=r"journal .* cannot be written"):
         journal.append("opened")
+
+
+def test_what_was_done_stays_done_until_it_is_undone(journal):
+    for event, state in [
+        ("begun", "begun"),
+        ("failed", "failed"),
+        ("begun", "begun"),
+        ("done", "done"),
+        ("failed", "done"),
+        ("undone", "undone"),
+        ("begun", "begun"),
+    ]:
+        journal.append(event, "conclude")
+        assert journal.state("conclude") == state

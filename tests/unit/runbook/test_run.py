@@ -1,5 +1,6 @@
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,7 +11,8 @@ import psutil
 import pytest
 
 from pratique.config import Config
-from pratique.errors import BusyError, UnavailableError, UsageError
+from pratique.errors import BusyError, StorageError, UnavailableError, UsageError
+from pratique.runbook.lock import Lock
 from pratique.runbook.run import Run, StoppedError
 from pratique.runbook.steps import Step
 
@@ -116,6 +118,96 @@ def test_one_that_cannot_be_undone_does_not_keep_the_others_from_it(tmp_path, th
     with pytest.raises(UnavailableError, match="no luck; and it could not be undone: b: OSError: stuck"):
         run.perform("c")
     assert not (there / "a").exists()
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr("pratique.runbook.run.UNDO_BUSY_S", 0.1)
+    monkeypatch.setattr("pratique.runbook.run.BUSY_S", 0.5)
+
+
+def test_a_ledger_that_others_hold_does_not_keep_anything_from_being_undone(tmp_path, there, short, capsys):
+    run = opened(tmp_path, Put(there, "a"), Put(there, "b"), Put(there, "c", fails=UnavailableError("no luck")))
+    run.perform("a")
+    run.perform("b")
+    other = sqlite3.connect(run.ledger.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(UnavailableError, match="no luck"):
+        run.perform("c")
+    assert time.monotonic() - began < 5
+    other.execute("ROLLBACK")
+    other.close()
+    assert (there / "undone").read_text() == "c b a "
+    assert not run.lock.held
+    assert "was held by another process" in capsys.readouterr().out
+
+
+def test_what_could_not_be_entered_while_it_was_undone_is_entered_after_it(tmp_path, there, short):
+    holding = Put(there, "a")
+    run = opened(tmp_path, holding, Put(there, "b", fails=UnavailableError("no luck")))
+    run.perform("a")
+    other = sqlite3.connect(run.ledger.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    undo = holding.undo
+    holding.undo = lambda data: (undo(data), other.execute("ROLLBACK"))
+    with pytest.raises(UnavailableError, match="no luck"):
+        run.perform("b")
+    other.close()
+    events = [(entry.data["step"], entry.data["event"]) for entry in run.ledger.entries("shop", "step")]
+    assert events == [("a", "done"), ("b", "failed"), ("b", "undone"), ("a", "undone")]
+
+
+def test_a_journal_that_cannot_be_written_does_not_keep_anything_from_being_undone(
+    tmp_path, there, monkeypatch, capsys
+):
+    run = opened(tmp_path, Put(there, "a"), Put(there, "b", fails=UnavailableError("no luck")))
+    run.perform("a")
+    whole = run.journal.append
+
+    def full(event, *more):
+        if event in {"failed", "undoing", "undone", "ended"}:
+            raise StorageError("journal cannot be written: No space left on device")
+        return whole(event, *more)
+
+    monkeypatch.setattr(run.journal, "append", full)
+    with pytest.raises(UnavailableError, match="no luck"):
+        run.perform("b")
+    assert (there / "undone").read_text() == "b a "
+    assert not run.lock.held
+    assert "No space left" in capsys.readouterr().out
+
+
+def test_a_wrong_parameter_does_not_make_the_lock_forget_who_died(tmp_path, there):
+    run = opened(tmp_path, Put(there, "a"), stages=[5, 50])
+    run.perform("a")
+    run.lock.leave()  # as the kernel does when it dies
+    run._guardian.dismiss()
+    run._interrupts.remove()
+    with pytest.raises(UsageError, match="opened with stages"):
+        opened(tmp_path, Put(there, "a"), stages=[20, 50])
+    assert Lock(Config(base=str(tmp_path)).state_dir, "shop").abandoned().run == "one"
+    again = opened(tmp_path, Put(there, "a"), stages=[5, 50])
+    again.abort("enough")
+    assert not (there / "a").exists()
+
+
+def test_a_final_step_that_is_done_stays_done_though_its_record_is_interrupted(tmp_path, there, monkeypatch):
+    run = opened(tmp_path, Put(there, "a"), Put(there, "b", final=True))
+    run.perform("a")
+    record = run._record
+
+    def interrupted(event, step, reason=""):
+        if (event, step) == ("done", "b"):
+            raise KeyboardInterrupt
+        record(event, step, reason)
+
+    monkeypatch.setattr(run, "_record", interrupted)
+    with pytest.raises(StoppedError):
+        run.perform("b")
+    assert run.journal.state("b") == "done"
+    assert (there / "a").exists()
+    assert (there / "b").exists()
 
 
 def test_a_failed_run_can_be_tried_again_under_its_id(tmp_path, there):
