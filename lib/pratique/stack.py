@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -24,8 +23,6 @@ from pratique.telemetry.collector import CollectorStatus, collector_status
 
 READY_S = 15.0
 LAST_LINES = 3
-FRESH_S = 5.0
-"""A collector writes its status about every second; one older than this is that of a dead one."""
 
 
 def start(
@@ -158,9 +155,7 @@ def _answers(balancer: Balancer, service: str) -> bool:
 
 def _collector(config: Config) -> CollectorStatus | None:
     status = collector_status(config.state_dir)
-    if status is None or (datetime.now(UTC) - status.updated_at).total_seconds() > FRESH_S:
-        return None
-    return status
+    return status if status is not None and status.alive else None
 
 
 def _refuse_another(balancer: Balancer, service: str, revision: str) -> None:

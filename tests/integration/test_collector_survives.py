@@ -191,6 +191,14 @@ def test_what_the_kernel_dropped_is_reported(stack, sender):
     stack.stop()
 
 
+def test_one_that_was_stopped_is_gone_at_once(stack):
+    assert collector_status(stack.config.state_dir).alive
+    stack.stop()
+    assert not collector_status(stack.config.state_dir).alive
+    stack.start()
+    assert collector_status(stack.config.state_dir).alive
+
+
 def test_only_one_collector_has_a_state_folder(stack):
     stack.start()
     second = subprocess.run(

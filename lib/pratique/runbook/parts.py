@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pratique.balancer.base import Balancer
@@ -17,7 +16,6 @@ from pratique.store.base import Store
 if TYPE_CHECKING:
     from pratique.telemetry.collector import CollectorStatus
 
-FRESH_S = 5.0
 """A collector writes its status about every second; one older than this is that of a dead one."""
 
 
@@ -89,7 +87,7 @@ def require_collector(config: Config) -> CollectorStatus:
     from pratique.telemetry.collector import collector_status  # noqa: PLC0415 - pyarrow
 
     status = collector_status(config.state_dir)
-    if status is None or (datetime.now(UTC) - status.updated_at).total_seconds() > FRESH_S:
+    if status is None or not status.alive:
         raise UnavailableError(
             "the collector does not run, so that nothing is measured: start it with: pratique up, or pratique collect"
         )

@@ -282,6 +282,7 @@ def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> 
         finally:
             collector.close()
             receivers.close()
+            status.ended, status.updated_at = True, utc_now()
             with suppress(OSError):
                 status.write(config.state_dir)
 

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 FILE = "collector/status.json"
+FRESH_S = 5.0
+"""A collector that has been silent for so long is dead."""
 
 
 @dataclass
 class CollectorStatus:
-    """Counts since the collector was started. updated_at: when this was written, UTC.
+    """Counts since the collector was started. updated_at: when this was written, UTC; ended: it was its last word.
 
     received: access lines taken in. malformed: messages that are none.
     other: messages of a balancer that tell of something else than a request. late: for a window that had been closed.
@@ -44,7 +46,13 @@ class CollectorStatus:
     waiting: int = 0
     unstored_ms: int | None = None
     last_window: str | None = None
+    ended: bool = False
     error: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the collector that wrote this is still there, as far as a file can tell."""
+        return not self.ended and (utc_now() - self.updated_at).total_seconds() <= FRESH_S
 
     def notes(self) -> list[str]:
         """What a person who reads a verdict must know."""
