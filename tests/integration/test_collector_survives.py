@@ -192,6 +192,7 @@ def test_what_the_kernel_dropped_is_reported(stack, sender):
 
 
 def test_one_that_was_stopped_is_gone_at_once(stack):
+    stack.start()
     assert collector_status(stack.config.state_dir).alive
     stack.stop()
     assert not collector_status(stack.config.state_dir).alive
