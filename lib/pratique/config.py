@@ -77,7 +77,8 @@ class TelemetrySettings(Strict):
     """listen: where the collector takes syslog over UDP. window_s: length of a rollup's window.
 
     address: where HAProxy and containers send it to; "" is where it listens, which other hosts cannot reach on loopback.
-    tcp: where it takes syslog over TCP as well; unix: the path of a datagram socket; "" for none.
+    tcp: where it takes syslog over TCP as well; unix: the path of a datagram socket; "" for none. The kernel queues
+    net.unix.max_dgram_qlen messages for it, often only 10, and HAProxy drops what comes beyond: raise it.
     late_s: how long after a window's end its lines are still added; later ones are counted as late.
     host: the `host` of rollups whose lines name none. httplog: how HAProxy's own lines are read.
     container_log_mb: what the logs of containers may take, all together.

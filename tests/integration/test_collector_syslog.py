@@ -168,7 +168,9 @@ def test_haproxys_default_httplog_is_counted(way):
         eventually(lambda: listens(port))
         for number in range(50):
             get(f"127.0.0.1:{port}", "/missing" if number % 5 == 0 else f'/a"b%0a{number}')
-        eventually(lambda: collector.status().received == 50)
+            if number % 5 == 4:
+                # a unix socket's queue may be as short as ten datagrams, and HAProxy waits for nobody
+                eventually(lambda sent=number + 1: collector.status().received == sent)
         assert collector.counts() == {("r2", 404): 10, ("r2", 200): 40}
     finally:
         haproxy.terminate()
