@@ -6,6 +6,7 @@ from contract.runtime_contract import SERVER
 from pratique.config import RuntimeSettings
 from pratique.release.image import load_image_release
 from pratique.runtime.docker import DockerRuntime
+from pratique.runtime.secretfiles import ROOT, home
 
 BUILT = {}
 
@@ -31,6 +32,15 @@ class DockerPlace:
             BUILT[key[:3]] = key
         settings = self.settings.model_copy(update={"env": self.settings.env | env})
         return load_image_release("shop", name, settings)
+
+    @property
+    def secrets(self):
+        """The folder with the secrets of the service's containers, a folder each."""
+        client = self.engine.client()
+        try:
+            return Path("/dev/shm", ROOT, home(client.info()["ID"], "shop"))
+        finally:
+            client.close()
 
     def kill(self, instance):
         client = self.engine.client()

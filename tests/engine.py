@@ -28,6 +28,7 @@ from pathlib import Path
 import pytest
 
 from ports import WORKER, free_port
+from pratique.runtime.secretfiles import ROOT, home
 
 BASE = "pratique-test/python:base"
 PACKAGES = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib")
@@ -154,11 +155,13 @@ class Engine:
         self.start()
 
     def clean(self):
-        """Remove every container."""
+        """Remove every container, and the secrets that they had."""
         client = self.client()
         try:
             for container in client.containers.list(all=True):
                 container.remove(force=True, v=True)
+            secrets = Path("/dev/shm", ROOT, home(client.info()["ID"], "of any service")).parent
+            shutil.rmtree(secrets, ignore_errors=True)
         finally:
             client.close()
 

@@ -159,7 +159,7 @@ class DockerSettings(Strict):
     memory, cpus, pids: limits. tmpfs: writable folders in memory, with their size. volumes: named volumes, to where
     they are mounted. cap_add: capabilities beyond none. network: a network of the engine's, to join as well.
     host_network_because: the reason why containers use the host's network; without one they do not.
-    log: "json-file", or "syslog" to telemetry.listen; log_size, log_files: both are bounded.
+    log: "json-file", or "syslog" to the collector; log_size, log_files: both are bounded.
     secrets_dir: a folder in memory (tmpfs) of the engine's host. pull: "never" takes only what is there.
     """
 
@@ -334,7 +334,7 @@ class Config(Strict):
         host = self.telemetry.target.rpartition(":")[0]
         for name, service in self.services.items():
             away = sorted(filter(_is_away, _senders_of(service)))
-            if away and (_is_own(host) or host in {"0.0.0.0", "[::]", "::"}):  # noqa: S104 - compared
+            if away and not self.telemetry.address and (_is_own(host) or host in {"0.0.0.0", "[::]", "::"}):  # noqa: S104 - compared
                 raise ValueError(
                     f"services.{name}: {away[0]} would send its log to itself at {self.telemetry.target!r}: set "
                     "telemetry.address to where the collector is reached from there"

@@ -31,7 +31,6 @@ from pratique.config import load
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
 from pratique.release.ssh import ssh_words
 from pratique.release.tunnel import close_all
-from pratique.runtime.secretfiles import ROOT
 
 pytestmark = needs_haproxy
 needs_redis = pytest.mark.skipif(
@@ -363,14 +362,15 @@ def test_a_release_runs_on_an_engine_over_ssh_with_its_secret_in_memory_there(en
         )
         instance = place.start(place.release("r1"))
         assert get(instance)[0] == 200
-        assert any((Path("/dev/shm") / ROOT).glob("*/shop/*"))
-        lost = next((Path("/dev/shm") / ROOT).glob("*/shop")) / "pratique-shop-r1-cutoff"
+        assert any(place.secrets.iterdir())
+        lost = place.secrets / "pratique-shop-r1-cutoff"
         lost.mkdir()
+        os.utime(lost, (0, 0))
         place.runtime.tidy("shop", "run-1")
         assert not lost.exists()
         assert get(instance)[0] == 200
         place.runtime.stop(instance, drain_s=0)
-        assert not any((Path("/dev/shm") / ROOT).glob("*/shop/*"))
+        assert not any(place.secrets.iterdir())
     finally:
         close_all()
         engine.clean()

@@ -120,7 +120,7 @@ def test_a_secret_is_a_file_in_memory_and_nowhere_else(make_place, monkeypatch):
     folder = Path("/dev/shm", ROOT)
     assert folder.stat().st_mode & 0o077 == 0
     place.runtime.stop(instance, drain_s=0)
-    assert not any(folder.glob("*/*/*"))
+    assert not any(place.secrets.iterdir())
 
 
 def test_secrets_are_readable_for_the_images_user_whatever_the_umask(make_place, monkeypatch):
@@ -152,8 +152,7 @@ def test_secrets_that_a_reboot_has_taken_are_not_made_up_empty(make_place, engin
     release = place.release("nosy", NOSY)
     instance = place.start(release)
     place.kill(instance)
-    (there,) = Path("/dev/shm", ROOT).glob("*/shop/*")
-    shutil.rmtree(there.parent.parent)
+    shutil.rmtree(place.secrets)
     client = engine.client()
     with pytest.raises(docker.errors.APIError, match="does not exist"):
         client.containers.get(instance.id).start()
@@ -172,14 +171,18 @@ def test_secrets_of_a_start_that_was_cut_off_are_swept(make_place, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     instance = place.start(place.release("r1"))
-    (there,) = Path("/dev/shm", ROOT).glob("*/shop/*")
+    (there,) = place.secrets.iterdir()
     lost = there.parent / "pratique-shop-r1-cutoff"
     lost.mkdir()
     (lost / "TOKEN").write_text("correct-horse-battery")
+    os.utime(lost, (0, 0))
+    young = there.parent / "pratique-shop-r1-another"
+    young.mkdir()
     place.runtime.tidy("shop", "run-1")
     assert not lost.exists()
     assert get(instance)[0] == 200
-    assert list(Path("/dev/shm", ROOT).glob("*/shop/*")) == [there]
+    assert set(there.parent.iterdir()) == {there, young}
+    young.rmdir()
 
 
 def test_a_folder_of_secrets_that_others_may_look_into_is_refused(make_place, monkeypatch, tmp_path):

@@ -16,8 +16,6 @@ from pratique.store.base import Store
 if TYPE_CHECKING:
     from pratique.telemetry.collector import CollectorStatus
 
-"""A collector writes its status about every second; one older than this is that of a dead one."""
-
 
 def make_runtime(config: Config, service: str) -> Runtime:
     """Where the service's releases run."""
@@ -79,15 +77,15 @@ def configuration_digest(release: Release) -> str:
     return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
-def require_collector(config: Config) -> CollectorStatus:
-    """The status of the collector.
+def require_collector(config: Config, *, may_restart: bool = False) -> CollectorStatus:
+    """The status of the collector. may_restart: one that was stopped a moment ago will do.
 
     Raises: UnavailableError when it is dead: without it a canary would be judged on nothing.
     """
     from pratique.telemetry.collector import collector_status  # noqa: PLC0415 - pyarrow
 
     status = collector_status(config.state_dir)
-    if status is None or not status.alive:
+    if status is None or not (status.fresh if may_restart else status.alive):
         raise UnavailableError(
             "the collector does not run, so that nothing is measured: start it with: pratique up, or pratique collect"
         )

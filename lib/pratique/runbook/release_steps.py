@@ -82,8 +82,24 @@ class Start(Step):
         return {"started": len(instances)}
 
     def undo(self, data: Data) -> None:  # noqa: ARG002 - whatever carries this run's label
-        """Stop everything that carries this run's label."""
+        """Stop everything that carries this run's label.
+
+        Raises: UnavailableError when users still go there, because the pool could not be put back.
+        """
+        self._require_idle()
         self._context.stop(self._context.mine())
+
+    def _require_idle(self) -> None:
+        context = self._context
+        try:
+            weights = context.balancer.weights(context.service)
+        except UnavailableError:
+            # its lease ends the canary's traffic, but for one that was given all of it
+            if context.run.journal.data(CONCLUDE).get("winner") == context.asked.revision:
+                raise
+            return
+        if weights.shares.get(context.asked.revision, 0.0) > 0 and weights.lease_left_s is None:
+            raise UnavailableError(f"{context.asked.revision} still gets traffic, and is not stopped")
 
     def holds(self, data: Data) -> bool:
         """Whether all of it still runs; after the rollout that does not matter any more."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from pratique.config import Config, check_name
-from pratique.errors import PratiqueError, UnavailableError, UsageError
+from pratique.errors import BusyError, PratiqueError, UnavailableError, UsageError
 from pratique.ledger import BUSY_S, Entry, Ledger, current_user, open_ledger
+from pratique.ledger.entry import stamp
 from pratique.runbook.guardian import Guardian
 from pratique.runbook.interrupt import Interrupted, Interrupts
 from pratique.runbook.journal import Event, Journal
@@ -25,6 +26,8 @@ STOPPED = 130
 UNDO_PATIENCE_S = 20.0
 """How long undoing tries again where a part does not answer."""
 UNDO_AGAIN_S = 1.0
+UNDO_LOCKED_S = 40.0
+"""How much longer it does so where somebody else holds a balancer; such a lock ends by itself."""
 UNDO_BUSY_S = 2.0
 """How long undoing waits for a ledger that others hold: users come first."""
 
@@ -89,7 +92,9 @@ class Run:
     def attach(self) -> Holder | None:
         """Take the lock only: to end a run that another process left behind."""
         dead = self.lock.take(who=self.who, run=self.id, reason=self.why)
-        self.enter("lock", {"event": "taken"} | ({"taken_over_from": str(dead)} if dead else {}))
+        self.ledger.busy_s = UNDO_BUSY_S
+        self.try_enter("lock", {"event": "taken"} | ({"taken_over_from": str(dead)} if dead else {}))
+        self.ledger.busy_s = BUSY_S
         return dead
 
     def _begin(self, identity: Data, context: Data, deadline: timedelta) -> None:
@@ -231,7 +236,6 @@ class Run:
         else:
             told = StoppedError(f"run {self.id!r} was stopped: {reason}")
         self.undoing, self.ledger.busy_s = False, BUSY_S
-        self._enter_what_waits()
         self.on_failure(told)
         return told
 
@@ -271,9 +275,9 @@ class Run:
             try:
                 step.undo(self.journal.data(step.name))
                 break
-            except UnavailableError as error:
-                # an engine or a balancer may just be starting again
-                if time.monotonic() < until:
+            except (UnavailableError, BusyError) as error:
+                # an engine or a balancer may just be starting again, or somebody else's lock be about to end
+                if time.monotonic() < until + (UNDO_LOCKED_S if isinstance(error, BusyError) else 0):
                     time.sleep(UNDO_AGAIN_S)
                     continue
                 return self._not_undone(step, error)
@@ -298,22 +302,29 @@ class Run:
             say(f"    {describe(error)}")
 
     def try_enter(self, kind: str, data: Data, *, revision: str | None = None) -> None:
-        """Add an entry to the ledger, if that can be written; else it waits, and those that follow, for the undoing's end."""
-        self._waiting.append((kind, data, revision))
-        if len(self._waiting) == 1 or not self.undoing:
-            self._enter_what_waits()
+        """Add an entry to the ledger, if that can be written; else it waits, and those that follow, for the next `enter`."""
+        if not self._waiting or not self.undoing:
+            try:
+                self.enter(kind, data, revision=revision)
+            except PratiqueError as error:
+                say(f"    {describe(error)}")
+            else:
+                return
+        self._waiting.append((kind, {"since": stamp(datetime.now(UTC)), **data}, revision))
 
     def _enter_what_waits(self) -> None:
-        try:
-            while self._waiting:
-                kind, data, revision = self._waiting[0]
-                self.enter(kind, data, revision=revision)
-                del self._waiting[0]
-        except PratiqueError as error:
-            say(f"    {describe(error)}")
+        """Raises: BusyError, StorageError, DeniedError: then it waits on."""
+        while self._waiting:
+            kind, data, revision = self._waiting[0]
+            self._append(kind, data, revision)
+            del self._waiting[0]
 
     def enter(self, kind: str, data: Data, *, revision: str | None = None) -> Entry:
-        """Add an entry of this run to the ledger."""
+        """Add an entry of this run to the ledger, behind those that wait. Raises: BusyError, StorageError, DeniedError."""
+        self._enter_what_waits()
+        return self._append(kind, data, revision)
+
+    def _append(self, kind: str, data: Data, revision: str | None) -> Entry:
         return self.ledger.append(
             kind, self.service, who=self.who, why=self.why, revision=revision, run=self.id, data=data
         )

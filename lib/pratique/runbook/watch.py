@@ -88,7 +88,7 @@ class Watch:
         self._judge = self._begin()
         now = until or datetime.now(UTC)
         judge = self._judged(self._read(self._settled, self._next), now)
-        return self._verdict(judge, now, [] if until else require_collector(self._config).notes())
+        return self._verdict(judge, now, [] if until else require_collector(self._config, may_restart=True).notes())
 
     def _judged(self, rows: Rollups, now: datetime) -> Judge:
         """A judge that has seen these rows, which begin at what is settled, up to the last look."""
@@ -101,7 +101,7 @@ class Watch:
 
     def _require_sight(self, now: datetime) -> CollectorStatus:
         """The collector's status, while what it takes in reaches the store."""
-        status = require_collector(self._config)
+        status = require_collector(self._config, may_restart=True)
         unstored = _utc(status.unstored_ms)
         waits = unstored is not None and now - unstored > self._window + timedelta(seconds=SLOW_S)
         problem = status.error or (f"a window is not in the store {SLOW_S:g} s after its end" if waits else "")

@@ -35,14 +35,14 @@ def serving(instances: Iterable[Instance], servers: Mapping[str, Collection[str]
     """The instances that a pool lives by, so that none of them may be stopped.
 
     Those at an address of the pool; those that would be stopped together with one; and where nothing runs any more at
-    an address of a revision, all of that revision: the engine may have replaced one by another.
+    an address of a revision, all of its groups: the engine may have replaced one by another.
     """
     known = list(instances)
     taken = {address for addresses in servers.values() for address in addresses}
     groups = {i.group for i in known if i.address in taken} - {""}
     running = {i.address for i in known}
     astray = {revision for revision, addresses in servers.items() if not running.issuperset(addresses)}
-    return [i for i in known if i.address in taken or i.group in groups or i.revision in astray]
+    return [i for i in known if i.address in taken or i.group in groups or (i.group and i.revision in astray)]
 
 
 class Runtime(Protocol):

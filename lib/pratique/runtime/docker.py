@@ -178,8 +178,8 @@ class DockerRuntime:
             if hidden:
                 with engine(host) as client:
                     where = f"{secretfiles.home(client.info()['ID'], release.service)}/{name}"
-                values = {key: resolved[key] for key in sorted(hidden)}
-                folder = secretfiles.place(host, self._docker.secrets_dir, where, values)
+                folder = secretfiles.path_of(self._docker.secrets_dir, where)
+                secretfiles.place(host, self._docker.secrets_dir, where, {key: resolved[key] for key in sorted(hidden)})
             return self._run(host, release, name, env, folder, run, role)
         except BaseException:
             if folder:

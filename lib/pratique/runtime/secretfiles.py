@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from pratique.release.ssh import is_private, ssh_words
 ROOT = "pratique-secrets"
 MOUNT = "/run/secrets"
 TIMEOUT_S = 20.0
+YOUNG_S = 60.0
+REMOTE_OLD = '[ ! -d "$1" ] || find "$1" -mindepth 1 -maxdepth 1 -type d -mmin +1'
 REMOTE_FOLDER = (
     'umask 077; mkdir -p "$1" && [ -O "$1" ] && [ ! -L "$1" ] && chmod 700 "$1" '
     '&& mkdir -p "$(dirname "$1/$2")" && mkdir "$1/$2" && chmod 755 "$1/$2"'
@@ -29,17 +33,21 @@ def home(engine: str, service: str) -> str:
     return f"{hashlib.sha256(engine.encode()).hexdigest()[:16]}/{service}"
 
 
-def place(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> str:
+def path_of(folder: str, where: str) -> str:
+    """Where `place` writes."""
+    return f"{folder}/{ROOT}/{where}"
+
+
+def place(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> None:
     """Write secrets for a container to `where` (its home and name), below `folder` of an engine's host.
 
-    Returns the path. Readable for every user of the container, and on the host for root only.
+    Readable for every user of the container, and on the host for root only.
     Raises: StorageError when the folder is not in memory, DeniedError, UnavailableError (the host over SSH).
     """
-    root = f"{folder}/{ROOT}"
-    path = f"{root}/{where}"
+    root, path = f"{folder}/{ROOT}", path_of(folder, where)
     if host.startswith("ssh://"):
         _place_remote(host, folder, where, secrets)
-        return path
+        return
     if _kind_of(Path(folder)) not in {"tmpfs", "ramfs"}:
         raise StorageError(f"runtime.docker.secrets_dir {folder!r} is not in memory: name a folder of a tmpfs")
     try:
@@ -52,11 +60,10 @@ def place(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> str
         for key, value in secrets.items():
             file = Path(path, key)
             file.touch(mode=0o600)
-            file.write_text(value, encoding="utf-8")
+            file.write_bytes(os.fsencode(value))
             file.chmod(0o444)
     except OSError as error:
         raise DeniedError(f"secrets cannot be written below {folder!r}: {error.strerror}") from error
-    return path
 
 
 def remove(host: str, path: str) -> None:
@@ -68,14 +75,21 @@ def remove(host: str, path: str) -> None:
 
 
 def sweep(host: str, folder: str, where: str, living: Collection[str]) -> None:
-    """Remove the secrets in a home whose containers are not among `living`."""
-    path = f"{folder}/{ROOT}/{where}"
+    """Remove the secrets in a home whose containers are not among `living`; not new ones, whose are just being made."""
+    path = path_of(folder, where)
     if host.startswith("ssh://"):
-        names = _ssh(host, ["sh", "-c", 'ls -1 "$1" 2>/dev/null || true', "sh", path], "").splitlines()
+        found = _ssh(host, ["sh", "-c", REMOTE_OLD, "sh", path], "").splitlines()
     else:
-        names = [found.name for found in Path(path).glob("*")]
-    for name in set(names) - set(living):
+        found = [str(there) for there in Path(path).glob("*") if _age_s(there) > YOUNG_S]
+    for name in {Path(there).name for there in found} - set(living):
         remove(host, f"{path}/{name}")
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _kind_of(path: Path) -> str:
@@ -100,7 +114,7 @@ def _place_remote(host: str, folder: str, where: str, secrets: Mapping[str, str]
 def _ssh(host: str, command: list[str], text: str) -> str:
     words = [*ssh_words(host), shlex.join(command)]
     try:
-        done = subprocess.run(words, input=text.encode(), capture_output=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(words, input=os.fsencode(text), capture_output=True, timeout=TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(f"{host} cannot be reached: {type(error).__name__}") from error
     if done.returncode != 0:

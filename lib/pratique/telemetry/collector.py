@@ -72,7 +72,9 @@ class Collector:
         self._retry_at = 0.0
         for number, record in self._spool.replay():
             self._segment = number
-            self._take(decode(record, config.telemetry.httplog, self._host))
+            line = decode(record, config.telemetry.httplog, self._host)
+            if line is not None and self._is_new(line):
+                self._take(line)
         status.received = status.late = status.duplicates = status.lost_on_way = 0
         self._segment = self._spool.rotate()
         self._rotated = time.monotonic()
@@ -93,6 +95,8 @@ class Collector:
         now = _now_ms()
         if line.time_ms > now + FUTURE_MS:
             self._status.future += 1
+        elif not self._is_new(line):
+            self._status.duplicates += 1
         elif line.time_ms // self._span * self._span + self._span + self._late_ms < now:
             self._status.late += 1
         elif self._spool.full:
@@ -100,15 +104,13 @@ class Collector:
         elif self._take(line):
             self._spool.append(datagram)
 
-    def _take(self, line: AccessLine | None) -> bool:
-        if line is None:
-            return False
+    def _is_new(self, line: AccessLine) -> bool:
         # a sender that keeps no count cannot be asked for what is missing or came twice
         fresh, missing = self._senders.seen(line.boot, line.sequence) if line.boot else (True, 0)
         self._status.lost_on_way += missing
-        if not fresh:
-            self._status.duplicates += 1
-            return False
+        return fresh
+
+    def _take(self, line: AccessLine) -> bool:
         start = line.time_ms // self._span * self._span
         if start + self._span <= self._closed_ms:
             self._status.late += 1

@@ -50,9 +50,14 @@ class CollectorStatus:
     error: str | None = None
 
     @property
+    def fresh(self) -> bool:
+        """Whether it was written a moment ago."""
+        return (utc_now() - self.updated_at).total_seconds() <= FRESH_S
+
+    @property
     def alive(self) -> bool:
         """Whether the collector that wrote this is still there, as far as a file can tell."""
-        return not self.ended and (utc_now() - self.updated_at).total_seconds() <= FRESH_S
+        return self.fresh and not self.ended
 
     def notes(self) -> list[str]:
         """What a person who reads a verdict must know."""

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pratique.balancer.base import Pool
+from pratique.balancer.base import Pool, Weights
 from pratique.errors import UnavailableError
 from pratique.runbook.context import Found
-from pratique.runbook.release_steps import Conclude, servers_of
+from pratique.runbook.release_steps import Conclude, Start, servers_of
 from pratique.runbook.rollback_steps import Retire
 from pratique.runbook.shares import arms_of
 from pratique.runbook.surroundings import Surroundings
@@ -31,7 +31,8 @@ class Parts(Surroundings):
             id="one", require_time=lambda: None, note=lambda *_: None, undoing=False, enter=lambda *_, **__: None
         )
         self.settings = SimpleNamespace(runtime=SimpleNamespace(ready_deadline_s=1, drain_s=0))
-        self.back = SimpleNamespace(target="r2")
+        self.back, self.asked, self.noted = SimpleNamespace(target="r2"), SimpleNamespace(revision="r2"), {}
+        self.run.journal = SimpleNamespace(data=lambda _: self.noted)
         self.runtime = self.balancer = self
 
     def list(self, _):
@@ -46,6 +47,11 @@ class Parts(Surroundings):
 
     def pool(self, _):
         return self.current
+
+    def weights(self, _):
+        if self.current is None:
+            raise UnavailableError("HAProxy does not answer")
+        return Weights(self.current.weights)
 
     def apply(self, pool):
         self.current = pool
@@ -85,6 +91,20 @@ def test_going_back_to_what_is_gone_by_now_leaves_the_others_running():
     with pytest.raises(UnavailableError, match="r2 does not run at h:2"):
         Retire(parts).do({})
     assert (parts.running, set(parts.current.servers)) == ([OLD], {"r1", "r2"})
+
+
+def test_a_canary_that_users_still_go_to_is_not_stopped():
+    parts = Parts()
+    parts.current = Pool("shop", {"r2": ("h:2",)}, {"r2": 1.0})
+    with pytest.raises(UnavailableError, match="r2 still gets traffic"):
+        Start(parts).undo({})
+    parts.current, parts.noted = None, {"winner": "r2"}
+    with pytest.raises(UnavailableError, match="HAProxy does not answer"):
+        Start(parts).undo({})
+    assert parts.running == [OLD, NEW]
+    parts.noted = {}  # what it had was lent
+    Start(parts).undo({})
+    assert parts.running == [OLD]
 
 
 def test_a_fresh_baseline_does_not_take_the_canarys_place_in_the_draw():

@@ -143,6 +143,43 @@ def test_a_ledger_that_others_hold_does_not_keep_anything_from_being_undone(tmp_
     assert "was held by another process" in capsys.readouterr().out
 
 
+def test_a_balancer_that_somebody_else_holds_is_waited_for_while_it_is_undone(tmp_path, there, monkeypatch):
+    monkeypatch.setattr("pratique.runbook.run.UNDO_AGAIN_S", 0.01)
+    held = Put(there, "a")
+    run = opened(tmp_path, held, Put(there, "b", fails=UnavailableError("no luck")))
+    run.perform("a")
+    undo, asked = held.undo, []
+
+    def busy_at_first(data):
+        asked.append(1)
+        if len(asked) < 4:
+            raise BusyError("HAProxy is being changed by somebody else")
+        undo(data)
+
+    held.undo = busy_at_first
+    with pytest.raises(UnavailableError, match=r"no luck$"):
+        run.perform("b")
+    assert not (there / "a").exists()
+
+
+def test_a_lock_is_taken_though_the_ledger_cannot_be_written(tmp_path, there, short):
+    run = opened(tmp_path, Put(there, "a"))
+    run.perform("a")
+    run.lock.leave()
+    run._guardian.dismiss()
+    run._interrupts.remove()
+    other = sqlite3.connect(run.ledger.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    again = Run(Config(base=str(tmp_path)), "shop", "one", who="ann", why="test")
+    again.steps = {"a": Put(there, "a")}
+    again.on_failure = lambda error: again.close({"error": str(error)})
+    again.attach()
+    again.abort("its process died")
+    other.execute("ROLLBACK")
+    other.close()
+    assert not (there / "a").exists()
+
+
 def test_what_could_not_be_entered_while_it_was_undone_is_entered_after_it(tmp_path, there, short):
     holding = Put(there, "a")
     run = opened(tmp_path, holding, Put(there, "b", fails=UnavailableError("no luck")))

@@ -44,7 +44,7 @@ class World:
 
         monkeypatch.setattr(module, "datetime", Clock)
         monkeypatch.setattr(module, "time", Clock)
-        monkeypatch.setattr(module, "require_collector", lambda _: self.status)
+        monkeypatch.setattr(module, "require_collector", lambda _, **__: self.status)
         monkeypatch.setattr(collector_module, "_now_ms", lambda: int(self.now.timestamp() * 1000))
         self.status, self.store = CollectorStatus(utc_now()), make_store(config)
         self.collector = Collector(config, self, self.status)

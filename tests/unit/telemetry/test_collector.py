@@ -95,3 +95,11 @@ def test_what_cannot_be_kept_is_not_counted_and_told(world, monkeypatch):
     world.receive()
     assert (world.status.received, world.status.unkept) == (1, 1)
     assert "could not be kept on the disk" in world.status.to_text()
+
+
+def test_a_late_line_is_not_told_as_lost_too(world):
+    for number in range(1, 7):
+        world.receive(15_000 if number in {2, 4} else 0, b="boot", q=number)
+    assert (world.status.received, world.status.late, world.status.lost_on_way) == (4, 2, 0)
+    world.receive(15_000, b="boot", q=2)
+    assert (world.status.late, world.status.duplicates) == (2, 1)

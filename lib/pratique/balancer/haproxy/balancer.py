@@ -174,11 +174,10 @@ def _set(node: Node, shares: dict[str, float], lease: Lease | None) -> None:
 
 
 def _renew(node: Node, service: str) -> None:
-    with node.site.locked():
-        if not node.renew():
-            raise MissingError(
-                f"{service} has no lease to renew: it lapsed, the traffic is on the baseline: start the stage again"
-            )
+    if not node.renew():
+        raise MissingError(
+            f"{service} has no lease to renew: it lapsed, the traffic is on the baseline: start the stage again"
+        )
 
 
 def _left(node: Node) -> timedelta | None:

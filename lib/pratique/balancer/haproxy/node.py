@@ -26,7 +26,7 @@ from pratique.balancer.haproxy.template import (
     shares_of,
 )
 from pratique.balancer.shares import SAME_SHARE, State, split_address
-from pratique.errors import StorageError, UnavailableError
+from pratique.errors import BusyError, StorageError, UnavailableError
 
 RELOAD_S = 8.0
 CHECK_S = 5.0
@@ -64,10 +64,11 @@ class Node:
         answer = self._http("PUT")
         if answer.startswith("HTTP/1.1 409"):
             return False
-        renewed = _read(answer, self.site.name)
-        # a restart begins with the file: it must not find a lease that was renewed long ago
-        with contextlib.suppress(StorageError):
-            self._keep_shares(_entries(renewed.state))
+        _read(answer, self.site.name)
+        # a restart begins with the file: it must not find a lease that was renewed long ago; whoever changes the pool
+        # meanwhile writes it anyway
+        with contextlib.suppress(StorageError, UnavailableError, BusyError), self.site.locked(wait=False):
+            self._keep_shares(_entries(self.in_force().state))
         return True
 
     def set_shares(self, state: State) -> None:
@@ -94,6 +95,7 @@ class Node:
             self._keep_shares(_entries(state))
             self.site.write(self._paths.users, self._first_users())
             self.site.write(self._paths.configuration, text.content)
+            self._keep_lease(state)
             self._reload(text.stamp)
             if proven:
                 self._prove(before.state.at(before.now).pool, state.pool)
@@ -170,6 +172,12 @@ class Node:
         if gone and total > 0:
             shares = dict.fromkeys(before.servers, 0.0) | {name: share / total for name, share in staying.items()}
             self._commit(_entries(State(replace(before, weights=shares))))
+
+    def _keep_lease(self, state: State) -> None:
+        """Keep what the lease was renewed to while files were written: the next worker begins with the file."""
+        now = self.in_force().state
+        if state.lease is not None and now.lease == state.lease and now.expires > state.expires:
+            self._keep_shares(_entries(replace(state, expires=now.expires)))
 
     def _reload(self, stamp: str, *, fresh: bool = False) -> None:
         """Reload, and wait until a worker with this stamp answers; `fresh`: also one that has it already may."""

@@ -18,7 +18,7 @@ from pratique.errors import BusyError, DeniedError, StorageError, UnavailableErr
 from pratique.release.ssh import ssh_words
 
 TIMEOUT_S = 10.0
-LOCK_S = 60.0
+LOCK_S = 45.0
 """How long a HAProxy on another host may be locked: longer than the longest change of its pool."""
 LONGEST_SOCKET = 90
 """Bytes of a socket's path: the kernel takes 107, of which HAProxy needs some for a temporary name."""
@@ -42,8 +42,8 @@ class Site(Protocol):
     def talk(self, path: str, text: str) -> str:
         """Say something to a unix socket, and return the whole answer. Raises: UnavailableError."""
 
-    def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Only one program at a time. Raises: StorageError, UnavailableError, BusyError."""
+    def locked(self, *, wait: bool = True) -> contextlib.AbstractContextManager[None]:
+        """Only one program at a time. wait: for the other one. Raises: StorageError, UnavailableError, BusyError."""
 
 
 class LocalSite:
@@ -106,8 +106,11 @@ class LocalSite:
             ) from error
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Only one program of this machine at a time changes this HAProxy."""
+    def locked(self, *, wait: bool = True) -> Iterator[None]:
+        """Only one program of this machine at a time changes this HAProxy. wait: for the other one.
+
+        Raises: StorageError, BusyError.
+        """
         directory = Path(self.paths.directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -115,12 +118,15 @@ class LocalSite:
         except OSError as error:
             raise StorageError(f"{str(directory)!r} cannot be written: {error.strerror}") from error
         with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise BusyError("HAProxy is being changed by somebody else") from None
             yield
 
 
 class SshSite:
-    """HAProxy on another host; socat must be installed there."""
+    """HAProxy on another host; socat, flock and timeout must be installed there."""
 
     def __init__(self, address: str, paths: Paths) -> None:
         """address: "ssh://user@host:port", with a key that needs no password."""
@@ -152,12 +158,12 @@ class SshSite:
         return said
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, wait: bool = True) -> Iterator[None]:
         """Only one program changes this HAProxy, from whichever machine; one that hangs loses the lock.
 
-        Raises: BusyError when another one has it, UnavailableError.
+        wait: for the other one. Raises: BusyError when another one has it, UnavailableError.
         """
-        words = ["sh", "-c", _LOCK, "sh", self.paths.directory, f"{LOCK_S:g}", f"{TIMEOUT_S:g}"]
+        words = ["sh", "-c", _LOCK, "sh", self.paths.directory, f"{LOCK_S:g}", f"{TIMEOUT_S if wait else 0:g}"]
         command = [*self._ssh, shlex.join(words)]
         try:
             holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -165,19 +171,21 @@ class SshSite:
             raise UnavailableError(f"{self.name} cannot be reached: ssh: {error.strerror}") from error
         with holder:
             try:
-                if (said := _first_line(holder, TIMEOUT_S * 2)) != b"locked":
-                    raise self._no_lock(_SSH_FAILED if said is None else holder.wait(TIMEOUT_S))
+                if _first_line(holder, TIMEOUT_S * 2) != b"locked":
+                    raise self._no_lock(_status(holder))
                 yield
+                if holder.poll() is not None:
+                    raise UnavailableError(f"HAProxy on {self.name} was locked for too long: look at its pool")
             finally:
                 holder.kill()
 
-    def _no_lock(self, status: int) -> UnavailableError | BusyError:
+    def _no_lock(self, status: int | None) -> UnavailableError | BusyError:
         if status == _SSH_FAILED:
             return UnavailableError(f"{self.name} cannot be reached: try {shlex.join(self._ssh)}")
         if status == _HELD:
             return BusyError(f"HAProxy on {self.name} is being changed by somebody else: wait, and try again")
         return UnavailableError(
-            f"{self.name} cannot be locked ({status}): have flock of util-linux there, and a directory that can be written"
+            f"{self.name} cannot be locked ({'it says something else' if status is None else status}): have flock of util-linux there, and a directory that can be written"
         )
 
     def _remote(self, command: Sequence[str], text: str) -> tuple[int, str]:
@@ -197,6 +205,14 @@ WRITE = (
 )
 # held as long as the input is open
 _LOCK = 'mkdir -p "$1" && exec flock -w "$3" -E 75 "$1/lock" timeout "$2" sh -c "echo locked; exec cat"'
+
+
+def _status(process: subprocess.Popen[bytes]) -> int | None:
+    """How it ended; None when it has not."""
+    try:
+        return process.wait(1.0)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _first_line(process: subprocess.Popen[bytes], seconds: float) -> bytes | None:
