@@ -21,6 +21,9 @@ CHECK = "check"
 ACCEPT = "acceptance test"
 RECORD = "record"
 
+SERVES_S = 5.0
+"""How long an instance that was ready may take to say so again."""
+
 Outcome = Literal["promoted", "rolled back", "inconclusive", "reverted", "failed"]
 
 
@@ -156,7 +159,8 @@ class Surroundings(ABC):
         missing = sorted(set(addresses) - {instance.address for instance in there})
         if missing or not addresses:
             raise UnavailableError(f"{revision} does not run at {', '.join(missing) or 'any address'} any more")
-        self.require_ready(there)
+        for instance in there:
+            self.runtime.ready(instance, deadline_s=min(SERVES_S, self.settings.runtime.ready_deadline_s))
 
     def stop(self, instances: Iterable[Instance], *, keep: str = "") -> None:
         """Drain and stop, and leave nothing of this run that has ended by itself, but for the revision `keep`."""
