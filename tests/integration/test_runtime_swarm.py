@@ -111,6 +111,17 @@ def test_more_tasks_that_cannot_be_placed_leave_those_that_serve(make_place, mon
     assert {i.id for i in first} & {i.id for i in place.runtime.list("shop")}
 
 
+def test_a_task_more_leaves_those_that_serve_as_they_are(place):
+    release = place.release("r1")
+    first = place.runtime.start(release, run="run-1", role="baseline", count=2)
+    more = place.again().start(release, run="run-1", role="baseline", count=3)
+    assert {(i.id, i.address) for i in first} < {(i.id, i.address) for i in more}
+    client = place.engine.client()
+    (service,) = client.services.list()
+    assert "UpdateStatus" not in service.attrs  # the engine replaces nothing
+    client.close()
+
+
 def test_a_task_that_has_ended_does_not_take_the_others_with_it(place):
     ended, other = place.runtime.start(place.release("r1"), run="run-1", role="baseline", count=2)
     place.kill(ended)

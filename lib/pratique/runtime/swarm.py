@@ -74,7 +74,7 @@ class SwarmRuntime:
                 raise
             before = service.attrs["Spec"]["Mode"]["Replicated"]["Replicas"]
             if before != count:
-                service.scale(count)
+                _scale(service, count)
             try:
                 return [*self._placed(client, service, count)]
             except UnavailableError:
@@ -82,8 +82,7 @@ class SwarmRuntime:
                 if not found:
                     self._remove(service, 0.0)
                 elif before != count:
-                    service.reload()
-                    service.scale(before)
+                    _scale(service, before)
                 raise
 
     def ready(self, instance: Instance, *, deadline_s: float) -> None:
@@ -299,8 +298,7 @@ class SwarmRuntime:
         import docker.errors  # noqa: PLC0415 - slow to load
 
         with contextlib.suppress(docker.errors.NotFound):
-            service.reload()
-            service.scale(0)
+            _scale(service, 0)
             deadline = time.monotonic() + max(drain_s, self._settings.drain_s) + 10
             while any(task["Status"]["State"] not in OVER for task in service.tasks()) and time.monotonic() < deadline:
                 time.sleep(POLL_S)
@@ -310,6 +308,26 @@ class SwarmRuntime:
     def _evidence(self, instance: Instance) -> str:
         said = [line.strip() for line in self.logs(instance, lines=8) if line.strip()]
         return f"its last words: {' | '.join(said)[-LAST_WORDS:]}" if said else "it said nothing"
+
+
+def _scale(service: Any, count: int) -> None:
+    """Set how many tasks it has, and change nothing else.
+
+    `service.scale` of the package docker sends the engine's defaults along, which makes it replace every task.
+    """
+    service.reload()
+    spec = service.attrs["Spec"]
+    service.client.api.update_service(
+        service.id,
+        service.version,
+        task_template=spec["TaskTemplate"],
+        name=spec["Name"],
+        labels=spec["Labels"],
+        mode={"Replicated": {"Replicas": count}},
+        update_config=spec.get("UpdateConfig"),
+        rollback_config=spec.get("RollbackConfig"),
+        endpoint_spec=spec.get("EndpointSpec"),
+    )
 
 
 def _services(client: Any, labels: dict[str, str]) -> Sequence[Any]:
