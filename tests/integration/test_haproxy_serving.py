@@ -10,8 +10,10 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from contract.upstream import Upstream
 from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
 from ports import free_port
 from pratique.balancer.base import Lease, Pool
+from pratique.balancer.haproxy.node import Node
 from pratique.balancer.haproxy.template import TEMPLATE
 from pratique.errors import ConfigError, StorageError, UnavailableError
 from shop_place import Shop
@@ -223,6 +226,27 @@ def test_named_users_go_first_and_are_not_compared():
         assert get(place.url, headers={"X-User": "mallory"})[1] == b"r1"
         assert [next_line(place)["r"] for _ in range(3)] == ["r2+first", "r2+first", "r1"]
         eventually(lambda: get(place.url, headers={"X-User": "alice"})[1] == b"r1", 5)
+
+
+def test_a_lease_that_is_renewed_holds_through_a_change_of_the_pool_that_takes_longer(monkeypatch):
+    verify, stop = Node._verify, threading.Event()
+    monkeypatch.setattr(Node, "_verify", lambda self, text: (time.sleep(3), verify(self, text)))
+
+    def renew(balancer):
+        while not stop.wait(0.3):
+            balancer.renew("shop")
+
+    with four_servers() as servers, haproxy_running() as place, ThreadPoolExecutor(1) as pool:
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", 2.0))
+        renewing = pool.submit(renew, place.again())
+        try:
+            place.balancer.apply(pool_of(servers, "r1", "r2", r1=0.5, r2=0.5))
+            weights = place.balancer.weights("shop")
+        finally:
+            stop.set()
+            renewing.result(10)
+    assert (weights.shares, weights.lease_left_s is None) == ({"r1": 0.5, "r2": 0.5}, False)
 
 
 def test_other_first_users_are_told_as_drift_and_come_with_the_next_change():
