@@ -2,6 +2,6 @@
 
 from pratique.ledger.entry import Entry
 from pratique.ledger.history import ReleaseRecord
-from pratique.ledger.ledger import BUSY_S, Ledger, current_user, open_ledger
+from pratique.ledger.ledger import Ledger, current_user, open_ledger
 
-__all__ = ["BUSY_S", "Entry", "Ledger", "ReleaseRecord", "current_user", "open_ledger"]
+__all__ = ["Entry", "Ledger", "ReleaseRecord", "current_user", "open_ledger"]

@@ -54,12 +54,18 @@ class Ledger:
     """Append entries; read them back; say whether anybody changed them. Usable from any thread."""
 
     def __init__(self, path: str | Path) -> None:
-        """Name the file; it is made by the first entry, so that looking leaves no trace.
-
-        busy_s: how long it waits for others; whoever is in a hurry may lower it.
-        """
+        """Name the file; it is made by the first entry, so that looking leaves no trace."""
         self.path = Path(path)
-        self.busy_s = BUSY_S
+        self._busy_s = BUSY_S
+
+    @contextmanager
+    def hurried(self, busy_s: float) -> Iterator[None]:
+        """Wait for others no longer than that, meanwhile."""
+        before, self._busy_s = self._busy_s, busy_s
+        try:
+            yield
+        finally:
+            self._busy_s = before
 
     def append(
         self,
@@ -173,7 +179,7 @@ class Ledger:
     def _connect(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=self.busy_s, isolation_level=None)
+            connection = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise DeniedError(
                 f"ledger {str(self.path)!r} cannot be opened: {error}: check the folder's rights"
@@ -184,7 +190,7 @@ class Ledger:
             if connection.in_transaction:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise _mapped(self.path, error, self.busy_s) from error
+            raise _mapped(self.path, error, self._busy_s) from error
         finally:
             connection.close()
 

@@ -68,8 +68,7 @@ class Lock:
         """Give it back; giving it back twice is no error."""
         if self._file is not None:
             _write(self._file, "")
-            self._file.close()
-            self._file = None
+            self.leave()
 
     def leave(self) -> None:
         """Give it back with the holder still written there, as if this process had died: its run is not at its end."""

@@ -157,7 +157,7 @@ def servers_of(context: Context) -> dict[str, tuple[str, ...]]:
     """The pool's servers during the rollout: the baseline's, and all that this run has started."""
     arms = context.arms
     # the canary last: who was drawn for it stays with it when its share rises, whatever arm is beside
-    servers: dict[str, tuple[str, ...]] = {arms.baseline: context.found.addresses, arms.compared: (), arms.canary: ()}
+    servers: dict[str, tuple[str, ...]] = dict.fromkeys((arms.baseline, arms.compared, arms.canary), ())
     servers[arms.baseline] = context.found.addresses
     for instance in context.mine():
         name = arms.canary if instance.role == "canary" else arms.compared

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pratique.config import Config, check_name
 from pratique.errors import BusyError, PratiqueError, UnavailableError, UsageError
-from pratique.ledger import BUSY_S, Entry, Ledger, current_user, open_ledger
+from pratique.ledger import Entry, Ledger, current_user, open_ledger
 from pratique.ledger.entry import stamp
 from pratique.runbook.guardian import Guardian
 from pratique.runbook.interrupt import Interrupted, Interrupts
@@ -92,9 +92,8 @@ class Run:
     def attach(self) -> Holder | None:
         """Take the lock only: to end a run that another process left behind."""
         dead = self.lock.take(who=self.who, run=self.id, reason=self.why)
-        self.ledger.busy_s = UNDO_BUSY_S
-        self.try_enter("lock", {"event": "taken"} | ({"taken_over_from": str(dead)} if dead else {}))
-        self.ledger.busy_s = BUSY_S
+        with self.ledger.hurried(UNDO_BUSY_S):
+            self.try_enter("lock", {"event": "taken"} | ({"taken_over_from": str(dead)} if dead else {}))
         return dead
 
     def _begin(self, identity: Data, context: Data, deadline: timedelta) -> None:
@@ -227,15 +226,18 @@ class Run:
                 self._end_undone(reason, StoppedError(f"run {self.id!r} was stopped: {reason}"))
 
     def _end_undone(self, reason: str, error: BaseException, *, failed: str = "") -> Exception:
-        self.undoing, self.ledger.busy_s = True, UNDO_BUSY_S
-        problems = self._undo(reason, failed)
+        self.undoing = True
+        try:
+            with self.ledger.hurried(UNDO_BUSY_S):
+                problems = self._undo(reason, failed)
+        finally:
+            self.undoing = False
         if problems:
             told: Exception = UnavailableError(f"{reason}; and it could not be undone: {'; '.join(problems)}")
         elif isinstance(error, Exception):
             told = error
         else:
             told = StoppedError(f"run {self.id!r} was stopped: {reason}")
-        self.undoing, self.ledger.busy_s = False, BUSY_S
         self.on_failure(told)
         return told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -145,10 +146,13 @@ class Surroundings(ABC):
         self.require_ready(instances)
         return instances
 
-    def require_ready(self, instances: Iterable[Instance]) -> None:
-        """Wait until they are ready. Raises: UnavailableError with an instance's last words."""
+    def require_ready(self, instances: Iterable[Instance], *, within_s: float = math.inf) -> None:
+        """Wait until they are ready, each for the service's deadline, at most `within_s`.
+
+        Raises: UnavailableError with an instance's last words.
+        """
         for instance in instances:
-            self.runtime.ready(instance, deadline_s=self.settings.runtime.ready_deadline_s)
+            self.runtime.ready(instance, deadline_s=min(within_s, self.settings.runtime.ready_deadline_s))
 
     def require_serving(self, revision: str, addresses: Collection[str]) -> None:
         """Have an instance run, and be ready, at each of a revision's addresses.
@@ -159,8 +163,7 @@ class Surroundings(ABC):
         missing = sorted(set(addresses) - {instance.address for instance in there})
         if missing or not addresses:
             raise UnavailableError(f"{revision} does not run at {', '.join(missing) or 'any address'} any more")
-        for instance in there:
-            self.runtime.ready(instance, deadline_s=min(SERVES_S, self.settings.runtime.ready_deadline_s))
+        self.require_ready(there, within_s=SERVES_S)
 
     def stop(self, instances: Iterable[Instance], *, keep: str = "") -> None:
         """Drain and stop, and leave nothing of this run that has ended by itself, but for the revision `keep`."""

@@ -63,7 +63,6 @@ class Watch:
         """
         now = datetime.now(UTC)
         status = self._require_sight(now)
-        unstored = _utc(status.unstored_ms)
         closed = self._floor(now - timedelta(seconds=SETTLE_S))
         if closed <= self._next:
             return None
@@ -72,8 +71,8 @@ class Watch:
         complete = max(
             newest + self._window if newest else self._next, self._floor(now - timedelta(seconds=PATIENCE_S))
         )
-        if unstored is not None:
-            complete = min(complete, self._floor(unstored))
+        if status.unstored is not None:
+            complete = min(complete, self._floor(status.unstored))
         if complete <= self._next:
             return None
         self._next = complete
@@ -102,8 +101,7 @@ class Watch:
     def _require_sight(self, now: datetime) -> CollectorStatus:
         """The collector's status, while what it takes in reaches the store."""
         status = require_collector(self._config, may_restart=True)
-        unstored = _utc(status.unstored_ms)
-        waits = unstored is not None and now - unstored > self._window + timedelta(seconds=SLOW_S)
+        waits = status.unstored is not None and now - status.unstored > self._window + timedelta(seconds=SLOW_S)
         problem = status.error or (f"a window is not in the store {SLOW_S:g} s after its end" if waits else "")
         if not problem:
             self._blind_since = None
@@ -139,10 +137,6 @@ class Watch:
     def _floor(self, time: datetime) -> datetime:
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
         return epoch + (time - epoch) // self._window * self._window
-
-
-def _utc(time_ms: int | None) -> datetime | None:
-    return None if time_ms is None else datetime.fromtimestamp(time_ms / 1000, UTC)
 
 
 def _before(rows: Rollups, end: datetime) -> Rollups:

@@ -260,7 +260,7 @@ class DockerRuntime:
         return [types.Mount(to, what, type=kind, read_only=fixed) for to, what, kind, fixed in bound + named]
 
     def _remove_secrets(self, host: str, container: Any) -> None:
-        root = f"{self._docker.secrets_dir}/{secretfiles.ROOT}/"
+        root = secretfiles.path_of(self._docker.secrets_dir, "")
         for mount in container.attrs["Mounts"]:
             if mount["Destination"] == secretfiles.MOUNT and mount["Source"].startswith(root):
                 secretfiles.remove(host, mount["Source"])

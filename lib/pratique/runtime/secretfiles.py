@@ -105,10 +105,13 @@ def _kind_of(path: Path) -> str:
 def _place_remote(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> None:
     if _ssh(host, ["stat", "-f", "-c", "%T", folder], "").strip() not in {"tmpfs", "ramfs"}:
         raise StorageError(f"runtime.docker.secrets_dir {folder!r} of {host} is not in memory: name one of a tmpfs")
-    root = f"{folder}/{ROOT}"
-    _ssh(host, ["sh", "-c", REMOTE_FOLDER, "sh", root, where], "")
+    _ssh(host, ["sh", "-c", REMOTE_FOLDER, "sh", f"{folder}/{ROOT}", where], "")
     for key, value in secrets.items():
-        _ssh(host, ["sh", "-c", 'umask 077; cat > "$1" && chmod 444 "$1"', "sh", f"{root}/{where}/{key}"], value)
+        _ssh(
+            host,
+            ["sh", "-c", 'umask 077; cat > "$1" && chmod 444 "$1"', "sh", f"{path_of(folder, where)}/{key}"],
+            value,
+        )
 
 
 def _ssh(host: str, command: list[str], text: str) -> str:

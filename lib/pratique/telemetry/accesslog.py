@@ -16,6 +16,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from pratique.config import NAME, HttplogSettings
+from pratique.telemetry.buckets import LONGEST_MS
 from pratique.telemetry.formats import HAPROXY, HAPROXY_LINE
 from pratique.telemetry.syslog import Message, parse
 
@@ -147,7 +148,7 @@ def _code(code: int, state: str) -> int:
 
 def _duration(value: object) -> float | None:
     duration = float(str(value)) if value is not None else -1.0
-    return duration if 0.0 <= duration < 1e12 else None
+    return duration if 0.0 <= duration < LONGEST_MS else None
 
 
 def _plausible(line: AccessLine) -> bool:

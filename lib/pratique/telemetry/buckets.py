@@ -18,6 +18,10 @@ HIGHEST = 511
 """The bucket of everything from 2^31.9 ms (46 days) on."""
 
 
+LONGEST_MS = 1e12
+"""A duration from here on is none, whoever tells it."""
+
+
 def bucket_of(duration_ms: float) -> int:
     """The bucket of one duration in ms, which must not be negative."""
     if duration_ms <= 0:

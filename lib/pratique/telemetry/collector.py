@@ -74,7 +74,7 @@ class Collector:
             self._segment = number
             line = decode(record, config.telemetry.httplog, self._host)
             if line is not None and self._is_new(line):
-                self._take(line)
+                self._take(line, self._start_of(line))
         status.received = status.late = status.duplicates = status.lost_on_way = 0
         self._segment = self._spool.rotate()
         self._rotated = time.monotonic()
@@ -92,16 +92,16 @@ class Collector:
             else:
                 self._status.malformed += 1
             return
-        now = _now_ms()
+        now, start = _now_ms(), self._start_of(line)
         if line.time_ms > now + FUTURE_MS:
             self._status.future += 1
         elif not self._is_new(line):
             self._status.duplicates += 1
-        elif line.time_ms // self._span * self._span + self._span + self._late_ms < now:
+        elif start + self._span + self._late_ms < now:
             self._status.late += 1
         elif self._spool.full:
             self._status.unkept += 1
-        elif self._take(line):
+        elif self._take(line, start):
             self._spool.append(datagram)
 
     def _is_new(self, line: AccessLine) -> bool:
@@ -110,8 +110,10 @@ class Collector:
         self._status.lost_on_way += missing
         return fresh
 
-    def _take(self, line: AccessLine) -> bool:
-        start = line.time_ms // self._span * self._span
+    def _start_of(self, line: AccessLine) -> int:
+        return line.time_ms // self._span * self._span
+
+    def _take(self, line: AccessLine, start: int) -> bool:
         if start + self._span <= self._closed_ms:
             self._status.late += 1
             return False
@@ -149,13 +151,13 @@ class Collector:
             self._after_jump()
         self._last_ms = now
         self._settle()
-        self._start_write({s: w for s, w in self._windows.items() if w.changed and s + self._span + GRACE_MS <= now})
+        over = {s: w for s, w in self._windows.items() if s + self._span + GRACE_MS <= now}
+        self._start_write({start: window for start, window in over.items() if window.changed})
         self._forget(now)
         if time.monotonic() - self._rotated > SEGMENT_S:
             self._rotate()
         self._status.waiting = sum(window.changed for window in self._windows.values())
-        over = [s for s, w in self._windows.items() if not w.stored and s + self._span + GRACE_MS <= now]
-        self._status.unstored_ms = min(over, default=None)
+        self._status.unstored_ms = min((start for start, window in over.items() if not window.stored), default=None)
 
     def _start_write(self, windows: dict[int, Window]) -> None:
         if not windows or self._write is not None or time.monotonic() < self._retry_at:

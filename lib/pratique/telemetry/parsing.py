@@ -12,13 +12,12 @@ import polars as pl
 
 from pratique.config import FieldNames
 from pratique.errors import UsageError
+from pratique.telemetry.buckets import LONGEST_MS
 from pratique.telemetry.formats import COMBINED, HAPROXY, Format, declared, why_not
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 MAX_TEXT = 200
-LONGEST_MS = 1e12
-"""A duration from here on is none: the same bound as of lines that the collector takes in."""
 CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
 CLOCKS = {
     "clf": "%d/%b/%Y:%H:%M:%S %z",
@@ -242,8 +241,7 @@ def _time(form: Format) -> pl.Expr:
 def _duration(form: Format) -> pl.Expr:
     for name, unit in form.units.items():
         # nginx lists the times of several upstreams; the request's own time is the first field declared
-        value = pl.col(name).cast(pl.Float64, strict=False) * unit
-        return pl.when(value >= 0).then(value).otherwise(None)
+        return pl.col(name).cast(pl.Float64, strict=False) * unit
     return pl.lit(None, pl.Float64)
 
 

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
+from pratique.telemetry.frames import LONGEST
+
 _FRAME = struct.Struct("<II")
-MAX_RECORD = 65535
+MAX_RECORD = LONGEST
 MOST_PENDING = 128 << 20
 
 

@@ -50,6 +50,11 @@ class CollectorStatus:
     error: str | None = None
 
     @property
+    def unstored(self) -> datetime | None:
+        """When the oldest window began that is over and has never been in the store, UTC."""
+        return None if self.unstored_ms is None else datetime.fromtimestamp(self.unstored_ms / 1000, UTC)
+
+    @property
     def fresh(self) -> bool:
         """Whether it was written a moment ago."""
         return (utc_now() - self.updated_at).total_seconds() <= FRESH_S

@@ -123,7 +123,7 @@ def test_one_that_cannot_be_undone_does_not_keep_the_others_from_it(tmp_path, th
 @pytest.fixture
 def short(monkeypatch):
     monkeypatch.setattr("pratique.runbook.run.UNDO_BUSY_S", 0.1)
-    monkeypatch.setattr("pratique.runbook.run.BUSY_S", 0.5)
+    monkeypatch.setattr("pratique.ledger.ledger.BUSY_S", 0.5)
 
 
 def test_a_ledger_that_others_hold_does_not_keep_anything_from_being_undone(tmp_path, there, short, capsys):

@@ -26,6 +26,14 @@ ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data"
 real = pytest.mark.skipif(not SHARED.exists(), reason="the real logs are not beside the project: ../shared/data")
 LINE = '10.0.0.1 - - [20/Nov/2026:12:00:{:02d} +0000] "GET /cart?x=1 HTTP/1.1" 200 512 "-" "agent/1" 0.012'
+EVENT = {
+    "time": "2026-11-20T12:00:00Z",
+    "revision": "r1",
+    "path": "/",
+    "method": "GET",
+    "code": 200,
+    "duration_ms": 1,
+}
 
 
 class World:
@@ -278,30 +286,14 @@ def test_the_sample_log_of_the_shop_imports_whole(tmp_path):
     ],
 )
 def test_one_hostile_line_costs_itself_only(world, change, reason):
-    good = {
-        "time": "2026-11-20T12:00:00Z",
-        "revision": "r1",
-        "path": "/",
-        "method": "GET",
-        "code": 200,
-        "duration_ms": 1,
-    }
-    lines = [json.dumps(good)] * 100 + [json.dumps(good | change)]
+    lines = [json.dumps(EVENT)] * 100 + [json.dumps(EVENT | change)]
     summary = world.take(world.log("a.jsonl", *lines), fmt="jsonl")
     assert (summary.events, summary.reasons) == (100, {reason: 1})
 
 
 @pytest.mark.parametrize("change", [{"path": "/\ud800"}, {"revision": "\ud800"}, {"duration_ms": 1e300}])
 def test_an_odd_value_is_taken_as_far_as_it_goes(world, change):
-    good = {
-        "time": "2026-11-20T12:00:00Z",
-        "revision": "r1",
-        "path": "/",
-        "method": "GET",
-        "code": 200,
-        "duration_ms": 1,
-    }
-    log = world.log("a.jsonl", json.dumps(good | change))
+    log = world.log("a.jsonl", json.dumps(EVENT | change))
     assert world.take(log, fmt="jsonl").events == 1
     assert world.rows()[0]["sum_ms"] < 10
 

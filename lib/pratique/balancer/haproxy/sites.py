@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import select
 import shlex
 import socket
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from pratique.balancer.haproxy.files import replace_file
 from pratique.balancer.haproxy.template import Paths
 from pratique.errors import BusyError, DeniedError, StorageError, UnavailableError
 from pratique.release.ssh import ssh_words
@@ -73,16 +73,9 @@ class LocalSite:
 
     def write(self, path: str, content: str) -> None:
         """Replace a file's content, atomically and durably. Raises: StorageError."""
-        draft = Path(f"{path}.{os.getpid()}.new")
         try:
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("w", encoding="utf-8") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            replace_file(Path(path), content)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise StorageError(f"{path!r} cannot be written: {error.strerror}") from error
 
     def run(self, command: Sequence[str]) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pratique.balancer.base import Lease, Pool
+from pratique.balancer.haproxy.files import replace_file
 from pratique.errors import BusyError, DataError, StorageError, UnavailableError
 
 ALIVE_S = 4.0
@@ -70,17 +71,12 @@ class WantedFile:
     def put(self, before: Wanted, pool: Pool | None, lease: Lease | None) -> Wanted:
         """Replace `before`. Raises: BusyError, StorageError."""
         after = _next(before, pool, lease)
-        draft = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 _require_same(before, self.get())
-                with draft.open("w", encoding="utf-8") as file:
-                    file.write(_to_json(after))
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(self._path)
+                replace_file(self._path, _to_json(after))
         except OSError as error:
             raise StorageError(f"{str(self._path)!r} cannot be written: {error.strerror}") from error
         return after
