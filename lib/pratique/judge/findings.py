@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pratique.judge.hypergeometric import Floats, Ints
+from pratique.judge.martingale import log_sum_exp
 from pratique.judge.model import SERVICE, Finding, GuardResult
-from pratique.judge.wealth import log_sum_exp
 from pratique.policy import Reaction
 
 if TYPE_CHECKING:
