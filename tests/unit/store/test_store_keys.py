@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pratique.store import row_keys
 from pratique.store.row_keys import ORDER, among, codes, last_of_each, rising
 
 TYPES = {

@@ -1,18 +1,14 @@
-"""What the judge is told to tolerate: every default in one place, each with its reason."""
+"""Settings of the judge: every default in one place, each with its reason."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from pratique.config.types import Strict
 
 Reaction = Literal["ignore", "note", "hold", "rollback"]
-
-
-class Strict(BaseModel):
-    """A frozen model that refuses unknown keys, so that a misspelt setting is an error, and numbers that are none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class GuardPolicy(Strict):
