@@ -27,8 +27,8 @@ import pandas as pd  # noqa: F401  # Arrow imports it at its first computation; 
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from pratique.config import Policy
 from pratique.judge import Judge, compare
-from pratique.policy import Policy
 from pratique.store import open_store
 from pratique.telemetry.rollups import SCHEMA, Rollups
 

@@ -22,11 +22,11 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
+from pratique.config import GuardPolicy, Policy
 from pratique.judge import Judge
 from pratique.judge.classic import mann_whitney_alarm, z_alarm
 from pratique.judge.guard import Guard, evidence
 from pratique.judge.hypergeometric import interpolation, psi_at_nodes
-from pratique.policy import GuardPolicy, Policy
 from pratique.telemetry.buckets import bucket_of, lower_ms
 from pratique.telemetry.rollups import SCHEMA, Rollups
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.config import Config, check_address, check_name, load, parse
+from pratique.config import Config, ServiceSettings, StoreSettings, Target, check_address, check_name, load, parse
 from pratique.errors import ConfigError, MissingError, UsageError
 
 
 def test_no_file_is_needed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert load() == Config()
+    assert load() == Config(store=StoreSettings(url=str(tmp_path / ".pratique" / "store")))
 
 
 def test_the_file_of_the_working_folder_is_taken(tmp_path, monkeypatch):
@@ -30,10 +30,36 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path):
 def test_the_argument_wins_over_the_environment_and_the_file(tmp_path, monkeypatch):
     file = tmp_path / "p.toml"
     file.write_text('[store]\nurl = "in-file"\n')
-    assert load(file).path(load(file).store.url) == tmp_path / "in-file"
+    assert load(file).store.url == str(tmp_path / "in-file")
     monkeypatch.setenv("PRATIQUE_STORE", "/from/environment")
     assert load(file).store.url == "/from/environment"
     assert load(file, store="s3://bucket/table").store.url == "s3://bucket/table"
+
+
+def test_a_relative_store_of_the_environment_is_relative_to_the_working_folder(tmp_path, monkeypatch):
+    file = tmp_path / "service" / "p.toml"
+    file.parent.mkdir()
+    file.write_text('[store]\nurl = "in-file"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PRATIQUE_STORE", "here")
+    assert load(file).store.url == str(tmp_path / "here")
+    assert load(file, store="there").store.url == str(tmp_path / "there")
+
+
+def test_a_target_has_the_settings_and_folders_of_one_service(tmp_path):
+    file = tmp_path / "p.toml"
+    file.write_text('state = "kept"\n[telemetry]\nwindow_s = 2\n[services.shop.runtime]\nreleases = "built"\n')
+    config = load(file)
+    target = config.target("shop")
+    assert target == Target("shop", config.services["shop"], tmp_path, tmp_path / "kept", config.telemetry)
+    assert target.path(target.settings.runtime.releases) == tmp_path / "built"
+    assert target.path("/srv/built") == Path("/srv/built")
+
+
+def test_a_service_that_the_file_does_not_name_has_the_defaults():
+    assert Config().target("shop").settings == ServiceSettings()
+    with pytest.raises(UsageError, match="is not a name"):
+        Config().target("../shop")
 
 
 @pytest.mark.parametrize(

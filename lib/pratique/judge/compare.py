@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow.compute as pc
 
+from pratique.config import Policy
 from pratique.errors import MissingError, UsageError
 from pratique.judge.engine import Judge, WeightChanges
 from pratique.judge.model import Verdict
-from pratique.policy import Policy
 from pratique.store.base import Seen, Store
 from pratique.telemetry.rollups import Rollups
 

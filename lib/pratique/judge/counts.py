@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pratique.config import GuardPolicy
 from pratique.judge.hypergeometric import Ints
-from pratique.policy import GuardPolicy
 from pratique.telemetry.buckets import HIGHEST, LOWEST
 from pratique.telemetry.rollups import Rollups
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pratique.config import Reaction
 from pratique.judge.hypergeometric import Floats, Ints
+from pratique.judge.martingale import log_sum_exp
 from pratique.judge.model import SERVICE, Finding, GuardResult
-from pratique.judge.wealth import log_sum_exp
-from pratique.policy import Reaction
 
 if TYPE_CHECKING:
     from pratique.judge.engine import Judge, WeightChanges

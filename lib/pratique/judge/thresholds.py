@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pratique.config import GuardPolicy
 from pratique.judge.counts import SPAN, Rows, histograms
 from pratique.judge.hypergeometric import Floats, Ints
-from pratique.policy import GuardPolicy
 from pratique.telemetry.buckets import LOWEST, PER_DOUBLING
 
 ENOUGH_TIMED = 200

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from pratique.config import GuardPolicy, Policy
 from pratique.judge import evidence as ev
 from pratique.judge.classic import mann_whitney_alarm, z_alarm
 from pratique.judge.dispersion import Dispersion
 from pratique.judge.excess import Excess, log_ratios, log_simple
 from pratique.judge.guard import Guard
 from pratique.judge.hypergeometric import psi_at_nodes
-from pratique.policy import GuardPolicy, Policy
 
 
 def guard(alpha=0.05, outcome="5xx", **settings):

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pratique.config import Policy
 from pratique.errors import MissingError, UsageError
 from pratique.judge import Judge, compare
 from pratique.judge.model import SERVICE
 from pratique.judge.text import guard_line, table
-from pratique.policy import Policy
 from pratique.store import open_store
 from pratique.telemetry.rollups import Rollups
 from simulate import START, Behaviour, canary, events, rollups

@@ -1,0 +1,44 @@
+"""The service file (pratique.toml) and the environment, validated before anything is done with them."""
+
+from pratique.config.balancer import BalancerSettings, HAProxySettings
+from pratique.config.judge import GuardPolicy, Policy, Reaction, default_guards
+from pratique.config.lines import line_of
+from pratique.config.load import DEFAULT_FILE, load, parse
+from pratique.config.model import Config
+from pratique.config.rollout import RolloutSettings
+from pratique.config.runtime import DockerSettings, RuntimeSettings, SwarmSettings
+from pratique.config.service import ActionRule, FieldNames, ImportSettings, ServiceSettings
+from pratique.config.store import StoreSettings
+from pratique.config.target import Target
+from pratique.config.telemetry import HttplogSettings, TelemetrySettings
+from pratique.config.types import NAME, Strict, check_address, check_name
+
+__all__ = [
+    "DEFAULT_FILE",
+    "NAME",
+    "ActionRule",
+    "BalancerSettings",
+    "Config",
+    "DockerSettings",
+    "FieldNames",
+    "GuardPolicy",
+    "HAProxySettings",
+    "HttplogSettings",
+    "ImportSettings",
+    "Policy",
+    "Reaction",
+    "RolloutSettings",
+    "RuntimeSettings",
+    "ServiceSettings",
+    "StoreSettings",
+    "Strict",
+    "SwarmSettings",
+    "Target",
+    "TelemetrySettings",
+    "check_address",
+    "check_name",
+    "default_guards",
+    "line_of",
+    "load",
+    "parse",
+]

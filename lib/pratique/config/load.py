@@ -1,0 +1,76 @@
+"""Read and validate the service file (pratique.toml) and the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pratique.config.lines import line_of
+from pratique.config.model import Config
+from pratique.errors import ConfigError, DeniedError, MissingError
+
+DEFAULT_FILE = "pratique.toml"
+
+
+def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
+    """Read the service file: `path`, else the environment's PRATIQUE_CONFIG, else pratique.toml where it
+    exists, else the defaults. An empty path counts as none, so that a notebook's parameter can be "".
+
+    store: overrides the store of the file, as does the environment's PRATIQUE_STORE (the argument wins).
+    The `store.url` of the result is a URL or an absolute folder.
+    Raises: MissingError, DeniedError, ConfigError naming file, line and key.
+    """
+    named = path or os.environ.get("PRATIQUE_CONFIG")
+    config = _read(Path(named), named=True) if named else _read(Path(DEFAULT_FILE), named=False)
+    override = store or os.environ.get("PRATIQUE_STORE")
+    url = _absolute(override, Path()) if override else _absolute(config.store.url, Path(config.base))
+    return config.model_copy(update={"store": config.store.model_copy(update={"url": url})})
+
+
+def _absolute(url: str, base: Path) -> str:
+    return url if "://" in url else str(Path(base, url).absolute())
+
+
+def _read(path: Path, *, named: bool) -> Config:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if named:
+            raise MissingError(f"service file {str(path)!r} does not exist: check --config") from None
+        return Config()
+    except (IsADirectoryError, PermissionError, OSError) as error:
+        raise DeniedError(f"service file {str(path)!r} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """Validate the text of a service file that stands at `path`.
+
+    Raises: ConfigError naming file, line and key.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    for key in {"base", "file"} & data.keys():
+        raise ConfigError(f"{path}:{line_of(text, (key,))}: {key}: unknown key: take it out")
+    try:
+        return Config.model_validate({**data, "base": str(path.absolute().parent), "file": str(path.absolute())})
+    except ValidationError as error:
+        raise ConfigError(_first_problem(text, path, error)) from error
+
+
+def _first_problem(text: str, path: Path, error: ValidationError) -> str:
+    problem = error.errors()[0]
+    keys = tuple(part for part in problem["loc"] if part != "[key]")
+    known = "unknown key: take it out or check its spelling"
+    message = known if problem["type"] == "extra_forbidden" else problem["msg"]
+    got = problem.get("input")
+    shown = f" (got {got!r:.60})" if isinstance(got, str | int | float | bool) and message != known else ""
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{path}:{line_of(text, keys)}: {'.'.join(map(str, keys))}: {message}{shown}{more}"

@@ -1,0 +1,77 @@
+"""The whole service file as one model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from pratique.config.service import ServiceSettings
+from pratique.config.store import StoreSettings
+from pratique.config.target import Target
+from pratique.config.telemetry import TelemetrySettings
+from pratique.config.types import Name, Strict, check_name
+
+
+class Config(Strict):
+    """The whole service file. `state` is the folder of ledger, journals and the collector's log."""
+
+    state: str = ".pratique"
+    store: StoreSettings = StoreSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    services: dict[Name, ServiceSettings] = Field(default_factory=dict)
+    base: Annotated[str, Field(exclude=True)] = "."
+    file: Annotated[str, Field(exclude=True)] = ""
+
+    @model_validator(mode="after")
+    def _collector_within_reach(self) -> Config:
+        host = self.telemetry.target.rpartition(":")[0]
+        for name, service in self.services.items():
+            away = sorted(filter(_is_away, _senders_of(service)))
+            if away and not self.telemetry.address and (_is_own(host) or host in {"0.0.0.0", "[::]", "::"}):  # noqa: S104 - compared
+                raise ValueError(
+                    f"services.{name}: {away[0]} would send its log to itself at {self.telemetry.target!r}: set "
+                    "telemetry.address to where the collector is reached from there"
+                )
+        return self
+
+    def service(self, name: str) -> ServiceSettings:
+        """The settings of a service; the defaults where the file does not name it.
+
+        Raises: UsageError when `name` cannot be a service's name.
+        """
+        check_name("service", name)
+        return self.services.get(name, ServiceSettings())
+
+    def target(self, name: str) -> Target:
+        """Return a service with its settings and folders, for the packages that act on it.
+
+        Raises: UsageError when `name` cannot be the name of a service.
+        """
+        return Target(name, self.service(name), Path(self.base), self.state_dir, self.telemetry)
+
+    def path(self, relative: str) -> Path:
+        """A path of the service file, taken from the folder that the file stands in."""
+        return Path(self.base, relative)
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of everything that is kept beside the store."""
+        return self.path(self.state)
+
+
+def _senders_of(service: ServiceSettings) -> list[str]:
+    """The hosts that send access lines or container logs to the collector."""
+    balancers = service.balancer.haproxy.hosts if service.balancer.kind == "haproxy" else ()
+    logged = service.runtime.kind != "process" and service.runtime.docker.log == "syslog"
+    return [*balancers, *(service.runtime.docker.hosts if logged else ())]
+
+
+def _is_away(host: str) -> bool:
+    return host.startswith("ssh://") and not _is_own(urlsplit(host).hostname or "")
+
+
+def _is_own(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.") or host in {"::1", "[::1]"}

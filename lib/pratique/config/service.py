@@ -1,0 +1,61 @@
+"""Settings of one service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pratique.config.balancer import BalancerSettings
+from pratique.config.judge import Policy
+from pratique.config.rollout import RolloutSettings
+from pratique.config.runtime import RuntimeSettings
+from pratique.config.types import Strict
+
+
+class ActionRule(Strict):
+    """One rule from path to action, first match wins.
+
+    path: a template: "/product/{id}" ({x} is one segment, a trailing {x...} is the rest). method: GET and
+    so on, or "*". action: the name; default "METHOD path".
+    """
+
+    path: Annotated[str, Field(pattern=r"^/")]
+    method: str = "*"
+    action: str | None = None
+
+
+class FieldNames(Strict):
+    """What the fields of a jsonl event are called in the user's own log."""
+
+    time: str = "time"
+    service: str = "service"
+    revision: str = "revision"
+    action: str = "action"
+    path: str = "path"
+    method: str = "method"
+    code: str = "code"
+    duration_ms: str = "duration_ms"
+    host: str = "host"
+
+
+class ImportSettings(Strict):
+    """How the user's own logs are read: names of jsonl fields, and the format string of combined logs.
+
+    ignore_paths: paths (exact) that are not user traffic, such as a monitor's probe; counted apart.
+    """
+
+    fields: FieldNames = FieldNames()
+    log_format: str | None = None
+    ignore_paths: tuple[str, ...] = ()
+
+
+class ServiceSettings(Strict):
+    """Everything about one service."""
+
+    actions: tuple[ActionRule, ...] = ()
+    runtime: RuntimeSettings = RuntimeSettings()
+    balancer: BalancerSettings = BalancerSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    judge: Policy = Field(default_factory=Policy)
+    imports: ImportSettings = ImportSettings()

@@ -1,0 +1,27 @@
+"""A service with all that a package needs to act on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pratique.config.service import ServiceSettings
+from pratique.config.telemetry import TelemetrySettings
+
+
+@dataclass(frozen=True)
+class Target:
+    """One service, its settings, and the folders that its paths are relative to.
+
+    base: the folder of the service file. state_dir: the folder of ledger, journals and logs.
+    """
+
+    service: str
+    settings: ServiceSettings
+    base: Path
+    state_dir: Path
+    telemetry: TelemetrySettings
+
+    def path(self, relative: str) -> Path:
+        """Return a path of the service file, relative to the folder of that file."""
+        return self.base / relative
