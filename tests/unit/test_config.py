@@ -1,5 +1,6 @@
 """The service file is validated before anything is done with it, and an error names file, line and key."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.config import Config, ServiceSettings, StoreSettings, Target, check_address, check_name, load, parse
+from pratique.config.renames import RENAMED
 from pratique.errors import ConfigError, MissingError, UsageError
 
 
@@ -79,7 +81,10 @@ def test_a_service_that_the_file_does_not_name_has_the_defaults():
         ("[services.shop.balancer]\ntimeout_s = 1e-9\n", r"p\.toml:2: .*timeout_s: .*greater than or equal to 0\.001"),
         ('[telemetry]\nlisten = "127.0.0.1:99999"\n', r"p\.toml:2: telemetry\.listen: .*port up to 65535"),
         ('[telemetry]\nlisten = "a..b:5514"\n', r"p\.toml:2: telemetry\.listen: .*HOST:PORT"),
-        ('[services.shop.runtime]\nready = "/é"\n', r"p\.toml:2: services\.shop\.runtime\.ready: .*pattern"),
+        (
+            '[services.shop.runtime]\nreadiness_path = "/é"\n',
+            r"p\.toml:2: services\.shop\.runtime\.readiness_path: .*pattern",
+        ),
         ('[services.shop.balancer.haproxy]\nprobe_paths = ["-f"]\n', r"probe_paths.*pattern"),
         ('[services."a b"]\n', r"p\.toml:1: services\.a b: "),
         (
@@ -95,9 +100,36 @@ def test_a_broken_service_file_is_one_line_with_file_line_and_key(text, expected
     assert caught.value.exit_status == 78
 
 
+@pytest.mark.parametrize(("old", "name"), RENAMED.items())
+def test_an_old_key_is_refused_with_its_new_name(old, name):
+    old = old.replace("*", "shop")
+    table, _, key = old.rpartition(".")
+    new = f"{table}.{name}"
+    with pytest.raises(ConfigError, match=rf"^p\.toml:3: {re.escape(old)} is now {re.escape(new)}: rename the key$"):
+        parse(f"# a comment\n[{table}]\n{key} = 1\n", Path("p.toml"))
+    fields = [part for part in new.split(".") if part != "shop"]
+    assert has_field(Config, fields)
+    assert not has_field(Config, [*fields[:-1], key])
+
+
+def test_an_old_key_in_an_inline_table_is_found_with_the_line_of_that_table():
+    text = '[services.shop.runtime]\nkind = "docker"\ndocker = { image = "shop", log = "syslog" }\n'
+    with pytest.raises(ConfigError, match=r"^p\.toml:3: services\.shop\.runtime\.docker\.log is now .*\.log_driver"):
+        parse(text, Path("p.toml"))
+
+
+def has_field(model, names):
+    """Whether a model has a field at a path of names; a service's name is left out."""
+    first, *rest = names
+    if first == "services":
+        return has_field(ServiceSettings, rest)
+    field = model.model_fields.get(first)
+    return field is not None and (not rest or has_field(field.annotation, rest))
+
+
 REMOTE = '[services.shop.balancer]\nkind = "haproxy"\n[services.shop.balancer.haproxy]\nhosts = ["ssh://lb1"]\n'
 CONTAINERS = (
-    '[services.shop.runtime]\nkind = "docker"\n[services.shop.runtime.docker]\nimage = "shop"\nlog = "syslog"\n'
+    '[services.shop.runtime]\nkind = "docker"\n[services.shop.runtime.docker]\nimage = "shop"\nlog_driver = "syslog"\n'
     'hosts = ["", "ssh://app1"]\n'
 )
 
@@ -107,7 +139,7 @@ CONTAINERS = (
 def test_a_collector_that_other_hosts_cannot_reach_is_told(text, listen):
     with pytest.raises(ConfigError, match="would send its log to itself"):
         parse(f'[telemetry]\nlisten = "{listen}"\n{text}', Path("p.toml"))
-    told = parse(f'[telemetry]\nlisten = "{listen}"\naddress = "10.0.0.5:5514"\n{text}', Path("p.toml"))
+    told = parse(f'[telemetry]\nlisten = "{listen}"\nadvertise_address = "10.0.0.5:5514"\n{text}', Path("p.toml"))
     assert told.telemetry.target == "10.0.0.5:5514"
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pratique.config.lines import line_of
 from pratique.config.model import Config
+from pratique.config.renames import renamed_keys
 from pratique.errors import ConfigError, DeniedError, MissingError
 
 DEFAULT_FILE = "pratique.toml"
@@ -59,6 +60,9 @@ def parse(text: str, path: Path) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     for key in {"base", "file"} & data.keys():
         raise ConfigError(f"{path}:{line_of(text, (key,))}: {key}: unknown key: take it out")
+    for keys, name in renamed_keys(data):
+        old, new = ".".join(keys), ".".join([*keys[:-1], name])
+        raise ConfigError(f"{path}:{line_of(text, keys)}: {old} is now {new}: rename the key")
     try:
         return Config.model_validate({**data, "base": str(path.absolute().parent), "file": str(path.absolute())})
     except ValidationError as error:

@@ -30,10 +30,10 @@ class Config(Strict):
         host = self.telemetry.target.rpartition(":")[0]
         for name, service in self.services.items():
             away = sorted(filter(_is_away, _senders_of(service)))
-            if away and not self.telemetry.address and (_is_own(host) or host in {"0.0.0.0", "[::]", "::"}):  # noqa: S104 - compared
+            if away and not self.telemetry.advertise_address and (_is_own(host) or host in {"0.0.0.0", "[::]", "::"}):  # noqa: S104 - compared
                 raise ValueError(
                     f"services.{name}: {away[0]} would send its log to itself at {self.telemetry.target!r}: set "
-                    "telemetry.address to where the collector is reached from there"
+                    "telemetry.advertise_address to where the collector is reached from there"
                 )
         return self
 
@@ -65,7 +65,7 @@ class Config(Strict):
 def _senders_of(service: ServiceSettings) -> list[str]:
     """The hosts that send access lines or container logs to the collector."""
     balancers = service.balancer.haproxy.hosts if service.balancer.kind == "haproxy" else ()
-    logged = service.runtime.kind != "process" and service.runtime.docker.log == "syslog"
+    logged = service.runtime.kind != "process" and service.runtime.docker.log_driver == "syslog"
     return [*balancers, *(service.runtime.docker.hosts if logged else ())]
 
 

@@ -43,8 +43,8 @@ class HttplogSettings(Strict):
 class TelemetrySettings(Strict):
     """listen: where the collector takes syslog over UDP. window_s: length of a rollup's window.
 
-    address: where HAProxy and containers send it to; "" is where it listens, which other hosts cannot reach on loopback.
-    tcp: where it takes syslog over TCP as well; unix: the path of a datagram socket; "" for none. The kernel queues
+    advertise_address: where HAProxy and containers send it to; "" is where it listens, which other hosts cannot reach on loopback.
+    listen_tcp: where it takes syslog over TCP as well; listen_unix: the path of a datagram socket; "" for none. The kernel queues
     net.unix.max_dgram_qlen messages for it, often only 10, and HAProxy drops what comes beyond: raise it.
     late_s: how long after a window's end its lines are still added; later ones are counted as late.
     host: the `host` of rollups whose lines name none. httplog: how HAProxy's own lines are read.
@@ -52,9 +52,9 @@ class TelemetrySettings(Strict):
     """
 
     listen: Address = "127.0.0.1:5514"
-    address: Address | Literal[""] = ""
-    tcp: Address | Literal[""] = ""
-    unix: str = ""
+    advertise_address: Address | Literal[""] = ""
+    listen_tcp: Address | Literal[""] = ""
+    listen_unix: str = ""
     window_s: Annotated[int, Field(ge=1, le=3600)] = 10
     late_s: Seconds = 60.0
     host: str = "local"
@@ -64,4 +64,4 @@ class TelemetrySettings(Strict):
     @property
     def target(self) -> str:
         """Where senders reach the collector."""
-        return self.address or self.listen
+        return self.advertise_address or self.listen

@@ -120,7 +120,7 @@ class HAProxyBalancer:
         said = [sentence for node in self._nodes for sentence in node.drift(wanted)]
         for node in self._nodes:
             left = _left(node)
-            if left is not None and left < timedelta(days=self._settings.haproxy.warn_days):
+            if left is not None and left < timedelta(days=self._settings.haproxy.certificate_warn_days):
                 said.append(
                     f"{node.site.name}: the certificate ends in {left.total_seconds() / 86400:.1f} days: renew it"
                 )
@@ -202,12 +202,12 @@ def surroundings(config: Config, service: str) -> Surroundings:
     if template:
         named = settings.haproxy.model_copy(update={"template": str(config.path(template))})
         settings = settings.model_copy(update={"haproxy": named})
-    return Surroundings(settings, paths, config.telemetry.target, config.service(service).runtime.ready)
+    return Surroundings(settings, paths, config.telemetry.target, config.service(service).runtime.readiness_path)
 
 
 def wanted_state(config: Config, service: str) -> WantedState:
     """Where the wanted pool of a service is kept."""
-    url = config.service(service).balancer.haproxy.state
+    url = config.service(service).balancer.haproxy.state_url
     return WantedRedis(url, service) if url else WantedFile(directory_of(config, service) / "wanted.json")
 
 
