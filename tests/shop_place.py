@@ -16,7 +16,7 @@ from ports import free_port
 from pratique.config import load
 from pratique.ledger import open_ledger
 from pratique.runbook.parts import make_balancer, make_runtime
-from pratique.runbook.release import open_run
+from pratique.runbook.release.session import open_run
 
 ROOT = Path(__file__).parents[1]
 SERVICE_FILE = """

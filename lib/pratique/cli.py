@@ -113,7 +113,7 @@ def import_command(
     Importing the same file twice changes nothing. A line that cannot be read goes to the rejects
     file with its number and the reason.
     """
-    from pratique.telemetry.importing import import_files  # noqa: PLC0415
+    from pratique.telemetry.import_files import import_files  # noqa: PLC0415
 
     settings = _config(config, store)
     with _bar("import") as progress:
@@ -338,8 +338,8 @@ def status(service: str, config: str | None, store: str | None) -> None:
 @common
 def orphans(service: str, remove: bool, config: str | None, store: str | None) -> None:
     """List instances that a dead run left behind: in no pool, and of no run at work."""
-    from pratique.runbook.orphans import describe_orphans, find_orphans, remove_orphans  # noqa: PLC0415
     from pratique.runbook.parts import make_balancer, make_runtime  # noqa: PLC0415
+    from pratique.runbook.service.orphans import describe_orphans, find_orphans, remove_orphans  # noqa: PLC0415
 
     settings = _config(config, store)
     parts = make_runtime(settings, service), make_balancer(settings, service)

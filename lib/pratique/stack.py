@@ -16,7 +16,7 @@ from pratique.config import BalancerSettings, Config, check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.ledger import open_ledger
 from pratique.release.model import Release
-from pratique.runbook.lock import Lock
+from pratique.runbook.engine.lock import Lock
 from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
 from pratique.runtime.base import Instance
 from pratique.telemetry.collector import CollectorStatus, collector_status

@@ -25,8 +25,8 @@ from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
 from ports import free_port
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
-from pratique.balancer.haproxy.sites import WRITE
-from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis
+from pratique.balancer.haproxy.desired import Wanted, WantedFile, WantedRedis
+from pratique.balancer.haproxy.hosts import WRITE
 from pratique.config import load
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
 from pratique.release.ssh import ssh_words
@@ -276,7 +276,7 @@ def test_renewals_and_shifts_over_ssh_do_not_get_into_each_others_way(ssh):
 
 @needs_ssh
 def test_a_haproxy_that_somebody_else_is_changing_is_told(ssh, monkeypatch):
-    monkeypatch.setattr("pratique.balancer.haproxy.sites.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("pratique.balancer.haproxy.hosts.TIMEOUT_S", 0.5)
     with four_servers() as servers, haproxy_of_an_operator_elsewhere(ssh) as (place, operator):
         operator.apply(pool_of(servers, "r1", r1=1.0))
         with (place.directory / "lock").open("w") as lock:
@@ -408,11 +408,11 @@ def test_a_haproxy_that_dies_while_redis_knows_nothing_comes_back_with_its_last_
 
 @needs_redis
 def test_a_follower_that_does_not_take_the_pool_is_told(monkeypatch):
-    monkeypatch.setattr("pratique.balancer.haproxy.wanted.FOLLOWED_S", 1.0)
+    monkeypatch.setattr("pratique.balancer.haproxy.desired.FOLLOWED_S", 1.0)
     with redis_server() as url, four_servers() as servers, haproxy_running(f'state_url = "{url}"') as one:
         one.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         stuck = WantedRedis(url, "shop")
-        monkeypatch.setattr("pratique.balancer.haproxy.wanted.ALIVE_S", 60.0)
+        monkeypatch.setattr("pratique.balancer.haproxy.desired.ALIVE_S", 60.0)
         stuck.seen(1)
         with pytest.raises(UnavailableError, match="has not taken version"):
             one.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5})

@@ -24,7 +24,7 @@ from contract.upstream import Upstream
 from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
 from ports import free_port
 from pratique.balancer.base import Lease, Pool
-from pratique.balancer.haproxy.node import Node
+from pratique.balancer.haproxy.instance import Node
 from pratique.balancer.haproxy.template import TEMPLATE
 from pratique.errors import ConfigError, StorageError, UnavailableError
 from shop_place import Shop

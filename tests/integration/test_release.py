@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from pratique.errors import BusyError, MissingError, UnavailableError, UsageError
-from pratique.runbook.release_steps import Conclude, Join, RollOut, Start
-from pratique.runbook.run import StoppedError
+from pratique.runbook.engine.run import StoppedError
+from pratique.runbook.release.steps import Conclude, Join, RollOut, Start
 from shop_place import eventually, running_shop
 
 
@@ -222,7 +222,7 @@ def test_an_exception_while_judging_restores_the_baseline(shop, monkeypatch):
     run.check()
     run.start_canary()
     run.take_into_pool()
-    monkeypatch.setattr("pratique.runbook.watch.Judge.verdict", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pratique.runbook.canary.analysis.Judge.verdict", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.roll_out()
     assert shop.serving() == {before: 1.0}

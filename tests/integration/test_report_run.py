@@ -13,8 +13,9 @@ import pytest
 
 from pratique.config import Config, StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, StorageError, UsageError
-from pratique.report import run_notebook, write_report
-from pratique.report.writing import write_whole
+from pratique.notebook import run_notebook
+from pratique.report import write_report
+from pratique.report.write import write_whole
 from pratique.store import open_store
 from report_samples import HOSTILE, START, sample_rollups
 
@@ -147,7 +148,7 @@ def test_a_signal_lets_the_running_cell_undo_and_runs_no_other(tmp_path, number)
         f"try:\n    pathlib.Path({str(begun)!r}).touch(); time.sleep(60)\nfinally:\n    pathlib.Path({str(undone)!r}).touch()"
     )
     script = (
-        "import sys; from pratique.report import run_notebook\n"
+        "import sys; from pratique.notebook import run_notebook\n"
         "try:\n    run_notebook(sys.argv[1], {}, sys.argv[2])\nexcept KeyboardInterrupt:\n    sys.exit(130)"
     )
     source = notebook(tmp_path, code, f"open({str(tmp_path / 'after')!r}, 'w')")

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from pratique.errors import DataError, MissingError, UnavailableError, UsageError
-from pratique.runbook.rollback import open_rollback
-from pratique.runbook.rollback_steps import Join, Retire, Shift, Start
-from pratique.runbook.run import StoppedError
+from pratique.runbook.engine.run import StoppedError
+from pratique.runbook.rollback.session import open_rollback
+from pratique.runbook.rollback.steps import Join, Retire, Shift, Start
 from shop_place import eventually, running_shop
 
 
@@ -143,8 +143,8 @@ def test_what_fails_after_the_shift_leaves_the_users_where_they_should_be(shop, 
 
 STOPS = """
 import os, signal, sys
-from pratique.runbook import rollback_steps
-from pratique.runbook.rollback import open_rollback
+from pratique.runbook.rollback import steps as rollback_steps
+from pratique.runbook.rollback.session import open_rollback
 step = getattr(rollback_steps, {step!r})
 really = step.do
 def do(self, noted):

@@ -10,7 +10,7 @@ from jupyter_client.manager import KernelManager
 
 QUESTION = """
 import time
-from pratique.runbook.approval import make_approver
+from pratique.runbook.canary.approval import make_approver
 approver = make_approver("ask", "", (5.0,))
 looks = 0
 while (answer := approver.ask(1, 5.0, f"look {looks}")) is None:

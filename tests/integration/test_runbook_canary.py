@@ -11,8 +11,8 @@ import pytest
 
 from pratique.errors import BusyError, UnavailableError
 from pratique.release import load_release
-from pratique.runbook.lock import Lock
-from pratique.runbook.orphans import describe_orphans, find_orphans, remove_orphans
+from pratique.runbook.engine.lock import Lock
+from pratique.runbook.service.orphans import describe_orphans, find_orphans, remove_orphans
 from shop_place import eventually, running_shop
 
 

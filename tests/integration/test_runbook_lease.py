@@ -12,7 +12,7 @@ from pratique.balancer.base import Lease, Pool
 from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
-from pratique.runbook.lease import Renewer
+from pratique.runbook.canary.lease_renewer import Renewer
 
 
 class Quiet(BaseHTTPRequestHandler):

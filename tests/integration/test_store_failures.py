@@ -16,8 +16,8 @@ from deltalake import DeltaTable, TableFeatures, write_deltalake
 from contract.store_contract import by_key, content, rollups, row
 from pratique.errors import DataError, DeniedError, UnavailableError, UsageError
 from pratique.store import open_store
-from pratique.store.log import Log
-from pratique.store.place import Place
+from pratique.store.delta_log import Log
+from pratique.store.location import Place
 
 NOBODY = 65534
 

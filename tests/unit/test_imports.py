@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 LIB = Path(__file__).parents[2] / "lib" / "pratique"
-ORDER = ["release", "runtime", "balancer", "telemetry", "store", "judge", "figures", "report", "runbook"]
+ORDER = ["notebook", "release", "runtime", "balancer", "telemetry", "store", "judge", "figures", "report", "runbook"]
 SHARED = {"errors", "config", "ledger"}
 MODULES = sorted(LIB.rglob("*.py"))
 

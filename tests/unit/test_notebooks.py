@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from papermill import inspect_notebook
 
-from pratique.report import read_parameters
+from pratique.notebook import read_parameters
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("runbooks/*.ipynb")])

@@ -21,8 +21,8 @@ from pratique import __version__
 from pratique.balancer.accessline import AccessSender
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.forward import Proxy
-from pratique.balancer.keeper import Keeper
 from pratique.balancer.shares import check_pool, split_address
+from pratique.balancer.state_file import Keeper
 from pratique.errors import DeniedError, PratiqueError, UnavailableError, UsageError
 
 PROBE_S = 2.0

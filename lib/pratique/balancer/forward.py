@@ -16,8 +16,8 @@ from yarl import URL
 
 from pratique.balancer import headers
 from pratique.balancer.accessline import Access, AccessSender
-from pratique.balancer.keeper import Keeper
 from pratique.balancer.shares import choose
+from pratique.balancer.state_file import Keeper
 
 NOBODY = "none"
 """The revision and server of a request that went to none."""

@@ -14,8 +14,8 @@ from aiohttp import web
 from pratique.balancer.accessline import AccessSender
 from pratique.balancer.control import control_app
 from pratique.balancer.forward import MAX_HEAD, Proxy
-from pratique.balancer.keeper import Keeper
 from pratique.balancer.shares import split_address
+from pratique.balancer.state_file import Keeper
 from pratique.config import Config
 from pratique.errors import UnavailableError
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import numpy as np
 
 from pratique.config import Policy
+from pratique.judge.action_weights import Stakes
 from pratique.judge.blocks import by_block
 from pratique.judge.counts import Counts, Names, Rows, count, rows_of
 from pratique.judge.guard import NEVER, Guard, evidence
 from pratique.judge.hypergeometric import Floats, Ints, variance_of
 from pratique.judge.model import Verdict
-from pratique.judge.stakes import Stakes
 from pratique.judge.thresholds import Thresholds
 from pratique.telemetry.rollups import Rollups
 

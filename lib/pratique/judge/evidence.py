@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pratique.judge.hypergeometric import NODES, REACH, Floats, interpolation
-from pratique.judge.wealth import AT_ONCE, Plan, Wealth, log_sum_exp
+from pratique.judge.martingale import AT_ONCE, Plan, Wealth, log_sum_exp
 
 GRID: Floats = np.linspace(-REACH, REACH, 121)
 INSIDE: Floats = GRID[REACH - math.log(1.05) > GRID]

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from pratique.judge.hypergeometric import Floats, Ints
-from pratique.judge.wealth import AT_ONCE, Wealth, log_sum_exp
+from pratique.judge.martingale import AT_ONCE, Wealth, log_sum_exp
 
 BEYOND: Floats = np.geomspace(1.0, 100.0, 10)
 """Alternatives to "at most δ", as multiples of the scale on which a difference shows."""

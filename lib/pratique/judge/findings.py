@@ -11,8 +11,8 @@ import numpy as np
 
 from pratique.config import Reaction
 from pratique.judge.hypergeometric import Floats, Ints
+from pratique.judge.martingale import log_sum_exp
 from pratique.judge.model import SERVICE, Finding, GuardResult
-from pratique.judge.wealth import log_sum_exp
 
 if TYPE_CHECKING:
     from pratique.judge.engine import Judge, WeightChanges

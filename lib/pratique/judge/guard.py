@@ -12,7 +12,7 @@ from pratique.judge.dispersion import Dispersion
 from pratique.judge.evidence import ERRORS, LATENCY, Test
 from pratique.judge.excess import SIMPLE, Excess, log_simple
 from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, variance_of
-from pratique.judge.wealth import AT_ONCE, Wealth
+from pratique.judge.martingale import AT_ONCE, Wealth
 
 NEVER = -1
 STRATA_AT_ONCE = 4096

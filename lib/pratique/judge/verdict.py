@@ -16,7 +16,7 @@ from pratique.judge.evidence import confidence, e_bh, estimate
 from pratique.judge.findings import find
 from pratique.judge.guard import NEVER, Guard, evidence, telling
 from pratique.judge.model import SERVICE, Decision, Finding, GuardResult, GuardState, Lack, Trace, Verdict
-from pratique.judge.planning import lack_of
+from pratique.judge.remaining import lack_of
 from pratique.judge.text import guard_line, label, numbers
 
 if TYPE_CHECKING:

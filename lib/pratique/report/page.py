@@ -12,8 +12,8 @@ from importlib import resources
 from typing import Any
 
 from pratique import __version__
+from pratique.notebook.notebooks import text_of
 from pratique.report.markup import markdown, sanitized
-from pratique.report.notebooks import text_of
 
 FIGURE = "application/vnd.plotly.v1+json"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")

@@ -42,7 +42,7 @@ def _hash(value: Any) -> str:
 
 
 def _place(comparison: Comparison) -> str:
-    from pratique.store.place import shown  # noqa: PLC0415 - deltalake
+    from pratique.store.location import shown  # noqa: PLC0415 - deltalake
 
     return shown(store_url(comparison.config))
 

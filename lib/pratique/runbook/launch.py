@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pratique.config import check_name, load
-from pratique.report import check_parameters, describe_parameters, find_notebook, read_parameters, run_notebook
-from pratique.runbook.parameters import new_run_id
+from pratique.notebook import check_parameters, describe_parameters, find_notebook, read_parameters, run_notebook
+from pratique.runbook.service.parameters import new_run_id
 
 __all__ = ["describe_parameters", "launch"]
 
@@ -25,7 +25,7 @@ def launch(
         nowhere after a dry run, which leaves no trace. echo: called with each line that it prints.
     Raises: UsageError before anything is started; whatever error a step ended with.
     """
-    import pratique.runbook.run  # noqa: F401, PLC0415 - so that its errors come back as what they are
+    import pratique.runbook.engine.run  # noqa: F401, PLC0415 - so that its errors come back as what they are
 
     values = check_parameters(name, parameters)
     stem = find_notebook(name).stem

@@ -11,7 +11,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs
 
 from pratique.store import datafile, scan
-from pratique.store.keys import ORDER, Codes, among, codes, last_of_each, rising
+from pratique.store.row_keys import ORDER, Codes, among, codes, last_of_each, rising
 from pratique.store.snapshot import Bounds, Snapshot, StoredFile, epoch_ms
 
 _LOOKED_AT = ("window", "revision", "code", "host", "source")

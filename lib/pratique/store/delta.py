@@ -19,9 +19,9 @@ from pratique.config import check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.store import changes, datafile, scan, summary, upkeep
 from pratique.store.base import Seen
+from pratique.store.delta_log import Log
 from pratique.store.failures import translated
-from pratique.store.log import Log
-from pratique.store.place import Place
+from pratique.store.location import Place
 from pratique.store.snapshot import Snapshot, StoredFile, epoch_ms
 from pratique.store.upkeep import Upkeep
 from pratique.telemetry.rollups import Rollups

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pratique.store import scan
 from pratique.store.base import Seen
 from pratique.store.datafile import FILE_SCHEMA, READ_SCHEMA
-from pratique.store.place import Place
+from pratique.store.location import Place
 from pratique.store.snapshot import StoredFile
 from pratique.store.summary import moment
 

@@ -20,7 +20,7 @@ from pratique.errors import PratiqueError
 from pratique.store import datafile, scan
 from pratique.store.changes import sorted_rows
 from pratique.store.datafile import DAY_MS
-from pratique.store.log import CHECKPOINT_EVERY, Log
+from pratique.store.delta_log import CHECKPOINT_EVERY, Log
 from pratique.store.snapshot import Partition, Snapshot, StoredFile
 
 FANOUT = 8

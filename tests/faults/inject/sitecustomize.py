@@ -15,7 +15,7 @@ from pathlib import Path
 HELD_S = 60.0
 
 if "ipykernel_launcher" in sys.orig_argv and os.environ.get("FAULT_AT"):
-    from pratique.runbook.journal import Journal
+    from pratique.runbook.engine.journal import Journal
 
     _event, _, _step = os.environ["FAULT_AT"].partition(" ")
     _append = Journal.append
@@ -31,7 +31,7 @@ if "ipykernel_launcher" in sys.orig_argv and os.environ.get("FAULT_AT"):
     Journal.append = append
 
 if "ipykernel_launcher" in sys.orig_argv and os.environ.get("FAULT_HOLD"):
-    from pratique.runbook.journal import Journal
+    from pratique.runbook.engine.journal import Journal
 
     _before = Journal.append
 

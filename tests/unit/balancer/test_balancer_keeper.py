@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from pratique.balancer import keeper as keeper_module
+from pratique.balancer import state_file as keeper_module
 from pratique.balancer.base import Lease, Pool
-from pratique.balancer.keeper import Keeper
+from pratique.balancer.state_file import Keeper
 from pratique.errors import DataError, MissingError, StorageError
 
 POOL = Pool("shop", {"r1": ("a:1", "a:2"), "r2": ("b:1",)}, {"r1": 1.0, "r2": 0.0})

@@ -16,9 +16,9 @@ from pratique.judge import evidence as ev
 from pratique.judge.dispersion import Dispersion
 from pratique.judge.excess import BOUNDS, projection
 from pratique.judge.guard import Guard
+from pratique.judge.martingale import Plan, Wealth
 from pratique.judge.model import SERVICE
 from pratique.judge.text import amount, label
-from pratique.judge.wealth import Plan, Wealth
 from pratique.telemetry.rollups import Rollups
 from simulate import START, Behaviour, canary, events, rollups
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pratique.errors import DataError, MissingError, UsageError
-from pratique.report import check_parameters, describe_parameters, find_notebook, read_parameters
+from pratique.notebook import check_parameters, describe_parameters, find_notebook, read_parameters
 
 CELL = """\
 service: str = "a # b"  # the service

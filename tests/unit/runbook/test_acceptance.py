@@ -10,7 +10,7 @@ import pytest
 
 from pratique.config import RolloutSettings
 from pratique.errors import UnavailableError
-from pratique.runbook.acceptance import plain, try_command, try_paths
+from pratique.runbook.service.acceptance import plain, try_command, try_paths
 from pratique.runtime.base import Instance
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pratique.runbook.approval import Buttons, Mixed
+from pratique.runbook.canary.approval import Buttons, Mixed
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 
 from pratique.balancer.base import Pool, Weights
 from pratique.errors import UnavailableError
-from pratique.runbook.context import Found
-from pratique.runbook.release_steps import Conclude, Start, servers_of
-from pratique.runbook.rollback_steps import Retire
-from pratique.runbook.shares import arms_of
-from pratique.runbook.surroundings import Surroundings
+from pratique.runbook.canary.traffic_split import arms_of
+from pratique.runbook.release.context import Found
+from pratique.runbook.release.steps import Conclude, Start, servers_of
+from pratique.runbook.rollback.steps import Retire
+from pratique.runbook.service.context import Surroundings
 from pratique.runtime.base import Instance
 
 OLD = Instance("1", "shop", "r1", "up", "baseline", "h:1", datetime(2026, 11, 21, tzinfo=UTC))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pratique.errors import MissingError
 from pratique.figures import timeline
 from pratique.ledger import Ledger
-from pratique.runbook.earlier import Served, before, served_of
+from pratique.runbook.rollback.candidates import Served, before, served_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
-from pratique.runbook.journal import Journal
+from pratique.runbook.engine.journal import Journal
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import pytest
 
 from pratique.errors import UsageError
-from pratique.runbook.approval import Given, make_approver
-from pratique.runbook.parameters import ReleaseAsked, checked
+from pratique.runbook.canary.approval import Given, make_approver
+from pratique.runbook.service.parameters import ReleaseAsked, checked
 
 
 def ask(**given):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pratique.judge.model import GuardResult, Trace, Verdict
-from pratique.runbook.progress import Progress, look_line
+from pratique.runbook.canary.progress import Progress, look_line
 
 END = datetime(2026, 11, 20, 14, 2, 10, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pratique.runbook import rollout
-from pratique.runbook.rollout import Rollout
-from pratique.runbook.shares import Arms
+from pratique.runbook.canary import rollout
+from pratique.runbook.canary.rollout import Rollout
+from pratique.runbook.canary.traffic_split import Arms
 
 
 class Parts:

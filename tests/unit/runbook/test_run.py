@@ -12,9 +12,9 @@ import pytest
 
 from pratique.config import Config
 from pratique.errors import BusyError, StorageError, UnavailableError, UsageError
-from pratique.runbook.lock import Lock
-from pratique.runbook.run import Run, StoppedError
-from pratique.runbook.steps import Step
+from pratique.runbook.engine.lock import Lock
+from pratique.runbook.engine.run import Run, StoppedError
+from pratique.runbook.engine.step import Step
 
 HOUR = timedelta(hours=1)
 
@@ -122,7 +122,7 @@ def test_one_that_cannot_be_undone_does_not_keep_the_others_from_it(tmp_path, th
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr("pratique.runbook.run.UNDO_BUSY_S", 0.1)
+    monkeypatch.setattr("pratique.runbook.engine.run.UNDO_BUSY_S", 0.1)
     monkeypatch.setattr("pratique.ledger.ledger.BUSY_S", 0.5)
 
 
@@ -144,7 +144,7 @@ def test_a_ledger_that_others_hold_does_not_keep_anything_from_being_undone(tmp_
 
 
 def test_a_balancer_that_somebody_else_holds_is_waited_for_while_it_is_undone(tmp_path, there, monkeypatch):
-    monkeypatch.setattr("pratique.runbook.run.UNDO_AGAIN_S", 0.01)
+    monkeypatch.setattr("pratique.runbook.engine.run.UNDO_AGAIN_S", 0.01)
     held = Put(there, "a")
     run = opened(tmp_path, held, Put(there, "b", fails=UnavailableError("no luck")))
     run.perform("a")
@@ -313,7 +313,7 @@ import sys, time
 sys.path.insert(0, {tests!r})
 from test_run import Put, opened
 from pathlib import Path
-from pratique.runbook.steps import Step
+from pratique.runbook.engine.step import Step
 
 class Wait(Step):
     name = does = "wait"

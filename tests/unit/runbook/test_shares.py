@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pratique.balancer.base import Pool
 from pratique.errors import UsageError
-from pratique.runbook.shares import Arms, arms_of, baseline_of, percents
+from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of, percents
 
 
 @given(percent=st.floats(min_value=0, max_value=100), fresh=st.booleans())

@@ -13,10 +13,10 @@ from pratique.balancer.accessline import Access, encode
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.ledger import open_ledger
-from pratique.runbook import watch as module
+from pratique.runbook.canary import analysis as module
+from pratique.runbook.canary.analysis import Watch
+from pratique.runbook.canary.traffic_split import arms_of
 from pratique.runbook.parts import make_store
-from pratique.runbook.shares import arms_of
-from pratique.runbook.watch import Watch
 from pratique.telemetry import collector as collector_module
 from pratique.telemetry.collector import Collector
 from pratique.telemetry.status import CollectorStatus, utc_now

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.store import keys
-from pratique.store.keys import ORDER, among, codes, last_of_each, rising
+from pratique.store import row_keys
+from pratique.store.row_keys import ORDER, among, codes, last_of_each, rising
 
 TYPES = {
     "window": pa.timestamp("ms", tz="UTC"),
@@ -59,7 +59,7 @@ def test_numbers_are_equal_and_ordered_as_the_keys_are(groups, encoded):
 def test_keys_of_many_values_are_packed_without_overflow(rows):
     before = codes([table(rows)])[0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "_LIMIT", 1 << 8)
+        patch.setattr(row_keys, "_LIMIT", 1 << 8)
         after = codes([table(rows)])[0]
     assert (np.argsort(before, kind="stable") == np.argsort(after, kind="stable")).all()
     assert len(np.unique(before)) == len(np.unique(after))

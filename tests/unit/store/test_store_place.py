@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pratique.errors import DataError, DeniedError, StorageError, UnavailableError, UsageError
 from pratique.store.failures import explain, translated
-from pratique.store.place import Place
+from pratique.store.location import Place
 from pratique.store.snapshot import StoredFile, epoch_ms
 
 

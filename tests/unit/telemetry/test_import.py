@@ -19,8 +19,8 @@ from pratique.config import FieldNames, load, parse
 from pratique.errors import DataError, UsageError
 from pratique.store import open_store
 from pratique.telemetry.formats import COMBINED, HAPROXY, declared
-from pratique.telemetry.importing import import_files
-from pratique.telemetry.parsing import Parser
+from pratique.telemetry.import_files import import_files
+from pratique.telemetry.line_parsers import Parser
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data"

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from pratique.balancer.base import Lease, Pool, Weights
-from pratique.balancer.haproxy.node import Node, Serving, same_shares
-from pratique.balancer.haproxy.sites import LocalSite, Site, SshSite
+from pratique.balancer.haproxy.desired import Wanted, WantedFile, WantedRedis, WantedState
+from pratique.balancer.haproxy.hosts import LocalSite, Site, SshSite
+from pratique.balancer.haproxy.instance import Node, Serving, same_shares
 from pratique.balancer.haproxy.template import Paths, Surroundings
-from pratique.balancer.haproxy.wanted import Wanted, WantedFile, WantedRedis, WantedState
 from pratique.balancer.shares import State, check_lease, check_pool, check_shares
 from pratique.config import Config
 from pratique.errors import MissingError, PratiqueError, UnavailableError, UsageError

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pratique.balancer.base import Pool
 from pratique.balancer.haproxy.balancer import container_of, local_node, surroundings, wanted_state
-from pratique.balancer.haproxy.node import Node, same_shares
+from pratique.balancer.haproxy.desired import Wanted, WantedState
+from pratique.balancer.haproxy.instance import Node, same_shares
 from pratique.balancer.haproxy.template import Paths
-from pratique.balancer.haproxy.wanted import Wanted, WantedState
 from pratique.balancer.shares import State
 from pratique.config import Config, HAProxySettings
 from pratique.errors import PratiqueError, UnavailableError

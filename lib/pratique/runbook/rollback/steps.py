@@ -8,13 +8,13 @@ from dataclasses import asdict
 
 from pratique.balancer.base import Pool
 from pratique.errors import UnavailableError
-from pratique.runbook.accept import Accept
-from pratique.runbook.result import write_result
-from pratique.runbook.rollback import BALANCER_S, JOIN, RETIRE, SHIFT, START, RollbackContext, say_back
-from pratique.runbook.run import say
-from pratique.runbook.shares import percents
-from pratique.runbook.steps import Data, Step
-from pratique.runbook.surroundings import CHECK, RECORD
+from pratique.runbook.canary.traffic_split import percents
+from pratique.runbook.engine.run import say
+from pratique.runbook.engine.step import Data, Step
+from pratique.runbook.rollback.session import BALANCER_S, JOIN, RETIRE, SHIFT, START, RollbackContext, say_back
+from pratique.runbook.service.accept import Accept
+from pratique.runbook.service.context import CHECK, RECORD
+from pratique.runbook.service.result import write_result
 
 
 class _Step(Step):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pratique.errors import DataError, UsageError
-from pratique.report.notebooks import find_notebook, read_notebook, tagged
+from pratique.notebook.notebooks import find_notebook, read_notebook, tagged
 
 SCALARS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 WORDS = {"true": True, "false": False}

@@ -10,13 +10,13 @@ from typing import Any
 
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
-from pratique.runbook.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, Context, Found
-from pratique.runbook.orphans import describe_orphans, find_orphans
-from pratique.runbook.parameters import ReleaseAsked, checked, refuse_unknown
+from pratique.runbook.engine.run import say
 from pratique.runbook.parts import make_store, require_collector
-from pratique.runbook.run import say
-from pratique.runbook.session import Session
-from pratique.runbook.surroundings import ACCEPT, CHECK
+from pratique.runbook.release.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, Context, Found
+from pratique.runbook.service.context import ACCEPT, CHECK
+from pratique.runbook.service.orphans import describe_orphans, find_orphans
+from pratique.runbook.service.parameters import ReleaseAsked, checked, refuse_unknown
+from pratique.runbook.service.session import Session
 
 WRITES_S = 40.0
 """How long the check waits for a collector that could not write: longer than it waits before it tries again."""

@@ -13,11 +13,11 @@ from pratique.config import Config, check_name
 from pratique.errors import BusyError, PratiqueError, UnavailableError, UsageError
 from pratique.ledger import Entry, Ledger, current_user, open_ledger
 from pratique.ledger.entry import stamp
-from pratique.runbook.guardian import Guardian
-from pratique.runbook.interrupt import Interrupted, Interrupts
-from pratique.runbook.journal import Event, Journal
-from pratique.runbook.lock import Holder, Lock
-from pratique.runbook.steps import Data, Step
+from pratique.runbook.engine.journal import Event, Journal
+from pratique.runbook.engine.lock import Holder, Lock
+from pratique.runbook.engine.signals import Interrupted, Interrupts
+from pratique.runbook.engine.step import Data, Step
+from pratique.runbook.engine.watchdog import Guardian
 
 Result = TypeVar("Result")
 

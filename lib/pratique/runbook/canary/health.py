@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from pratique.errors import PratiqueError, UnavailableError
-from pratique.runbook.acceptance import named, plain
-from pratique.runbook.run import describe
+from pratique.runbook.engine.run import describe
+from pratique.runbook.service.acceptance import named, plain
 from pratique.runtime.base import Instance, Runtime
 
 EVERY_S = 0.5

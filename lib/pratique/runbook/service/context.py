@@ -12,10 +12,10 @@ from pratique.balancer.base import Pool
 from pratique.config import Config, ServiceSettings, load
 from pratique.errors import DataError, UnavailableError
 from pratique.release.model import Release
-from pratique.runbook.parameters import Asked
+from pratique.runbook.engine.run import Run
+from pratique.runbook.engine.step import Data, Step
 from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
-from pratique.runbook.run import Run
-from pratique.runbook.steps import Data, Step
+from pratique.runbook.service.parameters import Asked
 from pratique.runtime.base import Instance, Role, serving
 
 CHECK = "check"

@@ -12,7 +12,7 @@ from deltalake.transaction import AddAction, CommitProperties, PostCommitHookPro
 from pratique.errors import DataError, UnavailableError
 from pratique.store import datafile
 from pratique.store.failures import explain
-from pratique.store.place import Place
+from pratique.store.location import Place
 from pratique.store.snapshot import Snapshot, StoredFile
 
 CHECKPOINT_EVERY = 32

@@ -12,16 +12,16 @@ from pratique.balancer.base import Pool
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
 from pratique.ledger.entry import stamp
-from pratique.runbook.accept import Accept
-from pratique.runbook.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, Context
-from pratique.runbook.orphans import UNDO
-from pratique.runbook.result import write_result
-from pratique.runbook.rollout import Rollout
-from pratique.runbook.run import say
-from pratique.runbook.shares import percents
-from pratique.runbook.steps import Data, Step
-from pratique.runbook.surroundings import CHECK, RECORD
-from pratique.runbook.vitals import Vitals
+from pratique.runbook.canary.health import Vitals
+from pratique.runbook.canary.rollout import Rollout
+from pratique.runbook.canary.traffic_split import percents
+from pratique.runbook.engine.run import say
+from pratique.runbook.engine.step import Data, Step
+from pratique.runbook.release.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, Context
+from pratique.runbook.service.accept import Accept
+from pratique.runbook.service.context import CHECK, RECORD
+from pratique.runbook.service.orphans import UNDO
+from pratique.runbook.service.result import write_result
 
 STATUSES = {"promote": 0, "rollback": 1, "inconclusive": 2}
 

@@ -21,8 +21,8 @@ import pyarrow as pa
 from pratique.config import Config, check_name
 from pratique.errors import DataError, StorageError
 from pratique.telemetry.actions import Actions
-from pratique.telemetry.parsing import Parsed, Parser
-from pratique.telemetry.reading import blocks
+from pratique.telemetry.file_reader import blocks
+from pratique.telemetry.line_parsers import Parsed, Parser
 from pratique.telemetry.rollups import Rollups, Sink
 
 HEAD = 1 << 16

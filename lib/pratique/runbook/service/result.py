@@ -8,7 +8,7 @@ from typing import Any
 
 from pratique.errors import StorageError
 from pratique.ledger.entry import stamp
-from pratique.runbook.surroundings import Surroundings
+from pratique.runbook.service.context import Surroundings
 
 
 def write_result(context: Surroundings, *, reason: str, exit_status: int) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pratique.judge.model import Verdict
-from pratique.runbook.approval import Approver, make_approver
-from pratique.runbook.parameters import ReleaseAsked
+from pratique.runbook.canary.analysis import Watch
+from pratique.runbook.canary.approval import Approver, make_approver
+from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of
+from pratique.runbook.engine.step import Data, Step
 from pratique.runbook.parts import configuration_digest, find_release, make_store
-from pratique.runbook.shares import Arms, arms_of, baseline_of
-from pratique.runbook.steps import Data, Step
-from pratique.runbook.surroundings import CHECK, Outcome, Surroundings
-from pratique.runbook.watch import Watch
+from pratique.runbook.service.context import CHECK, Outcome, Surroundings
+from pratique.runbook.service.parameters import ReleaseAsked
 from pratique.runtime.base import Instance
 
 START = "start the canary"
@@ -53,7 +53,7 @@ class Context(Surroundings):
 
     def steps(self) -> dict[str, Step]:
         """All steps of a release."""
-        from pratique.runbook.release_steps import steps_of  # noqa: PLC0415 - the steps know this class
+        from pratique.runbook.release.steps import steps_of  # noqa: PLC0415 - the steps know this class
 
         return steps_of(self)
 

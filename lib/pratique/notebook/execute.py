@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pratique.errors import DeniedError, PratiqueError, StorageError, UnavailableError
-from pratique.report.notebooks import find_notebook, read_notebook
-from pratique.report.parameters import check_parameters
+from pratique.notebook.notebooks import find_notebook, read_notebook
+from pratique.notebook.parameters import check_parameters
 
 if TYPE_CHECKING:
-    from pratique.report.kernel import LocalKernel
+    from pratique.notebook.kernel import LocalKernel
 
 Progress = Callable[[str], None]
 LONGEST = 70
@@ -72,7 +72,7 @@ def _execute(
     from nbclient.exceptions import DeadKernelError  # noqa: PLC0415 - slow
     from papermill import PapermillExecutionError, execute_notebook  # noqa: PLC0415 - slow
 
-    from pratique.report.kernel import kernel_class, last_words  # noqa: PLC0415 - slow
+    from pratique.notebook.kernel import kernel_class, last_words  # noqa: PLC0415 - slow
 
     part, kept = paths
     kernels = kernel_class(sockets, env)

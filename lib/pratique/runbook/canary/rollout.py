@@ -13,13 +13,13 @@ from pratique.balancer.base import Balancer, Lease
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
 from pratique.ledger.entry import stamp
-from pratique.runbook.approval import Approver
-from pratique.runbook.lease import Renewer
-from pratique.runbook.progress import Progress
-from pratique.runbook.run import Run
-from pratique.runbook.shares import Arms, percents
-from pratique.runbook.vitals import Vitals
-from pratique.runbook.watch import Watch
+from pratique.runbook.canary.analysis import Watch
+from pratique.runbook.canary.approval import Approver
+from pratique.runbook.canary.health import Vitals
+from pratique.runbook.canary.lease_renewer import Renewer
+from pratique.runbook.canary.progress import Progress
+from pratique.runbook.canary.traffic_split import Arms, percents
+from pratique.runbook.engine.run import Run
 
 LAPSES = 3
 """How often a lease may lapse in one rollout; a program that hangs this often should not release."""

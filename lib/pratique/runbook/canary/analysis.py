@@ -15,8 +15,8 @@ from pratique.errors import MissingError, UnavailableError
 from pratique.judge import Judge
 from pratique.judge.model import Verdict
 from pratique.ledger import Ledger
+from pratique.runbook.canary.traffic_split import Arms
 from pratique.runbook.parts import require_collector
-from pratique.runbook.shares import Arms
 from pratique.store.base import Store
 from pratique.telemetry.rollups import Rollups
 from pratique.telemetry.status import CollectorStatus

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from pratique.errors import UnavailableError
 from pratique.release.secrets import mask
-from pratique.runbook.acceptance import try_command, try_paths
-from pratique.runbook.run import say
-from pratique.runbook.steps import Data, Step
-from pratique.runbook.surroundings import ACCEPT, Surroundings
+from pratique.runbook.engine.run import say
+from pratique.runbook.engine.step import Data, Step
+from pratique.runbook.service.acceptance import try_command, try_paths
+from pratique.runbook.service.context import ACCEPT, Surroundings
 from pratique.runtime.base import Instance
 
 

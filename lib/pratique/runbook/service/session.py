@@ -7,13 +7,13 @@ from typing import Generic, TypeVar
 
 from pratique.config import Config
 from pratique.errors import PratiqueError, UnavailableError
-from pratique.runbook.journal import Journal
-from pratique.runbook.lock import Lock
-from pratique.runbook.parameters import Asked, ReleaseAsked
-from pratique.runbook.result import write_result
-from pratique.runbook.run import say
-from pratique.runbook.shares import percents
-from pratique.runbook.surroundings import RECORD, Surroundings
+from pratique.runbook.canary.traffic_split import percents
+from pratique.runbook.engine.journal import Journal
+from pratique.runbook.engine.lock import Lock
+from pratique.runbook.engine.run import say
+from pratique.runbook.service.context import RECORD, Surroundings
+from pratique.runbook.service.parameters import Asked, ReleaseAsked
+from pratique.runbook.service.result import write_result
 
 Where = TypeVar("Where", bound=Surroundings)
 
@@ -138,9 +138,9 @@ def end_abandoned(config: Config, service: str, why: str, *, but: str = "") -> N
 
 def _context(runbook: str, asked: dict[str, object]) -> Surroundings:
     if runbook == "rollback":
-        from pratique.runbook.rollback import RollbackContext  # noqa: PLC0415 - it is a session itself
+        from pratique.runbook.rollback.session import RollbackContext  # noqa: PLC0415 - it is a session itself
 
         return RollbackContext(Asked.from_json(asked))
-    from pratique.runbook.context import Context  # noqa: PLC0415 - the judge
+    from pratique.runbook.release.context import Context  # noqa: PLC0415 - the judge
 
     return Context(ReleaseAsked.from_json(asked))

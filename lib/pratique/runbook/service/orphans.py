@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pratique.balancer.base import Balancer
 from pratique.config import Config
 from pratique.ledger import current_user
-from pratique.runbook.lock import Lock
+from pratique.runbook.engine.lock import Lock
 from pratique.runtime.base import Instance, Runtime, serving
 
 UNDO = ".undo"
@@ -43,7 +43,7 @@ def remove_orphans(
     A run that died with the service's lock is ended first: what it had begun is undone and recorded.
     Raises: BusyError when a run is at work, UnavailableError.
     """
-    from pratique.runbook.session import end_abandoned  # noqa: PLC0415 - the judge, and hardly ever needed
+    from pratique.runbook.service.session import end_abandoned  # noqa: PLC0415 - the judge, and hardly ever needed
 
     before = _known(runtime, service)
     end_abandoned(config, service, f"{who or current_user()} removes what dead runs left behind")

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, replace
 
 from pratique.balancer.base import Lease, Pool
-from pratique.balancer.haproxy.sites import LocalSite, Site
+from pratique.balancer.haproxy.hosts import LocalSite, Site
 from pratique.balancer.haproxy.template import (
     Surroundings,
     decoded,

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from pratique.errors import BusyError, PratiqueError
-from pratique.runbook.journal import Journal
+from pratique.runbook.engine.journal import Journal
 
 DONE = b"done"
 GRACE_S = 8.0
@@ -35,7 +35,14 @@ class Guardian:
         """Start the guardian of the run whose journal is in `folder`."""
         with (folder / "guardian.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pratique.runbook.guardian", str(folder), str(os.getpid()), str(_executor())],
+                [
+                    sys.executable,
+                    "-m",
+                    "pratique.runbook.engine.watchdog",
+                    str(folder),
+                    str(os.getpid()),
+                    str(_executor()),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -84,7 +91,7 @@ def _was_undoing(folder: Path) -> bool:
 def _undo(folder: Path, run_pid: int, reason: str) -> None:
     if _ended_by_itself(run_pid):
         return
-    from pratique.runbook.session import undo_run  # noqa: PLC0415 - heavy, and hardly ever needed
+    from pratique.runbook.service.session import undo_run  # noqa: PLC0415 - heavy, and hardly ever needed
 
     undo_run(folder, reason)
 
@@ -101,7 +108,7 @@ def _ended_by_itself(run_pid: int) -> bool:
 
 
 def main() -> None:
-    """`python -m pratique.runbook.guardian FOLDER RUN_PID EXECUTOR_PID`, with the run at standard input."""
+    """`python -m pratique.runbook.engine.watchdog FOLDER RUN_PID EXECUTOR_PID`, with the run at standard input."""
     try:
         watch(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
     except BusyError:

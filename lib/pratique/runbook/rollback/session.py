@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pratique.errors import MissingError, UnavailableError, UsageError
-from pratique.runbook.earlier import Earlier, before, earlier_of, served_of
-from pratique.runbook.parameters import Asked, checked_common, refuse_unknown
-from pratique.runbook.run import say
-from pratique.runbook.session import Session
-from pratique.runbook.shares import percents
-from pratique.runbook.steps import Data, Step
-from pratique.runbook.surroundings import ACCEPT, CHECK, Outcome, Surroundings
+from pratique.runbook.canary.traffic_split import percents
+from pratique.runbook.engine.run import say
+from pratique.runbook.engine.step import Data, Step
+from pratique.runbook.rollback.candidates import Earlier, before, earlier_of, served_of
+from pratique.runbook.service.context import ACCEPT, CHECK, Outcome, Surroundings
+from pratique.runbook.service.parameters import Asked, checked_common, refuse_unknown
+from pratique.runbook.service.session import Session
 from pratique.runtime.base import Instance
 
 START = "start it"
@@ -50,7 +50,7 @@ class RollbackContext(Surroundings):
 
     def steps(self) -> dict[str, Step]:
         """All steps of a going back."""
-        from pratique.runbook.rollback_steps import steps_of  # noqa: PLC0415 - the steps know this class
+        from pratique.runbook.rollback.steps import steps_of  # noqa: PLC0415 - the steps know this class
 
         return steps_of(self)
 

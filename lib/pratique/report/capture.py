@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pratique.errors import UsageError
-from pratique.report.notebooks import find_notebook, read_notebook, tagged
+from pratique.notebook.notebooks import find_notebook, read_notebook, tagged
 
 
 def executed_here(name: str) -> dict[str, Any]:

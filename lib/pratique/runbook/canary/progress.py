@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 from pratique.ledger.entry import stamp
-from pratique.runbook.run import say
+from pratique.runbook.engine.run import say
 
 WAITING_S = 5.0
 """How often it is said that nothing has come in yet."""

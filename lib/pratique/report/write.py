@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pratique.notebook.execute import Progress, run_notebook, storage
 from pratique.report.comparison import Comparison, Question, store_url
-from pratique.report.running import Progress, run_notebook, storage
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -38,7 +38,7 @@ def save_report(comparison: Comparison, out: str = "") -> ReportPaths:
     out: folder; default reports/ in the state folder.
     Raises: DeniedError, StorageError; UsageError outside of a notebook.
     """
-    from pratique.report.live import executed_here  # noqa: PLC0415 - only in a kernel
+    from pratique.report.capture import executed_here  # noqa: PLC0415 - only in a kernel
     from pratique.report.page import render  # noqa: PLC0415 - only in a kernel
 
     verdict = comparison.verdict

@@ -1,0 +1,14 @@
+"""Run any notebook: strict parameters, a kernel, errors as they were raised."""
+
+from pratique.notebook.execute import run_notebook
+from pratique.notebook.notebooks import find_notebook
+from pratique.notebook.parameters import Parameter, check_parameters, describe_parameters, read_parameters
+
+__all__ = [
+    "Parameter",
+    "check_parameters",
+    "describe_parameters",
+    "find_notebook",
+    "read_parameters",
+    "run_notebook",
+]

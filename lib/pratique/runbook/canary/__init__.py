@@ -1,0 +1,1 @@
+"""A canary's traffic: stages, lease, health, analysis, approval."""

@@ -1,0 +1,1 @@
+"""What runs steps: journaled, locked, resumed, undone. It knows no service."""

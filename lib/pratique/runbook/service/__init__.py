@@ -1,0 +1,1 @@
+"""What every runbook does to a service."""
