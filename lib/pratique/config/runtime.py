@@ -21,18 +21,7 @@ Inside = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*$")]
 
 
 class DockerSettings(Strict):
-    """How releases run as containers, for `kind = "docker"` and "swarm".
-
-    image: repository without a tag, with its registry where there is one ("registry:5000/shop"); the revision is
-    the tag, resolved once to a digest. port: where the container listens. hosts: engine addresses, "" is that of
-    the environment, or "ssh://user@host", with the path of the engine's socket where it is another; `runtime.instances` run on each. publish_address: the address that ports are
-    published at and the balancer connects to; default 127.0.0.1, of an ssh:// engine that host.
-    memory, cpus, pids_limit: limits. tmpfs: writable folders in memory, with their size. volumes: named volumes, to where
-    they are mounted. cap_add: capabilities beyond none. network: a network of the engine's, to join as well.
-    host_network_reason: the reason why containers use the host's network; without one they do not.
-    log_driver: "json-file", or "syslog" to the collector; log_max_size, log_max_files: both are bounded.
-    secrets_dir: a folder in memory (tmpfs) of the engine's host. pull: "never" takes only what is there.
-    """
+    """How releases run as containers, for kind "docker" and "swarm"."""
 
     image: Image | Literal[""] = ""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
@@ -55,17 +44,12 @@ class DockerSettings(Strict):
     @model_validator(mode="after")
     def _capabilities(self) -> DockerSettings:
         if "ALL" in self.cap_add:
-            raise ValueError("cap_add must name capabilities, not ALL")
+            raise ValueError("cap_add cannot contain ALL: list the capabilities")
         return self
 
 
 class SwarmSettings(Strict):
-    """What Swarm adds, for `kind = "swarm"`. constraints: of placement, such as "node.labels.zone == a".
-
-    update_parallelism, update_delay_s: how many tasks the engine replaces at once in an update, and the pause between.
-    Each task publishes a port of its own on its node; one that the engine has replaced is told as drift by
-    `pratique status`, and `pratique up` brings it into the pool.
-    """
+    """What Docker Swarm adds, for kind "swarm"."""
 
     constraints: tuple[
         Annotated[str, Field(pattern=r"^(node|engine)\.[A-Za-z0-9._-]+ ?[!=]= ?[A-Za-z0-9._-]+$")], ...
@@ -75,13 +59,7 @@ class SwarmSettings(Strict):
 
 
 class RuntimeSettings(Strict):
-    """Where releases run. `kind = "process"`: local processes from release directories; "docker", "swarm".
-
-    releases: folder with one directory per revision. command: argv, with {port}, {dir} and {python} filled in;
-    of an image its own command where this is empty. env: configuration injected by environment; a value may be
-    "env:NAME" or "file:PATH": a container gets it as a file, named by NAME_FILE.
-    readiness_path: path that answers 200 when an instance can take traffic. instances: per revision, and host.
-    """
+    """Where releases run."""
 
     kind: Literal["process", "docker", "swarm"] = "process"
     releases: str = "releases"
@@ -97,5 +75,5 @@ class RuntimeSettings(Strict):
     @model_validator(mode="after")
     def _image(self) -> RuntimeSettings:
         if self.kind != "process" and not self.docker.image:
-            raise ValueError(f'kind = "{self.kind}" needs docker.image: name the repository of the images')
+            raise ValueError(f'kind = "{self.kind}" requires docker.image: set it to the repository of the images')
         return self
