@@ -30,6 +30,7 @@ ORDER = [
     "runbook.rollback",
     "runbook",
     "stack",
+    "cli_config",
     "cli",
 ]
 """A module imports from its own line and from the lines above it."""
