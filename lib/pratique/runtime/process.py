@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from pratique.clock import utc_now
 from pratique.config import RuntimeSettings
 from pratique.errors import MissingError, StorageError, UnavailableError
 from pratique.release.model import Release
@@ -84,7 +85,7 @@ class ProcessRuntime:
         """
         deadline = time.monotonic() + deadline_s
         while True:
-            answer = probe(instance.address, self._settings.ready)
+            answer = probe(instance.address, self._settings.readiness_path)
             if self._process(instance) is None:
                 # asked after the probe: where it has lost its port to another process, that one has answered
                 raise UnavailableError(f"{_named(instance)} ended before it was ready: {self._evidence(instance)}")
@@ -92,7 +93,7 @@ class ProcessRuntime:
                 return
             if time.monotonic() > deadline:
                 raise UnavailableError(
-                    f"{_named(instance)} did not answer {self._settings.ready} with 200{waited(deadline_s)} "
+                    f"{_named(instance)} did not answer {self._settings.readiness_path} with 200{waited(deadline_s)} "
                     f"(last: {answer}): {self._evidence(instance)}"
                 )
             time.sleep(POLL_S)
@@ -141,7 +142,7 @@ class ProcessRuntime:
         env = os.environ | resolve_env(release.env, self._base) | {"PORT": str(port)}
         env |= {f"PRATIQUE_{name}": value for name, value in labels.items()} | {supervise.STATE_LABEL: str(self._state)}
         env.pop("PRATIQUE_PART", None)
-        instance = Instance("", release.service, release.revision, run, role, f"127.0.0.1:{port}", datetime.now(UTC))
+        instance = Instance("", release.service, release.revision, run, role, f"127.0.0.1:{port}", utc_now())
         pid = _supervised(
             [_filled(word, values) for word in release.command], release.location, env, self._log(instance)
         )
