@@ -5,6 +5,7 @@ is a command, continued after a backslash and within quotes, and the lines below
 command must succeed, unless "$ echo $?" follows it. Blocks of other kinds are there to be read.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -97,10 +98,8 @@ class Shell:
 
     def __exit__(self, *_):
         self._process.stdin.close()
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.stdout.close()
         self._process.wait()
 
