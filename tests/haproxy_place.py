@@ -47,13 +47,13 @@ class HAProxyPlace:
         self.process = None
 
     def again(self):
-        return HAProxyBalancer(load(self.config), "shop")
+        return HAProxyBalancer(load(self.config).target("shop"))
 
     def no_balancer(self):
         other = self.folder / "other" / "pratique.toml"
         other.parent.mkdir(exist_ok=True)
         other.write_text(self.config.read_text())
-        return HAProxyBalancer(load(other), "shop")
+        return HAProxyBalancer(load(other).target("shop"))
 
     @property
     def holder(self):
@@ -62,7 +62,7 @@ import time
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
-balancer = HAProxyBalancer(load({str(self.config)!r}), "shop")
+balancer = HAProxyBalancer(load({str(self.config)!r}).target("shop"))
 balancer.set_weights("shop", {{"r1": 0.0, "r2": 1.0}}, lease=Lease("r2", "r1", 2.0))
 print("renewing", flush=True)
 while True:

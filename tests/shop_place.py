@@ -13,10 +13,11 @@ from pathlib import Path
 import psutil
 
 from ports import free_port
+from pratique.balancer import open_balancer
 from pratique.config import load
 from pratique.ledger import open_ledger
-from pratique.runbook.parts import make_balancer, make_runtime
 from pratique.runbook.release.session import open_run
+from pratique.runtime import open_runtime
 
 ROOT = Path(__file__).parents[1]
 SERVICE_FILE = """
@@ -64,9 +65,9 @@ class Shop:
         (folder / "pratique.toml").write_text(SERVICE_FILE.format(minimum=50, **ports) + more)
         (folder / "patient.toml").write_text(SERVICE_FILE.format(minimum=10**9, **ports) + more)
         self.settings = load(self.config)
-        self.balancer = make_balancer(self.settings, "shop")
-        self.runtime = make_runtime(self.settings, "shop")
-        self.ledger = open_ledger(self.settings)
+        self.balancer = open_balancer(self.settings.target("shop"))
+        self.runtime = open_runtime(self.settings.target("shop"))
+        self.ledger = open_ledger(self.settings.state_dir)
         self.state = self.settings.state_dir
 
     def make(self, revision, failing=None, spoil=("", "")):

@@ -14,6 +14,7 @@ import click
 
 from pratique import __version__
 from pratique.cli_config import COMMANDS
+from pratique.clock import iso
 from pratique.errors import MissingError, PratiqueError, UsageError
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def releases(service: str, as_json: bool, config: str | None, store: str | None)
     from pratique.ledger.text import releases_table  # noqa: PLC0415
 
     settings = _config(config, store)
-    ledger = open_ledger(settings)
+    ledger = open_ledger(settings.state_dir)
     ledger.verify()
     found = ledger.releases(service)
     if not found and not as_json:
@@ -258,8 +259,8 @@ def revisions(service: str | None, as_json: bool, config: str | None, store: str
             {
                 "service": s.service,
                 "revision": s.revision,
-                "first": _iso(s.first),
-                "last": _iso(s.last),
+                "first": iso(s.first),
+                "last": iso(s.last),
                 "requests": s.requests,
             }
             for s in seen
@@ -271,7 +272,7 @@ def revisions(service: str | None, as_json: bool, config: str | None, store: str
             f"store {settings.store.url!r} holds nothing{f' of {service!r}' if service else ''}: import a log first: pratique import --help"
         )
     for s in seen:
-        click.echo(f"{s.service:<20} {s.revision:<30} {_iso(s.first)} to {_iso(s.last)}  {s.requests:>12,} requests")
+        click.echo(f"{s.service:<20} {s.revision:<30} {iso(s.first)} to {iso(s.last)}  {s.requests:>12,} requests")
 
 
 @pratique.command(epilog=EPILOG)
@@ -292,15 +293,15 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
 @common
 def balancer(service: str, config: str | None, store: str | None) -> None:
     """Run the balancer of a service in the foreground: the embedded one, or HAProxy, which outlives this command."""
-    settings = _config(config, store)
-    if settings.service(service).balancer.kind == "haproxy":
+    target = _config(config, store).target(service)
+    if target.settings.balancer.kind == "haproxy":
         from pratique.balancer.haproxy.process import run_haproxy  # noqa: PLC0415
 
-        run_haproxy(settings, service)
+        run_haproxy(target)
         return
     from pratique.balancer.proxy import run_balancer  # noqa: PLC0415
 
-    run_balancer(settings, service)
+    run_balancer(target)
 
 
 @pratique.command(epilog=EPILOG)
@@ -343,12 +344,14 @@ def status(service: str, config: str | None, store: str | None) -> None:
 @common
 def orphans(service: str, remove: bool, config: str | None, store: str | None) -> None:
     """List instances that a dead run left behind: in no pool, and of no run at work."""
-    from pratique.runbook.parts import make_balancer, make_runtime  # noqa: PLC0415
+    from pratique.balancer import open_balancer  # noqa: PLC0415
     from pratique.runbook.service.orphans import describe_orphans, find_orphans, remove_orphans  # noqa: PLC0415
+    from pratique.runtime import open_runtime  # noqa: PLC0415
 
     settings = _config(config, store)
-    parts = make_runtime(settings, service), make_balancer(settings, service)
-    found = remove_orphans(settings, service, *parts) if remove else find_orphans(settings, service, *parts)
+    target = settings.target(service)
+    parts = open_runtime(target), open_balancer(target)
+    found = remove_orphans(target, *parts) if remove else find_orphans(target, *parts)
     for line in describe_orphans(found):
         click.echo(f"removed {line}" if remove else line)
     if not found:
@@ -384,9 +387,7 @@ def _config(path: str | None, store: str | None) -> Config:
 def _store(settings: Config) -> Store:
     from pratique.store import open_store  # noqa: PLC0415
 
-    url = settings.store.url
-    resolved = url if "://" in url else str(settings.path(url))
-    return open_store(resolved, retention_days=settings.store.retention_days)
+    return open_store(settings.store)
 
 
 def _judge(
@@ -401,10 +402,6 @@ def _judge(
     from pratique.report.comparison import judge_stored  # noqa: PLC0415
 
     return judge_stored(settings, service, baseline, canary, start=start, end=end, weight=weight)
-
-
-def _iso(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class _bar:  # noqa: N801

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import psutil
 
+from pratique.balancer import open_balancer
 from pratique.balancer.base import Balancer, Pool
-from pratique.config import BalancerSettings, Config, check_name
+from pratique.config import BalancerSettings, Config, Target, check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.ledger import open_ledger
-from pratique.release.model import Release
+from pratique.release import Release, configuration_digest, find_release
 from pratique.runbook.engine.lock import Lock
-from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
+from pratique.runtime import open_runtime
 from pratique.runtime.base import Instance
 from pratique.telemetry.collector import CollectorStatus, collector_status
 
@@ -36,10 +37,11 @@ def start(
     """
     check_name("service", service)
     check_name("revision", revision)
-    settings = config.service(service)
-    release = find_release(config, service, revision)
+    target = config.target(service)
+    settings = target.settings
+    release = find_release(target, revision)
     options = _options(config_file, store)
-    balancer = make_balancer(config, service)
+    balancer = open_balancer(target)
     if _collector(config) is None:
         _spawn(config, "collector", service, ["collect", *options], lambda: _collector(config) is not None)
     yield f"collector  takes access lines at {config.telemetry.listen} (UDP)"
@@ -47,17 +49,17 @@ def start(
         _spawn(config, "balancer", service, ["balancer", service, *options], lambda: _answers(balancer, service))
     yield f"balancer   serves {service} at {_url(settings.balancer)}"
     with Lock(config.state_dir, service).shut():
-        instances = _put_in_place(config, balancer, release)
+        instances = _put_in_place(target, balancer, release)
     yield f"{revision:<10} runs at {', '.join(instance.address for instance in instances)} and gets all the traffic"
 
 
-def _put_in_place(config: Config, balancer: Balancer, release: Release) -> list[Instance]:
+def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[Instance]:
     """The first revision: its instances, with all of the traffic."""
     service, revision = release.service, release.revision
-    settings = config.service(service).runtime
+    settings = target.settings.runtime
     _refuse_another(balancer, service, revision)
-    runtime = make_runtime(config, service)
-    ledger = open_ledger(config)
+    runtime = open_runtime(target)
+    ledger = open_ledger(target.state_dir)
     ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
     instances = there = [instance for instance in runtime.list(service) if instance.revision == revision]
     if len(there) < settings.instances * len(runtime.hosts):
@@ -81,15 +83,16 @@ def _put_in_place(config: Config, balancer: Balancer, release: Release) -> list[
 def stop(config: Config, service: str) -> Iterator[str]:
     """Stop a service's balancer, its instances and, when nobody else needs it, the collector. Data stays."""
     check_name("service", service)
-    settings = config.service(service)
-    runtime = make_runtime(config, service)
+    target = config.target(service)
+    settings = target.settings
+    runtime = open_runtime(target)
     for process in _parts(config, "balancer", service):
         _end(process)
         yield f"balancer   stopped ({process.pid})"
     if settings.balancer.kind == "haproxy":
         from pratique.balancer.haproxy.process import end_left_over  # noqa: PLC0415 - jinja2
 
-        if end_left_over(config, service):
+        if end_left_over(target):
             yield "balancer   HAProxy stopped, which nothing looked after any more"
     for instance in runtime.list(service):
         runtime.stop(instance, drain_s=settings.runtime.drain_s)
@@ -103,8 +106,9 @@ def stop(config: Config, service: str) -> Iterator[str]:
 def describe(config: Config, service: str) -> Iterator[str]:
     """Say what runs, who gets the traffic, and how the collector does."""
     check_name("service", service)
-    settings = config.service(service)
-    balancer = make_balancer(config, service)
+    target = config.target(service)
+    settings = target.settings
+    balancer = open_balancer(target)
     if _answers(balancer, service):
         weights = balancer.weights(service)
         shares = ", ".join(f"{revision} {share:.1%}" for revision, share in weights.shares.items()) or "no pool yet"
@@ -115,7 +119,7 @@ def describe(config: Config, service: str) -> Iterator[str]:
         yield f"balancer   of {service} does not answer: start it with: pratique up {service} REVISION"
     status = _collector(config)
     yield f"collector  {status.to_text()}" if status else "collector  does not run: requests are not being measured"
-    instances = make_runtime(config, service).list(service)
+    instances = open_runtime(target).list(service)
     yield from (f"drift      {sentence}" for sentence in _astray(balancer, service, instances))
     for instance in instances:
         yield f"{instance.revision:<10} {instance.role}, {instance.address}, since {instance.started:%Y-%m-%d %H:%M:%SZ}"

@@ -191,7 +191,7 @@ def test_requests_through_the_balancers_own_haproxy_are_counted_by_revision(coll
     )
     command = [sys.executable, "-m", "pratique.cli", "balancer", "shop", "--config", collector.file]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    balancer = HAProxyBalancer(load(collector.file), "shop")
+    balancer = HAProxyBalancer(load(collector.file).target("shop"))
     try:
         eventually(lambda: answers(balancer))
         with four_servers() as servers:

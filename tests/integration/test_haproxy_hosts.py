@@ -234,7 +234,7 @@ def haproxy_of_an_operator_elsewhere(ssh):
         here = place.folder / "operator" / "pratique.toml"
         here.parent.mkdir()
         here.write_text(place.config.read_text() + f'directory = "{place.directory}"\n')
-        yield place, HAProxyBalancer(load(here), "shop")
+        yield place, HAProxyBalancer(load(here).target("shop"))
         assert place.stop() == 0, place.log()
     finally:
         place.stop()

@@ -10,7 +10,7 @@ import pytest
 
 from engine import needs_docker, needs_registry, registry
 from haproxy_place import needs_haproxy
-from pratique.runbook.parts import find_release
+from pratique.release import find_release
 from shop_images import ImageShop
 from shop_place import running_shop
 
@@ -71,7 +71,7 @@ def test_a_tag_that_now_stands_for_another_image_is_refused(shop):
 
 
 def test_a_dry_run_of_going_back_leaves_what_runs_as_it_is(shop):
-    (instance,) = shop.runtime.start(find_release(shop.settings, "shop", "r1"), run="dead", role="canary")
+    (instance,) = shop.runtime.start(find_release(shop.settings.target("shop"), "r1"), run="dead", role="canary")
     client = shop.engine.client()
     try:
         before = client.containers.get(instance.id).attrs["HostConfig"]
@@ -103,7 +103,7 @@ def test_the_registry_tells_what_can_be_gone_back_to(shop):
 
 def test_a_container_that_nobody_answers_for_is_told_and_removed_only_when_asked(shop):
     shop.make("lost")
-    release = find_release(shop.settings, "shop", "lost")
+    release = find_release(shop.settings.target("shop"), "lost")
     shop.runtime.start(release, run="dead", role="canary")
     told = shop.pratique("orphans", "shop", "--config", shop.config).stdout
     assert "lost" in told

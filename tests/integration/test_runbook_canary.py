@@ -34,7 +34,7 @@ def canary(shop, revision):
 
 
 def orphans(shop):
-    return find_orphans(shop.settings, "shop", shop.runtime, shop.balancer)
+    return find_orphans(shop.settings.target("shop"), shop.runtime, shop.balancer)
 
 
 def test_a_canary_that_fails_its_acceptance_test_never_meets_a_user(shop):
@@ -124,10 +124,10 @@ def test_orphans_are_found_told_and_removed_when_asked(shop, capsys):
     [found] = orphans(shop)
     assert (found.revision, found.run) == ("left", "left")
     assert "left at 127.0.0.1" in describe_orphans([found])[0]
-    assert remove_orphans(shop.settings, "shop", shop.runtime, shop.balancer, who="ann")[0].id == found.id
+    assert remove_orphans(shop.settings.target("shop"), shop.runtime, shop.balancer, who="ann")[0].id == found.id
     assert shop.running() == ["r1"]
     assert shop.result("left")["outcome"] == "failed"
-    assert remove_orphans(shop.settings, "shop", shop.runtime, shop.balancer) == []
+    assert remove_orphans(shop.settings.target("shop"), shop.runtime, shop.balancer) == []
 
 
 def test_a_run_at_work_keeps_its_instances_and_is_told_of_others(shop, capsys):
@@ -141,9 +141,9 @@ def test_a_run_at_work_keeps_its_instances_and_is_told_of_others(shop, capsys):
     run.start_canary()
     assert [instance.revision for instance in orphans(shop)] == ["left"]
     with pytest.raises(BusyError, match="run 'works'"):
-        remove_orphans(shop.settings, "shop", shop.runtime, shop.balancer)
+        remove_orphans(shop.settings.target("shop"), shop.runtime, shop.balancer)
     run.context.run.abort("enough")
-    removed = remove_orphans(shop.settings, "shop", shop.runtime, shop.balancer)
+    removed = remove_orphans(shop.settings.target("shop"), shop.runtime, shop.balancer)
     assert [instance.id for instance in removed] == [instance.id for instance in stray]
     assert shop.running() == ["r1"]
 

@@ -17,6 +17,7 @@ from deltalake.transaction import AddAction
 
 from contract.object_storage import serving
 from contract.store_contract import StoreContract, by_key, content, rollups, row
+from pratique.config import StoreSettings
 from pratique.errors import DataError, UsageError
 from pratique.store import open_store, query, upkeep
 from pratique.store.delta import DeltaStore
@@ -54,7 +55,7 @@ def storage():
 def test_a_store_on_object_storage_is_kept_as_one_in_a_folder_is(storage, monkeypatch):
     for name, value in storage.items():
         monkeypatch.setenv(name, value)
-    store = open_store(f"s3://bucket/store-{next(NUMBERS)}", retention_days=1)
+    store = open_store(StoreSettings(url=f"s3://bucket/store-{next(NUMBERS)}", retention_days=1))
     assert not store.exists()
     rows = [row(window) for window in range(60, 60 + upkeep.FANOUT + 2)]
     for values in rows:
@@ -200,7 +201,7 @@ def test_old_entries_of_the_log_go_and_the_table_stays(store, folder):
 
 
 def test_retention_drops_what_is_old_and_was_written_long_ago(folder, monkeypatch):
-    store = open_store(str(folder), retention_days=30)
+    store = open_store(StoreSettings(url=str(folder), retention_days=30))
     now = datetime.now(UTC)
     old, young = row(service="shop"), row(service="shop", revision="r2")
     old["window"], young["window"] = now - timedelta(days=31), now - timedelta(days=1)
@@ -210,9 +211,9 @@ def test_retention_drops_what_is_old_and_was_written_long_ago(folder, monkeypatc
     assert store.maintain().dropped == 0, "an old log imported today is meant to be looked at"
     assert len(content(store)) == 2
     later = upkeep._now_ms() + 29 * 86_400_000 + 43_200_000
-    monkeypatch.setattr(upkeep, "_now_ms", lambda: later)
+    monkeypatch.setattr(upkeep, "now_ms", lambda: later)
     assert store.maintain().dropped == 0
-    monkeypatch.setattr(upkeep, "_now_ms", lambda: later + 86_400_000)
+    monkeypatch.setattr(upkeep, "now_ms", lambda: later + 86_400_000)
     assert store.maintain().dropped == 2
 
 
@@ -223,7 +224,7 @@ def test_retention_of_nought_keeps_all(store):
 
 
 def test_merging_does_not_prolong_retention(folder):
-    store = open_store(str(folder), retention_days=1)
+    store = open_store(StoreSettings(url=str(folder), retention_days=1))
     for window in range(60, 64):
         store.write(rollups(row(window)))
     written = [file.written_ms for file in store._snapshot().files()]

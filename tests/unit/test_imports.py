@@ -1,46 +1,89 @@
-"""Imports go one way, and what every command loads is light."""
+"""Imports go one way, file by file, and the modules that every command loads are light."""
 
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-LIB = Path(__file__).parents[2] / "lib" / "pratique"
-ORDER = ["notebook", "release", "runtime", "balancer", "telemetry", "store", "judge", "figures", "report", "runbook"]
-SHARED = {"errors", "config", "ledger"}
-MODULES = sorted(LIB.rglob("*.py"))
+LIB = Path(__file__).parents[2] / "lib"
+LEAVES = ["errors", "clock", "files"]
+ORDER = [
+    *LEAVES,
+    "config",
+    "notebook",
+    "ledger",
+    "release",
+    "runtime",
+    "balancer",
+    "telemetry",
+    "store",
+    "judge",
+    "figures",
+    "report",
+    "runbook.engine",
+    "runbook.service",
+    "runbook.canary",
+    "runbook.release",
+    "runbook.rollback",
+    "runbook",
+    "stack",
+    "cli_config",
+    "cli",
+]
+"""A module imports from its own line and from the lines above it."""
+MODULES = {
+    ".".join(path.relative_to(LIB).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(LIB.rglob("*.py"))
+}
 
 
-def imported(path):
-    """The packages of ours that a module imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            if name.startswith("pratique."):
-                yield name.split(".")[1]
+def imports_of(module):
+    """Every module of the library that a module imports, inside functions and under TYPE_CHECKING too."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module for name in inner)
 
 
-@pytest.mark.parametrize("package", ORDER)
-def test_a_package_imports_only_from_those_before_it(package):
-    allowed = set(ORDER[: ORDER.index(package) + 1]) | SHARED
-    for path in (LIB / package).rglob("*.py"):
-        assert set(imported(path)) <= allowed, f"{path.name} imports from the wrong side"
+GRAPH = {module: set(imports_of(module)) - {module, "pratique"} for module in MODULES}
 
 
-def test_the_ledger_and_the_shared_modules_import_no_package():
-    for path in [*(LIB / "ledger").rglob("*.py"), *(LIB / "config").rglob("*.py"), LIB / "errors.py"]:
-        assert set(imported(path)) <= SHARED, path.name
+def line_of(module):
+    """The line of ORDER that a module belongs to: the longest name that it begins with."""
+    name = module.removeprefix("pratique.")
+    found = [line for line in ORDER if name == line or name.startswith(f"{line}.")]
+    assert found, f"{module} stands in no line of ORDER: add it"
+    return ORDER.index(max(found, key=len))
+
+
+def test_no_module_imports_itself_through_others():
+    try:
+        TopologicalSorter(GRAPH).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "pratique"])
+def test_a_module_imports_only_from_its_own_line_and_those_above(module):
+    upward = {other for other in GRAPH[module] if line_of(other) > line_of(module)}
+    assert not upward, f"{module} imports upwards from {sorted(upward)}"
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_a_leaf_imports_nothing_of_the_library(leaf):
+    assert GRAPH[f"pratique.{leaf}"] == set()
 
 
 def test_the_judge_and_the_figures_import_no_client_library():
     forbidden = {"duckdb", "deltalake", "docker", "influxdb_client", "aiohttp", "papermill"}
-    for path in [*(LIB / "judge").rglob("*.py"), *(LIB / "figures").rglob("*.py"), *(LIB / "telemetry").rglob("*.py")]:
+    for module, path in MODULES.items():
+        if module.split(".")[1:2] not in (["judge"], ["figures"], ["telemetry"]):
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = {
             alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
@@ -48,7 +91,7 @@ def test_the_judge_and_the_figures_import_no_client_library():
         names |= {
             node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
         }
-        assert not names & forbidden, path.name
+        assert not names & forbidden, module
 
 
 def test_help_loads_nothing_heavy():

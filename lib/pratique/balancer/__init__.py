@@ -1,1 +1,19 @@
-"""Who gets the traffic."""
+"""Who gets the traffic: `open_balancer` opens the balancer that a service's settings name."""
+
+from __future__ import annotations
+
+from pratique.balancer.base import Balancer, Lease, Pool
+from pratique.config import Target
+
+__all__ = ["Balancer", "Lease", "Pool", "open_balancer"]
+
+
+def open_balancer(target: Target) -> Balancer:
+    """Open the client of a service's balancer, embedded or HAProxy. Nothing is started or asked."""
+    if target.settings.balancer.kind == "haproxy":
+        from pratique.balancer.haproxy.balancer import HAProxyBalancer  # noqa: PLC0415 - jinja2
+
+        return HAProxyBalancer(target)
+    from pratique.balancer.embedded import EmbeddedBalancer  # noqa: PLC0415 - an HTTP client
+
+    return EmbeddedBalancer(target.settings.balancer)

@@ -16,7 +16,7 @@ from pratique.balancer.control import control_app
 from pratique.balancer.forward import MAX_HEAD, Proxy
 from pratique.balancer.shares import split_address
 from pratique.balancer.state_file import Keeper
-from pratique.config import Config
+from pratique.config import Target
 from pratique.errors import UnavailableError
 
 IDLE_S = 75.0
@@ -26,14 +26,14 @@ FINISH_S = 5.0
 LAPSE_CHECK_S = 0.1
 
 
-async def serve(config: Config, service: str, stop: asyncio.Event) -> None:
+async def serve(target: Target, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; requests in flight are finished first.
 
     Raises: UnavailableError when an address is taken or cannot be found, DataError, DeniedError.
     """
-    settings = config.service(service).balancer
-    keeper = Keeper(config.state_dir / "balancer" / f"{service}.json")
-    sender = AccessSender(config.telemetry.listen, socket.gethostname())
+    service, settings = target.service, target.settings.balancer
+    keeper = Keeper(target.state_dir / "balancer" / f"{service}.json")
+    sender = AccessSender(target.telemetry.listen, socket.gethostname())
     proxy = Proxy(service, settings.timeout_s, keeper, sender)
     await proxy.open()
     front, control = _front(proxy), web.AppRunner(control_app(service, keeper, proxy, sender), access_log=None)
@@ -84,7 +84,7 @@ async def _until(stop: asyncio.Event, keeper: Keeper) -> None:
             await asyncio.wait_for(stop.wait(), LAPSE_CHECK_S)
 
 
-def run_balancer(config: Config, service: str) -> None:
+def run_balancer(target: Target) -> None:
     """Run the balancer of a service until SIGTERM or SIGINT.
 
     Raises: UnavailableError when an address is taken, DataError when its kept state is damaged.
@@ -94,6 +94,6 @@ def run_balancer(config: Config, service: str) -> None:
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        await serve(config, service, stop)
+        await serve(target, stop)
 
     asyncio.run(main())

@@ -15,6 +15,7 @@ from typing import Any
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.shares import State
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
+from pratique.files import replace_file
 
 
 class Keeper:
@@ -68,12 +69,9 @@ class Keeper:
         return state
 
     def _put(self, state: State) -> None:
-        draft = self._file.with_suffix(".new")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            # not forced to the disk: what dies with the machine are the servers too
-            draft.write_text(json.dumps(_to_json(state)), encoding="utf-8")
-            draft.replace(self._file)
+            # not forced to the disk: a machine that dies takes its servers with it
+            replace_file(self._file, json.dumps(_to_json(state)), durable=False)
         except OSError as error:
             raise StorageError(f"balancer cannot keep its state in {str(self._file)!r}: {error.strerror}") from error
         self._state = state

@@ -15,6 +15,7 @@ from pratique.config.runtime import DockerSettings, RuntimeSettings
 from pratique.config.telemetry import TelemetrySettings
 from pratique.config.types import check_name
 from pratique.errors import ConfigError, StorageError, UsageError
+from pratique.files import replace_file
 
 Value = str | int | tuple[str, ...]
 _RUNTIME, _DOCKER, _BALANCER = RuntimeSettings(), DockerSettings(), BalancerSettings()
@@ -90,8 +91,11 @@ def write_first_file(path: Path, choices: FirstFile, *, force: bool = False) -> 
     """
     text = choices.to_toml()
     try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
+        if force:
+            replace_file(path, text)
+        else:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
     except FileExistsError:
         raise UsageError(f"{str(path)!r} exists already: choose another file, or replace it with --force") from None
     except OSError as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import plotly.graph_objects as go
 
+from pratique.clock import utc_now
 from pratique.figures.labels import label
 from pratique.figures.theme import BLUE, VERMILION, Chart, empty, figure, note
 from pratique.figures.traffic import Weights
@@ -24,7 +25,7 @@ def timeline(weights: Weights, *, now: datetime | None = None, most: int = MOST_
     """
     if not weights:
         return empty("The ledger knows of no traffic yet.", alt=ALT)
-    end = now or datetime.now(UTC)
+    end = now or utc_now()
     spans = _spans(weights, end)
     names = list(dict.fromkeys(name for name, *_ in spans))
     kept = names[-most:]

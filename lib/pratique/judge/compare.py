@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pyarrow.compute as pc
 
+from pratique.clock import utc_now
 from pratique.config import Policy
 from pratique.errors import MissingError, UsageError
 from pratique.judge.engine import Judge, WeightChanges
@@ -48,7 +49,7 @@ def compare(
     rollups = store.read(service, [baseline, canary], start - timedelta(minutes=policy.history_min), end)
     judge = Judge(policy, service, baseline, canary, window_s or _window_s(rollups), start=start)
     judge.update(rollups)
-    return judge.verdict(now or datetime.now(UTC), weights=weights, notes=notes)
+    return judge.verdict(now or utc_now(), weights=weights, notes=notes)
 
 
 def _known(

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pratique.clock import stamp
 from pratique.errors import UsageError
 
 GENESIS = "0" * 64
@@ -45,11 +46,6 @@ class Entry:
     def to_json(self) -> dict[str, Any]:
         """The entry as plain JSON values."""
         return {**asdict(self), "time": stamp(self.time)}
-
-
-def stamp(time: datetime) -> str:
-    """A UTC time as ISO 8601 with microseconds and Z, so that text sorts as time does."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def canonical(value: Any) -> str:

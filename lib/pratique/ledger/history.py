@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pratique.ledger.entry import Entry, stamp
+from pratique.clock import stamp
+from pratique.ledger.entry import Entry
 
 
 @dataclass(frozen=True)

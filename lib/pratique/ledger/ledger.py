@@ -9,14 +9,14 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pratique import __version__
-from pratique.config import Config
+from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, StorageError, UsageError
-from pratique.ledger.entry import GENESIS, Entry, canonical, stamp
+from pratique.ledger.entry import GENESIS, Entry, canonical
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
 
 BUSY_S = 60.0
@@ -195,9 +195,9 @@ class Ledger:
             connection.close()
 
 
-def open_ledger(config: Config) -> Ledger:
-    """The ledger of a service file."""
-    return Ledger(config.state_dir / "ledger.sqlite")
+def open_ledger(state_dir: Path) -> Ledger:
+    """Open the ledger of a state folder; nothing is written before the first entry."""
+    return Ledger(state_dir / "ledger.sqlite")
 
 
 def current_user() -> str:
@@ -245,7 +245,7 @@ def _append(
     last = connection.execute("SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1").fetchone()
     number, previous = (last[0] + 1, last[1]) if last else (1, GENESIS)
     plain = json.loads(canonical(data))
-    draft = Entry(number, datetime.now(UTC), kind, service, who, why, revision, run, __version__, previous, "", plain)
+    draft = Entry(number, utc_now(), kind, service, who, why, revision, run, __version__, previous, "", plain)
     entry = Entry(**{**vars(draft), "hash": draft.digest()})
     connection.execute(
         f"INSERT INTO entries ({COLUMNS}) VALUES ({','.join('?' * 12)})",  # noqa: S608 - constant columns

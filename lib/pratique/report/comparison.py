@@ -161,18 +161,12 @@ def _checked(question: Question) -> Question:
 def _open(config: Config) -> Store:
     from pratique.store import open_store  # noqa: PLC0415 - deltalake, duckdb
 
-    opened = open_store(store_url(config), retention_days=config.store.retention_days)
+    opened = open_store(config.store)
     if not opened.exists():
         raise MissingError(
             f"store {config.store.url!r} does not exist: import a log first, or check --store: pratique import --help"
         )
     return opened
-
-
-def store_url(config: Config) -> str:
-    """The store's address, a folder as an absolute path."""
-    url = config.store.url
-    return url if "://" in url else str(config.path(url).absolute())
 
 
 def _weights(config: Config, question: Question) -> Weights:
@@ -182,7 +176,7 @@ def _weights(config: Config, question: Question) -> Weights:
         share = question.weight / 100.0
         since = question.start or datetime.fromtimestamp(0, UTC)
         return [(since, {question.canary: share, question.baseline: 1.0 - share})]
-    return open_ledger(config).weights(question.service, question.start, question.end)
+    return open_ledger(config.state_dir).weights(question.service, question.start, question.end)
 
 
 def _judge(config: Config, question: Question, store: Store, weights: Weights) -> Verdict:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from pratique.report.comparison import Comparison, store_url
+from pratique.report.comparison import Comparison
 
 if TYPE_CHECKING:
     from pratique.figures.panels import Panel
@@ -44,7 +44,7 @@ def _hash(value: Any) -> str:
 def _place(comparison: Comparison) -> str:
     from pratique.store.location import shown  # noqa: PLC0415 - deltalake
 
-    return shown(store_url(comparison.config))
+    return shown(comparison.config.store.url)
 
 
 def _commands(comparison: Comparison) -> list[str]:

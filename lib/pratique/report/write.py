@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pratique.files import replace_file
 from pratique.notebook.execute import Progress, run_notebook, storage
-from pratique.report.comparison import Comparison, Question, store_url
+from pratique.report.comparison import Comparison, Question
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -45,8 +44,8 @@ def save_report(comparison: Comparison, out: str = "") -> ReportPaths:
     folder = Path(out) if out else reports_folder(comparison.config)
     paths = _paths(folder.absolute(), comparison.question)
     title = f"{verdict.service} {verdict.canary}: {verdict.verdict}"[:150]
-    write_whole(paths.json, json.dumps(verdict.to_json(), indent=1, allow_nan=False) + "\n")
-    write_whole(paths.html, render(executed_here(NOTEBOOK), title))
+    _write(paths.json, json.dumps(verdict.to_json(), indent=1, allow_nan=False) + "\n")
+    _write(paths.html, render(executed_here(NOTEBOOK), title))
     return paths
 
 
@@ -81,24 +80,10 @@ def reports_folder(config: Config) -> Path:
     return config.state_dir / "reports"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that at its path there is the old one or the new one, whole, whatever dies.
-
-    Raises: DeniedError, StorageError.
-    """
+def _write(path: Path, text: str) -> None:
+    """Raises: DeniedError, StorageError."""
     with storage(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(part).chmod(0o644)
-            Path(part).replace(path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+        replace_file(path, text.encode("utf-8", "replace"), mode=0o644)
 
 
 def _paths(folder: Path, question: Question) -> ReportPaths:
@@ -114,6 +99,6 @@ def _parameters(config: Config, question: Question, folder: Path) -> Mapping[str
         "end": question.end.isoformat() if question.end else "",
         "weight": question.weight or 0.0,
         "config": config.file,
-        "store": store_url(config),
+        "store": config.store.url,
         "out": str(folder),
     }

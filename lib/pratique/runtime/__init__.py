@@ -1,1 +1,24 @@
-"""Where releases run."""
+"""Where releases run: `open_runtime` opens the runtime that a service's settings name."""
+
+from __future__ import annotations
+
+from pratique.config import Target
+from pratique.runtime.base import Instance, Runtime
+
+__all__ = ["Instance", "Runtime", "open_runtime"]
+
+
+def open_runtime(target: Target) -> Runtime:
+    """Open the runtime of a service: local processes, a Docker engine, or a Swarm. Nothing is started."""
+    settings = target.settings.runtime
+    if settings.kind == "docker":
+        from pratique.runtime.docker import DockerRuntime  # noqa: PLC0415 - docker
+
+        return DockerRuntime(settings, target.base, collector=target.telemetry.target)
+    if settings.kind == "swarm":
+        from pratique.runtime.swarm import SwarmRuntime  # noqa: PLC0415 - docker
+
+        return SwarmRuntime(settings, target.base, collector=target.telemetry.target)
+    from pratique.runtime.process import ProcessRuntime  # noqa: PLC0415 - psutil
+
+    return ProcessRuntime(settings, target.state_dir, target.base)

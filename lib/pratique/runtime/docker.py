@@ -11,11 +11,12 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pratique.clock import utc_now
 from pratique.config import RuntimeSettings
 from pratique.errors import MissingError, UnavailableError
 from pratique.release.engine import engine
@@ -231,7 +232,7 @@ class DockerRuntime:
                     raise
                 if self._docker.network and not self._docker.host_network_reason:
                     client.networks.get(self._docker.network).connect(container)
-                return Instance(container.id, release.service, release.revision, run, role, address, datetime.now(UTC))
+                return Instance(container.id, release.service, release.revision, run, role, address, utc_now())
         raise UnavailableError(f"no free port found from {PORTS.start} to {PORTS.stop}: stop what takes them")
 
     def _limits(self, release: Release) -> dict[str, Any]:

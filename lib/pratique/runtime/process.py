@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from pratique.clock import utc_now
 from pratique.config import RuntimeSettings
 from pratique.errors import MissingError, StorageError, UnavailableError
 from pratique.release.model import Release
@@ -141,7 +142,7 @@ class ProcessRuntime:
         env = os.environ | resolve_env(release.env, self._base) | {"PORT": str(port)}
         env |= {f"PRATIQUE_{name}": value for name, value in labels.items()} | {supervise.STATE_LABEL: str(self._state)}
         env.pop("PRATIQUE_PART", None)
-        instance = Instance("", release.service, release.revision, run, role, f"127.0.0.1:{port}", datetime.now(UTC))
+        instance = Instance("", release.service, release.revision, run, role, f"127.0.0.1:{port}", utc_now())
         pid = _supervised(
             [_filled(word, values) for word in release.command], release.location, env, self._log(instance)
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,6 +15,7 @@ from itertools import groupby
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
+from pratique.clock import now_ms
 from pratique.errors import PratiqueError
 from pratique.store import datafile, scan
 from pratique.store.changes import sorted_rows
@@ -69,14 +69,14 @@ def merge_small(log: Log, touched: Collection[Partition] | None = None, *, thoro
     files = Snapshot(log.open_or_create()).files()
     if touched is not None:
         files = [file for file in files if file.partition in touched]
-    return sum(_merge(log, group) for group in due(files, _now_ms(), thorough=thorough))
+    return sum(_merge(log, group) for group in due(files, now_ms(), thorough=thorough))
 
 
 def retire(log: Log, retention_days: float) -> int:
     """Drop files that are older than the retention; return how many."""
-    now_ms = _now_ms()
-    old = expired(Snapshot(log.open_or_create()).files(), retention_days, now_ms)
-    dropped = bool(old) and log.replace(old, [], [file.removal(now_ms, changed=True) for file in old])
+    at_ms = now_ms()
+    old = expired(Snapshot(log.open_or_create()).files(), retention_days, at_ms)
+    dropped = bool(old) and log.replace(old, [], [file.removal(at_ms, changed=True) for file in old])
     return len(old) if dropped else 0
 
 
@@ -142,8 +142,8 @@ def _merge(log: Log, group: Sequence[StoredFile]) -> int:
     adds = datafile.write(log.place.files, group[0].service, group[0].day, table, written_ms)
     for add in adds:
         add.data_change = False
-    now_ms = _now_ms()
-    return len(group) if log.replace(group, adds, [file.removal(now_ms, changed=False) for file in group]) else 0
+    at_ms = now_ms()
+    return len(group) if log.replace(group, adds, [file.removal(at_ms, changed=False) for file in group]) else 0
 
 
 def _newest_ms(file: StoredFile) -> int:
@@ -153,7 +153,3 @@ def _newest_ms(file: StoredFile) -> int:
 
 def _partition(file: StoredFile) -> Partition:
     return file.partition
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

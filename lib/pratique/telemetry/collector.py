@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from pratique.clock import now_ms, utc_now
 from pratique.config import Config
 from pratique.errors import BusyError, DeniedError, PratiqueError
 from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
@@ -26,7 +27,7 @@ from pratique.telemetry.receivers import Receivers
 from pratique.telemetry.rollups import Sink
 from pratique.telemetry.senders import Senders
 from pratique.telemetry.spool import Spool
-from pratique.telemetry.status import CollectorStatus, collector_status, utc_now
+from pratique.telemetry.status import CollectorStatus, collector_status
 from pratique.telemetry.syslog import parse
 
 GRACE_MS = 400
@@ -92,7 +93,7 @@ class Collector:
             else:
                 self._status.malformed += 1
             return
-        now, start = _now_ms(), self._start_of(line)
+        now, start = now_ms(), self._start_of(line)
         if line.time_ms > now + FUTURE_MS:
             self._status.future += 1
         elif not self._is_new(line):
@@ -146,7 +147,7 @@ class Collector:
 
     def tick(self) -> None:
         """Close and write windows that are over; forget those that no late line can change any more."""
-        now = _now_ms()
+        now = now_ms()
         if now < self._last_ms - JUMP_MS:
             self._after_jump()
         self._last_ms = now
@@ -329,10 +330,6 @@ def _lock(folder: Path):  # type: ignore[no-untyped-def] # noqa: ANN202 - an ope
     file.write(str(os.getpid()))
     file.flush()
     return file
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 __all__ = ["Collector", "CollectorStatus", "collector_status", "run_collector"]

@@ -18,6 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from pratique.clock import utc_now
 from pratique.config import NAME, check_name
 from pratique.telemetry.syslog import Message
 
@@ -188,8 +189,8 @@ def _escaped(text: str) -> str:
 
 def _time(message: Message) -> str:
     try:
-        time = datetime.fromisoformat(message.time) if message.time else datetime.now(UTC)
+        time = datetime.fromisoformat(message.time) if message.time else utc_now()
         found = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        found = datetime.now(UTC)
+        found = utc_now()
     return found.isoformat(timespec="milliseconds")

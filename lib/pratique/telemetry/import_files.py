@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from pratique.config import Config, check_name
 from pratique.errors import DataError, StorageError
+from pratique.files import replace_file
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.file_reader import blocks
 from pratique.telemetry.line_parsers import Parsed, Parser
@@ -266,10 +267,7 @@ class Known:
 
     def keep(self) -> None:
         """Write it down, atomically. Raises: StorageError."""
-        draft = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(self._logs), encoding="utf-8")
-            draft.replace(self._path)
+            replace_file(self._path, json.dumps(self._logs))
         except OSError as error:
             raise StorageError(f"{str(self._path)!r} cannot be written: {error.strerror}") from error

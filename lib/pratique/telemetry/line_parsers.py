@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from pratique.clock import utc_now
 from pratique.config import FieldNames
 from pratique.errors import UsageError
 from pratique.telemetry.buckets import LONGEST_MS
@@ -77,7 +78,7 @@ class Parser:
         read = self._with_revision(read).with_columns(
             duration_ms=pl.when(pl.col("duration_ms").is_between(0, LONGEST_MS, closed="left")).then("duration_ms")
         )
-        latest = int((datetime.now(UTC) + AHEAD).timestamp() * 1000)
+        latest = int((utc_now() + AHEAD).timestamp() * 1000)
         earliest = int(EARLIEST.timestamp() * 1000)
         reason = (
             pl.when(~pl.col("matched"))

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
+from pratique.files import replace_file
 from pratique.telemetry.frames import LONGEST
 
 _FRAME = struct.Struct("<II")
@@ -97,12 +98,7 @@ class Spool:
 
     def keep(self, facts: dict[str, int]) -> None:
         """Make small facts durable, atomically. Raises: OSError."""
-        draft = self._folder / "facts.new"
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(facts, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._folder / "facts.json")
+        replace_file(self._folder / "facts.json", json.dumps(facts))
 
     def facts(self) -> dict[str, int]:
         """The facts kept last; none before the first."""

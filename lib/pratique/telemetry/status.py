@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from pratique.clock import utc_now
+from pratique.errors import UnavailableError
+from pratique.files import replace_file
 
 FILE = "collector/status.json"
 FRESH_S = 5.0
@@ -92,10 +95,8 @@ class CollectorStatus:
     def write(self, state_dir: Path) -> None:
         """Put it where others look for it, atomically. Raises: OSError."""
         path = state_dir / FILE
-        draft = path.with_suffix(f".{os.getpid()}.new")
         content = asdict(self) | {"updated_at": self.updated_at.isoformat()}
-        draft.write_text(json.dumps(content), encoding="utf-8")
-        draft.replace(path)
+        replace_file(path, json.dumps(content), durable=False)
 
 
 def collector_status(state_dir: Path) -> CollectorStatus | None:
@@ -107,6 +108,14 @@ def collector_status(state_dir: Path) -> CollectorStatus | None:
         return None
 
 
-def utc_now() -> datetime:
-    """Now, UTC."""
-    return datetime.now(UTC)
+def require_collector(state_dir: Path, *, may_restart: bool = False) -> CollectorStatus:
+    """Return the status of a collector that runs. may_restart: one that ended a moment ago counts too.
+
+    Raises: UnavailableError when no collector runs: a canary would be judged on nothing.
+    """
+    status = collector_status(state_dir)
+    if status is None or not (status.fresh if may_restart else status.alive):
+        raise UnavailableError(
+            "the collector does not run, so nothing is measured: start it with: pratique up, or pratique collect"
+        )
+    return status

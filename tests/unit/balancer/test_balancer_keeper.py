@@ -83,7 +83,7 @@ def test_a_lapse_is_told_once_and_written_down(file, clock):
 
 def test_a_lapse_holds_on_a_full_disk(file, clock, monkeypatch):
     keeper = kept(file, LEASE)
-    monkeypatch.setattr(keeper_module.Path, "write_text", refuse)
+    monkeypatch.setattr(keeper_module, "replace_file", refuse)
     keeper.renew()
     clock.now += 9.0
     assert [line for line in keeper.lapse() if "No space left" in line]
@@ -92,7 +92,7 @@ def test_a_lapse_holds_on_a_full_disk(file, clock, monkeypatch):
 
 def test_on_a_full_disk_nothing_is_changed_and_it_is_told(file, monkeypatch):
     keeper = kept(file)
-    monkeypatch.setattr(keeper_module.Path, "write_text", refuse)
+    monkeypatch.setattr(keeper_module, "replace_file", refuse)
     with pytest.raises(StorageError, match=r"cannot keep its state in .*shop\.json.*No space left"):
         keeper.set_shares({"r2": 1.0}, None)
     assert keeper.state.pool.weights == SHARES

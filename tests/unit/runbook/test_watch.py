@@ -10,16 +10,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from pratique.balancer.accessline import Access, encode
+from pratique.clock import utc_now
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.ledger import open_ledger
 from pratique.runbook.canary import analysis as module
 from pratique.runbook.canary.analysis import Watch
 from pratique.runbook.canary.traffic_split import arms_of
-from pratique.runbook.parts import make_store
+from pratique.store import open_store
 from pratique.telemetry import collector as collector_module
 from pratique.telemetry.collector import Collector
-from pratique.telemetry.status import CollectorStatus, utc_now
+from pratique.telemetry.status import CollectorStatus
 
 RATE = 20
 """Requests a second of each arm."""
@@ -42,15 +43,15 @@ class World:
             def monotonic():
                 return world.now.timestamp()
 
-        monkeypatch.setattr(module, "datetime", Clock)
+        monkeypatch.setattr(module, "utc_now", Clock.now)
         monkeypatch.setattr(module, "time", Clock)
         monkeypatch.setattr(module, "require_collector", lambda _, **__: self.status)
-        monkeypatch.setattr(collector_module, "_now_ms", lambda: int(self.now.timestamp() * 1000))
-        self.status, self.store = CollectorStatus(utc_now()), make_store(config)
+        monkeypatch.setattr(collector_module, "now_ms", lambda: int(self.now.timestamp() * 1000))
+        self.status, self.store = CollectorStatus(utc_now()), open_store(config.store)
         self.collector = Collector(config, self, self.status)
-        ledger = open_ledger(config)
+        ledger = open_ledger(config.state_dir)
         ledger.append("weight", "shop", data={"shares": {"r1": 0.5, "r2": 0.5}})
-        self.watch = Watch(config, "shop", arms_of("r1", "r2", fresh=False), ledger, self.store, since=self.now)
+        self.watch = Watch(config.target("shop"), arms_of("r1", "r2", fresh=False), ledger, self.store, since=self.now)
         self.random, self.number, self.under_way = random.Random(1), itertools.count(), []
         self.slow, self.waiting = 0, []
 

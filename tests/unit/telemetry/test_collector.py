@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from pratique.clock import utc_now
 from pratique.config import load
 from pratique.telemetry import collector as module
 from pratique.telemetry.collector import Collector
-from pratique.telemetry.status import CollectorStatus, utc_now
+from pratique.telemetry.status import CollectorStatus
 
 START_MS = 1_795_226_000_000
 
@@ -18,7 +19,7 @@ class World:
     def __init__(self, folder, monkeypatch):
         (folder / "pratique.toml").write_text("[telemetry]\nwindow_s = 1\nlate_s = 2\n[services.shop]\n")
         self.now_ms, self.written, self.config = START_MS, {}, load(folder / "pratique.toml")
-        monkeypatch.setattr(module, "_now_ms", lambda: self.now_ms)
+        monkeypatch.setattr(module, "now_ms", lambda: self.now_ms)
         self.open()
 
     def open(self):

@@ -14,7 +14,8 @@ from pratique.balancer.haproxy.hosts import LocalSite, Site, SshSite
 from pratique.balancer.haproxy.instance import Node, Serving, same_shares
 from pratique.balancer.haproxy.template import Paths, Surroundings
 from pratique.balancer.shares import State, check_lease, check_pool, check_shares
-from pratique.config import Config
+from pratique.clock import utc_now
+from pratique.config import Target
 from pratique.errors import MissingError, PratiqueError, UnavailableError, UsageError
 
 
@@ -24,13 +25,13 @@ class HAProxyBalancer:
     The canary's lease is HAProxy's own affair: it compares the lease's end with its clock at every request.
     """
 
-    def __init__(self, config: Config, service: str) -> None:
+    def __init__(self, target: Target) -> None:
         """Nothing is asked of HAProxy before the first call. Raises: UsageError, StorageError."""
-        self._settings = config.service(service).balancer
-        self._service = service
-        around = surroundings(config, service)
-        self._nodes = [Node(site, around) for site in _sites(config, service, around.paths)]
-        self._wanted = wanted_state(config, service)
+        self._settings = target.settings.balancer
+        self._service = target.service
+        around = surroundings(target)
+        self._nodes = [Node(site, around) for site in _sites(target, around.paths)]
+        self._wanted = wanted_state(target)
 
     def apply(self, pool: Pool) -> None:
         """Make this the pool on every host; where one fails, all have the old one again.
@@ -80,7 +81,7 @@ class HAProxyBalancer:
         lapsed = None
         if state.lapsed is not None:
             # told by our own clock: HAProxy's may be another one
-            lapsed = datetime.now(UTC) - timedelta(seconds=max(0.0, found.now - state.lapsed))
+            lapsed = utc_now() - timedelta(seconds=max(0.0, found.now - state.lapsed))
         return Weights(state.pool.weights, left, lapsed)
 
     def set_weights(self, service: str, shares: dict[str, float], *, lease: Lease | None = None) -> None:
@@ -184,48 +185,48 @@ def _left(node: Node) -> timedelta | None:
     ends = node.expires()
     if ends is None:
         return None
-    return datetime.strptime(ends, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC) - datetime.now(UTC)
+    return datetime.strptime(ends, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC) - utc_now()
 
 
-def directory_of(config: Config, service: str) -> Path:
+def directory_of(target: Target) -> Path:
     """The directory of a service's HAProxy: its configuration, shares and sockets."""
-    given = config.service(service).balancer.haproxy.directory
-    return (config.path(given) if given else config.state_dir / "haproxy" / service).absolute()
+    given = target.settings.balancer.haproxy.directory
+    return (target.path(given) if given else target.state_dir / "haproxy" / target.service).absolute()
 
 
-def surroundings(config: Config, service: str) -> Surroundings:
+def surroundings(target: Target) -> Surroundings:
     """What the configuration of a service's HAProxy needs to know beside its pool."""
-    settings = config.service(service).balancer
+    settings = target.settings.balancer
     certificate = settings.haproxy.certificate
-    paths = Paths(str(directory_of(config, service)), str(config.path(certificate).absolute()) if certificate else "")
+    paths = Paths(str(directory_of(target)), str(target.path(certificate).absolute()) if certificate else "")
     template = settings.haproxy.template
     if template:
-        named = settings.haproxy.model_copy(update={"template": str(config.path(template))})
+        named = settings.haproxy.model_copy(update={"template": str(target.path(template))})
         settings = settings.model_copy(update={"haproxy": named})
-    return Surroundings(settings, paths, config.telemetry.target, config.service(service).runtime.readiness_path)
+    return Surroundings(settings, paths, target.telemetry.target, target.settings.runtime.readiness_path)
 
 
-def wanted_state(config: Config, service: str) -> WantedState:
+def wanted_state(target: Target) -> WantedState:
     """Where the wanted pool of a service is kept."""
-    url = config.service(service).balancer.haproxy.state_url
-    return WantedRedis(url, service) if url else WantedFile(directory_of(config, service) / "wanted.json")
+    url = target.settings.balancer.haproxy.state_url
+    return WantedRedis(url, target.service) if url else WantedFile(directory_of(target) / "wanted.json")
 
 
-def local_node(config: Config, service: str) -> Node:
+def local_node(target: Target) -> Node:
     """The HAProxy of this machine."""
-    around = surroundings(config, service)
-    return Node(LocalSite(around.paths, container_of(config, service)), around)
+    around = surroundings(target)
+    return Node(LocalSite(around.paths, container_of(target)), around)
 
 
-def container_of(config: Config, service: str) -> str:
+def container_of(target: Target) -> str:
     """The name of the container that HAProxy runs in; "" where it is a process of the host."""
-    return f"pratique-haproxy-{service}" if config.service(service).balancer.haproxy.image else ""
+    return f"pratique-haproxy-{target.service}" if target.settings.balancer.haproxy.image else ""
 
 
-def _sites(config: Config, service: str, paths: Paths) -> list[Site]:
-    settings = config.service(service).balancer.haproxy
+def _sites(target: Target, paths: Paths) -> list[Site]:
+    settings = target.settings.balancer.haproxy
     if not settings.hosts:
-        return [LocalSite(paths, container_of(config, service))]
+        return [LocalSite(paths, container_of(target))]
     return [SshSite(host, replace(paths)) for host in settings.hosts]
 
 

@@ -10,13 +10,13 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from pratique.balancer.base import Lease, Pool
-from pratique.balancer.haproxy.files import replace_file
+from pratique.clock import utc_now
 from pratique.errors import BusyError, DataError, StorageError, UnavailableError
+from pratique.files import replace_file
 
 ALIVE_S = 4.0
 FOLLOWED_S = 10.0
@@ -167,7 +167,7 @@ class WantedRedis:
 
 def _next(before: Wanted, pool: Pool | None, lease: Lease | None) -> Wanted:
     who = os.environ.get("PRATIQUE_WHO") or f"process {os.getpid()} of {os.uname().nodename}"
-    return Wanted(before.version + 1, pool, lease, who, datetime.now(UTC).isoformat(timespec="seconds"))
+    return Wanted(before.version + 1, pool, lease, who, utc_now().isoformat(timespec="seconds"))
 
 
 def _require_same(before: Wanted, now: Wanted) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from pratique.balancer.haproxy.files import replace_file
 from pratique.balancer.haproxy.template import Paths
 from pratique.errors import BusyError, DeniedError, StorageError, UnavailableError
+from pratique.files import replace_file
 from pratique.release.ssh import ssh_words
 
 TIMEOUT_S = 10.0

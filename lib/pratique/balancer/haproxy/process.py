@@ -19,7 +19,7 @@ from pratique.balancer.haproxy.desired import Wanted, WantedState
 from pratique.balancer.haproxy.instance import Node, same_shares
 from pratique.balancer.haproxy.template import Paths
 from pratique.balancer.shares import State
-from pratique.config import Config, HAProxySettings
+from pratique.config import HAProxySettings, Target
 from pratique.errors import PratiqueError, UnavailableError
 
 POLL_S = 0.2
@@ -32,13 +32,13 @@ FINISH_S = 5.0
 class Supervisor:
     """Keeps one HAProxy running."""
 
-    def __init__(self, config: Config, service: str) -> None:
-        self._settings = config.service(service).balancer
-        self._service = service
-        self._container = container_of(config, service)
-        self._wanted = wanted_state(config, service)
-        self._paths = surroundings(config, service).paths
-        self.node: Node = local_node(config, service)
+    def __init__(self, target: Target) -> None:
+        self._settings = target.settings.balancer
+        self._service = target.service
+        self._container = container_of(target)
+        self._wanted = wanted_state(target)
+        self._paths = surroundings(target).paths
+        self.node: Node = local_node(target)
         self._process: subprocess.Popen[bytes] | None = None
 
     def alive(self) -> bool:
@@ -144,14 +144,14 @@ def follow(wanted: WantedState, node: Node, seen: Wanted) -> Wanted:
     return now
 
 
-def run_haproxy(config: Config, service: str) -> None:
+def run_haproxy(target: Target) -> None:
     """Keep the HAProxy of a service running until SIGTERM or SIGINT; where one runs already, that one is kept.
 
     Raises: UnavailableError when it cannot be started.
     """
-    supervisor = Supervisor(config, service)
-    wanted = wanted_state(config, service)
-    settings = config.service(service).balancer.haproxy
+    supervisor = Supervisor(target)
+    wanted = wanted_state(target)
+    settings = target.settings.balancer.haproxy
     # where an operator brings the pool over SSH, nobody else must
     shared = bool(settings.state_url) and not settings.hosts
     stop: list[int] = []
@@ -160,7 +160,7 @@ def run_haproxy(config: Config, service: str) -> None:
     if not supervisor.alive():
         supervisor.start()
     say(
-        f"{service} at {config.service(service).balancer.listen}, HAProxy's files in {supervisor.node.site.paths.directory}"
+        f"{target.service} at {target.settings.balancer.listen}, HAProxy's files in {supervisor.node.site.paths.directory}"
     )
     seen, followed = Wanted(), 0.0
     while not stop:
@@ -177,9 +177,9 @@ def run_haproxy(config: Config, service: str) -> None:
     supervisor.stop()
 
 
-def end_left_over(config: Config, service: str) -> bool:
+def end_left_over(target: Target) -> bool:
     """End a HAProxy that has lost its supervisor; whether there was one."""
-    supervisor = Supervisor(config, service)
+    supervisor = Supervisor(target)
     if not supervisor.alive():
         return False
     supervisor.stop()

@@ -5,21 +5,21 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pratique.config import Config
+from pratique.clock import floor, utc_now
+from pratique.config import Target
 from pratique.errors import MissingError, UnavailableError
 from pratique.judge import Judge
 from pratique.judge.model import Verdict
 from pratique.ledger import Ledger
 from pratique.runbook.canary.traffic_split import Arms
-from pratique.runbook.parts import require_collector
 from pratique.store.base import Store
 from pratique.telemetry.rollups import Rollups
-from pratique.telemetry.status import CollectorStatus
+from pratique.telemetry.status import CollectorStatus, require_collector
 
 SETTLE_S = 0.5
 """How long after its end a window can be in the store at the earliest: the collector waits for stragglers."""
@@ -39,18 +39,16 @@ class Watch:
     seen those into which nothing comes any more.
     """
 
-    def __init__(
-        self, config: Config, service: str, arms: Arms, ledger: Ledger, store: Store, *, since: datetime
-    ) -> None:
+    def __init__(self, target: Target, arms: Arms, ledger: Ledger, store: Store, *, since: datetime) -> None:
         """Read the baseline's history before `since` (UTC), when the canary's first request may have come."""
-        self._config = config
-        self._service = service
+        self._target = target
+        self._service = target.service
         self._arms = arms
         self._ledger = ledger
         self._store = store
-        self._window = timedelta(seconds=config.telemetry.window_s)
-        slowest_s = config.service(service).balancer.timeout_s + PATIENCE_S
-        self._open = self._window + timedelta(seconds=min(slowest_s, config.telemetry.late_s))
+        self._window = timedelta(seconds=target.telemetry.window_s)
+        slowest_s = target.settings.balancer.timeout_s + PATIENCE_S
+        self._open = self._window + timedelta(seconds=min(slowest_s, target.telemetry.late_s))
         self._since = since
         self._next = self._settled = self._floor(since)
         self._judge = self._begin()
@@ -61,7 +59,7 @@ class Watch:
 
         Raises: UnavailableError when the collector is dead, or cannot write: nothing is measured any more.
         """
-        now = datetime.now(UTC)
+        now = utc_now()
         status = self._require_sight(now)
         closed = self._floor(now - timedelta(seconds=SETTLE_S))
         if closed <= self._next:
@@ -85,9 +83,11 @@ class Watch:
         self._next = until or self._next
         self._settled = self._floor(self._since)
         self._judge = self._begin()
-        now = until or datetime.now(UTC)
+        now = until or utc_now()
         judge = self._judged(self._read(self._settled, self._next), now)
-        return self._verdict(judge, now, [] if until else require_collector(self._config, may_restart=True).notes())
+        return self._verdict(
+            judge, now, [] if until else require_collector(self._target.state_dir, may_restart=True).notes()
+        )
 
     def _judged(self, rows: Rollups, now: datetime) -> Judge:
         """A judge that has seen these rows, which begin at what is settled, up to the last look."""
@@ -100,7 +100,7 @@ class Watch:
 
     def _require_sight(self, now: datetime) -> CollectorStatus:
         """The collector's status, while what it takes in reaches the store."""
-        status = require_collector(self._config, may_restart=True)
+        status = require_collector(self._target.state_dir, may_restart=True)
         waits = status.unstored is not None and now - status.unstored > self._window + timedelta(seconds=SLOW_S)
         problem = status.error or (f"a window is not in the store {SLOW_S:g} s after its end" if waits else "")
         if not problem:
@@ -115,8 +115,8 @@ class Watch:
 
     def _begin(self) -> Judge:
         """A judge that knows the baseline's history."""
-        policy = self._config.service(self._service).judge
-        judge = Judge(policy, self._service, self._arms.compared, self._arms.canary, self._config.telemetry.window_s)
+        policy = self._target.settings.judge
+        judge = Judge(policy, self._service, self._arms.compared, self._arms.canary, self._target.telemetry.window_s)
         start = self._floor(self._since)
         history = timedelta(minutes=policy.history_min)
         judge.update(self._store.read(self._service, [self._arms.compared], start - history, start))
@@ -135,8 +135,7 @@ class Watch:
         return self._ledger.weights(self._service, self._since)
 
     def _floor(self, time: datetime) -> datetime:
-        epoch = datetime(1970, 1, 1, tzinfo=UTC)
-        return epoch + (time - epoch) // self._window * self._window
+        return floor(time, self._window)
 
 
 def _before(rows: Rollups, end: datetime) -> Rollups:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
+from pratique.clock import stamp, utc_now
 from pratique.judge.model import SERVICE, GuardResult, Verdict
-from pratique.ledger.entry import stamp
 from pratique.runbook.engine.run import say
 
 WAITING_S = 5.0
@@ -59,7 +58,7 @@ class Progress:
 
     def _tell(self, said: dict[str, object]) -> None:
         say(f"    {said['text']}")
-        line = json.dumps({"time": stamp(datetime.now(UTC)), "run": self._run, **said})
+        line = json.dumps({"time": stamp(utc_now()), "run": self._run, **said})
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 

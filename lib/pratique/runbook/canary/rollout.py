@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pratique.balancer.base import Balancer, Lease
+from pratique.clock import stamp, utc_now
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
-from pratique.ledger.entry import stamp
 from pratique.runbook.canary.analysis import Watch
 from pratique.runbook.canary.approval import Approver
 from pratique.runbook.canary.health import Vitals
@@ -69,7 +69,7 @@ class Rollout:
         self._stages = stages
         self._least = least_windows
         self._lease = Lease(arms.canary, arms.baseline, lease_s)
-        self._until = datetime.now(UTC) + timedelta(minutes=deadline_min)
+        self._until = utc_now() + timedelta(minutes=deadline_min)
         self._approver = approver
         self._make_vitals = vitals
         self._vitals = vitals()
@@ -107,7 +107,7 @@ class Rollout:
         weights = self._balancer.weights(self._run.service)
         shares = weights.shares
         if believed > 0 and shares.get(self._arms.canary, 0.0) == 0:
-            now = datetime.now(UTC)
+            now = utc_now()
             # a balancer that does not know when has been away: then it is now that it is seen
             since = min(now, max(weights.lapsed or now, changes[-1][0]))
             data = {"shares": shares, "since": stamp(since)}
@@ -202,7 +202,7 @@ class Rollout:
             return Ending("rollback", verdict.reason, verdict)
         if verdict is not None and verdict.verdict == "inconclusive":
             return Ending("inconclusive", verdict.reason, verdict)
-        if verdict is None and datetime.now(UTC) > self._until:
+        if verdict is None and utc_now() > self._until:
             return Ending("inconclusive", f"no request of {self._arms.canary} came in until the deadline", None)
         if self._run.left_s == 0:
             return Ending("inconclusive", f"the run's deadline passed at {percent:g} %: {self._standing()}", verdict)

@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from pratique.clock import stamp, utc_now
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
-from pratique.ledger.entry import canonical, stamp
+from pratique.ledger.entry import canonical
 
 Event = Literal["opened", "resumed", "begun", "done", "failed", "undoing", "undone", "cancelled", "noted", "ended"]
 
@@ -45,7 +46,7 @@ class Journal:
 
         Raises: DeniedError, StorageError, UsageError (`data` is not plain JSON).
         """
-        line = Line(datetime.now(UTC), event, step, data or {})
+        line = Line(utc_now(), event, step, data or {})
         text = canonical({"time": stamp(line.time), "event": event, "step": step, "data": line.data}) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

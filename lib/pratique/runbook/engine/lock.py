@@ -9,12 +9,11 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DeniedError
-from pratique.ledger.entry import stamp
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Lock:
         """
         file = self._seize()
         dead = _read(file)
-        mine = Holder(who, socket.gethostname(), os.getpid(), run, reason, stamp(datetime.now(UTC)))
+        mine = Holder(who, socket.gethostname(), os.getpid(), run, reason, stamp(utc_now()))
         _write(file, json.dumps(asdict(mine)))
         self._file = file
         return dead

@@ -5,14 +5,14 @@ from __future__ import annotations
 import atexit
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from pratique.clock import stamp, utc_now
 from pratique.config import Config, check_name
 from pratique.errors import BusyError, PratiqueError, UnavailableError, UsageError
 from pratique.ledger import Entry, Ledger, current_user, open_ledger
-from pratique.ledger.entry import stamp
 from pratique.runbook.engine.journal import Event, Journal
 from pratique.runbook.engine.lock import Holder, Lock
 from pratique.runbook.engine.signals import Interrupted, Interrupts
@@ -53,7 +53,7 @@ class Run:
         self.who = who or current_user()
         self.why = why
         self.dry_run = dry_run
-        self.ledger: Ledger = open_ledger(config)
+        self.ledger: Ledger = open_ledger(config.state_dir)
         self.folder: Path = config.state_dir / "runs" / run_id
         self.journal = Journal(self.folder / "journal.jsonl")
         self.lock = Lock(config.state_dir, service)
@@ -118,7 +118,7 @@ class Run:
                 began = None
             elif began is None and line.event in {"opened", "resumed"}:
                 began = line.time
-        return began or datetime.now(UTC)
+        return began or utc_now()
 
     def close(self, outcome: Data) -> None:
         """End the run: the journal's last line, the lock, the guardian, the signals."""
@@ -146,7 +146,7 @@ class Run:
     @property
     def left_s(self) -> float:
         """Seconds until the run's deadline; at least 0."""
-        return max(0.0, (self._deadline - datetime.now(UTC)).total_seconds()) if self._deadline else float("inf")
+        return max(0.0, (self._deadline - utc_now()).total_seconds()) if self._deadline else float("inf")
 
     # -- steps
 
@@ -312,7 +312,7 @@ class Run:
                 say(f"    {describe(error)}")
             else:
                 return
-        self._waiting.append((kind, {"since": stamp(datetime.now(UTC)), **data}, revision))
+        self._waiting.append((kind, {"since": stamp(utc_now()), **data}, revision))
 
     def _enter_what_waits(self) -> None:
         """Raises: BusyError, StorageError, DeniedError: then it waits on."""

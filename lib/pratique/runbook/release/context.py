@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pratique.judge.model import Verdict
+from pratique.release import configuration_digest, find_release
 from pratique.runbook.canary.analysis import Watch
 from pratique.runbook.canary.approval import Approver, make_approver
 from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of
 from pratique.runbook.engine.step import Data, Step
-from pratique.runbook.parts import configuration_digest, find_release, make_store
 from pratique.runbook.service.context import CHECK, Outcome, Surroundings
 from pratique.runbook.service.parameters import ReleaseAsked
 from pratique.runtime.base import Instance
+from pratique.store import open_store
 
 START = "start the canary"
 JOIN = "take into the pool"
@@ -88,7 +89,7 @@ class Context(Surroundings):
 
         Raises: MissingError, UsageError, UnavailableError.
         """
-        release = find_release(self.config, self.service, self.asked.revision)
+        release = find_release(self.target, self.asked.revision)
         pool = self.balancer.pool(self.service)
         baseline = baseline_of(pool, self.service, self.asked.revision)
         addresses = pool.servers[baseline] if pool else ()
@@ -150,4 +151,4 @@ class Context(Surroundings):
 
     def watch(self, since: datetime) -> Watch:
         """The judge over what the store has from `since` on."""
-        return Watch(self.config, self.service, self.arms, self.run.ledger, make_store(self.config), since=since)
+        return Watch(self.target, self.arms, self.run.ledger, open_store(self.config.store), since=since)

@@ -11,12 +11,13 @@ from typing import Any
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
 from pratique.runbook.engine.run import say
-from pratique.runbook.parts import make_store, require_collector
 from pratique.runbook.release.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, Context, Found
 from pratique.runbook.service.context import ACCEPT, CHECK
 from pratique.runbook.service.orphans import describe_orphans, find_orphans
 from pratique.runbook.service.parameters import ReleaseAsked, checked, refuse_unknown
 from pratique.runbook.service.session import Session
+from pratique.store import open_store
+from pratique.telemetry.status import require_collector
 
 WRITES_S = 40.0
 """How long the check waits for a collector that could not write: longer than it waits before it tries again."""
@@ -137,7 +138,7 @@ class ReleaseRun(Session[Context]):
     def _require_sight(self) -> None:
         """A collector that could not write tries again by itself, at the latest after half a minute: it is waited for."""
         deadline, told = time.monotonic() + WRITES_S, False
-        while error := require_collector(self.context.config).error:
+        while error := require_collector(self.context.target.state_dir).error:
             if time.monotonic() > deadline:
                 raise UnavailableError(f"the collector cannot write, so that nothing would be measured: {error}")
             if not told:
@@ -147,7 +148,7 @@ class ReleaseRun(Session[Context]):
 
     def _tell_orphans(self) -> None:
         context = self.context
-        found = find_orphans(context.config, context.service, context.runtime, context.balancer)
+        found = find_orphans(context.target, context.runtime, context.balancer)
         found = [instance for instance in found if instance.run != context.run.id]
         for line in describe_orphans(found):
             say(f"    left behind by a dead run: {line}")
@@ -156,5 +157,5 @@ class ReleaseRun(Session[Context]):
 
     def _require_parts(self) -> None:
         self._require_sight()
-        make_store(self.context.config)
+        open_store(self.context.config.store)
         self.context.balancer.pool(self.context.service)

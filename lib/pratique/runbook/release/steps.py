@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pratique.balancer.base import Pool
+from pratique.clock import stamp, utc_now
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
-from pratique.ledger.entry import stamp
 from pratique.runbook.canary.health import Vitals
 from pratique.runbook.canary.rollout import Rollout
 from pratique.runbook.canary.traffic_split import percents
@@ -177,7 +177,7 @@ class RollOut(Step):
     def do(self, noted: Data) -> Data:
         """Go through the stages; unless it is to be promoted, give the traffic back at once."""
         context = self._context
-        since = noted.get("since") or stamp(datetime.now(UTC))
+        since = noted.get("since") or stamp(utc_now())
         if not noted:
             context.run.note(ROLL_OUT, {"since": since})
         rollout = context.settings.rollout

@@ -8,14 +8,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar, Literal
 
+from pratique.balancer import open_balancer
 from pratique.balancer.base import Pool
-from pratique.config import Config, ServiceSettings, load
+from pratique.config import Config, ServiceSettings, Target, load
 from pratique.errors import DataError, UnavailableError
-from pratique.release.model import Release
+from pratique.release import Release, configuration_digest, find_release
 from pratique.runbook.engine.run import Run
 from pratique.runbook.engine.step import Data, Step
-from pratique.runbook.parts import configuration_digest, find_release, make_balancer, make_runtime
 from pratique.runbook.service.parameters import Asked
+from pratique.runtime import open_runtime
 from pratique.runtime.base import Instance, Role, serving
 
 CHECK = "check"
@@ -40,10 +41,11 @@ class Surroundings(ABC):
         self.asked = asked
         self.service = asked.service
         self.config: Config = load(asked.config, store=asked.store or None)
-        self.settings: ServiceSettings = self.config.service(asked.service)
+        self.target: Target = self.config.target(asked.service)
+        self.settings: ServiceSettings = self.target.settings
         self.run = Run(self.config, asked.service, asked.run_id, who=asked.who, why=asked.why, dry_run=asked.dry_run)
-        self.runtime = make_runtime(self.config, asked.service)
-        self.balancer = make_balancer(self.config, asked.service)
+        self.runtime = open_runtime(self.target)
+        self.balancer = open_balancer(self.target)
 
     # -- what kind of run it is
 
@@ -94,7 +96,7 @@ class Surroundings(ABC):
         Raises: MissingError, DataError when it is another one.
         """
         bound = self.run.ledger.binding(self.service, revision)
-        release = find_release(self.config, self.service, revision, digest=bound["digest"] if bound else None)
+        release = find_release(self.target, revision, digest=bound["digest"] if bound else None)
         now = {"digest": release.digest, "configuration": configuration_digest(release)}
         for what, then in (bound or {}).items():
             if then and then != now[what]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pratique.balancer.base import Balancer
-from pratique.config import Config
+from pratique.config import Target
 from pratique.ledger import current_user
 from pratique.runbook.engine.lock import Lock
 from pratique.runtime.base import Instance, Runtime, serving
@@ -16,14 +16,15 @@ RUN = "orphans"
 """The run id under which the lock is held while they are removed."""
 
 
-def find_orphans(config: Config, service: str, runtime: Runtime, balancer: Balancer) -> list[Instance]:
+def find_orphans(target: Target, runtime: Runtime, balancer: Balancer) -> list[Instance]:
     """The instances that get no traffic, and will not: the pool does not live by them, and they are of no run that is
     at work; those that have ended, where the engine keeps them, are the last.
 
     None while there is no pool: then nobody can say what belongs to whom.
     Raises: UnavailableError when engine or balancer does not answer.
     """
-    lock = Lock(config.state_dir, service)
+    service = target.service
+    lock = Lock(target.state_dir, service)
     # asked before and after: a run may begin or end while the engine is asked
     before, running, ended = lock.holder(), runtime.list(service), runtime.ended(service)
     pool, after = balancer.pool(service), lock.holder()
@@ -35,9 +36,7 @@ def find_orphans(config: Config, service: str, runtime: Runtime, balancer: Balan
     return [i for i in [*running, *ended] if i.id not in kept and i.run.removesuffix(UNDO) not in at_work]
 
 
-def remove_orphans(
-    config: Config, service: str, runtime: Runtime, balancer: Balancer, *, who: str = ""
-) -> list[Instance]:
+def remove_orphans(target: Target, runtime: Runtime, balancer: Balancer, *, who: str = "") -> list[Instance]:
     """Drain and stop them, with the service held meanwhile; return those that were removed.
 
     A run that died with the service's lock is ended first: what it had begun is undone and recorded.
@@ -45,13 +44,14 @@ def remove_orphans(
     """
     from pratique.runbook.service.session import end_abandoned  # noqa: PLC0415 - the judge, and hardly ever needed
 
+    service = target.service
     before = _known(runtime, service)
-    end_abandoned(config, service, f"{who or current_user()} removes what dead runs left behind")
-    lock = Lock(config.state_dir, service)
+    end_abandoned(target, f"{who or current_user()} removes what dead runs left behind")
+    lock = Lock(target.state_dir, service)
     lock.take(who=who or current_user(), run=RUN, reason="removes what dead runs left behind")
     try:
-        for instance in find_orphans(config, service, runtime, balancer):
-            runtime.stop(instance, drain_s=config.service(service).runtime.drain_s)
+        for instance in find_orphans(target, runtime, balancer):
+            runtime.stop(instance, drain_s=target.settings.runtime.drain_s)
         left = {instance.id for instance in _known(runtime, service)}
     finally:
         lock.release()

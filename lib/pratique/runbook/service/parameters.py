@@ -6,10 +6,10 @@ import ast
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from pratique.clock import utc_now
 from pratique.config import DEFAULT_FILE, check_name
 from pratique.errors import UsageError
 
@@ -116,7 +116,7 @@ def checked_common(
 
 def new_run_id(*subject: str) -> str:
     """A name for a run that was given none; empty words are left out."""
-    return "-".join([*(word[:40] for word in subject if word), f"{datetime.now(UTC):%Y%m%dT%H%M%S}"])
+    return "-".join([*(word[:40] for word in subject if word), f"{utc_now():%Y%m%dT%H%M%S}"])
 
 
 def refuse_unknown(known: Sequence[str]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
+from pratique.clock import stamp
 from pratique.errors import StorageError
-from pratique.ledger.entry import stamp
+from pratique.files import replace_file
 from pratique.runbook.service.context import Surroundings
 
 
@@ -33,13 +33,8 @@ def write_result(context: Surroundings, *, reason: str, exit_status: int) -> dic
         "ledger": {"entry": entry.number, "hash": entry.hash},
     }
     path = run.folder / "result.json"
-    part = path.with_suffix(".part")
     try:
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(result, file, indent=2, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        replace_file(path, json.dumps(result, indent=2, allow_nan=False))
     except OSError as error:
         raise StorageError(f"result {str(path)!r} cannot be written: {error.strerror}") from error
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pratique.config import Config
+from pratique.config import Target
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.runbook.canary.traffic_split import percents
 from pratique.runbook.engine.journal import Journal
@@ -39,7 +39,7 @@ class Session(Generic[Where]):
         elif run.journal.state(RECORD) == "done":
             say(f"{self._title} has ended, {context.outcome}: nothing is done again")
         else:
-            end_abandoned(context.config, context.service, f"run {run.id!r} follows", but=run.id)
+            end_abandoned(context.target, f"run {run.id!r} follows", but=run.id)
             dead = run.open(context.identity, context=context.asked.to_json(), deadline=context.time_limit)
             if dead:
                 say(f"the lock was taken over from {dead}, which is dead")
@@ -121,15 +121,15 @@ def undo_run(folder: Path, reason: str) -> None:
     run.abort(reason)
 
 
-def end_abandoned(config: Config, service: str, why: str, *, but: str = "") -> None:
+def end_abandoned(target: Target, why: str, *, but: str = "") -> None:
     """End the run that died with the service's lock, if any: two canaries would not be told apart.
 
     but: a run id that goes on by itself.
     """
-    left = Lock(config.state_dir, service).abandoned()
+    left = Lock(target.state_dir, target.service).abandoned()
     if left is None or left.run == but:
         return
-    folder = config.state_dir / "runs" / left.run
+    folder = target.state_dir / "runs" / left.run
     # one that died before its first line has done nothing
     if Journal(folder / "journal.jsonl").lines():
         say(f"{left} died and left its work behind: undoing it first")

@@ -1,0 +1,33 @@
+"""Time: now, its text forms, and the start of a window. Every time is UTC and timezone-aware."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def utc_now() -> datetime:
+    """Return the current time, UTC."""
+    return datetime.now(UTC)
+
+
+def now_ms() -> int:
+    """Return the current time in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def stamp(moment: datetime) -> str:
+    """Return a UTC time as ISO 8601 with microseconds and Z: text that sorts as time does."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def iso(moment: datetime) -> str:
+    """Return a UTC time as ISO 8601 with seconds and Z, for people."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def floor(moment: datetime, span: timedelta) -> datetime:
+    """Return the start of the window of length `span` that holds `moment`; windows are counted from the epoch."""
+    return EPOCH + (moment - EPOCH) // span * span

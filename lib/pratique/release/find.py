@@ -1,0 +1,31 @@
+"""Find the release of a revision, wherever the service keeps its releases."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pratique.config import Target
+from pratique.ledger.entry import canonical
+from pratique.release.model import Release
+
+
+def find_release(target: Target, revision: str, *, digest: str | None = None) -> Release:
+    """Return the release of a revision: a release directory, or an image with its digest.
+
+    digest: of a recorded release, to find exactly that one.
+    Raises: MissingError when there is none, DataError when it has another digest.
+    """
+    settings = target.settings.runtime
+    if settings.kind != "process":
+        from pratique.release.image import load_image_release  # noqa: PLC0415 - docker
+
+        return load_image_release(target.service, revision, settings, digest=digest)
+    from pratique.release.directory import load_release  # noqa: PLC0415 - hashes a directory
+
+    return load_release(target.service, revision, settings, target.base)
+
+
+def configuration_digest(release: Release) -> str:
+    """Return the digest of a release's configuration: its command, and its environment by reference."""
+    content = canonical({"command": list(release.command), "env": release.env})
+    return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"

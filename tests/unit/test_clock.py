@@ -1,0 +1,34 @@
+"""Times are UTC, in text forms that sort, and fall into windows counted from the epoch."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pratique.clock import EPOCH, floor, iso, now_ms, stamp, utc_now
+
+times = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+
+
+@given(times, times)
+def test_stamps_sort_as_times_do(left, right):
+    assert (stamp(left) < stamp(right)) == (left < right)
+
+
+@given(times, st.integers(1, 3600))
+def test_a_window_starts_at_a_multiple_of_its_length_and_holds_the_time(time, seconds):
+    span = timedelta(seconds=seconds)
+    start = floor(time, span)
+    assert start <= time < start + span
+    assert (start - EPOCH) % span == timedelta(0)
+
+
+def test_text_forms_end_with_z():
+    time = datetime(2026, 11, 20, 14, 0, 1, 20, UTC)
+    assert stamp(time) == "2026-11-20T14:00:01.000020Z"
+    assert iso(time) == "2026-11-20T14:00:01Z"
+
+
+def test_now_is_utc_and_both_clocks_agree():
+    assert utc_now().tzinfo is UTC
+    assert abs(now_ms() - utc_now().timestamp() * 1000) < 5000

@@ -1,0 +1,62 @@
+"""Files are replaced whole or not at all."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pratique import files
+from pratique.files import replace_file
+
+
+def test_the_new_content_replaces_the_old(tmp_path):
+    path = tmp_path / "new" / "folder" / "file.json"
+    replace_file(path, "one")
+    replace_file(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [found.name for found in path.parent.iterdir()] == ["file.json"]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("fails", ["replace", "write"])
+def test_after_a_failure_the_old_content_stays_and_no_draft_is_left(tmp_path, monkeypatch, durable, fails):
+    path = tmp_path / "file.json"
+    replace_file(path, "old")
+
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    if fails == "replace":
+        monkeypatch.setattr(Path, "replace", refuse)
+    else:
+        monkeypatch.setattr(files.os, "fdopen", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(path, "new", durable=durable)
+    assert path.read_text() == "old"
+    assert [found.name for found in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_permissions_follow_the_umask_unless_a_mode_is_given(tmp_path):
+    before = os.umask(0o027)
+    try:
+        replace_file(tmp_path / "a", "")
+        replace_file(tmp_path / "b", "", mode=0o604)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"] == [0o640, 0o604]
+
+
+def test_a_name_as_long_as_a_file_system_takes_can_be_replaced(tmp_path):
+    path = tmp_path / ("ä" * 127)
+    replace_file(path, "long")
+    assert path.read_text() == "long"
+
+
+def test_only_a_durable_write_waits_for_the_disk(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files.os, "fsync", synced.append)
+    replace_file(tmp_path / "a", "", durable=False)
+    assert synced == []
+    replace_file(tmp_path / "a", "")
+    assert len(synced) == 2
