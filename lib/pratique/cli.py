@@ -305,9 +305,9 @@ def balancer(service: str, config: str | None, store: str | None) -> None:
 @common
 def up(service: str, revision: str, config: str | None, store: str | None) -> None:
     """Start collector, balancer and the first revision of a service, in the background."""
-    from pratique.stack import start  # noqa: PLC0415
+    from pratique.bootstrap import start  # noqa: PLC0415
 
-    for line in start(_config(config, store), service, revision, config_file=config, store=store):
+    for line in start(_config(config, store).target(service), revision, config_file=config, store=store):
         click.echo(line)
 
 
@@ -316,9 +316,9 @@ def up(service: str, revision: str, config: str | None, store: str | None) -> No
 @common
 def down(service: str, config: str | None, store: str | None) -> None:
     """Stop everything of a service that `up` and the runbooks started. Data stays."""
-    from pratique.stack import stop  # noqa: PLC0415
+    from pratique.bootstrap import stop  # noqa: PLC0415
 
-    for line in stop(_config(config, store), service):
+    for line in stop(_config(config, store).target(service)):
         click.echo(line)
 
 
@@ -327,10 +327,13 @@ def down(service: str, config: str | None, store: str | None) -> None:
 @common
 def status(service: str, config: str | None, store: str | None) -> None:
     """Say what runs, who gets the traffic, and how the collector does."""
-    from pratique.stack import describe  # noqa: PLC0415
+    from pratique.status import describe  # noqa: PLC0415
 
-    for line in describe(_config(config, store), service):
+    found = describe(_config(config, store).target(service))
+    for line in found.to_text():
         click.echo(line)
+    if found.error is not None:
+        raise found.error
 
 
 @pratique.command(epilog=EPILOG)

@@ -29,7 +29,9 @@ ORDER = [
     "runbook.release",
     "runbook.rollback",
     "runbook",
-    "stack",
+    "background",
+    "status",
+    "bootstrap",
     "cli",
 ]
 """A module imports from its own line and from the lines above it."""
