@@ -17,7 +17,7 @@ class DockerPlace:
     def __init__(self, engine, folder, *, image="shop", **settings):
         self.engine, self.folder = engine, Path(folder)
         docker = {"image": image, "hosts": (engine.host,)} | settings.pop("docker", {})
-        self.settings = RuntimeSettings(kind="docker", ready="/", docker=docker, **settings)
+        self.settings = RuntimeSettings(kind="docker", readiness_path="/", docker=docker, **settings)
         self.runtime = self.again()
 
     def again(self, **env):

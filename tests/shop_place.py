@@ -28,7 +28,7 @@ window_s = 1
 [services.shop.runtime]
 {runtime}
 drain_s = 2
-ready_deadline_s = 8
+readiness_timeout_s = 8
 
 [services.shop.balancer]
 kind = "{balancer}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from pratique import __version__
+from pratique.cli_config import COMMANDS
 from pratique.clock import iso
 from pratique.errors import MissingError, PratiqueError, UsageError
 
@@ -74,6 +75,10 @@ def comparison(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.version_option(__version__, prog_name="pratique")
 def pratique() -> None:
     """Put a new revision in front of a little traffic and say, with evidence, whether it may enter."""
+
+
+for command in COMMANDS:
+    pratique.add_command(command)
 
 
 @pratique.command("import", epilog=EPILOG)

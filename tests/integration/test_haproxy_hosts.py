@@ -131,7 +131,7 @@ class TestWantedRedis(WantedContract):
 @needs_redis
 def test_a_second_balancer_host_follows_pool_and_shares_and_lease():
     with redis_server() as url, four_servers() as servers:
-        more = f'state = "{url}"'
+        more = f'state_url = "{url}"'
         with haproxy_running(more) as one, haproxy_running(more) as two:
             one.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
             eventually(lambda: names(two.url, 5) == {"r1": 5})
@@ -150,9 +150,9 @@ def test_a_second_balancer_host_follows_pool_and_shares_and_lease():
 
 @needs_redis
 def test_a_host_that_comes_back_gets_the_wanted_pool():
-    with redis_server() as url, four_servers() as servers, haproxy_running(f'state = "{url}"') as one:
+    with redis_server() as url, four_servers() as servers, haproxy_running(f'state_url = "{url}"') as one:
         one.balancer.apply(pool_of(servers, "r1", r1=1.0))
-        with haproxy_running(f'state = "{url}"') as two:
+        with haproxy_running(f'state_url = "{url}"') as two:
             assert names(two.url, 10) == {"r1": 10}
 
 
@@ -395,7 +395,7 @@ def test_a_haproxy_that_dies_while_redis_knows_nothing_comes_back_with_its_last_
         redis_running = stack.enter_context(ExitStack())
         url = redis_running.enter_context(redis_server())
         servers = stack.enter_context(four_servers())
-        place = stack.enter_context(haproxy_running(f'state = "{url}"'))
+        place = stack.enter_context(haproxy_running(f'state_url = "{url}"'))
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0})
         if fault == "gone":
@@ -409,7 +409,7 @@ def test_a_haproxy_that_dies_while_redis_knows_nothing_comes_back_with_its_last_
 @needs_redis
 def test_a_follower_that_does_not_take_the_pool_is_told(monkeypatch):
     monkeypatch.setattr("pratique.balancer.haproxy.desired.FOLLOWED_S", 1.0)
-    with redis_server() as url, four_servers() as servers, haproxy_running(f'state = "{url}"') as one:
+    with redis_server() as url, four_servers() as servers, haproxy_running(f'state_url = "{url}"') as one:
         one.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         stuck = WantedRedis(url, "shop")
         monkeypatch.setattr("pratique.balancer.haproxy.desired.ALIVE_S", 60.0)

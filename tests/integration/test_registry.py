@@ -22,7 +22,9 @@ class Shelf:
     def __init__(self, engine, found, folder):
         self.engine, self.registry = engine, found
         self.image = f"{found.address}/team/shop"
-        self.settings = RuntimeSettings(kind="docker", ready="/", docker={"image": self.image, "hosts": (engine.host,)})
+        self.settings = RuntimeSettings(
+            kind="docker", readiness_path="/", docker={"image": self.image, "hosts": (engine.host,)}
+        )
         self.runtime = DockerRuntime(self.settings, folder)
 
     def build(self, revision, *, tag=None, labels=None, app=SERVER):

@@ -254,7 +254,7 @@ def test_an_instance_that_serves_is_left_alone_when_another_does_not_come_up(sho
     serving, *_ = shop.runtime.list("shop")
     text = Path(shop.config).read_text()
     for old, new in (
-        ("drain_s = 2", 'drain_s = 2\ninstances = 2\nready = "/never"'),
+        ("drain_s = 2", 'drain_s = 2\ninstances = 2\nreadiness_path = "/never"'),
         ("deadline_s = 8", "deadline_s = 1"),
     ):
         assert old in text

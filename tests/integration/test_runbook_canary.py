@@ -39,7 +39,7 @@ def orphans(shop):
 
 def test_a_canary_that_fails_its_acceptance_test_never_meets_a_user(shop):
     shop.make("refused")
-    config = with_acceptance(shop, "refused", 'acceptance = ["/", "/no/such/page"]')
+    config = with_acceptance(shop, "refused", 'acceptance_paths = ["/", "/no/such/page"]')
     run = shop.open("refused", "refused", config=config)
     run.check()
     run.start_canary()
@@ -53,7 +53,7 @@ def test_a_canary_that_fails_its_acceptance_test_never_meets_a_user(shop):
 def test_a_canary_that_passes_goes_on(shop, capsys):
     shop.make("passes")
     command = json.dumps(["{python}", "-c", "import sys; sys.exit(sys.argv[1] != 'shop')", "{service}"])
-    config = with_acceptance(shop, "passes", f'acceptance = ["/search?q=tea"]\nacceptance_command = {command}')
+    config = with_acceptance(shop, "passes", f'acceptance_paths = ["/search?q=tea"]\nacceptance_command = {command}')
     run = shop.open("passes", "passes", config=config)
     run.check()
     [address] = run.start_canary()

@@ -293,7 +293,7 @@ def test_an_engine_that_does_not_run_is_told(tmp_path):
 
 
 def test_the_hosts_network_is_joined_only_for_a_reason(make_place):
-    place = make_place(docker={"host_network_because": "it must see the host's multicast"})
+    place = make_place(docker={"host_network_reason": "it must see the host's multicast"})
     release = place.release("r1")
     instance = place.start(
         release.__class__(**{**vars(release), "command": ("/usr/bin/python3", "-u", "/app.py", "{port}")})
@@ -303,7 +303,7 @@ def test_the_hosts_network_is_joined_only_for_a_reason(make_place):
 
 
 def test_logs_by_syslog_carry_service_revision_and_container(make_place):
-    place = make_place(docker={"log": "syslog"})
+    place = make_place(docker={"log_driver": "syslog"})
     instance = place.start(place.release("r1"))
     found = place.inspect(instance)["HostConfig"]["LogConfig"]
     assert found["Type"] == "syslog"
@@ -327,8 +327,8 @@ def test_logs_by_syslog_carry_service_revision_and_container(make_place):
         {"cap_add": ("net_admin",)},
         {"tmpfs": {"/tmp": "64m,exec"}},
         {"network": "a b"},
-        {"publish": "0.0.0.0:80"},
-        {"log_size": "-1"},
+        {"publish_address": "0.0.0.0:80"},
+        {"log_max_size": "-1"},
         {"secrets_dir": "relative"},
         {"privileged": True},
     ],

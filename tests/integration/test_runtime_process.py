@@ -26,7 +26,8 @@ class Place:
     def __init__(self, folder, **settings):
         self.folder = folder
         self.settings = RuntimeSettings(
-            releases="releases", **{"command": ("{python}", "{dir}/app.py", "{port}"), "ready": "/", **settings}
+            releases="releases",
+            **{"command": ("{python}", "{dir}/app.py", "{port}"), "readiness_path": "/", **settings},
         )
         self.runtime = self.again()
 

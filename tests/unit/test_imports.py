@@ -32,6 +32,7 @@ ORDER = [
     "background",
     "status",
     "bootstrap",
+    "cli_config",
     "cli",
 ]
 """A module imports from its own line and from the lines above it."""

@@ -10,17 +10,18 @@ from pydantic import ValidationError
 
 from pratique.config.lines import line_of
 from pratique.config.model import Config
+from pratique.config.renames import renamed_keys
 from pratique.errors import ConfigError, DeniedError, MissingError
 
 DEFAULT_FILE = "pratique.toml"
 
 
 def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
-    """Read the service file: `path`, else the environment's PRATIQUE_CONFIG, else pratique.toml where it
-    exists, else the defaults. An empty path counts as none, so that a notebook's parameter can be "".
+    """Read the service file and return the validated configuration.
 
-    store: overrides the store of the file, as does the environment's PRATIQUE_STORE (the argument wins).
-    The `store.url` of the result is a URL or an absolute folder.
+    path: the file; None or "" means PRATIQUE_CONFIG from the environment, else pratique.toml in the working
+    folder, else the defaults. store: overrides `store.url`, as does PRATIQUE_STORE from the environment; the
+    argument wins. The `store.url` of the result is a URL or an absolute folder.
     Raises: MissingError, DeniedError, ConfigError naming file, line and key.
     """
     named = path or os.environ.get("PRATIQUE_CONFIG")
@@ -49,7 +50,7 @@ def _read(path: Path, *, named: bool) -> Config:
 
 
 def parse(text: str, path: Path) -> Config:
-    """Validate the text of a service file that stands at `path`.
+    """Validate the text of a service file; `path` is its place, for messages and relative paths.
 
     Raises: ConfigError naming file, line and key.
     """
@@ -58,7 +59,10 @@ def parse(text: str, path: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     for key in {"base", "file"} & data.keys():
-        raise ConfigError(f"{path}:{line_of(text, (key,))}: {key}: unknown key: take it out")
+        raise ConfigError(f"{path}:{line_of(text, (key,))}: {key}: unknown key: remove it")
+    for keys, name in renamed_keys(data):
+        old, new = ".".join(keys), ".".join([*keys[:-1], name])
+        raise ConfigError(f"{path}:{line_of(text, keys)}: {old} is now {new}: rename the key")
     try:
         return Config.model_validate({**data, "base": str(path.absolute().parent), "file": str(path.absolute())})
     except ValidationError as error:
@@ -68,7 +72,7 @@ def parse(text: str, path: Path) -> Config:
 def _first_problem(text: str, path: Path, error: ValidationError) -> str:
     problem = error.errors()[0]
     keys = tuple(part for part in problem["loc"] if part != "[key]")
-    known = "unknown key: take it out or check its spelling"
+    known = "unknown key: remove it or check the spelling"
     message = known if problem["type"] == "extra_forbidden" else problem["msg"]
     got = problem.get("input")
     shown = f" (got {got!r:.60})" if isinstance(got, str | int | float | bool) and message != known else ""

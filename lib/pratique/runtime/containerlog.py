@@ -11,13 +11,13 @@ def log_config(settings: DockerSettings, release: Release, collector: str) -> tu
 
     Source: Docker's documentation of the json-file and syslog logging drivers, and of their local cache.
     """
-    if settings.log == "json-file":
-        return "json-file", {"max-size": settings.log_size, "max-file": str(settings.log_files)}
+    if settings.log_driver == "json-file":
+        return "json-file", {"max-size": settings.log_max_size, "max-file": str(settings.log_max_files)}
     return "syslog", {
         "syslog-address": f"udp://{collector}",
         "syslog-format": "rfc5424micro",
         "tag": f"pratique/{release.service}/{release.revision}/{{{{.ID}}}}",
         # what `docker logs` reads, beside
-        "cache-max-size": settings.log_size,
-        "cache-max-file": str(settings.log_files),
+        "cache-max-size": settings.log_max_size,
+        "cache-max-file": str(settings.log_max_files),
     }

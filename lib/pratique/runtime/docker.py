@@ -99,12 +99,12 @@ class DockerRuntime:
                 self.stop(instance, drain_s=0)
                 raise UnavailableError(f"{_named(instance)} ended{code} before it was ready: {evidence}")
             health = state.get("Health", {}).get("Status")
-            answer = health or probe(instance.address, self._settings.ready)
+            answer = health or probe(instance.address, self._settings.readiness_path)
             if answer in {"200", "healthy"}:
                 self._keep_running(instance)
                 return
             if time.monotonic() > deadline:
-                asked = "its HEALTHCHECK" if health else f"{self._settings.ready} with 200"
+                asked = "its HEALTHCHECK" if health else f"{self._settings.readiness_path} with 200"
                 raise UnavailableError(
                     f"{_named(instance)} did not answer {asked}{waited(deadline_s)} (last: {answer}): "
                     f"{self._evidence(instance, state)}"
@@ -211,7 +211,7 @@ class DockerRuntime:
             labels = {SERVICE: release.service, REVISION: release.revision, RUN: run, ROLE: role}
             labels |= {ADDRESS: address, DIGEST: release.digest}
             told = {f"PRATIQUE_{key}": labels[PREFIX + key.lower()] for key in ("SERVICE", "REVISION", "RUN", "ROLE")}
-            inside = port if self._docker.host_network_because else self._docker.port
+            inside = port if self._docker.host_network_reason else self._docker.port
             with engine(host) as client:
                 container = client.containers.create(
                     release.location,
@@ -230,7 +230,7 @@ class DockerRuntime:
                         _remove(container)
                         continue
                     raise
-                if self._docker.network and not self._docker.host_network_because:
+                if self._docker.network and not self._docker.host_network_reason:
                     client.networks.get(self._docker.network).connect(container)
                 return Instance(container.id, release.service, release.revision, run, role, address, utc_now())
         raise UnavailableError(f"no free port found from {PORTS.start} to {PORTS.stop}: stop what takes them")
@@ -246,7 +246,7 @@ class DockerRuntime:
             "mem_limit": settings.memory,
             "memswap_limit": settings.memory,
             "nano_cpus": round(settings.cpus * 1e9),
-            "pids_limit": settings.pids,
+            "pids_limit": settings.pids_limit,
             "init": True,
             "log_config": dict(zip(("Type", "Config"), log_config(settings, release, self._collector), strict=True)),
             "healthcheck": {"interval": HEALTH_EVERY_NS},
@@ -267,13 +267,13 @@ class DockerRuntime:
                 secretfiles.remove(host, mount["Source"])
 
     def _network(self, bind: str, port: int) -> dict[str, Any]:
-        if self._docker.host_network_because:
+        if self._docker.host_network_reason:
             return {"network_mode": "host"}
         return {"ports": {f"{self._docker.port}/tcp": (bind, port)}}
 
     def _published(self, host: str) -> tuple[str, str]:
         """Where ports are bound, and where they are reached."""
-        given = self._docker.publish
+        given = self._docker.publish_address
         if host.startswith("ssh://"):
             return (given if given[:1].isdigit() else "0.0.0.0"), given or str(urlsplit(host).hostname)  # noqa: S104
         return given or "127.0.0.1", given or "127.0.0.1"

@@ -85,7 +85,7 @@ class ProcessRuntime:
         """
         deadline = time.monotonic() + deadline_s
         while True:
-            answer = probe(instance.address, self._settings.ready)
+            answer = probe(instance.address, self._settings.readiness_path)
             if self._process(instance) is None:
                 # asked after the probe: where it has lost its port to another process, that one has answered
                 raise UnavailableError(f"{_named(instance)} ended before it was ready: {self._evidence(instance)}")
@@ -93,7 +93,7 @@ class ProcessRuntime:
                 return
             if time.monotonic() > deadline:
                 raise UnavailableError(
-                    f"{_named(instance)} did not answer {self._settings.ready} with 200{waited(deadline_s)} "
+                    f"{_named(instance)} did not answer {self._settings.readiness_path} with 200{waited(deadline_s)} "
                     f"(last: {answer}): {self._evidence(instance)}"
                 )
             time.sleep(POLL_S)

@@ -93,7 +93,7 @@ class SwarmRuntime:
         """
         deadline = time.monotonic() + deadline_s
         while True:
-            answer = probe(instance.address, self._settings.ready)
+            answer = probe(instance.address, self._settings.readiness_path)
             with engine(self._host) as client:
                 task = _task(client, instance.id)
                 if task is None or task["Status"]["State"] in OVER:
@@ -102,7 +102,7 @@ class SwarmRuntime:
                 return
             if time.monotonic() > deadline:
                 raise UnavailableError(
-                    f"{_named(instance)} did not answer {self._settings.ready} with 200{waited(deadline_s)} "
+                    f"{_named(instance)} did not answer {self._settings.readiness_path} with 200{waited(deadline_s)} "
                     f"(last: {answer}): {self._evidence(instance)}"
                 )
             time.sleep(POLL_S)
@@ -201,8 +201,8 @@ class SwarmRuntime:
             secrets=references,
             endpoint_spec=types.EndpointSpec(mode="dnsrr", ports=[_port(docker.port)]),
             update_config=types.UpdateConfig(
-                parallelism=swarm.parallelism,
-                delay=int(swarm.delay_s * NS),
+                parallelism=swarm.update_parallelism,
+                delay=int(swarm.update_delay_s * NS),
                 order="start-first",
                 failure_action="rollback",
             ),
@@ -289,8 +289,8 @@ class SwarmRuntime:
         )
 
     def _address(self, client: Any, node: str) -> str:
-        if self._docker.publish:
-            return self._docker.publish
+        if self._docker.publish_address:
+            return self._docker.publish_address
         found = str(client.nodes.get(node).attrs["Status"]["Addr"])
         return "127.0.0.1" if found in {"", "0.0.0.0"} else found  # noqa: S104 - what the engine says of itself
 

@@ -72,10 +72,11 @@ def test_a_hostile_readiness_path_adds_no_line(attack):
 
 @pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.parametrize(
-    "key", ["stay_cookie", "first_header", "image", "state", "binary", "certificate", "probe_paths", "first_users"]
+    "key",
+    ["sticky_cookie", "canary_header", "image", "state_url", "binary", "certificate", "probe_paths", "canary_users"],
 )
 def test_a_hostile_setting_is_refused_or_stays_one_word(key, attack):
-    value = (attack,) if key in {"probe_paths", "first_users"} else attack
+    value = (attack,) if key in {"probe_paths", "canary_users"} else attack
     try:
         around = surroundings(**{key: value})
         paths = Paths("/run/pratique/shop", around.settings.haproxy.certificate)
@@ -140,14 +141,18 @@ def assert_valid(text):
 
 def test_every_option_together_is_a_configuration_that_haproxy_takes():
     around = surroundings(
-        stay_cookie="place", first_header="X-User", first_users=("alice",), threads=2, probe_paths=("/a%20b", "/it's")
+        sticky_cookie="place",
+        canary_header="X-User",
+        canary_users=("alice",),
+        threads=2,
+        probe_paths=("/a%20b", "/it's"),
     )
     assert_valid(render(POOL, around, stamp="00"))
 
 
 def test_the_users_who_go_first_are_one_line_each():
     with pytest.raises(ValidationError):
-        HAProxySettings(first_users=("alice\nbob",))
+        HAProxySettings(canary_users=("alice\nbob",))
 
 
 def test_a_template_that_is_missing_is_told():

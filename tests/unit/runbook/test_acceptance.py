@@ -155,4 +155,4 @@ def test_text_of_strangers_comes_on_one_line():
 @pytest.mark.parametrize("path", ["no-slash", "/with space", "/line\nbreak", "/r\u00e9"])
 def test_a_path_that_cannot_be_a_request_line_is_refused(path):
     with pytest.raises(ValueError, match="acceptance"):
-        RolloutSettings(acceptance=(path,))
+        RolloutSettings(acceptance_paths=(path,))

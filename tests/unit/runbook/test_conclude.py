@@ -30,7 +30,7 @@ class Parts(Surroundings):
         self.run = SimpleNamespace(
             id="one", require_time=lambda: None, note=lambda *_: None, undoing=False, enter=lambda *_, **__: None
         )
-        self.settings = SimpleNamespace(runtime=SimpleNamespace(ready_deadline_s=1, drain_s=0))
+        self.settings = SimpleNamespace(runtime=SimpleNamespace(readiness_timeout_s=1, drain_s=0))
         self.back, self.asked, self.noted = SimpleNamespace(target="r2"), SimpleNamespace(revision="r2"), {}
         self.run.journal = SimpleNamespace(data=lambda _: self.noted)
         self.runtime = self.balancer = self

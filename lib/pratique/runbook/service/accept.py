@@ -30,7 +30,7 @@ class Accept(Step):
         if not instances:
             raise UnavailableError(f"no instance of {self._context.revision!r} runs any more: nothing can be tested")
         rollout = self._context.settings.rollout
-        if not rollout.acceptance and not rollout.acceptance_command:
+        if not rollout.acceptance_paths and not rollout.acceptance_command:
             say("    the service file names no acceptance test: readiness is all that is known of them")
         else:
             for instance in instances:
@@ -44,7 +44,7 @@ class Accept(Step):
     def effects(self) -> Sequence[str]:
         """The tests."""
         rollout = self._context.settings.rollout
-        told = [f"GET {path} of each new instance must be answered below 400" for path in rollout.acceptance]
+        told = [f"GET {path} of each new instance must be answered below 400" for path in rollout.acceptance_paths]
         if rollout.acceptance_command:
             told.append(f"run {' '.join(rollout.acceptance_command)!r:.300} for each new instance")
         return told or ["no acceptance test is named in the service file"]
@@ -53,13 +53,13 @@ class Accept(Step):
         """Test one. Raises: UnavailableError with what it answered, or the command's last lines."""
         rollout, base = self._context.settings.rollout, self._context.config.path(".")
         began = time.monotonic()
-        deadline = began + rollout.acceptance_deadline_s
+        deadline = began + rollout.acceptance_timeout_s
         env = self._context.settings.runtime.env
 
         def masked(text: str) -> str:
             return mask(text, env, base)
 
-        try_paths(instance, rollout.acceptance, deadline=deadline, masked=masked)
+        try_paths(instance, rollout.acceptance_paths, deadline=deadline, masked=masked)
         if rollout.acceptance_command:
             try_command(instance, rollout.acceptance_command, deadline=deadline, folder=base, masked=masked)
         say(f"    {instance.revision} at {instance.address} passed in {time.monotonic() - began:.1f} s")

@@ -154,7 +154,7 @@ class Surroundings(ABC):
         Raises: UnavailableError with an instance's last words.
         """
         for instance in instances:
-            self.runtime.ready(instance, deadline_s=min(within_s, self.settings.runtime.ready_deadline_s))
+            self.runtime.ready(instance, deadline_s=min(within_s, self.settings.runtime.readiness_timeout_s))
 
     def require_serving(self, revision: str, addresses: Collection[str]) -> None:
         """Have an instance run, and be ready, at each of a revision's addresses.
