@@ -34,6 +34,7 @@ ORDER = [
     "bootstrap",
     "cli_config",
     "cli",
+    "__main__",
 ]
 """A module imports from its own line and from the lines above it."""
 MODULES = {
