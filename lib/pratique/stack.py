@@ -66,7 +66,7 @@ def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[
         instances = runtime.start(release, run=f"up-{revision}", role="baseline", count=settings.instances)
     try:
         for instance in instances:
-            runtime.ready(instance, deadline_s=settings.readiness_timeout_s)
+            runtime.wait_ready(instance, deadline_s=settings.readiness_timeout_s)
     except UnavailableError:
         served = {instance.group or instance.id for instance in there}
         for instance in instances:
