@@ -105,7 +105,7 @@ def _ready_instances(target: Target, runtime: Runtime, release: Release) -> list
         instances = runtime.start(release, run=run, role="baseline", count=settings.instances)
     try:
         for instance in instances:
-            runtime.ready(instance, deadline_s=settings.readiness_timeout_s)
+            runtime.wait_ready(instance, deadline_s=settings.readiness_timeout_s)
     except UnavailableError:
         kept = {instance.group or instance.id for instance in there}
         for instance in instances:

@@ -366,7 +366,7 @@ def test_a_release_runs_on_an_engine_over_ssh_with_its_secret_in_memory_there(en
         lost = place.secrets / "pratique-shop-r1-cutoff"
         lost.mkdir()
         os.utime(lost, (0, 0))
-        place.runtime.tidy("shop", "run-1")
+        place.runtime.remove_exited("shop", "run-1")
         assert not lost.exists()
         assert get(instance)[0] == 200
         place.runtime.stop(instance, drain_s=0)

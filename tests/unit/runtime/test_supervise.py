@@ -17,7 +17,7 @@ def log(tmp_path):
 
 
 def test_two_files_are_kept_of_a_log_that_grows(log, tmp_path, monkeypatch):
-    monkeypatch.setattr(supervise, "LOG_BYTES", 1000)
+    monkeypatch.setattr(supervise, "LOG_MAX_BYTES", 1000)
     for number in range(1000):
         log.write(b"%09d\n" % number)
     kept = (tmp_path / "x.log.1").read_bytes() + (tmp_path / "x.log").read_bytes()

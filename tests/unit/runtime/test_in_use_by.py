@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from pratique.runtime.base import Instance, serving
+from pratique.runtime.base import Instance, in_use_by
 
 
 def instance(name, address, *, revision="r1", group=""):
@@ -10,7 +10,7 @@ def instance(name, address, *, revision="r1", group=""):
 
 
 def names(instances, **servers):
-    return [found.id for found in serving(instances, servers)]
+    return [found.id for found in in_use_by(instances, servers)]
 
 
 def test_those_in_the_pool_and_no_others():
