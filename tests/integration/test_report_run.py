@@ -172,12 +172,12 @@ def test_a_report_is_a_page_a_verdict_and_the_notebook(config, tmp_path):
     assert page.count("plotly.js v") == 1
     assert "Roll back" in page
     for heading in (
-        "What differs",
+        "Differences",
         "Status codes",
         "Traffic over time",
         "All guards",
-        "What was missing or odd",
-        "How to get this again",
+        "Missing or unusual data",
+        "How to reproduce this report",
     ):
         assert heading in page
     assert page.count('class="figure"') == 6
