@@ -29,6 +29,7 @@ ORDER = [
     "runbook.release",
     "runbook.rollback",
     "runbook",
+    "check",
     "stack",
     "cli_config",
     "cli",
