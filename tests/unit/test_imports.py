@@ -32,6 +32,7 @@ ORDER = [
     "background",
     "status",
     "bootstrap",
+    "check",
     "cli_config",
     "cli",
     "__main__",
