@@ -18,6 +18,11 @@ def folders() -> list[Path]:
     return [place for place in places if place.is_dir()]
 
 
+def known_notebooks() -> dict[str, Path]:
+    """Return every runbook and notebook by its name."""
+    return {path.stem: path for folder in folders() for path in sorted(folder.glob("*.ipynb"))}
+
+
 def find_notebook(name: str | Path) -> Path:
     """The absolute path of a notebook: by name ("release"), or by a path that ends in .ipynb.
 
@@ -28,7 +33,7 @@ def find_notebook(name: str | Path) -> Path:
         if not path.is_file():
             raise MissingError(f"notebook {str(path)!r} does not exist: give a path that does, or a name")
         return path.absolute()
-    known = {path.stem: path for folder in folders() for path in sorted(folder.glob("*.ipynb"))}
+    known = known_notebooks()
     if name not in known:
         raise UsageError(f"no notebook is named {str(name)[:80]!r}: there are {', '.join(known) or 'none'}")
     return known[str(name)].absolute()
