@@ -209,7 +209,7 @@ def run_command(
     store: str | None,
 ) -> None:
     """Run a runbook or notebook by name (release) or path, with its parameters checked first."""
-    from pratique.runbook.launch import describe_parameters, launch  # noqa: PLC0415
+    from pratique.runbook.launcher import describe_parameters, launch  # noqa: PLC0415
 
     if list_parameters:
         click.echo(describe_parameters(name))
@@ -340,7 +340,8 @@ def status(service: str, config: str | None, store: str | None) -> None:
 def orphans(service: str, remove: bool, config: str | None, store: str | None) -> None:
     """List instances that a dead run left behind: in no pool, and of no run at work."""
     from pratique.balancer import open_balancer  # noqa: PLC0415
-    from pratique.runbook.service.orphans import describe_orphans, find_orphans, remove_orphans  # noqa: PLC0415
+    from pratique.runbook.recovery import remove_orphans  # noqa: PLC0415
+    from pratique.runbook.service.orphans import describe_orphans, find_orphans  # noqa: PLC0415
     from pratique.runtime import open_runtime  # noqa: PLC0415
 
     settings = _config(config, store)

@@ -48,7 +48,7 @@ def start(
     if not _answers(balancer, service):
         _spawn(config, "balancer", service, ["balancer", service, *options], lambda: _answers(balancer, service))
     yield f"balancer   serves {service} at {_url(settings.balancer)}"
-    with Lock(config.state_dir, service).shut():
+    with Lock(config.state_dir, service).blocking_new_runs():
         instances = _put_in_place(target, balancer, release)
     yield f"{revision:<10} runs at {', '.join(instance.address for instance in instances)} and gets all the traffic"
 

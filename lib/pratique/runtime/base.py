@@ -30,6 +30,10 @@ class Instance:
     started: datetime
     group: str = ""
 
+    def __str__(self) -> str:
+        """Name the instance in a message."""
+        return f"{self.service} {self.revision} at {self.address}"
+
 
 def serving(instances: Iterable[Instance], servers: Mapping[str, Collection[str]]) -> list[Instance]:
     """The instances that a pool lives by, so that none of them may be stopped.
