@@ -106,7 +106,8 @@ def orphans(service: str, remove: bool, as_json: bool, config: str | None, store
     An orphan is in no pool and belongs to no active run.
     """
     from pratique.balancer import open_balancer  # noqa: PLC0415
-    from pratique.runbook.service.orphans import describe_orphans, find_orphans, remove_orphans  # noqa: PLC0415
+    from pratique.runbook.recovery import remove_orphans  # noqa: PLC0415
+    from pratique.runbook.service.orphans import describe_orphans, find_orphans  # noqa: PLC0415
     from pratique.runtime import open_runtime  # noqa: PLC0415
     from pratique.status import instance_json  # noqa: PLC0415
 

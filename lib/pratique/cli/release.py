@@ -173,7 +173,7 @@ COMMANDS = (release, rollback, run, releases, images, push)
 
 
 def _launch(name: str, given: Mapping[str, Any], out: str | None) -> NoReturn:
-    from pratique.runbook.launch import launch  # noqa: PLC0415 - the judge
+    from pratique.runbook.launcher import launch  # noqa: PLC0415 - the judge
 
     # what is not given keeps the default of the notebook
     parameters = {key: value for key, value in given.items() if value is not None and value is not False}

@@ -54,7 +54,7 @@ def launched(monkeypatch):
         echo("promoted: every guard is met")
         return 0
 
-    monkeypatch.setattr("pratique.runbook.launch.launch", launch)
+    monkeypatch.setattr("pratique.runbook.launcher.launch", launch)
     return found
 
 
