@@ -81,8 +81,7 @@ def test_any_earlier_release_can_be_named(shop):
     assert run.verify() == "r3"
     run.record()
     assert shop.serving() == {"r3": 1.0}
-    figure = run.picture(lambda weights: weights)
-    assert figure[-1][1] == {"r3": 1.0}
+    assert run.weights[-1][1] == {"r3": 1.0}
 
 
 def test_what_cannot_be_gone_back_to_is_refused_before_anything_is_started(shop):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
 
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
@@ -116,11 +115,6 @@ class ReleaseRun(Session[Context]):
         """Promote or take out, as was decided; return who has the traffic now."""
         self._run.perform(CONCLUDE)
         return self.context.shares()
-
-    def picture(self, figure: Callable[[Verdict], Any]) -> Any:
-        """Draw the last verdict with one of `pratique.figures`; None when nothing was judged."""
-        verdict = self.verdict
-        return figure(verdict) if verdict is not None else None
 
     def report(self) -> str:
         """Write the report; return its path, "" when nothing was judged."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
 
 from pratique.errors import MissingError, UnavailableError, UsageError
 from pratique.runbook.canary.traffic_split import percents
@@ -237,9 +236,10 @@ class RollbackRun(Session[RollbackContext]):
         self._run.perform(RETIRE)
         return self.context.shares()
 
-    def picture(self, figure: Callable[[Weights], Any]) -> Any:
-        """Draw who had which share of the traffic, with one of `pratique.figures`."""
-        return figure(self.context.run.ledger.weights(self.context.service))
+    @property
+    def weights(self) -> Weights:
+        """Changes of the configured weights from the ledger, (time UTC, revision → share from 0 to 1), oldest first."""
+        return self.context.run.ledger.weights(self.context.service)
 
 
 def say_back(back: Back, choices: Sequence[Earlier]) -> None:
