@@ -33,7 +33,7 @@ def complete_revisions(ctx: click.Context, param: click.Parameter, incomplete: s
 def complete_notebooks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
     """Offer the runbooks and notebooks, and files where none begins with that."""
     with suppress(ANY):
-        from pratique.notebook.notebooks import known_notebooks  # noqa: PLC0415 - only on Tab
+        from pratique.notebook.find import known_notebooks  # noqa: PLC0415 - only on Tab
 
         return _items(known_notebooks(), incomplete) or [CompletionItem(incomplete, type="file")]
     return []

@@ -185,7 +185,7 @@ def _echo(line: str) -> None:
 
 
 def _list_notebooks(*, as_json: bool) -> None:
-    from pratique.notebook.notebooks import known_notebooks  # noqa: PLC0415
+    from pratique.notebook.find import known_notebooks  # noqa: PLC0415
 
     known = known_notebooks()
     if as_json:
