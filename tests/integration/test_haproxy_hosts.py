@@ -19,10 +19,6 @@ import redis
 
 from contract.balancer_contract import eventually, four_servers, names, pool_of
 from contract.runtime_contract import get
-from docker_place import DockerPlace
-from engine import needs_docker
-from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
-from ports import free_port
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.balancer.haproxy.desired import Wanted, WantedFile, WantedRedis
@@ -31,6 +27,10 @@ from pratique.config import load
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
 from pratique.release.ssh import ssh_words
 from pratique.release.tunnel import close_all
+from support.docker_engine import needs_docker
+from support.docker_fixture import DockerPlace
+from support.haproxy_fixture import HAProxyPlace, haproxy_running, needs_haproxy
+from support.ports import free_port
 
 pytestmark = needs_haproxy
 needs_redis = pytest.mark.skipif(

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import psutil
 
-from ports import free_port
 from pratique.balancer import open_balancer
 from pratique.config import load
 from pratique.ledger import open_ledger
 from pratique.runbook.release.session import open_run
 from pratique.runtime import open_runtime
+from support.ports import free_port
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SERVICE_FILE = """
 [telemetry]
 listen = "127.0.0.1:{syslog}"

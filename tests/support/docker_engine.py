@@ -27,8 +27,8 @@ from pathlib import Path
 
 import pytest
 
-from ports import WORKER, free_port
 from pratique.runtime.secretfiles import ROOT, home
+from support.ports import WORKER, free_port
 
 BASE = "pratique-test/python:base"
 PACKAGES = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib")

@@ -7,12 +7,12 @@ import time
 from contextlib import contextmanager, suppress
 
 from contract.balancer_contract import eventually
-from ports import free_port
 from pratique.balancer.base import Pool
 from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.config import BalancerSettings
 from pratique.errors import UnavailableError
 from pratique.telemetry.accesslog import decode
+from support.ports import free_port
 
 
 class Place:

@@ -1,7 +1,7 @@
 """The shop as images: built in an engine of the tests' own, pushed to a registry of theirs."""
 
 from pratique.release.image import REVISION_LABEL, push_release
-from shop_place import Shop
+from support.shop_fixture import Shop
 
 
 class ImageShop(Shop):

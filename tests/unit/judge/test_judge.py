@@ -20,7 +20,7 @@ from pratique.judge.martingale import Plan, Wealth
 from pratique.judge.model import SERVICE
 from pratique.judge.text import amount, label
 from pratique.telemetry.rollups import Rollups
-from simulate import START, Behaviour, canary, events, rollups
+from support.simulate import START, Behaviour, canary, events, rollups
 
 GOOD = Behaviour()
 PATIENT = Policy(deadline_min=240)

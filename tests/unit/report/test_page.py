@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pratique.figures import evidence
 from pratique.report.markup import markdown, sanitized
 from pratique.report.page import FIGURE, render
-from report_samples import HOSTILE, sample_verdict
+from support.report_samples import HOSTILE, sample_verdict
 
 
 class Elements(html.parser.HTMLParser):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.figures import labels
-from report_samples import HOSTILE
+from support.report_samples import HOSTILE
 
 
 @given(st.text(max_size=500), st.integers(2, 100))

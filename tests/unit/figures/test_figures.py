@@ -9,7 +9,7 @@ import pytest
 from pratique import figures
 from pratique.figures.theme import BLUE, VERMILION
 from pratique.telemetry.rollups import Rollups
-from report_samples import HOSTILE, MINUTES, START, WEIGHTS, sample_guard, sample_rollups, sample_verdict
+from support.report_samples import HOSTILE, MINUTES, START, WEIGHTS, sample_guard, sample_rollups, sample_verdict
 
 END = START + timedelta(minutes=MINUTES)
 

@@ -15,7 +15,7 @@ from pratique.judge.model import SERVICE
 from pratique.judge.text import guard_line, table
 from pratique.store import open_store
 from pratique.telemetry.rollups import Rollups
-from simulate import START, Behaviour, canary, events, rollups
+from support.simulate import START, Behaviour, canary, events, rollups
 
 GOOD = Behaviour()
 SOON = START + timedelta(minutes=1)

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from contract.balancer_contract import eventually
-from ports import free_port
 from pratique.balancer.base import Pool
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.telemetry.accesslog import decode
+from support.ports import free_port
 
 needs_haproxy = pytest.mark.skipif(
     shutil.which("haproxy") is None, reason="haproxy is not installed: apt-get install haproxy"
