@@ -89,7 +89,7 @@ def logs(service: str, revision: str | None, lines: int, as_json: bool, config: 
     if not found:
         raise MissingError(
             f"no container logs of {service!r}{f', revision {revision!r}' if revision else ''}: the collector keeps "
-            f'them when services.{service}.runtime.docker.log is "syslog"'
+            f'them when services.{service}.runtime.docker.log_driver is "syslog"'
         )
     for line in found:
         click.echo(f"{line.time.isoformat(timespec='milliseconds')} {line.revision} {line.instance} {line.text}")
