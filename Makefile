@@ -37,7 +37,7 @@ docs-check: $(VENV)/.dev ## Build the documentation into build/site, with warnin
 	$(BIN)/zensical build --strict
 
 docs-reference: $(VENV)/.dev ## Write docs/reference again from the code
-	$(BIN)/python tools/reference.py
+	$(BIN)/python -m tools.reference
 
 test: check ## Check, then run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 $(PYTEST)

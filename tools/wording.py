@@ -23,8 +23,6 @@ PATHS = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs",
-    "notebooks",
-    "runbooks",
     "tools",
     "examples",
     "zensical.toml",
