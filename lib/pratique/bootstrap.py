@@ -33,7 +33,7 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     if not answers(balancer, service):
         _spawn_balancer(target, balancer, options)
     yield f"balancer   {service} at {url_of(target.settings.balancer)}"
-    with Lock(target.state_dir, service).shut():
+    with Lock(target.state_dir, service).blocking_new_runs():
         instances = _put_in_place(target, balancer, release)
     addresses = ", ".join(instance.address for instance in instances)
     yield f"{revision:<10} running at {addresses} with all of the traffic"

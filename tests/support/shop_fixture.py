@@ -15,7 +15,7 @@ import psutil
 from pratique.balancer import open_balancer
 from pratique.config import load
 from pratique.ledger import open_ledger
-from pratique.runbook.release.session import open_run
+from pratique.runbook.opening import open_release
 from pratique.runtime import open_runtime
 from support.ports import free_port
 
@@ -113,7 +113,7 @@ class Shop:
 
     def open(self, revision, run_id, **given):
         """A run in this process."""
-        return open_run(service="shop", revision=revision, run_id=run_id, **{"config": self.patient, **given})
+        return open_release(service="shop", revision=revision, run_id=run_id, **{"config": self.patient, **given})
 
     def result(self, run_id):
         file = self.state / "runs" / run_id / "result.json"

@@ -26,14 +26,16 @@ def complete_services(ctx: click.Context, param: click.Parameter, incomplete: st
 def complete_revisions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
     """Offer the revisions of the service that stands before them on the line."""
     with suppress(ANY):
-        return _items(_revisions(_config(ctx), ctx.params["service"]), incomplete)
+        # click leaves the arguments unparsed where the last word is an option without its value
+        service = ctx.params.get("service") or ctx.args[0]
+        return _items(_revisions(_config(ctx), service), incomplete)
     return []
 
 
 def complete_notebooks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
     """Offer the runbooks and notebooks, and files where none begins with that."""
     with suppress(ANY):
-        from pratique.notebook.notebooks import known_notebooks  # noqa: PLC0415 - only on Tab
+        from pratique.notebook.find import known_notebooks  # noqa: PLC0415 - only on Tab
 
         return _items(known_notebooks(), incomplete) or [CompletionItem(incomplete, type="file")]
     return []

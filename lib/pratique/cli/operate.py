@@ -89,7 +89,7 @@ def logs(service: str, revision: str | None, lines: int, as_json: bool, config: 
     if not found:
         raise MissingError(
             f"no container logs of {service!r}{f', revision {revision!r}' if revision else ''}: the collector keeps "
-            f'them when services.{service}.runtime.docker.log is "syslog"'
+            f'them when services.{service}.runtime.docker.log_driver is "syslog"'
         )
     for line in found:
         click.echo(f"{line.time.isoformat(timespec='milliseconds')} {line.revision} {line.instance} {line.text}")
@@ -106,7 +106,8 @@ def orphans(service: str, remove: bool, as_json: bool, config: str | None, store
     An orphan is in no pool and belongs to no active run.
     """
     from pratique.balancer import open_balancer  # noqa: PLC0415
-    from pratique.runbook.service.orphans import describe_orphans, find_orphans, remove_orphans  # noqa: PLC0415
+    from pratique.runbook.recovery import remove_orphans  # noqa: PLC0415
+    from pratique.runbook.service.orphans import describe_orphans, find_orphans  # noqa: PLC0415
     from pratique.runtime import open_runtime  # noqa: PLC0415
     from pratique.status import instance_json  # noqa: PLC0415
 

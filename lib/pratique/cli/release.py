@@ -173,7 +173,7 @@ COMMANDS = (release, rollback, run, releases, images, push)
 
 
 def _launch(name: str, given: Mapping[str, Any], out: str | None) -> NoReturn:
-    from pratique.runbook.launch import launch  # noqa: PLC0415 - the judge
+    from pratique.runbook.launcher import launch  # noqa: PLC0415 - the judge
 
     # what is not given keeps the default of the notebook
     parameters = {key: value for key, value in given.items() if value is not None and value is not False}
@@ -185,7 +185,7 @@ def _echo(line: str) -> None:
 
 
 def _list_notebooks(*, as_json: bool) -> None:
-    from pratique.notebook.notebooks import known_notebooks  # noqa: PLC0415
+    from pratique.notebook.find import known_notebooks  # noqa: PLC0415
 
     known = known_notebooks()
     if as_json:

@@ -54,7 +54,7 @@ def launched(monkeypatch):
         echo("promoted: every guard is met")
         return 0
 
-    monkeypatch.setattr("pratique.runbook.launch.launch", launch)
+    monkeypatch.setattr("pratique.runbook.launcher.launch", launch)
     return found
 
 
@@ -203,7 +203,7 @@ def test_no_container_logs_is_an_error_that_says_how_to_keep_them(run):
     status, out, err = run("logs", "boxes", "--revision", "r1")
     assert (status, out) == (66, "")
     assert "no container logs of 'boxes', revision 'r1'" in err
-    assert 'services.boxes.runtime.docker.log is "syslog"' in err
+    assert 'services.boxes.runtime.docker.log_driver is "syslog"' in err
     assert run("logs", "boxes", "--json") == (0, "[]\n", "")
 
 

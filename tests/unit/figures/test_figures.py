@@ -1,4 +1,4 @@
-"""Every figure draws what it is given, in the roles' colours, and shows an absence instead of leaving it out."""
+"""Every figure draws its data in the colours of the roles, and says so when there is nothing to draw."""
 
 import json
 from dataclasses import replace
@@ -15,23 +15,23 @@ END = START + timedelta(minutes=MINUTES)
 
 
 @pytest.fixture(scope="module")
-def measures():
-    return figures.measure(sample_rollups(), "r2", "r3", START, END)
+def series():
+    return figures.request_series(sample_rollups(), "r2", "r3", START, END)
 
 
 @pytest.fixture(scope="module")
 def nothing():
-    return figures.measure(Rollups.empty(), "r2", "r3", START, END)
+    return figures.request_series(Rollups.empty(), "r2", "r3", START, END)
 
 
-def charts(measures, verdict):
+def charts(series, verdict):
     return {
         "heatmap": figures.ratio_heatmap(verdict),
-        "codes": figures.status_codes(measures),
-        "traffic": figures.traffic(measures, WEIGHTS),
-        "quantiles": figures.latency_quantiles(measures),
-        "distribution": figures.latency_distribution(measures, verdict),
-        "evidence": figures.evidence(verdict),
+        "codes": figures.status_codes(series),
+        "traffic": figures.traffic(series, WEIGHTS),
+        "quantiles": figures.latency_quantiles(series),
+        "distribution": figures.latency_distribution(series, verdict),
+        "evidence": figures.evidence_over_time(verdict),
     }
 
 
@@ -48,25 +48,25 @@ def texts(value):
             yield from texts(item)
 
 
-def test_each_figure_has_a_sentence_for_who_cannot_see_it(measures):
-    for name, chart in charts(measures, sample_verdict()).items():
+def test_each_figure_has_an_alt_text(series):
+    for name, chart in charts(series, sample_verdict()).items():
         assert chart.layout.meta["alt"].endswith("."), name
 
 
-def test_a_revision_has_one_colour_in_every_figure(measures):
+def test_a_revision_has_the_same_colour_in_every_figure(series):
     for name in ("codes", "traffic", "quantiles", "distribution"):
-        chart = charts(measures, sample_verdict())[name]
+        chart = charts(series, sample_verdict())[name]
         for trace in chart.data:
             if trace.name and trace.name.startswith(("baseline", "canary")):
                 color = trace.line.color or trace.marker.color
                 assert color == (BLUE if trace.name.startswith("baseline") else VERMILION), name
 
 
-def test_hostile_text_is_never_markup_in_a_figure():
+def test_hostile_text_never_becomes_markup_in_a_figure():
     rollups = sample_rollups(names={"r2": HOSTILE[1], "r3": HOSTILE[4]})
     verdict = sample_verdict(actions=HOSTILE[:5], baseline=HOSTILE[1], canary=HOSTILE[4])
-    measures = figures.measure(rollups, HOSTILE[1], HOSTILE[4], START, END)
-    for name, chart in charts(measures, verdict).items():
+    series = figures.request_series(rollups, HOSTILE[1], HOSTILE[4], START, END)
+    for name, chart in charts(series, verdict).items():
         for text in texts(json.loads(chart.to_json())):
             assert "<script" not in text.lower(), name
             assert "<a " not in text.lower(), name
@@ -74,14 +74,14 @@ def test_hostile_text_is_never_markup_in_a_figure():
             assert len(text) < 1200, name
 
 
-def test_nothing_from_the_data_stands_in_a_template():
-    """plotly fills in %{…} of a hovertemplate only, and those are constants."""
+def test_hover_templates_contain_no_data():
+    """plotly fills in %{…} in hover templates only, and those are constants."""
     verdict = sample_verdict(actions=HOSTILE[:5], baseline=HOSTILE[0], canary=HOSTILE[2])
     for trace in figures.ratio_heatmap(verdict).data:
         assert "pwned" not in trace.hovertemplate
 
 
-def test_an_empty_range_says_so(nothing):
+def test_figures_of_an_empty_range_say_that_there_are_no_requests(nothing):
     for name in ("codes", "traffic", "quantiles", "distribution"):
         chart = charts(nothing, sample_verdict())[name]
         assert not chart.data
@@ -98,7 +98,7 @@ def test_a_cell_that_was_not_evaluated_is_crossed_out_and_has_no_ratio():
     assert any(shape.x0 < column < shape.x1 and shape.y1 < row < shape.y0 for shape in chart.layout.shapes)
 
 
-def test_the_colour_is_the_least_that_is_shown():
+def test_the_colour_is_the_bound_nearest_to_1():
     chart = figures.ratio_heatmap(
         replace(sample_verdict(), guards=(sample_guard(), sample_guard("4xx", ratio_low=0.5)))
     )
@@ -107,7 +107,7 @@ def test_the_colour_is_the_least_that_is_shown():
     assert unsure == 0
 
 
-def test_a_worse_action_among_two_hundred_is_drawn():
+def test_a_worse_action_among_200_is_drawn():
     calm = [sample_guard(action=f"GET /{n}", state="met", e_value=0.1, named=False) for n in range(200)]
     worse = sample_guard(action="GET /worse", e_value=150.0, named=True)
     chart = figures.ratio_heatmap(replace(sample_verdict(), guards=(sample_guard(), *calm, worse)))
@@ -116,36 +116,55 @@ def test_a_worse_action_among_two_hundred_is_drawn():
     assert "172 further actions" in chart.layout.xaxis.title.text
 
 
-def test_the_moment_it_fired_is_marked():
+def test_the_time_at_which_the_evidence_fired_is_marked():
     verdict = sample_verdict()
-    chart = figures.evidence(verdict)
+    chart = figures.evidence_over_time(verdict)
     assert any(note.text == f"<b>fired {verdict.fired:%H:%M:%S}</b>" for note in chart.layout.annotations)
     assert any(shape.y0 == shape.y1 == 100.0 for shape in chart.layout.shapes)
 
 
-def test_evidence_without_a_window_says_so():
+def test_evidence_without_windows_says_that_none_was_judged():
     verdict = sample_verdict()
     trace = replace(verdict.trace, times=verdict.trace.times[:0], combined=verdict.trace.combined[:0], guards={})
-    assert "No window" in figures.evidence(replace(verdict, trace=trace)).layout.annotations[0].text
+    assert "No window" in figures.evidence_over_time(replace(verdict, trace=trace)).layout.annotations[0].text
 
 
-def test_changes_of_weight_are_marked_and_the_first_is_not_a_change(measures):
-    chart = figures.traffic(measures, WEIGHTS)
+def test_weight_changes_are_marked_but_the_first_weight_is_not(series):
+    chart = figures.traffic(series, WEIGHTS)
     assert len(chart.layout.shapes) == 2
     assert {"25 %", "50 %"} <= {note.text for note in chart.layout.annotations}
 
 
-def test_traffic_without_weights_says_so(measures):
-    assert any("no weights are known" in note.text for note in figures.traffic(measures).layout.annotations)
+def test_traffic_without_weights_says_that_none_are_recorded(series):
+    assert any("no weights recorded" in note.text for note in figures.traffic(series).layout.annotations)
 
 
-def test_thresholds_are_marked_in_the_distribution(measures):
-    chart = figures.latency_distribution(measures, sample_verdict())
+@pytest.mark.parametrize("figure", [figures.ratio_heatmap, figures.evidence_over_time])
+def test_a_figure_without_a_verdict_says_that_nothing_was_judged(figure):
+    chart = figure(None)
+    assert not chart.data
+    assert "Nothing was judged" in chart.layout.annotations[0].text
+
+
+@pytest.mark.parametrize("panel", [figures.verdict_banner, figures.guard_table, figures.findings])
+def test_a_panel_without_a_verdict_says_that_nothing_was_judged(panel):
+    assert "Nothing was judged" in panel(None).html
+    assert "Nothing was judged" in panel(None).text
+
+
+def test_the_distribution_is_drawn_without_a_verdict(series):
+    chart = figures.latency_distribution(series)
+    assert len(chart.data) == 4
+    assert not chart.layout.shapes
+
+
+def test_latency_thresholds_are_marked_in_the_distribution(series):
+    chart = figures.latency_distribution(series, sample_verdict())
     assert [shape.x0 for shape in chart.layout.shapes] == [26.0, 120.0, 240.0]
 
 
 @pytest.mark.parametrize("verdict", ["promote", "rollback", "continue", "inconclusive"])
-def test_the_banner_says_verdict_reason_and_exposure(verdict):
+def test_the_banner_shows_verdict_reason_and_requests(verdict):
     panel = figures.verdict_banner(sample_verdict(verdict=verdict))
     assert f'class="verdict {verdict}"' in panel.html
     assert "11,880 requests" in panel.html
@@ -153,25 +172,25 @@ def test_the_banner_says_verdict_reason_and_exposure(verdict):
 
 
 @pytest.mark.parametrize("make", [figures.verdict_banner, figures.guard_table, figures.findings])
-def test_hostile_text_is_never_markup_in_a_panel(make):
+def test_hostile_text_never_becomes_markup_in_a_panel(make):
     verdict = sample_verdict(actions=HOSTILE[:5], baseline=HOSTILE[1], canary=HOSTILE[4], reason=" ".join(HOSTILE))
     html = make(verdict).html
     for bad in ("<script", "<img", "<a ", "<i>"):
         assert bad not in html
 
 
-def test_the_table_holds_every_guard_the_worst_first():
+def test_the_table_lists_every_guard_the_worst_first():
     panel = figures.guard_table(sample_verdict())
     assert panel.html.count("<tr") == 1 + 30
     assert panel.html.index("POST /checkout") < panel.html.index("GET /product")
 
 
-def test_no_finding_says_what_was_looked_for():
+def test_without_findings_the_panel_lists_the_checks_that_passed():
     verdict = sample_verdict()
     fine = replace(verdict, findings=(), guards=tuple(g for g in verdict.guards if g.state != "not evaluated"))
     assert "every guard was evaluated" in figures.findings(fine, WEIGHTS).text
-    assert "No weights are known" in figures.findings(fine).html
+    assert "No weights are recorded" in figures.findings(fine).html
 
 
-def test_what_was_not_evaluated_is_a_finding():
+def test_a_guard_that_was_not_evaluated_is_listed_as_a_finding():
     assert "p99 of POST /checkout" in figures.findings(replace(sample_verdict(), findings=())).html

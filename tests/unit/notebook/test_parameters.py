@@ -1,4 +1,4 @@
-"""Parameters are checked before a kernel starts, and the five weak points of papermill are closed."""
+"""Parameters are checked before a kernel starts; the five weak points of papermill are fixed."""
 
 import json
 
@@ -47,12 +47,12 @@ def test_names_types_defaults_and_help_are_read_without_a_kernelspec(notebook):
     assert (found["loose"].type, found["bare"].type) == ("float | None", "int")
 
 
-def test_an_unknown_name_is_an_error_that_lists_the_accepted(notebook):
-    with pytest.raises(UsageError, match=r"takes no parameter 'alpa': it takes service \(str\), alpha \(float\)"):
+def test_an_unknown_parameter_is_an_error_that_lists_the_accepted_ones(notebook):
+    with pytest.raises(UsageError, match=r"has no parameter 'alpa': it accepts service \(str\), alpha \(float\)"):
         check_parameters(notebook, {"alpa": 0.01})
 
 
-def test_text_is_read_as_the_type(notebook):
+def test_text_is_converted_to_the_type_of_the_parameter(notebook):
     given = {"alpha": "0.2", "windows": "4", "dry_run": "true", "stages": "5, 25", "hosts": '["a", "b"]', "limit": "9"}
     assert check_parameters(notebook, given) == {
         "alpha": 0.2,
@@ -77,12 +77,12 @@ def test_text_is_read_as_the_type(notebook):
         ("limit", "x"),
     ],
 )
-def test_a_wrong_type_is_an_error_with_name_value_and_type(notebook, name, value):
+def test_a_value_of_the_wrong_type_is_an_error_with_name_value_and_type(notebook, name, value):
     with pytest.raises(UsageError, match=f"parameter '{name}' is .*, not "):
         check_parameters(notebook, {name: value})
 
 
-def test_whole_numbers_do_for_a_float_and_none_for_an_optional(notebook):
+def test_a_float_accepts_an_integer_and_an_optional_accepts_none(notebook):
     assert check_parameters(notebook, {"alpha": 1, "limit": None, "service": "7"}) == {
         "alpha": 1.0,
         "limit": None,
@@ -92,15 +92,15 @@ def test_whole_numbers_do_for_a_float_and_none_for_an_optional(notebook):
 
 
 @pytest.mark.parametrize("source", ["import os", "a = b", "a: int", "a = = 1", "a, b = 1, 2"])
-def test_a_cell_that_is_more_than_parameters_is_an_error(tmp_path, source):
+def test_a_parameters_cell_with_other_code_is_an_error(tmp_path, source):
     with pytest.raises(DataError, match=r"parameters cell of x\.ipynb"):
         read_parameters(write(tmp_path / "x.ipynb", source))
 
 
-def test_a_notebook_without_the_cell_takes_nothing(tmp_path):
+def test_a_notebook_without_a_parameters_cell_accepts_no_parameter(tmp_path):
     path = write(tmp_path / "x.ipynb", "a = 1", tags=())
     assert read_parameters(path) == {}
-    with pytest.raises(UsageError, match="it takes none"):
+    with pytest.raises(UsageError, match="it accepts none"):
         check_parameters(path, {"a": 1})
 
 
@@ -109,20 +109,20 @@ def test_notebooks_are_found_by_name_and_by_path(notebook):
     assert find_notebook(notebook) == notebook
 
 
-def test_an_unknown_notebook_is_an_error_that_lists_the_known():
-    with pytest.raises(UsageError, match="no notebook is named 'canary': there are canary_report"):
+def test_an_unknown_notebook_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(UsageError, match="no notebook is named 'canary': choose one of canary_report"):
         find_notebook("canary")
     with pytest.raises(MissingError, match=r"'no/such\.ipynb' does not exist"):
         find_notebook("no/such.ipynb")
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"nbformat": 3, "cells": []}', "[1]", "not json"])
-def test_what_is_not_a_notebook_is_an_error(tmp_path, text):
+def test_a_file_that_is_not_a_notebook_is_an_error(tmp_path, text):
     path = tmp_path / "x.ipynb"
     path.write_text(text)
     with pytest.raises(DataError, match=r"x\.ipynb"):
         read_parameters(path)
 
 
-def test_a_person_can_read_what_it_takes():
-    assert "service: str = ''  the service, as the store knows it" in describe_parameters("canary_report")
+def test_parameters_are_described_as_text():
+    assert "service: str = ''  service name in the store" in describe_parameters("canary_report")

@@ -1,4 +1,4 @@
-"""The page: one file, offline, plotly once, and nothing in it runs but ours."""
+"""The page is one offline file with plotly in it once, and only its own two scripts can run."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.figures import evidence
+from pratique.figures import evidence_over_time
 from pratique.report.markup import markdown, sanitized
 from pratique.report.page import FIGURE, render
 from support.report_samples import HOSTILE, sample_verdict
@@ -41,10 +41,10 @@ def shown(data):
 
 
 def figure_output():
-    return shown(evidence(sample_verdict())._repr_mimebundle_())
+    return shown(evidence_over_time(sample_verdict())._repr_mimebundle_())
 
 
-def test_plotly_stands_in_it_once_however_many_figures():
+def test_a_page_contains_plotly_once_for_any_number_of_figures():
     text = page(figure_output(), figure_output(), figure_output())
     assert text.count("plotly.js v") == 1
     scripts = [attrs for tag, attrs in Elements(text).found if tag == "script"]
@@ -57,7 +57,7 @@ def test_a_page_without_figures_has_no_script():
     assert "script-src 'none'" in text.replace("&#x27;", "'")
 
 
-def test_the_policy_allows_exactly_the_two_scripts_by_hash_and_no_address():
+def test_the_content_security_policy_allows_the_two_scripts_by_hash_and_no_url():
     text = page(figure_output())
     policy = next(attrs["content"] for tag, attrs in Elements(text).found if attrs.get("http-equiv"))
     bodies = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
@@ -69,7 +69,7 @@ def test_the_policy_allows_exactly_the_two_scripts_by_hash_and_no_address():
     assert "http" not in policy
 
 
-def test_nothing_in_the_page_has_an_address_elsewhere():
+def test_no_element_of_the_page_refers_to_another_file_or_host():
     text = re.sub(r"<script>.*?</script>", "", page(figure_output()), flags=re.DOTALL)
     for tag, attrs in Elements(text).found:
         for name in ("src", "href", "action", "data"):
@@ -78,7 +78,7 @@ def test_nothing_in_the_page_has_an_address_elsewhere():
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("kind", ["text/html", "text/plain", "text/markdown", "stream", "error", "source", "figure"])
-def test_hostile_text_adds_no_element_that_runs(text, kind):
+def test_hostile_text_adds_no_element_that_executes(text, kind):
     output = {
         "stream": {"output_type": "stream", "name": "stdout", "text": text},
         "error": {"output_type": "error", "ename": "X", "evalue": text, "traceback": [text]},
@@ -91,39 +91,39 @@ def test_hostile_text_adds_no_element_that_runs(text, kind):
     assert not [attrs for _, attrs in found if "javascript:" in str(attrs.get("href", ""))]
 
 
-def test_a_figures_data_is_json_whatever_is_in_it():
+def test_the_data_of_a_figure_is_valid_json_with_hostile_text_in_it():
     text = page(shown({FIGURE: {"data": [{"name": HOSTILE[3]}], "layout": {}}}))
     data = re.search(r'id="figure-0">(.*?)</script>', text, re.DOTALL).group(1)
     assert json.loads(data)["data"][0]["name"] == HOSTILE[3]
 
 
 @given(st.text(max_size=200))
-def test_sanitized_markup_is_stable_and_holds_known_elements_only(text):
+def test_sanitized_markup_is_stable_and_has_only_known_elements(text):
     once = sanitized(text)
     assert sanitized(once) == once
     assert all(tag not in ("script", "style", "img", "iframe") for tag, _ in Elements(once).found)
 
 
-def test_sanitized_markup_keeps_tables_and_texts_and_closes_what_is_open():
+def test_sanitized_markup_keeps_tables_and_text_and_closes_open_elements():
     assert sanitized('<table onclick="x"><tr class="a"><td style="x">1 &lt; 2<b>') == (
         '<table><tr class="a"><td>1 &lt; 2<b></b></td></tr></table>'
     )
     assert sanitized("<script>alert(1)</script>a<style>b{}</style>c</div>") == "ac"
 
 
-def test_markdown_shows_html_and_renders_its_own_marks():
+def test_markdown_shows_html_as_text_and_renders_markdown():
     text = markdown("**bold** `code` <b>no</b>\n\n| a |\n|---|\n| 1 |")
     assert "<strong>bold</strong>" in text
     assert "&lt;b&gt;" in text
     assert "<table>" in text
 
 
-def test_a_cell_for_who_runs_it_is_not_on_the_page():
+def test_a_cell_tagged_remove_cell_is_not_on_the_page():
     cell = {"cell_type": "markdown", "id": "x", "source": "secret handshake", "metadata": {"tags": ["remove-cell"]}}
     assert "handshake" not in render({"cells": [cell]}, "t")
 
 
-def test_an_error_and_what_was_printed_are_shown_as_text():
+def test_errors_and_printed_lines_are_shown_as_text():
     text = page(
         {"output_type": "error", "ename": "DataError", "evalue": "no", "traceback": ["\x1b[31mDataError\x1b[0m: <no>"]},
         {"output_type": "stream", "name": "stderr", "text": ["a\n", "b"]},

@@ -1,4 +1,4 @@
-"""The judge of a rollout on the collector's own store, with a clock of the test's own."""
+"""Live analysis on the store that the collector writes, with a simulated clock."""
 
 import heapq
 import itertools
@@ -15,7 +15,7 @@ from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.ledger import open_ledger
 from pratique.runbook.canary import analysis as module
-from pratique.runbook.canary.analysis import Watch
+from pratique.runbook.canary.analysis import LiveAnalysis
 from pratique.runbook.canary.traffic_split import arms_of
 from pratique.store import open_store
 from pratique.telemetry import collector as collector_module
@@ -27,7 +27,7 @@ RATE = 20
 
 
 class World:
-    """Users of two revisions, a collector, its store, and the judge that looks at it; a step is half a second."""
+    """Users of two revisions, a collector, its store, and the analysis; a step is half a second."""
 
     def __init__(self, folder, monkeypatch):
         (folder / "pratique.toml").write_text("[telemetry]\nwindow_s = 1\n[services.shop.judge]\nhistory_min = 1\n")
@@ -51,12 +51,14 @@ class World:
         self.collector = Collector(config, self, self.status)
         ledger = open_ledger(config.state_dir)
         ledger.append("weight", "shop", data={"shares": {"r1": 0.5, "r2": 0.5}})
-        self.watch = Watch(config.target("shop"), arms_of("r1", "r2", fresh=False), ledger, self.store, since=self.now)
+        self.analysis = LiveAnalysis(
+            config.target("shop"), arms_of("r1", "r2", fresh=False), ledger, self.store, since=self.now
+        )
         self.random, self.number, self.under_way = random.Random(1), itertools.count(), []
         self.slow, self.waiting = 0, []
 
     def write(self, rollups):
-        """What the collector writes; with `slow`, it takes so many steps."""
+        """Write for the collector; with `slow`, it takes that many steps."""
         done = threading.Event()
         self.waiting.append([self.slow, done])
         done.wait()
@@ -94,7 +96,7 @@ class World:
     def verdicts(self, seconds, *, failing, taking_s=6.0):
         for _ in range(seconds * 2):
             self.step(failing=failing, taking_s=taking_s)
-            if (verdict := self.watch.look()) is not None:
+            if (verdict := self.analysis.look()) is not None:
                 yield verdict
 
 
@@ -108,7 +110,7 @@ def world(tmp_path, monkeypatch):
     found.collector._spool.close()
 
 
-def test_a_canary_whose_requests_time_out_is_found_though_they_come_in_late(world):
+def test_timeouts_are_found_although_they_arrive_late(world):
     seen = list(world.verdicts(25, failing=0.4))
     assert seen[-1].verdict == "rollback"
     first = next(verdict for verdict in seen if verdict.verdict == "rollback")
@@ -116,14 +118,14 @@ def test_a_canary_whose_requests_time_out_is_found_though_they_come_in_late(worl
     assert first.end < world.now - timedelta(seconds=5)
 
 
-def test_what_the_newest_windows_said_is_what_they_say_when_all_of_them_is_there(world):
+def test_late_requests_do_not_change_the_verdict(world):
     list(world.verdicts(40, failing=0.02))
     last = list(world.verdicts(10, failing=0.0))[-1]
-    again = world.watch.look_again()
+    again = world.analysis.look_again()
     assert (last.requests, last.verdict, last.e_value) == (again.requests, again.verdict, pytest.approx(again.e_value))
 
 
-def test_a_store_that_is_slow_is_waited_for(world):
+def test_a_slow_store_delays_the_verdict_only(world):
     list(world.verdicts(10, failing=0.0))
     world.slow = 10
     seen = list(world.verdicts(40, failing=0.5, taking_s=0.05))
@@ -131,7 +133,7 @@ def test_a_store_that_is_slow_is_waited_for(world):
     assert seen[-1].verdict == "rollback"
 
 
-def test_a_store_that_takes_nothing_any_more_is_told(world):
+def test_a_store_that_stops_accepting_data_is_an_error(world):
     list(world.verdicts(10, failing=0.0))
     world.slow = 10_000
     with pytest.raises(UnavailableError, match="is not in the store 15 s after its end"):

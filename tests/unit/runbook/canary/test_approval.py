@@ -1,10 +1,12 @@
-"""Approval between stages: each stage is asked for, however the rollout came to it."""
+"""Approval between stages: each stage is asked for."""
 
+import inspect
 from types import SimpleNamespace
 
+import ipykernel.comm.comm
 import pytest
 
-from pratique.runbook.canary.approval import Buttons, Mixed
+from pratique.runbook.canary.approval import SHELL_OF_COMM, Buttons, Mixed
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def buttons(monkeypatch):
     return found
 
 
-def test_every_stage_is_asked_for_also_one_of_the_same_percentage(buttons):
+def test_every_stage_is_asked_for_even_with_the_same_percentage(buttons):
     approver = Mixed(set(), buttons)
     for number, stage in enumerate([5.0, 25.0, 25.0, 25.0], start=1):
         assert approver.ask(number, stage, "fine") is None
@@ -33,7 +35,7 @@ def test_every_stage_is_asked_for_also_one_of_the_same_percentage(buttons):
         assert buttons.open == []
 
 
-def test_a_rollout_that_begins_again_asks_again(buttons):
+def test_a_rollout_that_starts_again_asks_again(buttons):
     assert buttons.ask(1, 5.0, "fine") is None
     buttons._click("approve")
     assert buttons.ask(1, 5.0, "fine") == "approve"
@@ -41,7 +43,12 @@ def test_a_rollout_that_begins_again_asks_again(buttons):
     assert buttons.ask(1, 5.0, "fine") is None
 
 
-def test_a_question_that_was_left_open_cannot_answer_another(buttons):
+def test_an_open_question_does_not_answer_another(buttons):
     assert buttons.ask(2, 25.0, "fine") is None
     assert buttons.ask(1, 5.0, "fine") is None
     assert [box.stage for box in buttons.open] == [5.0]
+
+
+def test_ipykernel_still_keeps_the_shell_of_a_comm_in_this_attribute():
+    """The attribute is private: if this fails, check approval.py against the new version of ipykernel."""
+    assert f"self.{SHELL_OF_COMM} = " in inspect.getsource(ipykernel.comm.comm)

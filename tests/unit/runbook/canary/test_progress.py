@@ -26,7 +26,7 @@ def verdict(e_value=12.4, ratio=1.9):
     )  # fmt: skip
 
 
-def test_a_look_is_one_line_with_everything_in_it():
+def test_a_look_is_one_line():
     line = look_line(5.0, 3, 6, verdict())
     assert (
         line
@@ -34,17 +34,17 @@ def test_a_look_is_one_line_with_everything_in_it():
     )
 
 
-def test_beyond_its_least_a_stage_only_counts():
+def test_after_its_minimum_a_stage_shows_only_the_count():
     assert "window 7  requests" in look_line(50.0, 7, 6, verdict(ratio=None))
 
 
 @pytest.mark.parametrize("e_value", [0.0, 12.4, float("inf")])
-def test_programs_get_an_object_a_look(tmp_path, capsys, e_value):
+def test_each_look_is_one_json_object(tmp_path, capsys, e_value):
     progress = Progress(tmp_path / "progress.jsonl", "one")
     progress.stage(5.0, {"r1": 0.95, "r2": 0.05}, "stage 5 %")
     progress.look(5.0, 1, 6, {"r1": 0.95, "r2": 0.05}, verdict(e_value))
     progress.waiting(5.0)
-    progress.waiting(5.0)  # said again only after a while
+    progress.waiting(5.0)  # printed again only after a while
     lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == ["stage", "look", "waiting"]
     assert lines[1]["requests"] == {"r1": 9310, "r2": 1020}

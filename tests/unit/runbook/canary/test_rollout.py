@@ -1,4 +1,4 @@
-"""The rollout's own loop, on parts that do as the test says."""
+"""The rollout's loop, with a fake context, analysis, approver and health monitor."""
 
 import time
 from datetime import UTC, datetime
@@ -12,15 +12,16 @@ from pratique.runbook.canary.traffic_split import Arms
 
 
 class Parts:
-    """A run, balancer, watch, approver and vitals without anything behind them."""
+    """A context, balancer, analysis, approver and health monitor without anything behind them."""
 
-    id, service, who, left_s, doubt = "run-1", "shop", "ann", 60.0, False
+    run_id, service, who, left_s, suspect = "run-1", "shop", "ann", 60.0, False
 
     def __init__(self, folder):
-        self.folder, self.trouble, self.renewed = folder, "", []
+        self.folder, self.failure, self.renewed = folder, "", []
+        self.balancer = self.outbox = self
         self.ledger = SimpleNamespace(weights=lambda _: [])
 
-    def enter(self, *_, **__):
+    def record(self, *_, **__):
         return SimpleNamespace(time=datetime.now(UTC))
 
     def set_weights(self, *_, **__):
@@ -52,30 +53,30 @@ def parts(tmp_path, monkeypatch):
     return Parts(tmp_path)
 
 
-def rollout_of(parts, widen):
+def rollout_of(parts, scale_out):
     return Rollout(
-        parts, parts, Arms("r1", "r2"), parts, stages=(5.0, 50.0), least_windows=0, lease_s=0.3,
-        deadline_min=1, approver=parts, vitals=lambda: parts, widen=widen,
+        parts, Arms("r1", "r2"), parts, stages=(5.0, 50.0), min_windows=0, lease_s=0.3,
+        deadline_min=1, approver=parts, make_monitor=lambda: parts, time_left_s=lambda: parts.left_s, scale_out=scale_out,
     )  # fmt: skip
 
 
-def test_a_canary_that_fails_while_the_next_host_is_made_ready_loses_its_lease_at_once(parts):
-    def widen(_):
+def test_a_canary_that_fails_during_scale_out_loses_its_lease_at_once(parts):
+    def scale_out(_):
         time.sleep(0.5)
-        parts.trouble, parts.told = "r2 died", time.monotonic()
+        parts.failure, parts.failed_at = "r2 died", time.monotonic()
         time.sleep(1.0)
 
-    ending = rollout_of(parts, widen).go()
-    assert (ending.decision, ending.reason) == ("rollback", "r2 died (at 5 %)")
+    result = rollout_of(parts, scale_out).run()
+    assert (result.decision, result.reason) == ("rollback", "r2 died (at 5 %)")
     assert parts.renewed
-    assert max(parts.renewed) < parts.told + 0.3
+    assert max(parts.renewed) < parts.failed_at + 0.3
 
 
-def test_a_run_whose_time_is_over_while_the_next_host_is_made_ready_ends(parts):
-    def widen(_):
+def test_a_run_whose_deadline_passes_during_scale_out_ends(parts):
+    def scale_out(_):
         parts.left_s = 0
         time.sleep(0.2)
 
-    ending = rollout_of(parts, widen).go()
-    assert ending.decision == "inconclusive"
-    assert "deadline passed at 5 %" in ending.reason
+    result = rollout_of(parts, scale_out).run()
+    assert result.decision == "inconclusive"
+    assert "deadline passed at 5 %" in result.reason

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from pratique.balancer.base import Pool
 from pratique.errors import UsageError
-from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of, percents
+from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of
+from pratique.runbook.service.shares import all_to, percents
 
 
 @given(percent=st.floats(min_value=0, max_value=100), fresh=st.booleans())
@@ -23,7 +24,7 @@ def test_a_fresh_baseline_gets_as_much_as_the_canary():
     assert arms.only("r2") == {"r1": 0.0, "r1-fresh": 0.0, "r2": 1.0}
 
 
-def test_without_one_the_rest_is_the_baselines():
+def test_without_a_fresh_baseline_the_baseline_gets_the_rest():
     assert Arms("r1", "r2").at(25.0) == {"r1": 0.75, "r2": 0.25}
     assert Arms("r1", "r2").compared == "r1"
 
@@ -32,7 +33,7 @@ def pool(**weights):
     return Pool("shop", dict.fromkeys(weights, ("127.0.0.1:1",)), weights)
 
 
-def test_the_baseline_is_what_serves_now():
+def test_the_baseline_is_the_revision_that_serves_now():
     assert baseline_of(pool(r1=1.0), "shop", "r2") == "r1"
 
 
@@ -40,15 +41,19 @@ def test_the_baseline_is_what_serves_now():
     ("found", "message"),
     [
         (None, "no revision in place"),
-        (pool(r2=1.0), "gets all of the traffic already"),
+        (pool(r2=1.0), "already gets all of the traffic"),
         (pool(r1=0.5, r3=0.5), "end that rollout first"),
         (pool(r1=1.0, r2=0.0), "end that rollout first"),
     ],
 )
-def test_anything_else_is_refused(found, message):
+def test_any_other_pool_is_refused(found, message):
     with pytest.raises(UsageError, match=message):
         baseline_of(found, "shop", "r2")
 
 
-def test_percents_read_well():
+def test_percents_are_readable():
     assert percents({"r1": 0.95, "r2": 0.05}) == "r1 95 %, r2 5 %"
+
+
+def test_all_of_the_traffic_goes_to_one_revision():
+    assert all_to("r2", ["r1", "r2"]) == {"r1": 0.0, "r2": 1.0}

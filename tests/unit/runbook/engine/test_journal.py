@@ -13,14 +13,14 @@ def journal(tmp_path):
     return Journal(tmp_path / "runs" / "one" / "journal.jsonl")
 
 
-def test_looking_leaves_no_trace(journal):
+def test_reading_leaves_no_trace(journal):
     assert journal.lines() == []
     assert journal.state("start") is None
     assert journal.data("start") == {}
     assert not journal.path.parent.exists()
 
 
-def test_lines_come_back_in_order(journal):
+def test_lines_are_returned_in_order(journal):
     journal.append("opened", data={"service": "shop"})
     journal.append("begun", "start")
     journal.append("noted", "start", {"a": 1})
@@ -39,20 +39,20 @@ def test_lines_come_back_in_order(journal):
 
 @settings(max_examples=40, deadline=None)
 @given(cut=st.integers(min_value=1, max_value=60))
-def test_a_torn_tail_is_left_out_and_cut_off(tmp_path_factory, cut):
+def test_a_torn_tail_is_skipped_and_cut_off(tmp_path_factory, cut):
     journal = Journal(tmp_path_factory.mktemp("run") / "journal.jsonl")
     journal.append("opened", data={"text": "ä\n"})
-    whole = journal.path.read_bytes()
+    complete = journal.path.read_bytes()
     journal.append("begun", "start")
     torn = journal.path.read_bytes()
-    journal.path.write_bytes(torn[: max(len(whole), len(torn) - cut)])
+    journal.path.write_bytes(torn[: max(len(complete), len(torn) - cut)])
     assert [line.event for line in journal.lines()] == ["opened"]
     journal.append("resumed")
     assert [line.event for line in journal.lines()] == ["opened", "resumed"]
     assert all(json.loads(line) for line in journal.path.read_bytes().splitlines())
 
 
-def test_damage_in_the_middle_is_an_error_that_names_the_line(journal):
+def test_damage_in_the_middle_names_the_line(journal):
     journal.append("opened")
     journal.append("begun", "start")
     lines = journal.path.read_bytes().splitlines(keepends=True)
@@ -61,13 +61,13 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(journal):
         journal.lines()
 
 
-def test_a_folder_in_the_way_is_denied_in_one_line(journal):
+def test_a_folder_at_the_path_is_an_error(journal):
     journal.path.mkdir(parents=True)
     with pytest.raises((DeniedError, StorageError), match=r"journal .* cannot be written"):
         journal.append("opened")
 
 
-def test_what_was_done_stays_done_until_it_is_undone(journal):
+def test_a_done_step_stays_done_until_it_is_undone(journal):
     for event, state in [
         ("begun", "begun"),
         ("failed", "failed"),

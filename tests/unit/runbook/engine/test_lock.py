@@ -15,7 +15,7 @@ os._exit(1)
 """
 
 
-def test_the_second_is_told_who_holds_it_and_why(tmp_path):
+def test_the_error_names_the_holder_and_its_reason(tmp_path):
     first, second = Lock(tmp_path, "shop"), Lock(tmp_path, "shop")
     assert first.take(who="ann", run="one", reason="release of r2") is None
     assert second.holder().run == "one"
@@ -26,7 +26,7 @@ def test_the_second_is_told_who_holds_it_and_why(tmp_path):
     first.release()
 
 
-def test_another_service_is_free(tmp_path):
+def test_each_service_has_its_own_lock(tmp_path):
     first, other = Lock(tmp_path, "shop"), Lock(tmp_path, "cart")
     first.take(who="ann", run="one", reason="")
     assert other.take(who="ann", run="two", reason="") is None
@@ -34,7 +34,7 @@ def test_another_service_is_free(tmp_path):
     other.release()
 
 
-def test_released_it_is_free_and_forgotten(tmp_path):
+def test_a_released_lock_is_free_and_names_nobody(tmp_path):
     first, second = Lock(tmp_path, "shop"), Lock(tmp_path, "shop")
     first.take(who="ann", run="one", reason="")
     first.release()
@@ -45,7 +45,7 @@ def test_released_it_is_free_and_forgotten(tmp_path):
     second.release()
 
 
-def test_the_lock_of_a_dead_process_is_taken_over_and_said_so(tmp_path):
+def test_the_lock_of_a_dead_process_is_taken_over_and_names_it(tmp_path):
     subprocess.run([sys.executable, "-c", TAKE_AND_DIE, tmp_path], check=False)
     lock = Lock(tmp_path, "shop")
     assert lock.holder() is None
@@ -55,24 +55,24 @@ def test_the_lock_of_a_dead_process_is_taken_over_and_said_so(tmp_path):
     lock.release()
 
 
-def test_while_it_is_shut_nobody_takes_it_and_the_dead_stay_known(tmp_path):
+def test_new_runs_are_blocked_and_the_dead_holder_stays_named(tmp_path):
     subprocess.run([sys.executable, "-c", TAKE_AND_DIE, tmp_path], check=False)
     lock = Lock(tmp_path, "shop")
-    with lock.shut(), pytest.raises(BusyError, match="shop is held by"):
+    with lock.blocking_new_runs(), pytest.raises(BusyError, match="shop is held by"):
         Lock(tmp_path, "shop").take(who="ann", run="one", reason="")
     assert lock.abandoned().run == "dead"
 
 
-def test_it_is_not_shut_while_somebody_holds_it(tmp_path):
+def test_new_runs_cannot_be_blocked_while_a_run_is_active(tmp_path):
     first = Lock(tmp_path, "shop")
     first.take(who="ann", run="one", reason="")
-    with pytest.raises(BusyError, match="run 'one' of ann"), Lock(tmp_path, "shop").shut():
+    with pytest.raises(BusyError, match="run 'one' of ann"), Lock(tmp_path, "shop").blocking_new_runs():
         pass
     assert first.held
     first.release()
 
 
-def test_looking_leaves_no_trace(tmp_path):
+def test_reading_leaves_no_trace(tmp_path):
     assert Lock(tmp_path / "state", "shop").holder() is None
     assert Lock(tmp_path / "state", "shop").abandoned() is None
     assert not (tmp_path / "state").exists()

@@ -1,4 +1,4 @@
-"""What the figures draw: rollups added up once, per revision and bin of time."""
+"""The data behind the figures: rollups added up per revision and bin of time."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from pratique.telemetry.rollups import Rollups
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-MOST_BINS = 48
-"""More points than this make a line of noise on a phone."""
+MAX_BINS = 48
+"""More points than this are unreadable on a phone."""
 NICE_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 Z95 = 1.959964
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Requests of two revisions over time, UTC, [start, end).
+class RequestSeries:
+    """Requests of two revisions in bins of time, UTC, [start, end).
 
-    times: start of each bin, datetime64[ms], shape (bins,); a bin is `bin_s` seconds.
-    codes: per revision, status code → requests, shape (bins,).
-    buckets: latency buckets i, durations in [2^(i/16), 2^((i+1)/16)) ms, ascending without a gap.
-    histogram: per revision, timed requests, shape (bins, buckets).
+    times: start of each bin, datetime64[ms], shape (bins,); a bin lasts `bin_s` seconds.
+    codes: for each revision, status code → requests, shape (bins,).
+    buckets: indices i of the latency buckets, durations in [2^(i/16), 2^((i+1)/16)) ms, ascending without gaps.
+    histogram: for each revision, requests that have a duration, shape (bins, buckets).
     """
 
     baseline: str
@@ -44,12 +44,12 @@ class Measures:
 
     @property
     def revisions(self) -> tuple[str, str]:
-        """Baseline and canary, in the order of the roles."""
+        """Baseline and canary, in the order of ROLES."""
         return self.baseline, self.canary
 
     @property
     def middles(self) -> npt.NDArray[np.datetime64]:
-        """The middle of each bin, where its point is drawn."""
+        """The middle of each bin, datetime64[ms], shape (bins,): the x position of its point."""
         return self.times + np.timedelta64(self.bin_s * 500, "ms")
 
     def requests(self, revision: str) -> Counts:
@@ -57,17 +57,17 @@ class Measures:
         return sum(self.codes[revision].values(), start=np.zeros(len(self.times), np.int64))
 
     def total(self, revision: str) -> int:
-        """Requests of the whole range."""
+        """Requests in the whole range."""
         return int(self.requests(revision).sum())
 
     def of_class(self, revision: str, first_digit: int) -> Counts:
-        """Requests per bin that ended with a code of a class, such as 5 for 5xx; shape (bins,)."""
+        """Requests per bin with a status code of one class (5 means 5xx), shape (bins,)."""
         chosen = (counts for code, counts in self.codes[revision].items() if code // 100 == first_digit)
         return sum(chosen, start=np.zeros(len(self.times), np.int64))
 
 
-def measure(rollups: Rollups, baseline: str, canary: str, start: datetime, end: datetime) -> Measures:
-    """Add up rollups of two revisions in [start, end), UTC, into at most 48 bins of time."""
+def request_series(rollups: Rollups, baseline: str, canary: str, start: datetime, end: datetime) -> RequestSeries:
+    """Add up the rollups of two revisions in [start, end), UTC, in at most 48 bins of time."""
     table = rollups.table
     windows = pc.cast(table["window"], pa.int64()).to_numpy() // 1000
     window_s = int(pc.max(table["window_s"]).as_py() or 1)
@@ -82,7 +82,7 @@ def measure(rollups: Rollups, baseline: str, canary: str, start: datetime, end: 
     cell = revisions[rows] * bins + (windows[rows] - first) // bin_s
     buckets, histogram = _histogram(table, rows, cell, 2 * bins)
     codes = _codes(table, rows, cell, bins)
-    return Measures(
+    return RequestSeries(
         baseline=baseline,
         canary=canary,
         start=start,
@@ -96,13 +96,13 @@ def measure(rollups: Rollups, baseline: str, canary: str, start: datetime, end: 
 
 
 def bin_length(seconds: float, window_s: int) -> int:
-    """The shortest readable bin that is a multiple of the window and leaves at most 48 of them."""
+    """Return the shortest round bin length in seconds that is a multiple of the window and makes at most 48 bins."""
     for nice in NICE_S:
-        if nice % window_s == 0 and seconds / nice <= MOST_BINS:
+        if nice % window_s == 0 and seconds / nice <= MAX_BINS:
             return nice
     day = NICE_S[-1]
-    unit = day if seconds > MOST_BINS * day and day % window_s == 0 else window_s
-    return unit * max(1, math.ceil(seconds / (MOST_BINS * unit)))
+    unit = day if seconds > MAX_BINS * day and day % window_s == 0 else window_s
+    return unit * max(1, math.ceil(seconds / (MAX_BINS * unit)))
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -133,10 +133,10 @@ def _histogram(table: pa.Table, rows: Counts, cell: Counts, cells: int) -> tuple
 
 
 def quantile(histogram: Counts, buckets: Counts, share: Floats | float) -> Floats:
-    """The quantile of each row of a histogram, in ms, shape (rows,); NaN where a row is empty.
+    """Return the quantile of each row of a histogram in ms, shape (rows,); NaN for an empty row.
 
-    share: the quantile as a share, one for all rows or one per row. Within a bucket durations are taken
-    as evenly spread on the logarithmic scale.
+    share: the quantile as a share from 0 to 1, one for all rows or one per row. Durations within a bucket are
+    assumed to be spread evenly on the log scale.
     """
     total = histogram.sum(axis=-1)
     if histogram.shape[-1] == 0:
@@ -152,7 +152,7 @@ def quantile(histogram: Counts, buckets: Counts, share: Floats | float) -> Float
 
 
 def quantile_band(histogram: Counts, buckets: Counts, share: float) -> tuple[Floats, Floats]:
-    """A 95 % confidence band of the quantile of each row, in ms, from the binomial ranks around it.
+    """Return the 95 % confidence band of the quantile of each row in ms, from the binomial ranks around it.
 
     Source: David & Nagaraja, Order Statistics, 3rd ed., section 7.1, with the normal approximation.
     """
@@ -162,7 +162,7 @@ def quantile_band(histogram: Counts, buckets: Counts, share: float) -> tuple[Flo
 
 
 def share_interval(bad: int, requests: int) -> tuple[float, float]:
-    """A 95 % interval of a share: Wilson's score interval, (0, 1) without requests.
+    """Return the 95 % confidence interval of a share (Wilson's score interval); (0, 1) without requests.
 
     Source: Wilson 1927, JASA 22, 209-212.
     """

@@ -1,4 +1,4 @@
-"""The evidence over time against what is needed, and the moment it was reached."""
+"""The evidence over time, beside the evidence that a rollback needs."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from pratique.figures.labels import evidence_of, label
+from pratique.figures.labels import e_value_text, label
+from pratique.figures.panels import NOTHING_JUDGED
 from pratique.figures.theme import GREEN, INK, MUTED, ORANGE, PURPLE, SKY, SURFACE, Chart, empty, figure, note, vertical
 from pratique.judge.model import Verdict
 
 FLOOR = 1e-3
-"""Evidence below this is drawn here: how little of it there is says nothing."""
+"""Smaller values are drawn here: differences below it mean nothing."""
 CEILING = 1e300
-HIGHEST = 1e4
-"""How many times the evidence needed the axis goes up to: what lies beyond is drawn leaving at the top."""
+MAX_TIMES_NEEDED = 1e4
+"""The axis ends at this multiple of the evidence needed; a line beyond it leaves the figure at the top."""
 LINES = ((GREEN, "dot"), (PURPLE, "dash"), (SKY, "dashdot"), (ORANGE, "longdash"), (MUTED, "longdashdot"))
-ALT = "Evidence that the canary is worse than tolerated, after each window, against the evidence needed."
+ALT = "Evidence after each window that the canary is worse than tolerated, and the evidence needed to roll back."
 
 
-def evidence(verdict: Verdict) -> Chart:
-    """Draw the combined e-value after each window, and each guard's, on a logarithmic axis against the one needed."""
+def evidence_over_time(verdict: Verdict | None) -> Chart:
+    """Draw the combined e-value after each window, each guard's e-value, and the e-value needed; log scale."""
+    if verdict is None:
+        return empty(NOTHING_JUDGED, alt=ALT)
     trace = verdict.trace
     if len(trace.times) == 0:
         return empty("No window of the canary was judged.", alt=ALT)
@@ -33,7 +36,8 @@ def evidence(verdict: Verdict) -> Chart:
     ]
     combined = _line(trace.times, trace.combined, "combined", INK, "solid", width=3.0)
     top = min(
-        HIGHEST * verdict.needed, max(verdict.needed * 8, *(float(np.max(_drawn(line))) * 3 for line in _all(verdict)))
+        MAX_TIMES_NEEDED * verdict.needed,
+        max(verdict.needed * 8, *(float(np.max(_drawn(line))) * 3 for line in _all(verdict))),
     )
     low = min(0.2, *(float(np.min(_drawn(line))) for line in _all(verdict)))
     needed, fired = _needed(verdict.needed), _fired(verdict)
@@ -84,13 +88,13 @@ def _line(
         mode="lines",
         name=name,
         line={"color": color, "dash": dash, "width": width},
-        customdata=[evidence_of(float(value)) for value in values],
+        customdata=[e_value_text(float(value)) for value in values],
         hovertemplate="%{customdata}",
     )
 
 
 def _ends(verdict: Verdict, styles: dict[str, tuple[str, str]], low: float, top: float) -> list[dict[str, Any]]:
-    """Each line's name at its right end; ↑ where it has left at the top. low, top: of the axis, as powers of ten."""
+    """The name of each line at its right end; ↑ when it left at the top. low, top: axis range as powers of ten."""
     last = {guard: float(np.log10(_drawn(values)[-1])) for guard, values in verdict.trace.guards.items()}
     last["combined"] = float(np.log10(_drawn(verdict.trace.combined)[-1]))
     names = sorted(last, key=lambda name: last[name])
@@ -104,7 +108,7 @@ def _ends(verdict: Verdict, styles: dict[str, tuple[str, str]], low: float, top:
 
 
 def _apart(rising: list[float], least: float, top: float) -> list[float]:
-    """Heights at least `least` apart and none above `top`, near those given, in their order."""
+    """Move heights apart: at least `least` between neighbours, none above `top`, in the same order."""
     up: list[float] = []
     for height in rising:
         up.append(max(height, up[-1] + least) if up else height)
@@ -115,15 +119,15 @@ def _apart(rising: list[float], least: float, top: float) -> list[float]:
 
 
 def _needed(needed: float) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The dashed line of the evidence needed, and its name."""
+    """The dashed line at the evidence needed, and its label."""
     line = {"color": INK, "dash": "dash", "width": 1.4}
     shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": needed, "y1": needed, "line": line}
     where = {"x": 1, "xref": "paper", "xanchor": "right", "y": float(np.log10(needed)), "yanchor": "bottom"}
-    return shape, note(f"needed: {evidence_of(needed)}", bgcolor=SURFACE, yshift=2, **where)
+    return shape, note(f"needed: {e_value_text(needed)}", bgcolor=SURFACE, yshift=2, **where)
 
 
 def _fired(verdict: Verdict) -> list[dict[str, Any]]:
-    """The line of the moment at which the evidence was reached, and its name on the side with more room."""
+    """The vertical line at the time the evidence was reached, and its label on the side with more room."""
     if verdict.fired is None:
         return []
     early = verdict.fired - verdict.start < (verdict.end - verdict.start) / 2
