@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from engine import needs_docker
-from haproxy_place import haproxy_running, needs_haproxy
-from ports import free_port
 from pratique.check import checks_of
 from pratique.config import load
 from pratique.config.first_file import FirstFile, write_first_file
+from support.docker_engine import needs_docker
+from support.haproxy_fixture import haproxy_running, needs_haproxy
+from support.ports import free_port
 from support.ssh_host import needs_ssh, ssh_to_this_machine
 
 SHOP = FirstFile("shop", command=("{python}", "-m", "http.server", "{port}"))

@@ -18,10 +18,6 @@ import redis
 
 from contract.balancer_contract import eventually, four_servers, names, pool_of
 from contract.runtime_contract import get
-from docker_place import DockerPlace
-from engine import needs_docker
-from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
-from ports import free_port
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.balancer.haproxy.desired import Wanted, WantedFile, WantedRedis
@@ -30,6 +26,10 @@ from pratique.config import load
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
 from pratique.release.ssh import ssh_words
 from pratique.release.tunnel import close_all
+from support.docker_engine import needs_docker
+from support.docker_fixture import DockerPlace
+from support.haproxy_fixture import HAProxyPlace, haproxy_running, needs_haproxy
+from support.ports import free_port
 from support.ssh_host import needs_ssh, ssh_to_this_machine
 
 pytestmark = needs_haproxy
@@ -325,7 +325,7 @@ def test_a_release_runs_on_an_engine_over_ssh_with_its_secret_in_memory_there(en
         lost = place.secrets / "pratique-shop-r1-cutoff"
         lost.mkdir()
         os.utime(lost, (0, 0))
-        place.runtime.tidy("shop", "run-1")
+        place.runtime.remove_exited("shop", "run-1")
         assert not lost.exists()
         assert get(instance)[0] == 200
         place.runtime.stop(instance, drain_s=0)

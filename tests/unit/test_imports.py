@@ -29,10 +29,13 @@ ORDER = [
     "runbook.release",
     "runbook.rollback",
     "runbook",
+    "background",
+    "status",
+    "bootstrap",
     "check",
-    "stack",
     "cli_config",
     "cli",
+    "__main__",
 ]
 """A module imports from its own line and from the lines above it."""
 MODULES = {

@@ -8,7 +8,7 @@ from pratique.check.folders import store_state, writable_folder
 from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, StorageError, UsageError
 from pratique.store import open_store
-from report_samples import sample_rollups
+from support.report_samples import sample_rollups
 
 
 def test_a_folder_that_is_there_can_be_written(tmp_path):
