@@ -31,6 +31,7 @@ PATHS = (
 SKIPPED = (
     "docs/explanation/faults.md",  # measured: it quotes messages of the time of the measurement
     "docs/assets",
+    "docs/reference",  # generated: the texts are those of the library
     "tools/wording.py",  # the table of phrases itself
 )
 PHRASES = {

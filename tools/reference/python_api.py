@@ -27,7 +27,7 @@ def _signature(value: Any) -> str:
 
 def _wrapped(name: str, signature: str) -> str:
     """A signature with a parameter a line, where it is long."""
-    if len(name + signature) <= 100:  # noqa: PLR2004 - a line of the page
+    if len(name + signature) <= 100:
         return name + signature
     try:
         body, end = signature[1:].rsplit(") -> ", 1)
