@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -120,4 +121,32 @@ def _words(command: str) -> tuple[str, ...]:
         raise UsageError(f"--command {command[:80]!r} cannot be split into words: {error}") from error
 
 
-COMMANDS = (config_command, init_command)
+@click.command("check")
+@click.argument("service", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
+@click.option("--store", metavar="PATH-or-URL", help="The store; wins over the service file.")
+@click.option("--config", metavar="FILE", help="The service file. Default: pratique.toml in the working folder.")
+def check_command(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
+    """Check a service file and everything that it names, before anything runs.
+
+    One line for each program, engine, address, secret, certificate and folder. Nothing is changed.
+
+    \b
+    Exit status: 0 no problem, 1 problems were found, 78 the service file is invalid.
+    """
+    from pratique.check import checks_of  # noqa: PLC0415
+    from pratique.config import load  # noqa: PLC0415
+
+    checks = checks_of(load(config, store=store), service)
+    width = max(len(check.subject) for check in checks)
+    findings = []
+    for check in checks:
+        findings.append(check.run())
+        if not as_json:
+            click.echo(findings[-1].to_text(width))
+    if as_json:
+        click.echo(json.dumps([finding.to_json() for finding in findings]))
+    sys.exit(any(finding.state == "problem" for finding in findings))
+
+
+COMMANDS = (config_command, init_command, check_command)

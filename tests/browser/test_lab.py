@@ -12,8 +12,8 @@ import urllib.request
 import pytest
 from papermill import execute_notebook
 
-from ports import free_port
-from shop_place import ROOT, eventually, running_shop
+from support.ports import free_port
+from support.shop_fixture import ROOT, eventually, running_shop
 
 LOG_FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_time $revision'
 

@@ -5,7 +5,7 @@ import pytest
 from pratique.config import Config, StoreSettings
 from pratique.report import write_report
 from pratique.store import open_store
-from report_samples import ACTIONS, HOSTILE, START, sample_rollups
+from support.report_samples import ACTIONS, HOSTILE, START, sample_rollups
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,7 @@ import pytest
 from pratique.errors import BusyError, MissingError, UnavailableError, UsageError
 from pratique.runbook.engine.run import StoppedError
 from pratique.runbook.release.steps import Conclude, Join, RollOut, Start
-from shop_place import eventually, running_shop
+from support.shop_fixture import eventually, running_shop
 
 
 @pytest.fixture(scope="module")

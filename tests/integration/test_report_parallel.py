@@ -11,7 +11,7 @@ import pytest
 from pratique.config import Config, StoreSettings
 from pratique.report import write_report
 from pratique.store import open_store
-from report_samples import START, sample_rollups
+from support.report_samples import START, sample_rollups
 
 AT_ONCE = 8
 ROUNDS = 5

@@ -17,7 +17,7 @@ from pratique.notebook import run_notebook
 from pratique.report import write_report
 from pratique.report.write import _write
 from pratique.store import open_store
-from report_samples import HOSTILE, START, sample_rollups
+from support.report_samples import HOSTILE, START, sample_rollups
 
 ROOT = Path(__file__).parents[2]
 

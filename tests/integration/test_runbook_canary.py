@@ -13,7 +13,7 @@ from pratique.errors import BusyError, UnavailableError
 from pratique.release import load_release
 from pratique.runbook.engine.lock import Lock
 from pratique.runbook.service.orphans import describe_orphans, find_orphans, remove_orphans
-from shop_place import eventually, running_shop
+from support.shop_fixture import eventually, running_shop
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,11 @@ def folders() -> list[Path]:
     return [folder for folder in candidates if folder.is_dir()]
 
 
+def known_notebooks() -> dict[str, Path]:
+    """Return every notebook and runbook by its name."""
+    return {path.stem: path for folder in folders() for path in sorted(folder.glob("*.ipynb"))}
+
+
 def find_notebook(name: str | Path) -> Path:
     """Return the absolute path of a notebook, given its name ("release") or a path that ends in .ipynb.
 
@@ -30,7 +35,7 @@ def find_notebook(name: str | Path) -> Path:
                 f"notebook {str(path)!r} does not exist: check the path, or use a name such as 'release'"
             )
         return path.absolute()
-    known = {path.stem: path for folder in folders() for path in sorted(folder.glob("*.ipynb"))}
+    known = known_notebooks()
     if name not in known:
         raise UsageError(f"no notebook is named {str(name)[:80]!r}: choose one of {', '.join(known) or 'none'}")
     return known[str(name)].absolute()

@@ -1,4 +1,4 @@
-"""Where a container's log goes, always with a bound."""
+"""The log driver of containers. Every driver's storage is bounded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pratique.release.model import Release
 
 
 def log_config(settings: DockerSettings, release: Release, collector: str) -> tuple[str, dict[str, str]]:
-    """The log driver and its options. collector: "host:port" that takes syslog over UDP.
+    """Return the name of the log driver and its options. collector: "host:port" that accepts syslog over UDP.
 
     Source: Docker's documentation of the json-file and syslog logging drivers, and of their local cache.
     """
@@ -17,7 +17,7 @@ def log_config(settings: DockerSettings, release: Release, collector: str) -> tu
         "syslog-address": f"udp://{collector}",
         "syslog-format": "rfc5424micro",
         "tag": f"pratique/{release.service}/{release.revision}/{{{{.ID}}}}",
-        # what `docker logs` reads, beside
+        # the local copy that `docker logs` reads
         "cache-max-size": settings.log_max_size,
         "cache-max-file": str(settings.log_max_files),
     }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pratique.figures.series import bin_length, quantile, quantile_band, request_series, share_interval
 from pratique.telemetry.rollups import Rollups
-from report_samples import MINUTES, START, sample_events, sample_rollups
+from support.report_samples import MINUTES, START, sample_events, sample_rollups
 
 END = START + timedelta(minutes=MINUTES)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.runbook.engine.run import describe
-from pratique.runbook.service.acceptance import named, plain
+from pratique.runbook.service.acceptance import plain
 from pratique.runtime.base import Instance, Runtime
 
 EVERY_S = 0.5
@@ -77,13 +77,13 @@ class Vitals:
         for instance in instances:
             now = running.get(instance.id)
             if now is not None and now.started - instance.started > SAME_START:
-                return f"{named(instance)} had ended, and its engine started it again: {self._last_words(instance)}"
+                return f"{instance} had ended, and its engine started it again: {self._last_words(instance)}"
             if now is None:
                 # what was told of it before it went says more than an engine that has forgotten it
                 told = self._said.get(instance.id) or self._last_words(instance)
-                return f"{named(instance)} has ended: {told}"
+                return f"{instance} has ended: {told}"
             try:
-                self._runtime.ready(instance, deadline_s=0.0)
+                self._runtime.wait_ready(instance, deadline_s=0.0)
                 self._misses.pop(instance.id, None)
             except UnavailableError as error:
                 self._said[instance.id] = str(error)

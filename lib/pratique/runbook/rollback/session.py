@@ -155,7 +155,7 @@ class RollbackContext(Surroundings):
 
     def _is_ready(self, instance: Instance) -> bool:
         try:
-            self.runtime.ready(instance, deadline_s=AT_ONCE_S)
+            self.runtime.wait_ready(instance, deadline_s=AT_ONCE_S)
         except UnavailableError as error:
             say(f"    left aside: {error}")
             return False

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pratique.errors import UnavailableError
 from pratique.runtime.base import Instance
-from pratique.runtime.probe import BAD, ask
+from pratique.runtime.probe import FIRST_ERROR_STATUS, ask
 
 ANSWER_S = 10.0
 """How long one path may take to answer."""
@@ -39,9 +39,9 @@ def try_paths(
         status, said = (
             (0, "no time left") if left <= 0 else ask(instance.address, path, min(ANSWER_S, left), most=TAIL_BYTES)
         )
-        if not 0 < status < BAD:
+        if not 0 < status < FIRST_ERROR_STATUS:
             answer = f"{status} {plain(masked(said))[:LAST_WORDS]}".rstrip() if status else f"no answer ({said})"
-            raise UnavailableError(f"{named(instance)} failed its acceptance test at {path!r:.200}: {answer}")
+            raise UnavailableError(f"{instance} failed its acceptance test at {path!r:.200}: {answer}")
 
 
 def try_command(
@@ -72,12 +72,7 @@ def try_command(
     if status != 0:
         how = "did not end in time" if status is None else f"ended with {status}"
         words = plain(masked(said))[-LAST_WORDS:] or "it said nothing"
-        raise UnavailableError(f"{named(instance)} failed its acceptance test: {argv[0]!r:.200} {how}: {words}")
-
-
-def named(instance: Instance) -> str:
-    """An instance in an error."""
-    return f"{instance.service} {instance.revision} at {instance.address}"
+        raise UnavailableError(f"{instance} failed its acceptance test: {argv[0]!r:.200} {how}: {words}")
 
 
 def plain(text: str) -> str:

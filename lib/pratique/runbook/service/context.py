@@ -17,7 +17,7 @@ from pratique.runbook.engine.run import Run
 from pratique.runbook.engine.step import Data, Step
 from pratique.runbook.service.parameters import Asked
 from pratique.runtime import open_runtime
-from pratique.runtime.base import Instance, Role, serving
+from pratique.runtime.base import Instance, Role, in_use_by
 
 CHECK = "check"
 ACCEPT = "acceptance test"
@@ -154,7 +154,7 @@ class Surroundings(ABC):
         Raises: UnavailableError with an instance's last words.
         """
         for instance in instances:
-            self.runtime.ready(instance, deadline_s=min(within_s, self.settings.runtime.readiness_timeout_s))
+            self.runtime.wait_ready(instance, deadline_s=min(within_s, self.settings.runtime.readiness_timeout_s))
 
     def require_serving(self, revision: str, addresses: Collection[str]) -> None:
         """Have an instance run, and be ready, at each of a revision's addresses.
@@ -171,12 +171,12 @@ class Surroundings(ABC):
         """Drain and stop, and leave nothing of this run that has ended by itself, but for the revision `keep`."""
         for instance in instances:
             self.runtime.stop(instance, drain_s=self.settings.runtime.drain_s)
-        self.runtime.tidy(self.service, self.run.id, keep=keep)
+        self.runtime.remove_exited(self.service, self.run.id, keep=keep)
 
     def stop_others(self, revision: str, addresses: Collection[str]) -> list[Instance]:
         """Drain and stop all that does not serve for a revision; return what was stopped."""
         there = self.runtime.list(self.service)
-        staying = serving(there, {revision: addresses})
+        staying = in_use_by(there, {revision: addresses})
         others = [instance for instance in there if instance not in staying]
         self.stop(others, keep=revision)
         return others

@@ -8,7 +8,7 @@ from pratique.balancer.base import Balancer
 from pratique.config import Target
 from pratique.ledger import current_user
 from pratique.runbook.engine.lock import Lock
-from pratique.runtime.base import Instance, Runtime, serving
+from pratique.runtime.base import Instance, Runtime, in_use_by
 
 UNDO = ".undo"
 """What a run's id ends with on instances that it started anew while it undid."""
@@ -26,13 +26,13 @@ def find_orphans(target: Target, runtime: Runtime, balancer: Balancer) -> list[I
     service = target.service
     lock = Lock(target.state_dir, service)
     # asked before and after: a run may begin or end while the engine is asked
-    before, running, ended = lock.holder(), runtime.list(service), runtime.ended(service)
+    before, running, ended = lock.holder(), runtime.list(service), runtime.exited(service)
     pool, after = balancer.pool(service), lock.holder()
     if pool is None:
         return []
     at_work = {holder.run for holder in (before, after) if holder}
     # what has ended serves nobody, unless an engine replaces what is in its group
-    kept = {i.id for i in serving([*running, *(i for i in ended if i.group)], pool.servers)}
+    kept = {i.id for i in in_use_by([*running, *(i for i in ended if i.group)], pool.servers)}
     return [i for i in [*running, *ended] if i.id not in kept and i.run.removesuffix(UNDO) not in at_work]
 
 
@@ -59,7 +59,7 @@ def remove_orphans(target: Target, runtime: Runtime, balancer: Balancer, *, who:
 
 
 def _known(runtime: Runtime, service: str) -> list[Instance]:
-    return [*runtime.list(service), *runtime.ended(service)]
+    return [*runtime.list(service), *runtime.exited(service)]
 
 
 def describe_orphans(orphans: Sequence[Instance]) -> list[str]:
