@@ -124,7 +124,7 @@ def _refuse_numbers(**texts: object) -> None:
 
 
 def _latest(store: Store, service: str, baseline: str, canary: str) -> tuple[str, str, str]:
-    """Fill in what was left empty: the only service of the store, and its revisions that appeared last.
+    """Fill in empty arguments: the only service of the store, and its revisions that appeared last.
 
     Raises: UsageError when there is no single choice.
     """
