@@ -20,7 +20,7 @@ PYDANTIC = {name for name in dir(__import__("pydantic").BaseModel) if not name.s
 
 def _signature(value: Any) -> str:
     try:
-        return str(inspect.signature(value)).replace("'", "")
+        return str(inspect.signature(value)).replace("''", '""').replace("'", "")
     except (TypeError, ValueError):
         return "()"
 
@@ -53,7 +53,9 @@ def _text(value: Any, names: Iterable[str]) -> list[str]:
     parts = [plain(paragraph) for paragraph in doc.text]
     if doc.names:
         parts.append(table(("name", "meaning"), [(f"`{n}`", cell(text)) for n, text in doc.names.items()]))
-    return [*parts, f"Raises: {plain(doc.raises)}"] if doc.raises else parts
+    if doc.raises:
+        parts.append(f"Raises: {plain(doc.raises)}")
+    return [*parts, *(f"```pycon\n{example}\n```" for example in doc.examples)]
 
 
 def _function(name: str, value: Any) -> list[str]:
