@@ -94,7 +94,7 @@ def test_a_target_that_cannot_be_restored_is_refused_before_anything_is_started(
     changed = shop.folder / "releases/r2/release.json"
     text = changed.read_text()
     changed.write_text(text.replace("{", "{ ", 1))
-    with pytest.raises(DataError, match="'r2' was released with digest .*, but it is now"):
+    with pytest.raises(DataError, match=r"'r2' was released with digest .*, but it is now"):
         back(shop, "refused-3", "r2").check()
     changed.write_text(text)
     assert shop.trace()[1] == before[1]
