@@ -31,7 +31,7 @@ from pratique.telemetry.buckets import bucket_of, lower_ms
 from pratique.telemetry.rollups import SCHEMA, Rollups
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from simulate import START
+from support.simulate import START
 
 SEED = 20261120
 WINDOWS = 60

@@ -62,7 +62,7 @@ def get(instance, path="/"):
 
 def start_and_wait(runtime, release):
     for instance in runtime.start(release, run="run-1", role="canary"):
-        runtime.ready(instance, deadline_s=60)
+        runtime.wait_ready(instance, deadline_s=60)
 
 
 def eventually(condition, deadline_s=20.0):
@@ -77,7 +77,7 @@ class RuntimeContract:
 
     def test_an_instance_that_is_ready_answers(self, place):
         (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
-        place.runtime.ready(instance, deadline_s=20)
+        place.runtime.wait_ready(instance, deadline_s=20)
         assert get(instance) == (200, " r1 run-1")
 
     def test_what_runs_is_told_to_every_process_with_its_labels(self, place):
@@ -124,10 +124,10 @@ class RuntimeContract:
         instance, kept = place.runtime.start(place.release("r1"), run="run-1", role="canary", count=2)
         place.kill(instance)
         eventually(lambda: instance.id not in {i.id for i in place.runtime.list("shop")})
-        for ended in place.runtime.ended("shop"):
+        for ended in place.runtime.exited("shop"):
             assert (ended.id, ended.address) == (instance.id, instance.address)
             place.runtime.stop(ended, drain_s=0)
-        assert place.runtime.ended("shop") == []
+        assert place.runtime.exited("shop") == []
         assert kept.id in {i.id for i in place.runtime.list("shop")}
 
     def test_a_crash_before_it_is_ready_is_told_at_once_with_its_last_words(self, place):
@@ -137,18 +137,18 @@ class RuntimeContract:
         assert time.monotonic() - began < 30
         for left in place.runtime.list("shop"):
             place.runtime.stop(left, drain_s=0)
-        place.runtime.tidy("shop", "run-1")
+        place.runtime.remove_exited("shop", "run-1")
         eventually(lambda: place.runtime.list("shop") == [])
 
     def test_one_that_never_gets_ready_is_told_after_the_deadline_with_its_last_words(self, place):
         (instance,) = place.runtime.start(place.release("r1", MODE="never ready"), run="run-1", role="canary")
         eventually(lambda: "listening" in place.runtime.logs(instance))
         with pytest.raises(UnavailableError, match=r"503.*listening"):
-            place.runtime.ready(instance, deadline_s=0.5)
+            place.runtime.wait_ready(instance, deadline_s=0.5)
 
     def test_stopping_lets_it_finish_its_requests(self, place):
         (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
-        place.runtime.ready(instance, deadline_s=20)
+        place.runtime.wait_ready(instance, deadline_s=20)
         answers = []
         client = threading.Thread(target=lambda: answers.append(get(instance, "/slow")))
         client.start()
@@ -160,7 +160,7 @@ class RuntimeContract:
 
     def test_one_that_will_not_stop_is_ended_after_the_drain(self, place):
         (instance,) = place.runtime.start(place.release("r1", MODE="deaf"), run="run-1", role="canary")
-        place.runtime.ready(instance, deadline_s=20)
+        place.runtime.wait_ready(instance, deadline_s=20)
         began = time.monotonic()
         place.runtime.stop(instance, drain_s=0.5)
         assert 0.4 < time.monotonic() - began < 10
@@ -173,5 +173,5 @@ class RuntimeContract:
 
     def test_logs_are_the_last_lines(self, place):
         (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
-        place.runtime.ready(instance, deadline_s=20)
+        place.runtime.wait_ready(instance, deadline_s=20)
         assert "listening" in place.again().logs(instance, lines=5)

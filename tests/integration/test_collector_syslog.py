@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from contract.balancer_contract import eventually, four_servers, get, pool_of
-from docker_place import DockerPlace
-from engine import needs_docker
-from haproxy_place import needs_haproxy
-from ports import free_port
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.store import open_store
 from pratique.telemetry.containerlogs import container_logs
 from pratique.telemetry.status import collector_status
+from support.docker_engine import needs_docker
+from support.docker_fixture import DockerPlace
+from support.haproxy_fixture import needs_haproxy
+from support.ports import free_port
 
 
 class Collector:
@@ -34,8 +34,8 @@ class Collector:
         self.unix = self.folder / "log.sock"
         self.file = self.folder / "pratique.toml"
         self.file.write_text(
-            f'[telemetry]\nwindow_s = 1\nlisten = "127.0.0.1:{self.udp}"\ntcp = "127.0.0.1:{self.tcp}"\n'
-            f'unix = "{self.unix}"\n{more}\n[services.shop]\n'
+            f'[telemetry]\nwindow_s = 1\nlisten = "127.0.0.1:{self.udp}"\nlisten_tcp = "127.0.0.1:{self.tcp}"\n'
+            f'listen_unix = "{self.unix}"\n{more}\n[services.shop]\n'
         )
         self.config = load(self.file)
         self.start()
@@ -218,7 +218,7 @@ def answers(balancer):
 
 @needs_docker
 def test_what_a_container_says_is_kept_under_its_revision(collector, engine, tmp_path):
-    place = DockerPlace(engine, tmp_path, docker={"log": "syslog"})
+    place = DockerPlace(engine, tmp_path, docker={"log_driver": "syslog"})
     place.runtime._collector = f"127.0.0.1:{collector.udp}"
     instance = place.start(place.release("r1"))
     try:

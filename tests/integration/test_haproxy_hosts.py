@@ -12,17 +12,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 import redis
 
 from contract.balancer_contract import eventually, four_servers, names, pool_of
 from contract.runtime_contract import get
-from docker_place import DockerPlace
-from engine import needs_docker
-from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
-from ports import free_port
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.balancer.haproxy.desired import Wanted, WantedFile, WantedRedis
@@ -31,15 +26,15 @@ from pratique.config import load
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
 from pratique.release.ssh import ssh_words
 from pratique.release.tunnel import close_all
+from support.docker_engine import needs_docker
+from support.docker_fixture import DockerPlace
+from support.haproxy_fixture import HAProxyPlace, haproxy_running, needs_haproxy
+from support.ports import free_port
+from support.ssh_host import needs_ssh, ssh_to_this_machine
 
 pytestmark = needs_haproxy
 needs_redis = pytest.mark.skipif(
     shutil.which("redis-server") is None, reason="redis-server is not installed: apt-get install redis-server"
-)
-SSHD = "/usr/sbin/sshd"
-needs_ssh = pytest.mark.skipif(
-    not Path(SSHD).exists() or shutil.which("socat") is None,
-    reason="sshd or socat is not installed: apt-get install openssh-server socat",
 )
 
 
@@ -131,7 +126,7 @@ class TestWantedRedis(WantedContract):
 @needs_redis
 def test_a_second_balancer_host_follows_pool_and_shares_and_lease():
     with redis_server() as url, four_servers() as servers:
-        more = f'state = "{url}"'
+        more = f'state_url = "{url}"'
         with haproxy_running(more) as one, haproxy_running(more) as two:
             one.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
             eventually(lambda: names(two.url, 5) == {"r1": 5})
@@ -150,52 +145,16 @@ def test_a_second_balancer_host_follows_pool_and_shares_and_lease():
 
 @needs_redis
 def test_a_host_that_comes_back_gets_the_wanted_pool():
-    with redis_server() as url, four_servers() as servers, haproxy_running(f'state = "{url}"') as one:
+    with redis_server() as url, four_servers() as servers, haproxy_running(f'state_url = "{url}"') as one:
         one.balancer.apply(pool_of(servers, "r1", r1=1.0))
-        with haproxy_running(f'state = "{url}"') as two:
+        with haproxy_running(f'state_url = "{url}"') as two:
             assert names(two.url, 10) == {"r1": 10}
-
-
-@contextmanager
-def ssh_host(folder):
-    """A real sshd on this machine, with a key of its own."""
-    for name in ("host", "client"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    shutil.copy(folder / "client.pub", folder / "authorized")
-    folder.chmod(0o700)
-    port = free_port()
-    Path("/run/sshd").mkdir(exist_ok=True)
-    (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
-        "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\n"
-    )
-    process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.DEVNULL)
-    try:
-        eventually(lambda: listens(port))
-        yield f"ssh://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture
 def ssh(monkeypatch):
-    folder = Path(tempfile.mkdtemp(prefix="ssh-"))
-    # the client's own settings: as a user would put them into ~/.ssh/config
-    wrapper = folder / "bin"
-    wrapper.mkdir()
-    (wrapper / "ssh").write_text(
-        f"#!/bin/sh\nexec /usr/bin/ssh -F none -i {folder}/client -o StrictHostKeyChecking=no "
-        f'-o UserKnownHostsFile={folder}/known -o LogLevel=ERROR "$@"\n'
-    )
-    (wrapper / "ssh").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper}:{os.environ['PATH']}")
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    with ssh_host(folder) as address:
+    with ssh_to_this_machine(monkeypatch) as address:
         yield address
-    subprocess.run(["pkill", "-f", f"{folder}/pratique-ssh"], check=False)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @needs_ssh
@@ -366,7 +325,7 @@ def test_a_release_runs_on_an_engine_over_ssh_with_its_secret_in_memory_there(en
         lost = place.secrets / "pratique-shop-r1-cutoff"
         lost.mkdir()
         os.utime(lost, (0, 0))
-        place.runtime.tidy("shop", "run-1")
+        place.runtime.remove_exited("shop", "run-1")
         assert not lost.exists()
         assert get(instance)[0] == 200
         place.runtime.stop(instance, drain_s=0)
@@ -395,7 +354,7 @@ def test_a_haproxy_that_dies_while_redis_knows_nothing_comes_back_with_its_last_
         redis_running = stack.enter_context(ExitStack())
         url = redis_running.enter_context(redis_server())
         servers = stack.enter_context(four_servers())
-        place = stack.enter_context(haproxy_running(f'state = "{url}"'))
+        place = stack.enter_context(haproxy_running(f'state_url = "{url}"'))
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0})
         if fault == "gone":
@@ -409,7 +368,7 @@ def test_a_haproxy_that_dies_while_redis_knows_nothing_comes_back_with_its_last_
 @needs_redis
 def test_a_follower_that_does_not_take_the_pool_is_told(monkeypatch):
     monkeypatch.setattr("pratique.balancer.haproxy.desired.FOLLOWED_S", 1.0)
-    with redis_server() as url, four_servers() as servers, haproxy_running(f'state = "{url}"') as one:
+    with redis_server() as url, four_servers() as servers, haproxy_running(f'state_url = "{url}"') as one:
         one.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         stuck = WantedRedis(url, "shop")
         monkeypatch.setattr("pratique.balancer.haproxy.desired.ALIVE_S", 60.0)

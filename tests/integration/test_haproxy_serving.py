@@ -20,14 +20,14 @@ from pathlib import Path
 import pytest
 
 from contract.balancer_contract import FIVE_SIGMA, eventually, four_servers, get, names, pool_of, unlikely
-from contract.upstream import Upstream
-from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
-from ports import free_port
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.haproxy.instance import Node
 from pratique.balancer.haproxy.template import TEMPLATE
 from pratique.errors import ConfigError, StorageError, UnavailableError
-from shop_place import Shop
+from support.haproxy_fixture import HAProxyPlace, haproxy_running, needs_haproxy
+from support.ports import free_port
+from support.shop_fixture import Shop
+from support.upstream import Upstream
 
 pytestmark = needs_haproxy
 
@@ -193,7 +193,7 @@ def test_a_broken_request_has_a_line_without_a_revision(place, servers):
 
 
 def test_users_keep_their_revision_by_a_cookie_while_the_share_rises():
-    with four_servers() as servers, haproxy_running('stay_cookie = "place"') as place:
+    with four_servers() as servers, haproxy_running('sticky_cookie = "place"') as place:
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
 
         def served(cookie):
@@ -215,7 +215,7 @@ def test_users_keep_their_revision_by_a_cookie_while_the_share_rises():
 
 
 def test_named_users_go_first_and_are_not_compared():
-    more = 'first_header = "X-User"\nfirst_users = ["alice", "bob the \\"builder\\""]'
+    more = 'canary_header = "X-User"\ncanary_users = ["alice", "bob the \\"builder\\""]'
     with four_servers() as servers, haproxy_running(more) as place:
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         assert get(place.url, headers={"X-User": "alice"})[1] == b"r1"
@@ -250,7 +250,7 @@ def test_a_lease_that_is_renewed_holds_through_a_change_of_the_pool_that_takes_l
 
 
 def test_other_first_users_are_told_as_drift_and_come_with_the_next_change():
-    more = 'first_header = "X-User"\nfirst_users = ["alice"]'
+    more = 'canary_header = "X-User"\ncanary_users = ["alice"]'
     with four_servers() as servers, haproxy_running(more) as place:
         place.balancer.apply(pool_of(servers, "r1", r1=1.0))
         place.config.write_text(place.config.read_text().replace("alice", "carol"))

@@ -6,12 +6,12 @@ import json
 import pytest
 
 from contract.runtime_contract import SERVER, get
-from engine import engine_running, needs_docker, needs_registry, registry
 from pratique.config import RuntimeSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
 from pratique.release.image import REVISION_LABEL, list_releases, load_image_release, push_release
 from pratique.runtime.docker import DockerRuntime
-from token_server import token_server
+from support.docker_engine import engine_running, needs_docker, needs_registry, registry
+from support.token_server import token_server
 
 pytestmark = [needs_docker, needs_registry]
 
@@ -22,7 +22,9 @@ class Shelf:
     def __init__(self, engine, found, folder):
         self.engine, self.registry = engine, found
         self.image = f"{found.address}/team/shop"
-        self.settings = RuntimeSettings(kind="docker", ready="/", docker={"image": self.image, "hosts": (engine.host,)})
+        self.settings = RuntimeSettings(
+            kind="docker", readiness_path="/", docker={"image": self.image, "hosts": (engine.host,)}
+        )
         self.runtime = DockerRuntime(self.settings, folder)
 
     def build(self, revision, *, tag=None, labels=None, app=SERVER):
@@ -66,7 +68,7 @@ def test_a_release_is_pushed_and_pulled_by_its_digest_and_runs(shelf):
     release = shelf.load("r1")
     assert (release.digest, release.location) == (digest, f"{shelf.image}@{digest}")
     (instance,) = shelf.runtime.start(release, run="run-1", role="canary")
-    shelf.runtime.ready(instance, deadline_s=30)
+    shelf.runtime.wait_ready(instance, deadline_s=30)
     assert get(instance)[1].split()[0] == "r1"
 
 

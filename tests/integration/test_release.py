@@ -15,7 +15,7 @@ import pytest
 from pratique.errors import BusyError, MissingError, UnavailableError, UsageError
 from pratique.runbook.engine.run import StoppedError
 from pratique.runbook.release.steps import AddToPool, Conclude, RollOut, StartCanary
-from shop_place import eventually, running_shop
+from support.shop_fixture import eventually, running_shop
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +254,7 @@ def test_up_keeps_a_serving_instance_when_another_does_not_become_ready(shop):
     serving, *_ = shop.runtime.list("shop")
     text = Path(shop.config).read_text()
     for old, new in (
-        ("drain_s = 2", 'drain_s = 2\ninstances = 2\nready = "/never"'),
+        ("drain_s = 2", 'drain_s = 2\ninstances = 2\nreadiness_path = "/never"'),
         ("deadline_s = 8", "deadline_s = 1"),
     ):
         assert old in text

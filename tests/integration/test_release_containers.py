@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import needs_docker, needs_registry, registry
-from haproxy_place import needs_haproxy
 from pratique.release import find_release
-from shop_images import ImageShop
-from shop_place import running_shop
+from support.docker_engine import needs_docker, needs_registry, registry
+from support.haproxy_fixture import needs_haproxy
+from support.shop_fixture import running_shop
+from support.shop_images import ImageShop
 
 pytestmark = [needs_docker, needs_haproxy, needs_registry]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import engine_running, needs_docker
-from haproxy_place import needs_haproxy
 from pratique.release.image import REVISION_LABEL
-from shop_place import Shop, running_shop
+from support.docker_engine import engine_running, needs_docker
+from support.haproxy_fixture import needs_haproxy
+from support.shop_fixture import Shop, running_shop
 
 pytestmark = [needs_docker, needs_haproxy]
 

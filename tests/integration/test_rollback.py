@@ -12,7 +12,7 @@ from pratique.errors import DataError, MissingError, UnavailableError, UsageErro
 from pratique.runbook.engine.run import StoppedError
 from pratique.runbook.opening import open_rollback
 from pratique.runbook.rollback.steps import AddToPool, Shift, StartEarlierRelease, StopOthers
-from shop_place import eventually, running_shop
+from support.shop_fixture import eventually, running_shop
 
 
 @pytest.fixture(scope="module")

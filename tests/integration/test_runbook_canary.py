@@ -14,7 +14,7 @@ from pratique.release import load_release
 from pratique.runbook.engine.lock import Lock
 from pratique.runbook.recovery import remove_orphans
 from pratique.runbook.service.orphans import describe_orphans, find_orphans
-from shop_place import eventually, running_shop
+from support.shop_fixture import eventually, running_shop
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def orphans(shop):
 
 def test_a_canary_that_fails_its_acceptance_test_gets_no_traffic(shop):
     shop.make("refused")
-    config = with_acceptance(shop, "refused", 'acceptance = ["/", "/no/such/page"]')
+    config = with_acceptance(shop, "refused", 'acceptance_paths = ["/", "/no/such/page"]')
     run = shop.open("refused", "refused", config=config)
     run.check()
     run.start_canary()
@@ -54,7 +54,7 @@ def test_a_canary_that_fails_its_acceptance_test_gets_no_traffic(shop):
 def test_a_canary_that_passes_its_acceptance_test_continues(shop, capsys):
     shop.make("passes")
     command = json.dumps(["{python}", "-c", "import sys; sys.exit(sys.argv[1] != 'shop')", "{service}"])
-    config = with_acceptance(shop, "passes", f'acceptance = ["/search?q=tea"]\nacceptance_command = {command}')
+    config = with_acceptance(shop, "passes", f'acceptance_paths = ["/search?q=tea"]\nacceptance_command = {command}')
     run = shop.open("passes", "passes", config=config)
     run.check()
     [address] = run.start_canary()

@@ -7,12 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ports import free_port
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.runbook.canary.lease_renewer import LeaseRenewer
+from support.ports import free_port
 
 
 class Quiet(BaseHTTPRequestHandler):

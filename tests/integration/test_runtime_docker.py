@@ -12,13 +12,13 @@ import pytest
 from pydantic import ValidationError
 
 from contract.runtime_contract import SERVER, RuntimeContract, eventually, get
-from docker_place import DockerPlace
-from engine import needs_docker
 from pratique.config import DockerSettings, RuntimeSettings
 from pratique.errors import DataError, DeniedError, MissingError, StorageError, UnavailableError
 from pratique.release.image import REVISION_LABEL, load_image_release
 from pratique.runtime.docker import DockerRuntime
 from pratique.runtime.secretfiles import ROOT
+from support.docker_engine import needs_docker
+from support.docker_fixture import DockerPlace
 
 pytestmark = needs_docker
 
@@ -140,9 +140,9 @@ def test_a_service_leaves_the_secrets_of_one_whose_name_begins_as_its_own_alone(
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     release = place.release("nosy", NOSY)
     (instance,) = place.runtime.start(replace(release, service="shop-eu"), run="run-2", role="canary")
-    place.runtime.ready(instance, deadline_s=10)
+    place.runtime.wait_ready(instance, deadline_s=10)
     place.start(release)
-    place.runtime.tidy("shop", "run-1")
+    place.runtime.remove_exited("shop", "run-1")
     assert seen(instance)["secret"] == "correct-horse-battery"
 
 
@@ -178,7 +178,7 @@ def test_secrets_of_a_start_that_was_cut_off_are_swept(make_place, monkeypatch):
     os.utime(lost, (0, 0))
     young = there.parent / "pratique-shop-r1-another"
     young.mkdir()
-    place.runtime.tidy("shop", "run-1")
+    place.runtime.remove_exited("shop", "run-1")
     assert not lost.exists()
     assert get(instance)[0] == 200
     assert set(there.parent.iterdir()) == {there, young}
@@ -192,7 +192,7 @@ def test_a_folder_of_secrets_that_others_may_look_into_is_refused(make_place, mo
     (folder / ROOT).chmod(0o777)
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"}, docker={"secrets_dir": str(folder)})
     try:
-        with pytest.raises(DeniedError, match="not ours alone"):
+        with pytest.raises(DeniedError, match="open to other users"):
             place.start(place.release("r1"))
         assert list((folder / ROOT).iterdir()) == []
     finally:
@@ -216,20 +216,20 @@ def test_the_error_of_an_unhealthy_container_has_its_log_and_its_health_log(make
     release = place.release("sick", healthcheck=check)
     (instance,) = place.runtime.start(release, run="run-1", role="canary")
     with pytest.raises(UnavailableError, match=r"HEALTHCHECK.*listening.*cart service is away"):
-        place.runtime.ready(instance, deadline_s=5)
+        place.runtime.wait_ready(instance, deadline_s=5)
 
 
 def test_a_healthcheck_that_passes_is_what_counts(make_place):
     check = 'HEALTHCHECK --interval=30s CMD ["/usr/bin/python3", "-c", "exit(0)"]'
     place = make_place()
     (instance,) = place.runtime.start(place.release("well", healthcheck=check), run="run-1", role="canary")
-    place.runtime.ready(instance, deadline_s=20)
+    place.runtime.wait_ready(instance, deadline_s=20)
     assert get(instance)[0] == 200
 
 
 def test_one_that_ended_before_it_was_ready_leaves_no_container(make_place):
     place = make_place()
-    with pytest.raises(UnavailableError, match="ended with 3"):
+    with pytest.raises(UnavailableError, match="exited with status 3"):
         place.start(place.release("r1", MODE="crash"))
     client = place.engine.client()
     assert client.containers.list(all=True) == []
@@ -241,7 +241,7 @@ def test_what_ended_while_nobody_looked_is_tidied(make_place):
     instance = place.start(place.release("r1"), ready=False)
     place.kill(instance)
     eventually(lambda: place.runtime.list() == [])
-    place.runtime.tidy("shop", "run-1")
+    place.runtime.remove_exited("shop", "run-1")
     client = place.engine.client()
     assert client.containers.list(all=True) == []
     client.close()
@@ -251,7 +251,7 @@ def test_what_ran_runs_again_at_its_address_after_the_engine_was_restarted(make_
     place = make_place()
     instance = place.start(place.release("r1"))
     place.engine.restart()
-    place.runtime.ready(instance, deadline_s=30)
+    place.runtime.wait_ready(instance, deadline_s=30)
     assert get(instance)[0] == 200
     (again,) = place.runtime.list()
     assert again.id == instance.id
@@ -293,7 +293,7 @@ def test_an_engine_that_does_not_run_is_told(tmp_path):
 
 
 def test_the_hosts_network_is_joined_only_for_a_reason(make_place):
-    place = make_place(docker={"host_network_because": "it must see the host's multicast"})
+    place = make_place(docker={"host_network_reason": "it must see the host's multicast"})
     release = place.release("r1")
     instance = place.start(
         release.__class__(**{**vars(release), "command": ("/usr/bin/python3", "-u", "/app.py", "{port}")})
@@ -303,7 +303,7 @@ def test_the_hosts_network_is_joined_only_for_a_reason(make_place):
 
 
 def test_logs_by_syslog_carry_service_revision_and_container(make_place):
-    place = make_place(docker={"log": "syslog"})
+    place = make_place(docker={"log_driver": "syslog"})
     instance = place.start(place.release("r1"))
     found = place.inspect(instance)["HostConfig"]["LogConfig"]
     assert found["Type"] == "syslog"
@@ -327,8 +327,8 @@ def test_logs_by_syslog_carry_service_revision_and_container(make_place):
         {"cap_add": ("net_admin",)},
         {"tmpfs": {"/tmp": "64m,exec"}},
         {"network": "a b"},
-        {"publish": "0.0.0.0:80"},
-        {"log_size": "-1"},
+        {"publish_address": "0.0.0.0:80"},
+        {"log_max_size": "-1"},
         {"secrets_dir": "relative"},
         {"privileged": True},
     ],

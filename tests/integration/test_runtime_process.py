@@ -17,7 +17,7 @@ from pratique.errors import MissingError, StorageError, UnavailableError
 from pratique.release import load_release
 from pratique.release.model import Release
 from pratique.runtime.process import ProcessRuntime
-from pratique.runtime.supervise import LOG_BYTES
+from pratique.runtime.supervise import LOG_MAX_BYTES
 
 
 class Place:
@@ -26,7 +26,8 @@ class Place:
     def __init__(self, folder, **settings):
         self.folder = folder
         self.settings = RuntimeSettings(
-            releases="releases", **{"command": ("{python}", "{dir}/app.py", "{port}"), "ready": "/", **settings}
+            releases="releases",
+            **{"command": ("{python}", "{dir}/app.py", "{port}"), "readiness_path": "/", **settings},
         )
         self.runtime = self.again()
 
@@ -46,7 +47,7 @@ class Place:
     def start(self, app, *, ready=True, **env):
         (instance,) = self.runtime.start(self.release("r1", textwrap.dedent(app), **env), run="run-1", role="canary")
         if ready:
-            self.runtime.ready(instance, deadline_s=20)
+            self.runtime.wait_ready(instance, deadline_s=20)
         return instance
 
 
@@ -104,7 +105,7 @@ os.killpg(0, signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", script], start_new_session=True, check=False)
     (instance,) = place.runtime.list("shop")
-    place.runtime.ready(instance, deadline_s=20)
+    place.runtime.wait_ready(instance, deadline_s=20)
     assert get(instance)[0] == 200
 
 
@@ -182,7 +183,7 @@ def test_a_log_is_bounded_and_keeps_its_end(place):
     (instance,) = place.runtime.list()
     eventually(lambda: place.runtime.logs(instance, lines=1) == ["listening"])
     size = sum(path.stat().st_size for path in log.parent.iterdir())
-    assert LOG_BYTES < size < 2 * LOG_BYTES + (1 << 17)
+    assert LOG_MAX_BYTES < size < 2 * LOG_MAX_BYTES + (1 << 17)
     assert place.runtime.logs(instance, lines=2)[0].startswith("59999 ")
 
 
@@ -192,7 +193,7 @@ def test_a_secret_is_in_the_instance_and_nowhere_else(make_place, monkeypatch, t
     place = make_place(env={"MODE": "env:VAULT", "KEY": "file:key"})
     release = place.release("r1", SERVER.replace('print("listening"', 'print("key", os.environ["KEY"], MODE'))
     (instance,) = place.runtime.start(release, run="run-1", role="canary")
-    place.runtime.ready(instance, deadline_s=20)
+    place.runtime.wait_ready(instance, deadline_s=20)
     assert get(instance)[1].startswith("hunter2-of-the-shop")
     assert place.runtime.logs(instance) == ["key [file:key] [env:VAULT]"]
     for word in ("hunter2", "s3cr3t"):
@@ -206,7 +207,7 @@ def test_a_secret_at_the_cut_of_a_long_log_is_not_shown_in_half(make_place, monk
     # whatever is read of the end of such a log, it begins within a secret
     talkative = SERVER.replace('print("listening"', 'print(MODE * 5000 + "\\n" + "listening"')
     (instance,) = place.runtime.start(place.release("r1", talkative), run="run-1", role="canary")
-    place.runtime.ready(instance, deadline_s=20)
+    place.runtime.wait_ready(instance, deadline_s=20)
     logs = "\n".join(place.runtime.logs(instance))
     assert "listening" in logs
     assert "shop" not in logs
@@ -265,13 +266,13 @@ def _start_slowly(runtime, release):
 def test_a_release_that_is_gone_is_told(place):
     release = place.release("r1")
     Path(release.location).rename(release.location + ".gone")
-    with pytest.raises(MissingError, match="is gone: restore it"):
+    with pytest.raises(MissingError, match="does not exist: restore it"):
         place.runtime.start(release, run="run-1", role="canary")
 
 
 def test_a_state_folder_that_cannot_be_made_is_told(place, tmp_path):
     (tmp_path / "state").write_text("a file is in the way")
-    with pytest.raises(StorageError, match="cannot keep logs"):
+    with pytest.raises(StorageError, match="cannot write logs"):
         place.runtime.start(place.release("r1"), run="run-1", role="canary")
 
 
@@ -283,8 +284,8 @@ def test_one_whose_port_was_taken_is_not_ready_though_somebody_answers_there(pla
     (instance,) = place.runtime.start(place.release("r2", app), run="run-2", role="canary")
     stolen = type(instance)(**{**vars(instance), "address": other.address})
     eventually(lambda: place.runtime.list("shop") == [other])
-    with pytest.raises(UnavailableError, match="ended before it was ready"):
-        place.runtime.ready(stolen, deadline_s=20)
+    with pytest.raises(UnavailableError, match="exited before it was ready"):
+        place.runtime.wait_ready(stolen, deadline_s=20)
 
 
 def test_starting_is_quick(place):

@@ -6,12 +6,12 @@ import pytest
 from pydantic import ValidationError
 
 from contract.runtime_contract import RuntimeContract, eventually, get
-from docker_place import DockerPlace
-from engine import engine_running, needs_docker
 from pratique.config import RuntimeSettings, SwarmSettings
 from pratique.errors import UnavailableError
-from pratique.runtime.base import serving
+from pratique.runtime.base import in_use_by
 from pratique.runtime.swarm import SwarmRuntime
+from support.docker_engine import engine_running, needs_docker
+from support.docker_fixture import DockerPlace
 
 pytestmark = needs_docker
 
@@ -100,7 +100,7 @@ def test_more_tasks_that_cannot_be_placed_leave_those_that_serve(make_place, mon
     place = make_place()
     release = place.release("r1")
     first = place.runtime.start(release, run="run-1", role="baseline", count=2)
-    monkeypatch.setattr("pratique.runtime.swarm.PLACED_S", 0.0)
+    monkeypatch.setattr("pratique.runtime.swarm.PLACEMENT_TIMEOUT_S", 0.0)
     with pytest.raises(UnavailableError, match="of 3 tasks"):
         place.again().start(release, run="run-1", role="baseline", count=3)
     eventually(lambda: len(place.runtime.list("shop")) == 2)
@@ -126,8 +126,8 @@ def test_a_task_that_has_ended_does_not_take_the_others_with_it(place):
     ended, other = place.runtime.start(place.release("r1"), run="run-1", role="baseline", count=2)
     place.kill(ended)
     eventually(lambda: ended.id not in {i.id for i in place.runtime.list("shop")})
-    with pytest.raises(UnavailableError, match="ended before it was ready"):
-        place.runtime.ready(ended, deadline_s=5)
+    with pytest.raises(UnavailableError, match="exited before it was ready"):
+        place.runtime.wait_ready(ended, deadline_s=5)
     assert other.id in {i.id for i in place.runtime.list("shop")}
 
 
@@ -137,17 +137,17 @@ def test_a_service_without_a_task_is_told_and_kept_as_long_as_its_revision_serve
     client.services.list()[0].scale(0)
     client.close()
     eventually(lambda: place.runtime.list("shop") == [])
-    (ended,) = place.runtime.ended("shop")
+    (ended,) = place.runtime.exited("shop")
     assert (ended.revision, ended.run, ended.address, ended.group) == ("r1", "run-1", "", instance.group)
-    assert serving([ended], {"r1": [instance.address]}) == [ended]
-    place.runtime.tidy("shop", "run-1", keep="r1")
-    assert place.runtime.ended("shop") == [ended]
-    place.runtime.tidy("shop", "run-1")
-    assert place.runtime.ended("shop") == []
+    assert in_use_by([ended], {"r1": [instance.address]}) == [ended]
+    place.runtime.remove_exited("shop", "run-1", keep="r1")
+    assert place.runtime.exited("shop") == [ended]
+    place.runtime.remove_exited("shop", "run-1")
+    assert place.runtime.exited("shop") == []
 
 
 def test_a_placement_that_no_node_has_is_told(make_place, monkeypatch):
-    monkeypatch.setattr("pratique.runtime.swarm.PLACED_S", 2.0)
+    monkeypatch.setattr("pratique.runtime.swarm.PLACEMENT_TIMEOUT_S", 2.0)
     place = make_place(swarm={"constraints": ("node.labels.zone == moon",)})
     with pytest.raises(UnavailableError, match="0 of 1 tasks"):
         place.start(place.release("r1"))

@@ -1,4 +1,4 @@
-"""The service file (pratique.toml) and the environment, validated before anything is done with them."""
+"""The service file (pratique.toml): its models, its defaults, and how it is loaded and validated."""
 
 from pratique.config.balancer import BalancerSettings, HAProxySettings
 from pratique.config.judge import GuardPolicy, Policy, Reaction, default_guards

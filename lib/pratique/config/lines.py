@@ -7,9 +7,9 @@ from functools import lru_cache
 
 
 def line_of(text: str, keys: tuple[str | int, ...]) -> int:
-    """The line (from 1) on which a key of a TOML text is set, or that of the nearest table around it.
+    """Return the line (from 1) on which a key of a TOML text is set, or the line of the nearest table around it.
 
-    A TOML parser keeps no positions, so this follows table headers and keys as they are written.
+    `tomllib` keeps no positions, so this reads table headers and keys itself.
     """
     names = [str(key) for key in keys if isinstance(key, str)]
     best, best_depth, table = 1, 0, []

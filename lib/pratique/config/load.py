@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from pratique.config.lines import line_of
 from pratique.config.model import Config
+from pratique.config.renames import renamed_keys
 from pratique.errors import ConfigError, DeniedError, MissingError
 
 DEFAULT_FILE = "pratique.toml"
+UNKNOWN = "unknown key: remove it or check the spelling"
 
 
 def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
-    """Read the service file: `path`, else the environment's PRATIQUE_CONFIG, else pratique.toml where it
-    exists, else the defaults. An empty path counts as none, so that a notebook's parameter can be "".
+    """Read the service file and return the validated configuration.
 
-    store: overrides the store of the file, as does the environment's PRATIQUE_STORE (the argument wins).
-    The `store.url` of the result is a URL or an absolute folder.
+    path: the file; None or "" means PRATIQUE_CONFIG from the environment, else pratique.toml in the working
+    folder, else the defaults. store: overrides `store.url`, as does PRATIQUE_STORE from the environment; the
+    argument wins. The `store.url` of the result is a URL or an absolute folder.
     Raises: MissingError, DeniedError, ConfigError naming file, line and key.
     """
     named = path or os.environ.get("PRATIQUE_CONFIG")
@@ -49,7 +54,7 @@ def _read(path: Path, *, named: bool) -> Config:
 
 
 def parse(text: str, path: Path) -> Config:
-    """Validate the text of a service file that stands at `path`.
+    """Validate the text of a service file; `path` is its place, for messages and relative paths.
 
     Raises: ConfigError naming file, line and key.
     """
@@ -58,19 +63,43 @@ def parse(text: str, path: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     for key in {"base", "file"} & data.keys():
-        raise ConfigError(f"{path}:{line_of(text, (key,))}: {key}: unknown key: take it out")
+        raise ConfigError(f"{path}:{line_of(text, (key,))}: {key}: unknown key: remove it")
+    for keys, name in renamed_keys(data):
+        old, new = ".".join(keys), ".".join([*keys[:-1], name])
+        raise ConfigError(f"{path}:{line_of(text, keys)}: {old} is now {new}: rename the key")
     try:
         return Config.model_validate({**data, "base": str(path.absolute().parent), "file": str(path.absolute())})
     except ValidationError as error:
-        raise ConfigError(_first_problem(text, path, error)) from error
+        raise ConfigError(_first_problem(text, path, data, error)) from error
 
 
-def _first_problem(text: str, path: Path, error: ValidationError) -> str:
-    problem = error.errors()[0]
-    keys = tuple(part for part in problem["loc"] if part != "[key]")
-    known = "unknown key: take it out or check its spelling"
-    message = known if problem["type"] == "extra_forbidden" else problem["msg"]
-    got = problem.get("input")
-    shown = f" (got {got!r:.60})" if isinstance(got, str | int | float | bool) and message != known else ""
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+def _first_problem(text: str, path: Path, data: Mapping[str, Any], error: ValidationError) -> str:
+    problems: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
+    for problem in error.errors():
+        problems.setdefault(_keys_of(data, problem["loc"]), []).append(problem)
+    keys, found = next(iter(problems.items()))
+    message, got = _message(found), found[0].get("input")
+    shown = f" (got {got!r:.60})" if isinstance(got, str | int | float | bool) and message != UNKNOWN else ""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{path}:{line_of(text, keys)}: {'.'.join(map(str, keys))}: {message}{shown}{more}"
+
+
+def _message(problems: list[ErrorDetails]) -> str:
+    """Return what is wrong with one value; a value of several types has a problem for each of them."""
+    if problems[0]["type"] == "extra_forbidden":
+        return UNKNOWN
+    first, *others = (problem["msg"].removeprefix("Value error, ") for problem in problems)
+    return " or ".join([first, *(other[0].lower() + other[1:] for other in others)])
+
+
+def _keys_of(data: Any, location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Return the part of a location that is a key of the file; pydantic adds the names of a union's members."""
+    if not location:
+        return ()
+    first, *rest = location
+    if isinstance(data, dict) and first in data:
+        return (first, *_keys_of(data[first], tuple(rest)))
+    if isinstance(data, list) and isinstance(first, int):
+        return (first, *_keys_of(data[first], tuple(rest)))
+    # a key that is missing ends the location
+    return () if rest or first == "[key]" or isinstance(data, str | float) else (first,)

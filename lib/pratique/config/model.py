@@ -16,7 +16,7 @@ from pratique.config.types import Name, Strict, check_name
 
 
 class Config(Strict):
-    """The whole service file. `state` is the folder of ledger, journals and the collector's log."""
+    """The whole service file."""
 
     state: str = ".pratique"
     store: StoreSettings = StoreSettings()
@@ -27,20 +27,20 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _collector_within_reach(self) -> Config:
-        host = self.telemetry.target.rpartition(":")[0]
+        host = self.telemetry.collector_address.rpartition(":")[0]
         for name, service in self.services.items():
             away = sorted(filter(_is_away, _senders_of(service)))
-            if away and not self.telemetry.address and (_is_own(host) or host in {"0.0.0.0", "[::]", "::"}):  # noqa: S104 - compared
+            if away and not self.telemetry.advertise_address and (_is_own(host) or host in {"0.0.0.0", "[::]", "::"}):  # noqa: S104 - compared
                 raise ValueError(
-                    f"services.{name}: {away[0]} would send its log to itself at {self.telemetry.target!r}: set "
-                    "telemetry.address to where the collector is reached from there"
+                    f"services.{name}: {away[0]} would send its log to itself at {self.telemetry.collector_address!r}: set "
+                    "telemetry.advertise_address to an address of the collector that this host can reach"
                 )
         return self
 
     def service(self, name: str) -> ServiceSettings:
-        """The settings of a service; the defaults where the file does not name it.
+        """Return the settings of a service, or the defaults if the file does not name it.
 
-        Raises: UsageError when `name` cannot be a service's name.
+        Raises: UsageError when `name` cannot be the name of a service.
         """
         check_name("service", name)
         return self.services.get(name, ServiceSettings())
@@ -53,19 +53,19 @@ class Config(Strict):
         return Target(name, self.service(name), Path(self.base), self.state_dir, self.telemetry)
 
     def path(self, relative: str) -> Path:
-        """A path of the service file, taken from the folder that the file stands in."""
+        """Return a path of the service file, relative to the folder of that file."""
         return Path(self.base, relative)
 
     @property
     def state_dir(self) -> Path:
-        """The folder of everything that is kept beside the store."""
+        """The folder of everything that is kept apart from the store."""
         return self.path(self.state)
 
 
 def _senders_of(service: ServiceSettings) -> list[str]:
-    """The hosts that send access lines or container logs to the collector."""
+    """Return the hosts that send access lines or container logs to the collector."""
     balancers = service.balancer.haproxy.hosts if service.balancer.kind == "haproxy" else ()
-    logged = service.runtime.kind != "process" and service.runtime.docker.log == "syslog"
+    logged = service.runtime.kind != "process" and service.runtime.docker.log_driver == "syslog"
     return [*balancers, *(service.runtime.docker.hosts if logged else ())]
 
 

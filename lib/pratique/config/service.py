@@ -14,11 +14,7 @@ from pratique.config.types import Strict
 
 
 class ActionRule(Strict):
-    """One rule from path to action, first match wins.
-
-    path: a template: "/product/{id}" ({x} is one segment, a trailing {x...} is the rest). method: GET and
-    so on, or "*". action: the name; default "METHOD path".
-    """
+    """One rule from a path to an action; the first match wins."""
 
     path: Annotated[str, Field(pattern=r"^/")]
     method: str = "*"
@@ -26,7 +22,7 @@ class ActionRule(Strict):
 
 
 class FieldNames(Strict):
-    """What the fields of a jsonl event are called in the user's own log."""
+    """The names of the fields of an event in the user's own JSON log."""
 
     time: str = "time"
     service: str = "service"
@@ -40,10 +36,7 @@ class FieldNames(Strict):
 
 
 class ImportSettings(Strict):
-    """How the user's own logs are read: names of jsonl fields, and the format string of combined logs.
-
-    ignore_paths: paths (exact) that are not user traffic, such as a monitor's probe; counted apart.
-    """
+    """How the user's own logs are read."""
 
     fields: FieldNames = FieldNames()
     log_format: str | None = None

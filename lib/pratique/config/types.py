@@ -33,15 +33,15 @@ Seconds = Annotated[float, Field(ge=0, le=86400)]
 
 
 class Strict(BaseModel):
-    """A frozen model that refuses unknown keys, so that a misspelt setting is an error, and numbers that are none."""
+    """A frozen model that refuses unknown keys, infinity and NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def check_name(what: str, value: str) -> str:
-    """Return `value` when it can be the name of a service or revision, in files and queries alike.
+    """Return `value` if it can be the name of a service or revision in files, queries and labels.
 
-    Raises: UsageError.
+    what: "service" or "revision", for the message. Raises: UsageError.
     """
     if not re.fullmatch(NAME, value):
         raise UsageError(
@@ -51,11 +51,11 @@ def check_name(what: str, value: str) -> str:
 
 
 def check_address(value: str) -> str:
-    """Return `value` when it is an address to listen at, HOST:PORT.
+    """Return `value` if it is an address to listen at, HOST:PORT.
 
     Raises: UsageError.
     """
     try:
         return str(TypeAdapter(Address).validate_python(value))
     except ValidationError:
-        raise UsageError(f"{value[:80]!r} is no address: give HOST:PORT, with a port up to 65535") from None
+        raise UsageError(f"{value[:80]!r} is not an address: use HOST:PORT, with a port up to 65535") from None

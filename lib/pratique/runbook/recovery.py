@@ -67,7 +67,7 @@ def remove_orphans(target: Target, runtime: Runtime, balancer: Balancer, *, who:
 
 
 def _known(runtime: Runtime, service: str) -> list[Instance]:
-    return [*runtime.list(service), *runtime.ended(service)]
+    return [*runtime.list(service), *runtime.exited(service)]
 
 
 def _rebuild(folder: Path) -> Recoverable:

@@ -1,4 +1,4 @@
-"""Requests of our own at an instance: readiness probe and acceptance test, each with an end that holds."""
+"""HTTP requests to one instance, for readiness and acceptance tests, each with a hard time limit."""
 
 from __future__ import annotations
 
@@ -9,37 +9,35 @@ import threading
 import time
 from collections.abc import Iterator
 
-PROBE_S = 1.0
-BAD = 400
-
-
-def waited(deadline_s: float) -> str:
-    """How long an answer was waited for, as a part of a sentence; "" where it was asked for at once."""
-    return f" within {deadline_s:g} s" if deadline_s > 0 else ""
+PROBE_TIMEOUT_S = 1.0
+FIRST_ERROR_STATUS = 400
 
 
 def probe(address: str, path: str) -> str:
-    """The status that a readiness probe got, or why there was none."""
-    status, said = ask(address, path, PROBE_S, most=0)
-    return str(status or said)
+    """Return the status of a readiness probe, or the name of the error that prevented one."""
+    status, error = ask(address, path, PROBE_TIMEOUT_S, most=0)
+    return str(status or error)
 
 
 def ask(address: str, path: str, seconds: float, *, most: int) -> tuple[int, str]:
-    """Ask once: the status and, from 400 on, the first `most` bytes of the answer's body; 0 and why without a status.
+    """Send one GET request; return its status and, from status 400 on, the first `most` bytes of the body.
 
-    It is over after `seconds`, however slowly an answer drips in.
+    Without an answer the status is 0 and the text names the error. The call ends after `seconds`, even if the server
+    sends its answer byte by byte.
     """
     ends = time.monotonic() + seconds
     connection = http.client.HTTPConnection(address, timeout=seconds)
-    said = b""
+    body = b""
     try:
         connection.connect()
-        with _shut_at(ends, connection.sock):
+        with _shut_down_at(ends, connection.sock):
             connection.request("GET", path)
             answer = connection.getresponse()
-            while answer.status >= BAD and len(said) < most and (piece := answer.read1(most - len(said))):
-                said += piece
-        return answer.status, said.decode("utf-8", "replace")
+            while (
+                answer.status >= FIRST_ERROR_STATUS and len(body) < most and (piece := answer.read1(most - len(body)))
+            ):
+                body += piece
+        return answer.status, body.decode("utf-8", "replace")
     except (OSError, http.client.HTTPException, ValueError) as error:
         return 0, "TimeoutError" if time.monotonic() >= ends else type(error).__name__
     finally:
@@ -47,14 +45,14 @@ def ask(address: str, path: str, seconds: float, *, most: int) -> tuple[int, str
 
 
 @contextlib.contextmanager
-def _shut_at(end: float, connection: socket.socket) -> Iterator[None]:
-    """Shut a connection at that time: its own timeout is only one of silence."""
+def _shut_down_at(end: float, connection: socket.socket) -> Iterator[None]:
+    """Shut a connection down at a time: a socket's own timeout starts again with every byte."""
 
-    def shut() -> None:
+    def shut_down() -> None:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(max(0.0, end - time.monotonic()), shut)
+    timer = threading.Timer(max(0.0, end - time.monotonic()), shut_down)
     timer.start()
     try:
         yield

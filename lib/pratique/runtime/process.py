@@ -1,4 +1,7 @@
-"""Releases as local processes. The process table is the only record of what runs: labels are environment variables."""
+"""Releases as local processes.
+
+The process table is the only record of the running instances. Their labels are environment variables.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,11 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import psutil
+from typing_extensions import override
 
 from pratique.clock import utc_now
 from pratique.config import RuntimeSettings
@@ -22,52 +27,44 @@ from pratique.errors import MissingError, StorageError, UnavailableError
 from pratique.release.model import Release
 from pratique.release.secrets import mask, resolve_env
 from pratique.runtime import supervise
-from pratique.runtime.base import Instance, Role
-from pratique.runtime.probe import probe, waited
+from pratique.runtime.base import PORTS, Instance, Role, Runtime, no_free_port
+from pratique.runtime.probe import probe
+from pratique.runtime.readiness import EXCERPT_LINES, Check, log_excerpt, wait_ready
 
 LABELS = ("SERVICE", "REVISION", "RUN", "ROLE", "PORT")
-START_S = 10.0
+SUPERVISOR_START_TIMEOUT_S = 10.0
 POLL_S = 0.05
-KILLED_S = 5.0
-LAST_WORDS = 600
-TAIL_BYTES = 1 << 16
-
-# below the range that the kernel takes the ports of outgoing connections from, of which a balancer has many
-PORTS = range(18000, 32000)
+KILL_TIMEOUT_S = 5.0
+LOG_TAIL_BYTES = 1 << 16
 
 
-class ProcessRuntime:
-    """Start instances as detached processes that outlive the notebook which started them."""
+class ProcessRuntime(Runtime):
+    """Start instances as detached processes that outlive the process which started them."""
 
     def __init__(self, settings: RuntimeSettings, state_dir: Path, base: Path) -> None:
-        """settings: of the service. state_dir: logs, and the label that tells our instances. base: of relative paths."""
+        """state_dir: folder of the logs, and the label of its instances. base: folder of relative paths."""
         self._settings = settings
         self._state = Path(state_dir).absolute()
         self._base = base
 
     @property
+    @override
     def hosts(self) -> tuple[str, ...]:
-        """One: this machine."""
         return ("",)
 
+    @override
     def start(
-        self,
-        release: Release,
-        *,
-        run: str,
-        role: Role,
-        count: int = 1,
-        hosts: Sequence[str] | None = None,  # noqa: ARG002 - there is only one
+        self, release: Release, *, run: str, role: Role, count: int = 1, hosts: Sequence[str] | None = None
     ) -> list[Instance]:
-        """Start `count` instances and return at once; those of the same run, revision and role that run are kept.
+        """Start `count` instances on this machine, as Runtime.start says.
 
-        Raises: MissingError (no such directory, a secret that is not there), UnavailableError (it cannot be
-        started; then none that this call started is left), StorageError.
+        Raises: MissingError (no release directory, a secret that is not set), UnavailableError (an instance cannot
+        be started; the instances that this call started are stopped), StorageError.
         """
         if not Path(release.location).is_dir():
-            raise MissingError(f"release directory {release.location!r} is gone: restore it")
-        wanted = (release.revision, run, role)
-        running = [i for i in self.list(release.service) if (i.revision, i.run, i.role) == wanted]
+            raise MissingError(f"release directory {release.location!r} does not exist: restore it")
+        labels = (release.revision, run, role)
+        running = [i for i in self.list(release.service) if (i.revision, i.run, i.role) == labels]
         started: list[Instance] = []
         try:
             while len(running) + len(started) < count:
@@ -78,62 +75,57 @@ class ProcessRuntime:
             raise
         return [*running, *started][:count]
 
-    def ready(self, instance: Instance, *, deadline_s: float) -> None:
-        """Wait until the instance answers its readiness probe with 200.
+    @override
+    def wait_ready(self, instance: Instance, *, deadline_s: float) -> None:
+        logs = partial(self.logs, instance, lines=EXCERPT_LINES)
+        wait_ready(instance, partial(self._check, instance), logs, deadline_s=deadline_s, poll_s=POLL_S)
 
-        Raises: UnavailableError with its last log lines, as soon as it exits or when the deadline passes.
-        """
-        deadline = time.monotonic() + deadline_s
-        while True:
-            answer = probe(instance.address, self._settings.ready)
-            if self._process(instance) is None:
-                # asked after the probe: where it has lost its port to another process, that one has answered
-                raise UnavailableError(f"{_named(instance)} ended before it was ready: {self._evidence(instance)}")
-            if answer == "200":
-                return
-            if time.monotonic() > deadline:
-                raise UnavailableError(
-                    f"{_named(instance)} did not answer {self._settings.ready} with 200{waited(deadline_s)} "
-                    f"(last: {answer}): {self._evidence(instance)}"
-                )
-            time.sleep(POLL_S)
+    def _check(self, instance: Instance) -> Check:
+        path = self._settings.readiness_path
+        answer = probe(instance.address, path)
+        # checked after the probe: if another process has taken its port, that process has answered
+        exited = self._process(instance) is None
+        return Check(ready=answer == "200", answer=answer, expected=f"{path} with 200", exited=exited)
 
+    @override
     def stop(self, instance: Instance, *, drain_s: float) -> None:
-        """Send SIGTERM, wait at most `drain_s` for it to finish its requests, then end its process group."""
         process = self._process(instance)
         if process is None:
             return
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
         self._wait_gone(instance, drain_s)
-        # whatever it left behind of its own is ended with it
+        # the group includes processes that the instance started and left running
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        self._wait_gone(instance, KILLED_S)
+        self._wait_gone(instance, KILL_TIMEOUT_S)
 
     def _wait_gone(self, instance: Instance, seconds: float) -> None:
-        # not until the process is reaped: that is init's affair, and in a container there may be none
+        # a zombie counts as gone: init reaps it, and in a container there may be no init
         deadline = time.monotonic() + seconds
         while self._process(instance) is not None and time.monotonic() < deadline:
             time.sleep(POLL_S / 2)
 
+    @override
     def list(self, service: str | None = None) -> Sequence[Instance]:
-        """What runs now below this state folder, oldest first."""
+        """Return the running instances of this state folder, oldest first."""
         found = [self._instance(process) for process in psutil.process_iter()]
-        mine = [i for i in found if i is not None and (service is None or i.service == service)]
-        return sorted(mine, key=lambda instance: (instance.started, instance.address))
+        known = [i for i in found if i is not None and (service is None or i.service == service)]
+        return sorted(known, key=lambda instance: (instance.started, instance.address))
 
+    @override
     def logs(self, instance: Instance, *, lines: int = 50) -> Sequence[str]:
-        """The instance's last log lines, secrets masked; none when its log is gone."""
         text = _tail(self._log(instance)).decode("utf-8", "replace")
         return mask(text, self._settings.env, self._base).splitlines()[-lines:]
 
-    def ended(self, service: str) -> Sequence[Instance]:  # noqa: ARG002 - of all services alike
-        """Nothing is left of a process that has ended."""
+    @override
+    def exited(self, service: str) -> Sequence[Instance]:
+        """Return nothing: the process table keeps no exited instances."""
         return []
 
-    def tidy(self, service: str, run: str, *, keep: str = "") -> None:
-        """Nothing is left of a process that has ended."""
+    @override
+    def remove_exited(self, service: str, run: str, *, keep: str = "") -> None:
+        """Do nothing: the process table keeps no exited instances."""
 
     def _start_one(self, release: Release, run: str, role: Role) -> Instance:
         port = _free_port([i.address for i in self.list()])
@@ -148,7 +140,8 @@ class ProcessRuntime:
         )
         found = self._instance(psutil.Process(pid)) if psutil.pid_exists(pid) else None
         if found is None:
-            raise UnavailableError(f"{_named(instance)} ended at once: {self._evidence(instance)}")
+            logs = self.logs(instance, lines=EXCERPT_LINES)
+            raise UnavailableError(f"{instance} exited immediately: {log_excerpt(logs)}")
         return found
 
     def _instance(self, process: psutil.Process) -> Instance | None:
@@ -182,49 +175,46 @@ class ProcessRuntime:
         port = instance.address.rpartition(":")[2]
         return self._state / "processes" / f"{instance.service}-{instance.revision}-{port}.log"
 
-    def _evidence(self, instance: Instance) -> str:
-        said = [line.strip() for line in self.logs(instance, lines=8) if line.strip()]
-        return f"its last words: {' | '.join(said)[-LAST_WORDS:]}" if said else "it said nothing"
-
 
 def _supervised(command: Sequence[str], folder: str, env: dict[str, str], log: Path) -> int:
-    """Start a command under a supervisor; return the supervisor's process id."""
+    """Start a command under a supervisor process; return the process id of the supervisor."""
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"cannot keep logs in {str(log.parent)!r}: {error.strerror}") from error
+        raise StorageError(f"cannot write logs to {str(log.parent)!r}: {error.strerror}") from error
     try:
-        told = subprocess.run(
+        answer = subprocess.run(
             [sys.executable, "-I", "-S", supervise.__file__, str(log), *command],
             cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=START_S,
+            timeout=SUPERVISOR_START_TIMEOUT_S,
             check=False,
         ).stdout.decode()
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(f"cannot start {command[0]!r} in {folder!r}: {type(error).__name__}") from error
-    if not told.isdigit():
-        raise UnavailableError(f"cannot start {command[0]!r} in {folder!r}: {told[1:] or 'no supervisor'}")
-    return int(told)
+    if not answer.isdigit():
+        reason = answer[1:] or "its supervisor did not start"
+        raise UnavailableError(f"cannot start {command[0]!r} in {folder!r}: {reason}")
+    return int(answer)
 
 
 def _start_ticks(pid: int) -> str:
-    """The start time in clock ticks since boot: unlike a date it is not moved when the clock is set."""
+    """Return the start time in clock ticks since boot. Unlike a date, it does not change when the clock is set."""
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
 
 
 def _tail(log: Path) -> bytes:
-    """The end of a log and of its older half, from the beginning of a line: half a secret would not be masked."""
-    end = b"".join(_end(path) for path in (log.with_name(log.name + ".1"), log))[-TAIL_BYTES:]
-    return end if len(end) < TAIL_BYTES else end.partition(b"\n")[2]
+    """Return the end of a log and its older half. It begins with a complete line: half a secret would not be masked."""
+    end = b"".join(_end(path) for path in (log.with_name(log.name + ".1"), log))[-LOG_TAIL_BYTES:]
+    return end if len(end) < LOG_TAIL_BYTES else end.partition(b"\n")[2]
 
 
 def _end(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             return file.read()
     except FileNotFoundError:
         return b""
@@ -237,14 +227,10 @@ def _filled(word: str, values: dict[str, str]) -> str:
 
 
 def _free_port(taken: Collection[str]) -> int:
-    """A port that nobody listens at, nor is about to: an instance of ours may not have come so far yet."""
+    """Return a port on which nobody listens. taken: addresses of instances that may not listen yet."""
     for port in random.sample(PORTS, 100):
         with contextlib.suppress(OSError), socket.socket() as found:
             found.bind(("127.0.0.1", port))
             if f"127.0.0.1:{port}" not in taken:
                 return port
-    raise UnavailableError(f"no free port found from {PORTS.start} to {PORTS.stop}: stop what takes them")
-
-
-def _named(instance: Instance) -> str:
-    return f"{instance.service} {instance.revision} at {instance.address}"
+    raise no_free_port()

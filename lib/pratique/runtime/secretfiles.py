@@ -1,4 +1,4 @@
-"""Secrets for containers: files in a folder in memory of the engine's host, never on a disk nor in an environment."""
+"""Secrets of containers: files in a memory folder of the engine's host, never on a disk or in an environment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from pratique.release.ssh import is_private, ssh_words
 
 ROOT = "pratique-secrets"
 MOUNT = "/run/secrets"
-TIMEOUT_S = 20.0
-YOUNG_S = 60.0
+SSH_TIMEOUT_S = 20.0
+SWEEP_MIN_AGE_S = 60.0
+"""A younger folder may belong to a container that is being created."""
 REMOTE_OLD = '[ ! -d "$1" ] || find "$1" -mindepth 1 -maxdepth 1 -type d -mmin +1'
 REMOTE_FOLDER = (
     'umask 077; mkdir -p "$1" && [ -O "$1" ] && [ ! -L "$1" ] && chmod 700 "$1" '
@@ -25,37 +26,44 @@ REMOTE_FOLDER = (
 )
 
 
-def home(engine: str, service: str) -> str:
-    """Where below the root the secrets of a service's containers are: apart for each engine that shares the host.
+def with_secret_files(env: Mapping[str, str], hidden: Collection[str]) -> dict[str, str]:
+    """Return an environment in which NAME_FILE, the path of a file, replaces each secret NAME of `hidden`."""
+    return {key: value for key, value in env.items() if key not in hidden} | {
+        f"{key}_FILE": f"{MOUNT}/{key}" for key in sorted(hidden)
+    }
 
-    engine: the engine's own id.
+
+def home(engine: str, service: str) -> str:
+    """Return the folder, below the root, of the secrets of a service's containers. Engines on one host have their own.
+
+    engine: the engine's id.
     """
     return f"{hashlib.sha256(engine.encode()).hexdigest()[:16]}/{service}"
 
 
 def path_of(folder: str, where: str) -> str:
-    """Where `place` writes."""
+    """Return the path that `write` writes to."""
     return f"{folder}/{ROOT}/{where}"
 
 
-def place(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> None:
-    """Write secrets for a container to `where` (its home and name), below `folder` of an engine's host.
+def write(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> None:
+    """Write the secrets of a container to `where` (its home and name), below `folder` of an engine's host.
 
-    Readable for every user of the container, and on the host for root only.
+    Every user of the container can read them; on the host only root can.
     Raises: StorageError when the folder is not in memory, DeniedError, UnavailableError (the host over SSH).
     """
     root, path = f"{folder}/{ROOT}", path_of(folder, where)
     if host.startswith("ssh://"):
-        _place_remote(host, folder, where, secrets)
+        _write_remote(host, folder, where, secrets)
         return
     if _kind_of(Path(folder)) not in {"tmpfs", "ramfs"}:
-        raise StorageError(f"runtime.docker.secrets_dir {folder!r} is not in memory: name a folder of a tmpfs")
+        raise StorageError(f"runtime.docker.secrets_dir {folder!r} is not in memory: choose a folder on a tmpfs")
     try:
         Path(root).mkdir(mode=0o700, exist_ok=True)
         if not is_private(Path(root)):
-            raise DeniedError(f"{root!r} is not ours alone: remove it, or name another runtime.docker.secrets_dir")
+            raise DeniedError(f"{root!r} is open to other users: remove it, or set another runtime.docker.secrets_dir")
         Path(path).mkdir(parents=True)
-        # whatever the umask
+        # explicit, because the umask applies to mkdir
         Path(path).chmod(0o755)
         for key, value in secrets.items():
             file = Path(path, key)
@@ -63,25 +71,25 @@ def place(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> Non
             file.write_bytes(os.fsencode(value))
             file.chmod(0o444)
     except OSError as error:
-        raise DeniedError(f"secrets cannot be written below {folder!r}: {error.strerror}") from error
+        raise DeniedError(f"cannot write secrets below {folder!r}: {error.strerror}") from error
 
 
 def remove(host: str, path: str) -> None:
-    """Remove the secrets that `place` has written; that they are gone already is no error."""
+    """Remove the secrets that `write` wrote. It is not an error if they no longer exist."""
     if host.startswith("ssh://"):
         _ssh(host, ["rm", "-rf", "--", path], "")
     else:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def sweep(host: str, folder: str, where: str, living: Collection[str]) -> None:
-    """Remove the secrets in a home whose containers are not among `living`; not new ones, whose are just being made."""
+def sweep(host: str, folder: str, where: str, names: Collection[str]) -> None:
+    """Remove the secrets in a home that belong to no container among `names`, except those of the last minute."""
     path = path_of(folder, where)
     if host.startswith("ssh://"):
         found = _ssh(host, ["sh", "-c", REMOTE_OLD, "sh", path], "").splitlines()
     else:
-        found = [str(there) for there in Path(path).glob("*") if _age_s(there) > YOUNG_S]
-    for name in {Path(there).name for there in found} - set(living):
+        found = [str(there) for there in Path(path).glob("*") if _age_s(there) > SWEEP_MIN_AGE_S]
+    for name in {Path(there).name for there in found} - set(names):
         remove(host, f"{path}/{name}")
 
 
@@ -93,7 +101,7 @@ def _age_s(path: Path) -> float:
 
 
 def _kind_of(path: Path) -> str:
-    """The type of the file system that a path is on."""
+    """Return the type of the file system of a path."""
     best, kind = "", ""
     for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
         _, mount, found, *_ = line.split(" ")
@@ -102,9 +110,11 @@ def _kind_of(path: Path) -> str:
     return kind
 
 
-def _place_remote(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> None:
+def _write_remote(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> None:
     if _ssh(host, ["stat", "-f", "-c", "%T", folder], "").strip() not in {"tmpfs", "ramfs"}:
-        raise StorageError(f"runtime.docker.secrets_dir {folder!r} of {host} is not in memory: name one of a tmpfs")
+        raise StorageError(
+            f"runtime.docker.secrets_dir {folder!r} of {host} is not in memory: choose a folder on a tmpfs"
+        )
     _ssh(host, ["sh", "-c", REMOTE_FOLDER, "sh", f"{folder}/{ROOT}", where], "")
     for key, value in secrets.items():
         _ssh(
@@ -117,9 +127,9 @@ def _place_remote(host: str, folder: str, where: str, secrets: Mapping[str, str]
 def _ssh(host: str, command: list[str], text: str) -> str:
     words = [*ssh_words(host), shlex.join(command)]
     try:
-        done = subprocess.run(words, input=os.fsencode(text), capture_output=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(words, input=os.fsencode(text), capture_output=True, timeout=SSH_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(f"{host} cannot be reached: {type(error).__name__}") from error
     if done.returncode != 0:
-        raise UnavailableError(f"{host} does not do it: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}")
+        raise UnavailableError(f"{host} rejected the command: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}")
     return done.stdout.decode("utf-8", "replace")

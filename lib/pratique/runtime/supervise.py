@@ -1,12 +1,13 @@
-"""The parent of one instance, a process of its own that outlives whoever started it.
+"""The parent process of one instance. It outlives the process that started it.
 
     python -I -S supervise.py LOG COMMAND…
 
-It stands for the instance in the process table: its environment holds the labels, which a server that
-writes a title over its own would lose. It keeps the instance's log bounded, passes SIGTERM on, and ends with
-the instance; should it be killed, the kernel kills the instance too. Only the standard library, and little of it.
+It represents the instance in the process table. Its environment holds the labels, because a server that
+writes its title over its own environment would lose them. It bounds the log of the instance, passes SIGTERM on,
+and exits with the instance. If it is killed, the kernel kills the instance. It imports only a small part of the
+standard library, so it starts quickly.
 
-Standard output tells the starter how it went: the supervisor's process id, or "!" and why there is none.
+On standard output it reports to the starter: the process id of the supervisor, or "!" and an error.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-LOG_BYTES = 1 << 20
-"""A log that has grown beyond this becomes the older half, LOG.1, and a new one is begun."""
+LOG_MAX_BYTES = 1 << 20
+"""A log that exceeds this is renamed to LOG.1, which replaces the previous one, and a new log begins."""
 STATE_LABEL = "PRATIQUE_STATE"
 _PR_SET_PDEATHSIG = 1
 
 
 class BoundedLog:
-    """A log file of which the last mebibyte or two are kept."""
+    """A log file that keeps the last one to two mebibytes."""
 
     def __init__(self, path: Path) -> None:
-        """Begin a new one."""
+        """Begin a new log, and delete the older half of a previous one."""
         self._path = path
         self._older = path.with_name(path.name + ".1")
         self._older.unlink(missing_ok=True)
@@ -37,9 +38,9 @@ class BoundedLog:
         self._size = 0
 
     def write(self, data: bytes) -> None:
-        """Append; what a full disk does not take is lost, since the instance is worth more than its log."""
+        """Append. On a full disk, data is dropped: the instance matters more than its log."""
         try:
-            if self._size > LOG_BYTES:
+            if self._size > LOG_MAX_BYTES:
                 self._path.replace(self._older)
                 self._file.close()
                 self._file = self._path.open("wb", buffering=0)
@@ -49,11 +50,11 @@ class BoundedLog:
             self._size += len(data)
 
 
-class Supervisor:
-    """Start the instance, keep its log, and end when it ends."""
+class InstanceSupervisor:
+    """Start the instance, write its log, and exit when it exits."""
 
     def __init__(self, log: BoundedLog, command: list[str]) -> None:
-        """Raises: OSError when there is no such command."""
+        """Raises: OSError when the command does not exist."""
         self._log = log
         self._stopping = False
         self._output, output = os.pipe()
@@ -74,7 +75,7 @@ class Supervisor:
         os.close(output)
 
     def run(self) -> None:
-        """Keep the log until the instance has ended, then end with whatever it left behind."""
+        """Write the log until the instance exits, then kill the processes that it left running."""
         while self._instance.poll() is None or self._stopping:
             select.select([self._output, self._wake], [], [])
             if not self._move():
@@ -82,12 +83,12 @@ class Supervisor:
         status = self._instance.wait()
         while self._readable(self._output) and self._move():
             pass
-        how = f"exited with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
+        how = f"exited with status {status}" if status >= 0 else f"was killed by {signal.Signals(-status).name}"
         self._log.write(f"pratique: {how}\n".encode())
         os.killpg(0, signal.SIGKILL)
 
     def _move(self) -> bool:
-        """Move what there is into the log; False when nobody is left who could write more."""
+        """Copy available output into the log. Return False when no process can write any more."""
         if self._readable(self._wake):
             os.read(self._wake, 4096)
         if not self._readable(self._output):
@@ -101,27 +102,27 @@ class Supervisor:
         return bool(select.select([descriptor], [], [], 0)[0])
 
     def _stop(self, *_: object) -> None:
-        # to all of its processes, as systemd does: a shell in between would not pass it on
+        # signal the process group, as systemd does: a shell in between would not pass the signal on
         if not self._stopping:
             self._stopping = True
             os.killpg(0, signal.SIGTERM)
 
 
 def main(log: str, *command: str) -> None:
-    """Leave the starter, start the instance, tell the starter, and stay."""
+    """Detach from the starter, start the instance, report to the starter, and supervise the instance."""
     if os.fork():
         os._exit(0)
     os.setsid()
     try:
-        supervisor = Supervisor(BoundedLog(Path(log)), list(command))
+        supervisor = InstanceSupervisor(BoundedLog(Path(log)), list(command))
     except OSError as error:
         os.write(1, f"!{error.strerror}: {error.filename!r}".encode())
-        # at once: the starter reads to the end of output, and nothing with labels may be left then
+        # immediately: when the starter has read the output, no process with labels may be left
         os._exit(1)
     os.write(1, str(os.getpid()).encode())
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    devnull = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
+        os.dup2(devnull, standard)
     supervisor.run()
 
 

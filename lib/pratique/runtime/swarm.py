@@ -1,19 +1,21 @@
 """Releases as Swarm services: one service for each revision, run and role, whose tasks are the instances.
 
-Each task publishes a port of its own node, chosen by the engine, so that the balancer sees every task. The engine
-places, replaces and updates them; an instance is stopped together with its service.
+Each task publishes a port of its node, which the engine chooses, and the balancer connects to every task directly.
+The engine places, replaces and updates tasks. An instance stops together with its service.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import secrets as random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from typing_extensions import override
 
 from pratique.config import RuntimeSettings
 from pratique.errors import DataError, UnavailableError
@@ -21,25 +23,24 @@ from pratique.release.engine import engine
 from pratique.release.image import load_image_release
 from pratique.release.model import Release
 from pratique.release.secrets import is_reference, mask, resolve_env
-from pratique.runtime.base import Instance, Role
-from pratique.runtime.containerlog import log_config
-from pratique.runtime.probe import probe, waited
+from pratique.runtime.base import Instance, Role, Runtime
+from pratique.runtime.probe import probe
+from pratique.runtime.readiness import EXCERPT_LINES, Check, log_excerpt, wait_ready
+from pratique.runtime.secretfiles import with_secret_files
+from pratique.runtime.swarm_request import PREFIX, prefixed, service_request
 
-PREFIX = "pratique."
 LABELS = ("service", "revision", "run", "role", "digest")
-OVER = {"complete", "failed", "shutdown", "rejected", "orphaned", "remove"}
-PLACED_S = 30.0
+FINAL_STATES = {"complete", "failed", "shutdown", "rejected", "orphaned", "remove"}
+PLACEMENT_TIMEOUT_S = 30.0
+ENGINE_TIMEOUT_S = 60.0
 POLL_S = 0.1
-LAST_WORDS = 600
-RESTART_DELAY_NS = 2_000_000_000
-NS = 1_000_000_000
 
 
-class SwarmRuntime:
-    """Start, watch and stop Swarm services, through the manager at `runtime.docker.hosts[0]`."""
+class SwarmRuntime(Runtime):
+    """Start, list and stop Swarm services, through the manager at `runtime.docker.hosts[0]`."""
 
     def __init__(self, settings: RuntimeSettings, base: Path, *, collector: str = "127.0.0.1:5514") -> None:
-        """settings: of the service. base: of relative paths. collector: takes the logs where they go by syslog."""
+        """base: folder of relative paths. collector: "host:port" that receives the logs of the syslog driver."""
         self._settings = settings
         self._docker = settings.docker
         self._base = base
@@ -47,22 +48,19 @@ class SwarmRuntime:
         self._host = settings.docker.hosts[0]
 
     @property
+    @override
     def hosts(self) -> tuple[str, ...]:
-        """One: Swarm itself places what it runs."""
+        """Return one entry: Swarm itself places the tasks."""
         return ("",)
 
+    @override
     def start(
-        self,
-        release: Release,
-        *,
-        run: str,
-        role: Role,
-        count: int = 1,
-        hosts: Sequence[str] | None = None,  # noqa: ARG002 - there is only one
+        self, release: Release, *, run: str, role: Role, count: int = 1, hosts: Sequence[str] | None = None
     ) -> list[Instance]:
-        """Have `count` tasks of a service; return when the engine has started them.
+        """Create or scale a service of `count` tasks; return when all of them run.
 
-        Raises: MissingError (a secret that is not there), UnavailableError (no node takes them, one has ended).
+        Raises: MissingError (a secret that is not set), UnavailableError (no node accepts the tasks, or a task
+        exited; tasks that ran before the call keep running).
         """
         labels = dict(zip(LABELS, (release.service, release.revision, run, role, release.digest), strict=True))
         with engine(self._host) as client:
@@ -76,54 +74,46 @@ class SwarmRuntime:
             if before != count:
                 _scale(service, count)
             try:
-                return [*self._placed(client, service, count)]
+                return [*self._wait_running(client, service, count)]
             except UnavailableError:
-                # one that was there may serve
+                # a service that existed before may receive traffic
                 if not found:
                     self._remove(service, 0.0)
                 elif before != count:
                     _scale(service, before)
                 raise
 
-    def ready(self, instance: Instance, *, deadline_s: float) -> None:
-        """Wait until its readiness probe gets 200.
+    @override
+    def wait_ready(self, instance: Instance, *, deadline_s: float) -> None:
+        """Wait until the readiness probe gets 200.
 
-        Raises: UnavailableError with its last log lines, as soon as it ends or when the deadline passes. Its service is
-        left as it is, and the engine starts another one: other tasks of it may serve.
+        Raises: UnavailableError with its last log lines, when it exits or the deadline passes. The service is not
+        removed: other tasks of it may receive traffic, and the engine replaces the one that exited.
         """
-        deadline = time.monotonic() + deadline_s
-        while True:
-            answer = probe(instance.address, self._settings.ready)
-            with engine(self._host) as client:
-                task = _task(client, instance.id)
-                if task is None or task["Status"]["State"] in OVER:
-                    raise UnavailableError(f"{_named(instance)} ended before it was ready: {self._evidence(instance)}")
-            if answer == "200":
-                return
-            if time.monotonic() > deadline:
-                raise UnavailableError(
-                    f"{_named(instance)} did not answer {self._settings.ready} with 200{waited(deadline_s)} "
-                    f"(last: {answer}): {self._evidence(instance)}"
-                )
-            time.sleep(POLL_S)
+        logs = partial(self.logs, instance, lines=EXCERPT_LINES)
+        wait_ready(instance, partial(self._check, instance), logs, deadline_s=deadline_s)
 
+    def _check(self, instance: Instance) -> Check:
+        path = self._settings.readiness_path
+        answer = probe(instance.address, path)
+        with engine(self._host) as client:
+            task = _task(client, instance.id)
+        exited = task is None or task["Status"]["State"] in FINAL_STATES
+        return Check(ready=answer == "200", answer=answer, expected=f"{path} with 200", exited=exited)
+
+    @override
     def stop(self, instance: Instance, *, drain_s: float) -> None:
-        """Scale its service to nothing, wait for its tasks, and remove it with its secrets.
+        """Scale the service to zero, wait for its tasks, and remove the service with its secrets.
 
-        How long a task may take is `runtime.drain_s`, with which the service was created.
+        The engine gives each task `runtime.drain_s`, as it was when the service was created.
         """
-        wanted = {
-            "service": instance.service,
-            "revision": instance.revision,
-            "run": instance.run,
-            "role": instance.role,
-        }
-        with engine(self._host, timeout_s=drain_s + 60) as client:
-            for service in _services(client, wanted):
+        with engine(self._host, timeout_s=drain_s + ENGINE_TIMEOUT_S) as client:
+            for service in _services(client, _labels_of(instance)):
                 self._remove(service, drain_s)
 
+    @override
     def list(self, service: str | None = None) -> Sequence[Instance]:
-        """The tasks that run now, oldest first, whoever started them."""
+        """Return the running tasks, oldest first, whoever started them."""
         with engine(self._host) as client:
             found = [
                 instance
@@ -132,26 +122,19 @@ class SwarmRuntime:
             ]
         return sorted(found, key=lambda instance: (instance.started, instance.address))
 
+    @override
     def logs(self, instance: Instance, *, lines: int = 50) -> Sequence[str]:
-        """The last log lines of its service, secrets masked; none when it is gone."""
-        wanted = {
-            "service": instance.service,
-            "revision": instance.revision,
-            "run": instance.run,
-            "role": instance.role,
-        }
+        """Return the last log lines of its whole service, with secrets masked."""
         with engine(self._host) as client:
-            chunks = [
-                chunk
-                for known in _services(client, wanted)
-                for chunk in known.logs(stdout=True, stderr=True, tail=lines)
-            ]
-        text = mask(b"".join(chunks).decode("utf-8", "replace"), self._settings.env, self._base)
-        return text.splitlines()[-lines:]
+            return [
+                line for known in _services(client, _labels_of(instance)) for line in self._log_lines(known, lines)
+            ][-lines:]
 
-    def ended(self, service: str) -> Sequence[Instance]:
-        """The services of which no task runs now, each as one instance, without an address; it may be that the engine
-        is about to start them again.
+    @override
+    def exited(self, service: str) -> Sequence[Instance]:
+        """Return the services without a running task, each as one instance without an address.
+
+        The engine may be about to restart them.
         """
         with engine(self._host) as client:
             return [
@@ -160,8 +143,9 @@ class SwarmRuntime:
                 if not self._instances(client, known)
             ]
 
-    def tidy(self, service: str, run: str, *, keep: str = "") -> None:
-        """Remove the services of a run that have no task running any more. keep: a revision whose service stays."""
+    @override
+    def remove_exited(self, service: str, run: str, *, keep: str = "") -> None:
+        """Remove the services of a run that have no running task. keep: a revision whose service is not removed."""
         with engine(self._host) as client:
             for known in _services(client, {"service": service, "run": run}):
                 kept = known.attrs["Spec"]["Labels"].get(PREFIX + "revision") == keep
@@ -169,101 +153,58 @@ class SwarmRuntime:
                     self._remove(known, 0.0)
             _remove_secrets(client, run)
 
-    def _create(self, client: Any, release: Release, labels: dict[str, str], count: int) -> Any:
-        from docker import types  # noqa: PLC0415 - slow to load
-
-        # Swarm's names take no dot and few letters: the labels say the rest
+    def _create(self, client: Any, release: Release, labels: Mapping[str, str], count: int) -> Any:
+        # a service name allows neither dots nor long names, so the labels carry the details
         name = f"pratique-{random.token_hex(8)}"
-        hidden = {key: value for key, value in release.env.items() if is_reference(value)}
+        hidden = {key for key, value in release.env.items() if is_reference(value)}
         values = resolve_env(release.env, self._base)
-        env = {key: value for key, value in values.items() if key not in hidden}
-        env |= {f"{key}_FILE": f"/run/secrets/{key}" for key in hidden}
-        env |= {f"PRATIQUE_{key.upper()}": labels[key] for key in ("service", "revision", "run", "role")}
-        env |= {"PORT": str(self._docker.port)}
-        marked = {PREFIX + key: value for key, value in labels.items()}
-        references: Sequence[Any] = []
-        for key in sorted(hidden):
-            secret_name = f"{name}-{len(references)}"
-            secret = client.secrets.create(name=secret_name, data=values[key].encode(), labels=marked)
-            references = [*references, types.SecretReference(secret.id, secret_name, filename=key, mode=0o444)]
-        swarm, docker = self._settings.swarm, self._docker
-        arguments = [word.replace("{port}", str(docker.port)) for word in release.command]
-        return client.services.create(
-            self._image(release),
-            # the image's own command where there is none
-            **({"args": arguments} if arguments else {}),
+        request = service_request(
+            release,
+            self._settings,
+            image=self._image(release),
             name=name,
-            labels=marked,
-            container_labels=marked,
-            env=[f"{key}={value}" for key, value in env.items()],
-            mode=types.ServiceMode("replicated", replicas=count),
-            constraints=list(swarm.constraints),
-            secrets=references,
-            endpoint_spec=types.EndpointSpec(mode="dnsrr", ports=[_port(docker.port)]),
-            update_config=types.UpdateConfig(
-                parallelism=swarm.parallelism,
-                delay=int(swarm.delay_s * NS),
-                order="start-first",
-                failure_action="rollback",
-            ),
-            restart_policy=types.RestartPolicy(condition="any", delay=RESTART_DELAY_NS),
-            stop_grace_period=math.ceil(self._settings.drain_s) * NS,
-            read_only=True,
-            init=True,
-            cap_drop=["ALL"],
-            cap_add=list(docker.cap_add),
-            mounts=[
-                *[
-                    types.Mount(path, None, type="tmpfs", tmpfs_size=_bytes(size))
-                    for path, size in docker.tmpfs.items()
-                ],
-                *[types.Mount(path, volume, type="volume") for volume, path in docker.volumes.items()],
-            ],
-            resources=types.Resources(cpu_limit=round(docker.cpus * 1e9), mem_limit=_bytes(docker.memory)),
-            **dict(
-                zip(("log_driver", "log_driver_options"), log_config(docker, release, self._collector), strict=True)
-            ),
-            networks=[docker.network] if docker.network else [],
+            labels=labels,
+            count=count,
+            env=with_secret_files(values, hidden),
+            secrets=_create_secrets(client, name, {key: values[key] for key in sorted(hidden)}, labels),
+            collector=self._collector,
         )
+        return client.services.create(**request)
 
     def _image(self, release: Release) -> str:
-        """The image by its digest; one of the engine's own has no such name, and its tag must still stand for it."""
+        """Return the image by digest. A local image has no such name: its tag must still point to the digest."""
         if "@" in release.location:
             return release.location
         load_image_release(release.service, release.revision, self._settings, digest=release.digest)
-        now = load_image_release(release.service, release.revision, self._settings).digest
-        if now != release.digest:
+        found = load_image_release(release.service, release.revision, self._settings).digest
+        if found != release.digest:
             raise DataError(
-                f"{self._docker.image}:{release.revision} is another image by now ({now[:19]}…, not "
-                f"{release.digest[:19]}…): tag the right one, or use a registry"
+                f"{self._docker.image}:{release.revision} points to another image ({found[:19]}…, expected "
+                f"{release.digest[:19]}…): tag the right image, or use a registry"
             )
         return f"{self._docker.image}:{release.revision}"
 
-    def _placed(self, client: Any, service: Any, count: int) -> Sequence[Instance]:
-        deadline = time.monotonic() + PLACED_S
+    def _wait_running(self, client: Any, service: Any, count: int) -> Sequence[Instance]:
+        deadline = time.monotonic() + PLACEMENT_TIMEOUT_S
         while True:
             service.reload()
             instances = self._instances(client, service)
             if len(instances) >= count:
                 return instances[:count]
-            ended = [
-                task["Status"].get("Err", "")
-                for task in service.tasks()
-                if task["Status"]["State"] in {"failed", "rejected"}
-            ]
-            running = {task["Status"]["State"] for task in service.tasks()}
-            if (ended and not instances) or time.monotonic() > deadline:
-                said = mask(
-                    b"".join(service.logs(stdout=True, stderr=True, tail=8)).decode("utf-8", "replace"),
-                    self._settings.env,
-                    self._base,
-                )
-                words = " | ".join(line.strip() for line in said.splitlines())[-LAST_WORDS:]
+            status = [task["Status"] for task in service.tasks()]
+            errors = [found.get("Err", "") for found in status if found["State"] in {"failed", "rejected"}]
+            if (errors and not instances) or time.monotonic() > deadline:
+                states = ", ".join(sorted({found["State"] for found in status}))
                 raise UnavailableError(
-                    f"{service.name} has {len(instances)} of {count} tasks running ({', '.join(sorted(running))}; "
-                    f"{'; '.join(filter(None, ended)) or 'no error'}): its last words: {words}"
+                    f"{service.name} has {len(instances)} of {count} tasks running ({states}; "
+                    f"{'; '.join(filter(None, errors)) or 'no error'}): "
+                    f"{log_excerpt(self._log_lines(service, EXCERPT_LINES))}"
                 )
             time.sleep(POLL_S)
+
+    def _log_lines(self, service: Any, lines: int) -> Sequence[str]:
+        text = b"".join(service.logs(stdout=True, stderr=True, tail=lines)).decode("utf-8", "replace")
+        return mask(text, self._settings.env, self._base).splitlines()
 
     def _instances(self, client: Any, service: Any) -> Sequence[Instance]:
         found = []
@@ -289,10 +230,10 @@ class SwarmRuntime:
         )
 
     def _address(self, client: Any, node: str) -> str:
-        if self._docker.publish:
-            return self._docker.publish
+        if self._docker.publish_address:
+            return self._docker.publish_address
         found = str(client.nodes.get(node).attrs["Status"]["Addr"])
-        return "127.0.0.1" if found in {"", "0.0.0.0"} else found  # noqa: S104 - what the engine says of itself
+        return "127.0.0.1" if found in {"", "0.0.0.0"} else found  # noqa: S104 - the engine's address of itself
 
     def _remove(self, service: Any, drain_s: float) -> None:
         import docker.errors  # noqa: PLC0415 - slow to load
@@ -300,20 +241,19 @@ class SwarmRuntime:
         with contextlib.suppress(docker.errors.NotFound):
             _scale(service, 0)
             deadline = time.monotonic() + max(drain_s, self._settings.drain_s) + 10
-            while any(task["Status"]["State"] not in OVER for task in service.tasks()) and time.monotonic() < deadline:
+            while (
+                any(task["Status"]["State"] not in FINAL_STATES for task in service.tasks())
+                and time.monotonic() < deadline
+            ):
                 time.sleep(POLL_S)
             service.remove()
             _remove_secrets(service.client, service.attrs["Spec"]["Labels"].get(PREFIX + "run", ""))
 
-    def _evidence(self, instance: Instance) -> str:
-        said = [line.strip() for line in self.logs(instance, lines=8) if line.strip()]
-        return f"its last words: {' | '.join(said)[-LAST_WORDS:]}" if said else "it said nothing"
-
 
 def _scale(service: Any, count: int) -> None:
-    """Set how many tasks it has, and change nothing else.
+    """Set the number of tasks, and change nothing else.
 
-    `service.scale` of the package docker sends the engine's defaults along, which makes it replace every task.
+    `service.scale` of the package docker also sends default settings, which makes the engine replace every task.
     """
     service.reload()
     spec = service.attrs["Spec"]
@@ -330,13 +270,34 @@ def _scale(service: Any, count: int) -> None:
     )
 
 
+def _labels_of(instance: Instance) -> dict[str, str]:
+    return {
+        "service": instance.service,
+        "revision": instance.revision,
+        "run": instance.run,
+        "role": instance.role,
+    }
+
+
 def _services(client: Any, labels: dict[str, str]) -> Sequence[Any]:
     filters = [f"{PREFIX}{name}={value}" for name, value in labels.items()] or [f"{PREFIX}service"]
     return list(client.services.list(filters={"label": filters}))
 
 
+def _create_secrets(client: Any, name: str, values: Mapping[str, str], labels: Mapping[str, str]) -> Sequence[Any]:
+    """Create a secret for each value; return the references with which tasks get them as files."""
+    from docker import types  # noqa: PLC0415 - slow to load
+
+    references: list[Any] = []
+    for key, value in values.items():
+        secret_name = f"{name}-{len(references)}"
+        secret = client.secrets.create(name=secret_name, data=value.encode(), labels=prefixed(labels))
+        references.append(types.SecretReference(secret.id, secret_name, filename=key, mode=0o444))
+    return references
+
+
 def _remove_secrets(client: Any, run: str) -> None:
-    """Remove the secrets of a run that no service has."""
+    """Remove the secrets of a run that no service uses."""
     used = {service.name for service in client.services.list()}
     for secret in client.secrets.list(filters={"label": f"{PREFIX}run={run}"}):
         if secret.name.rpartition("-")[0] not in used:
@@ -350,15 +311,3 @@ def _task(client: Any, identity: str) -> dict[str, Any] | None:
         return dict(client.api.inspect_task(identity))
     except docker.errors.NotFound:
         return None
-
-
-def _port(inside: int) -> dict[str, object]:
-    return {"Protocol": "tcp", "TargetPort": inside, "PublishMode": "host"}
-
-
-def _bytes(size: str) -> int:
-    return int(size[:-1]) * {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[size[-1]]
-
-
-def _named(instance: Instance) -> str:
-    return f"{instance.service} {instance.revision} at {instance.address}"

@@ -40,11 +40,11 @@ class Receivers:
         self._udp = _udp(listen or settings.listen)
         self._add(self._udp)
         try:
-            if settings.unix:
-                self._add(_unix(Path(settings.unix)))
-                self._path = Path(settings.unix)
-            if settings.tcp:
-                self._listener = _tcp(settings.tcp)
+            if settings.listen_unix:
+                self._add(_unix(Path(settings.listen_unix)))
+                self._path = Path(settings.listen_unix)
+            if settings.listen_tcp:
+                self._listener = _tcp(settings.listen_tcp)
                 self._selector.register(self._listener, selectors.EVENT_READ)
         except BaseException:
             self.close()
@@ -158,7 +158,7 @@ def _udp(address: str) -> socket.socket:
 
 def _unix(path: Path) -> socket.socket:
     if len(os.fsencode(path)) > LONGEST_SOCKET:
-        raise UnavailableError(f"telemetry.unix {str(path)!r} is too long for a socket: give a shorter path")
+        raise UnavailableError(f"telemetry.listen_unix {str(path)!r} is too long for a socket: give a shorter path")
     receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         # one that a dead collector left behind; anything else is not ours to remove

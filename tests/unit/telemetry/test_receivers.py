@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ports import free_port
 from pratique.telemetry import receivers
 from pratique.telemetry.receivers import Receivers
+from support.ports import free_port
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def listening(monkeypatch):
     """Receivers that take two connections, and what came in."""
     monkeypatch.setattr(receivers, "CONNECTIONS", 2)
     taken, tcp = [], f"127.0.0.1:{free_port()}"
-    found = Receivers(SimpleNamespace(listen="127.0.0.1:0", unix="", tcp=tcp), taken.append)
+    found = Receivers(SimpleNamespace(listen="127.0.0.1:0", listen_unix="", listen_tcp=tcp), taken.append)
     yield found, taken, ("127.0.0.1", int(tcp.rpartition(":")[2]))
     found.close()
 

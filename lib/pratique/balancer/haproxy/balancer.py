@@ -121,7 +121,7 @@ class HAProxyBalancer:
         said = [sentence for node in self._nodes for sentence in node.drift(wanted)]
         for node in self._nodes:
             left = _left(node)
-            if left is not None and left < timedelta(days=self._settings.haproxy.warn_days):
+            if left is not None and left < timedelta(days=self._settings.haproxy.certificate_warn_days):
                 said.append(
                     f"{node.site.name}: the certificate ends in {left.total_seconds() / 86400:.1f} days: renew it"
                 )
@@ -203,12 +203,12 @@ def surroundings(target: Target) -> Surroundings:
     if template:
         named = settings.haproxy.model_copy(update={"template": str(target.path(template))})
         settings = settings.model_copy(update={"haproxy": named})
-    return Surroundings(settings, paths, target.telemetry.target, target.settings.runtime.ready)
+    return Surroundings(settings, paths, target.telemetry.collector_address, target.settings.runtime.readiness_path)
 
 
 def wanted_state(target: Target) -> WantedState:
     """Where the wanted pool of a service is kept."""
-    url = target.settings.balancer.haproxy.state
+    url = target.settings.balancer.haproxy.state_url
     return WantedRedis(url, target.service) if url else WantedFile(directory_of(target) / "wanted.json")
 
 

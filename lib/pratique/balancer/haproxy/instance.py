@@ -146,7 +146,7 @@ class Node:
         return str(found[0]).strip()
 
     def _first_users(self) -> str:
-        return "".join(f"{user}\n" for user in self._around.settings.haproxy.first_users)
+        return "".join(f"{user}\n" for user in self._around.settings.haproxy.canary_users)
 
     def _render(self, pool: Pool) -> _Text:
         stamp = secrets.token_hex(8)

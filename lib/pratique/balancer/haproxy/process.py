@@ -153,7 +153,7 @@ def run_haproxy(target: Target) -> None:
     wanted = wanted_state(target)
     settings = target.settings.balancer.haproxy
     # where an operator brings the pool over SSH, nobody else must
-    shared = bool(settings.state) and not settings.hosts
+    shared = bool(settings.state_url) and not settings.hosts
     stop: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda number, _: stop.append(number))

@@ -95,9 +95,9 @@ def render(pool: Pool, around: Surroundings, *, stamp: str) -> str:
         "threads": haproxy.threads,
         "tls": bool(haproxy.certificate),
         "probe_paths": list(haproxy.probe_paths or (around.ready,)),
-        "stay_cookie": haproxy.stay_cookie,
-        "first_header": haproxy.first_header,
-        "first_users": list(haproxy.first_users),
+        "sticky_cookie": haproxy.sticky_cookie,
+        "canary_header": haproxy.canary_header,
+        "canary_users": list(haproxy.canary_users),
     }
     try:
         return str(_template(haproxy.template).render(values))

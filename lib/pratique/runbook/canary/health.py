@@ -89,7 +89,7 @@ class HealthMonitor:
             # the last error names the cause better than an engine that has forgotten the instance
             return f"{instance} exited: {self._last_error.get(instance.id) or self._log_tail(instance)}"
         try:
-            self._runtime.ready(instance, deadline_s=0.0)
+            self._runtime.wait_ready(instance, deadline_s=0.0)
             self._misses.pop(instance.id, None)
         except UnavailableError as error:
             self._last_error[instance.id] = str(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -92,11 +92,6 @@ class ReleaseSession(Session[ReleaseContext]):
         """Promote the canary or take it out, as decided; return the shares."""
         self._run.perform(CONCLUDE)
         return self.context.shares()
-
-    def picture(self, figure: Callable[[Verdict], Any]) -> Any:
-        """Draw the last verdict with one of `pratique.figures`; None when nothing was judged."""
-        verdict = self.verdict
-        return figure(verdict) if verdict is not None else None
 
     def report(self) -> str:
         """Write the report; return its path, "" when nothing was judged."""

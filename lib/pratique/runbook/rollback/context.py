@@ -170,7 +170,7 @@ class RollbackContext(RunContext[RunParameters]):
 
     def _is_ready(self, instance: Instance) -> bool:
         try:
-            self.runtime.ready(instance, deadline_s=READY_TIMEOUT_S)
+            self.runtime.wait_ready(instance, deadline_s=READY_TIMEOUT_S)
         except UnavailableError as error:
             say_detail(f"not used: {error}")
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -69,10 +69,6 @@ class RollbackSession(Session[RollbackContext]):
         """Make it the only revision in the pool, drain and stop the others; return the shares."""
         self._run.perform(RETIRE)
         return self.context.shares()
-
-    def picture(self, figure: Callable[[Any], Any]) -> Any:
-        """Draw every revision's share over time with one of `pratique.figures`."""
-        return figure(self.weights_history)
 
     @property
     def weights_history(self) -> Sequence[tuple[datetime, dict[str, float]]]:

@@ -22,7 +22,7 @@ from pratique.runbook.engine.step import Attempt, Data
 from pratique.runbook.service.context import RunContext
 from pratique.runbook.service.steps import ServiceStep
 from pratique.runtime.base import Instance
-from pratique.runtime.probe import BAD, ask
+from pratique.runtime.probe import FIRST_ERROR_STATUS, ask
 
 ACCEPT = "acceptance test"
 """The step's key."""
@@ -50,7 +50,7 @@ class AcceptanceTest(ServiceStep[RunContext[Any]]):
         if not instances:
             raise UnavailableError(f"no instance of {context.revision!r} is running: there is nothing to test")
         rollout = context.settings.rollout
-        if not rollout.acceptance and not rollout.acceptance_command:
+        if not rollout.acceptance_paths and not rollout.acceptance_command:
             attempt.say("the service file defines no acceptance test: only readiness was checked")
         else:
             for instance in instances:
@@ -64,7 +64,9 @@ class AcceptanceTest(ServiceStep[RunContext[Any]]):
     @override
     def effects(self) -> Sequence[str]:
         rollout = self._context.settings.rollout
-        effects = [f"GET {path} of each new instance; a status of 400 or above fails" for path in rollout.acceptance]
+        effects = [
+            f"GET {path} of each new instance; a status of 400 or above fails" for path in rollout.acceptance_paths
+        ]
         if rollout.acceptance_command:
             effects.append(f"run {' '.join(rollout.acceptance_command)!r:.300} for each new instance")
         return effects or ["the service file defines no acceptance test"]
@@ -77,13 +79,13 @@ def accept_instance(context: RunContext[Any], instance: Instance) -> None:
     """
     rollout, base = context.settings.rollout, context.config.path(".")
     began = time.monotonic()
-    deadline = began + rollout.acceptance_deadline_s
+    deadline = began + rollout.acceptance_timeout_s
     env = context.settings.runtime.env
 
     def masked(text: str) -> str:
         return mask(text, env, base)
 
-    try_paths(instance, rollout.acceptance, deadline=deadline, masked=masked)
+    try_paths(instance, rollout.acceptance_paths, deadline=deadline, masked=masked)
     if rollout.acceptance_command:
         try_command(instance, rollout.acceptance_command, deadline=deadline, folder=base, masked=masked)
     say_detail(f"{instance.revision} at {instance.address} passed in {time.monotonic() - began:.1f} s")
@@ -108,7 +110,7 @@ def try_paths(
             if left <= 0
             else ask(instance.address, path, min(PATH_TIMEOUT_S, left), most=TAIL_BYTES)
         )
-        if not 0 < status < BAD:
+        if not 0 < status < FIRST_ERROR_STATUS:
             answer = f"{status} {plain(masked(body))[:OUTPUT_LIMIT]}".rstrip() if status else f"no answer ({body})"
             raise UnavailableError(f"{instance} failed its acceptance test at {path!r:.200}: {answer}")
 

@@ -21,7 +21,7 @@ from pratique.runbook.engine.lock import Lock
 from pratique.runbook.engine.step import Data
 from pratique.runbook.service.parameters import RunParameters
 from pratique.runtime import open_runtime
-from pratique.runtime.base import Instance, Role, serving
+from pratique.runtime.base import Instance, Role, in_use_by
 
 Parameters = TypeVar("Parameters", bound=RunParameters)
 
@@ -164,7 +164,7 @@ class RunContext(ABC, Generic[Parameters]):
         Raises: UnavailableError with an instance's last log lines.
         """
         for instance in instances:
-            self.runtime.ready(instance, deadline_s=min(within_s, self.settings.runtime.ready_deadline_s))
+            self.runtime.wait_ready(instance, deadline_s=min(within_s, self.settings.runtime.readiness_timeout_s))
 
     def require_serving(self, revision: str, addresses: Collection[str]) -> None:
         """Check that a ready instance runs at each of a revision's addresses.
@@ -181,12 +181,12 @@ class RunContext(ABC, Generic[Parameters]):
         """Drain and stop instances, and remove this run's exited instances, except those of the revision `keep`."""
         for instance in instances:
             self.runtime.stop(instance, drain_s=self.settings.runtime.drain_s)
-        self.runtime.tidy(self.service, self.run_id, keep=keep)
+        self.runtime.remove_exited(self.service, self.run_id, keep=keep)
 
     def stop_others(self, revision: str, addresses: Collection[str]) -> list[Instance]:
         """Drain and stop every instance that does not serve the revision; return those that were stopped."""
         there = self.runtime.list(self.service)
-        staying = serving(there, {revision: addresses})
+        staying = in_use_by(there, {revision: addresses})
         others = [instance for instance in there if instance not in staying]
         self.stop(others, keep=revision)
         return others

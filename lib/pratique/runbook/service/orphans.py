@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pratique.balancer.base import Balancer
 from pratique.config import Target
 from pratique.runbook.engine.lock import Lock
-from pratique.runtime.base import Instance, Runtime, serving
+from pratique.runtime.base import Instance, Runtime, in_use_by
 
 UNDO_SUFFIX = ".undo"
 """Ends the run id of instances that a run started while it was undoing."""
@@ -23,13 +23,13 @@ def find_orphans(target: Target, runtime: Runtime, balancer: Balancer) -> list[I
     service = target.service
     lock = Lock(target.state_dir, service)
     # read twice: a run may begin or end while the engine answers
-    before, running, exited = lock.holder(), runtime.list(service), runtime.ended(service)
+    before, running, exited = lock.holder(), runtime.list(service), runtime.exited(service)
     pool, after = balancer.pool(service), lock.holder()
     if pool is None:
         return []
     active = {holder.run for holder in (before, after) if holder}
     # an exited instance serves nobody, unless an engine replaces the instances of its group
-    needed = {i.id for i in serving([*running, *(i for i in exited if i.group)], pool.servers)}
+    needed = {i.id for i in in_use_by([*running, *(i for i in exited if i.group)], pool.servers)}
     return [i for i in [*running, *exited] if i.id not in needed and i.run.removesuffix(UNDO_SUFFIX) not in active]
 
 

@@ -1,0 +1,99 @@
+"""The service file is validated before anything is done with it, and an error names file, line and key."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pratique.config import Config, StoreSettings, load, parse
+from pratique.errors import ConfigError, MissingError
+
+
+def test_without_a_file_every_key_has_its_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load() == Config(store=StoreSettings(url=str(tmp_path / ".pratique" / "store")))
+
+
+def test_the_file_of_the_working_folder_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pratique.toml").write_text("[telemetry]\nwindow_s = 2\n")
+    assert load().telemetry.window_s == 2
+    assert load("").telemetry.window_s == 2
+
+
+def test_a_named_file_that_is_missing_is_an_error(tmp_path):
+    with pytest.raises(MissingError, match=r"nowhere\.toml.* does not exist"):
+        load(tmp_path / "nowhere.toml")
+
+
+def test_the_argument_wins_over_the_environment_and_the_file(tmp_path, monkeypatch):
+    file = tmp_path / "p.toml"
+    file.write_text('[store]\nurl = "in-file"\n')
+    assert load(file).store.url == str(tmp_path / "in-file")
+    monkeypatch.setenv("PRATIQUE_STORE", "/from/environment")
+    assert load(file).store.url == "/from/environment"
+    assert load(file, store="s3://bucket/table").store.url == "s3://bucket/table"
+
+
+def test_a_relative_store_of_the_environment_is_relative_to_the_working_folder(tmp_path, monkeypatch):
+    file = tmp_path / "service" / "p.toml"
+    file.parent.mkdir()
+    file.write_text('[store]\nurl = "in-file"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PRATIQUE_STORE", "here")
+    assert load(file).store.url == str(tmp_path / "here")
+    assert load(file, store="there").store.url == str(tmp_path / "there")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[services.shop.judge]\n\nalpha = 3\n", r"p\.toml:3: services\.shop\.judge\.alpha: .*less than.*got 3"),
+        ("[telemetry]\nwindow = 5\n", r"p\.toml:2: telemetry\.window: unknown key"),
+        ("[telemetry]\nwindow_s = 'ten'\n", r"p\.toml:2: telemetry\.window_s: .*integer.*'ten'"),
+        (
+            "[services.shop.runtime.docker]\nimage = 'Shop:r1'\n",
+            r"p\.toml:2: services\.shop\.runtime\.docker\.image: String .*pattern .*\$' or input should be '' \(got 'Shop:r1'\)$",
+        ),
+        (
+            "[services.shop.judge]\ndispersion = 0.5\nalpha = 3\n",
+            r"p\.toml:3: .*alpha: .* \(got 3\) \(and 1 more\)$",
+        ),
+        ("[services.shop.judge.guards.a]\nweight = 1\n", r"p\.toml:1: .*guards\.a\.outcome: Field required$"),
+        ("x = \n", r"p\.toml: not TOML: .*line 1"),
+        ('base = "/"\n', r"p\.toml:1: base: unknown key"),
+        (
+            '[services.shop.judge.guards.a]\noutcome = "5xx"\n[services.shop.judge.guards.b]\noutcome = "9xx"\n',
+            r"p\.toml:4: services\.shop\.judge\.guards\.b\.outcome: ",
+        ),
+        ("[services.shop.rollout]\nstages = [50, 5]\n", r"p\.toml:1: services\.shop\.rollout: .*rising"),
+        ("[telemetry]\nlate_s = inf\n", r"p\.toml:2: telemetry\.late_s: .*finite"),
+        ("[services.shop.balancer]\ntimeout_s = 1e-9\n", r"p\.toml:2: .*timeout_s: .*greater than or equal to 0\.001"),
+        ('[telemetry]\nlisten = "127.0.0.1:99999"\n', r"p\.toml:2: telemetry\.listen: .*port up to 65535"),
+        ('[telemetry]\nlisten = "a..b:5514"\n', r"p\.toml:2: telemetry\.listen: .*HOST:PORT"),
+        (
+            '[services.shop.runtime]\nreadiness_path = "/é"\n',
+            r"p\.toml:2: services\.shop\.runtime\.readiness_path: .*pattern",
+        ),
+        ('[services.shop.balancer.haproxy]\nprobe_paths = ["-f"]\n', r"probe_paths.*pattern"),
+        ('[services."a b"]\n', r"p\.toml:1: services\.a b: "),
+        (
+            '[[services.shop.actions]]\npath = "/"\n[[services.shop.actions]]\npath = "x"\n',
+            r"services\.shop\.actions\.1\.path",
+        ),
+    ],
+)
+def test_a_broken_service_file_is_one_line_with_file_line_and_key(text, expected):
+    with pytest.raises(ConfigError, match=expected) as caught:
+        parse(text, Path("p.toml"))
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_status == 78
+
+
+@given(st.text(max_size=200))
+def test_any_text_gives_a_config_or_a_config_error(text):
+    try:
+        parse(text, Path("p.toml"))
+    except ConfigError as error:
+        assert str(error).startswith("p.toml")
