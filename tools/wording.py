@@ -23,6 +23,8 @@ PATHS = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs",
+    "notebooks",
+    "runbooks",
     "tools",
     "examples",
     "zensical.toml",
@@ -31,6 +33,7 @@ PATHS = (
 SKIPPED = (
     "docs/explanation/faults.md",  # measured: it quotes messages of the time of the measurement
     "docs/assets",
+    "docs/reference",  # generated: the texts are those of the library
     "tools/wording.py",  # the table of phrases itself
 )
 PHRASES = {

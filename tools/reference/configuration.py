@@ -70,7 +70,7 @@ def _paragraphs(lines: list[str]) -> list[str]:
 def _more_tables(section: Section) -> str:
     """The tables of a section after its first one, as they are in the reference: further defaults."""
     starts = [match.start() for match in re.finditer(r"^#\[", section.text, re.MULTILINE)]
-    if len(starts) < 2:  # noqa: PLR2004 - a first and a further one
+    if len(starts) < 2:
         return ""
     text = re.sub(r"^#", "", section.text[starts[1] :], flags=re.MULTILINE).strip()
     return f"The other default guards:\n\n```toml\n{text}\n```"

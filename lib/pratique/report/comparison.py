@@ -47,8 +47,9 @@ class Question:
 class Comparison:
     """Two revisions compared: the question, the verdict, and the data for the figures.
 
-    series: requests in bins of time. weights: changes of the configured weights, (time UTC, revision → share from
-    0 to 1), oldest first. rows: rollups read from the store.
+    question: the revisions and the time range. config: the settings that it was made with. verdict: the judge's answer.
+    series: requests in bins of time. weights: changes of the configured weights, (time UTC, revision → share from 0
+    to 1), oldest first. rows: rollups read from the store.
     """
 
     question: Question
@@ -124,7 +125,7 @@ def _refuse_numbers(**texts: object) -> None:
 
 
 def _latest(store: Store, service: str, baseline: str, canary: str) -> tuple[str, str, str]:
-    """Fill in what was left empty: the only service of the store, and its revisions that appeared last.
+    """Fill in empty arguments: the only service of the store, and its revisions that appeared last.
 
     Raises: UsageError when there is no single choice.
     """
