@@ -23,6 +23,8 @@ PATHS = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs",
+    "notebooks",
+    "runbooks",
     "tools",
     "examples",
     "zensical.toml",

@@ -13,7 +13,13 @@ import pratique
 
 FUNCTIONS = [name for name in pratique.__all__ if inspect.isfunction(getattr(pratique, name))]
 SUBMODULES = {"errors", "figures"}
-EXAMPLES = ["pratique", "pratique.figures.labels", "pratique.figures.panels"]
+EXAMPLES = [
+    "pratique",
+    "pratique.config.judge",
+    "pratique.config.load",
+    "pratique.figures.labels",
+    "pratique.figures.panels",
+]
 """Modules with examples in their docstrings, which run here."""
 
 
@@ -64,6 +70,9 @@ def test_a_public_function_is_typed_and_documents_parameters_and_errors(name):
     assert inspect.Signature.empty not in [*annotations, signature.return_annotation]
     doc = inspect.getdoc(function)
     assert "Raises:" in doc or name == "reproduction", "no word about errors"
+    positional = ("service", "baseline", "canary", "comparison", "name_or_path", "output", "settings")
+    optional = [parameter for parameter in signature.parameters if parameter not in positional]
+    assert not [parameter for parameter in optional if f"{parameter}" not in doc], "a parameter is not explained"
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *pratique.figures.__all__])

@@ -26,7 +26,7 @@ def help_of(name: str = "") -> str:
 
 def page() -> str:
     """The whole page."""
-    parts = [INTRODUCTION, f"```text\n{help_of()}\n```", COMPLETION]
+    parts = [INTRODUCTION, f"```text\n{help_of()}\n```"]
     for section, names in commands().items():
         parts.append(f"## {section}")
         parts += [f"### pratique {name}\n\n```text\n{help_of(name)}\n```" for name in names]
@@ -39,12 +39,4 @@ Each command is a thin call into the library, or runs a notebook. The command li
 `pratique run NAME --list` lists the parameters of a notebook.
 
 Errors are one line on standard error. `PRATIQUE_DEBUG=1` shows the traceback of an unexpected error. Colours appear only on a terminal, and not if
-`NO_COLOR` is set. [Exit status](exit-status.md) lists the values that scripts can test."""
-COMPLETION = """## Shell completion
-
-Commands, options, services and revisions are completed. Add one line to the start-up file of your shell:
-
-```sh
-eval "$(_PRATIQUE_COMPLETE=bash_source pratique)"   # bash: ~/.bashrc
-eval "$(_PRATIQUE_COMPLETE=zsh_source pratique)"    # zsh: ~/.zshrc, after compinit
-```"""
+`NO_COLOR` is set. [Exit status](exit-status.md) lists the values that scripts can test. See also [Complete commands with Tab](../how-to/shell-completion.md)."""

@@ -36,6 +36,7 @@ class Explained:
     text: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     raises: str = ""
+    examples: list[str] = field(default_factory=list)
 
 
 def explained(docstring: str | None, names: Iterable[str]) -> Explained:
@@ -44,17 +45,23 @@ def explained(docstring: str | None, names: Iterable[str]) -> Explained:
     names: the names that may be explained, such as a function's parameters.
     """
     known = "|".join(sorted(map(re.escape, {*names, "Raises", "Returns"}), key=len, reverse=True))
-    start = re.compile(rf"(?:^|(?<=[.;] )|(?<=\.\n))((?:{known})(?:, (?:{known}))*): ", re.MULTILINE)
+    start = re.compile(rf"(?:^|(?<=[.;] )|(?<=\.\n))((?:{known})(?:, (?:{known}))*):\s", re.MULTILINE)
     found = Explained()
     for paragraph in inspect.cleandoc(docstring or "").split("\n\n"):
+        if paragraph.startswith(">>> "):
+            found.examples.append(paragraph)
+            continue
         pieces = start.split(paragraph)
         if pieces[0].strip():
             found.text.append(pieces[0].strip())
         for name, text in zip(pieces[1::2], pieces[2::2], strict=True):
             if name == "Raises":
                 found.raises = " ".join(text.split())
-            else:
-                found.names[name] = " ".join(text.split()).rstrip(" .;")
+                continue
+            # a sentence on a new line, not indented, is about all of it
+            meaning, *more = re.split(r"(?<=\.)\n(?=[A-Z])", text, maxsplit=1)
+            found.names[name] = " ".join(meaning.split()).rstrip(" .;")
+            found.text += more
     return found
 
 

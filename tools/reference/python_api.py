@@ -8,21 +8,46 @@ from dataclasses import fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
+from pydantic import BaseModel
+
 import pratique
+from pratique.config.reference import summary
+from pratique.runbook.release.session import ReleaseSession
+from pratique.runbook.rollback.session import RollbackSession
+from pratique.store.base import Store
 from tools.reference.markdown import cell, explained, plain, table
 
 TEXT = """# Python API
 
 Everything that `import pratique` offers is public; all other modules may change without notice. Names are loaded on first use, so the import is
 fast. Every error derives from `pratique.PratiqueError`: see [Exit status](exit-status.md)."""
-PYDANTIC = {name for name in dir(__import__("pydantic").BaseModel) if not name.startswith("_")}
+PYDANTIC = {name for name in dir(BaseModel) if not name.startswith("_")}
+TABLES = {"Policy": "services.NAME.judge", "GuardPolicy": "services.NAME.judge.guards.5xx"}
+"""The models whose fields are keys of the service file, by the table that explains them."""
+RETURNED = (ReleaseSession, RollbackSession, Store)
+"""What the functions return, and notebooks use, under no public name."""
 
 
 def _signature(value: Any) -> str:
-    try:
-        return str(inspect.signature(value)).replace("'", "")
-    except (TypeError, ValueError):
-        return "()"
+    """The parameters and the result of a function, as they are written in its source."""
+    found = inspect.signature(value)
+    parts, starred = [], False
+    for parameter in found.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        parts.append(_parameter(parameter))
+    result = found.return_annotation
+    return f"({', '.join(parts)})" + ("" if result is inspect.Signature.empty else f" -> {result}")
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    text = parameter.name
+    if parameter.annotation is not inspect.Parameter.empty:
+        text += f": {parameter.annotation}"
+    if parameter.default is inspect.Parameter.empty:
+        return text
+    return f"{text} = {parameter.default!r}".replace("''", '""')
 
 
 def _wrapped(name: str, signature: str) -> str:
@@ -69,15 +94,30 @@ def _members(value: type) -> Iterable[tuple[str, str, str]]:
         if isinstance(member, property):
             yield f"`{name}`", "property", cell(first)
         elif inspect.isfunction(member):
-            yield f"`{name}{_signature(member)}`".replace("(self, ", "(").replace("(self)", "()"), "method", cell(first)
+            yield (
+                f"`{name}{_signature(member)}`".replace("(self, ", "(").replace("(self)", "()").replace("|", "\\|"),
+                "method",
+                cell(first),
+            )
 
 
 def _class(value: type) -> list[str]:
     model_fields = getattr(value, "model_fields", {})
     names = [item.name for item in fields(value)] if is_dataclass(value) else list(model_fields)
     parts = _text(value, names)
+    if value.__name__ in TABLES:
+        rows = [(f"`{name}`", _meaning(value, name)) for name in model_fields]
+        parts += [
+            "The fields are keys of the service file: see [Configuration](configuration.md).",
+            table(("field", "meaning"), rows),
+        ]
     members = [row for row in _members(value) if row[0].strip("`") not in names]
     return [*parts, table(("member", "kind", "meaning"), members)] if members else parts
+
+
+def _meaning(model: type, name: str) -> str:
+    key = f"{TABLES[model.__name__]}.{name}"
+    return "the guards, by name" if name == "guards" else cell(summary(key))
 
 
 def _module(value: ModuleType) -> list[str]:
@@ -105,4 +145,7 @@ def page() -> str:
             parts += _class(value)
         else:
             parts += _function(name, value)
+    parts.append("## Returned objects")
+    for kind in RETURNED:
+        parts += [f"### {kind.__name__}", *_class(kind)]
     return "\n\n".join(part.strip() for part in parts)

@@ -47,8 +47,9 @@ class Question:
 class Comparison:
     """Two revisions compared: the question, the verdict, and the data for the figures.
 
-    series: requests in bins of time. weights: changes of the configured weights, (time UTC, revision → share from
-    0 to 1), oldest first. rows: rollups read from the store.
+    question: the revisions and the time range. config: the settings that it was made with. verdict: the judge's answer.
+    series: requests in bins of time. weights: changes of the configured weights, (time UTC, revision → share from 0
+    to 1), oldest first. rows: rollups read from the store.
     """
 
     question: Question
