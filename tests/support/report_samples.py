@@ -94,7 +94,7 @@ def sample_guard(guard="5xx", action="*", **changes):
         state="worse",
         reason=f"{action} {guard}: 2.9x [1.7, 5.1], 31/1,020 canary against 98/9,310 baseline, evidence 412 of 100 needed",
         threshold_ms={"p50": 26.0, "p95": 120.0, "p99": 240.0}.get(guard),
-        named=action == "POST /checkout",
+        flagged=action == "POST /checkout",
     )
     return replace(result, **changes)
 
@@ -172,7 +172,7 @@ def sample_verdict(actions=None, baseline="r2", canary="r3", **changes):
                 "the baseline has no requests before the canary: thresholds come from the warm-up windows",
             ),
         ),
-        lack=None,
+        remaining=None,
         dispersion={"5xx": 1.0, "p50": 1.4, "p95": 1.2},
         trace=Trace(
             times,

@@ -36,6 +36,7 @@ class Explained:
     text: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     raises: str = ""
+    examples: list[str] = field(default_factory=list)
 
 
 def explained(docstring: str | None, names: Iterable[str]) -> Explained:
@@ -47,6 +48,9 @@ def explained(docstring: str | None, names: Iterable[str]) -> Explained:
     start = re.compile(rf"(?:^|(?<=[.;] )|(?<=\.\n))((?:{known})(?:, (?:{known}))*):\s", re.MULTILINE)
     found = Explained()
     for paragraph in inspect.cleandoc(docstring or "").split("\n\n"):
+        if paragraph.startswith(">>> "):
+            found.examples.append(paragraph)
+            continue
         pieces = start.split(paragraph)
         if pieces[0].strip():
             found.text.append(pieces[0].strip())

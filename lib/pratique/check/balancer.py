@@ -32,9 +32,11 @@ def balancer_checks(target: Target) -> Iterator[Check]:
     settings, key = target.settings.balancer, f"services.{target.service}.balancer"
     hosts = settings.haproxy.hosts if settings.kind == "haproxy" else ()
     if not hosts:
-        yield Check(f"{key}.listen", partial(listen_state, Address(settings.listen, "tcp"), partial(_ours, target)))
+        yield Check(f"{key}.listen", partial(listen_state, Address(settings.listen, "tcp"), partial(_own_part, target)))
     if settings.kind == "embedded":
-        yield Check(f"{key}.control", partial(listen_state, Address(settings.control, "tcp"), partial(_ours, target)))
+        yield Check(
+            f"{key}.control", partial(listen_state, Address(settings.control, "tcp"), partial(_own_part, target))
+        )
         return
     haproxy, key = settings.haproxy, f"{key}.haproxy"
     if hosts:
@@ -63,7 +65,7 @@ def _certificate_checks(target: Target, key: str) -> Iterator[Check]:
         yield Check(f"{key}.certificate", partial(certificate_state, path, warn_days=warn_days))
 
 
-def _ours(target: Target) -> str:
+def _own_part(target: Target) -> str:
     """Return the balancer of this service if it answers. Raises: UsageError when it serves another service."""
     try:
         open_balancer(target).pool(target.service)

@@ -28,10 +28,10 @@ _SEND = 'printf %s "$3" > "/dev/udp/$1/$2"'
 def collector_checks(config: Config) -> Iterator[Check]:
     """Yield the checks of the collector's addresses."""
     settings = config.telemetry
-    ours = partial(_running, config)
-    yield Check("telemetry.listen", partial(listen_state, Address(settings.listen, "udp"), ours))
+    own_part = partial(_running, config)
+    yield Check("telemetry.listen", partial(listen_state, Address(settings.listen, "udp"), own_part))
     if settings.listen_tcp:
-        yield Check("telemetry.listen_tcp", partial(listen_state, Address(settings.listen_tcp, "tcp"), ours))
+        yield Check("telemetry.listen_tcp", partial(listen_state, Address(settings.listen_tcp, "tcp"), own_part))
     if settings.listen_unix:
         yield Check("telemetry.listen_unix", partial(_unix_socket, Path(settings.listen_unix)))
     if settings.advertise_address:
@@ -73,7 +73,7 @@ def _remote_senders(service: ServiceSettings) -> list[str]:
 
 def _reached_from(host: str, config: Config) -> str:
     """Send a datagram from another host, and wait for it where the collector would listen."""
-    listen, target = Address(config.telemetry.listen, "udp"), Address(config.telemetry.target, "udp")
+    listen, target = Address(config.telemetry.listen, "udp"), Address(config.telemetry.collector_address, "udp")
     token = f"pratique-check-{secrets.token_hex(8)}"
     with _listening(listen, host) as receiver:
         run_on(host, ["bash", "-c", _SEND, "bash", target.host, str(target.port), token])

@@ -39,10 +39,10 @@ class Address:
         return same_port and (self.host == other.host or bool({self.host, other.host} & ANY))
 
 
-def listen_state(address: Address, ours: Callable[[], str]) -> str:
+def listen_state(address: Address, own_part: Callable[[], str]) -> str:
     """Say that an address is free, or which part of Pratique listens there.
 
-    ours: called when the address is in use; returns the part that listens there, "" for none of ours.
+    own_part: called when the address is in use; returns the part that listens there, "" if none does.
     Raises: UnavailableError (in use, not of this machine, unknown), DeniedError (a port below 1024).
     """
     try:
@@ -50,7 +50,7 @@ def listen_state(address: Address, ours: Callable[[], str]) -> str:
     except socket.gaierror as error:
         raise UnavailableError(f"{address.host!r} cannot be resolved: {error.strerror}: check the name") from error
     except OSError as error:
-        if error.errno == errno.EADDRINUSE and (part := ours()):
+        if error.errno == errno.EADDRINUSE and (part := own_part()):
             return f"{address.text} is in use by {part}"
         raise _refused(address, error) from error
     return f"{address.text} ({address.protocol.upper()}) is free"

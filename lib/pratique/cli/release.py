@@ -186,13 +186,19 @@ def _echo(line: str) -> None:
 
 def _list_notebooks(*, as_json: bool) -> None:
     from pratique.notebook.find import known_notebooks  # noqa: PLC0415
+    from pratique.runbook.registry import runbooks  # noqa: PLC0415
 
-    known = known_notebooks()
+    changing = {runbook.notebook for runbook in runbooks().values()}
+    rows = [
+        {"name": name, "kind": "runbook" if name in changing else "notebook", "path": str(path)}
+        for name, path in known_notebooks().items()
+    ]
     if as_json:
-        click.echo(json.dumps([{"name": name, "path": str(path)} for name, path in known.items()]))
+        click.echo(json.dumps(rows))
         return
-    for name in known:
-        click.echo(name)
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        click.echo(f"{row['name']:<{width}}  {row['kind']}")
 
 
 def _list_parameters(name: str, *, as_json: bool) -> None:

@@ -27,6 +27,13 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     folder, else the defaults. store: overrides `store.url`, as does PRATIQUE_STORE from the environment; the
     argument wins. The `store.url` of the result is a URL or an absolute folder.
     Raises: MissingError, DeniedError, ConfigError naming file, line and key.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "pratique.toml")
+    ...     _ = file.write_text("services.shop.judge.alpha = 0.05")
+    ...     load(file).service("shop").judge.alpha
+    0.05
     """
     named = path or os.environ.get("PRATIQUE_CONFIG")
     config = _read(Path(named), named=True) if named else _read(Path(DEFAULT_FILE), named=False)

@@ -70,7 +70,7 @@ def ratio_heatmap(verdict: Verdict | None) -> Chart:
 def _worst_first(results: Sequence[GuardResult]) -> list[str]:
     worst: dict[str, tuple[bool, float, int]] = {}
     for result in results:
-        mark = (result.state == "worse" or result.named, result.e_value, sum(result.requests.values()))
+        mark = (result.state == "worse" or result.flagged, result.e_value, sum(result.requests.values()))
         worst[result.action] = max(worst.get(result.action, mark), mark)
     return sorted(worst, key=lambda action: worst[action], reverse=True)
 

@@ -66,10 +66,10 @@ def verdict_banner(verdict: Verdict | None) -> Panel:
         ("time range", f"{_range(verdict)}<br><small>{_length(verdict)}</small>"),
         ("evidence", _evidence(verdict)),
     ]
-    lack = f'<p class="lack">{label(verdict.lack.message, MAX_REASON)}</p>' if verdict.lack else ""
+    remaining = f'<p class="remaining">{label(verdict.remaining.message, MAX_REASON)}</p>' if verdict.remaining else ""
     html = (
         f'<div class="verdict {verdict.verdict}"><p class="answer"><span class="mark">{mark}</span> <strong>{title}</strong>'
-        f' <span class="meaning">{meaning}</span></p><p class="reason">{label(verdict.reason, MAX_REASON)}</p>{lack}'
+        f' <span class="meaning">{meaning}</span></p><p class="reason">{label(verdict.reason, MAX_REASON)}</p>{remaining}'
         f"{_facts(facts)}</div>"
     )
     return Panel(html, f"{verdict.verdict}: {verdict.reason}")
@@ -144,8 +144,8 @@ def _row(verdict: Verdict, result: GuardResult) -> str:
     state = STATES[result.state]
     if result.first_fired:
         state += f", fired {result.first_fired:%H:%M:%S}"
-    if result.named:
-        state += ", named"
+    if result.flagged:
+        state += ", flagged"
     cells = (
         ("guard", f"<strong>{label(result.guard, 20)}</strong> {where}<small>{threshold}</small>"),
         (

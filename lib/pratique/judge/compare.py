@@ -1,4 +1,4 @@
-"""Judge what a store holds: one call from the store to the verdict."""
+"""Compare two revisions in a store: one call from the store to the verdict."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 import pyarrow.compute as pc
 
 from pratique.clock import utc_now
-from pratique.config import Policy
+from pratique.config import Policy, StoreSettings
 from pratique.errors import MissingError, UsageError
-from pratique.judge.engine import Judge, WeightChanges
-from pratique.judge.model import Verdict
-from pratique.store.base import Seen, Store
+from pratique.judge.judge import Judge
+from pratique.judge.model import Verdict, WeightChanges
+from pratique.store import Seen, Store, open_store
 from pratique.telemetry.rollups import Rollups
 
 
 def compare(
-    store: Store,
+    store: Store | StoreSettings | str,
     service: str,
     baseline: str,
     canary: str,
@@ -30,12 +30,19 @@ def compare(
     notes: Sequence[str] = (),
     now: datetime | None = None,
 ) -> Verdict:
-    """Compare a canary with its baseline over [start, end), UTC.
+    """Compare a canary with its baseline over [start, end), timezone-aware UTC.
 
-    start: default the canary's first window; what the baseline did before is its history. window_s: length of
-    the windows looked at; default that of the data. now: when the verdict is asked for, for the deadline.
-    Raises: UsageError (an empty range, twice the same revision), MissingError (no such service, revision, or no
-    request in the range).
+    store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
+    window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from
+    which they were in force. notes: what the collector reports as late or lost. now: the time that the deadline is
+    compared with; default the current time.
+    Raises: UsageError (an empty range, the same revision twice), MissingError (an unknown service or revision, or no
+    request in the range); the errors of the store.
+
+    >>> compare("a/folder", "shop", "r1", "r1")
+    Traceback (most recent call last):
+        ...
+    pratique.errors.UsageError: baseline and canary are both 'r1': name two revisions
     """
     policy = policy or Policy()
     if baseline == canary:
@@ -44,6 +51,8 @@ def compare(
         raise UsageError(
             f"the time range is empty: start {start:%Y-%m-%dT%H:%M} is not before end {end:%Y-%m-%dT%H:%M}"
         )
+    if isinstance(store, StoreSettings | str):
+        store = open_store(store)
     known = _known(store, service, baseline, canary, start, end)
     start = start or known[canary].first
     rollups = store.read(service, [baseline, canary], start - timedelta(minutes=policy.history_min), end)
@@ -55,22 +64,22 @@ def compare(
 def _known(
     store: Store, service: str, baseline: str, canary: str, start: datetime | None, end: datetime | None
 ) -> dict[str, Seen]:
-    """What the store knows of the service's revisions; both that are asked for are among them, in the range."""
+    """The revisions of the service in the store; both that are compared have requests in the range."""
     known = {seen.revision: seen for seen in store.revisions(service)}
     if not known:
         services = sorted({seen.service for seen in store.revisions()})
-        there = f"it holds {', '.join(services[:20])}" if services else "it is empty: import a log first"
-        raise MissingError(f"the store holds nothing of service {service!r}: {there}")
+        there = f"it has {', '.join(services[:20])}" if services else "it is empty: import a log first"
+        raise MissingError(f"the store has no service {service!r}: {there}")
     for revision in (baseline, canary):
         if revision not in known:
             raise MissingError(
-                f"the store holds no revision {revision!r} of {service!r}: it holds {', '.join(sorted(known)[:20])}"
+                f"the store has no revision {revision!r} of {service!r}: it has {', '.join(sorted(known)[:20])}"
             )
         seen = known[revision]
         if (start is not None and seen.last < start) or (end is not None and seen.first >= end):
-            wanted = f"{start.isoformat() if start else 'the beginning'} to {end.isoformat() if end else 'the end'}"
+            span = f"{start.isoformat() if start else 'the beginning'} to {end.isoformat() if end else 'the end'}"
             raise MissingError(
-                f"no request of {revision!r} from {wanted}: it was seen from {seen.first.isoformat()} to {seen.last.isoformat()}"
+                f"no request of {revision!r} from {span}: it has requests from {seen.first.isoformat()} to {seen.last.isoformat()}"
             )
     return known
 

@@ -36,11 +36,12 @@ def run_notebook(
 ) -> Path:
     """Run a notebook in its own kernel and return the path of the executed notebook, which is kept on failure too.
 
-    name_or_path: a name such as "release", or a path that ends in .ipynb. parameters: values by name; text is
-    converted to the parameter's type. progress: called with each line that the notebook prints. env: added to the
-    environment of the kernel.
     SIGINT and SIGTERM are passed to the kernel: the running cell undoes its work, no further cell runs, and
     KeyboardInterrupt is raised.
+
+    name_or_path: a name such as "release", or a path that ends in .ipynb. parameters: values by name; text is
+    converted to the parameter's type. output: path of the executed notebook. progress: called with each line that the
+    notebook prints. env: added to the environment of the kernel.
     Raises: UsageError for a wrong parameter, before a kernel starts; the PratiqueError that a cell raised;
         PratiqueError for any other error in a cell; DeniedError and StorageError when the output cannot be written;
         UnavailableError when no kernel starts.

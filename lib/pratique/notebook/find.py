@@ -19,7 +19,7 @@ def folders() -> list[Path]:
 
 
 def known_notebooks() -> dict[str, Path]:
-    """Return every runbook and notebook by its name."""
+    """Return every notebook and runbook by its name."""
     return {path.stem: path for folder in folders() for path in sorted(folder.glob("*.ipynb"))}
 
 

@@ -13,12 +13,11 @@ from pratique.errors import MissingError, UsageError
 if TYPE_CHECKING:
     from pratique.config import Config
     from pratique.figures.series import RequestSeries
-    from pratique.judge.model import Verdict
+    from pratique.judge.model import Verdict, WeightChanges
     from pratique.store.base import Store
 
 RECENT = timedelta(minutes=10)
 """Problems of the collector are noted when the range ends at most this long before its last status."""
-Weights = list[tuple[datetime, dict[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -47,15 +46,16 @@ class Question:
 class Comparison:
     """Two revisions compared: the question, the verdict, and the data for the figures.
 
-    series: requests in bins of time. weights: changes of the configured weights, (time UTC, revision → share from
-    0 to 1), oldest first. rows: rollups read from the store.
+    question: the revisions and the time range. config: the settings that it was made with. verdict: the judge's answer.
+    series: requests in bins of time. weights: changes of the configured weights, (time UTC, revision → share from 0
+    to 1), oldest first. rows: rollups read from the store.
     """
 
     question: Question
     config: Config
     verdict: Verdict
     series: RequestSeries
-    weights: Weights
+    weights: WeightChanges
     rows: int
 
 
@@ -124,7 +124,7 @@ def _refuse_numbers(**texts: object) -> None:
 
 
 def _latest(store: Store, service: str, baseline: str, canary: str) -> tuple[str, str, str]:
-    """Fill in what was left empty: the only service of the store, and its revisions that appeared last.
+    """Fill in empty arguments: the only service of the store, and its revisions that appeared last.
 
     Raises: UsageError when there is no single choice.
     """
@@ -183,7 +183,7 @@ def _open(config: Config) -> Store:
     return opened
 
 
-def _weights(config: Config, question: Question) -> Weights:
+def _weights(config: Config, question: Question) -> WeightChanges:
     from pratique.ledger import open_ledger  # noqa: PLC0415 - sqlite
 
     if question.weight is not None:
@@ -193,7 +193,7 @@ def _weights(config: Config, question: Question) -> Weights:
     return open_ledger(config.state_dir).weights(question.service, question.start, question.end)
 
 
-def _judge(config: Config, question: Question, store: Store, weights: Weights) -> Verdict:
+def _judge(config: Config, question: Question, store: Store, weights: WeightChanges) -> Verdict:
     from pratique.judge import compare  # noqa: PLC0415 - numpy
 
     return compare(

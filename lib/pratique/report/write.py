@@ -63,9 +63,10 @@ def write_report(
 ) -> ReportPaths:
     """Write the HTML page and the verdict as JSON by running canary_report.ipynb, which is kept beside them.
 
-    start, end: UTC, [start, end); default: from the canary's first window to the last. weight: the canary's constant
-    weight in percent, instead of the ledger's weights. out_dir: default reports/ in the state folder. progress: called
-    with each line that the notebook prints.
+    config: the settings, from `load_config`. service, baseline, canary: as in the store. start, end: UTC, [start, end);
+    default: from the canary's first window to the last. weight: the canary's constant weight in percent, instead of
+    the ledger's weights. out_dir: default reports/ in the state folder. progress: called with each line that the
+    notebook prints.
     Raises: the errors of `open_comparison`; DeniedError, StorageError. The notebook is kept on failure too.
     """
     question = Question(service, baseline, canary, start, end, weight)

@@ -32,10 +32,14 @@ def open_release(
     baseline: str = "",
     deadline_min: float = 0.0,
 ) -> ReleaseSession:
-    """Open the release of a revision, or resume the release of the same run id.
+    """Open the release of a revision, or resume the release with the same run id; runbooks/release.ipynb has its steps.
 
-    Empty text, no stages and 0 stand for the service file's settings. stages: percent of the traffic. approvals:
-    "all", or the stages approved in advance. deadline_min: minutes for the whole run.
+    The arguments are the parameters of a notebook: empty text, no stages and 0 mean the setting of the service file.
+    service, revision: what to release. config: path of the service file. store: folder or URL of the store.
+    run_id: name of the run, needed to resume it; "" generates one. stages: traffic of the canary in percent, ascending.
+    why, who: recorded in the ledger. dry_run: list every effect and change nothing. approval: "automatic" or "ask".
+    approvals: "all", or the stages approved in advance. baseline: "running" or "fresh". deadline_min: time limit of
+    the whole run in minutes.
     Raises: UsageError (a parameter; no person to ask; another release under this run id), ConfigError,
     BusyError (who holds the service, and why).
     """
@@ -72,9 +76,11 @@ def open_rollback(
     who: str = "",
     dry_run: bool = False,
 ) -> RollbackSession:
-    """Open a rollback to an earlier release, or resume the rollback of the same run id.
+    """Open a rollback to an earlier release, or resume the one with the same run id; runbooks/rollback.ipynb has its steps.
 
-    revision: "" for the revision that served before the current one.
+    service: the service to roll back. revision: the target; "" means the revision that served before the current one.
+    config: path of the service file. store: folder or URL of the store. run_id: name of the run, needed to resume
+    it; "" generates one. why, who: recorded in the ledger. dry_run: list every effect and change nothing.
     Raises: UsageError (a parameter; another runbook or revision under this run id), ConfigError,
     BusyError (who holds the service, and why).
     """

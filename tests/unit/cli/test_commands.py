@@ -116,9 +116,11 @@ def test_the_executed_notebook_goes_where_out_says(run, launched, folder):
 
 def test_run_list_names_the_runbooks_and_notebooks(run):
     status, out, _ = run("run", "--list")
-    assert (status, out.split()) == (0, ["canary_report", "release", "rollback"])
+    rows = [["canary_report", "notebook"], ["release", "runbook"], ["rollback", "runbook"]]
+    assert (status, [line.split() for line in out.splitlines()]) == (0, rows)
     listed = json.loads(run("run", "--list", "--json")[1])
-    assert [row["name"] for row in listed] == ["canary_report", "release", "rollback"]
+    assert [[row["name"], row["kind"]] for row in listed] == rows
+    assert all(row["path"].endswith(f"/{row['name']}.ipynb") for row in listed)
 
 
 def test_run_list_with_a_name_lists_its_parameters(run):

@@ -108,8 +108,8 @@ def test_the_colour_is_the_bound_nearest_to_1():
 
 
 def test_a_worse_action_among_200_is_drawn():
-    calm = [sample_guard(action=f"GET /{n}", state="met", e_value=0.1, named=False) for n in range(200)]
-    worse = sample_guard(action="GET /worse", e_value=150.0, named=True)
+    calm = [sample_guard(action=f"GET /{n}", state="met", e_value=0.1, flagged=False) for n in range(200)]
+    worse = sample_guard(action="GET /worse", e_value=150.0, flagged=True)
     chart = figures.ratio_heatmap(replace(sample_verdict(), guards=(sample_guard(), *calm, worse)))
     assert chart.layout.yaxis.ticktext[:2] == ("<b>whole service</b>", "GET /worse")
     assert len(chart.layout.yaxis.ticktext) == 30

@@ -1,4 +1,4 @@
-"""What must not slip through: newcomers, windows without durations, full baselines, mixes that change, grids that differ."""
+"""Edge cases: new actions, windows without durations, saturated baselines, changing mixes, windows of other lengths."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from pratique.judge import evidence as ev
 from pratique.judge.dispersion import Dispersion
 from pratique.judge.excess import BOUNDS, projection
 from pratique.judge.guard import Guard
-from pratique.judge.martingale import Plan, Wealth
+from pratique.judge.martingale import Plan, TestMartingale
 from pratique.judge.model import SERVICE
 from pratique.judge.text import amount, label
 from pratique.telemetry.rollups import Rollups
@@ -62,7 +62,7 @@ def without_durations(found, minutes):
 
 
 @pytest.fixture(scope="module")
-def with_newcomers():
+def with_new_actions():
     """Thirty good actions, and two that appear later, one of which fails in the canary."""
     rng = np.random.default_rng(3)
     parts = [events("r1", GOOD, rng, windows=range(-30, 0), per_window=6000, actions=ACTIONS)]
@@ -74,34 +74,34 @@ def with_newcomers():
     return rollups(*parts)
 
 
-def test_a_bad_action_that_appears_later_is_rolled_back_and_named(with_newcomers):
-    verdict = judge_of(with_newcomers).verdict(START)
+def test_bad_action_that_appears_later_is_rolled_back_and_flagged(with_new_actions):
+    verdict = judge_of(with_new_actions).verdict(START)
     assert verdict.verdict == "rollback"
-    assert {guard.action for guard in verdict.guards if guard.named} == {"POST /new"}
+    assert {guard.action for guard in verdict.guards if guard.flagged} == {"POST /new"}
 
 
-def test_newcomers_weigh_the_same_window_by_window_and_all_at_once(with_newcomers):
-    whole, step = judge_of(with_newcomers), judge_of(*by_window(with_newcomers, 40))
-    assert step.combined() == pytest.approx(whole.combined(), rel=1e-9)
-    assert step.fired_ms == whole.fired_ms
+def test_new_actions_weigh_the_same_window_by_window_and_all_at_once(with_new_actions):
+    whole, step = judge_of(with_new_actions), judge_of(*by_window(with_new_actions, 40))
+    assert step.state.combined() == pytest.approx(whole.state.combined(), rel=1e-9)
+    assert step.state.fired_ms == whole.state.fired_ms
 
 
-def test_without_durations_in_the_warm_up_thresholds_come_from_the_windows_after_it():
+def test_thresholds_come_from_later_windows_when_the_warm_up_has_no_durations():
     slower = canary(GOOD, Behaviour(median_ms=200.0), per_window=6000, windows=40, history=0)
     verdict = judge_of(without_durations(slower, 5)).verdict(START)
     assert verdict.verdict == "rollback"
     assert service(verdict, "p50").threshold_ms == pytest.approx(104, rel=0.1)
 
 
-def test_as_long_as_there_is_no_threshold_latency_is_not_evaluated_and_not_passed():
+def test_latency_without_a_threshold_is_not_evaluated_and_not_passed():
     found = canary(GOOD, GOOD, per_window=20_000, windows=20, history=0)
     verdict = judge_of(without_durations(found, 19)).verdict(START)
     assert {service(verdict, guard).state for guard in ("p50", "p95", "p99")} == {"not evaluated"}
     assert verdict.verdict == "continue"
 
 
-def test_latency_is_not_passed_where_the_whole_baseline_is_slower_than_its_history():
-    """All requests of both arms lie beyond the thresholds: a canary that is slower by half cannot be told."""
+def test_latency_is_not_passed_when_the_whole_baseline_is_slower_than_its_history():
+    """All requests of both arms are beyond the thresholds, so a canary slower by half cannot be distinguished."""
     rng = np.random.default_rng(3)
     parts = [events("r1", GOOD, rng, windows=range(-30, 0), per_window=6000)]
     parts += [
@@ -114,7 +114,7 @@ def test_latency_is_not_passed_where_the_whole_baseline_is_slower_than_its_histo
     assert "leaves no room to be worse" in verdict.reason
 
 
-def test_a_mix_of_actions_that_differs_between_the_arms_is_no_reason():
+def test_different_mix_of_actions_in_the_arms_does_not_roll_back():
     """Simpson: the canary gets far more of an action that fails more often in both."""
     rng = np.random.default_rng(4)
     both = Behaviour(failing=0.002, actions={"POST /pay": Behaviour(failing=0.05)})
@@ -129,8 +129,8 @@ def test_a_mix_of_actions_that_differs_between_the_arms_is_no_reason():
     assert verdict.fired is None
 
 
-def test_shorter_windows_are_put_together_to_the_length_asked_for():
-    """Six windows of 10 s are judged as the minute that they are."""
+def test_shorter_windows_are_added_up_to_the_window_length():
+    """Six windows of 10 s are judged as one minute."""
     rng = np.random.default_rng(5)
     parts = [events("r1", GOOD, rng, windows=range(-60, 120), per_window=540, window_s=10)]
     parts.append(events("r2", Behaviour(failing=0.03), rng, windows=range(120), per_window=60, window_s=10))
@@ -141,14 +141,14 @@ def test_shorter_windows_are_put_together_to_the_length_asked_for():
     assert one.requests == other.requests
 
 
-def test_a_window_that_only_one_arm_saw_tells_nothing():
+def test_window_with_requests_of_one_arm_gives_no_evidence():
     rng = np.random.default_rng(6)
     found = canary(GOOD, Behaviour(failing=0.02), windows=20)
     alone = rollups(events("r2", Behaviour(failing=0.5), rng, windows=range(20, 25), per_window=60))
     policy = Policy(dispersion=1.0, guards={"5xx": GuardPolicy(outcome="5xx", tolerated_ratio=1.5)})
     before = judge_of(found, policy=policy)
     after = judge_of(found, alone, policy=policy)
-    assert after.combined()[-1] == pytest.approx(before.combined()[-1], rel=1e-12)
+    assert after.state.combined()[-1] == pytest.approx(before.state.combined()[-1], rel=1e-12)
 
 
 @settings(max_examples=30, deadline=None)
@@ -160,26 +160,26 @@ def test_a_window_that_only_one_arm_saw_tells_nothing():
     ),
     st.randoms(),
 )
-def test_the_order_of_windows_does_not_matter_to_the_interval(windows, random):
+def test_interval_does_not_depend_on_the_order_of_windows(windows, random):
     """Known φ: the state is a sum over strata."""
 
     def interval(order):
         guard = Guard("5xx", GuardPolicy(outcome="5xx", tolerated_ratio=1.0), Policy(dispersion=1.0))
         bad = np.array([[[b], [c]] for c, b, _, _ in order]).transpose(1, 0, 2)
         n = np.array([[[b], [c]] for _, _, c, b in order]).transpose(1, 0, 2)
-        guard.feed(np.arange(len(order)), bad, n)
+        guard.update(np.arange(len(order)), bad, n)
         return [float(end[0]) for end in ev.confidence(guard.curve[None, :], guard.mixture, 0.05, 0.05)]
 
     shuffled = random.sample(windows, len(windows))
     assert interval(shuffled) == interval(windows)
 
 
-def test_ten_times_the_exposure_narrows_the_interval_around_the_same_ratio():
+def test_ten_times_the_exposure_narrows_the_interval():
     """Odds ratio 3 exactly; the conditional estimate tends to the sample's."""
     found = []
     for scale in (1, 10):
         guard = Guard("5xx", GuardPolicy(outcome="5xx", tolerated_ratio=1.0), Policy(dispersion=1.0))
-        guard.feed(np.array([0]), scale * np.array([[[100]], [[30]]]), scale * np.array([[[10_100]], [[1_030]]]))
+        guard.update(np.array([0]), scale * np.array([[[100]], [[30]]]), scale * np.array([[[10_100]], [[1_030]]]))
         low, high = ev.confidence(guard.curve[None, :], guard.mixture, 0.05, 0.05)
         found.append((float(ev.estimate(guard.curve[None, :])[0]), float(low[0]), float(high[0])))
     (one, low, high), (ten, lower, higher) = found
@@ -188,7 +188,7 @@ def test_ten_times_the_exposure_narrows_the_interval_around_the_same_ratio():
     assert low < lower < 3.0 < higher < high
 
 
-def test_a_canary_exactly_at_its_tolerance_is_promoted_in_at_most_alpha_of_the_runs():
+def test_canary_exactly_at_its_tolerance_is_promoted_in_at_most_alpha_of_runs():
     """Wrong promotion at any of 60 looks, odds ratio 1.5 where 1.5 is tolerated; 500 runs, alpha 5 %."""
     rng = np.random.default_rng(11)
     p, odds = 0.02, 1.5
@@ -197,14 +197,14 @@ def test_a_canary_exactly_at_its_tolerance_is_promoted_in_at_most_alpha_of_the_r
     promoted = np.zeros(500, bool)
     for window in range(60):
         n = np.stack([rng.poisson(1800, (1, 500)), rng.poisson(200, (1, 500))])
-        guard.feed(np.array([window]), np.stack([rng.binomial(n[0], p), rng.binomial(n[1], q)]), n)
+        guard.update(np.array([window]), np.stack([rng.binomial(n[0], p), rng.binomial(n[1], q)]), n)
         promoted |= ev.confidence(guard.curves, guard.mixture, 0.01, 0.05)[1] < odds
     assert promoted.mean() <= 0.05
 
 
 @settings(max_examples=200)
 @given(st.integers(1, 20_000), st.floats(0.01, 10), st.floats(-7, -0.05), st.floats(-2, 2))
-def test_the_projection_is_the_nearest_point_of_the_line(n_b, share, log_guess, log_factor):
+def test_projection_is_the_nearest_point_of_the_line(n_b, share, log_guess, log_factor):
     """Against a bisection of the derivative of the distance."""
     n_c = max(1.0, round(n_b * share))
     guess = 10.0**log_guess
@@ -225,7 +225,7 @@ def test_the_projection_is_the_nearest_point_of_the_line(n_b, share, log_guess, 
     assert found == pytest.approx(0.5 * (low + high), rel=2e-5, abs=2e-12)
 
 
-def test_one_window_of_errors_fires_in_that_window_and_says_so():
+def test_one_window_of_errors_fires_in_that_window():
     rng = np.random.default_rng(12)
     parts = [events(r, GOOD, rng, windows=range(-30, 10), per_window=n) for r, n in (("r1", 5400),)]
     parts += [
@@ -238,7 +238,7 @@ def test_one_window_of_errors_fires_in_that_window_and_says_so():
     assert service(verdict, "5xx").first_fired == START + timedelta(minutes=8)
 
 
-def test_evidence_and_names_are_shown_so_that_a_person_can_read_them():
+def test_evidence_and_names_are_readable():
     assert [amount(value) for value in (0.0, 0.051, 3.14159, 412.4, 12_345.0, 3.2e17, 1e304)] == [
         "0",
         "0.051",
@@ -256,17 +256,17 @@ def test_evidence_and_names_are_shown_so_that_a_person_can_read_them():
     assert len(label(hostile)) <= 60
 
 
-def test_evidence_against_equal_arms_is_that_of_the_exact_test_in_the_large():
+def test_evidence_against_equal_arms_agrees_with_the_exact_test():
     """With the alternative known, 1 / e is of the order of Fisher's exact p-value, and never below it."""
     guard = Guard("5xx", GuardPolicy(outcome="5xx", tolerated_ratio=1.0), Policy(dispersion=1.0))
-    guard.feed(np.array([0]), np.array([[[98]], [[31]]]), np.array([[[9310]], [[1020]]]))
+    guard.update(np.array([0]), np.array([[[98]], [[31]]]), np.array([[[9310]], [[1020]]]))
     p_value = stats.fisher_exact([[31, 989], [98, 9212]], alternative="greater").pvalue
     assert p_value <= np.exp(-guard.log_e) <= 100 * p_value
 
 
 @pytest.mark.parametrize("good", [30, 120])
-def test_what_sets_in_after_a_good_beginning_is_found_soon(good):
-    """A good hour is no credit for what follows; 6,000 requests a minute, 10 % canary, 5xx 0.5 to 2 %."""
+def test_errors_that_begin_after_good_windows_are_found_soon(good):
+    """A good hour does not hide later errors; 6,000 requests a minute, 10 % canary, 5xx 0.5 to 2 %."""
     rng = np.random.default_rng(13)
     parts = [events("r1", GOOD, rng, windows=range(-60, good + 20), per_window=5400)]
     parts.append(events("r2", GOOD, rng, windows=range(good), per_window=600))
@@ -275,12 +275,12 @@ def test_what_sets_in_after_a_good_beginning_is_found_soon(good):
     assert START + timedelta(minutes=good) < fired <= START + timedelta(minutes=good + 15)
 
 
-def test_wealth_is_the_mean_over_when_to_stake_and_never_more_than_that():
+def test_martingale_is_the_mean_over_start_times():
     """Against the sum over all starting times, written out."""
     rng = np.random.default_rng(14)
     steps = rng.standard_normal((45, 3, 2)) * 0.3
     plan, weights = Plan(once=0.4, later=0.3), np.array([0.25, 0.75])
-    found = Wealth(np.log(weights), plan, (3,)).feed(np.arange(45), steps)
+    found = TestMartingale(np.log(weights), plan, (3,)).update(np.arange(45), steps)
     total = np.cumsum(steps, axis=0)
     wanted = np.full((45, 3), 1.0 - plan.once - plan.later)
     for k in range(5):
@@ -292,22 +292,22 @@ def test_wealth_is_the_mean_over_when_to_stake_and_never_more_than_that():
     assert np.exp(found) == pytest.approx(wanted)
 
 
-def test_a_unit_that_appears_later_has_staked_what_the_others_have():
+def test_unit_added_later_has_started_as_the_others():
     rng = np.random.default_rng(15)
     steps = rng.standard_normal((40, 3, 2)) * 0.3
     steps[:25, 2] = 0.0
     plan, weights = Plan(once=0.4, later=0.3), np.log([0.25, 0.75])
-    together, grown = Wealth(weights, plan, (3,)), Wealth(weights, plan, (2,))
-    wanted = together.feed(np.arange(40), steps)
-    grown.feed(np.arange(25), steps[:25, :2])
-    grown.grow(3)
-    assert grown.feed(np.arange(25, 40), steps[25:]) == pytest.approx(wanted[25:])
+    together, grown = TestMartingale(weights, plan, (3,)), TestMartingale(weights, plan, (2,))
+    wanted = together.update(np.arange(40), steps)
+    grown.update(np.arange(25), steps[:25, :2])
+    grown.add_units(3)
+    assert grown.update(np.arange(25, 40), steps[25:]) == pytest.approx(wanted[25:])
 
 
-def test_an_effect_that_sets_in_later_is_not_taken_for_noise():
+def test_effect_that_begins_later_does_not_count_as_noise():
     rng = np.random.default_rng(16)
     excess = rng.standard_normal((600, 1)) * 2.0
     excess[300:] += 6.0
     dispersion = Dispersion(1.5, 10)
-    dispersion.feed(np.arange(600), excess, np.full((600, 1), 4.0))
+    dispersion.update(np.arange(600), excess, np.full((600, 1), 4.0))
     assert dispersion.phi < 1.5

@@ -1,4 +1,4 @@
-"""Verdicts on requests: the cases that a judge gets wrong when it looks at averages or forgets what it does not know."""
+"""Verdicts on simulated requests: cases that a judge of averages gets wrong."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pratique.config import Policy
+from pratique.config import Policy, StoreSettings
 from pratique.errors import MissingError, UsageError
 from pratique.judge import Judge, compare
 from pratique.judge.model import SERVICE
@@ -32,7 +32,7 @@ def states(verdict):
     return {guard.guard: guard.state for guard in verdict.guards if guard.action == SERVICE}
 
 
-def test_a_good_canary_with_enough_traffic_is_promoted():
+def test_good_canary_with_enough_traffic_is_promoted():
     verdict = judged(canary(GOOD, GOOD, per_window=20_000))
     assert verdict.verdict == "promote"
     assert verdict.exit_status == 0
@@ -52,7 +52,7 @@ def test_more_errors_are_rolled_back_and_stay_rolled_back():
     assert judge.verdict(SOON).verdict == "rollback"
 
 
-def test_a_handful_of_errors_against_none_is_rolled_back():
+def test_few_errors_against_none_are_rolled_back():
     """Kayenta issues 426, 377 and 799: a baseline without errors made the comparison pass."""
     verdict = judged(canary(Behaviour(failing=0.0), Behaviour(failing=0.012), windows=20))
     assert verdict.verdict == "rollback"
@@ -61,7 +61,7 @@ def test_a_handful_of_errors_against_none_is_rolled_back():
     assert worst.bad["r2"] < 30
 
 
-def test_seventy_percent_of_the_windows_a_hundred_times_slower_is_rolled_back():
+def test_canary_slow_in_seventy_percent_of_windows_is_rolled_back():
     """Spinnaker issue 6278."""
     rng = np.random.default_rng(1)
     slow = [w for w in range(10) if w % 10 < 7]
@@ -73,7 +73,7 @@ def test_seventy_percent_of_the_windows_a_hundred_times_slower_is_rolled_back():
     assert judged(rollups(*parts)).verdict == "rollback"
 
 
-def test_more_variable_but_not_slower_in_the_median_is_rolled_back():
+def test_slower_tail_with_the_same_median_is_rolled_back():
     """Kayenta issue 780."""
     verdict = judged(canary(GOOD, Behaviour(spread=1.2), per_window=1200))
     assert verdict.verdict == "rollback"
@@ -81,13 +81,13 @@ def test_more_variable_but_not_slower_in_the_median_is_rolled_back():
     assert {states(verdict)["p95"], states(verdict)["p99"]} & {"worse"}
 
 
-def test_better_in_the_median_and_worse_in_the_tail_is_rolled_back():
+def test_slower_tail_with_a_faster_median_is_rolled_back():
     verdict = judged(canary(GOOD, Behaviour(median_ms=80.0, spread=1.2), per_window=1200))
     assert verdict.verdict == "rollback"
     assert states(verdict)["p50"] == "met"
 
 
-def test_an_outage_that_hits_both_arms_alike_is_no_reason():
+def test_outage_in_both_arms_does_not_roll_back():
     rng = np.random.default_rng(4)
     outage = Behaviour(failing=0.4, median_ms=900.0)
     parts = [events("r1", GOOD, rng, windows=range(-60, 0), per_window=6000)]
@@ -99,7 +99,7 @@ def test_an_outage_that_hits_both_arms_alike_is_no_reason():
     assert verdict.e_value < 5
 
 
-def test_a_share_that_changes_in_mid_run_while_everything_drifts_is_no_reason():
+def test_changing_share_under_drift_does_not_roll_back():
     rng = np.random.default_rng(5)
     parts = [events("r1", GOOD, rng, windows=range(-60, 0), per_window=3000)]
     weights = []
@@ -114,35 +114,35 @@ def test_a_share_that_changes_in_mid_run_while_everything_drifts_is_no_reason():
     assert not [finding for finding in verdict.findings if finding.kind == "share mismatch"]
 
 
-def test_one_bad_action_among_fifty_is_rolled_back_and_named():
+def test_one_bad_action_among_fifty_is_rolled_back_and_flagged():
     bad = Behaviour(actions={ACTIONS[7]: Behaviour(failing=0.12)})
     verdict = judged(canary(GOOD, bad, per_window=6000, actions=ACTIONS))
     assert verdict.verdict == "rollback"
-    assert {guard.action for guard in verdict.guards if guard.named} == {ACTIONS[7]}
+    assert {guard.action for guard in verdict.guards if guard.flagged} == {ACTIONS[7]}
     assert ACTIONS[7] in verdict.reason
 
 
-def test_twenty_requests_cannot_tell_and_it_says_how_many_are_needed():
+def test_few_requests_continue_with_an_estimate_of_the_remaining():
     verdict = judged(canary(GOOD, GOOD, windows=5, per_window=40))
     assert verdict.requests["r2"] < 40
     assert verdict.verdict == "continue"
-    assert verdict.lack.requests > 280
+    assert verdict.remaining.requests > 280
     assert re.search(r"about [\d,]+ more canary requests.* at \d+%", verdict.reason)
 
 
-def test_from_one_to_three_in_a_million_neither_stops_nor_forbids():
+def test_rise_from_one_to_three_in_a_million_is_promoted():
     verdict = judged(canary(Behaviour(failing=1e-6), Behaviour(failing=3e-6), per_window=60_000, history=5, windows=30))
     assert verdict.verdict == "promote"
 
 
-def test_a_difference_within_the_tolerances_is_promoted():
+def test_difference_within_the_tolerances_is_promoted():
     verdict = judged(
         canary(GOOD, Behaviour(failing=0.0055, median_ms=101.5), per_window=60_000, history=10, windows=40)
     )
     assert verdict.verdict == "promote"
 
 
-def test_one_window_of_garbage_does_not_hide_what_follows():
+def test_one_bad_window_of_both_arms_does_not_hide_later_errors():
     rng = np.random.default_rng(6)
     garbage = [
         events(r, Behaviour(failing=0.9), rng, windows=range(1), per_window=n) for r, n in (("r1", 540), ("r2", 60))
@@ -152,7 +152,7 @@ def test_one_window_of_garbage_does_not_hide_what_follows():
     assert verdict.verdict == "rollback"
 
 
-def test_no_requests_in_one_arm_hold_and_are_a_finding():
+def test_arm_without_requests_holds_with_a_finding():
     rng = np.random.default_rng(7)
     only = rollups(
         events("r1", GOOD, rng, windows=range(-10, 0), per_window=600),
@@ -164,7 +164,7 @@ def test_no_requests_in_one_arm_hold_and_are_a_finding():
     assert verdict.findings[0].kind == "no data"
 
 
-def test_a_guard_that_could_not_be_evaluated_is_never_a_pass():
+def test_guard_that_is_not_evaluated_never_passes():
     found = canary(GOOD, GOOD, per_window=20_000).table
     empty = pa.array([[]] * len(found), pa.list_(pa.int16())), pa.array([[]] * len(found), pa.list_(pa.int64()))
     untimed = found.set_column(10, found.schema.field(10), empty[0]).set_column(11, found.schema.field(11), empty[1])
@@ -173,7 +173,7 @@ def test_a_guard_that_could_not_be_evaluated_is_never_a_pass():
     assert verdict.verdict == "continue"
 
 
-def test_the_deadline_is_inconclusive_or_what_the_policy_says_and_never_a_pass():
+def test_deadline_is_inconclusive_or_a_rollback_and_never_a_pass():
     found = canary(GOOD, GOOD, windows=5, per_window=40)
     late = START + timedelta(minutes=61)
     assert judged(found, now=late, policy=Policy()).verdict == "inconclusive"
@@ -181,11 +181,11 @@ def test_the_deadline_is_inconclusive_or_what_the_policy_says_and_never_a_pass()
     assert judged(found, now=late, policy=Policy(at_deadline="rollback")).verdict == "rollback"
 
 
-def test_a_share_that_the_weight_does_not_explain_holds():
+def test_share_that_the_weight_does_not_explain_holds():
     weights = [(START - timedelta(minutes=1), {"r1": 0.5, "r2": 0.5})]
     verdict = judged(canary(GOOD, GOOD, per_window=20_000), weights=weights)
     assert verdict.verdict == "continue"
-    assert "10.0% of the requests where its weight explains 50.0%" in verdict.reason
+    assert "10.0% of the requests, but its weight explains 50.0%" in verdict.reason
     noted = judged(
         canary(GOOD, GOOD, per_window=20_000),
         weights=weights,
@@ -194,7 +194,7 @@ def test_a_share_that_the_weight_does_not_explain_holds():
     assert noted.verdict == "promote"
 
 
-def test_windows_without_a_canary_that_has_weight_are_a_finding():
+def test_windows_without_canary_requests_despite_its_weight_are_a_finding():
     rng = np.random.default_rng(8)
     parts = [events("r1", GOOD, rng, windows=range(-60, 30), per_window=540)]
     parts += [events("r2", GOOD, rng, windows=w, per_window=60) for w in (range(10), range(20, 30))]
@@ -202,7 +202,7 @@ def test_windows_without_a_canary_that_has_weight_are_a_finding():
     assert any(f.kind == "gap" and "10 windows" in f.message for f in verdict.findings)
 
 
-def test_window_by_window_is_the_same_as_all_at_once():
+def test_verdict_is_the_same_window_by_window_and_all_at_once():
     found = canary(GOOD, Behaviour(failing=0.012, median_ms=104), actions=ACTIONS[:3])
     whole = judged(found)
     judge = Judge(Policy(), "shop", "r1", "r2", 60, start=START)
@@ -220,7 +220,7 @@ def test_window_by_window_is_the_same_as_all_at_once():
         assert (one.ratio_low, one.ratio_high) == pytest.approx((other.ratio_low, other.ratio_high))
 
 
-def test_how_rows_are_split_by_host_and_source_changes_nothing():
+def test_split_by_host_and_source_does_not_change_the_evidence():
     found = canary(GOOD, Behaviour(failing=0.012))
     rows = found.table.to_pylist()
     for row in rows:
@@ -231,7 +231,7 @@ def test_how_rows_are_split_by_host_and_source_changes_nothing():
     assert judged(merged, policy=policy).e_value == pytest.approx(judged(found, policy=policy).e_value, rel=1e-9)
 
 
-def test_what_comes_for_a_window_already_judged_is_counted_as_late():
+def test_rows_for_a_judged_window_count_as_late():
     judge = Judge(Policy(), "shop", "r1", "r2", 60, start=START)
     judge.update(canary(GOOD, GOOD))
     before = judge.verdict(SOON)
@@ -243,7 +243,7 @@ def test_what_comes_for_a_window_already_judged_is_counted_as_late():
     assert any("came after their window had been judged" in finding.message for finding in after.findings)
 
 
-def test_the_json_is_plain_and_complete():
+def test_json_is_plain_and_complete():
     content = json.loads(json.dumps(judged(canary(GOOD, Behaviour(failing=0.02))).to_json(), allow_nan=False))
     assert content["verdict"] == "rollback"
     assert content["start"] == "2026-11-20T12:00:00Z"
@@ -253,7 +253,7 @@ def test_the_json_is_plain_and_complete():
     assert "trace" not in content
 
 
-def test_a_guard_has_one_line_with_the_numbers_that_were_judged():
+def test_guard_line_has_the_judged_numbers():
     verdict = judged(canary(GOOD, Behaviour(failing=0.02)))
     line = guard_line(verdict.guards[0], verdict)
     pattern = r"5xx: [\d.]+x \[[\d.]+, (?:[\d.]+|\?)\], [\d,]+/[\d,]+ canary against [\d,]+/[\d,]+ baseline, evidence \S+ of 100 needed, fired \d\d:\d\d:\d\d"
@@ -261,7 +261,7 @@ def test_a_guard_has_one_line_with_the_numbers_that_were_judged():
     assert line in table(verdict).replace("  ", " ") or line.partition(": ")[2] in table(verdict)
 
 
-def test_compare_reads_the_store_and_refuses_what_is_not_there(tmp_path):
+def test_compare_reads_the_store_and_refuses_missing_data(tmp_path):
     store = open_store(str(tmp_path / "store"))
     store.write(canary(GOOD, Behaviour(failing=0.02)))
     assert compare(store, "shop", "r1", "r2").verdict == "rollback"
@@ -278,10 +278,20 @@ def test_compare_reads_the_store_and_refuses_what_is_not_there(tmp_path):
         compare(store, "shop", "r1", "r1")
 
 
-def test_history_sets_the_thresholds_and_without_it_the_warm_up_does():
+def test_thresholds_come_from_history_or_from_the_warm_up():
     with_history = judged(canary(GOOD, GOOD, per_window=6000))
     p95 = next(g for g in with_history.guards if g.guard == "p95")
     assert p95.threshold_ms == pytest.approx(100 * np.exp(0.6 * 1.645), rel=0.06)
     without = judged(canary(GOOD, GOOD, per_window=6000, history=0))
     assert any(finding.kind == "no history" for finding in without.findings)
     assert next(g for g in without.guards if g.guard == "p95").threshold_ms == pytest.approx(p95.threshold_ms, rel=0.06)
+
+
+def test_compare_opens_a_store_by_its_address_and_by_its_settings(tmp_path):
+    address = str(tmp_path / "store")
+    store = open_store(address)
+    store.write(canary(GOOD, Behaviour(failing=0.02)))
+    now = START + timedelta(minutes=30)
+    expected = compare(store, "shop", "r1", "r2", now=now).to_json()
+    assert compare(address, "shop", "r1", "r2", now=now).to_json() == expected
+    assert compare(StoreSettings(url=address), "shop", "r1", "r2", now=now).to_json() == expected

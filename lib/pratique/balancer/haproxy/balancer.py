@@ -203,7 +203,7 @@ def surroundings(target: Target) -> Surroundings:
     if template:
         named = settings.haproxy.model_copy(update={"template": str(target.path(template))})
         settings = settings.model_copy(update={"haproxy": named})
-    return Surroundings(settings, paths, target.telemetry.target, target.settings.runtime.readiness_path)
+    return Surroundings(settings, paths, target.telemetry.collector_address, target.settings.runtime.readiness_path)
 
 
 def wanted_state(target: Target) -> WantedState:

@@ -1,4 +1,4 @@
-"""Fixed-horizon tests, looked at after every window: the peers that the judge is measured beside, not used to judge.
+"""Fixed-horizon tests, repeated after every window: the peers of the judge's benchmark.
 
 The z-test is the pooled two-proportion test. The Mann-Whitney test is repeated on the values of windows as
 Kayenta's judge does it: 98 % confidence, and "high" only where the interval of the shift (Hodges and Lehmann)

@@ -1,28 +1,32 @@
-"""The judge: takes windows as they close, keeps additive state, and can be asked at any time."""
+"""What the judge knows after each window: counts and evidence that add up, so a new window costs only itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 
+from pratique.clock import from_ms
 from pratique.config import Policy
-from pratique.judge.action_weights import Stakes
+from pratique.judge.action_weights import ActionWeights
 from pratique.judge.blocks import by_block
-from pratique.judge.counts import Counts, Names, Rows, count, rows_of
-from pratique.judge.guard import NEVER, Guard, evidence
+from pratique.judge.counts import Names, OutcomeCounts, Rows, count_outcomes, rows_of
+from pratique.judge.guard import NEVER, Guard, e_values
 from pratique.judge.hypergeometric import Floats, Ints, variance_of
-from pratique.judge.model import Verdict
 from pratique.judge.thresholds import Thresholds
 from pratique.telemetry.rollups import Rollups
 
-WeightChanges = Sequence[tuple[datetime, dict[str, float]]]
 
+class JudgeState:
+    """The state of one canary's judgement.
 
-class Judge:
-    """Judge one canary. Feed it windows in order; what comes for a window already judged is counted as late."""
+    time_ms, requests, e_values: one array for each update, of the windows judged in it: their starts (epoch ms),
+        their requests of shape (arms, windows), and the guards' e-values of shape (guards, windows).
+    start_ms, last_ms: start of the first and of the last window judged, epoch ms; None before it.
+    fired_ms: start of the first window after which the combined evidence passed 1/alpha; None until then.
+    late: requests that came for a window already judged. canary_hosts: numbers of the hosts that served the canary.
+    """
 
     def __init__(
         self,
@@ -34,10 +38,7 @@ class Judge:
         *,
         start: datetime | None = None,
     ) -> None:
-        """window_s: length of a window; shorter ones in the data are put together.
-
-        start: windows before the one that holds it are history; default: the canary's first request's.
-        """
+        """The parameters are those of `Judge`."""
         self.policy = policy
         self.service = service
         self.baseline = baseline
@@ -53,17 +54,17 @@ class Judge:
         self.last_ms: int | None = None
         self.time_ms: list[Ints] = []
         self.requests: list[Ints] = []
-        self.evidence: list[Floats] = []
+        self.e_values: list[Floats] = []
         self.canary_hosts: set[int] = set()
         self.fired_ms: int | None = None
         self.thresholds = Thresholds(self.settings)
         self._warm_ms: int | None = None
-        self._stakes: Stakes | None = None
+        self._action_weights: ActionWeights | None = None
         total = sum(guard.weight for guard in self.settings)
-        self._shares = np.array([guard.weight / total for guard in self.settings])
+        self._guard_weights = np.array([guard.weight / total for guard in self.settings])
 
     def update(self, rollups: Rollups) -> None:
-        """Take in rows of windows that are complete. Costs what the new windows cost."""
+        """Take in rows of complete windows. The cost depends on the new windows only."""
         if not len(rollups):
             return
         rows = rows_of(rollups, self.baseline, self.canary, self.actions, self.hosts)
@@ -80,19 +81,10 @@ class Judge:
         if len(judged):
             self._judge(judged)
 
-    def verdict(self, now: datetime, *, weights: WeightChanges = (), notes: Sequence[str] = ()) -> Verdict:
-        """The verdict after what has been taken in. now: for the deadline. weights: the shares in force over time.
-
-        notes: what the collector says was late or lost.
-        """
-        from pratique.judge.verdict import verdict_of  # noqa: PLC0415 - the verdict reads the judge
-
-        return verdict_of(self, now, weights, notes)
-
     def _judge(self, rows: Rows) -> None:
-        if self._stakes is None:
-            self._stakes = self._begin(rows)
-        self._stakes.admit(rows, list(self.actions.known))
+        if self._action_weights is None:
+            self._action_weights = self._begin(rows)
+        self._action_weights.add_new(rows, list(self.actions.known))
         if self._warm_ms is None:
             self._warm_ms = self.thresholds.warm(rows, self._earliest_ms())
             if self._warm_ms is not None:
@@ -100,8 +92,8 @@ class Judge:
         self._advance(self._counts(rows))
         self.canary_hosts |= set(np.unique(rows.host[rows.arm == 1]).tolist())
 
-    def _begin(self, rows: Rows) -> Stakes:
-        """Before the first judged window: what history says of thresholds, shares, noise, and traffic per action."""
+    def _begin(self, rows: Rows) -> ActionWeights:
+        """Learn thresholds, shares and noise from the history, and weigh the actions, before the first judged window."""
         history = Rows.join(self.history)
         self.had_history = bool(len(history))
         self.thresholds.learn(history)
@@ -111,7 +103,7 @@ class Judge:
         if self.had_history:
             self._learn(history)
         known = history if self.had_history else rows.where(rows.time_ms == rows.time_ms.min())
-        return Stakes(known, len(self.actions))
+        return ActionWeights(known, len(self.actions))
 
     def _earliest_ms(self) -> int:
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row
@@ -122,16 +114,16 @@ class Judge:
             if guard.settings.is_latency:
                 guard.tolerate(ratio)
 
-    def _counts(self, rows: Rows, *, side: Ints | None = None) -> Counts:
-        """Outcomes per window and action; latency's only where it is judged."""
+    def _counts(self, rows: Rows, *, side: Ints | None = None) -> OutcomeCounts:
+        """Outcomes per window and action; of latency only in windows after the warm-up."""
         buckets = self.thresholds.buckets(len(self.actions))
         buckets = buckets[:, :-1] if buckets is not None else None
-        counts = count(rows, self.settings, buckets, len(self.actions), side=side)
+        counts = count_outcomes(rows, self.settings, buckets, len(self.actions), side=side)
         if side is None and self._warm_ms is not None:
-            cold = counts.time_ms < self._warm_ms
+            in_warmup = counts.time_ms < self._warm_ms
             for index, guard in enumerate(self.settings):
                 if guard.is_latency:
-                    counts.bad[index][:, cold] = counts.n[index][:, cold] = 0
+                    counts.bad[index][:, in_warmup] = counts.n[index][:, in_warmup] = 0
         return counts
 
     def _learn(self, history: Rows) -> None:
@@ -149,37 +141,39 @@ class Judge:
             guard.service_dispersion.learn(*(values.sum(axis=1, keepdims=True) for values in blocks))
             guard.action_dispersion.learn(*blocks)
 
-    def _advance(self, counts: Counts) -> None:
+    def _advance(self, counts: OutcomeCounts) -> None:
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row
         window = (counts.time_ms - self.start_ms) // self.window_ms
         found = [
-            self._mixed(*guard.feed(window, bad, n))
+            self._mixed(*guard.update(window, bad, n))
             for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True)
         ]
         after = np.stack(found)
         self.time_ms.append(counts.time_ms)
         self.requests.append(counts.requests.sum(axis=2))
-        self.evidence.append(after)
+        self.e_values.append(after)
         self.last_ms = int(counts.time_ms[-1])
-        fired = self._shares @ after >= 1.0 / self.policy.alpha
+        fired = self._guard_weights @ after >= 1.0 / self.policy.alpha
         if self.fired_ms is None and fired.any():
             self.fired_ms = int(counts.time_ms[np.argmax(fired)])
 
     def _mixed(self, log_service: Floats, log_actions: Floats) -> Floats:
-        """A guard's e-value after each window: half the service's, half its actions' by their stakes."""
-        assert self._stakes is not None  # noqa: S101 - set before the first window
-        return np.asarray(0.5 * evidence(log_service) + 0.5 * self._stakes.mean(evidence(log_actions)), np.float64)
+        """A guard's e-value after each window: half from the service, half from its actions by their weights."""
+        assert self._action_weights is not None  # noqa: S101 - set before the first window
+        return np.asarray(
+            0.5 * e_values(log_service) + 0.5 * self._action_weights.mean(e_values(log_actions)), np.float64
+        )
 
     def combined(self) -> Floats:
-        """The combined e-value after each window judged."""
-        return self._shares @ np.concatenate(self.evidence, axis=1) if self.evidence else np.zeros(0)
+        """Return the combined e-value after each window judged."""
+        return self._guard_weights @ np.concatenate(self.e_values, axis=1) if self.e_values else np.zeros(0)
 
     def end_of(self, time_ms: int) -> datetime:
-        """The end of the window that starts at `time_ms`."""
-        return datetime.fromtimestamp((time_ms + self.window_ms) / 1000, UTC)
+        """Return the end (UTC) of the window that starts at `time_ms`."""
+        return from_ms(time_ms + self.window_ms)
 
     def fired_at(self, window: int) -> datetime | None:
-        """The end of a window by its number from the start."""
+        """Return the end (UTC) of a window by its number from the start; None for NEVER."""
         if window == NEVER or self.start_ms is None:
             return None
         return self.end_of(self.start_ms + window * self.window_ms)
