@@ -169,11 +169,11 @@ def test_an_old_finished_run_does_nothing_when_repeated(config, state, capsys):
 
 def test_rollback_candidates_come_from_an_old_ledger(state):
     ledger = open_ledger(state)
-    assert ledger.verify() == 41
+    assert ledger.verify() == 43
     found = rollback_candidates(ledger, "shop")
     assert [(c.revision, [(p.run, p.by_rollback) for p in c.periods]) for c in found] == [
         ("r2", [("promoted", False)]),
         ("r1", [("", False), ("reverted", True)]),
     ]
     assert found[0].digest.startswith("sha256:5338828a")
-    assert [record.outcome for record in ledger.releases("shop")][:2] == ["promoted", "reverted"]
+    assert [record.outcome for record in ledger.releases("shop")][:3] == ["first", "promoted", "reverted"]
