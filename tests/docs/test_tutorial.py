@@ -8,6 +8,7 @@ import pytest
 from docs.pages import Shell, blocks, follow
 
 
+@pytest.mark.server
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_newcomer_releases_a_service_by_following_the_tutorial(tmp_path):
