@@ -44,13 +44,15 @@ def missing(marker):
 
 
 def mark(item):
-    """Give a test the markers of its fixtures, and skip it when a program is missing."""
+    """Give a test the markers of its fixtures, skip it when a program is missing, and mark it as fast when it is."""
     for fixture in item.fixturenames:
         if fixture in FIXTURES:
             item.add_marker(FIXTURES[fixture])
     for marker in {found.name for found in item.iter_markers()} & set(PROGRAMS):
         if reason := missing(marker):
             item.add_marker(pytest.mark.skip(reason=reason))
+    if not any(item.get_closest_marker(marker) for marker in (*REAL, "slow")):
+        item.add_marker("fast")
 
 
 class Guard:
