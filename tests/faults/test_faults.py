@@ -1,4 +1,4 @@
-"""Some of the faults, as a test; `python tests/faults/table.py` runs all of them, in every place, and measures."""
+"""Some faults as a test; `python tests/faults/table.py` measures all of them in every place."""
 
 import shutil
 
@@ -18,7 +18,7 @@ CHOSEN = {
     "docker+haproxy": ["the engine is restarted: roll out"],
 }
 FREE = ("kernel SIGKILL",)
-"""Faults that may not cost a single request."""
+"""Faults that must not cost a single request."""
 
 
 @pytest.mark.parametrize("name", PLACES)

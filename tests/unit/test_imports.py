@@ -33,7 +33,6 @@ ORDER = [
     "status",
     "bootstrap",
     "check",
-    "cli_config",
     "cli",
     "__main__",
 ]

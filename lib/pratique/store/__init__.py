@@ -15,6 +15,11 @@ def open_store(settings: StoreSettings | str) -> Store:
         that Delta Lake knows: s3://, s3a://, gs://, az://, abfss://, file://. Credentials of object storage come from
         the environment (AWS_…, AZURE_…, GOOGLE_…). A store opened by its address alone keeps every window.
     Raises: UsageError when the address is of an unknown kind.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     open_store(folder).exists()
+    False
     """
     # deltalake takes a tenth of a second to import, and most commands never open a store
     from pratique.store.delta import DeltaStore  # noqa: PLC0415

@@ -37,7 +37,7 @@ class Parts(RunContext):
     def list(self, _):
         return list(self.running)
 
-    def ready(self, instance, *, deadline_s):
+    def wait_ready(self, instance, *, deadline_s):
         assert instance in self.running
 
     def stop(self, instance, *, drain_s=0, keep=""):
