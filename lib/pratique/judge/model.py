@@ -104,7 +104,7 @@ class Verdict:
 
     verdict: "promote", "rollback", "continue" (not decided yet) or "inconclusive" (the deadline passed first).
     reason: one line that explains the verdict, with numbers.
-    service, baseline, canary: what was compared.
+    service, baseline, canary: the service and the two revisions compared.
     start, end: the time range judged, UTC, [start, end). window_s: length of a window.
     requests: requests judged, per revision.
     e_value: combined evidence that the canary is worse. needed: the evidence that rolls back, 1/alpha.
