@@ -90,9 +90,9 @@ def stop(config: Config, service: str) -> Iterator[str]:
         _end(process)
         yield f"balancer   stopped ({process.pid})"
     if settings.balancer.kind == "haproxy":
-        from pratique.balancer.haproxy.process import end_left_over  # noqa: PLC0415 - jinja2
+        from pratique.balancer.haproxy.process import stop_unsupervised  # noqa: PLC0415 - jinja2
 
-        if end_left_over(target):
+        if stop_unsupervised(target):
             yield "balancer   HAProxy stopped, which nothing looked after any more"
     for instance in runtime.list(service):
         runtime.stop(instance, drain_s=settings.runtime.drain_s)
