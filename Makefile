@@ -3,10 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lab bench clean
+.PHONY: help demo test check docs docs-check docs-reference lab bench clean
 
 help: ## Say what each target does
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -21,12 +21,23 @@ $(VENV)/.dev: $(VENV)/.runtime
 demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is promoted, one rolled back (RUNTIME=docker: in containers behind HAProxy)
 	RUNTIME=$(or $(RUNTIME),process) $(BIN)/python examples/shop/demo.py
 
-check: $(VENV)/.dev ## Lint, check formatting, types, notebooks and spelling
+check: $(VENV)/.dev ## Lint, check formatting, types, notebooks, spelling, wording and the documentation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/codespell lib tests examples notebooks runbooks README.md CHANGELOG.md CONTRIBUTING.md
+	$(BIN)/codespell lib tests tools examples docs notebooks runbooks README.md CHANGELOG.md CONTRIBUTING.md
 	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/python tools/wording.py
+	$(BIN)/zensical build --strict
+
+docs: docs-check ## Build the documentation and serve it at http://127.0.0.1:8000
+	$(BIN)/zensical serve --dev-addr 127.0.0.1:8000
+
+docs-check: $(VENV)/.dev ## Build the documentation into build/site, with warnings as errors
+	$(BIN)/zensical build --strict
+
+docs-reference: $(VENV)/.dev ## Write docs/reference again from the code
+	$(BIN)/python -m tools.reference
 
 test: check ## Check, then run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 $(PYTEST)
@@ -39,4 +50,4 @@ bench: $(VENV)/.dev ## Run the benchmarks, each beside a named peer (about 20 mi
 	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean: ## Remove the environment, caches and the demo's state
-	rm -rf $(VENV) .pratique examples/shop/.pratique .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build .cache .pratique examples/shop/.pratique .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import settings
 
-from engine import engine_running
+from support.docker_engine import engine_running
 
 settings.register_profile("pratique", deadline=None, derandomize=True)
 settings.load_profile("pratique")

@@ -1,4 +1,4 @@
-"""A steady load on the shop, at a rate of its own whatever the answers take; stops by itself.
+"""A steady load on the shop, at a fixed rate whatever the answers take; stops by itself.
 
 python examples/shop/load.py --url http://127.0.0.1:8080 --rate 200 --seconds 60
 """

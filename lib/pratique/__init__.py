@@ -1,8 +1,102 @@
-"""Pratique: put a new revision in front of a little traffic and say, with evidence, whether it may enter."""
+"""Pratique releases a revision as a canary, compares it with the running one, and promotes or rolls it back.
 
+This module is the public API; notebooks import from here and from `pratique.figures` only. Names load on first use,
+so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors` has the subclasses.
+
+    compare a canary           compare(store, service, baseline, canary) → Verdict
+      with the service file    open_comparison(service, baseline, canary) → Comparison, drawn by `figures`
+      as a report              write_report(config, service, baseline, canary); save_report inside a notebook
+    change what runs           open_release(service=…, revision=…), open_rollback(service=…)
+    run a notebook             run_notebook(name, parameters, output)
+    data and settings          open_store(address), load_config(path), Policy, GuardPolicy
+
+An empty store has no revision to compare, and an error says so in one line:
+
+>>> import tempfile
+>>> import pratique
+>>> with tempfile.TemporaryDirectory() as folder:
+...     store = pratique.open_store(folder)
+...     try:
+...         pratique.compare(store, "shop", "r1", "r2")
+...     except pratique.PratiqueError as error:
+...         print(type(error).__name__, error.exit_status)
+MissingError 66
+"""
+
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pratique import errors, figures
+    from pratique.config import GuardPolicy, Policy
+    from pratique.config import load as load_config
+    from pratique.errors import PratiqueError
+    from pratique.judge.compare import compare
+    from pratique.judge.model import Verdict
+    from pratique.notebook import run_notebook
+    from pratique.report import Comparison, open_comparison, reproduction, save_report, write_report
+    from pratique.runbook.opening import open_release, open_rollback
+    from pratique.store import open_store
+
+__all__ = [
+    "Comparison",
+    "GuardPolicy",
+    "Policy",
+    "PratiqueError",
+    "Verdict",
+    "__version__",
+    "compare",
+    "errors",
+    "figures",
+    "load_config",
+    "open_comparison",
+    "open_release",
+    "open_rollback",
+    "open_store",
+    "reproduction",
+    "run_notebook",
+    "save_report",
+    "write_report",
+]
 
 try:
     __version__ = version("pratique")
 except PackageNotFoundError:
     __version__ = "0+uninstalled"
+
+_SOURCES = {
+    "Comparison": "pratique.report",
+    "GuardPolicy": "pratique.config",
+    "Policy": "pratique.config",
+    "PratiqueError": "pratique.errors",
+    "Verdict": "pratique.judge.model",
+    "compare": "pratique.judge.compare",
+    "errors": "pratique.errors",
+    "figures": "pratique.figures",
+    "load_config": "pratique.config:load",
+    "open_comparison": "pratique.report",
+    "open_release": "pratique.runbook.opening",
+    "open_rollback": "pratique.runbook.opening",
+    "open_store": "pratique.store",
+    "reproduction": "pratique.report",
+    "run_notebook": "pratique.notebook",
+    "save_report": "pratique.report",
+    "write_report": "pratique.report",
+}
+"""Public name → the module that defines it, with ":name" when it has another name there."""
+
+if not TYPE_CHECKING:  # a type checker would accept every name
+
+    def __getattr__(name: str) -> object:
+        """Import a public name on first use."""
+        if name not in _SOURCES:
+            raise AttributeError(f"module 'pratique' has no attribute {name!r}: it has {', '.join(__all__)}")
+        module, _, original = _SOURCES[name].partition(":")
+        found = import_module(module)
+        value = found if module == f"pratique.{name}" else getattr(found, original or name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
 import click
+
+from pratique.errors import UsageError
 
 
 @click.command("config")
@@ -27,4 +35,118 @@ def config_command(section: str) -> None:
     click.echo(reference_text(section or None), nl=False)
 
 
-COMMANDS = (config_command,)
+@click.command("init")
+@click.argument("service", required=False)
+@click.option("--runtime", type=click.Choice(["process", "docker"]), help="What runs a release. Default: process.")
+@click.option(
+    "--command", metavar="WORDS", help="The command that starts an instance; {port}, {dir} and {python} are replaced."
+)
+@click.option(
+    "--releases", metavar="FOLDER", help="The folder with one subfolder for each revision. Default: releases."
+)
+@click.option("--image", metavar="REPOSITORY", help="The repository of the images, without a tag.")
+@click.option("--port", type=int, help="The port that the container listens at. Default: 8000.")
+@click.option(
+    "--readiness-path", metavar="PATH", help="The path that answers 200 when an instance is ready. Default: /healthz."
+)
+@click.option(
+    "--balancer", type=click.Choice(["embedded", "haproxy"]), help="Which balancer to use. Default: embedded."
+)
+@click.option("--listen", metavar="HOST:PORT", help="The address that users connect to. Default: 127.0.0.1:8080.")
+@click.option(
+    "--control", metavar="HOST:PORT", help="The control address of the embedded balancer. Default: 127.0.0.1:8081."
+)
+@click.option("--collector", metavar="HOST:PORT", help="The collector's address. Default: 127.0.0.1:5514.")
+@click.option("--config", metavar="FILE", help="The file to write. Default: pratique.toml.")
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+def init_command(service: str | None, config: str | None, force: bool, **given: Any) -> None:
+    """Write a first service file.
+
+    On a terminal, it asks for what you do not give as an option. Elsewhere, the defaults apply.
+
+    \b
+    pratique init shop --command '{python} {dir}/app.py {port}'
+    pratique init shop --runtime docker --image registry.example:5000/shop
+    """
+    from pratique.config import DEFAULT_FILE  # noqa: PLC0415
+    from pratique.config.first_file import FirstFile, write_first_file  # noqa: PLC0415
+
+    path = Path(config or DEFAULT_FILE)
+    if path.exists() and not force:
+        raise UsageError(f"{str(path)!r} exists already: choose another --config, or replace it with --force")
+    chosen = {key: value for key, value in given.items() if value is not None}
+    if sys.stdin.isatty():
+        service, chosen = _ask(service, chosen)
+    if service is None:
+        raise UsageError("the name of the service is missing: pratique init SERVICE")
+    if isinstance(chosen.get("command"), str):
+        chosen["command"] = _words(chosen["command"])
+    choices = FirstFile(service, **chosen)
+    write_first_file(path, choices, force=force)
+    click.echo(f"wrote {path}\nnext: pratique check")
+
+
+def _ask(service: str | None, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Ask for what is not given."""
+    from pratique.config.first_file import FirstFile  # noqa: PLC0415
+
+    usual, answers = FirstFile(""), dict(given)
+
+    def ask(key: str, question: str, default: Any = None, **options: Any) -> Any:
+        if key not in answers:
+            answers[key] = click.prompt(
+                question, default=getattr(usual, key) if default is None else default, **options
+            )
+        return answers[key]
+
+    service = service or click.prompt("Name of the service", type=str)
+    if ask("runtime", "What runs a release", type=click.Choice(["process", "docker"])) == "process":
+        ask("releases", "Folder with one subfolder for each revision")
+        ask("command", "Command that starts an instance", default="{python} {dir}/app.py {port}")
+    else:
+        ask("image", "Repository of the images, without a tag")
+        ask("port", "Port that the container listens at", type=int)
+    ask("readiness_path", "Path that answers 200 when an instance is ready")
+    if ask("balancer", "Balancer", type=click.Choice(["embedded", "haproxy"])) == "embedded":
+        ask("control", "Address for controlling the balancer")
+    ask("listen", "Address that users connect to")
+    ask("collector", "Address of the collector")
+    return str(service), answers
+
+
+def _words(command: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise UsageError(f"--command {command[:80]!r} cannot be split into words: {error}") from error
+
+
+@click.command("check")
+@click.argument("service", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
+@click.option("--store", metavar="PATH-or-URL", help="The store; wins over the service file.")
+@click.option("--config", metavar="FILE", help="The service file. Default: pratique.toml in the working folder.")
+def check_command(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
+    """Check a service file and everything that it names, before anything runs.
+
+    One line for each program, engine, address, secret, certificate and folder. Nothing is changed.
+
+    \b
+    Exit status: 0 no problem, 1 problems were found, 78 the service file is invalid.
+    """
+    from pratique.check import checks_of  # noqa: PLC0415
+    from pratique.config import load  # noqa: PLC0415
+
+    checks = checks_of(load(config, store=store), service)
+    width = max(len(check.subject) for check in checks)
+    findings = []
+    for check in checks:
+        findings.append(check.run())
+        if not as_json:
+            click.echo(findings[-1].to_text(width))
+    if as_json:
+        click.echo(json.dumps([finding.to_json() for finding in findings]))
+    sys.exit(any(finding.state == "problem" for finding in findings))
+
+
+COMMANDS = (config_command, init_command, check_command)

@@ -18,6 +18,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def from_ms(epoch_ms: float) -> datetime:
+    """Return milliseconds since the epoch as a UTC time."""
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
+
+
 def stamp(moment: datetime) -> str:
     """Return a UTC time as ISO 8601 with microseconds and Z: text that sorts as time does."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

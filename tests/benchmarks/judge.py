@@ -24,14 +24,14 @@ from scipy import stats
 
 from pratique.config import GuardPolicy, Policy
 from pratique.judge import Judge
-from pratique.judge.classic import mann_whitney_alarm, z_alarm
-from pratique.judge.guard import Guard, evidence
+from pratique.judge.guard import Guard, e_values
 from pratique.judge.hypergeometric import interpolation, psi_at_nodes
 from pratique.telemetry.buckets import bucket_of, lower_ms
 from pratique.telemetry.rollups import SCHEMA, Rollups
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from simulate import START
+from benchmarks.peers import mann_whitney_alarm, z_alarm
+from support.simulate import START
 
 SEED = 20261120
 WINDOWS = 60
@@ -46,12 +46,12 @@ def split(rng: np.random.Generator, per_minute: int, runs: int, windows: int = W
 
 
 def first(log_e: np.ndarray, alpha: float) -> np.ndarray:
-    """The window (from 1) at which evidence passes 1/alpha, inf where it never does; log_e of shape (windows, runs)."""
+    """The window (from 1) after which evidence passes 1/alpha, inf where it never does; log_e of shape (windows, runs)."""
     passed = log_e >= -math.log(alpha)
     return np.where(passed.any(axis=0), passed.argmax(axis=0) + 1.0, np.inf)
 
 
-def told(found: np.ndarray) -> str:
+def shown(found: np.ndarray) -> str:
     """How many of the runs alarmed, and the median window."""
     median = np.median(found)
     return f"{np.isfinite(found).mean():6.1%}, {'–' if np.isinf(median) else f'{median:.0f}':>3}"
@@ -69,7 +69,7 @@ def errors(
     """First alarms of the judge on 5xx, and the stream: bad and n of shape (arms, windows, runs)."""
     n = split(rng, per_minute, runs)
     bad = np.stack([rng.binomial(n[0], baseline), rng.binomial(n[1], canary)])
-    _, log_actions = guard_of("5xx", alpha).feed(np.arange(WINDOWS), bad, n)
+    _, log_actions = guard_of("5xx", alpha).update(np.arange(WINDOWS), bad, n)
     return first(log_actions, alpha), bad, n
 
 
@@ -91,8 +91,8 @@ def latency(
     total = np.zeros((WINDOWS, runs))
     for index, level in enumerate(LEVELS):
         bad = np.stack([cell[..., index + 1 :].sum(axis=-1) for cell in cells])
-        _, log_actions = guard_of(f"p{level * 100:g}").feed(np.arange(WINDOWS), bad, n)
-        total += evidence(log_actions) / len(LEVELS)
+        _, log_actions = guard_of(f"p{level * 100:g}").update(np.arange(WINDOWS), bad, n)
+        total += e_values(log_actions) / len(LEVELS)
     return first(np.log(np.maximum(total, 1e-300)), alpha), n
 
 
@@ -110,7 +110,7 @@ def peers_on_latency(rng: np.random.Generator, n: np.ndarray, median: float, spr
                 above[arm, window], p95[arm, window] = (draws > edge).sum(), np.quantile(draws, 0.95)
         z.append(z_alarm(above, np.stack([n[1, :, run]] * 2), alpha=0.05))
         mw.append(mann_whitney_alarm(p95[0], p95[1], first_look=10))
-    return [told(np.array(z, float)), told(np.array(mw, float))]
+    return [shown(np.array(z, float)), shown(np.array(mw, float))]
 
 
 def peers_on_errors(
@@ -126,7 +126,7 @@ def peers_on_errors(
         )
         for run in range(runs)
     ]
-    return [told(np.array(z, float)), told(np.array(mw, float))]
+    return [shown(np.array(z, float)), shown(np.array(mw, float))]
 
 
 def table(runs: int) -> None:
@@ -146,7 +146,7 @@ def table(runs: int) -> None:
     for name, rate, canary, goal in rows:
         found, bad, n = errors(rng, rate, canary, runs * (4 if canary == 0.005 else 1))
         z, mw = peers_on_errors(rng, bad, n, runs, 1 if canary == 0.005 else 5)
-        print(f"{name:<46}{z:>15}{mw:>15}{told(found):>15}   {goal}", flush=True)
+        print(f"{name:<46}{z:>15}{mw:>15}{shown(found):>15}   {goal}", flush=True)
     tail = SPREAD + math.log(1.1) / stats.norm.ppf(0.95)
     shapes: list[tuple[str, int, float, float, str]] = [
         ("nothing wrong, latency", 600, MEDIAN_MS, SPREAD, "0.9 %"),
@@ -157,7 +157,7 @@ def table(runs: int) -> None:
     for name, rate, median, spread, goal in shapes:
         found, n = latency(rng, rate, median, spread, runs)
         z, mw = peers_on_latency(rng, n, median, spread, few)
-        print(f"{name:<46}{z:>15}{mw:>15}{told(found):>15}   {goal}", flush=True)
+        print(f"{name:<46}{z:>15}{mw:>15}{shown(found):>15}   {goal}", flush=True)
 
 
 def oracle(runs: int, alpha: float = 0.05) -> None:
@@ -282,7 +282,7 @@ def default_policy(runs: int) -> None:
             seeds = np.random.SeedSequence(SEED + 10 + index).spawn(runs)
             found = list(pool.map(one_release, seeds, repeat(per_minute), repeat(behaviour), chunksize=5))
             rolled, promoted = np.array(found).T
-            print(f"{name:<46}{per_minute:>14,}{told(rolled):>15}{told(promoted):>15}", flush=True)
+            print(f"{name:<46}{per_minute:>14,}{shown(rolled):>15}{shown(promoted):>15}", flush=True)
 
 
 def one_canary(seed: np.random.SeedSequence, windows: int) -> tuple[bool, float]:
@@ -296,7 +296,7 @@ def one_canary(seed: np.random.SeedSequence, windows: int) -> tuple[bool, float]
     beside = [arm_rows(rng, "r1", host, 0, day * (1 - weights) / 2) for host in ("a", "b")]
     canary = [arm_rows(rng, "r2", host, 0, day * weights / 2) for host in ("c", "d")]
     judge.update(Rollups(pa.concat_tables([*history, *beside, *canary])))
-    return judge.fired_ms is not None, judge.guards[0].phi
+    return judge.state.fired_ms is not None, judge.state.guards[0].phi
 
 
 def false_alarms(canaries: int, windows: int = 1440) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pratique.store import open_store
-from report_samples import START, sample_rollups
+from support.report_samples import START, sample_rollups
 
 LIMIT = 2.5
 

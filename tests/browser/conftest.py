@@ -1,4 +1,4 @@
-"""A real Chromium, and what a page does in it."""
+"""A real Chromium that records what a page does."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 
 
 class Visit:
-    """A page that was opened, and everything that it asked for or complained of."""
+    """An open page with its console messages, requests and dialogs."""
 
     def __init__(self, context):
         self.page = context.new_page()
@@ -35,10 +35,10 @@ class Visit:
         return self.page.evaluate(expression)
 
     def until(self, expression, seconds=20):
-        """Wait until it holds; the page's policy refuses Playwright's own way, which evaluates text."""
+        """Wait until the expression is true; the page's policy blocks wait_for_function, which evaluates text."""
         deadline = time.monotonic() + seconds
         while not self.ask(expression):
-            assert time.monotonic() < deadline, f"{expression} never held"
+            assert time.monotonic() < deadline, f"{expression} never became true"
             self.page.wait_for_timeout(20)
 
     def assert_quiet(self, path):
@@ -50,7 +50,7 @@ class Visit:
 @pytest.fixture(scope="session")
 def chromium():
     if CHROMIUM is None:
-        pytest.skip("there is no chromium: apt-get install chromium, or name one in PRATIQUE_CHROMIUM")
+        pytest.skip("chromium not found: apt-get install chromium, or set PRATIQUE_CHROMIUM to its path")
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -59,7 +59,7 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    """Open a page in a context of its own; options are those of a browser context."""
+    """Open a page in its own browser context; options are those of `new_context`."""
     contexts = []
 
     def opened(path, **options):

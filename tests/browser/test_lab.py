@@ -1,4 +1,4 @@
-"""The notebooks in plain JupyterLab, in a real browser: opened, run from the menu, and answered by a click."""
+"""The notebooks in plain JupyterLab in a real browser: open, run from the menu, approve with a click."""
 
 import contextlib
 import json
@@ -12,15 +12,15 @@ import urllib.request
 import pytest
 from papermill import execute_notebook
 
-from ports import free_port
-from shop_place import ROOT, eventually, running_shop
+from support.ports import free_port
+from support.shop_fixture import ROOT, eventually, running_shop
 
 LOG_FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_time $revision'
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """JupyterLab on a folder: its address, and the folder."""
+    """JupyterLab on a temporary folder: its URL and the folder."""
     folder, port = tmp_path_factory.mktemp("lab"), free_port()
     words = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", f"--ServerApp.root_dir={folder}"]
     words += ["--IdentityProvider.token=", "--allow-root", "--ServerApp.port_retries=0"]
@@ -45,7 +45,7 @@ def answers(url):
 
 
 class Opened:
-    """A notebook in JupyterLab, with a user's own parameters in it, whose cells were all run from the menu."""
+    """A notebook in JupyterLab with given parameters, all cells run from the menu."""
 
     def __init__(self, lab, chromium, notebook, **parameters):
         address, folder = lab
@@ -59,7 +59,7 @@ class Opened:
         self.page.get_by_text("Run All Cells", exact=True).click()
 
     def finish(self, seconds):
-        """Wait until the last cell has run or one has failed, save, and look at the file."""
+        """Wait until the last cell has run or one has failed, save, and check the file."""
         ran = self.page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]"))
         failed = self.page.locator("[data-mime-type='application/vnd.jupyter.error']")
         ran.or_(failed).first.wait_for(timeout=seconds * 1000)
@@ -87,7 +87,7 @@ def opened(lab, chromium):
         found.page.close()
 
 
-def test_a_report_is_read_in_jupyterlab(opened, tmp_path):
+def test_a_report_is_shown_in_jupyterlab(opened, tmp_path):
     subprocess.run([sys.executable, ROOT / "examples/shop/sample.py", "--log", tmp_path / "shop.log"], check=True)
     words = ["import", str(tmp_path / "shop.log"), "--service", "shop", "--format", "combined"]
     words += ["--revision-from", "revision", "--log-format", LOG_FORMAT, "--store", str(tmp_path / "store")]

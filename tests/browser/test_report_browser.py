@@ -1,11 +1,11 @@
-"""The report in a real browser: drawn, silent, offline, on a phone, in the dark and on paper; and nothing executes."""
+"""The report in a real browser: drawn, silent and offline; on a phone, in dark mode and in print; no data executes."""
 
 import pytest
 
 from pratique.config import Config, StoreSettings
 from pratique.report import write_report
 from pratique.store import open_store
-from report_samples import ACTIONS, HOSTILE, START, sample_rollups
+from support.report_samples import ACTIONS, HOSTILE, START, sample_rollups
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +38,7 @@ def hostile_report(chromium, tmp_path_factory):
     return made(tmp_path_factory.mktemp("hostile"), names=names)
 
 
-def test_every_figure_is_drawn_and_nothing_is_fetched_or_complained_of(visit, report):
+def test_every_figure_is_drawn_without_requests_or_console_messages(visit, report):
     page = visit(report)
     drawn = page.ask(DRAWN)
     assert [figure["name"] for figure in drawn] == [f"figure-{number}" for number in range(6)]
@@ -46,7 +46,7 @@ def test_every_figure_is_drawn_and_nothing_is_fetched_or_complained_of(visit, re
     page.assert_quiet(report)
 
 
-def test_no_request_would_get_out_even_if_something_asked(visit, report):
+def test_the_page_blocks_every_request(visit, report):
     page = visit(report)
     refused = page.ask("fetch('https://example.org/').then(() => 'fetched', () => 'refused')")
     assert refused == "refused"
@@ -58,7 +58,7 @@ def test_no_request_would_get_out_even_if_something_asked(visit, report):
     )
 
 
-def test_an_injected_script_would_not_run(visit, report):
+def test_an_injected_script_does_not_run(visit, report):
     page = visit(report)
     page.ask("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.__pwned=1\">')")
     page.ask(
@@ -68,7 +68,7 @@ def test_an_injected_script_would_not_run(visit, report):
     assert page.ask("window.__pwned") is None
 
 
-def test_nothing_of_a_hostile_service_executes(visit, hostile_report, report):
+def test_no_text_of_a_hostile_service_executes(visit, hostile_report, report):
     page, calm = visit(hostile_report), visit(report)
     count = "document.querySelectorAll('script').length"
     assert page.ask(count) == calm.ask(count)
@@ -92,7 +92,7 @@ def test_hostile_text_is_shown_as_text(visit, hostile_report):
 
 
 @pytest.mark.parametrize("which", ["report", "hostile_report"])
-def test_a_phone_needs_no_scrolling_sideways(visit, which, request):
+def test_a_phone_does_not_scroll_sideways(visit, which, request):
     path = request.getfixturevalue(which)
     page = visit(path, **PHONE)
     assert page.ask("document.documentElement.scrollWidth") <= 390
@@ -101,7 +101,7 @@ def test_a_phone_needs_no_scrolling_sideways(visit, which, request):
     page.assert_quiet(path)
 
 
-def test_the_dark_has_its_own_colours_and_switches_while_open(visit, report):
+def test_dark_mode_has_its_own_colours_and_switches_while_the_page_is_open(visit, report):
     page = visit(report, color_scheme="dark")
     dark = page.ask(INK)
     assert page.ask("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 28)"
@@ -112,7 +112,7 @@ def test_the_dark_has_its_own_colours_and_switches_while_open(visit, report):
     page.assert_quiet(report)
 
 
-def test_paper_is_light_and_nothing_is_cut_off(visit, report):
+def test_print_is_light_and_nothing_is_cut_off(visit, report):
     page = visit(report, color_scheme="dark")
     page.page.emulate_media(media="print", color_scheme="dark")
     page.until(f"{INK} === 'rgb(92, 103, 115)'")
@@ -121,7 +121,7 @@ def test_paper_is_light_and_nothing_is_cut_off(visit, report):
     assert page.page.pdf(format="A4").startswith(b"%PDF")
 
 
-def test_who_hears_the_page_is_told_what_each_figure_shows(visit, report):
+def test_each_figure_has_a_sentence_for_screen_readers(visit, report):
     labels = visit(report).ask("[...document.querySelectorAll('[role=img]')].map(place => place.ariaLabel)")
     assert len(labels) == 6
     assert all(label.endswith(".") for label in labels)

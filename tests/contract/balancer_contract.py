@@ -24,9 +24,9 @@ from contextlib import ExitStack, contextmanager
 import aiohttp
 import pytest
 
-from contract.upstream import Upstream
 from pratique.balancer.base import Lease, Pool
 from pratique.errors import MissingError, UnavailableError, UsageError
+from support.upstream import Upstream
 
 FIVE_SIGMA = 5.0
 """Chance exceeds this once in two million tests."""

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import psutil
 
-from engine import engine_running
-from engine import registry as registry_running
 from pratique.errors import PratiqueError
-from shop_images import ImageShop
-from shop_place import ROOT, eventually, running_shop
+from support.docker_engine import engine_running
+from support.docker_engine import registry as registry_running
+from support.shop_fixture import ROOT, eventually, running_shop
+from support.shop_images import ImageShop
 
 HERE = Path(__file__).parent
 RATE = 80

@@ -1,4 +1,4 @@
-"""Run every fault in every place, print a table, and write it to docs/faults.md.
+"""Run every fault in every place, print a table, and write it to docs/explanation/faults.md.
 
 python tests/faults/table.py [--place process+embedded|process+haproxy|docker+haproxy]… [--only PATTERN] [--no-write]
 """
@@ -18,15 +18,15 @@ from faults.harness import RATE, ROOT, Trial, place
 PLACES = ("process+embedded", "process+haproxy", "docker+haproxy")
 HEAD = ("fault", "at", "requests", "failed", "on one revision after", "the run ended", "same id again", "left over")
 
+PAGE = ROOT / "docs/explanation/faults.md"
 INTRODUCTION = f"""\
-Each row is one release of `examples/shop` under {RATE} requests a second of users, into which one fault was put.
-Measured, not estimated: `python tests/faults/table.py` runs all of it again and writes this page.
+We measured the impact of a failure at every step of a release. Each row is one release of `examples/shop` under {RATE} user
+requests a second, with one fault. `python tests/faults/table.py` runs all of them again and writes this page.
 
-- *failed*: user requests that were answered with 5xx or not at all, from the release's beginning to the end of the
-  second run.
-- *on one revision after*: from the fault until the last request that was not answered by the revision which stayed.
-- *same id again*: how a second run with the same run id ended, once the cause was mended where it can be; a release
-  that crashes or never becomes healthy cannot be mended under its name.
+- *failed*: user requests that got a 5xx or no answer, from the start of the release to the end of the second run.
+- *on one revision after*: the time from the fault to the last request that the losing revision answered.
+- *same id again*: the outcome of a second run with the same run id, after the cause was repaired where that is possible. A
+  release that crashes or never becomes healthy cannot be repaired under its name.
 - *left over*: instances beside those that serve."""
 
 
@@ -50,19 +50,24 @@ def cells(row):
             ", ".join(row.left) or "nothing")  # fmt: skip
 
 
+def plain(cell):
+    """A cell as Markdown that means nothing but its text."""
+    return " ".join(cell.split()).replace("|", "/").replace("[", "\\[").replace("<", "&lt;")
+
+
 def section(name, rows):
     """The table of one place."""
     lines = [f"## {name}", "", "| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
-    lines += ["| " + " | ".join(" ".join(cell.split()).replace("|", "/") for cell in cells(row)) + " |" for row in rows]
+    lines += ["| " + " | ".join(map(plain, cells(row))) + " |" for row in rows]
     return "\n".join([*lines, "", f"Measured on {datetime.now(UTC):%Y-%m-%d} with {os.cpu_count()} cores."])
 
 
 def page(rows, before=""):
-    """docs/faults.md: the places that were measured now, and those that stand in the page before."""
+    """The page: the places that were measured now, and those that were on the page before."""
     sections = {text.partition("\n")[0]: f"## {text.strip()}" for text in before.split("\n## ")[1:]}
     for name in dict.fromkeys(row.place for row in rows):
         sections[name] = section(name, [row for row in rows if row.place == name])
-    return "\n\n".join([f"# What faults cost\n\n{INTRODUCTION}", *sections.values()]) + "\n"
+    return "\n\n".join([f"# The impact of faults\n\n{INTRODUCTION}", *sections.values()]) + "\n"
 
 
 def main():
@@ -77,8 +82,7 @@ def main():
         every += rows
         print(section(rows[0].place, rows))
         if not arguments.no_write:
-            file = ROOT / "docs/faults.md"
-            file.write_text(page(rows, file.read_text() if file.exists() else ""))
+            PAGE.write_text(page(rows, PAGE.read_text() if PAGE.exists() else ""))
     return 0 if every and all(row.good for row in every) else 1
 
 

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from engine import missing
 from faults.catalogue import faults
 from faults.harness import Trial, place
+from support.docker_engine import missing
 
 PLACES = {
     "process+embedded": "",

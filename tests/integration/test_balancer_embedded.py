@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from balancer_place import running
 from contract.balancer_contract import BalancerContract, eventually, four_servers, get
 from pratique.balancer.base import Lease
+from support.balancer_fixture import running
 
 
 @pytest.fixture

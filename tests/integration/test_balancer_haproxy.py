@@ -3,7 +3,7 @@
 import pytest
 
 from contract.balancer_contract import BalancerContract
-from haproxy_place import haproxy_running, needs_haproxy
+from support.haproxy_fixture import haproxy_running, needs_haproxy
 
 pytestmark = needs_haproxy
 

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from balancer_place import running
 from contract.balancer_contract import eventually, get
-from contract.upstream import Upstream
+from support.balancer_fixture import running
+from support.upstream import Upstream
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from balancer_place import running
 from contract.balancer_contract import FIVE_SIGMA, eventually, four_servers, unlikely
-from contract.upstream import Upstream
 from pratique.balancer.base import Lease, Pool
 from pratique.telemetry.accesslog import decode
+from support.balancer_fixture import running
+from support.upstream import Upstream
 
 LOAD = Path(__file__).parents[2] / "examples/shop/load.py"
 RATE = 300

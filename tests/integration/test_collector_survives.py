@@ -11,11 +11,11 @@ from collections import Counter
 
 import pytest
 
-from ports import free_port
 from pratique.balancer.accessline import Access, encode
 from pratique.config import load
 from pratique.store import open_store
 from pratique.telemetry.status import collector_status
+from support.ports import free_port
 
 
 class Sender:

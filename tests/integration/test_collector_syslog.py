@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from contract.balancer_contract import eventually, four_servers, get, pool_of
-from docker_place import DockerPlace
-from engine import needs_docker
-from haproxy_place import needs_haproxy
-from ports import free_port
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.store import open_store
 from pratique.telemetry.containerlogs import container_logs
 from pratique.telemetry.status import collector_status
+from support.docker_engine import needs_docker
+from support.docker_fixture import DockerPlace
+from support.haproxy_fixture import needs_haproxy
+from support.ports import free_port
 
 
 class Collector:

@@ -12,17 +12,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 import redis
 
 from contract.balancer_contract import eventually, four_servers, names, pool_of
 from contract.runtime_contract import get
-from docker_place import DockerPlace
-from engine import needs_docker
-from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
-from ports import free_port
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.balancer.haproxy.desired import DesiredState, DesiredStateFile, DesiredStateRedis
@@ -31,15 +26,15 @@ from pratique.config import load
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
 from pratique.release.ssh import ssh_words
 from pratique.release.tunnel import close_all
+from support.docker_engine import needs_docker
+from support.docker_fixture import DockerPlace
+from support.haproxy_fixture import HAProxyPlace, haproxy_running, needs_haproxy
+from support.ports import free_port
+from support.ssh_host import needs_ssh, ssh_to_this_machine
 
 pytestmark = needs_haproxy
 needs_redis = pytest.mark.skipif(
     shutil.which("redis-server") is None, reason="redis-server is not installed: apt-get install redis-server"
-)
-SSHD = "/usr/sbin/sshd"
-needs_ssh = pytest.mark.skipif(
-    not Path(SSHD).exists() or shutil.which("socat") is None,
-    reason="sshd or socat is not installed: apt-get install openssh-server socat",
 )
 
 
@@ -158,46 +153,10 @@ def test_a_host_that_starts_later_applies_the_desired_pool():
             assert names(two.url, 10) == {"r1": 10}
 
 
-@contextmanager
-def ssh_host(folder):
-    """Run a real sshd on this machine, with its own key."""
-    for name in ("host", "client"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    shutil.copy(folder / "client.pub", folder / "authorized")
-    folder.chmod(0o700)
-    port = free_port()
-    Path("/run/sshd").mkdir(exist_ok=True)
-    (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
-        "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\n"
-    )
-    process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.DEVNULL)
-    try:
-        eventually(lambda: listens(port))
-        yield f"ssh://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
 @pytest.fixture
 def ssh(monkeypatch):
-    folder = Path(tempfile.mkdtemp(prefix="ssh-"))
-    # the settings of the client, as a user has them in ~/.ssh/config
-    wrapper = folder / "bin"
-    wrapper.mkdir()
-    (wrapper / "ssh").write_text(
-        f"#!/bin/sh\nexec /usr/bin/ssh -F none -i {folder}/client -o StrictHostKeyChecking=no "
-        f'-o UserKnownHostsFile={folder}/known -o LogLevel=ERROR "$@"\n'
-    )
-    (wrapper / "ssh").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper}:{os.environ['PATH']}")
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    with ssh_host(folder) as address:
+    with ssh_to_this_machine(monkeypatch) as address:
         yield address
-    subprocess.run(["pkill", "-f", f"{folder}/pratique-ssh"], check=False)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @needs_ssh

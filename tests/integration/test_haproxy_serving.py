@@ -20,14 +20,14 @@ from pathlib import Path
 import pytest
 
 from contract.balancer_contract import FIVE_SIGMA, eventually, four_servers, get, names, pool_of, unlikely
-from contract.upstream import Upstream
-from haproxy_place import HAProxyPlace, haproxy_running, needs_haproxy
-from ports import free_port
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.haproxy.instance import HAProxyInstance
 from pratique.balancer.haproxy.template import TEMPLATE
 from pratique.errors import ConfigError, StorageError, UnavailableError
-from shop_place import Shop
+from support.haproxy_fixture import HAProxyPlace, haproxy_running, needs_haproxy
+from support.ports import free_port
+from support.shop_fixture import Shop
+from support.upstream import Upstream
 
 pytestmark = needs_haproxy
 

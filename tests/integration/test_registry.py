@@ -6,12 +6,12 @@ import json
 import pytest
 
 from contract.runtime_contract import SERVER, get
-from engine import engine_running, needs_docker, needs_registry, registry
 from pratique.config import RuntimeSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
 from pratique.release.image import REVISION_LABEL, list_releases, load_image_release, push_release
 from pratique.runtime.docker import DockerRuntime
-from token_server import token_server
+from support.docker_engine import engine_running, needs_docker, needs_registry, registry
+from support.token_server import token_server
 
 pytestmark = [needs_docker, needs_registry]
 

@@ -1,4 +1,4 @@
-"""The release runbook with all parts real: collector, balancer, processes, store, judge, notebook, guardian."""
+"""The release runbook with a real collector, balancer, processes, store, judge, notebook and watchdog."""
 
 import contextlib
 import hashlib
@@ -14,8 +14,8 @@ import pytest
 
 from pratique.errors import BusyError, MissingError, UnavailableError, UsageError
 from pratique.runbook.engine.run import StoppedError
-from pratique.runbook.release.steps import Conclude, Join, RollOut, Start
-from shop_place import eventually, running_shop
+from pratique.runbook.release.steps import AddToPool, Conclude, RollOut, StartCanary
+from support.shop_fixture import eventually, running_shop
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +46,11 @@ def test_a_good_release_is_promoted(shop):
     shop.ledger.verify()
 
 
-def test_the_same_run_again_does_nothing_and_says_the_same(shop):
+def test_a_finished_run_does_nothing_when_repeated(shop):
     files, instances = shop.trace()
     done, result = shop.release(revision="good", run_id="good", config=shop.config)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing is done again" in done.stdout
+    assert "already finished (promoted); nothing to do" in done.stdout
     assert result["outcome"] == "promoted"
     again, running = shop.trace()
     assert running == instances
@@ -62,7 +62,7 @@ def test_the_same_run_again_does_nothing_and_says_the_same(shop):
 def test_an_old_revision_can_be_released_again(shop):
     run = shop.open("r1", "back")
     assert run.check().baseline == "good"
-    run.context.run.abort("enough")
+    run.abort("enough")
 
 
 def test_a_bad_release_is_rolled_back_under_plain_papermill(shop):
@@ -110,7 +110,7 @@ def test_a_dry_run_lists_every_effect_and_changes_nothing(shop):
         assert effect in done.stdout
 
 
-def test_a_killed_kernel_gives_the_traffic_back_and_the_same_id_ends_cleanly(shop):
+def test_a_killed_kernel_returns_the_traffic_and_the_same_id_resumes(shop):
     before = shop.baseline()
     shop.make("killed")
     process = shop.papermill(revision="killed", run_id="killed", config=shop.patient)
@@ -122,20 +122,20 @@ def test_a_killed_kernel_gives_the_traffic_back_and_the_same_id_ends_cleanly(sho
     eventually(lambda: shop.serving() == {before: 1.0}, deadline_s=10)
     assert time.monotonic() - began < 10
     process.wait(timeout=30)
-    assert shop.running() == sorted([before, "killed"])  # nothing was undone: the same id can go on
+    assert shop.running() == sorted([before, "killed"])  # nothing was undone: the same id can resume
     done, result = shop.release(revision="killed", run_id="killed", config=shop.config)
     assert done.returncode == 0, done.stdout + done.stderr
     assert result["outcome"] == "promoted"
-    assert "goes on" in done.stdout
-    assert "start the canary: done before" in done.stdout
-    assert "on from the first stage" in done.stdout
+    assert "resumed; " in done.stdout
+    assert "Start the canary: already done in run 'killed'" in done.stdout
+    assert "starting again at the first stage" in done.stdout
     assert shop.serving() == {"killed": 1.0}
     assert shop.running() == ["killed"]
     assert [entry.kind for entry in shop.ledger.entries("shop", run="killed")].count("lapse") == 1
     assert shop.ledger.releases("shop")[-1].outcome == "promoted"
 
 
-def test_without_a_verdict_at_the_deadline_the_canary_is_taken_out(shop):
+def test_without_a_verdict_at_the_deadline_the_canary_is_removed(shop):
     before = shop.baseline()
     shop.make("late")
     run = shop.open("late", "late", deadline_min=0.08)
@@ -170,7 +170,7 @@ def test_sigterm_to_papermill_undoes(shop):
     assert shop.running() == [before]
 
 
-def test_ctrl_c_at_the_command_line_undoes(shop):
+def test_ctrl_c_on_the_command_line_undoes(shop):
     before = shop.baseline()
     shop.make("cancel")
     words = ["-p", "service", "shop", "-p", "revision", "cancel", "-p", "run_id", "cancel", "--config", shop.patient]
@@ -189,14 +189,14 @@ def test_ctrl_c_at_the_command_line_undoes(shop):
     assert shop.running() == [before]
 
 
-@pytest.mark.parametrize("step", [Start, Join, RollOut, Conclude])
-def test_a_step_that_fails_at_its_end_is_undone_with_all_before(shop, monkeypatch, step):
-    before, revision = shop.baseline(), f"fails-{step.name.replace(' ', '-')}"
+@pytest.mark.parametrize("step", [StartCanary, AddToPool, RollOut, Conclude])
+def test_a_step_that_fails_at_its_end_is_undone_with_all_earlier_steps(shop, monkeypatch, step):
+    before, revision = shop.baseline(), f"fails-{step.key.replace(' ', '-')}"
     shop.make(revision, failing=0.0)
     really = step.do
 
-    def do(self, noted):
-        really(self, noted)
+    def do(self, attempt):
+        really(self, attempt)
         raise UnavailableError("no luck")
 
     monkeypatch.setattr(step, "do", do)
@@ -215,7 +215,7 @@ def all_steps(run):
         part()
 
 
-def test_an_exception_while_judging_restores_the_baseline(shop, monkeypatch):
+def test_an_error_in_the_judge_restores_the_baseline(shop, monkeypatch):
     before = shop.baseline()
     shop.make("judge-breaks")
     run = shop.open("judge-breaks", "judge-breaks")
@@ -230,26 +230,26 @@ def test_an_exception_while_judging_restores_the_baseline(shop, monkeypatch):
     assert shop.result("judge-breaks")["exit_status"] == 70
 
 
-def test_a_held_service_names_its_holder(shop):
+def test_the_error_of_a_locked_service_names_its_holder(shop):
     shop.make("held")
     run = shop.open("held", "held", who="ann", why="hotfix of 17:00")
     with pytest.raises(BusyError, match=r"run 'held' of ann \(hotfix of 17:00\), process"):
         shop.open("held", "second")
-    run.context.run.abort("enough")
+    run.abort("enough")
 
 
-def test_a_first_revision_is_not_put_in_place_under_a_run(shop):
+def test_up_is_refused_while_a_run_is_active(shop):
     shop.make("r8")
     held = shop.open("r8", "up-1")
     before = shop.running()
     done = shop.pratique("up", "shop", shop.baseline(), "--config", shop.config, check=False)
-    held.context.run.abort("enough")
+    held.abort("enough")
     assert done.returncode >= 64
     assert "shop is held by run 'up-1'" in done.stderr
     assert shop.running() == before
 
 
-def test_an_instance_that_serves_is_left_alone_when_another_does_not_come_up(shop):
+def test_up_keeps_a_serving_instance_when_another_does_not_become_ready(shop):
     first = shop.baseline()
     serving, *_ = shop.runtime.list("shop")
     text = Path(shop.config).read_text()
@@ -266,7 +266,7 @@ def test_an_instance_that_serves_is_left_alone_when_another_does_not_come_up(sho
     assert [instance.id for instance in shop.runtime.list("shop")] == [serving.id]
 
 
-def test_a_dead_runs_canary_is_taken_out_by_the_next_run(shop):
+def test_the_next_run_removes_the_canary_of_a_dead_run(shop):
     before = shop.baseline()
     shop.make("left")
     shop.make("next")
@@ -279,26 +279,26 @@ def test_a_dead_runs_canary_is_taken_out_by_the_next_run(shop):
     assert shop.running() == [before]
     assert shop.result("left")["outcome"] == "failed"
     run.check()
-    run.context.run.abort("enough")
+    run.abort("enough")
 
 
-def test_a_changed_release_is_refused(shop):
+def test_changed_content_under_an_old_name_is_refused(shop):
     shop.make("changed")
     run = shop.open("changed", "changed-1")
     run.check()
-    run.context.run.abort("enough")
+    run.abort("enough")
     (shop.folder / "releases/changed/release.json").write_text("{}")
     with pytest.raises(UsageError, match="a changed release is a new revision"):
         shop.open("changed", "changed-2").check()
 
 
-def test_what_is_missing_is_told_before_anything_is_started(shop):
+def test_missing_things_are_errors_before_anything_is_started(shop):
     with pytest.raises(MissingError, match="no release 'nowhere'"):
         shop.open("nowhere", "nowhere").check()
     shop.make("asks")
     done, _ = shop.release(revision="asks", run_id="asks", config=shop.config, approval="ask")
     assert done.returncode == UsageError.exit_status
-    assert "nobody can be asked here" in done.stderr
+    assert "there is no person to ask" in done.stderr
     assert not (shop.state / "runs/asks/journal.jsonl").exists()
 
 

@@ -1,4 +1,4 @@
-"""The same runbooks with containers, HAProxy, a registry and syslog: a release promoted, one rolled back, one gone back to."""
+"""The runbooks with containers, HAProxy, a registry and syslog: a promotion, a canary that is taken out, a rollback."""
 
 import functools
 import shutil
@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from engine import needs_docker, needs_registry, registry
-from haproxy_place import needs_haproxy
 from pratique.release import find_release
-from shop_images import ImageShop
-from shop_place import running_shop
+from support.docker_engine import needs_docker, needs_registry, registry
+from support.haproxy_fixture import needs_haproxy
+from support.shop_fixture import running_shop
+from support.shop_images import ImageShop
 
 pytestmark = [needs_docker, needs_haproxy, needs_registry]
 
 
 @pytest.fixture(scope="module")
 def shop(engine):
-    # a socket's path is short, pytest's folders are not
+    # a socket's path must be short, and pytest's folders are not
     folder = Path(tempfile.mkdtemp(prefix="e2e-"))
     with registry() as images:
         make = functools.partial(ImageShop, engine=engine, registry=images)
@@ -60,7 +60,7 @@ def test_a_bad_image_is_rolled_back(shop):
     assert containers(shop) == [before]
 
 
-def test_a_tag_that_now_stands_for_another_image_is_refused(shop):
+def test_a_tag_that_points_to_another_image_is_refused(shop):
     before = shop.baseline()
     shutil.rmtree(shop.folder / "releases/bad")
     shop.make("bad", failing=0.1)
@@ -70,7 +70,7 @@ def test_a_tag_that_now_stands_for_another_image_is_refused(shop):
     assert containers(shop) == [before]
 
 
-def test_a_dry_run_of_going_back_leaves_what_runs_as_it_is(shop):
+def test_a_dry_run_of_a_rollback_changes_no_container(shop):
     (instance,) = shop.runtime.start(find_release(shop.settings.target("shop"), "r1"), run="dead", role="canary")
     client = shop.engine.client()
     try:
@@ -84,7 +84,7 @@ def test_a_dry_run_of_going_back_leaves_what_runs_as_it_is(shop):
         shop.runtime.stop(instance, drain_s=0)
 
 
-def test_an_earlier_image_is_gone_back_to_by_its_digest(shop):
+def test_a_rollback_restores_an_image_by_its_digest(shop):
     before = shop.baseline()
     began = time.monotonic()
     done, result = shop.run("rollback", revision="r1", run_id="back", config=shop.config, why="a test")
@@ -96,25 +96,25 @@ def test_an_earlier_image_is_gone_back_to_by_its_digest(shop):
     assert containers(shop) == ["r1"]
 
 
-def test_the_registry_tells_what_can_be_gone_back_to(shop):
+def test_the_registry_lists_the_revisions(shop):
     done = shop.pratique("images", "shop", "--config", shop.config)
     assert set(done.stdout.split()) >= {"r1", "good", "bad"}
 
 
-def test_a_container_that_nobody_answers_for_is_told_and_removed_only_when_asked(shop):
+def test_an_orphaned_container_is_listed_and_removed_only_on_request(shop):
     shop.make("lost")
     release = find_release(shop.settings.target("shop"), "lost")
     shop.runtime.start(release, run="dead", role="canary")
-    told = shop.pratique("orphans", "shop", "--config", shop.config).stdout
-    assert "lost" in told
-    assert "--remove" in told
+    listed = shop.pratique("orphans", "shop", "--config", shop.config).stdout
+    assert "lost" in listed
+    assert "--remove" in listed
     assert containers(shop) == ["lost", "r1"]
     assert "removed" in shop.pratique("orphans", "shop", "--remove", "--config", shop.config).stdout
     assert containers(shop) == ["r1"]
     assert "no orphans" in shop.pratique("orphans", "shop", "--config", shop.config).stdout
 
 
-def test_what_a_reboot_has_ended_is_brought_up_again(shop):
+def test_up_restarts_containers_that_a_reboot_stopped(shop):
     before = shop.baseline()
     client = shop.engine.client()
     for container in client.containers.list():
@@ -123,7 +123,7 @@ def test_what_a_reboot_has_ended_is_brought_up_again(shop):
     shop.pratique("up", "shop", before, "--config", shop.config)
     assert shop.serving() == {before: 1.0}
     assert shop.balancer.drift("shop") == []
-    assert containers(shop) == [before, before]  # the one that was ended still has its log
+    assert containers(shop) == [before, before]  # the exited one still has its log
     assert f"removed {before} at " in shop.pratique("orphans", "shop", "--remove", "--config", shop.config).stdout
     assert containers(shop) == [before]
     assert shop.serving() == {before: 1.0}

@@ -1,4 +1,4 @@
-"""A release over several hosts: one after another, with the judge between them."""
+"""A release on several hosts: one host after another, judged in between."""
 
 import json
 import shutil
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import engine_running, needs_docker
-from haproxy_place import needs_haproxy
 from pratique.release.image import REVISION_LABEL
-from shop_place import Shop, running_shop
+from support.docker_engine import engine_running, needs_docker
+from support.haproxy_fixture import needs_haproxy
+from support.shop_fixture import Shop, running_shop
 
 pytestmark = [needs_docker, needs_haproxy]
 
@@ -29,7 +29,7 @@ class TwoHosts(Shop):
         folder = self.folder / "releases" / revision
         files = {"release.json": (folder / "release.json").read_text()}
         app = (folder / "app.py").read_text()
-        # built once: two engines would give the same content two ids
+        # built once: two engines would give the same content different ids
         first, *others = self.engines
         first.image(f"hosts-shop:{revision}", app, labels={REVISION_LABEL: revision}, files=files)
         client = first.client()
@@ -42,7 +42,7 @@ class TwoHosts(Shop):
         return revision
 
     def containers(self):
-        """What runs on each engine."""
+        """The revisions that run on each engine."""
         found = []
         for engine in self.engines:
             client = engine.client()
@@ -61,15 +61,15 @@ def shop(engine):
     shutil.rmtree(folder)
 
 
-def test_a_canary_takes_one_host_after_another_and_a_bad_one_never_comes_so_far(shop):
+def test_a_good_canary_scales_out_host_by_host_and_a_bad_one_does_not(shop):
     assert shop.containers() == [["r1"], ["r1"]]
     shop.make("good", failing=0.0)
     done, result = shop.release(revision="good", run_id="good", config=shop.config)
     assert done.returncode == 0, done.stdout + done.stderr
     assert result["outcome"] == "promoted"
     assert shop.containers() == [["good"], ["good"]]
-    told = done.stdout
-    assert told.index("stage 20 %") < told.index(f"on {shop.engines[1].host}") < told.index("stage 50 %")
+    output = done.stdout
+    assert output.index("stage 20 %") < output.index(f"on {shop.engines[1].host}") < output.index("stage 50 %")
     looks = [json.loads(line) for line in (shop.state / "runs/good/progress.jsonl").read_text().splitlines()]
     assert not any(line["event"] == "lapse" for line in looks)
 

@@ -1,4 +1,4 @@
-"""Several reports at once all succeed: kernels do not fight over ports, nor writers over files."""
+"""Reports that run at the same time all succeed: kernels do not share ports, writers do not share files."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from pratique.config import Config, StoreSettings
 from pratique.report import write_report
 from pratique.store import open_store
-from report_samples import START, sample_rollups
+from support.report_samples import START, sample_rollups
 
 AT_ONCE = 8
 ROUNDS = 5
@@ -37,8 +37,8 @@ for _ in range(int(sys.argv[4])):
 
 
 @pytest.mark.slow
-def test_eight_reports_at_once_five_times_all_succeed(store, tmp_path):
-    """Each of the eight in a process of its own, as a scheduler runs them; half of them write the same files."""
+def test_8_reports_at_the_same_time_succeed_5_times(store, tmp_path):
+    """Each report in its own process, as a scheduler runs them; half of them write the same files."""
     folders = [tmp_path / ("same" if number % 2 else f"own{number}") for number in range(AT_ONCE)]
     running = [
         subprocess.Popen(
@@ -53,9 +53,7 @@ def test_eight_reports_at_once_five_times_all_succeed(store, tmp_path):
     assert [errors[-500:] for _, errors in said if errors] == []
     assert [len(written.split()) for written, _ in said] == [ROUNDS] * AT_ONCE
     for folder in folders:
-        assert {path.suffix for path in folder.iterdir()} == {".html", ".json", ".ipynb"}, (
-            "something unfinished was left"
-        )
+        assert {path.suffix for path in folder.iterdir()} == {".html", ".json", ".ipynb"}, "an unfinished file was left"
         assert all(json.loads(path.read_text())["service"] == "shop" for path in folder.glob("*.json"))
 
 

@@ -1,4 +1,4 @@
-"""Notebooks in real kernels: errors come back as they were raised, and whatever was done is kept."""
+"""Notebooks in real kernels: errors come back as they were raised, and the executed notebook is always kept."""
 
 import errno
 import json
@@ -15,9 +15,9 @@ from pratique.config import Config, StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, StorageError, UsageError
 from pratique.notebook import run_notebook
 from pratique.report import write_report
-from pratique.report.write import write_whole
+from pratique.report.write import _write
 from pratique.store import open_store
-from report_samples import HOSTILE, START, sample_rollups
+from support.report_samples import HOSTILE, START, sample_rollups
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,14 +46,14 @@ def outputs(path):
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    """A state folder with the sample's canary in its store, behind half an hour of history."""
+    """A state folder whose store has the sample canary after 30 minutes of history."""
     folder = tmp_path_factory.mktemp("state")
     made = Config(store=StoreSettings(url=str(folder / "store")), state=str(folder))
     open_store(made.store.url).write(sample_rollups(history=30))
     return made
 
 
-def test_parameters_arrive_lines_come_out_and_the_notebook_is_kept(tmp_path):
+def test_parameters_reach_the_notebook_and_its_printed_lines_come_back(tmp_path):
     lines = []
     source = notebook(tmp_path, "import os, sys; print(name); print(os.environ['EXTRA']); print('no newline', end='')")
     text = "quote ' \" \\ {braces} é\nline"
@@ -65,7 +65,7 @@ def test_parameters_arrive_lines_come_out_and_the_notebook_is_kept(tmp_path):
     assert [path.name for path in kept.parent.iterdir()] == ["out {x}.ipynb"]
 
 
-def test_the_kernel_is_of_this_interpreter_and_has_no_port(tmp_path):
+def test_the_kernel_uses_the_current_interpreter_and_no_port(tmp_path):
     lines = []
     code = "import sys, ipykernel.kernelapp as k; app = k.IPKernelApp.instance(); print(sys.executable); print(app.transport)"
     run_notebook(notebook(tmp_path, code), {}, tmp_path / "out.ipynb", progress=lines.append)
@@ -84,7 +84,7 @@ def test_the_kernel_is_of_this_interpreter_and_has_no_port(tmp_path):
         (
             "1 / 0",
             PratiqueError,
-            r"job \{braces\} failed in its cell 3: ZeroDivisionError: division by zero: look into .*out\.ipynb",
+            r"job \{braces\} failed in cell 3: ZeroDivisionError: division by zero: see .*out\.ipynb",
         ),
     ],
 )
@@ -98,7 +98,7 @@ def test_an_error_comes_back_as_it_was_raised_and_the_notebook_is_kept(tmp_path,
     assert [path.name for path in tmp_path.iterdir() if "running" in path.name] == []
 
 
-def test_a_kernel_that_dies_is_told_and_what_it_had_done_is_kept(tmp_path):
+def test_a_dead_kernel_is_an_error_and_the_completed_cells_are_kept(tmp_path):
     kept = tmp_path / "out.ipynb"
     code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     with pytest.raises(PratiqueError, match=r"the kernel of .* died .*out\.ipynb"):
@@ -107,27 +107,27 @@ def test_a_kernel_that_dies_is_told_and_what_it_had_done_is_kept(tmp_path):
 
 
 def test_wrong_parameters_start_no_kernel_and_write_nothing(tmp_path):
-    with pytest.raises(UsageError, match="takes no parameter 'nam'"):
+    with pytest.raises(UsageError, match="has no parameter 'nam'"):
         run_notebook(notebook(tmp_path, "1"), {"nam": "x"}, tmp_path / "out" / "x.ipynb")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_without_rights_is_one_line(tmp_path):
-    """Root may write anywhere but where the kernel itself refuses."""
+def test_a_folder_without_write_permission_is_a_denied_error(tmp_path):
+    """Root can write everywhere except where the operating system itself refuses."""
     (tmp_path / "closed").mkdir(mode=0o500)
     closed = Path("/sys") if os.geteuid() == 0 else tmp_path / "closed"
-    with pytest.raises(DeniedError, match="cannot be written"):
+    with pytest.raises(DeniedError, match=r"cannot write '/.*check the permissions"):
         run_notebook(notebook(tmp_path, "1"), {}, closed / "pratique" / "out.ipynb")
 
 
-def test_a_file_where_a_folder_should_be_is_one_line(tmp_path):
+def test_a_file_in_place_of_a_folder_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match=r"cannot write '/.*check the path"):
         run_notebook(notebook(tmp_path, "1"), {}, tmp_path / "file" / "out.ipynb")
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monkeypatch):
-    """The error of a full disk, raised where the system raises it: when what was written is made durable."""
+def test_a_full_disk_is_a_storage_error_and_leaves_the_old_file(tmp_path, monkeypatch):
+    """fsync raises the error, as on a real full disk."""
 
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -135,13 +135,13 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monke
     old = tmp_path / "report.html"
     old.write_text("old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageError, match="No space left on device: make room"):
-        write_whole(old, "new")
+    with pytest.raises(StorageError, match="No space left on device: free some disk space"):
+        _write(old, "new")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.html", "old")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_lets_the_running_cell_undo_and_runs_no_other(tmp_path, number):
+def test_on_a_signal_the_running_cell_undoes_its_work_and_no_further_cell_runs(tmp_path, number):
     undone, begun = tmp_path / "undone", tmp_path / "begun"
     code = (
         "import pathlib, signal, time\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n"
@@ -172,12 +172,12 @@ def test_a_report_is_a_page_a_verdict_and_the_notebook(config, tmp_path):
     assert page.count("plotly.js v") == 1
     assert "Roll back" in page
     for heading in (
-        "What differs",
+        "Differences",
         "Status codes",
         "Traffic over time",
-        "All guards",
-        "What was missing or odd",
-        "How to get this again",
+        "Guards",
+        "Findings",
+        "Reproduce this report",
     ):
         assert heading in page
     assert page.count('class="figure"') == 6
@@ -194,7 +194,7 @@ def test_an_unknown_revision_is_the_same_error_as_without_a_notebook(config, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["shop-r2-r9.ipynb"]
 
 
-def test_names_that_no_file_may_have_give_safe_paths(tmp_path):
+def test_hostile_revision_names_give_safe_file_names(tmp_path):
     made = Config(store=StoreSettings(url=str(tmp_path / "store")), state=str(tmp_path))
     names = {"r2": "../../etc/passwd", "r3": HOSTILE[3]}
     open_store(made.store.url).write(sample_rollups(names=names))
@@ -204,7 +204,7 @@ def test_names_that_no_file_may_have_give_safe_paths(tmp_path):
     assert set(paths.html.name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
-def test_plain_papermill_from_the_project_writes_the_same_report(config, tmp_path):
+def test_plain_papermill_writes_the_same_report(config, tmp_path):
     command = [sys.executable, "-m", "papermill", "notebooks/canary_report.ipynb", str(tmp_path / "out.ipynb")]
     values = {
         "service": "shop",
@@ -224,7 +224,7 @@ def test_plain_papermill_from_the_project_writes_the_same_report(config, tmp_pat
 
 
 def test_a_report_can_be_written_from_inside_a_notebook(config, tmp_path):
-    """A runbook does so: papermill in a kernel in papermill."""
+    """A runbook does so: papermill runs in a kernel that papermill started."""
     code = (
         "from pratique.config import Config, StoreSettings\nfrom pratique.report import write_report\n"
         f"made = Config(store=StoreSettings(url={config.store.url!r}), state={config.state!r})\n"

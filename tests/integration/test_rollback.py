@@ -1,4 +1,4 @@
-"""Going back to an earlier release with all parts real, but no collector: it is not needed."""
+"""The rollback runbook with real parts, but without a collector, because it needs none."""
 
 import json
 import signal
@@ -10,9 +10,9 @@ import pytest
 
 from pratique.errors import DataError, MissingError, UnavailableError, UsageError
 from pratique.runbook.engine.run import StoppedError
-from pratique.runbook.rollback.session import open_rollback
-from pratique.runbook.rollback.steps import Join, Retire, Shift, Start
-from shop_place import eventually, running_shop
+from pratique.runbook.opening import open_rollback
+from pratique.runbook.rollback.steps import AddToPool, Shift, StartEarlierRelease, StopOthers
+from support.shop_fixture import eventually, running_shop
 
 
 @pytest.fixture(scope="module")
@@ -23,19 +23,19 @@ def shop(tmp_path_factory):
 
 
 def promoted(shop, revision):
-    """A revision that has come to all of the traffic by a run of its own; of the judge's work nothing is needed here."""
+    """Promote a revision in its own run, without the judge."""
     if not (shop.folder / "releases" / revision).exists():
         shop.make(revision)
     run = shop.open(revision, f"to-{revision}-{time.monotonic_ns()}", config=shop.config)
-    run._require_parts = lambda: None  # no collector is there
+    run._require_parts = lambda: None  # there is no collector
     for part in (run.check, run.start_canary, run.take_into_pool):
         part()
-    journal = run.context.run.journal
+    journal = run.context.journal
     journal.append("begun", "roll out")
     journal.append("done", "roll out", {"decision": "promote", "reason": "a test", "end": None})
     run.conclude()
     run.record()
-    return run.context.run.id
+    return run.context.run_id
 
 
 def back(shop, run_id, revision="", **given):
@@ -47,7 +47,7 @@ def all_steps(run):
         part()
 
 
-def test_it_goes_back_to_what_served_before_and_then_further_back(shop, capsys):
+def test_two_rollbacks_go_two_releases_back(shop, capsys):
     by = promoted(shop, "r2")
     promoted(shop, "r3")
     done, result = shop.run("rollback", run_id="back-1", config=shop.config, why="r3 is slow", who="ann")
@@ -60,42 +60,41 @@ def test_it_goes_back_to_what_served_before_and_then_further_back(shop, capsys):
     assert shop.running() == ["r2"]
     record = shop.ledger.releases("shop")[-1]
     assert (record.revision, record.outcome, record.who, record.why) == ("r2", "reverted", "ann", "r3 is slow")
-    # back from r3 once: what served before r2 is r1, and not r3 again
+    # r3 was rolled back: the revision before r2 is r1, and not r3 again
     done, result = shop.run("rollback", run_id="back-2", config=shop.config)
     assert (result["revision"], shop.serving(), shop.running()) == ("r1", {"r1": 1.0}, ["r1"])
-    with pytest.raises(MissingError, match="nothing served before 'r1'"):
+    with pytest.raises(MissingError, match="no revision that served before 'r1'"):
         back(shop, "back-3").check()
 
 
-def test_the_same_run_again_does_nothing(shop):
+def test_a_finished_run_does_nothing_when_repeated(shop):
     done, result = shop.run("rollback", run_id="back-2", config=shop.config)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing is done again" in done.stdout
+    assert "already finished (reverted); nothing to do" in done.stdout
     assert result["outcome"] == "reverted"
 
 
-def test_any_earlier_release_can_be_named(shop):
+def test_any_earlier_release_can_be_restored(shop):
     run = back(shop, "named", "r3")
-    assert [earlier.revision for earlier in run.choices()][-1] == "r1"
+    assert [candidate.revision for candidate in run.choices()][-1] == "r1"
     all_steps(run)
     assert run.verify() == "r3"
     run.record()
     assert shop.serving() == {"r3": 1.0}
-    figure = run.picture(lambda weights: weights)
-    assert figure[-1][1] == {"r3": 1.0}
+    assert run.weights_history[-1][1] == {"r3": 1.0}
 
 
-def test_what_cannot_be_gone_back_to_is_refused_before_anything_is_started(shop):
+def test_a_target_that_cannot_be_restored_is_refused_before_anything_is_started(shop):
     shop.make("never")
     before = shop.trace()
-    with pytest.raises(MissingError, match=r"'never' never had all of the traffic here: there are r3, r1, r2"):
+    with pytest.raises(MissingError, match=r"'never' never had all of the traffic: candidates are r3, r1, r2"):
         back(shop, "refused-1", "never").check()
-    with pytest.raises(UsageError, match="'r3' has all of the traffic already"):
+    with pytest.raises(UsageError, match="'r3' already has all of the traffic"):
         back(shop, "refused-2", "r3").check()
     changed = shop.folder / "releases/r2/release.json"
     text = changed.read_text()
     changed.write_text(text.replace("{", "{ ", 1))
-    with pytest.raises(DataError, match="'r2' has another digest than it was released with"):
+    with pytest.raises(DataError, match=r"'r2' was released with digest .*, but it is now"):
         back(shop, "refused-3", "r2").check()
     changed.write_text(text)
     assert shop.trace()[1] == before[1]
@@ -111,13 +110,13 @@ def test_a_dry_run_lists_every_effect_and_changes_nothing(shop):
         assert effect in done.stdout
 
 
-@pytest.mark.parametrize("step", [Start, Join, Shift])
-def test_what_fails_before_the_shift_is_undone(shop, monkeypatch, step):
+@pytest.mark.parametrize("step", [StartEarlierRelease, AddToPool, Shift])
+def test_a_failure_before_the_shift_is_undone(shop, monkeypatch, step):
     before, pool = shop.trace()[1], shop.balancer.pool("shop")
     really = step.do
 
-    def do(self, noted):
-        really(self, noted)
+    def do(self, attempt):
+        really(self, attempt)
         raise UnavailableError("no luck")
 
     monkeypatch.setattr(step, "do", do)
@@ -128,9 +127,9 @@ def test_what_fails_before_the_shift_is_undone(shop, monkeypatch, step):
     assert shop.ledger.releases("shop")[-1].outcome == "failed"
 
 
-def test_what_fails_after_the_shift_leaves_the_users_where_they_should_be(shop, monkeypatch):
+def test_a_failure_after_the_shift_leaves_the_users_on_the_target(shop, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr(Retire, "do", lambda *_: 1 / 0)
+        broken.setattr(StopOthers, "do", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             all_steps(back(shop, "stuck", "r1"))
     assert shop.serving() == {"r1": 1.0}
@@ -144,13 +143,13 @@ def test_what_fails_after_the_shift_leaves_the_users_where_they_should_be(shop, 
 STOPS = """
 import os, signal, sys
 from pratique.runbook.rollback import steps as rollback_steps
-from pratique.runbook.rollback.session import open_rollback
+from pratique.runbook.opening import open_rollback
 step = getattr(rollback_steps, {step!r})
 really = step.do
-def do(self, noted):
+def do(self, attempt):
     if {before}:
         os.kill(os.getpid(), signal.SIGKILL)
-    data = really(self, noted)
+    data = really(self, attempt)
     os.kill(os.getpid(), signal.SIGKILL)
 step.do = do
 run = open_rollback(service="shop", revision={revision!r}, run_id={run_id!r}, config={config!r})
@@ -159,8 +158,10 @@ for part in (run.check, run.start, run.accept, run.take_into_pool, run.shift, ru
 """
 
 
-@pytest.mark.parametrize(("step", "before"), [("Start", True), ("Join", False), ("Shift", False), ("Retire", False)])
-def test_killed_in_the_middle_the_same_id_goes_on(shop, step, before):
+@pytest.mark.parametrize(
+    ("step", "before"), [("StartEarlierRelease", True), ("AddToPool", False), ("Shift", False), ("StopOthers", False)]
+)
+def test_a_killed_run_resumes_with_the_same_id(shop, step, before):
     now = shop.baseline()
     target = "r2" if now != "r2" else "r3"
     run_id = f"killed-{step}-{before}"
@@ -168,7 +169,7 @@ def test_killed_in_the_middle_the_same_id_goes_on(shop, step, before):
     process = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert process.returncode == -signal.SIGKILL, process.stderr
     [serving] = shop.serving()
-    assert serving == (target if step in ("Shift", "Retire") else now)
+    assert serving == (target if step in ("Shift", "StopOthers") else now)
     done, result = shop.run("rollback", run_id=run_id, revision=target, config=shop.config)
     assert done.returncode == 0, done.stdout + done.stderr
     assert result["outcome"] == "reverted"
@@ -177,18 +178,18 @@ def test_killed_in_the_middle_the_same_id_goes_on(shop, step, before):
     assert shop.balancer.pool("shop").servers.keys() == {target}
 
 
-@pytest.mark.parametrize("step", ["Join", "Retire"])
-def test_a_dead_run_is_ended_by_the_next_one(shop, step):
+@pytest.mark.parametrize("step", ["AddToPool", "StopOthers"])
+def test_the_next_run_ends_a_dead_run(shop, step):
     now = shop.baseline()
     target = "r2" if now != "r2" else "r3"
     program = STOPS.format(step=step, before=False, revision=target, run_id=f"dead-{step}", config=shop.config)
     subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
     run = back(shop, f"next-{step}", "r1")
-    kept = target if step == "Retire" else now
+    kept = target if step == "StopOthers" else now
     assert shop.balancer.pool("shop").servers.keys() == {kept}
     assert shop.running() == [kept]
-    assert shop.result(f"dead-{step}")["outcome"] == ("reverted" if step == "Retire" else "failed")
-    run.context.run.abort("enough")
+    assert shop.result(f"dead-{step}")["outcome"] == ("reverted" if step == "StopOthers" else "failed")
+    run.abort("enough")
 
 
 def test_an_interrupted_kernel_undoes(shop, tmp_path):

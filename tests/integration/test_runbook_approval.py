@@ -1,4 +1,4 @@
-"""The buttons of an approval, pressed as JupyterLab presses them: through a subshell, while the cell is at work."""
+"""The approval buttons, clicked as JupyterLab clicks them: through a subshell, while the cell is busy."""
 
 import contextlib
 import queue
@@ -34,7 +34,7 @@ def client():
 
 
 def messages(client, until, deadline_s=30.0):
-    """What the kernel publishes, up to and with the first message that `until` likes."""
+    """Yield what the kernel publishes, up to the first message that `until` accepts."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
         with contextlib.suppress(queue.Empty):
@@ -42,11 +42,11 @@ def messages(client, until, deadline_s=30.0):
             yield message
             if until(message):
                 return
-    pytest.fail("the kernel did not say it in time")
+    pytest.fail("the kernel did not publish it in time")
 
 
 def subshell(client):
-    """A new subshell, as the frontend asks for one."""
+    """Create a subshell, as the frontend does."""
     request = client.session.msg("create_subshell_request", {})
     client.control_channel.send(request)
     while True:
@@ -61,13 +61,13 @@ def is_button(message, text):
 
 
 @pytest.mark.parametrize(("label", "answer"), [("Approve", "approve"), ("Roll back", "rollback")])
-def test_a_click_answers_while_the_cell_goes_on(client, label, answer):
+def test_a_click_answers_while_the_cell_is_busy(client, label, answer):
     shell = subshell(client)
     client.execute(QUESTION, allow_stdin=True)
     opened = list(messages(client, lambda message: message["msg_type"] == "display_data"))
     [button] = [message["content"]["comm_id"] for message in opened if is_button(message, label)]
     for _ in messages(client, lambda message: "look 5" in str(message["content"])):
-        pass  # the cell goes on while it asks
+        pass  # the cell continues while approval is pending
     click = client.session.msg(
         "comm_msg", {"comm_id": button, "data": {"method": "custom", "content": {"event": "click"}}}
     )
@@ -85,7 +85,7 @@ def test_a_click_answers_while_the_cell_goes_on(client, label, answer):
         pass
 
 
-def test_where_input_cannot_be_asked_for_it_is_refused(client):
+def test_approval_is_refused_where_input_cannot_be_requested(client):
     client.execute(QUESTION, allow_stdin=False)
     said = list(messages(client, lambda message: message["msg_type"] in ("error", "stream")))
     assert said[-1]["content"]["ename"] == "UsageError"

@@ -1,4 +1,4 @@
-"""What happens to a canary that is refused, dies, hangs or is left behind, with all parts real."""
+"""A canary that is refused, dies, hangs or is orphaned, with real parts."""
 
 import json
 import os
@@ -12,8 +12,9 @@ import pytest
 from pratique.errors import BusyError, UnavailableError
 from pratique.release import load_release
 from pratique.runbook.engine.lock import Lock
-from pratique.runbook.service.orphans import describe_orphans, find_orphans, remove_orphans
-from shop_place import eventually, running_shop
+from pratique.runbook.recovery import remove_orphans
+from pratique.runbook.service.orphans import describe_orphans, find_orphans
+from support.shop_fixture import eventually, running_shop
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def orphans(shop):
     return find_orphans(shop.settings.target("shop"), shop.runtime, shop.balancer)
 
 
-def test_a_canary_that_fails_its_acceptance_test_never_meets_a_user(shop):
+def test_a_canary_that_fails_its_acceptance_test_gets_no_traffic(shop):
     shop.make("refused")
     config = with_acceptance(shop, "refused", 'acceptance_paths = ["/", "/no/such/page"]')
     run = shop.open("refused", "refused", config=config)
@@ -50,7 +51,7 @@ def test_a_canary_that_fails_its_acceptance_test_never_meets_a_user(shop):
     assert "404 no such page" in shop.result("refused")["reason"]
 
 
-def test_a_canary_that_passes_goes_on(shop, capsys):
+def test_a_canary_that_passes_its_acceptance_test_continues(shop, capsys):
     shop.make("passes")
     command = json.dumps(["{python}", "-c", "import sys; sys.exit(sys.argv[1] != 'shop')", "{service}"])
     config = with_acceptance(shop, "passes", f'acceptance_paths = ["/search?q=tea"]\nacceptance_command = {command}')
@@ -60,14 +61,14 @@ def test_a_canary_that_passes_goes_on(shop, capsys):
     assert run.accept() == [address]
     assert run.take_into_pool() == {"r1": 1.0, "passes": 0.0}
     assert "passed in" in capsys.readouterr().out
-    run.context.run.abort("enough")
+    run.abort("enough")
 
 
 @pytest.mark.parametrize(
     ("name", "signal_", "said"),
     [
-        ("dies", signal.SIGKILL, "has ended: its last words: dies listens on"),
-        ("hangs", signal.SIGSTOP, "times in a row"),
+        ("dies", signal.SIGKILL, "exited: last log lines: dies listens on"),
+        ("hangs", signal.SIGSTOP, "health checks in a row failed"),
     ],
 )
 def test_a_canary_that_dies_or_hangs_ends_the_rollout_at_once(shop, name, signal_, said):
@@ -88,7 +89,7 @@ def test_a_canary_that_dies_or_hangs_ends_the_rollout_at_once(shop, name, signal
 
 
 def killed(shop, revision):
-    """A release whose kernel was killed while it rolled out, and when that was."""
+    """A release whose kernel was killed during the rollout."""
     shop.make(revision)
     process = shop.papermill(revision=revision, run_id=revision, config=shop.patient)
     eventually(lambda: shop.serving().get(revision, 0) > 0)
@@ -97,7 +98,7 @@ def killed(shop, revision):
     process.wait(timeout=30)
 
 
-def test_a_lapse_is_recorded_with_the_time_that_the_balancer_knows(shop):
+def test_an_expired_lease_is_recorded_with_the_balancers_time(shop):
     killed(shop, "lapsed")
     eventually(lambda: shop.serving() == {"r1": 1.0})
     lapsed = shop.balancer.weights("shop").lapsed
@@ -112,11 +113,11 @@ def test_a_lapse_is_recorded_with_the_time_that_the_balancer_knows(shop):
     assert shop.running() == ["r1"]
 
 
-def test_orphans_are_found_told_and_removed_when_asked(shop, capsys):
+def test_orphans_are_found_and_removed_on_request(shop, capsys):
     assert orphans(shop) == []
     killed(shop, "left")
     eventually(lambda: shop.serving() == {"r1": 1.0})
-    # in the pool still, so that the same id can go on
+    # still in the pool, so the same id can resume
     assert orphans(shop) == []
     shop.balancer.apply(
         shop.balancer.pool("shop").__class__("shop", {"r1": shop.balancer.pool("shop").servers["r1"]}, {"r1": 1.0})
@@ -130,28 +131,28 @@ def test_orphans_are_found_told_and_removed_when_asked(shop, capsys):
     assert remove_orphans(shop.settings.target("shop"), shop.runtime, shop.balancer) == []
 
 
-def test_a_run_at_work_keeps_its_instances_and_is_told_of_others(shop, capsys):
+def test_an_active_run_keeps_its_instances_and_lists_orphans(shop, capsys):
     stray = shop.runtime.start(
         load_release("shop", "left", shop.settings.service("shop").runtime, shop.folder), run="x", role="canary"
     )
     shop.make("works")
     run = shop.open("works", "works")
     run.check()
-    assert "left behind by a dead run: left at" in capsys.readouterr().out
+    assert "left over from a crashed run: left at" in capsys.readouterr().out
     run.start_canary()
     assert [instance.revision for instance in orphans(shop)] == ["left"]
     with pytest.raises(BusyError, match="run 'works'"):
         remove_orphans(shop.settings.target("shop"), shop.runtime, shop.balancer)
-    run.context.run.abort("enough")
+    run.abort("enough")
     removed = remove_orphans(shop.settings.target("shop"), shop.runtime, shop.balancer)
     assert [instance.id for instance in removed] == [instance.id for instance in stray]
     assert shop.running() == ["r1"]
 
 
-def test_a_run_that_died_before_its_first_line_does_not_stand_in_the_way(shop):
+def test_a_run_that_died_before_its_first_line_blocks_nothing(shop):
     lock = Lock(shop.state, "shop")
     lock.take(who="ann", run="stillborn", reason="")
     lock._file.close()
     run = shop.open("works", "works-2")
     assert run.check().baseline == "r1"
-    run.context.run.abort("enough")
+    run.abort("enough")

@@ -7,12 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ports import free_port
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
-from pratique.runbook.canary.lease_renewer import Renewer
+from pratique.runbook.canary.lease_renewer import LeaseRenewer
+from support.ports import free_port
 
 
 class Quiet(BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ def answers(balancer):
 def eventually(condition, deadline_s=15.0):
     deadline = time.monotonic() + deadline_s
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.02)
 
 
@@ -65,47 +65,47 @@ def give(balancer, ttl_s):
     balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", ttl_s))
 
 
-def test_a_lease_is_renewed_while_the_judge_is_alive(balancer):
-    renewer = Renewer(balancer, "shop", 0.9, hang_s=0.6)
+def test_a_lease_is_renewed_while_the_judge_sends_heartbeats(balancer):
+    renewer = LeaseRenewer(balancer, "shop", 0.9, timeout_s=0.6)
     give(balancer, 0.9)
     renewer.start()
     end = time.monotonic() + 2.5
     while time.monotonic() < end:
-        renewer.beat()
+        renewer.heartbeat()
         time.sleep(0.1)
     assert balancer.weights("shop").shares["r2"] == 0.5
-    assert not renewer.lapsed
+    assert not renewer.expired
     renewer.stop()
 
 
 def test_a_hung_judge_loses_the_lease(balancer):
-    renewer = Renewer(balancer, "shop", 0.6, hang_s=0.6)
+    renewer = LeaseRenewer(balancer, "shop", 0.6, timeout_s=0.6)
     give(balancer, 0.6)
     renewer.start()
     eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0, deadline_s=5)
-    renewer.beat()  # it wakes up again
-    eventually(lambda: renewer.lapsed)
+    renewer.heartbeat()  # it continues
+    eventually(lambda: renewer.expired)
     assert balancer.weights("shop").shares == {"r1": 1.0, "r2": 0.0}
     renewer.stop()
 
 
-def test_a_stopped_renewer_lets_the_lease_lapse(balancer):
-    renewer = Renewer(balancer, "shop", 0.6)
+def test_a_stopped_renewer_lets_the_lease_expire(balancer):
+    renewer = LeaseRenewer(balancer, "shop", 0.6)
     give(balancer, 0.6)
     renewer.start()
     renewer.stop()
     eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0, deadline_s=5)
 
 
-def test_after_a_lapse_it_can_be_started_anew(balancer):
-    renewer = Renewer(balancer, "shop", 0.6, hang_s=0.3)
+def test_a_renewer_can_be_started_again_after_the_lease_expired(balancer):
+    renewer = LeaseRenewer(balancer, "shop", 0.6, timeout_s=0.3)
     give(balancer, 0.6)
     renewer.start()
     eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0, deadline_s=5)
-    renewer.beat()
-    eventually(lambda: renewer.lapsed)
+    renewer.heartbeat()
+    eventually(lambda: renewer.expired)
     renewer.stop()
     give(balancer, 0.6)
     renewer.start()
-    assert not renewer.lapsed
+    assert not renewer.expired
     renewer.stop()

@@ -12,13 +12,13 @@ import pytest
 from pydantic import ValidationError
 
 from contract.runtime_contract import SERVER, RuntimeContract, eventually, get
-from docker_place import DockerPlace
-from engine import needs_docker
 from pratique.config import DockerSettings, RuntimeSettings
 from pratique.errors import DataError, DeniedError, MissingError, StorageError, UnavailableError
 from pratique.release.image import REVISION_LABEL, load_image_release
 from pratique.runtime.docker import DockerRuntime
 from pratique.runtime.secretfiles import ROOT
+from support.docker_engine import needs_docker
+from support.docker_fixture import DockerPlace
 
 pytestmark = needs_docker
 

@@ -15,13 +15,13 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
-from contract.object_storage import serving
 from contract.store_contract import StoreContract, by_key, content, rollups, row
 from pratique.config import StoreSettings
 from pratique.errors import DataError, UsageError
 from pratique.store import open_store, query, upkeep
 from pratique.store.delta import DeltaStore
 from pratique.telemetry.rollups import SCHEMA, Rollups
+from support.object_storage import serving
 
 NUMBERS = itertools.count()
 

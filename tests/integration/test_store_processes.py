@@ -10,10 +10,10 @@ import time
 import pytest
 from deltalake import DeltaTable
 
-from contract import store_child
-from contract.store_child import batch
 from contract.store_contract import by_key, content
 from pratique.store import open_store
+from support import store_child
+from support.store_child import batch
 
 
 @pytest.fixture

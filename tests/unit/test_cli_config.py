@@ -1,5 +1,11 @@
 """`pratique config`, `init` and `check` on the command line."""
 
+import os
+import pty
+import subprocess
+import sys
+import tomllib
+
 import pytest
 
 from pratique.cli import main
@@ -30,3 +36,59 @@ def test_an_unknown_section_is_wrong_use(run):
     status, printed, error = run("config", "--reference", "dokcer")
     assert (status, printed) == (64, "")
     assert error.startswith("pratique: the reference has no section 'dokcer': choose one of general, store, ")
+
+
+def test_init_writes_a_file_from_options(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, printed, _ = run("init", "shop", "--command", "run '{dir}/my app' {port}", "--listen", "0.0.0.0:80")
+    assert (status, printed) == (0, "wrote pratique.toml\nnext: pratique check\n")
+    shop = tomllib.loads((tmp_path / "pratique.toml").read_text())["services"]["shop"]
+    assert shop["runtime"]["command"] == ["run", "{dir}/my app", "{port}"]
+    assert shop["balancer"]["listen"] == "0.0.0.0:80"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "the name of the service is missing"),
+        (("shop",), "--command"),
+        (("shop", "--runtime", "docker"), "--image"),
+        (("shop", "--command", "'"), "cannot be split into words"),
+        (("shop", "--runtime", "vm"), "'vm' is not one of"),
+    ],
+)
+def test_init_without_a_terminal_needs_every_value_without_a_default(run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    status, _, error = run("init", *arguments)
+    assert status == 64
+    assert message in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_init_does_not_replace_a_file_without_force(run, tmp_path):
+    file = tmp_path / "p.toml"
+    file.write_text("mine")
+    status, _, error = run("init", "shop", "--command", "run", "--config", str(file))
+    assert (status, file.read_text()) == (64, "mine")
+    assert "exists already: choose another --config, or replace it with --force" in error
+    assert run("init", "shop", "--command", "run", "--config", str(file), "--force")[0] == 0
+
+
+def test_init_asks_on_a_terminal(tmp_path):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "pratique.cli", "init", "--runtime", "docker"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
+    os.close(theirs)
+    os.write(ours, b"shop\nregistry:5000/shop\n9000\n\nhaproxy\n\n\n")
+    assert process.wait(30) == 0
+    os.close(ours)
+    data = tomllib.loads((tmp_path / "pratique.toml").read_text())
+    assert data["telemetry"] == {"listen": "127.0.0.1:5514"}
+    assert data["services"]["shop"] == {
+        "runtime": {
+            "kind": "docker",
+            "readiness_path": "/healthz",
+            "docker": {"image": "registry:5000/shop", "port": 9000},
+        },
+        "balancer": {"kind": "haproxy", "listen": "127.0.0.1:8080"},
+    }

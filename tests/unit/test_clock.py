@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.clock import EPOCH, floor, iso, now_ms, stamp, utc_now
+from pratique.clock import EPOCH, floor, from_ms, iso, now_ms, stamp, utc_now
 
 times = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 
@@ -21,6 +21,10 @@ def test_a_window_starts_at_a_multiple_of_its_length_and_holds_the_time(time, se
     start = floor(time, span)
     assert start <= time < start + span
     assert (start - EPOCH) % span == timedelta(0)
+
+
+def test_milliseconds_become_a_utc_time():
+    assert from_ms(1_790_000_000_123) == datetime(2026, 9, 21, 14, 13, 20, 123_000, UTC)
 
 
 def test_text_forms_end_with_z():

@@ -29,9 +29,13 @@ ORDER = [
     "runbook.release",
     "runbook.rollback",
     "runbook",
-    "stack",
+    "background",
+    "status",
+    "bootstrap",
+    "check",
     "cli_config",
     "cli",
+    "__main__",
 ]
 """A module imports from its own line and from the lines above it."""
 MODULES = {

@@ -12,7 +12,14 @@ Reaction = Literal["ignore", "note", "hold", "rollback"]
 
 
 class GuardPolicy(Strict):
-    """One outcome of requests that must not get worse, with its tolerances."""
+    """One outcome of requests that must not get worse, with its tolerances.
+
+    The fields are the keys of `[services.NAME.judge.guards]` in the service file.
+    Raises: pydantic.ValidationError naming the field.
+
+    >>> GuardPolicy(outcome="p95", tolerated_slower=1.1).quantile
+    0.95
+    """
 
     outcome: Annotated[str, Field(pattern=r"^([1-5]xx|[1-5][0-9]{2}|p[0-9]{2}(\.[0-9]+)?)$")]
     tolerated_ratio: Annotated[float, Field(ge=1.0, le=10.0)] | None = None
@@ -43,7 +50,14 @@ def default_guards() -> dict[str, GuardPolicy]:
 
 
 class Policy(Strict):
-    """When the evidence suffices to roll back or to promote a canary."""
+    """When the evidence suffices to roll back or to promote a canary.
+
+    The fields are the keys of `[services.NAME.judge]` in the service file.
+    Raises: pydantic.ValidationError naming the field.
+
+    >>> Policy(minimum_requests=1000).alpha
+    0.01
+    """
 
     alpha: Annotated[float, Field(gt=0.0, le=0.2)] = 0.01
     alpha_promote: Annotated[float, Field(gt=0.0, le=0.2)] = 0.05

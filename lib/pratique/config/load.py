@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from pratique.config.lines import line_of
 from pratique.config.model import Config
@@ -14,6 +17,7 @@ from pratique.config.renames import renamed_keys
 from pratique.errors import ConfigError, DeniedError, MissingError
 
 DEFAULT_FILE = "pratique.toml"
+UNKNOWN = "unknown key: remove it or check the spelling"
 
 
 def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
@@ -23,6 +27,13 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     folder, else the defaults. store: overrides `store.url`, as does PRATIQUE_STORE from the environment; the
     argument wins. The `store.url` of the result is a URL or an absolute folder.
     Raises: MissingError, DeniedError, ConfigError naming file, line and key.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "pratique.toml")
+    ...     _ = file.write_text("services.shop.judge.alpha = 0.05")
+    ...     load(file).service("shop").judge.alpha
+    0.05
     """
     named = path or os.environ.get("PRATIQUE_CONFIG")
     config = _read(Path(named), named=True) if named else _read(Path(DEFAULT_FILE), named=False)
@@ -66,15 +77,36 @@ def parse(text: str, path: Path) -> Config:
     try:
         return Config.model_validate({**data, "base": str(path.absolute().parent), "file": str(path.absolute())})
     except ValidationError as error:
-        raise ConfigError(_first_problem(text, path, error)) from error
+        raise ConfigError(_first_problem(text, path, data, error)) from error
 
 
-def _first_problem(text: str, path: Path, error: ValidationError) -> str:
-    problem = error.errors()[0]
-    keys = tuple(part for part in problem["loc"] if part != "[key]")
-    known = "unknown key: remove it or check the spelling"
-    message = known if problem["type"] == "extra_forbidden" else problem["msg"]
-    got = problem.get("input")
-    shown = f" (got {got!r:.60})" if isinstance(got, str | int | float | bool) and message != known else ""
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+def _first_problem(text: str, path: Path, data: Mapping[str, Any], error: ValidationError) -> str:
+    problems: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
+    for problem in error.errors():
+        problems.setdefault(_keys_of(data, problem["loc"]), []).append(problem)
+    keys, found = next(iter(problems.items()))
+    message, got = _message(found), found[0].get("input")
+    shown = f" (got {got!r:.60})" if isinstance(got, str | int | float | bool) and message != UNKNOWN else ""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{path}:{line_of(text, keys)}: {'.'.join(map(str, keys))}: {message}{shown}{more}"
+
+
+def _message(problems: list[ErrorDetails]) -> str:
+    """Return what is wrong with one value; a value of several types has a problem for each of them."""
+    if problems[0]["type"] == "extra_forbidden":
+        return UNKNOWN
+    first, *others = (problem["msg"].removeprefix("Value error, ") for problem in problems)
+    return " or ".join([first, *(other[0].lower() + other[1:] for other in others)])
+
+
+def _keys_of(data: Any, location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Return the part of a location that is a key of the file; pydantic adds the names of a union's members."""
+    if not location:
+        return ()
+    first, *rest = location
+    if isinstance(data, dict) and first in data:
+        return (first, *_keys_of(data[first], tuple(rest)))
+    if isinstance(data, list) and isinstance(first, int):
+        return (first, *_keys_of(data[first], tuple(rest)))
+    # a key that is missing ends the location
+    return () if rest or first == "[key]" or isinstance(data, str | float) else (first,)

@@ -27,12 +27,12 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _collector_within_reach(self) -> Config:
-        host = self.telemetry.target.rpartition(":")[0]
+        host = self.telemetry.collector_address.rpartition(":")[0]
         for name, service in self.services.items():
             away = sorted(filter(_is_away, _senders_of(service)))
             if away and not self.telemetry.advertise_address and (_is_own(host) or host in {"0.0.0.0", "[::]", "::"}):  # noqa: S104 - compared
                 raise ValueError(
-                    f"services.{name}: {away[0]} would send its log to itself at {self.telemetry.target!r}: set "
+                    f"services.{name}: {away[0]} would send its log to itself at {self.telemetry.collector_address!r}: set "
                     "telemetry.advertise_address to an address of the collector that this host can reach"
                 )
         return self

@@ -52,6 +52,6 @@ class TelemetrySettings(Strict):
     container_log_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 200.0
 
     @property
-    def target(self) -> str:
+    def collector_address(self) -> str:
         """The address that balancers and containers send to."""
         return self.advertise_address or self.listen

@@ -1,25 +1,28 @@
-"""What a person sees of a comparison: one function, one plotly figure, or one panel of HTML."""
+"""Figures and panels of a comparison: one function draws one plotly figure, or one panel of HTML.
+
+Each function that takes a verdict also takes None and then says that nothing was judged.
+"""
 
 from pratique.figures.codes import status_codes
-from pratique.figures.evidence import evidence
+from pratique.figures.evidence_trace import evidence_over_time
 from pratique.figures.heatmap import ratio_heatmap
 from pratique.figures.latency import latency_distribution, latency_quantiles
-from pratique.figures.measures import Measures, measure
-from pratique.figures.panels import Panel, findings, guard_table, reproduction, verdict_banner
+from pratique.figures.panels import Panel, findings, guard_table, reproduction_panel, verdict_banner
+from pratique.figures.series import RequestSeries, request_series
 from pratique.figures.timeline import timeline
 from pratique.figures.traffic import traffic
 
 __all__ = [
-    "Measures",
     "Panel",
-    "evidence",
+    "RequestSeries",
+    "evidence_over_time",
     "findings",
     "guard_table",
     "latency_distribution",
     "latency_quantiles",
-    "measure",
     "ratio_heatmap",
-    "reproduction",
+    "reproduction_panel",
+    "request_series",
     "status_codes",
     "timeline",
     "traffic",

@@ -1,4 +1,4 @@
-"""Status codes of the two revisions, side by side."""
+"""Status codes of both revisions, side by side."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pratique.figures.labels import count, percent
-from pratique.figures.measures import Measures, share_interval
+from pratique.figures.series import RequestSeries, share_interval
 from pratique.figures.theme import GRID, ROLES, Chart, Role, empty, figure
 
 MOST_CODES = 14
-ALT = "Share of requests per status code, baseline beside canary, with 95 % intervals."
+ALT = "Share of requests per status code, baseline beside canary, with 95 % confidence intervals."
 
 
-def status_codes(measures: Measures) -> Chart:
-    """Draw each status code's share of requests in both revisions, on a logarithmic axis, with 95 % intervals.
+def status_codes(series: RequestSeries) -> Chart:
+    """Draw the share of each status code in both revisions with 95 % confidence intervals; log scale.
 
-    A dot and its whiskers, not a bar: a bar has no foot on a logarithmic axis, and on a linear one the
-    errors beside all the successes cannot be seen.
+    Dots with whiskers instead of bars: a bar has no base on a log scale, and on a linear scale the few errors
+    are invisible beside the successes.
     """
-    totals = {revision: int(measures.requests(revision).sum()) for revision in measures.revisions}
-    seen = {revision: {c: int(n.sum()) for c, n in measures.codes[revision].items()} for revision in measures.revisions}
+    totals = {revision: int(series.requests(revision).sum()) for revision in series.revisions}
+    seen = {revision: {c: int(n.sum()) for c, n in series.codes[revision].items()} for revision in series.revisions}
     codes = sorted({code for counts in seen.values() for code, number in counts.items() if number})
     if not codes:
-        return empty("No request of either revision in this range.", alt=ALT)
+        return empty("No requests from either revision in this time range.", alt=ALT)
     shown, rest = codes[:MOST_CODES], len(codes) - MOST_CODES
     floor = 0.5 / max(*totals.values(), 1)
     traces = [
         _dots(role, revision, shown, seen[revision], totals[revision], floor, offset)
-        for role, revision, offset in zip(ROLES, measures.revisions, (0.14, -0.14), strict=True)
+        for role, revision, offset in zip(ROLES, series.revisions, (0.14, -0.14), strict=True)
     ]
     rows = {"tickmode": "array", "tickvals": list(range(len(shown))), "ticktext": [str(code) for code in shown]}
     return figure(

@@ -1,4 +1,4 @@
-"""What differs: each action under each guard, as the ratio of canary to baseline, and whether it is shown."""
+"""A heatmap of every action and guard: the ratio of canary to baseline, coloured by how much of it is certain."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pratique.figures.labels import count, evidence_of, interval, label, times
+from pratique.figures.labels import count, e_value_text, factor, interval, label
+from pratique.figures.panels import NOTHING_JUDGED
 from pratique.figures.theme import FAINT, FULL_BLUE, FULL_VERMILION, INK, MUTED, SURFACE, WHITE, Chart, empty, figure
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 
 MOST_ROWS = 30
 FULL = 2.0
-"""The factor, as a power of two, at which the colour is full: 4x."""
+"""The ratio with full colour, as a power of two: 4x."""
 MARKS = {"worse": "▲ ", "met": "✓ ", "open": "", "not evaluated": ""}
-ALT = "Ratio of canary to baseline for each action and guard; the table of all guards has the same numbers."
+ALT = "Ratio of canary to baseline for each action and guard; the table of guards has the same numbers."
 
 
-def ratio_heatmap(verdict: Verdict) -> Chart:
-    """Draw action by guard: in figures the odds ratio, canary to baseline, in colour as much of it as is shown.
+def ratio_heatmap(verdict: Verdict | None) -> Chart:
+    """Draw actions by guards: the number is the odds ratio, canary to baseline; the colour is the certain part of it.
 
-    The colour is that of the revision that has more, as strong as the end of the confidence interval that
-    is nearest to 1: a cell without colour may be no difference at all. ▲ is shown worse than tolerated, ✓ shown
-    within tolerance, neither is not shown yet; a cell that was not evaluated is crossed out. The service
-    comes first, then the actions with the most evidence, 30 rows at most.
+    The colour is that of the revision with more bad requests. Its strength is the bound of the confidence
+    interval that is nearest to 1: a cell without colour may be no difference at all. ▲: worse than tolerated.
+    ✓: within tolerance. Neither: not conclusive yet. Crossed out: not evaluated. The service comes first,
+    then the actions with the most evidence; at most 30 rows.
     """
+    if verdict is None:
+        return empty(NOTHING_JUDGED, alt=ALT)
     guards = list(dict.fromkeys(result.guard for result in verdict.guards))
     if not guards:
-        return empty("No guard was evaluated.", alt=ALT)
+        return empty("The verdict has no guards.", alt=ALT)
     actions = _worst_first(verdict.guards)
     shown = [SERVICE, *[action for action in actions if action != SERVICE][: MOST_ROWS - 1]]
     cells = {(result.action, result.guard): result for result in verdict.guards}
@@ -48,7 +51,7 @@ def ratio_heatmap(verdict: Verdict) -> Chart:
             "ticktext": [f"<b>{label(guard, 16)}</b>" for guard in guards],
             "showgrid": False,
             "fixedrange": True,
-            "title": {"text": f"{rest} further actions have less evidence than these" if rest > 0 else ""},
+            "title": {"text": f"{rest} further actions have less evidence" if rest > 0 else ""},
         },
         yaxis={
             "tickmode": "array",
@@ -67,13 +70,13 @@ def ratio_heatmap(verdict: Verdict) -> Chart:
 def _worst_first(results: Sequence[GuardResult]) -> list[str]:
     worst: dict[str, tuple[bool, float, int]] = {}
     for result in results:
-        mark = (result.state == "worse" or result.named, result.e_value, sum(result.requests.values()))
+        mark = (result.state == "worse" or result.flagged, result.e_value, sum(result.requests.values()))
         worst[result.action] = max(worst.get(result.action, mark), mark)
     return sorted(worst, key=lambda action: worst[action], reverse=True)
 
 
 def _narrow(shown: Sequence[str], cells: int) -> dict[str, Any]:
-    """What is other on a phone, by path in the layout: shorter names and smaller text."""
+    """Layout changes for a phone, by path in the layout: shorter names and smaller text."""
     small = {f"annotations.{cell}.font.size": 10 for cell in range(cells)}
     return {"yaxis.ticktext": [_name(action, 18) for action in shown], "yaxis.tickfont.size": 11, **small}
 
@@ -96,7 +99,9 @@ def _blank(grid: Grid) -> go.Heatmap:
         showscale=False,
         xgap=3,
         ygap=3,
-        customdata=[[label(cell.reason, 160) if cell else "no such guard" for cell in cells] for cells in grid],
+        customdata=[
+            [label(cell.reason, 160) if cell else "this guard does not apply" for cell in cells] for cells in grid
+        ],
         hovertemplate="not evaluated: %{customdata}<extra></extra>",
     )
 
@@ -127,7 +132,7 @@ def _colours(verdict: Verdict, grid: Grid) -> go.Heatmap:
 
 
 def _power(cell: GuardResult) -> float:
-    """The least ratio that is shown, as a power of two: the bound nearest to 1, and 0 where 1 lies between."""
+    """The smallest certain ratio as a power of two: the bound nearest to 1, or 0 when the interval contains 1."""
     if cell.ratio_low is not None and cell.ratio_low > 1:
         return min(FULL, math.log2(cell.ratio_low))
     if cell.ratio_high is not None and cell.ratio_high < 1:
@@ -144,8 +149,8 @@ def _hover(verdict: Verdict, cell: GuardResult) -> str:
     where = "whole service" if cell.action == SERVICE else label(cell.action, 60)
     return (
         f"<b>{where}, {label(cell.guard, 16)}</b>: {cell.state}<br>"
-        f"{times(cell.ratio)} {interval(cell.ratio_low, cell.ratio_high)}, tolerated {times(cell.tolerated_ratio)}<br>"
-        f"{sides}<br>evidence {evidence_of(cell.e_value)} of {evidence_of(verdict.needed)} needed"
+        f"{factor(cell.ratio)} {interval(cell.ratio_low, cell.ratio_high)}, tolerated {factor(cell.tolerated_ratio)}<br>"
+        f"{sides}<br>evidence {e_value_text(cell.e_value)} of {e_value_text(verdict.needed)} needed"
     )
 
 
@@ -154,8 +159,8 @@ def _text(row: int, column: int, cell: GuardResult | None) -> dict[str, object]:
     if cell is None or not shown:
         return _at(row, column, "", MUTED, 12)
     if cell.ratio is None:
-        return _at(row, column, MARKS[cell.state] + times(None), MUTED, 11)
-    text = f"{MARKS[cell.state]}{times(cell.ratio)}"
+        return _at(row, column, MARKS[cell.state] + factor(None), MUTED, 11)
+    text = f"{MARKS[cell.state]}{factor(cell.ratio)}"
     full = abs(_power(cell)) > 0.9 * FULL
     return _at(row, column, f"<b>{text}</b>" if cell.state == "worse" else text, WHITE if full else INK, 13)
 

@@ -1,4 +1,4 @@
-"""Latency: quantiles over time with bands, and the whole distributions of both revisions."""
+"""Latency quantiles over time with confidence bands, and the latency distributions of both revisions."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pratique.figures.labels import duration, label, span
-from pratique.figures.measures import Counts, Floats, Measures, quantile, quantile_band
+from pratique.figures.series import Counts, Floats, RequestSeries, quantile, quantile_band
 from pratique.figures.theme import INK, LEGEND_T, ROLES, Chart, Role, empty, figure, note, vertical
 from pratique.judge.model import SERVICE, Verdict
 
 QUANTILES = (0.5, 0.95, 0.99)
 ROWS = ((0.71, 1.0), (0.36, 0.64), (0.0, 0.29))
 HALVES = ((0.56, 1.0), (0.0, 0.44))
-UNTIMED = "No request of either revision carries a duration in this range."
-ALT_QUANTILES = "Median, 95 % and 99 % quantile of latency over time, with 95 % bands, for both revisions."
-ALT_DISTRIBUTION = "Distribution of latency of both revisions, and the share of requests slower than each duration."
+UNTIMED = "No request from either revision has a duration in this time range."
+ALT_QUANTILES = "Median, p95 and p99 latency over time with 95 % confidence bands, for both revisions."
+ALT_DISTRIBUTION = "Latency distribution of both revisions, and the share of requests slower than each duration."
 
 
-def latency_quantiles(measures: Measures) -> Chart:
-    """Draw the median, the 95 % and the 99 % quantile over time, each with its 95 % band.
+def latency_quantiles(series: RequestSeries) -> Chart:
+    """Draw median, p95 and p99 over time, each with its 95 % confidence band.
 
-    A bin with fewer requests than the quantile needs to lie inside the data (100 for the 99 %) is left out.
+    A bin with too few requests for a quantile (100 for p99) has no point.
     """
-    if not _timed(measures):
+    if not _timed(series):
         return empty(UNTIMED, alt=ALT_QUANTILES)
     traces: list[go.Scatter] = []
     for number, share in enumerate(QUANTILES):
         axis = "y" if number == 0 else f"y{number + 1}"
-        for role, revision in zip(ROLES, measures.revisions, strict=True):
-            traces += _banded(measures, role, revision, share, axis)
+        for role, revision in zip(ROLES, series.revisions, strict=True):
+            traces += _banded(series, role, revision, share, axis)
     rows = {f"yaxis{number + 1 if number else ''}": _milliseconds(row) for number, row in enumerate(ROWS)}
     return figure(
         traces,
@@ -41,32 +41,28 @@ def latency_quantiles(measures: Measures) -> Chart:
         xaxis={
             "type": "date",
             "anchor": "y3",
-            "title": {"text": f"time (UTC), bins of {span(measures.bin_s)}"},
-            "range": [measures.start, measures.end],
+            "title": {"text": f"time (UTC), bins of {span(series.bin_s)}"},
+            "range": [series.start, series.end],
         },
         margin={"t": LEGEND_T},
         **rows,
     )
 
 
-def latency_distribution(measures: Measures, verdict: Verdict) -> Chart:
-    """Draw both distributions over each other, and below the share of requests slower than each duration.
+def latency_distribution(series: RequestSeries, verdict: Verdict | None = None) -> Chart:
+    """Draw both distributions on top of each other, and below them the share of requests slower than each duration.
 
-    The thresholds of the latency guards, as judged for the whole service, are marked where they are known.
+    With a verdict, the thresholds of the service's latency guards are marked.
     """
-    if not _timed(measures):
+    if not _timed(series):
         return empty(UNTIMED, alt=ALT_DISTRIBUTION)
     traces = [
         trace
-        for role, revision in zip(ROLES, measures.revisions, strict=True)
-        for trace in _distribution(measures, role, revision)
+        for role, revision in zip(ROLES, series.revisions, strict=True)
+        for trace in _distribution(series, role, revision)
     ]
-    thresholds = [
-        (label(result.guard, 12), result.threshold_ms)
-        for result in verdict.guards
-        if result.action == SERVICE and result.threshold_ms
-    ]
-    low, high = _range(measures)
+    thresholds = _thresholds(verdict)
+    low, high = _range(series)
     ticks = _ticks(low, high)
     return figure(
         traces,
@@ -98,26 +94,34 @@ def latency_distribution(measures: Measures, verdict: Verdict) -> Chart:
             "type": "log",
             "tickformat": ".3~%",
             "dtick": 1,
-            "range": _tail(measures),
+            "range": _tail(series),
         },
         margin={"t": LEGEND_T},
     )
 
 
-def _timed(measures: Measures) -> bool:
-    return any(int(histogram.sum()) > 0 for histogram in measures.histogram.values())
+def _thresholds(verdict: Verdict | None) -> list[tuple[str, float]]:
+    return [
+        (label(result.guard, 12), result.threshold_ms)
+        for result in (verdict.guards if verdict is not None else ())
+        if result.action == SERVICE and result.threshold_ms
+    ]
+
+
+def _timed(series: RequestSeries) -> bool:
+    return any(int(histogram.sum()) > 0 for histogram in series.histogram.values())
 
 
 def _quantile_name(share: float) -> str:
-    return "median" if share == 0.5 else f"{100 * share:g} % quantile"
+    return "median" if share == 0.5 else f"p{100 * share:g}"
 
 
-def _banded(measures: Measures, role: Role, revision: str, share: float, axis: str) -> list[go.Scatter]:
-    histogram = measures.histogram[revision]
+def _banded(series: RequestSeries, role: Role, revision: str, share: float, axis: str) -> list[go.Scatter]:
+    histogram = series.histogram[revision]
     enough = histogram.sum(axis=-1) * min(share, 1.0 - share) >= 1.0
-    value = np.where(enough, quantile(histogram, measures.buckets, share), np.nan)
-    low, high = (np.where(enough, side, np.nan) for side in quantile_band(histogram, measures.buckets, share))
-    common = {"x": measures.middles, "yaxis": axis, "legendgroup": role.name}
+    value = np.where(enough, quantile(histogram, series.buckets, share), np.nan)
+    low, high = (np.where(enough, side, np.nan) for side in quantile_band(histogram, series.buckets, share))
+    common = {"x": series.middles, "yaxis": axis, "legendgroup": role.name}
     edge = {"mode": "lines", "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip", "connectgaps": False}
     return [
         go.Scatter(y=low, **common, **edge),
@@ -136,13 +140,13 @@ def _banded(measures: Measures, role: Role, revision: str, share: float, axis: s
     ]
 
 
-def _distribution(measures: Measures, role: Role, revision: str) -> list[go.Scatter]:
-    counts = measures.histogram[revision].sum(axis=0)
+def _distribution(series: RequestSeries, role: Role, revision: str) -> list[go.Scatter]:
+    counts = series.histogram[revision].sum(axis=0)
     total = max(int(counts.sum()), 1)
     group = _grouping(int(counts.sum()))
-    edges, density = _grouped(counts / total, measures.buckets, group)
+    edges, density = _grouped(counts / total, series.buckets, group)
     slower = 1.0 - np.concatenate([[0.0], np.cumsum(counts)]) / total
-    bounds = np.exp2(np.concatenate([measures.buckets, [measures.buckets[-1] + 1]]) / 16.0)
+    bounds = np.exp2(np.concatenate([series.buckets, [series.buckets[-1] + 1]]) / 16.0)
     tail = np.where(slower > 0.4 / total, slower, np.nan)
     line = {"color": role.color, "dash": role.dash, "width": role.width}
     common = {"mode": "lines", "legendgroup": role.name}
@@ -170,7 +174,7 @@ def _distribution(measures: Measures, role: Role, revision: str) -> list[go.Scat
 
 
 def _grouping(requests: int) -> int:
-    """How many buckets make a step: the fewer requests, the wider, so that noise is not read as shape."""
+    """Buckets per step: fewer requests get wider steps, because noise must not look like shape."""
     return 1 if requests >= 20_000 else 2 if requests >= 2_000 else 4
 
 
@@ -184,19 +188,19 @@ def _grouped(shares: Floats, buckets: Counts, group: int) -> tuple[Floats, Float
     return edges, np.concatenate([density, [0.0]])
 
 
-def _range(measures: Measures) -> tuple[float, float]:
-    """The durations worth drawing: all but the outermost 0.05 % of either revision."""
+def _range(series: RequestSeries) -> tuple[float, float]:
+    """The range of durations to draw: all but the outermost 0.05 % of either revision."""
     ends = [
-        quantile(histogram.sum(axis=0)[None, :], measures.buckets, share)[0]
-        for histogram in measures.histogram.values()
+        quantile(histogram.sum(axis=0)[None, :], series.buckets, share)[0]
+        for histogram in series.histogram.values()
         for share in (0.0005, 0.9995)
         if histogram.sum()
     ]
     return float(min(ends)) / 1.15, float(max(ends)) * 1.15
 
 
-def _tail(measures: Measures) -> list[float]:
-    most = max(int(histogram.sum()) for histogram in measures.histogram.values())
+def _tail(series: RequestSeries) -> list[float]:
+    most = max(int(histogram.sum()) for histogram in series.histogram.values())
     return [float(np.log10(max(0.4 / most, 3e-4))), 0.05]
 
 
@@ -221,7 +225,7 @@ def _middle(low: float, high: float) -> float:
 
 
 def _threshold(name: str, value: float, number: int, *, right: bool) -> dict[str, Any]:
-    # neighbours would cover each other, so each stands a line lower than the one before
+    # neighbours would overlap, so each label is one line lower than the one before
     where = {"x": float(np.log10(value)), "y": HALVES[0][1] - 0.045 * number, "yref": "paper", "yanchor": "top"}
     side = {"xanchor": "right", "xshift": -3} if right else {"xanchor": "left", "xshift": 3}
     return note(f"{name} {duration(value)}", **side, **where)

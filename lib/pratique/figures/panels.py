@@ -1,7 +1,7 @@
-"""What is read rather than drawn: the verdict, the table of guards, the findings, how to reproduce.
+"""Panels of HTML: the verdict, the table of guards, the findings, and how to reproduce a comparison.
 
-A panel is HTML of a few plain elements with classes that the report's style sheet knows; in JupyterLab it
-shows without them. Every text that can come from the data is escaped here, and shortened.
+A panel uses a few plain elements with classes from the report's style sheet; JupyterLab shows it unstyled.
+Every text that can come from the data is escaped and shortened here.
 """
 
 from __future__ import annotations
@@ -10,25 +10,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from pratique.figures.labels import count, duration, evidence_of, interval, label, moment, percent, span, times
+from pratique.figures.labels import count, duration, e_value_text, factor, interval, label, percent, span, utc_time
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 
-REASON = 600
-LONG = 40
-"""Rows from which the table scrolls in a box of its own."""
+MAX_REASON = 600
+SCROLL_ROWS = 40
+"""A table with more rows than this scrolls inside its own box."""
 TITLES = {
-    "promote": ("✓", "Promote", "the canary may take the traffic"),
-    "rollback": ("✕", "Roll back", "the canary is worse than tolerated"),
-    "continue": ("…", "Continue", "neither is shown yet"),
-    "inconclusive": ("?", "Inconclusive", "the deadline came before an answer; this is no pass"),
+    "promote": ("✓", "Promote", "the canary can take all traffic"),
+    "rollback": ("✕", "Roll back", "the canary is worse than the policy tolerates"),
+    "continue": ("…", "Continue", "not enough evidence to promote or roll back yet"),
+    "inconclusive": ("?", "Inconclusive", "the deadline passed without a decision; this is not a pass"),
 }
-STATES = {"worse": "▲ worse", "met": "✓ within tolerance", "open": "not shown yet", "not evaluated": "not evaluated"}
+STATES = {
+    "worse": "▲ worse",
+    "met": "✓ within tolerance",
+    "open": "not conclusive yet",
+    "not evaluated": "not evaluated",
+}
 ORDER = {"worse": 0, "not evaluated": 1, "open": 2, "met": 3}
+EFFECTS = {"note": "noted", "hold": "blocks promotion", "rollback": "rolls back"}
+NOTHING_JUDGED = "Nothing was judged. A dry run, or a run that stopped before its roll-out, has no verdict."
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A piece of HTML, escaped where it was made. `text` says the same for a terminal."""
+    """A piece of HTML, already escaped, and the same content as plain text for a terminal."""
 
     html: str
     text: str
@@ -40,8 +47,14 @@ class Panel:
         return self.text
 
 
-def verdict_banner(verdict: Verdict) -> Panel:
-    """The verdict, its reason in a sentence, and how much traffic it rests on."""
+def verdict_banner(verdict: Verdict | None) -> Panel:
+    """Show the verdict, its reason in one sentence, and the traffic that it is based on.
+
+    >>> verdict_banner(None)
+    Nothing was judged. A dry run, or a run that stopped before its roll-out, has no verdict.
+    """
+    if verdict is None:
+        return _nothing_judged()
     mark, title, meaning = TITLES[verdict.verdict]
     facts = [
         ("service", label(verdict.service, 60)),
@@ -50,22 +63,30 @@ def verdict_banner(verdict: Verdict) -> Panel:
             "baseline",
             f'<span class="baseline">● {label(verdict.baseline, 40)}</span> {_requests(verdict, verdict.baseline)}',
         ),
-        ("judged", f"{_range(verdict)}<br><small>{_length(verdict)}</small>"),
+        ("time range", f"{_range(verdict)}<br><small>{_length(verdict)}</small>"),
         ("evidence", _evidence(verdict)),
     ]
-    lack = f'<p class="lack">{label(verdict.lack.message, REASON)}</p>' if verdict.lack else ""
+    remaining = f'<p class="remaining">{label(verdict.remaining.message, MAX_REASON)}</p>' if verdict.remaining else ""
     html = (
         f'<div class="verdict {verdict.verdict}"><p class="answer"><span class="mark">{mark}</span> <strong>{title}</strong>'
-        f' <span class="meaning">{meaning}</span></p><p class="reason">{label(verdict.reason, REASON)}</p>{lack}'
+        f' <span class="meaning">{meaning}</span></p><p class="reason">{label(verdict.reason, MAX_REASON)}</p>{remaining}'
         f"{_facts(facts)}</div>"
     )
     return Panel(html, f"{verdict.verdict}: {verdict.reason}")
 
 
+def _nothing_judged() -> Panel:
+    html = (
+        '<div class="verdict"><p class="answer"><span class="mark">–</span> <strong>No verdict</strong></p>'
+        f'<p class="reason">{NOTHING_JUDGED}</p></div>'
+    )
+    return Panel(html, NOTHING_JUDGED)
+
+
 def _requests(verdict: Verdict, revision: str) -> str:
     number = verdict.requests.get(revision, 0)
-    whole = sum(verdict.requests.values())
-    return f"{count(number)} requests ({percent(number / whole if whole else 0.0)})"
+    total = sum(verdict.requests.values())
+    return f"{count(number)} requests ({percent(number / total if total else 0.0)})"
 
 
 def _range(verdict: Verdict) -> str:
@@ -74,7 +95,7 @@ def _range(verdict: Verdict) -> str:
 
 
 def _two_days(verdict: Verdict) -> str:
-    return f"{moment(verdict.start)} to {moment(verdict.end)}"
+    return f"{utc_time(verdict.start)} to {utc_time(verdict.end)}"
 
 
 def _length(verdict: Verdict) -> str:
@@ -84,7 +105,7 @@ def _length(verdict: Verdict) -> str:
 
 def _evidence(verdict: Verdict) -> str:
     fired = f", reached at {verdict.fired:%H:%M:%S} UTC" if verdict.fired else ""
-    return f"{evidence_of(verdict.e_value)} of {evidence_of(verdict.needed)} needed to roll back{fired}"
+    return f"{e_value_text(verdict.e_value)} of {e_value_text(verdict.needed)} needed to roll back{fired}"
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
@@ -93,16 +114,21 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def guard_table(verdict: Verdict) -> Panel:
-    """Every guard, for the service and per action: the numbers that were judged, the worst first."""
+def guard_table(verdict: Verdict | None) -> Panel:
+    """Show the numbers of every guard, for the service and for each action, the worst first."""
+    if verdict is None:
+        return _nothing_judged()
     results = sorted(verdict.guards, key=_rank)
     head = "".join(
         f'<th scope="col">{name}</th>' for name in ("guard", "ratio", "bad / requests", "excess", "evidence", "state")
     )
     body = "".join(_row(verdict, result) for result in results)
-    note = f"evidence is weighed at {evidence_of(verdict.needed)}; ratio is an odds ratio with its confidence sequence"
+    note = (
+        "Ratio: odds ratio, canary to baseline, with its confidence sequence. "
+        f"Evidence: {e_value_text(verdict.needed)} is needed to roll back."
+    )
     html = (
-        f'<div class="scroll{" long" if len(results) > LONG else ""}"><table class="guards"><caption>{note}</caption><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll{" long" if len(results) > SCROLL_ROWS else ""}"><table class="guards"><caption>{note}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
     return Panel(html, "\n".join(result.reason for result in results))
@@ -118,17 +144,17 @@ def _row(verdict: Verdict, result: GuardResult) -> str:
     state = STATES[result.state]
     if result.first_fired:
         state += f", fired {result.first_fired:%H:%M:%S}"
-    if result.named:
-        state += ", named"
+    if result.flagged:
+        state += ", flagged"
     cells = (
         ("guard", f"<strong>{label(result.guard, 20)}</strong> {where}<small>{threshold}</small>"),
         (
             "ratio",
-            f"{times(result.ratio)} <small>{interval(result.ratio_low, result.ratio_high)}</small><small>tolerated {times(result.tolerated_ratio)}</small>",
+            f"{factor(result.ratio)} <small>{interval(result.ratio_low, result.ratio_high)}</small><small>tolerated {factor(result.tolerated_ratio)}</small>",
         ),
         ("bad / requests", _sides(verdict, result)),
         ("excess", _excess(result)),
-        ("evidence", evidence_of(result.e_value)),
+        ("evidence", e_value_text(result.e_value)),
         ("state", state),
     )
     kind = result.state.replace(" ", "-")
@@ -157,19 +183,23 @@ def _signed(share: float) -> str:
     return f"{'+' if share >= 0 else '-'}{percent(abs(share))}"
 
 
-def findings(verdict: Verdict, weights: Sequence[object] = ()) -> Panel:
-    """What was missing or odd in the data, and what the policy made of it; when nothing was, what was looked for.
+def findings(verdict: Verdict | None, weights: Sequence[object] = ()) -> Panel:
+    """Show what is missing or unusual in the data and what the policy does about it, or list the checks that passed.
 
-    weights: the changes of weight that are known; without any, the shares of traffic were not checked.
+    weights: the recorded changes of weight; without any, traffic shares were not checked.
     """
-    spread = ", ".join(f"{label(guard, 16)} {value:.2g}" for guard, value in verdict.dispersion.items())
-    noise = f"<p>Overdispersion φ, by which the evidence was divided: {spread}.</p>" if spread else ""
-    unchecked = "" if weights else "<p>No weights are known for this time: the shares of traffic were not checked.</p>"
+    if verdict is None:
+        return _nothing_judged()
+    dispersion = ", ".join(f"{label(guard, 16)} {value:.2g}" for guard, value in verdict.dispersion.items())
+    noise = f"<p>The evidence is divided by the overdispersion φ: {dispersion}.</p>" if dispersion else ""
+    unchecked = (
+        "" if weights else "<p>No weights are recorded for this time range: traffic shares were not checked.</p>"
+    )
     missing = [result for result in verdict.guards if result.state == "not evaluated"]
     if not verdict.findings and not missing:
         text = (
-            "Nothing was missing or odd: both revisions had requests, every guard was evaluated, "
-            f"{'the shares of traffic fit the weights, ' if weights else ''}and no line is known to have been late or dropped."
+            "No problems found: both revisions have requests, every guard was evaluated, "
+            f"{'traffic shares match the weights, ' if weights else ''}and no log lines are known to be late or dropped."
         )
         return Panel(f'<div class="findings"><p>{text}</p>{unchecked}{noise}</div>', text)
     items = [_finding(found.kind, found.effect, found.message) for found in verdict.findings]
@@ -177,7 +207,7 @@ def findings(verdict: Verdict, weights: Sequence[object] = ()) -> Panel:
         names = ", ".join(f"{result.guard} of {_where(result)}" for result in missing[:8])
         more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
         items.append(
-            _finding("not evaluated", "note", f"{names}{more}: a guard that could not be evaluated is no pass")
+            _finding("not evaluated", "note", f"{names}{more}: a guard that cannot be evaluated never counts as a pass")
         )
     text = "\n".join(f"{found.kind} ({found.effect}): {found.message}" for found in verdict.findings)
     return Panel(f'<div class="findings"><ul>{"".join(items)}</ul>{unchecked}{noise}</div>', text)
@@ -188,20 +218,19 @@ def _where(result: GuardResult) -> str:
 
 
 def _finding(kind: str, effect: str, message: str) -> str:
-    effects = {"note": "noted", "hold": "holds the promotion", "rollback": "rolls back"}
     return (
-        f'<li class="{effect}"><strong>{label(kind, 40)}</strong> <span class="effect">{effects[effect]}</span> '
-        f"{label(message, REASON)}</li>"
+        f'<li class="{effect}"><strong>{label(kind, 40)}</strong> <span class="effect">{EFFECTS[effect]}</span> '
+        f"{label(message, MAX_REASON)}</li>"
     )
 
 
-def reproduction(commands: Sequence[str], facts: Mapping[str, str], policy: str) -> Panel:
-    """How to get the same answer again: commands, versions and data, and the policy as it was in force (JSON)."""
+def reproduction_panel(commands: Sequence[str], facts: Mapping[str, str], policy: str) -> Panel:
+    """Show how to reproduce a comparison: the commands, the facts that it depends on, and its policy as JSON."""
     lines = "\n".join(label(command, 2000) for command in commands)
     rows = _facts([(label(key, 40), label(value, 400)) for key, value in facts.items()])
     safe_policy = "\n".join(escape(line[:400]) for line in policy.splitlines())
     html = (
         f'<div class="reproduce"><pre class="command">{lines}</pre>{rows}'
-        f"<details><summary>The policy in force</summary><pre>{safe_policy}</pre></details></div>"
+        f"<details><summary>Policy</summary><pre>{safe_policy}</pre></details></div>"
     )
     return Panel(html, "\n".join(commands))

@@ -1,7 +1,7 @@
-"""How every figure looks: the colours of Okabe and Ito, safe for colour-blind eyes, one per role.
+"""The shared look of all figures. The colours are those of Okabe and Ito, safe for colour-blind readers, one per role.
 
-Figures are drawn for light paper. The report's script swaps the TOKENS for those of dark paper where
-the reader's device asks for it, so a figure uses these colours, or its own only where they read on both.
+Figures are drawn for a light page. On a device in dark mode the report's script replaces each colour of TOKENS
+by its dark one. A figure uses other colours only where they are readable on both.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ TOKENS = {
     BLUE: "#56b4e9",
     VERMILION: "#f0874a",
 }
-"""Light colour → dark colour; see assets/page.js, and assets/page.css for the same on the page."""
+"""Light colour → dark colour, applied by assets/page.js; assets/page.css has the same colours for the page."""
 
 WHITE, FULL_BLUE, FULL_VERMILION = "#fffffe", "#0072b3", "#d55e01"
-"""Colours that stay on dark paper: text on a full colour, and the full colours themselves."""
+"""Colours that stay the same in dark mode: text on a full colour, and the full colours themselves."""
 LEGEND_T = 52
-"""The top margin, in pixels, of a figure that has a legend above a title of its own."""
+"""Top margin in pixels of a figure with a legend above its own title."""
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Roboto, Helvetica, Arial, sans-serif"
 
 
 @dataclass(frozen=True)
 class Role:
-    """What a revision is in a comparison, and so how it looks, by colour, marker and dash, in every figure."""
+    """The role of a revision in a comparison, and its colour, marker and dash in every figure."""
 
     name: str
     color: str
@@ -101,7 +101,7 @@ MIME = "application/vnd.plotly.v1+json"
 
 
 class Chart(go.Figure):  # type: ignore[misc] # plotly's types are not followed
-    """A plotly figure that shows itself in notebooks without loading plotly's renderers, which takes a second."""
+    """A plotly figure that displays in notebooks without loading plotly's renderers, which takes a second."""
 
     _ipython_display_ = None
 
@@ -114,9 +114,9 @@ class Chart(go.Figure):  # type: ignore[misc] # plotly's types are not followed
 
 
 def figure(traces: list[Any], *, height: int, alt: str, **layout: Any) -> Chart:
-    """A figure in the shared look. `alt`: one plain sentence for those who cannot see it.
+    """Make a figure in the shared look. alt: one sentence for screen readers. height: pixels.
 
-    layout: plotly's, and `narrow`: what is other on a phone, by path in the layout.
+    layout: plotly's layout, and `narrow`: changes for a phone, by path in the layout.
     """
     # on a phone a legend of two entries can take two lines
     narrow = {"margin.t": 74} if layout.get("margin", {}).get("t") == LEGEND_T else {}
@@ -125,18 +125,18 @@ def figure(traces: list[Any], *, height: int, alt: str, **layout: Any) -> Chart:
 
 
 def empty(message: str, *, alt: str) -> Chart:
-    """A figure that says why there is nothing to draw: an absence is shown, never left out."""
+    """Make a figure that says why there is nothing to draw."""
     note = {"text": message, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
     hidden = {"visible": False}
     return figure([], height=120, alt=alt, annotations=[note | {"font": {"color": MUTED}}], xaxis=hidden, yaxis=hidden)
 
 
 def note(text: str, **where: Any) -> dict[str, Any]:
-    """An annotation without an arrow, in the muted colour."""
+    """Make an annotation without an arrow, in the muted colour."""
     return {"text": text, "showarrow": False, "font": {"size": 12, "color": MUTED}, **where}
 
 
 def vertical(x: Any, *, color: str = MUTED, dash: str = "dot", width: float = 1.2, **more: Any) -> dict[str, Any]:
-    """A line from top to bottom of the whole figure, at `x` on its time or value axis."""
+    """Make a vertical line through the whole figure at `x`."""
     line = {"color": color, "dash": dash, "width": width}
     return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "xref": "x", "yref": "paper", "line": line, **more}

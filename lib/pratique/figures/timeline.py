@@ -1,4 +1,4 @@
-"""Who had which share of a service's traffic, over weeks: a row per revision."""
+"""The share of traffic of each revision over days or weeks, one row per revision."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from pratique.figures.labels import label
 from pratique.figures.theme import BLUE, VERMILION, Chart, empty, figure, note
 from pratique.figures.traffic import Weights
 
-ALT = "A row per revision: when it had traffic, and which share of it."
-MOST_ROWS = 20
+ALT = "One row per revision: when it received traffic, and its share."
+MAX_ROWS = 20
 ROW_PX = 34
 
 
-def timeline(weights: Weights, *, now: datetime | None = None, most: int = MOST_ROWS) -> Chart:
-    """Draw when each revision had traffic; a bar is as high as the share it had.
+def timeline(weights: Weights, *, now: datetime | None = None, max_rows: int = MAX_ROWS) -> Chart:
+    """Draw when each revision received traffic; the height of a bar is its share.
 
-    weights: changes of the shares in force, (time UTC, revision → share from 0 to 1), oldest first.
-    now: where the last ones end; default the present. most: rows at most; older revisions are left out.
+    weights: changes of the configured weights, (time UTC, revision → share from 0 to 1), oldest first.
+    now: the end of the last bars; default the current time. max_rows: older revisions than this many are left out.
     """
     if not weights:
-        return empty("The ledger knows of no traffic yet.", alt=ALT)
+        return empty("The ledger has no traffic changes yet.", alt=ALT)
     end = now or utc_now()
     spans = _spans(weights, end)
     names = list(dict.fromkeys(name for name, *_ in spans))
-    kept = names[-most:]
+    kept = names[-max_rows:]
     serving = {name for name, share in weights[-1][1].items() if share > 0}
     traces = [_row(kept.index(name), name, start, until, share, name in serving) for name, start, until, share in spans
               if name in kept]  # fmt: skip
-    left = f"{len(names) - len(kept)} older revisions are left out" if len(names) > len(kept) else ""
+    left = f"{len(names) - len(kept)} older revisions are not shown" if len(names) > len(kept) else ""
     rows = {"tickvals": list(range(len(kept))), "ticktext": [label(name, 30) for name in kept]}
     return figure(
         traces,
@@ -46,7 +46,7 @@ def timeline(weights: Weights, *, now: datetime | None = None, most: int = MOST_
 
 
 def _spans(weights: Weights, end: datetime) -> list[tuple[str, datetime, datetime, float]]:
-    """Each time in which a revision had one share above 0."""
+    """Each period in which a revision had one constant share above 0."""
     found: list[tuple[str, datetime, datetime, float]] = []
     latest: dict[str, int] = {}
     for (start, shares), until in zip(weights, [*(time for time, _ in weights[1:]), end], strict=True):
@@ -61,10 +61,10 @@ def _spans(weights: Weights, end: datetime) -> list[tuple[str, datetime, datetim
 
 
 def _row(row: int, name: str, start: datetime, until: datetime, share: float, serving: bool) -> Any:
-    """One bar: an area, since a bar has no times of its own to begin and end at."""
+    """One bar, drawn as an area: plotly's bars cannot start and end at given times."""
     half = max(0.06, share) * 0.42
     color = VERMILION if serving else BLUE
-    told = f"{label(name, 30)}: {share * 100:.4g} % from {start:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S}"
+    hover = f"{label(name, 30)}: {share * 100:.4g} % from {start:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S}"
     return go.Scatter(
         x=[start, until, until, start, start],
         y=[row - half, row - half, row + half, row + half, row - half],
@@ -72,7 +72,7 @@ def _row(row: int, name: str, start: datetime, until: datetime, share: float, se
         fill="toself",
         fillcolor=color,
         line={"color": color, "width": 1},
-        text=told,
+        text=hover,
         hoveron="fills",
         hoverinfo="text",
     )

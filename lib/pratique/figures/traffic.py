@@ -1,4 +1,4 @@
-"""Counts and shares over time, with the changes of weight marked."""
+"""Request rate, canary share and 5xx share over time, with each change of weight marked."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pratique.figures.labels import percent, span
-from pratique.figures.measures import Counts, Floats, Measures
+from pratique.figures.series import Counts, Floats, RequestSeries
 from pratique.figures.theme import INK, LEGEND_T, ROLES, Chart, Role, empty, figure, note, vertical
 
 Weights = Sequence[tuple[datetime, dict[str, float]]]
-ALT = "Requests per second, the canary's share of them beside its weight, and the share of 5xx, over time."
+ALT = "Requests per second, canary share beside its configured weight, and 5xx share, over time."
 ROWS = ((0.70, 1.0), (0.36, 0.62), (0.0, 0.28))
 
 
-def traffic(measures: Measures, weights: Weights = ()) -> Chart:
-    """Draw requests per second, the canary's share of the traffic, and the share of 5xx, one above the other.
+def traffic(series: RequestSeries, weights: Weights = ()) -> Chart:
+    """Draw requests per second, the canary share of traffic, and the 5xx share, one above the other.
 
-    weights: changes of the shares in force, (time UTC, revision → share from 0 to 1), oldest first; each
-    is marked in all three, and the canary's weight is drawn beside its measured share.
+    weights: changes of the configured weights, (time UTC, revision → share from 0 to 1), oldest first. Each
+    change is marked in all three rows; the canary's weight is drawn beside its measured share.
     """
-    requests = {revision: measures.requests(revision) for revision in measures.revisions}
+    requests = {revision: series.requests(revision) for revision in series.revisions}
     if not any(values.sum() for values in requests.values()):
-        return empty("No request of either revision in this range.", alt=ALT)
+        return empty("No requests from either revision in this time range.", alt=ALT)
     traces: list[go.Scatter] = []
-    for role, revision in zip(ROLES, measures.revisions, strict=True):
-        rate = requests[revision] / measures.bin_s
-        traces.append(_line(measures, role, rate, "y", "%{y:,.3~g} requests/s", name=role.legend(revision)))
-        failed = _share(measures.of_class(revision, 5), requests[revision])
-        traces.append(_line(measures, role, failed, "y3", "%{y:.3~%} 5xx"))
-    measured = _share(requests[measures.canary], sum(requests.values(), start=np.zeros_like(measures.times, np.int64)))
-    traces.append(_line(measures, ROLES[1], measured, "y2", "%{y:.3~%} measured"))
-    traces += _weights(measures, weights)
-    marks = [vertical(time) for time in changes(weights, measures)]
+    for role, revision in zip(ROLES, series.revisions, strict=True):
+        rate = requests[revision] / series.bin_s
+        traces.append(_line(series, role, rate, "y", "%{y:,.3~g} requests/s", name=role.legend(revision)))
+        failed = _share(series.of_class(revision, 5), requests[revision])
+        traces.append(_line(series, role, failed, "y3", "%{y:.3~%} 5xx"))
+    measured = _share(requests[series.canary], sum(requests.values(), start=np.zeros_like(series.times, np.int64)))
+    traces.append(_line(series, ROLES[1], measured, "y2", "%{y:.3~%} measured"))
+    traces += _weights(series, weights)
+    marks = [vertical(time) for time in changes(weights, series)]
     return figure(
         traces,
         height=560,
         alt=ALT,
         shapes=marks,
-        annotations=_titles(measures, weights),
+        annotations=_titles(series, weights),
         xaxis={
             "type": "date",
             "anchor": "y3",
             "title": {"text": "time (UTC)"},
-            "range": [measures.start, measures.end],
+            "range": [series.start, series.end],
         },
         yaxis=_axis(ROWS[0], ",.3~g"),
         yaxis2=_axis(ROWS[1], ".3~%") | {"range": [0.0, _headroom(traces)]},
@@ -56,12 +56,12 @@ def traffic(measures: Measures, weights: Weights = ()) -> Chart:
     )
 
 
-def changes(weights: Weights, measures: Measures) -> list[datetime]:
-    """The times at which the canary's weight changed, inside the range drawn."""
+def changes(weights: Weights, series: RequestSeries) -> list[datetime]:
+    """The times at which the canary's weight changed, within the drawn range."""
     found, before = [], None
     for time, shares in weights:
-        share = shares.get(measures.canary, 0.0)
-        if share != before and measures.start < time < measures.end:
+        share = shares.get(series.canary, 0.0)
+        if share != before and series.start < time < series.end:
             found.append(time)
         before = share
     return found
@@ -72,9 +72,11 @@ def _share(part: Counts, whole: Counts) -> Floats:
     return share
 
 
-def _line(measures: Measures, role: Role, values: Floats, axis: str, hover: str, name: str | None = None) -> go.Scatter:
+def _line(
+    series: RequestSeries, role: Role, values: Floats, axis: str, hover: str, name: str | None = None
+) -> go.Scatter:
     return go.Scatter(
-        x=measures.middles,
+        x=series.middles,
         y=values,
         yaxis=axis,
         mode="lines+markers",
@@ -86,13 +88,13 @@ def _line(measures: Measures, role: Role, values: Floats, axis: str, hover: str,
     )
 
 
-def _weights(measures: Measures, weights: Weights) -> list[go.Scatter]:
+def _weights(series: RequestSeries, weights: Weights) -> list[go.Scatter]:
     inside = [
-        (max(time, measures.start), shares.get(measures.canary, 0.0)) for time, shares in weights if time < measures.end
+        (max(time, series.start), shares.get(series.canary, 0.0)) for time, shares in weights if time < series.end
     ]
     if not inside:
         return []
-    times = [time for time, _ in inside] + [measures.end]
+    times = [time for time, _ in inside] + [series.end]
     shares = [share for _, share in inside] + [inside[-1][1]]
     return [
         go.Scatter(
@@ -100,18 +102,18 @@ def _weights(measures: Measures, weights: Weights) -> list[go.Scatter]:
             y=shares,
             yaxis="y2",
             mode="lines",
-            name="weight in force",
+            name="configured weight",
             line={"color": INK, "dash": "dash", "width": 1.6, "shape": "hv"},
             hovertemplate="weight: %{y:.3~%}<extra></extra>",
         )
     ]
 
 
-def _titles(measures: Measures, weights: Weights) -> list[dict[str, Any]]:
+def _titles(series: RequestSeries, weights: Weights) -> list[dict[str, Any]]:
     texts = (
-        f"<b>requests per second</b> (bins of {span(measures.bin_s)})",
-        "<b>canary's share of the traffic</b>" + ("" if weights else " (no weights are known)"),
-        "<b>5xx</b>, share of the revision's requests",
+        f"<b>requests per second</b> (bins of {span(series.bin_s)})",
+        "<b>canary share of traffic</b>" + ("" if weights else " (no weights recorded)"),
+        "<b>5xx share</b> of each revision's requests",
     )
     rows = [
         note(text, x=0, xref="paper", xanchor="left", y=top, yref="paper", yanchor="bottom")
@@ -121,7 +123,7 @@ def _titles(measures: Measures, weights: Weights) -> list[dict[str, Any]]:
     known = dict(weights)
     return rows + [
         note(
-            percent(known[time].get(measures.canary, 0.0)),
+            percent(known[time].get(series.canary, 0.0)),
             x=time,
             y=ROWS[1][1],
             yref="paper",
@@ -129,12 +131,12 @@ def _titles(measures: Measures, weights: Weights) -> list[dict[str, Any]]:
             xanchor="left",
             xshift=3,
         )
-        for time in changes(weights, measures)
+        for time in changes(weights, series)
     ]
 
 
 def _headroom(traces: Sequence[go.Scatter]) -> float:
-    """The top of the shares' axis, with a line's height above the highest, for the labels of the weights."""
+    """The top of the share axis: above the highest value there is room for a line of weight labels."""
     drawn = [value for trace in traces if trace.yaxis == "y2" for value in trace.y if np.isfinite(value)]
     return 1.35 * max(drawn, default=1.0)
 

@@ -1,6 +1,6 @@
-"""Is the canary worse? Evidence that may be looked at after every window, and a verdict."""
+"""Decide whether a canary is worse than its baseline, with evidence that is valid after every window."""
 
 from pratique.judge.compare import compare
-from pratique.judge.engine import Judge
+from pratique.judge.judge import Judge
 
 __all__ = ["Judge", "compare"]

@@ -1,4 +1,4 @@
-"""Windows in blocks: runs of equal numbers, and sums over them."""
+"""Group windows into blocks: runs of equal numbers, and sums over blocks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pratique.judge.hypergeometric import Floats, Ints
 
 
 def spans(block: Ints) -> Iterator[tuple[int, slice]]:
-    """The runs of equal numbers: the number and where it stands."""
+    """Yield each run of equal numbers: the number and its slice."""
     starts = np.flatnonzero(np.diff(block, prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(block)], strict=True):
         yield int(block[start]), slice(start, end)
 
 
 def by_block(window: Ints, values: Floats, block: int) -> Floats:
-    """Sums over blocks of windows; values of shape (windows, units)."""
+    """Return sums over blocks of `block` windows; shape (windows, units) to (blocks, units)."""
     starts = np.flatnonzero(np.diff(window // block, prepend=-1))
     return np.asarray(np.add.reduceat(values, starts, axis=0), np.float64) if len(starts) else values

@@ -1,4 +1,4 @@
-"""Judge what a store holds: one call from the store to the verdict."""
+"""Compare two revisions in a store: one call from the store to the verdict."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from pratique.clock import utc_now
 from pratique.config import Policy
 from pratique.errors import MissingError, UsageError
-from pratique.judge.engine import Judge, WeightChanges
-from pratique.judge.model import Verdict
+from pratique.judge.judge import Judge
+from pratique.judge.model import Verdict, WeightChanges
 from pratique.store.base import Seen, Store
 from pratique.telemetry.rollups import Rollups
 
@@ -32,9 +32,11 @@ def compare(
 ) -> Verdict:
     """Compare a canary with its baseline over [start, end), UTC.
 
-    start: default the canary's first window; what the baseline did before is its history. window_s: length of
-    the windows looked at; default that of the data. now: when the verdict is asked for, for the deadline.
-    Raises: UsageError (an empty range, twice the same revision), MissingError (no such service, revision, or no
+    policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
+    window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from
+    which they were in force. notes: what the collector reports as late or lost. now: the time that the deadline is
+    compared with; default the current time.
+    Raises: UsageError (an empty range, the same revision twice), MissingError (an unknown service or revision, or no
     request in the range).
     """
     policy = policy or Policy()
@@ -55,22 +57,22 @@ def compare(
 def _known(
     store: Store, service: str, baseline: str, canary: str, start: datetime | None, end: datetime | None
 ) -> dict[str, Seen]:
-    """What the store knows of the service's revisions; both that are asked for are among them, in the range."""
+    """The revisions of the service in the store; both that are compared have requests in the range."""
     known = {seen.revision: seen for seen in store.revisions(service)}
     if not known:
         services = sorted({seen.service for seen in store.revisions()})
-        there = f"it holds {', '.join(services[:20])}" if services else "it is empty: import a log first"
-        raise MissingError(f"the store holds nothing of service {service!r}: {there}")
+        there = f"it has {', '.join(services[:20])}" if services else "it is empty: import a log first"
+        raise MissingError(f"the store has no service {service!r}: {there}")
     for revision in (baseline, canary):
         if revision not in known:
             raise MissingError(
-                f"the store holds no revision {revision!r} of {service!r}: it holds {', '.join(sorted(known)[:20])}"
+                f"the store has no revision {revision!r} of {service!r}: it has {', '.join(sorted(known)[:20])}"
             )
         seen = known[revision]
         if (start is not None and seen.last < start) or (end is not None and seen.first >= end):
-            wanted = f"{start.isoformat() if start else 'the beginning'} to {end.isoformat() if end else 'the end'}"
+            span = f"{start.isoformat() if start else 'the beginning'} to {end.isoformat() if end else 'the end'}"
             raise MissingError(
-                f"no request of {revision!r} from {wanted}: it was seen from {seen.first.isoformat()} to {seen.last.isoformat()}"
+                f"no request of {revision!r} from {span}: it has requests from {seen.first.isoformat()} to {seen.last.isoformat()}"
             )
     return known
 

@@ -1,4 +1,4 @@
-"""From rollups to counts: who is bad among whom, per window and action, never row by row."""
+"""Turn rollups into counts of bad and of all requests per window and action, with whole arrays at a time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from pratique.telemetry.buckets import HIGHEST, LOWEST
 from pratique.telemetry.rollups import Rollups
 
 SPAN = HIGHEST - LOWEST + 2
-"""Length of a dense histogram; bucket i stands at i - LOWEST, and one more for "beyond all"."""
+"""Length of a dense histogram: bucket i is at index i - LOWEST, and the last index is for "beyond all buckets"."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rollup rows as flat arrays. arm: 0 baseline, 1 canary. time_ms: the window's start.
+    """Rollup rows as flat arrays, one element a row.
 
-    lengths, bucket, count: the sparse histograms, one after another; bucket is shifted to start at 0.
+    time_ms: start of the window, epoch ms. arm: 0 baseline, 1 canary. action, host: numbers given by `Names`.
+    lengths: buckets of each row's histogram; bucket, count: all histograms in a row, buckets counted from 0.
     """
 
     time_ms: Ints
@@ -41,11 +42,11 @@ class Rows:
         return len(self.n)
 
     def __deepcopy__(self, memo: object) -> Rows:
-        """Itself: rows are never changed."""
+        """Return itself: rows are never changed."""
         return self
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Rows:
-        """The chosen rows."""
+        """Return the chosen rows."""
         if chosen.all():
             return self
         if not chosen.any():
@@ -58,19 +59,19 @@ class Rows:
 
     @classmethod
     def join(cls, parts: Sequence[Rows]) -> Rows:
-        """One after another."""
+        """Concatenate rows."""
         names = cls.__dataclass_fields__
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 class Names:
-    """Numbers for names, in order of appearance."""
+    """Number names from 0 in order of appearance."""
 
     def __init__(self) -> None:
         self.known: dict[str, int] = {}
 
     def number(self, values: Sequence[str]) -> Ints:
-        """The numbers of some names; new ones get the next."""
+        """Return the numbers of some names; a new name gets the next number."""
         return np.array([self.known.setdefault(value, len(self.known)) for value in values], np.int64)
 
     def __len__(self) -> int:
@@ -78,7 +79,7 @@ class Names:
 
 
 def rows_of(rollups: Rollups, baseline: str, canary: str, actions: Names, hosts: Names) -> Rows:
-    """The rows of both revisions; other revisions are left out."""
+    """Return the rows of both revisions. actions, hosts: number the names, and learn new ones."""
     table = rollups.table
     arm = _numbers(
         table["revision"],
@@ -123,10 +124,11 @@ def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Per guard and stratum: `bad` and `n`, shape (guards, arms, windows, actions); `time_ms`: of the windows.
+class OutcomeCounts:
+    """Counts per guard and stratum.
 
-    requests: all requests, timed or not, shape (arms, windows, actions).
+    time_ms: starts of the windows, epoch ms. bad, n: requests with the outcome, and requests that could have had it,
+    shape (guards, arms, windows, actions). requests: all requests, timed or not, shape (arms, windows, actions).
     """
 
     time_ms: Ints
@@ -136,19 +138,19 @@ class Counts:
 
 
 def is_bad(code: Ints, guard: GuardPolicy) -> npt.NDArray[np.bool_]:
-    """Whether status codes are a code guard's outcome."""
+    """Return which status codes are the outcome of a guard on codes."""
     if guard.outcome.endswith("xx"):
         return np.asarray(code // 100 == int(guard.outcome[0]))
     return np.asarray(code == int(guard.outcome))
 
 
-def count(
+def count_outcomes(
     rows: Rows, guards: Sequence[GuardPolicy], thresholds: Ints | None, actions: int, *, side: Ints | None = None
-) -> Counts:
+) -> OutcomeCounts:
     """Count the outcomes of the guards.
 
-    thresholds: per guard and action the first bucket (from 0) that is "slower", shape (guards, actions);
-        None: latency guards count nothing yet. side: which arm a row belongs to, if not its own.
+    thresholds: per guard and action the first bucket (from 0) that counts as slow, shape (guards, actions);
+        None: latency guards count nothing yet. side: the arm of each row, in place of `rows.arm`.
     """
     arm = rows.arm if side is None else side
     time_ms, window = np.unique(rows.time_ms, return_inverse=True)
@@ -167,7 +169,7 @@ def count(
         elif thresholds is not None and flat is not None and timed is not None:
             slow = rows.bucket >= np.repeat(thresholds[index].astype(np.int16)[rows.action], rows.lengths)
             bad[index], n[index] = _sum(flat[slow], rows.count[slow], size), timed
-    return Counts(time_ms, bad.reshape(-1, *shape), n.reshape(-1, *shape), requests.reshape(shape))
+    return OutcomeCounts(time_ms, bad.reshape(-1, *shape), n.reshape(-1, *shape), requests.reshape(shape))
 
 
 def _sum(index: Ints, values: Ints, size: int) -> Ints:
@@ -176,6 +178,6 @@ def _sum(index: Ints, values: Ints, size: int) -> Ints:
 
 
 def histograms(rows: Rows, actions: int) -> Ints:
-    """Dense latency histograms over everything in `rows`, shape (actions, SPAN)."""
+    """Return dense latency histograms over all of `rows`, shape (actions, SPAN)."""
     index = np.repeat(rows.action, rows.lengths) * SPAN + rows.bucket
     return _sum(index, rows.count, actions * SPAN).reshape(actions, SPAN)

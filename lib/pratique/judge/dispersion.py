@@ -1,10 +1,10 @@
-"""Overdispersion φ: how much more than chance the canary's part of the marks moves from block to block.
+"""Overdispersion φ: how much more than chance the canary's part of the bad requests varies from block to block.
 
-Requests cluster by user, host and moment, so that counts vary more than independent requests would. φ compares
-blocks of windows with the block before, so that a difference between the arms does not count as noise, whether it
-was there from the start, grows, or sets in later (von Neumann's mean square successive difference). It is
-predictable: a window is divided by what the blocks before it gave. Dividing a log e-process by φ >= 1 keeps it one
-(Jensen). Source: judge-methods.md, 5a.
+Requests cluster by user, host and time, so counts vary more than counts of independent requests. φ compares each
+block of windows with the block before. A difference between the arms therefore does not count as noise, whether it
+is there from the start, grows, or begins later (von Neumann's mean square successive difference). φ is predictable:
+the evidence of a window is divided by the φ of the blocks before it. Dividing a log e-process by φ >= 1 leaves an
+e-process (Jensen's inequality). Source: judge-methods.md, 5a.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pratique.judge.blocks import spans
 from pratique.judge.hypergeometric import Floats, Ints
 
 PRIOR_STEPS = 4.0
-"""How many steps from block to block the value assumed without data counts for."""
+"""Steps from block to block that the prior value counts for."""
 CAP = 9.0
-"""How many times the typical step one may count: a block of garbage is no measure of the others."""
+"""Most that one step may count, in typical steps: one broken block must not decide φ."""
 MEDIAN_OF_CHI_SQUARE = 0.4549
 
 
 class Dispersion:
-    """φ of one guard, over one unit (the service) or several (its actions) with the same φ."""
+    """φ of one guard, for one unit (the service) or for several (its actions) that share one φ."""
 
     def __init__(self, prior: float, block: int) -> None:
         """prior: φ without data; block: windows in a block."""
@@ -36,16 +36,16 @@ class Dispersion:
         self.phi = max(1.0, prior)
 
     def learn(self, excess: Floats, variance: Floats) -> None:
-        """Take the baseline's own history in: `excess` and `variance` per block and unit, shape (blocks, units)."""
+        """Take the baseline's history in. excess, variance: per block and unit, shape (blocks, units)."""
         blocks = np.stack([excess, variance])
         self._history = _spread([_step(blocks[:, i], blocks[:, i + 1]) for i in range(blocks.shape[1] - 1)])
         self.phi = self._measured()
 
-    def feed(self, window: Ints, excess: Floats, variance: Floats) -> Floats:
-        """φ for each window, from the blocks before its own; then take the windows in.
+    def update(self, window: Ints, excess: Floats, variance: Floats) -> Floats:
+        """Return φ for each window, from the blocks before its own; then take the windows in.
 
-        window: numbers of the windows, rising. excess: marks of the canary beyond its share, variance: their
-        variance without a difference; both of shape (windows, units).
+        window: numbers of the windows, rising. excess: bad requests of the canary beyond its share; variance: their
+        variance when the arms do not differ; both of shape (windows, units).
         """
         self._grow(excess.shape[1])
         found = np.empty(len(window))
@@ -65,7 +65,7 @@ class Dispersion:
         self.phi = self._measured()
 
     def _measured(self) -> float:
-        """From everything complete so far; what is not known yet counts as the prior."""
+        """φ from all complete blocks and the prior."""
         (past, past_spread), (here, here_spread) = self._history, _spread(self._steps)
         spread = PRIOR_STEPS * self._prior + past_spread + here_spread
         return max(1.0, spread / (PRIOR_STEPS + past + here))
@@ -77,9 +77,9 @@ class Dispersion:
 
 
 def _step(last: Floats, now: Floats) -> tuple[float, float]:
-    """The squared step between two blocks, and its mean without noise; each of shape (2, units): excess and variance.
+    """The squared step between two blocks, and its expected value at φ = 1. last, now: excess and variance, (2, units).
 
-    (d v' - d' v) / (v + v') has mean 0 when both blocks show the same effect, and variance v v' / (v + v').
+    (d v' - d' v) / (v + v') has mean 0 when both blocks have the same effect, and variance v v' / (v + v').
     """
     (d, v), (e, w) = last, now
     total = np.where(v + w > 0, v + w, 1.0)
@@ -87,7 +87,7 @@ def _step(last: Floats, now: Floats) -> tuple[float, float]:
 
 
 def _spread(steps: list[tuple[float, float]]) -> tuple[float, float]:
-    """How many steps told anything, and their number times φ."""
+    """The number of steps with information, and that number times φ."""
     squares, expected = np.array([step for step in steps if step[1] > 0]).reshape(-1, 2).T
     if not len(squares):
         return 0.0, 0.0

@@ -1,8 +1,8 @@
-"""From likelihood curves to evidence: rollback, promotion, confidence sequence.
+"""Turn likelihood curves into evidence for a rollback, for a promotion, and into confidence sequences.
 
 A curve is l(θ) = Σ (x θ - psi(θ)) / φ over strata, at NODES: the log likelihood ratio of odds ratio e^θ
-against 1 given both margins of every stratum. It is additive over windows, actions and sources, so that a
-new window costs the new window. Sources: JUDGE.md; Ramdas, Grünwald, Vovk & Shafer 2023 (arXiv 2210.01948)
+against 1 given both margins of every stratum. Curves add up over windows, actions and sources, so a new
+window costs only itself. Sources: JUDGE.md; Ramdas, Grünwald, Vovk & Shafer 2023 (arXiv 2210.01948)
 for e-processes and their inversion; Wang & Ramdas 2022 (arXiv 2009.02824) for e-BH.
 """
 
@@ -16,26 +16,27 @@ import numpy as np
 import numpy.typing as npt
 
 from pratique.judge.hypergeometric import NODES, REACH, Floats, interpolation
-from pratique.judge.martingale import AT_ONCE, Plan, Wealth, log_sum_exp
+from pratique.judge.martingale import FROM_START, Plan, TestMartingale, log_sum_exp
 
 GRID: Floats = np.linspace(-REACH, REACH, 121)
 INSIDE: Floats = GRID[REACH - math.log(1.05) > GRID]
-"""Log odds ratios at which a confidence sequence is read off: steps of 5 %."""
+"""Log odds ratios among which the ends of a confidence sequence are chosen: steps of 5 %."""
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """What "worse" is expected to look like: log odds ratios beyond the tolerance, their weights, and when to expect it.
+    """The alternatives that a guard is tested against: log odds ratios beyond the tolerance, with weights.
 
     center, spread: of a normal distribution on the log odds ratio beyond the tolerance, cut to steps.
+    plan: when the difference is expected to begin.
     """
 
     center: float
     spread: float
-    plan: Plan = AT_ONCE
+    plan: Plan = FROM_START
 
     def points(self, log_tolerance: float) -> tuple[Floats, Floats]:
-        """Log odds ratios, all above the tolerance and within REACH, and log weights that sum to 1."""
+        """Return log odds ratios, all above the tolerance and within REACH, and the logs of weights that sum to 1."""
         steps = np.geomspace(math.log(1.05), math.log(20.0), POINTS)
         weights = np.gradient(steps) * np.exp(-0.5 * ((steps - self.center) / self.spread) ** 2)
         return log_tolerance + np.minimum(steps, REACH - log_tolerance), np.log(weights / weights.sum())
@@ -45,14 +46,14 @@ POINTS = 16
 ERRORS = Mixture(center=1.0, spread=0.4, plan=Plan(once=0.45, later=0.05))
 """Errors tend to multiply: odds ratios of 1.5 to 5 get most of the weight.
 
-Half is never staked: it halves the false alarms for one or two windows of delay.
+Half of the value never starts: that halves the false alarms and costs one or two windows of delay.
 """
 LATENCY = Mixture(center=0.3, spread=0.35)
-"""A slower distribution moves shares beyond a quantile by less: 1.05 to 2."""
+"""Slower requests move the share beyond a quantile by less: odds ratios of 1.05 to 2 get most of the weight."""
 
 
 class Test:
-    """The rollback test of one guard: odds ratio at most `tolerance`."""
+    """The rollback test of one guard. Its null hypothesis: the odds ratio is at most `tolerance`."""
 
     __test__ = False
 
@@ -62,12 +63,12 @@ class Test:
         self._matrix = interpolation(points) - interpolation([math.log(tolerance)])
         self._plan = mixture.plan
 
-    def wealth(self, units: tuple[int, ...] = ()) -> Wealth:
-        """The capital of 1 with which it begins, per unit."""
-        return Wealth(self._log_weights, self._plan, units)
+    def martingale(self, units: tuple[int, ...] = ()) -> TestMartingale:
+        """Return a test martingale at its start. units: shape of the units; () for one."""
+        return TestMartingale(self._log_weights, self._plan, units)
 
     def steps(self, curves: Floats) -> Floats:
-        """Log factors of the alternatives; curves of shape (…, K), result of shape (…, POINTS)."""
+        """Return the log factors of the alternatives, shape (…, POINTS), for curves of shape (…, K)."""
         return np.asarray(curves @ self._matrix, np.float64)
 
 
@@ -83,9 +84,9 @@ _TO_GRID = interpolation(GRID)
 
 
 def log_evidence_above(curves: Floats, mixture: Mixture) -> Floats:
-    """Log e-value against "odds ratio at most e^g" for each g of GRID that leaves room; shape (curves, points).
+    """Return the log e-value against "odds ratio at most e^g" for each g of INSIDE; shape (curves, points).
 
-    Of the plan it knows what is staked at once: an interval is about all windows, not about the last ones.
+    Of the plan it uses only the part that starts at once: an interval covers all windows, not just the last ones.
     """
     matrix, log_weights = _beyond(mixture)
     components = (curves @ matrix).reshape(len(curves), *log_weights.shape)
@@ -94,10 +95,10 @@ def log_evidence_above(curves: Floats, mixture: Mixture) -> Floats:
 
 
 def log_evidence_below(curves: Floats, mixture: Mixture) -> Floats:
-    """Log e-value against "odds ratio at least e^g", for each g of GRID; shape (curves, len(GRID)).
+    """Return the log e-value against "odds ratio at least e^g" for each g of GRID; shape (curves, len(GRID)).
 
-    Half of it is odds ratio 1 against that, which a promotion needs; half the mixture, mirrored, so that the
-    bound also closes in on a ratio that is not 1.
+    Half tests against odds ratio 1, which a promotion needs. Half tests against the mirrored mixture: with it the
+    bound also approaches a ratio that is not 1.
     """
     mirrored = np.full((len(curves), len(GRID)), -np.inf)
     mirrored[:, len(GRID) - len(INSIDE) :] = log_evidence_above(curves[:, ::-1], mixture)[:, ::-1]
@@ -105,9 +106,9 @@ def log_evidence_below(curves: Floats, mixture: Mixture) -> Floats:
 
 
 def confidence(curves: Floats, mixture: Mixture, alpha: float, alpha_promote: float) -> tuple[Floats, Floats]:
-    """Ends of the confidence sequence of the odds ratio, 0 and inf where none is known; both of shape (curves,).
+    """Return both ends of the confidence sequence of the odds ratio, 0 and inf where unknown; shape (curves,) each.
 
-    low: up to here every "at most" is rejected at alpha. high: from here every "at least" is at alpha_promote.
+    low: up to here every "at most" is rejected at alpha. high: from here every "at least" is rejected at alpha_promote.
     """
     above = log_evidence_above(curves, mixture) >= -math.log(alpha)
     rejected = np.logical_and.accumulate(above, axis=1).sum(axis=1)
@@ -119,7 +120,7 @@ def confidence(curves: Floats, mixture: Mixture, alpha: float, alpha_promote: fl
 
 
 def estimate(curves: Floats) -> Floats:
-    """The odds ratio of the highest likelihood on GRID, refined by a parabola; shape (curves,)."""
+    """Return the odds ratio of the highest likelihood on GRID, refined by a parabola; shape (curves,)."""
     values = curves @ _TO_GRID
     best = np.clip(values.argmax(axis=1), 1, len(GRID) - 2)
     rows = np.arange(len(values))
@@ -130,12 +131,12 @@ def estimate(curves: Floats) -> Floats:
 
 
 def log_promotion(curve: Floats, tolerance: float) -> float:
-    """Log e-value against "odds ratio at least `tolerance`" of one curve; 0 at a tolerance of 1."""
+    """Return the log e-value against "odds ratio at least `tolerance`" of one curve; 0 at a tolerance of 1."""
     return float(-(curve @ interpolation([math.log(tolerance)]))[0])
 
 
 def e_bh(e_values: npt.ArrayLike, alpha: float) -> npt.NDArray[np.bool_]:
-    """Which hypotheses are rejected with a false discovery rate of at most alpha, under any dependence.
+    """Return which hypotheses are rejected with a false discovery rate of at most alpha, under any dependence.
 
     Source: Wang & Ramdas 2022, definition 4.1: the k largest, for the largest k with e_(k) >= K / (alpha k).
     """

@@ -1,10 +1,10 @@
-"""The excess: canary share of bad requests minus baseline share, tested and bounded at every look.
+"""The excess: canary share of bad requests minus baseline share, tested and bounded after every window.
 
 "Excess at most δ" and "excess at least δ" are half planes of (p_baseline, p_canary), hence convex. So the
 likelihood ratio of an alternative to its projection on the half plane (nearest in Kullback-Leibler distance,
 weighted by the requests of the arms) is an e-variable for one window whatever the true shares in that window
 are, and windows multiply. Source: Turner, Ly & Grünwald 2024 (arXiv 2106.02693), theorem 1. The alternative is
-built on the baseline's share before the window, which is predictable; a wrong guess costs evidence, not truth.
+built on the baseline's share before the window, which is predictable; a wrong guess costs evidence, not validity.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ import math
 import numpy as np
 
 from pratique.judge.hypergeometric import Floats, Ints
-from pratique.judge.martingale import AT_ONCE, Wealth, log_sum_exp
+from pratique.judge.martingale import FROM_START, TestMartingale, log_sum_exp
 
 BEYOND: Floats = np.geomspace(1.0, 100.0, 10)
-"""Alternatives to "at most δ", as multiples of the scale on which a difference shows."""
+"""Alternatives to "at most δ", as multiples of the scale on which a difference is visible."""
 BOUNDS: Floats = np.geomspace(1e-6, 0.5, 60)
-"""Excesses at which the upper bound is read off."""
+"""Excesses among which the upper bound is chosen."""
 SIMPLE: Floats = np.array([0.2, 1.0, 4.0])
-"""Weights of a bad canary request in the cheap e-values, which guess nothing."""
+"""Weights of a bad canary request in the simple e-values, which need no guess of a share."""
 MEMORIES: Floats = np.array([1.0, 0.9])
-"""What is left of a window's counts after the next: a long memory of shares, and a short one."""
+"""Factor on older counts after each window: a long memory of shares, and a short one."""
 TINY = 1e-12
 NEWTON_STEPS = 5
 """Relative error below 1e-5 over shares from 1e-7 to 0.95; squared, it adds less than 1e-6 to the mean of an e-value."""
 WINDOWS_AT_ONCE = 64
-"""Windows worked on together, so that the intermediate values stay in the processor's cache."""
+"""Windows processed together: more intermediate values would not fit into the processor's cache."""
 
 
 def log_ratios(bad: Ints, n: Ints, guess: Floats, other: Floats, excess: Floats) -> Floats:
-    """Log of the e-variable of (guess, other) against the line "excess = `excess`"; shape (windows, points).
+    """Return the log e-value of (guess, other) against the line "excess = `excess`"; shape (windows, points).
 
     bad, n: bad and all requests, shape (arms, windows), baseline first. guess: baseline share in the
     alternative, shape (windows, 1); other: canary share in it; excess: of shape (points,) or broadcastable.
@@ -49,20 +49,20 @@ def log_ratios(bad: Ints, n: Ints, guess: Floats, other: Floats, excess: Floats)
 
 
 def projection(n_b: Floats, n_c: Floats, guess: Floats, other: Floats, excess: Floats) -> Floats:
-    """The baseline share on the line nearest to (guess, other), by Newton's method kept within a bracket.
+    """Return the baseline share on the line nearest to (guess, other), by Newton's method kept within a bracket.
 
-    It is the root of a rising function of the share, the weighted distance's derivative along the line.
+    It is the root of a rising function of the share: the derivative of the weighted distance along the line.
     """
     ends = guess + np.zeros_like(other), other - excess
     low = np.clip(np.minimum(*ends), TINY, 1.0 - excess - TINY)
     high = np.clip(np.maximum(*ends), TINY, 1.0 - excess - TINY)
-    # the root if both arms kept the spread they have at the ends
+    # first guess: the root if both arms kept the variance that they have at the ends
     weight_b, weight_c = n_b * other * (1.0 - other), n_c * guess * (1.0 - guess)
     q = np.clip((weight_b * guess + weight_c * (other - excess)) / np.maximum(weight_b + weight_c, TINY), low, high)
     for _ in range(NEWTON_STEPS):
         c = q + excess
         spread, gap = c * (1.0 - c), c - other
-        # times q (1 - q): the same root, without the pole at 0
+        # multiplied by q (1 - q): the same root, without the pole at 0
         part = q * (1.0 - q) / spread
         value = n_b * (q - guess) + n_c * gap * part
         bend = n_b + n_c * (part + gap * (1.0 - 2.0 * q - part * (1.0 - 2.0 * c)) / spread)
@@ -71,22 +71,22 @@ def projection(n_b: Floats, n_c: Floats, guess: Floats, other: Floats, excess: F
     return np.asarray(q, np.float64)
 
 
-class Shares:
-    """An arm's share of bad requests as far as it is known before each window, remembered for long and for short.
+class BadShare:
+    """An arm's share of bad requests as known before each window, with a long and a short memory.
 
-    The long memory is exact where nothing drifts, the short one follows an outage or a busy hour within ten windows.
+    The long memory is exact where nothing drifts; the short one follows an outage or a busy hour within ten windows.
     """
 
     def __init__(self) -> None:
-        """Nothing seen yet."""
+        """Start without data."""
         self._sums = np.zeros((len(MEMORIES), 2))
 
     def learn(self, bad: int, n: int) -> None:
-        """Take history in; for the short memory it counts for little."""
+        """Take history in. In the short memory it counts for at most 1,000 requests."""
         self._sums += np.array([bad, n]) * np.array([[1.0], [min(1.0, 1000.0 / max(n, 1))]])
 
     def before(self, bad: Ints, n: Ints) -> Floats:
-        """The share before each window, then take the windows in; shape (memories, windows)."""
+        """Return the share before each window, shape (memories, windows), then take the windows in."""
         found = np.empty((len(MEMORIES), len(bad)))
         for window, counts in enumerate(zip(bad.tolist(), n.tolist(), strict=True)):
             found[:, window] = (self._sums[:, 0] + 0.5) / (self._sums[:, 1] + 1.0)
@@ -95,23 +95,23 @@ class Shares:
 
 
 class Excess:
-    """The excess of one guard for the service as a whole. Additive over windows, as curves are."""
+    """The excess of one guard for the whole service. Evidence adds up over windows."""
 
     def __init__(self, tolerated: float) -> None:
-        """tolerated: δ, from 0; at 0 the ratio says the same, and no rollback is asked of it."""
+        """tolerated: δ, from 0. At 0 the ratio tests the same, so the excess takes no part in a rollback."""
         self.tolerated = tolerated
-        self._baseline, self._canary = Shares(), Shares()
+        self._baseline, self._canary = BadShare(), BadShare()
         alternatives = len(MEMORIES) * len(BEYOND) + len(SIMPLE)
-        self._worse = Wealth(np.full(alternatives, -math.log(alternatives)), AT_ONCE)
+        self._worse = TestMartingale(np.full(alternatives, -math.log(alternatives)), FROM_START)
         self._points = np.unique(np.append(BOUNDS, tolerated)) if tolerated > 0 else BOUNDS
         self._bounds = np.zeros((2 * len(MEMORIES), len(self._points)))
 
     def learn(self, bad: int, requests: int) -> None:
-        """Take in what the baseline's history says of its share."""
+        """Take in the baseline's history. bad, requests: bad and all requests in it."""
         self._baseline.learn(bad, requests)
 
-    def feed(self, window: Ints, bad: Ints, n: Ints, phi: Floats) -> Floats:
-        """Take windows in; returns the log e-value against "excess at most δ" after each.
+    def update(self, window: Ints, bad: Ints, n: Ints, phi: Floats) -> Floats:
+        """Take windows in. Return the log e-value against "excess at most δ" after each, shape (windows,).
 
         window: numbers of the windows. bad, n: shape (arms, windows), baseline first. phi: shape (windows,).
         """
@@ -119,21 +119,21 @@ class Excess:
         seen = np.clip(self._canary.before(bad[1], n[1]), 1e-7, 0.99)[:, :, None]
         steps = [self._worse_steps(bad, n, guess) for guess in guesses]
         steps.append(log_simple(bad, n, self.tolerated))
-        log_worse = self._worse.feed(window, np.concatenate(steps, axis=1) / phi[:, None])
+        log_worse = self._worse.update(window, np.concatenate(steps, axis=1) / phi[:, None])
         for start in range(0, len(phi), WINDOWS_AT_ONCE):
             part = slice(start, start + WINDOWS_AT_ONCE)
-            self._feed_bounds(bad[:, part], n[:, part], guesses[:, part], seen[:, part], phi[part])
+            self._update_bounds(bad[:, part], n[:, part], guesses[:, part], seen[:, part], phi[part])
         return log_worse
 
     def _worse_steps(self, bad: Ints, n: Ints, guess: Floats) -> Floats:
         scale = np.maximum(self.tolerated, 0.2 * np.sqrt(guess * 0.02))
         worse = np.minimum(guess + self.tolerated + scale * BEYOND / 4.0, 0.98)
         steps = log_ratios(bad, n, guess, worse, np.array(self.tolerated))
-        # an alternative that is no worse than tolerated is its own projection, and tells nothing
+        # an alternative within the tolerance is its own projection, which gives no evidence
         return np.where(worse - guess > self.tolerated, steps, 0.0)
 
-    def _feed_bounds(self, bad: Ints, n: Ints, guesses: Floats, seen: Floats, phi: Floats) -> None:
-        """Against "excess at least so much": no excess, which a promotion needs, and what was seen of the canary so far."""
+    def _update_bounds(self, bad: Ints, n: Ints, guesses: Floats, seen: Floats, phi: Floats) -> None:
+        """Add evidence against each "excess at least p", from two alternatives: no excess, and the canary's share so far."""
         for memory, guess in enumerate(guesses):
             points = np.minimum(self._points, 0.999 - guess)
             for kind, other in enumerate((guess, seen[memory])):
@@ -144,22 +144,22 @@ class Excess:
         return np.asarray(log_sum_exp(self._bounds.T) - math.log(len(self._bounds)), np.float64)
 
     def high(self, alpha: float) -> float | None:
-        """Upper end of the confidence sequence at 1 - alpha: from here on every excess is rejected; None: unknown."""
+        """Return the upper end of the confidence sequence at 1 - alpha; None while it is unknown."""
         rejected = np.logical_and.accumulate((self._log_bounds() >= -math.log(alpha))[::-1])
         return float(self._points[len(self._points) - rejected.sum()]) if rejected.any() else None
 
     @property
-    def log_fine(self) -> float:
+    def log_within(self) -> float:
         """Log e-value against "excess at least δ"; 0 where no excess is tolerated."""
         return float(self._log_bounds()[np.searchsorted(self._points, self.tolerated)]) if self.tolerated > 0 else 0.0
 
 
 def log_simple(bad: Ints, n: Ints, tolerated: float) -> Floats:
-    """Log e-values against "excess at most δ" for many strata cheaply; shape (…, 3) for bad, n of shape (2, …).
+    """Return simple log e-values against "excess at most δ" for many strata; shape (…, 3) for bad, n of shape (2, …).
 
     For weights 1 + a of a bad canary request and 1 - b of a bad baseline request, with b = n_c a / (n_b (1 + δ a)),
     the mean of their product is at most (1 + δ a)^n_c for every share of the baseline: its logarithm is concave in
-    that share and falls from 0 on. Tight for rare outcomes.
+    that share and falls from 0 on. The bound is tight for rare outcomes.
     """
     (x_b, x_c), (n_b, n_c) = bad.astype(np.float64)[..., None], n.astype(np.float64)[..., None]
     a = SIMPLE

@@ -1,4 +1,4 @@
-"""One guard under way: its curves, its evidence, window after window."""
+"""The state of one guard: its likelihood curves and its evidence, window by window."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from pratique.judge.dispersion import Dispersion
 from pratique.judge.evidence import ERRORS, LATENCY, Test
 from pratique.judge.excess import SIMPLE, Excess, log_simple
 from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, variance_of
-from pratique.judge.martingale import AT_ONCE, Wealth
+from pratique.judge.martingale import FROM_START, TestMartingale
 
 NEVER = -1
+"""The index of a window that has not come."""
 STRATA_AT_ONCE = 4096
-"""Windows × actions worked on together, so that the intermediate values stay in the processor's cache."""
-FULL = 0.9
-"""Share of the baseline's requests with the outcome, beyond which there is little room to be worse."""
+"""Windows × actions processed together: more intermediate values would not fit into the processor's cache."""
+SATURATED = 0.9
+"""Share of the baseline's requests with the outcome above which the canary has little room to be worse."""
 _CAP = 700.0
-"""Logs are cut here when evidence is taken out of them: e^700 is as good as certain, and still a number."""
+"""Upper limit of log e-values before exponentiation: e^700 is still a finite double."""
 
 
 @dataclass
 class Fired:
-    """Index of the first window at which some evidence passed 1/alpha, NEVER before that."""
+    """Index of the first window after which the evidence passed 1/alpha; NEVER until then."""
 
     service: int
     actions: Ints
 
 
 class Guard:
-    """The state of one guard: additive curves for the service and each action, and what is summed beside them."""
+    """The state of one guard: curves, counts and evidence, for the whole service and for each action."""
 
     def __init__(self, name: str, settings: GuardPolicy, policy: Policy) -> None:
-        """settings: the guard's; policy: the whole."""
+        """settings: of this guard. policy: the one that it belongs to."""
         self.name = name
         self.settings = settings
         self.mixture = LATENCY if settings.is_latency else ERRORS
@@ -49,7 +50,7 @@ class Guard:
         self.curves = np.zeros((0, K))
         self.bad = np.zeros((2, 0), np.int64)
         self.n = np.zeros((2, 0), np.int64)
-        self._simple = Wealth(np.full(len(SIMPLE), -math.log(len(SIMPLE))), AT_ONCE, (0,))
+        self._simple = TestMartingale(np.full(len(SIMPLE), -math.log(len(SIMPLE))), FROM_START, (0,))
         self.log_e = 0.0
         self.log_e_actions = np.zeros(0)
         self.fired = Fired(NEVER, np.zeros(0, np.int64))
@@ -58,37 +59,37 @@ class Guard:
         self.tolerate(settings.tolerated_ratio or 1.0)
 
     def tolerate(self, ratio: float) -> None:
-        """Set the tolerated odds ratio; before the first window only."""
+        """Set the tolerated odds ratio. Call it before the first window only."""
         self.tolerance = min(max(ratio, 1.0), 10.0)
         self._test = Test(self.tolerance, self.mixture)
-        self._service, self._actions = self._test.wealth(), self._test.wealth((len(self.curves),))
+        self._service, self._actions = self._test.martingale(), self._test.martingale((len(self.curves),))
 
-    def grow(self, actions: int) -> None:
-        """Make room for actions that have appeared."""
+    def add_actions(self, actions: int) -> None:
+        """Make room for actions seen for the first time. actions: their new total."""
         missing = actions - len(self.curves)
         if missing <= 0:
             return
         self.curves = np.pad(self.curves, ((0, missing), (0, 0)))
-        self._actions.grow(actions)
-        self._simple.grow(actions)
+        self._actions.add_units(actions)
+        self._simple.add_units(actions)
         self.bad = np.pad(self.bad, ((0, 0), (0, missing)))
         self.n = np.pad(self.n, ((0, 0), (0, missing)))
         self.log_e_actions = np.pad(self.log_e_actions, (0, missing))
         self.fired.actions = np.pad(self.fired.actions, (0, missing), constant_values=NEVER)
 
-    def feed(self, window: Ints, bad: Ints, n: Ints) -> tuple[Floats, Floats]:
-        """Take windows in; returns the log e-value after each, of the service and of each action.
+    def update(self, window: Ints, bad: Ints, n: Ints) -> tuple[Floats, Floats]:
+        """Take windows in. Return the log e-value after each: of the service, shape (windows,), and of each action.
 
-        window: numbers of the windows. bad, n: shape (arms, windows, actions), baseline first.
+        window: numbers of the windows, rising. bad, n: shape (arms, windows, actions), baseline first.
         """
-        self.grow(bad.shape[2])
+        self.add_actions(bad.shape[2])
         step = max(1, STRATA_AT_ONCE // max(bad.shape[2], 1))
         parts = [slice(start, start + step) for start in range(0, len(window), step)]
-        found = [self._feed(window[part], bad[:, part], n[:, part]) for part in parts]
+        found = [self._update(window[part], bad[:, part], n[:, part]) for part in parts]
         service, actions = zip(*found, strict=True)
         return np.concatenate(service), np.concatenate(actions)
 
-    def _feed(self, window: Ints, bad: Ints, n: Ints) -> tuple[Floats, Floats]:
+    def _update(self, window: Ints, bad: Ints, n: Ints) -> tuple[Floats, Floats]:
         self.bad += bad.sum(axis=1)
         self.n += n.sum(axis=1)
         marked, total, canary = bad.sum(axis=0), n.sum(axis=0), n[1]
@@ -96,8 +97,8 @@ class Guard:
         variance = variance_of(total, marked, canary)
         phi, phi_actions = self._phis(window, excess, variance)
         curves = _curves(total, marked, canary, bad[1])
-        log_service = self._feed_service(window, curves, phi, bad.sum(axis=2), n.sum(axis=2))
-        log_actions = self._feed_actions(window, curves, phi_actions, bad, n)
+        log_service = self._update_service(window, curves, phi, bad.sum(axis=2), n.sum(axis=2))
+        log_actions = self._update_actions(window, curves, phi_actions, bad, n)
         return log_service, log_actions
 
     def _phis(self, window: Ints, excess: Floats, variance: Floats) -> tuple[Floats, Floats]:
@@ -105,31 +106,31 @@ class Guard:
             fixed = np.full(len(window), float(self._fixed_phi))
             return fixed, fixed
         total = (values.sum(axis=1, keepdims=True) for values in (excess, variance))
-        phi = self.service_dispersion.feed(window, *total)
-        phi_actions = self.action_dispersion.feed(window, excess, variance)
+        phi = self.service_dispersion.update(window, *total)
+        phi_actions = self.action_dispersion.update(window, excess, variance)
         self.phi = float(phi[-1]) if len(phi) else self.phi
         return phi, phi_actions
 
-    def _feed_service(self, window: Ints, curves: Floats, phi: Floats, bad: Ints, n: Ints) -> Floats:
+    def _update_service(self, window: Ints, curves: Floats, phi: Floats, bad: Ints, n: Ints) -> Floats:
         steps = curves.sum(axis=1) / phi[:, None]
         self.curve = self.curve + steps.sum(axis=0)
-        log_e = self._service.feed(window, self._test.steps(steps))
-        log_excess = self.excess.feed(window, bad, n, phi)
+        log_e = self._service.update(window, self._test.steps(steps))
+        log_excess = self.excess.update(window, bad, n, phi)
         if self.excess.tolerated > 0:
-            # worse than tolerated means worse by both; the smaller of two e-processes is one for either null
+            # worse than tolerated means worse by both; the minimum of two e-processes is an e-process for either null
             log_e = np.minimum(log_e, log_excess)
         self.log_e = float(log_e[-1])
         if self.fired.service == NEVER and (log_e >= self._limit).any():
             self.fired.service = int(window[np.argmax(log_e >= self._limit)])
         return log_e
 
-    def _feed_actions(self, window: Ints, curves: Floats, phi: Floats, bad: Ints, n: Ints) -> Floats:
+    def _update_actions(self, window: Ints, curves: Floats, phi: Floats, bad: Ints, n: Ints) -> Floats:
         steps = curves / phi[:, None, None]
         self.curves = self.curves + steps.sum(axis=0)
-        log_e = self._actions.feed(window, self._test.steps(steps))
+        log_e = self._actions.update(window, self._test.steps(steps))
         if self.excess.tolerated > 0:
             simple = log_simple(bad, n, self.excess.tolerated) / phi[:, None, None]
-            log_e = np.minimum(log_e, self._simple.feed(window, simple))
+            log_e = np.minimum(log_e, self._simple.update(window, simple))
         self.log_e_actions = log_e[-1]
         passed = log_e >= self._limit
         new = passed.any(axis=0) & (self.fired.actions == NEVER)
@@ -137,20 +138,23 @@ class Guard:
         return log_e
 
 
-def telling(bad: Ints, n: Ints) -> bool:
-    """Whether a difference could show: both arms were seen, and the baseline is not full of the outcome already."""
-    return bool(n.all() and bad[0] <= FULL * n[0])
+def informative(bad: Ints, n: Ints) -> bool:
+    """Whether a difference could show: both arms had requests, and most of the baseline's lack the outcome.
+
+    bad, n: shape (2,), baseline first.
+    """
+    return bool(n.all() and bad[0] <= SATURATED * n[0])
 
 
-def evidence(log_e: Floats) -> Floats:
-    """e-values from their logs, kept finite."""
+def e_values(log_e: Floats) -> Floats:
+    """Return e-values from their logs, limited to finite numbers."""
     return np.asarray(np.exp(np.minimum(log_e, _CAP)), np.float64)
 
 
 def _curves(total: Ints, marked: Ints, canary: Ints, bad: Ints) -> Floats:
-    """X θ - psi(θ) at NODES per stratum, shape (windows, actions, K); zero where a stratum tells nothing."""
-    telling = (marked > 0) & (marked < total) & (canary > 0) & (canary < total)
+    """X θ - psi(θ) at NODES per stratum, shape (windows, actions, K); zero for a stratum without information."""
+    informative_strata = (marked > 0) & (marked < total) & (canary > 0) & (canary < total)
     curves = np.zeros((*total.shape, K))
-    psi = psi_at_nodes(total[telling], marked[telling], canary[telling])
-    curves[telling] = bad[telling][:, None] * NODES - psi
+    psi = psi_at_nodes(total[informative_strata], marked[informative_strata], canary[informative_strata])
+    curves[informative_strata] = bad[informative_strata][:, None] * NODES - psi
     return curves

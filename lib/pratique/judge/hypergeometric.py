@@ -1,9 +1,9 @@
 """The log moment generating function of the hypergeometric distribution, for many strata at once.
 
-psi(θ) = log E[e^{θX}], where X is how many of m marked requests fall to the canary's n_c of N requests
-when the arms do not differ. Everything that is judged is made of it (JUDGE.md). It is kept at the
+psi(θ) = log E[e^{θX}], where X is the number of the m marked (bad) requests among the canary's n_c of N requests
+when the arms do not differ. All evidence is computed from it (JUDGE.md). It is stored at the
 Chebyshev nodes of [-3, 3]: its only singularities are at Im θ = π, because the generating polynomial of a
-hypergeometric variable has real, negative roots, so that the interpolation error falls like 2.5^-K.
+hypergeometric variable has real, negative roots. The interpolation error therefore falls like 2.5^-K.
 
 Sources: exact sums by the ratio of neighbouring terms; beyond that the saddlepoint approximation with its
 second-order correction (Daniels 1954, eq. 2.6; Butler 2007, section 1.2) of the coefficient of z^m in
@@ -19,20 +19,20 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 REACH = 3.0
-"""Log odds ratios from -3 to 3 (odds ratios from 1/20 to 20) are looked at."""
+"""Log odds ratios from -3 to 3 (odds ratios from 1/20 to 20) are considered."""
 K = 24
 NODES: Floats = REACH * np.cos(np.pi * (np.arange(K) + 0.5) / K)
 EXACT_UP_TO = 40
 """Largest support that is summed exactly; above it the saddlepoint's relative error is below 1e-6."""
 _WIDTHS = (2, 5, 10, 20, EXACT_UP_TO)
 _CHUNK = 4096
-"""Strata worked on at a time, so that the intermediate values stay in the processor's cache."""
+"""Strata processed together: more intermediate values would not fit into the processor's cache."""
 
 
 def psi_at_nodes(total: Ints, marked: Ints, canary: Ints) -> Floats:
-    """Psi at NODES for strata of N = `total`, m = `marked`, n_c = `canary` requests; shape (strata, K).
+    """Return psi at NODES for strata of N = `total`, m = `marked`, n_c = `canary` requests; shape (strata, K).
 
-    All three of shape (strata,), 0 <= m, n_c <= N. A stratum that can tell nothing gives zeros.
+    All three of shape (strata,), 0 <= m, n_c <= N. A stratum without information gives zeros.
     """
     values = [np.asarray(given, np.int64) for given in (total, marked, canary)]
     psi = np.empty((len(values[0]), K))
@@ -43,7 +43,7 @@ def psi_at_nodes(total: Ints, marked: Ints, canary: Ints) -> Floats:
 
 
 def _psi(total: Ints, marked: Ints, canary: Ints) -> Floats:
-    # the complement of the marks, or of the arm, turns any stratum into one with both at most N / 2
+    # the complement of the marked requests, or of the arm, turns any stratum into one with both at most N / 2
     flip_marks, flip_arm = 2 * marked > total, 2 * canary > total
     m = np.where(flip_marks, total - marked, marked)
     n = np.where(flip_arm, total - canary, canary)
@@ -105,7 +105,7 @@ def _coefficient(n: Floats, m: Floats, c: Floats, theta: Floats) -> Floats:
 
 
 def interpolation(theta: npt.ArrayLike) -> Floats:
-    """The matrix that takes values at NODES to values at `theta`; shape (K, len(theta)).
+    """Return the matrix that takes values at NODES to values at `theta`; shape (K, len(theta)).
 
     theta: within [-REACH, REACH]. Source: barycentric formula (Berrut & Trefethen 2004, eq. 4.2).
     """
@@ -120,7 +120,7 @@ def interpolation(theta: npt.ArrayLike) -> Floats:
 
 
 def variance_of(total: Ints, marked: Ints, canary: Ints) -> Floats:
-    """Variance of the canary's part of the marks when the arms do not differ."""
+    """Return the variance of the canary's marked requests when the arms do not differ."""
     n = np.maximum(total, 2).astype(np.float64)
     share = canary / n
     return np.asarray(marked * share * (1.0 - share) * (total - marked) / (n - 1.0), np.float64)

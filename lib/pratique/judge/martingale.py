@@ -1,9 +1,10 @@
-"""Wealth: what betting on alternatives has made of a capital of 1, window after window.
+"""Test martingales: evidence against a null hypothesis, multiplied window by window from 1.
 
-Part of the capital is staked at once, part at every tenth window in case something sets in later, so that a good
-beginning is no credit for what follows; the rest stays as it is. The mean over when and on what to stake, fixed
-beforehand, of e-processes is an e-process. Source: Shin, Ramdas & Rinaldo 2024 (arXiv 2203.03532) on e-processes
-that start anew; the mixture over starting times is Robbins' and Siegmund's.
+In the literature the value is called wealth. A part of it starts at once. The rest starts at every tenth window, so that
+good windows at the beginning do not hide a change that comes later; a part may never start and stays as it is. The
+mean of e-processes over start times and alternatives is an e-process when its weights are fixed beforehand. Source:
+Shin, Ramdas & Rinaldo 2024 (arXiv 2203.03532) on e-processes with restarts; the mixture over start times is Robbins'
+and Siegmund's.
 """
 
 from __future__ import annotations
@@ -17,73 +18,75 @@ from pratique.judge.blocks import spans
 from pratique.judge.hypergeometric import Floats, Ints
 
 EVERY = 10
-"""Windows from one stake to the next."""
+"""Windows from one start to the next."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """When capital is staked: `once` at the start, `later` over all later stakes, the rest never.
+    """When the value starts to move: `once` at the first window, `later` over all later starts, the rest never.
 
-    The k-th later stake is later / (k (k + 1)), which sums to `later`.
+    The k-th later start has later / (k (k + 1)), which sums to `later`.
     """
 
     once: float
     later: float
 
-    def staked(self, stakes: int) -> float:
-        """Capital staked after so many later stakes."""
-        return self.once + self.later * (1.0 - 1.0 / (stakes + 1.0))
+    def started(self, starts: int) -> float:
+        """Return the part that has started after so many later starts."""
+        return self.once + self.later * (1.0 - 1.0 / (starts + 1.0))
 
 
-AT_ONCE = Plan(once=0.9, later=0.1)
-"""For what is there from the start, as most is; what sets in after an hour needs 6 more in logs."""
+FROM_START = Plan(once=0.9, later=0.1)
+"""For differences that are there from the start, as most are; one that comes after an hour needs 6 more in logs."""
 
 
-class Wealth:
-    """The wealth of some units (actions, say), each betting on the same alternatives."""
+class TestMartingale:
+    """The values of several units (for example actions), all tested against the same alternatives."""
+
+    __test__ = False
 
     def __init__(self, log_weights: Floats, plan: Plan, units: tuple[int, ...] = ()) -> None:
-        """log_weights: of the alternatives, shape (alternatives,)."""
+        """log_weights: of the alternatives, shape (alternatives,). units: shape of the units; () for one."""
         self._log_weights = log_weights
         self._plan = plan
-        self._stakes = 0
-        self._log = np.broadcast_to(self._fresh(), (*units, len(log_weights)))
+        self._starts = 0
+        self._log = np.broadcast_to(self._initial(), (*units, len(log_weights)))
 
-    def grow(self, units: int) -> None:
-        """Make room for units that have appeared; they have staked what the others have, and seen nothing yet."""
+    def add_units(self, units: int) -> None:
+        """Make room for new units, as if every earlier window had told nothing about them. units: their new total."""
         missing = units - len(self._log)
         if missing > 0:
-            new = np.broadcast_to(self._fresh(), (missing, len(self._log_weights)))
+            new = np.broadcast_to(self._initial(), (missing, len(self._log_weights)))
             self._log = np.concatenate([self._log, new])
 
-    def feed(self, window: Ints, steps: Floats) -> Floats:
-        """Take windows in; returns the log wealth after each, shape (windows, units).
+    def update(self, window: Ints, steps: Floats) -> Floats:
+        """Take windows in. Return the log value after each, shape (windows, units).
 
         window: numbers of the windows, rising from 0. steps: log factors, shape (windows, units, alternatives).
         """
         found = np.empty(steps.shape[:-1])
-        for stakes, part in spans(window // EVERY):
-            self._stake(stakes)
+        for starts, part in spans(window // EVERY):
+            self._start(starts)
             path = np.cumsum(steps[part], axis=0)
             path += self._log
             self._log = path[-1]
             found[part] = log_sum_exp(path)
-            idle = 1.0 - self._plan.staked(stakes)
+            idle = 1.0 - self._plan.started(starts)
             if idle > 0:
                 found[part] = np.logaddexp(found[part], math.log(idle))
         return found
 
-    def _fresh(self) -> Floats:
-        return self._log_weights + math.log(self._plan.staked(self._stakes))
+    def _initial(self) -> Floats:
+        return self._log_weights + math.log(self._plan.started(self._starts))
 
-    def _stake(self, stakes: int) -> None:
-        added = self._plan.staked(stakes) - self._plan.staked(self._stakes)
-        self._stakes = stakes
+    def _start(self, starts: int) -> None:
+        added = self._plan.started(starts) - self._plan.started(self._starts)
+        self._starts = starts
         if added > 0:
             self._log = np.logaddexp(self._log, self._log_weights + math.log(added))
 
 
 def log_sum_exp(values: Floats) -> Floats:
-    """Log of the sum of exponentials over the last axis."""
+    """Return the log of the sum of exponentials over the last axis."""
     top = values.max(axis=-1)
     return np.asarray(top + np.log(np.exp(values - top[..., None]).sum(axis=-1)), np.float64)

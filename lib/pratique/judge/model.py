@@ -1,8 +1,9 @@
-"""What the judge says: values only, ready to be shown, stored as JSON, or branched on."""
+"""The judge's answer as plain values: verdict, guard results, findings and evidence."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -13,25 +14,29 @@ import numpy.typing as npt
 Decision = Literal["promote", "rollback", "continue", "inconclusive"]
 GuardState = Literal["worse", "met", "open", "not evaluated"]
 
+WeightChanges = Sequence[tuple[datetime, dict[str, float]]]
+"""Shares of traffic by revision, from 0 to 1, each with the time (UTC) from which it was in force."""
+
 SERVICE = "*"
-"""The `action` of a guard's result for the service as a whole."""
+"""The `action` of a guard's result for the whole service."""
 
 
 @dataclass(frozen=True)
 class GuardResult:
-    """One guard, for one action or for the service as a whole (`action == "*"`).
+    """One guard, for one action or for the whole service (`action == "*"`).
 
     bad, requests: per revision; for a latency guard `bad` counts requests slower than `threshold_ms`
-        and `requests` those that carry a duration after the warm-up.
+        and `requests` counts those with a duration after the warm-up.
     ratio, ratio_low, ratio_high: odds ratio of the outcome, canary to baseline, stratified by window,
-        with its confidence sequence: low at 1 - alpha, high at 1 - alpha_promote. None: cannot be told yet.
+        with its confidence sequence: low at 1 - alpha, high at 1 - alpha_promote. None: not known yet.
     excess, excess_high: canary share minus baseline share, and its upper bound at 1 - alpha_promote.
-    tolerated_ratio, tolerated_excess: what it was judged against.
-    e_value: current evidence that it is worse than tolerated; it is weighed at 1/alpha.
+    tolerated_ratio, tolerated_excess: the tolerances that the guard was judged against.
+    e_value: current evidence that the canary is worse than tolerated; compared with 1/alpha.
     first_fired: end of the first window at which this guard's own evidence passed 1/alpha (UTC).
-    state: "worse", "met", "open" (neither shown yet), or "not evaluated"; the last is never a pass.
-    named: whether e-BH names this action as worse (false discovery rate alpha).
-    reason: one line, with the numbers that were judged.
+    state: "worse", "met", "open" (neither shown yet), or "not evaluated", which is never a pass.
+    reason: one line with the numbers that were judged.
+    threshold_ms: for a latency guard, the duration from which a request counts as slow; None before it is known.
+    flagged: whether e-BH flags this action as worse (false discovery rate alpha).
     """
 
     guard: str
@@ -50,15 +55,16 @@ class GuardResult:
     state: GuardState
     reason: str
     threshold_ms: float | None = None
-    named: bool = False
+    flagged: bool = False
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something missing or odd in the data that a person must know.
+    """A problem with the data that a person must know about.
 
-    kind: "no data", "share mismatch", "late lines", "dropped lines", "gap", "no history",
-        "few instances", "noisy", "warm-up" …; effect: what the policy made of it.
+    kind: "no data", "share mismatch", "gap", "no history", "few instances", "noisy", "late lines" or "collector".
+    effect: what it does to the verdict: "note" nothing, "hold" forbids promotion, "rollback" rolls back.
+    message: one line with the numbers.
     """
 
     kind: str
@@ -67,10 +73,11 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Lack:
-    """What a verdict that is not ready still needs, as far as can be told.
+class Remaining:
+    """The data that a verdict still needs, as far as it can be estimated.
 
-    requests: further canary requests; minutes: at the present rate. None: cannot be told.
+    requests: further canary requests. minutes: how long they take at the current rate. None: cannot be estimated.
+    message: both in one line.
     """
 
     requests: int | None
@@ -95,9 +102,18 @@ class Trace:
 class Verdict:
     """The judge's answer, with its evidence.
 
-    start, end: the time range judged, UTC, [start, end). e_value: combined evidence, against 1/alpha.
-    fired: end of the window at which the combined evidence first passed 1/alpha; a rollback stays one.
-    dispersion: φ per guard, service level. guards: service-level results first, then actions.
+    verdict: "promote", "rollback", "continue" (not decided yet) or "inconclusive" (the deadline passed first).
+    reason: one line that explains the verdict, with numbers.
+    service, baseline, canary: what was compared.
+    start, end: the time range judged, UTC, [start, end). window_s: length of a window.
+    requests: requests judged, per revision.
+    e_value: combined evidence that the canary is worse. needed: the evidence that rolls back, 1/alpha.
+    fired: end of the window at which the combined evidence first passed 1/alpha (UTC); it stays set.
+    guards: results for the whole service first, then per action.
+    findings: problems with the data. remaining: the data still needed; None once decided.
+    dispersion: overdispersion φ per guard, for the whole service.
+    trace: the evidence after every window; not part of the JSON.
+    alpha, alpha_promote: error rates of the policy. method, version: how it was computed, by which Pratique.
     """
 
     verdict: Decision
@@ -114,7 +130,7 @@ class Verdict:
     fired: datetime | None
     guards: tuple[GuardResult, ...]
     findings: tuple[Finding, ...]
-    lack: Lack | None
+    remaining: Remaining | None
     dispersion: dict[str, float]
     trace: Trace
     alpha: float
@@ -124,24 +140,24 @@ class Verdict:
 
     @property
     def exit_status(self) -> int:
-        """0 promote, 1 rollback, 2 continue or inconclusive."""
+        """Return 0 for promote, 1 for rollback, 2 for continue or inconclusive."""
         return {"promote": 0, "rollback": 1}.get(self.verdict, 2)
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict as plain JSON values: times as ISO 8601 with Z, no NaN and no infinity (null)."""
+        """Return plain JSON values: times as ISO 8601 with Z; NaN and infinity become null."""
         content = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "trace"}
-        return {name: _plain(value) for name, value in content.items()} | {"exit_status": self.exit_status}
+        return {name: _json_value(value) for name, value in content.items()} | {"exit_status": self.exit_status}
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        return {item.name: _json_value(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _json_value(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     return value

@@ -1,46 +1,43 @@
-"""What a verdict that is not ready still lacks: how many canary requests, and how long they take.
+"""Estimate the data that a verdict still needs: how many canary requests, and how long they take.
 
-The evidence still missing is divided by what one more canary request is expected to bring when the canary is
+The missing evidence is divided by the evidence that one more canary request is expected to add when the canary is
 as good as the baseline (Wald's identity). Source: judge-methods.md, section 4.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pratique.judge.evidence import log_promotion
 from pratique.judge.excess import projection
-from pratique.judge.model import Lack
-
-if TYPE_CHECKING:
-    from pratique.judge.engine import Judge
-    from pratique.judge.guard import Guard
+from pratique.judge.guard import Guard
+from pratique.judge.model import Remaining
+from pratique.judge.state import JudgeState
 
 LARGE = 10**9
-"""More requests than this are as good as never."""
+"""Requests from which no estimate is given."""
 
 
-def lack_of(judge: Judge, open_guards: list[Guard]) -> Lack:
-    """What is still needed for a promotion, by the guard that needs most."""
-    canary = int(sum(requests[1].sum() for requests in judge.requests))
-    missing = {guard.name: _requests(guard, judge.policy.alpha_promote) for guard in open_guards}
-    needed = max([judge.policy.minimum_requests - canary, *missing.values(), 1])
+def remaining_for(state: JudgeState, open_guards: list[Guard]) -> Remaining:
+    """Return what a promotion still needs, which is what the slowest of the open guards needs."""
+    canary = int(sum(requests[1].sum() for requests in state.requests))
+    missing = {guard.name: _requests(guard, state.policy.alpha_promote) for guard in open_guards}
+    needed = max([state.policy.minimum_requests - canary, *missing.values(), 1])
     if needed >= LARGE:
-        return Lack(None, None, "it cannot be told how many more requests are needed")
+        return Remaining(None, None, "cannot estimate the remaining requests")
     rounded = _rounded(needed)
-    rate, share = _rate(judge)
+    rate, share = _rate(state)
     minutes = needed / rate if rate > 0 else None
     worst = max(missing, key=lambda name: missing[name]) if missing else None
     of = f" for {worst}" if worst is not None and missing[worst] >= needed else ""
-    time = f", {_minutes(minutes)} at {share:.0%}" if minutes is not None else ""
-    return Lack(rounded, minutes, f"about {rounded:,} more canary requests{of}{time}")
+    time = f", {_minutes(minutes)} at {share:.0%} of traffic" if minutes is not None else ""
+    return Remaining(rounded, minutes, f"needs about {rounded:,} more canary requests{of}{time}")
 
 
 def _requests(guard: Guard, alpha: float) -> int:
-    """Canary requests until the guard is met, by ratio or by excess, whichever is sooner."""
+    """Canary requests until the guard is met, by ratio or by excess, whichever comes first."""
     n_b, n_c = (max(float(total), 1.0) for total in guard.n.sum(axis=1))
     bad = float(guard.bad.sum())
     share = n_c / (n_b + n_c)
@@ -51,7 +48,7 @@ def _requests(guard: Guard, alpha: float) -> int:
     by_ratio = (goal - log_promotion(guard.curve, guard.tolerance)) / max(rate / share * per_mark / guard.phi, 1e-15)
     by_excess = math.inf
     if guard.excess.tolerated > 0:
-        by_excess = (goal - guard.excess.log_fine) / max(
+        by_excess = (goal - guard.excess.log_within) / max(
             _per_request(rate, share, guard.excess.tolerated) / guard.phi, 1e-15
         )
     return int(min(max(1.0, min(by_ratio, by_excess)), LARGE))
@@ -69,13 +66,13 @@ def _kl(p: float, q: float) -> float:
     return p * math.log(p / q) + (1.0 - p) * math.log((1.0 - p) / (1.0 - q))
 
 
-def _rate(judge: Judge) -> tuple[float, float]:
-    """Canary requests a minute over the last windows, and its share of the requests in them."""
-    requests = np.concatenate(judge.requests, axis=1)[:, -10:] if judge.requests else np.zeros((2, 0))
-    times = np.concatenate(judge.time_ms)[-10:] if judge.time_ms else np.zeros(0)
+def _rate(state: JudgeState) -> tuple[float, float]:
+    """The canary's requests a minute over the last windows, and its share of all requests in them."""
+    requests = np.concatenate(state.requests, axis=1)[:, -10:] if state.requests else np.zeros((2, 0))
+    times = np.concatenate(state.time_ms)[-10:] if state.time_ms else np.zeros(0)
     if not len(times):
         return 0.0, 0.0
-    minutes = (times[-1] - times[0] + judge.window_ms) / 60000.0
+    minutes = (times[-1] - times[0] + state.window_ms) / 60000.0
     return float(requests[1].sum() / minutes), float(requests[1].sum() / max(requests.sum(), 1))
 
 

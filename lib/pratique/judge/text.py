@@ -1,4 +1,4 @@
-"""The verdict as plain text: one line a guard, and the whole as a table for a terminal."""
+"""The verdict as plain text: one line per guard, and a table for a terminal."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ MAX_NAME = 60
 
 
 def guard_line(guard: GuardResult, verdict: Verdict) -> str:
-    """One guard in one line: ratio, confidence sequence, counts, evidence; the numbers are those that were judged."""
+    """Return one guard in one line: ratio, confidence sequence, counts and evidence, as they were judged."""
     return f"{label(guard)}: {numbers(guard, verdict.baseline, verdict.canary, verdict.needed)}"
 
 
 def label(guard: GuardResult) -> str:
-    """The guard's name, behind its action's when it has one, free of control characters and of bounded length."""
+    """Return the guard's name, after its action's if it has one: no control characters, at most MAX_NAME long."""
     name = guard.guard if guard.action == SERVICE else f"{guard.action} {guard.guard}"
-    plain = "".join(character if character.isprintable() else "�" for character in name)
-    return plain if len(plain) <= MAX_NAME else f"{plain[: MAX_NAME - 1]}…"
+    printable = "".join(character if character.isprintable() else "�" for character in name)
+    return printable if len(printable) <= MAX_NAME else f"{printable[: MAX_NAME - 1]}…"
 
 
 def numbers(guard: GuardResult, baseline: str, canary: str, needed: float) -> str:
-    """The numbers of a guard: "2.9x [1.7, 5.1], 31/1,020 canary against 98/9,310 baseline, evidence 412 of 100 needed"."""
+    """Return the numbers of a guard: "2.9x [1.7, 5.1], 31/1,020 canary against 98/9,310 baseline, evidence 412 of 100 needed"."""
     if guard.state == "not evaluated":
         return "not evaluated"
     counts = (
@@ -34,7 +34,7 @@ def numbers(guard: GuardResult, baseline: str, canary: str, needed: float) -> st
 
 
 def ratio(guard: GuardResult) -> str:
-    """The ratio with its confidence sequence; "?" where nothing can be told."""
+    """Return the ratio with its confidence sequence; "?" for an unknown number."""
     low = f"{guard.ratio_low:.2g}" if guard.ratio_low is not None else "0"
     high = f"{guard.ratio_high:.2g}" if guard.ratio_high is not None else "?"
     middle = f"{guard.ratio:.2g}x" if guard.ratio is not None else "?x"
@@ -42,7 +42,7 @@ def ratio(guard: GuardResult) -> str:
 
 
 def amount(e_value: float) -> str:
-    """Evidence to three figures, large numbers as powers of ten."""
+    """Return an e-value rounded for display, large numbers as powers of ten."""
     if e_value < 0.01:
         return "0"
     if e_value >= 1e6:
@@ -51,7 +51,7 @@ def amount(e_value: float) -> str:
 
 
 def table(verdict: Verdict) -> str:
-    """The comparison for a terminal: the verdict, every guard of the service, the actions that stand out, findings."""
+    """Return the comparison for a terminal: verdict, every guard of the service, flagged or worse actions, findings."""
     requests = ", ".join(f"{count:,} of {revision}" for revision, count in verdict.requests.items())
     lines = [
         f"{verdict.verdict.upper()}: {verdict.reason}",
@@ -60,12 +60,12 @@ def table(verdict: Verdict) -> str:
         f"{verdict.start:%Y-%m-%d %H:%M:%S} to {verdict.end:%Y-%m-%d %H:%M:%S} UTC, windows of {verdict.window_s} s",
         "",
     ]
-    shown = [guard for guard in verdict.guards if guard.action == SERVICE or guard.named or guard.state == "worse"]
+    shown = [guard for guard in verdict.guards if guard.action == SERVICE or guard.flagged or guard.state == "worse"]
     width = max((len(label(guard)) for guard in shown), default=0)
     lines += [f"  {guard.state:<13} {label(guard):<{width}}  {_rest(guard, verdict)}" for guard in shown]
     lines += ["", f"combined evidence {amount(verdict.e_value)} of {verdict.needed:g} needed to roll back"]
-    if verdict.lack is not None:
-        lines.append(f"lacking: {verdict.lack.message}")
+    if verdict.remaining is not None:
+        lines.append(f"remaining: {verdict.remaining.message}")
     lines += [f"{finding.kind} ({finding.effect}): {finding.message}" for finding in verdict.findings]
     return "\n".join(lines)
 

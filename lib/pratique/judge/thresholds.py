@@ -1,8 +1,8 @@
-"""From which duration on a request counts as slow: settled once, before the windows that are judged by it.
+"""The duration from which a request counts as slow, fixed once, before the windows that are judged by it.
 
-A latency guard's threshold is a quantile of what the baseline did before the canary, per action. Where there is
-too little of that, the canary's first windows (both arms pooled) stand in for it, as many as it takes, and are
-left out of latency. So the null hypothesis is fixed before its data, which is what the evidence rests on.
+A latency guard's threshold is a quantile of the baseline's durations before the canary, per action. With too little
+history the canary's first windows (both arms pooled) supply it, as many as needed; latency is not judged in them.
+The evidence is valid because the null hypothesis is fixed before its data.
 """
 
 from __future__ import annotations
@@ -18,36 +18,39 @@ from pratique.judge.hypergeometric import Floats, Ints
 from pratique.telemetry.buckets import LOWEST, PER_DOUBLING
 
 ENOUGH_TIMED = 200
-"""Timed requests from which a quantile's threshold is taken; two of them are slower than p99."""
+"""Timed requests that a threshold needs; two of them are slower than p99."""
 
 
 class Thresholds:
     """The thresholds of all guards, per action."""
 
     def __init__(self, guards: Sequence[GuardPolicy]) -> None:
-        """guards: code guards among them keep their place, and count nothing as slow."""
+        """guards: all guards of the policy; for those on codes nothing counts as slow."""
         self._guards = guards
         self._source: list[Rows] = []
         self._timed = 0
         self._table: Ints | None = None
 
     def learn(self, rows: Rows) -> None:
-        """Take in what thresholds may come from."""
+        """Take in rows that thresholds are computed from."""
         self._source.append(rows)
         self._timed += int(rows.count.sum())
 
     @property
     def enough(self) -> bool:
-        """Whether there is enough to settle them."""
+        """Whether there are enough timed requests to fix the thresholds."""
         return self._timed >= ENOUGH_TIMED
 
     @property
     def settled(self) -> bool:
-        """Whether they stand."""
+        """Whether the thresholds are fixed."""
         return self._table is not None
 
     def warm(self, rows: Rows, earliest_ms: int) -> int | None:
-        """Learn from windows until there is enough; returns the first window beyond that, from `earliest_ms` on."""
+        """Learn from windows until there is enough. Return the start of the first window after that, from `earliest_ms` on.
+
+        Times in epoch ms; None while there is not enough.
+        """
         windows, index = np.unique(rows.time_ms, return_inverse=True)
         timed = np.bincount(np.repeat(index, rows.lengths), weights=rows.count, minlength=len(windows))
         before = self._timed + np.cumsum(timed) - timed
@@ -57,16 +60,16 @@ class Thresholds:
         return first
 
     def settle(self, actions: int) -> list[float]:
-        """Fix them; returns the tolerated odds ratio of each guard."""
+        """Fix the thresholds. Return the tolerated odds ratio of each guard."""
         found = histograms(Rows.join(self._source), actions)
         self._source = []
         self._table = np.stack([_thresholds(found, guard) for guard in self._guards])
         return [_tolerance(found, row, guard) for guard, row in zip(self._guards, self._table, strict=True)]
 
     def buckets(self, actions: int) -> Ints | None:
-        """The first bucket (from 0) that is slow, shape (guards, actions + 1); None before they are settled.
+        """Return the first bucket (from 0) that is slow, shape (guards, actions + 1); None before they are fixed.
 
-        The last column is the service's own, which actions take that appeared later or had little traffic.
+        The last column is the service's threshold; actions that appear later or have little traffic use it.
         """
         if self._table is None:
             return None
@@ -78,7 +81,7 @@ class Thresholds:
 
     @property
     def ms(self) -> Floats | None:
-        """The same as durations; None before they are settled."""
+        """The thresholds in ms, shape (guards, actions + 1); None before they are fixed."""
         return None if self._table is None else np.exp2((self._table + LOWEST) / PER_DOUBLING)
 
 
@@ -91,13 +94,13 @@ def _thresholds(found: Ints, guard: GuardPolicy) -> Ints:
 
 
 def _quantile(found: Ints, quantile: float) -> Ints:
-    """The first bucket beyond the one that holds the quantile."""
+    """The bucket after the one that holds the quantile."""
     below = np.cumsum(found, axis=1)
     return np.asarray((below < quantile * below[:, -1:]).sum(axis=1) + 1, np.int64)
 
 
 def _tolerance(found: Ints, threshold: Ints, guard: GuardPolicy) -> float:
-    """The odds ratio of "slower than the threshold" of a baseline that is slower by what is tolerated."""
+    """The odds ratio of "slower than the threshold" when all requests are slower by the tolerated factor."""
     if not guard.is_latency:
         return guard.tolerated_ratio or 1.0
     steps = round(PER_DOUBLING * math.log2(guard.tolerated_slower))

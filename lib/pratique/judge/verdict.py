@@ -1,4 +1,4 @@
-"""From the judge's state to its verdict: what each guard says, and what follows from all of them."""
+"""Decide: read each guard's result from the judge's state, and derive the verdict from all of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,58 +13,69 @@ from pratique import __version__
 from pratique.errors import MissingError
 from pratique.judge.evidence import confidence, e_bh, estimate
 from pratique.judge.findings import find
-from pratique.judge.guard import NEVER, Guard, evidence, telling
-from pratique.judge.model import SERVICE, Decision, Finding, GuardResult, GuardState, Lack, Trace, Verdict
-from pratique.judge.remaining import lack_of
+from pratique.judge.guard import NEVER, Guard, e_values, informative
+from pratique.judge.model import (
+    SERVICE,
+    Decision,
+    Finding,
+    GuardResult,
+    GuardState,
+    Remaining,
+    Trace,
+    Verdict,
+    WeightChanges,
+)
+from pratique.judge.remaining import remaining_for
+from pratique.judge.state import JudgeState
 from pratique.judge.text import guard_line, label, numbers
-
-if TYPE_CHECKING:
-    from pratique.judge.engine import Judge, WeightChanges
 
 METHOD = "e-processes conditional on each window's totals; confidence sequences by inversion"
 SHOWN_FROM = 20
-"""Marked requests below which no ratio is shown: it would say more than it knows."""
+"""Bad requests below which no ratio is shown: it would suggest a precision that it does not have."""
 
 
-def verdict_of(judge: Judge, now: datetime, weights: WeightChanges, notes: Sequence[str]) -> Verdict:
-    """The verdict of a judge. Raises: MissingError when nothing was judged yet."""
-    if judge.start_ms is None or not judge.requests:
+def decide(state: JudgeState, now: datetime, weights: WeightChanges, notes: Sequence[str]) -> Verdict:
+    """Return the verdict on a state. The parameters are those of `Judge.verdict`.
+
+    Raises: MissingError when no window was judged yet.
+    """
+    if state.start_ms is None or not state.requests:
         raise MissingError(
-            f"no request of {judge.canary!r} of {judge.service!r} to judge: send it traffic, or look at another time range"
+            f"no request of {state.canary!r} of {state.service!r} to judge: send it traffic, or choose another time range"
         )
-    guards = _results(judge)
-    findings = find(judge, guards, weights, notes)
-    combined = judge.combined()
-    start, end = judge.end_of(judge.start_ms - judge.window_ms), judge.end_of(judge.last_ms or judge.start_ms)
-    requests = np.concatenate(judge.requests, axis=1).sum(axis=1)
+    guards = _results(state)
+    findings = find(state, guards, weights, notes)
+    combined = state.combined()
+    start, end = state.end_of(state.start_ms - state.window_ms), state.end_of(state.last_ms or state.start_ms)
+    requests = np.concatenate(state.requests, axis=1).sum(axis=1)
     draft = Verdict(
         verdict="continue",
         reason="",
-        service=judge.service,
-        baseline=judge.baseline,
-        canary=judge.canary,
+        service=state.service,
+        baseline=state.baseline,
+        canary=state.canary,
         start=start,
         end=end,
-        window_s=judge.window_ms // 1000,
-        requests={judge.baseline: int(requests[0]), judge.canary: int(requests[1])},
+        window_s=state.window_ms // 1000,
+        requests={state.baseline: int(requests[0]), state.canary: int(requests[1])},
         e_value=float(combined[-1]),
-        needed=1.0 / judge.policy.alpha,
-        fired=judge.end_of(judge.fired_ms) if judge.fired_ms is not None else None,
+        needed=1.0 / state.policy.alpha,
+        fired=state.end_of(state.fired_ms) if state.fired_ms is not None else None,
         guards=guards,
         findings=findings,
-        lack=None,
-        dispersion={guard.name: guard.phi for guard in judge.guards},
-        trace=_trace(judge),
-        alpha=judge.policy.alpha,
-        alpha_promote=judge.policy.alpha_promote,
+        remaining=None,
+        dispersion={guard.name: guard.phi for guard in state.guards},
+        trace=_trace(state),
+        alpha=state.policy.alpha,
+        alpha_promote=state.policy.alpha_promote,
         method=METHOD,
         version=__version__,
     )
-    decision, reason, lack = _decide(judge, draft, max(now, end) if now.tzinfo else now.replace(tzinfo=UTC))
-    return replace(draft, verdict=decision, reason=reason, lack=lack)
+    decision, reason, remaining = _decision(state, draft, max(now, end) if now.tzinfo else now.replace(tzinfo=UTC))
+    return replace(draft, verdict=decision, reason=reason, remaining=remaining)
 
 
-def _decide(judge: Judge, draft: Verdict, now: datetime) -> tuple[Decision, str, Lack | None]:
+def _decision(state: JudgeState, draft: Verdict, now: datetime) -> tuple[Decision, str, Remaining | None]:
     if draft.fired is not None:
         return "rollback", _why_worse(draft), None
     rolling = [finding for finding in draft.findings if finding.effect == "rollback"]
@@ -74,24 +84,24 @@ def _decide(judge: Judge, draft: Verdict, now: datetime) -> tuple[Decision, str,
     service = [guard for guard in draft.guards if guard.action == SERVICE]
     waiting = [guard for guard in service if guard.state != "met"]
     held = [finding for finding in draft.findings if finding.effect == "hold"]
-    named = [guard for guard in draft.guards if guard.named]
-    few = draft.requests[draft.canary] < judge.policy.minimum_requests
-    if not waiting and not held and not named and not few:
+    flagged = [guard for guard in draft.guards if guard.flagged]
+    few = draft.requests[draft.canary] < state.policy.minimum_requests
+    if not waiting and not held and not flagged and not few:
         total = draft.requests[draft.canary]
         return "promote", f"all {len(service)} guards are within their tolerances after {total:,} canary requests", None
     open_guards = [
-        guard for guard in judge.guards if guard.name in {g.guard for g in waiting if g.state != "not evaluated"}
+        guard for guard in state.guards if guard.name in {g.guard for g in waiting if g.state != "not evaluated"}
     ]
-    lack = lack_of(judge, open_guards) if open_guards or few else None
-    reason = _why_open(waiting, held, named, draft, lack)
-    if now - draft.start >= timedelta(minutes=judge.policy.deadline_min):
-        decision: Decision = "rollback" if judge.policy.at_deadline == "rollback" else "inconclusive"
-        return decision, f"the deadline of {judge.policy.deadline_min:g} min has passed: {reason}", lack
-    return "continue", reason, lack
+    remaining = remaining_for(state, open_guards) if open_guards or few else None
+    reason = _why_open(waiting, held, flagged, draft, remaining)
+    if now - draft.start >= timedelta(minutes=state.policy.deadline_min):
+        decision: Decision = "rollback" if state.policy.at_deadline == "rollback" else "inconclusive"
+        return decision, f"the deadline of {state.policy.deadline_min:g} min has passed: {reason}", remaining
+    return "continue", reason, remaining
 
 
 def _why_worse(verdict: Verdict) -> str:
-    worst = sorted(verdict.guards, key=lambda guard: (not guard.named, guard.action == SERVICE, -guard.e_value))
+    worst = sorted(verdict.guards, key=lambda guard: (not guard.flagged, guard.action == SERVICE, -guard.e_value))
     worse = [guard for guard in worst if guard.state == "worse"] or sorted(verdict.guards, key=lambda g: -g.e_value)
     fired = f"{verdict.fired:%H:%M:%S}" if verdict.fired else ""
     return f"{verdict.canary} is worse than tolerated, shown at {fired}: {guard_line(worse[0], verdict)}"
@@ -100,41 +110,41 @@ def _why_worse(verdict: Verdict) -> str:
 def _why_open(
     waiting: list[GuardResult],
     held: list[Finding],
-    named: list[GuardResult],
+    flagged: list[GuardResult],
     draft: Verdict,
-    lack: Lack | None,
+    remaining: Remaining | None,
 ) -> str:
-    lacking = f"; lacking {lack.message}" if lack else ""
+    needs = f"; {remaining.message}" if remaining else ""
     if held:
-        return f"{held[0].kind}: {held[0].message}{lacking}"
-    if named:
-        return f"{label(named[0])} looks worse, and the evidence of the whole does not suffice yet"
+        return f"{held[0].kind}: {held[0].message}{needs}"
+    if flagged:
+        return f"{label(flagged[0])} looks worse, but the combined evidence is not yet conclusive"
     if waiting:
         names = ", ".join(guard.guard for guard in waiting)
-        return f"not yet shown to be within tolerance: {names}{lacking}"
-    return f"only {draft.requests[draft.canary]:,} canary requests{lacking}"
+        return f"not yet shown to be within tolerance: {names}{needs}"
+    return f"only {draft.requests[draft.canary]:,} canary requests{needs}"
 
 
-def _results(judge: Judge) -> tuple[GuardResult, ...]:
-    names = list(judge.actions.known)
-    found = [_service_result(judge, index, guard) for index, guard in enumerate(judge.guards)]
-    for index, guard in enumerate(judge.guards):
-        found += _action_results(judge, index, guard, names)
+def _results(state: JudgeState) -> tuple[GuardResult, ...]:
+    names = list(state.actions.known)
+    found = [_service_result(state, index, guard) for index, guard in enumerate(state.guards)]
+    for index, guard in enumerate(state.guards):
+        found += _action_results(state, index, guard, names)
     return tuple(found)
 
 
-def _service_result(judge: Judge, index: int, guard: Guard) -> GuardResult:
-    policy = judge.policy
+def _service_result(state: JudgeState, index: int, guard: Guard) -> GuardResult:
+    policy = state.policy
     low, high = (
         float(end[0]) for end in confidence(guard.curve[None, :], guard.mixture, policy.alpha, policy.alpha_promote)
     )
     excess_high = guard.excess.high(policy.alpha_promote)
     met = high < guard.tolerance
     if guard.excess.tolerated > 0 and excess_high is not None:
-        # where nearly every baseline request has the outcome, no excess can show, and none is no comfort
-        met = met or (excess_high <= guard.excess.tolerated and telling(guard.bad.sum(axis=1), guard.n.sum(axis=1)))
+        # where nearly every baseline request has the outcome, the canary cannot exceed it: a low excess proves nothing
+        met = met or (excess_high <= guard.excess.tolerated and informative(guard.bad.sum(axis=1), guard.n.sum(axis=1)))
     return _result(
-        judge,
+        state,
         guard,
         action=SERVICE,
         bad=guard.bad.sum(axis=1),
@@ -145,21 +155,21 @@ def _service_result(judge: Judge, index: int, guard: Guard) -> GuardResult:
         log_e=guard.log_e,
         fired=guard.fired.service,
         met=met,
-        threshold_ms=_threshold(judge, index, None),
-        named=False,
+        threshold_ms=_threshold(state, index, None),
+        flagged=False,
     )
 
 
-def _action_results(judge: Judge, index: int, guard: Guard, names: list[str]) -> list[GuardResult]:
-    policy = judge.policy
-    guard.grow(len(names))
+def _action_results(state: JudgeState, index: int, guard: Guard, names: list[str]) -> list[GuardResult]:
+    policy = state.policy
+    guard.add_actions(len(names))
     lows, highs = confidence(guard.curves, guard.mixture, policy.alpha, policy.alpha_promote)
     ratios = estimate(guard.curves)
-    named = e_bh(evidence(guard.log_e_actions), policy.alpha)
+    flagged = e_bh(e_values(guard.log_e_actions), policy.alpha)
     seen = np.flatnonzero(guard.n.any(axis=0))
     return [
         _result(
-            judge,
+            state,
             guard,
             action=names[a],
             bad=guard.bad[:, a],
@@ -170,23 +180,23 @@ def _action_results(judge: Judge, index: int, guard: Guard, names: list[str]) ->
             log_e=float(guard.log_e_actions[a]),
             fired=int(guard.fired.actions[a]),
             met=bool(highs[a] < guard.tolerance),
-            threshold_ms=_threshold(judge, index, int(a)),
-            named=bool(named[a]),
+            threshold_ms=_threshold(state, index, int(a)),
+            flagged=bool(flagged[a]),
         )
         for a in seen
     ]
 
 
-def _threshold(judge: Judge, index: int, action: int | None) -> float | None:
-    found = judge.thresholds.ms
-    if found is None or not judge.settings[index].is_latency:
+def _threshold(state: JudgeState, index: int, action: int | None) -> float | None:
+    found = state.thresholds.ms
+    if found is None or not state.settings[index].is_latency:
         return None
     row = found[index]
     return float(row[-1] if action is None or action >= len(row) - 1 else row[action])
 
 
 def _result(
-    judge: Judge,
+    state: JudgeState,
     guard: Guard,
     *,
     action: str,
@@ -199,18 +209,18 @@ def _result(
     fired: int,
     met: bool,
     threshold_ms: float | None,
-    named: bool,
+    flagged: bool,
 ) -> GuardResult:
-    e_value = float(evidence(np.array(log_e)))
-    worse = e_value >= 1.0 / judge.policy.alpha
-    evaluated = worse or met or telling(bad, n)
-    state: GuardState = "worse" if worse else "met" if met else "open" if evaluated else "not evaluated"
+    e_value = float(e_values(np.array(log_e)))
+    worse = e_value >= 1.0 / state.policy.alpha
+    evaluated = worse or met or informative(bad, n)
+    guard_state: GuardState = "worse" if worse else "met" if met else "open" if evaluated else "not evaluated"
     low, high = ends
     result = GuardResult(
         guard=guard.name,
         action=action,
-        bad={judge.baseline: int(bad[0]), judge.canary: int(bad[1])},
-        requests={judge.baseline: int(n[0]), judge.canary: int(n[1])},
+        bad={state.baseline: int(bad[0]), state.canary: int(bad[1])},
+        requests={state.baseline: int(n[0]), state.canary: int(n[1])},
         ratio=ratio if evaluated and bad.sum() >= SHOWN_FROM else None,
         ratio_low=low if evaluated else None,
         ratio_high=high if evaluated and math.isfinite(high) else None,
@@ -219,21 +229,21 @@ def _result(
         tolerated_ratio=guard.tolerance,
         tolerated_excess=guard.excess.tolerated,
         e_value=e_value,
-        first_fired=judge.fired_at(fired) if fired != NEVER else None,
-        state=state,
+        first_fired=state.fired_at(fired) if fired != NEVER else None,
+        state=guard_state,
         reason="",
         threshold_ms=threshold_ms,
-        named=named,
+        flagged=flagged,
     )
-    line = f"{label(result)}: {numbers(result, judge.baseline, judge.canary, 1.0 / judge.policy.alpha)}"
+    line = f"{label(result)}: {numbers(result, state.baseline, state.canary, 1.0 / state.policy.alpha)}"
     return replace(result, reason=line)
 
 
-def _trace(judge: Judge) -> Trace:
-    times = np.concatenate(judge.time_ms) + judge.window_ms
-    per_guard = np.concatenate(judge.evidence, axis=1)
+def _trace(state: JudgeState) -> Trace:
+    times = np.concatenate(state.time_ms) + state.window_ms
+    per_guard = np.concatenate(state.e_values, axis=1)
     return Trace(
         times=times.astype("datetime64[ms]"),
-        combined=judge.combined(),
-        guards={guard.name: per_guard[index] for index, guard in enumerate(judge.guards)},
+        combined=state.combined(),
+        guards={guard.name: per_guard[index] for index, guard in enumerate(state.guards)},
     )

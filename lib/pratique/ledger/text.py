@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pratique.ledger.history import ReleaseRecord
 
 HEADER = ("revision", "start (UTC)", "took", "outcome", "who", "why", "reason")
+OUTCOME = HEADER.index("outcome")
 
 
-def releases_table(releases: Sequence[ReleaseRecord]) -> str:
-    """One line a release, oldest first, columns aligned."""
+def releases_table(releases: Sequence[ReleaseRecord], *, paint: Callable[[str], str] = str) -> str:
+    """Return one line for each release, oldest first, columns aligned. paint: applied to each outcome in its column."""
     rows = [HEADER, *(_row(release) for release in releases)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    table = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    for row in table[1:]:
+        row[OUTCOME] = paint(row[OUTCOME])
+    return "\n".join("  ".join(row).rstrip() for row in table)
 
 
 def _row(release: ReleaseRecord) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Run any notebook: strict parameters, a kernel, errors as they were raised."""
+"""Find notebooks, check their parameters and run them; errors come back as they were raised."""
 
 from pratique.notebook.execute import run_notebook
-from pratique.notebook.notebooks import find_notebook
+from pratique.notebook.find import find_notebook
 from pratique.notebook.parameters import Parameter, check_parameters, describe_parameters, read_parameters
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Run a notebook by papermill: parameters checked first, errors as they were raised, the notebook always kept."""
+"""Run a notebook with papermill: check parameters first, always keep the executed notebook, re-raise errors as raised."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pratique.errors import DeniedError, PratiqueError, StorageError, UnavailableError
-from pratique.notebook.notebooks import find_notebook, read_notebook
+from pratique.notebook.find import find_notebook, read_notebook
 from pratique.notebook.parameters import check_parameters
 
 if TYPE_CHECKING:
     from pratique.notebook.kernel import LocalKernel
 
 Progress = Callable[[str], None]
-LONGEST = 70
-"""A socket's path may have 107 bytes: where the temporary folder's is longer than this, the rest does not fit."""
+MAX_FOLDER_LENGTH = 70
+"""A socket path has at most 107 bytes: below a longer temporary folder the rest of the path would not fit."""
 
 
 def run_notebook(
@@ -34,24 +34,26 @@ def run_notebook(
     progress: Progress | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Path:
-    """Run a notebook in a kernel of its own; return where it is kept with its outputs, also when it failed.
+    """Run a notebook in its own kernel and return the path of the executed notebook, which is kept on failure too.
 
-    parameters: by name; text is read as the parameter's type. progress: called with each line that the
-    notebook prints, as it comes. env: added to the kernel's environment.
-    SIGINT and SIGTERM go on to the kernel, so that the running cell can undo what it did; then no other
-    cell is run, and KeyboardInterrupt is raised.
-    Raises: UsageError for parameters, before a kernel starts; any PratiqueError that a cell raised, as it
-        was; PratiqueError for any other error in a cell; DeniedError, StorageError; UnavailableError when
-        no kernel starts.
+    SIGINT and SIGTERM are passed to the kernel: the running cell undoes its work, no further cell runs, and
+    KeyboardInterrupt is raised.
+
+    name_or_path: a name such as "release", or a path that ends in .ipynb. parameters: values by name; text is
+    converted to the parameter's type. output: path of the executed notebook. progress: called with each line that the
+    notebook prints. env: added to the environment of the kernel.
+    Raises: UsageError for a wrong parameter, before a kernel starts; the PratiqueError that a cell raised;
+        PratiqueError for any other error in a cell; DeniedError and StorageError when the output cannot be written;
+        UnavailableError when no kernel starts.
     """
     source = find_notebook(name_or_path)
     values = check_parameters(source, parameters)
     read_notebook(source)
     kept = Path(output).absolute()
     part = kept.with_name(f"{kept.stem}.running-{os.getpid()}.ipynb")
-    with storage(kept):
+    with storage_errors(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
-    folder = tempfile.gettempdir() if len(tempfile.gettempdir()) <= LONGEST else "/tmp"  # noqa: S108 - a new folder in it
+    folder = tempfile.gettempdir() if len(tempfile.gettempdir()) <= MAX_FOLDER_LENGTH else "/tmp"  # noqa: S108 - a new folder in it
     with tempfile.TemporaryDirectory(prefix="pratique-", dir=folder, ignore_cleanup_errors=True) as sockets:
         try:
             _execute(source, values, (part, kept), sockets, progress, dict(env or {}))
@@ -72,12 +74,12 @@ def _execute(
     from nbclient.exceptions import DeadKernelError  # noqa: PLC0415 - slow
     from papermill import PapermillExecutionError, execute_notebook  # noqa: PLC0415 - slow
 
-    from pratique.notebook.kernel import kernel_class, last_words  # noqa: PLC0415 - slow
+    from pratique.notebook.kernel import kernel_class, last_log_line  # noqa: PLC0415 - slow
 
     part, kept = paths
     kernels = kernel_class(sockets, env)
     lines = _Lines(progress)
-    with _signals(kernels.made) as stop, storage(kept):
+    with _signals(kernels.made) as stop, storage_errors(kept):
         try:
             _in_own_loop(
                 execute_notebook,
@@ -97,13 +99,13 @@ def _execute(
         except DeadKernelError as error:
             stop()
             raise PratiqueError(
-                f"the kernel of {source.stem} died ({last_words(sockets)}), perhaps for want of memory: "
-                f"what it had done is in {kept}"
+                f"the kernel of {source.stem} died ({last_log_line(sockets)}), possibly out of memory: "
+                f"see the cells that it completed in {kept}"
             ) from error
         except RuntimeError as error:
             stop()
             raise UnavailableError(
-                f"no kernel started for {source.stem}: {error} ({last_words(sockets)}): is ipykernel installed?"
+                f"no kernel started for {source.stem}: {error} ({last_log_line(sockets)}): is ipykernel installed?"
             ) from error
         finally:
             lines.end()
@@ -111,7 +113,7 @@ def _execute(
 
 
 def _in_own_loop(call: Callable[..., Any], *given: Any, **named: Any) -> None:
-    """Call what makes an event loop when none runs, and close that loop: jupyter_core leaves one open per thread."""
+    """Call a function that makes an event loop when none is running, then close that loop: jupyter_core leaves it open."""
     from jupyter_core.utils import ensure_event_loop  # noqa: PLC0415 - slow
 
     def close_after() -> None:
@@ -125,14 +127,14 @@ def _in_own_loop(call: Callable[..., Any], *given: Any, **named: Any) -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        # in a context of its own, so that no loop that somebody else made is taken, and closed
+        # its own context: a loop that the caller made must be neither used nor closed
         Context().run(close_after)
     else:
         call(*given, **named)
 
 
 def _verbatim(path: Path) -> str:
-    # papermill fills braces in paths in
+    # papermill replaces {names} in paths
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -142,8 +144,8 @@ def _as_raised(error: Any, source: Path, kept: Path) -> BaseException:
         return known[error.ename](error.evalue)
     if error.ename in ("KeyboardInterrupt", "Interrupted"):
         return KeyboardInterrupt()
-    told = " ".join(f"{error.ename}: {error.evalue}".split())[:300]
-    return PratiqueError(f"{source.stem} failed in its cell {error.exec_count}: {told}: look into {kept}")
+    message = " ".join(f"{error.ename}: {error.evalue}".split())[:300]
+    return PratiqueError(f"{source.stem} failed in cell {error.exec_count}: {message}: see {kept}")
 
 
 def _family(kind: type[PratiqueError]) -> Iterator[type[PratiqueError]]:
@@ -153,36 +155,38 @@ def _family(kind: type[PratiqueError]) -> Iterator[type[PratiqueError]]:
 
 
 @contextmanager
-def storage(path: Path) -> Iterator[None]:
-    """Say of a path that it cannot be written, and why, in place of the system's error."""
+def storage_errors(path: Path) -> Iterator[None]:
+    """Replace an OSError by a DeniedError or StorageError that names the path and the reason."""
     try:
         yield
     except PermissionError as error:
-        raise DeniedError(f"{str(path)!r} cannot be written: {error.strerror}: check the folder's rights") from error
+        raise DeniedError(
+            f"cannot write {str(path)!r}: {error.strerror}: check the permissions of its folder"
+        ) from error
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "make room and run it again" if full else "check the path"
-        raise StorageError(f"{str(path)!r} cannot be written: {error.strerror or error}: {hint}") from error
+        hint = "free some disk space and run it again" if full else "check the path"
+        raise StorageError(f"cannot write {str(path)!r}: {error.strerror or error}: {hint}") from error
 
 
 @contextmanager
 def _signals(kernels: list[LocalKernel]) -> Iterator[Callable[..., None]]:
-    """Pass SIGINT and SIGTERM on to the kernel; give a function that raises once one of them has come."""
-    got: list[int] = []
+    """Pass SIGINT and SIGTERM to the kernel; yield a function that raises KeyboardInterrupt after one of them."""
+    received: list[int] = []
 
-    def take(number: int, _frame: Any) -> None:
-        got.append(number)
+    def pass_on(number: int, _frame: Any) -> None:
+        received.append(number)
         for kernel in kernels:
             kernel.pass_on(number)
 
     def stop(*_: Any, **__: Any) -> None:
-        if got:
+        if received:
             raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
@@ -191,7 +195,7 @@ def _signals(kernels: list[LocalKernel]) -> Iterator[Callable[..., None]]:
 
 
 class _Lines:
-    """A file that passes each whole line on."""
+    """A file that passes each complete line to `progress`."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
@@ -203,7 +207,7 @@ class _Lines:
             self._progress(line)  # type: ignore[misc] # not None here
 
     def flush(self) -> None:
-        """Nothing is held back but the last line's beginning."""
+        """Do nothing: only an incomplete last line is held back."""
 
     def end(self) -> None:
         if self._rest:

@@ -1,4 +1,4 @@
-"""The kernel that a notebook runs in: of this interpreter, reached by files and not by ports. Loads slowly."""
+"""The kernel that a notebook runs in: this interpreter, reached through socket files instead of ports. Slow to import."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
-SAID = "kernel.log"
+KERNEL_LOG = "kernel.log"
 
 
 class LocalKernel(AsyncKernelManager):  # type: ignore[misc] # jupyter_client's types are not followed
-    """A kernel that no other can be confused with.
+    """A kernel with its own socket files, run by the current interpreter.
 
-    Its channels are sockets in a folder of its own: a free port that is looked for first and bound
-    later can be gone by then, which is how kernels that start together die. Its interpreter is the one
-    that runs now, whatever kernelspecs the user has installed.
+    jupyter_client picks a free port first and binds it later: kernels that start together can pick the same port,
+    and one of them dies. Socket files in its own folder avoid that. The interpreter is the current one, whatever
+    kernelspecs the user has installed.
     """
 
     folder: ClassVar[str]
@@ -27,41 +27,41 @@ class LocalKernel(AsyncKernelManager):  # type: ignore[misc] # jupyter_client's 
 
     def __init__(self, **traits: Any) -> None:
         folder = Path(self.folder)
-        own = {
+        options = {
             "transport": "ipc",
             "ip": str(folder / "k"),
             "connection_file": str(folder / "kernel.json"),
-            # without folders to look in, what is left is the kernel of this interpreter
+            # with no folder to search, only the kernel of this interpreter is left
             "kernel_spec_manager": KernelSpecManager(kernel_dirs=[]),
             "kernel_name": NATIVE_KERNEL_NAME,
         }
-        super().__init__(**{**traits, **own})
+        super().__init__(**{**traits, **options})
         self.made.append(self)
 
     async def _async_start_kernel(self, **options: Any) -> None:
-        # what the kernel itself says, such as that it was interrupted, is not for the user's terminal
-        with (Path(self.folder) / SAID).open("ab") as said:
-            own = {"env": {**os.environ, **self.env}, "stdout": said, "stderr": said}
-            await super()._async_start_kernel(**{**options, **own})
+        # the kernel's own messages, such as that it was interrupted, do not belong in the user's terminal
+        with (Path(self.folder) / KERNEL_LOG).open("ab") as log:
+            streams = {"env": {**os.environ, **self.env}, "stdout": log, "stderr": log}
+            await super()._async_start_kernel(**{**options, **streams})
 
     start_kernel = _async_start_kernel
 
     def pass_on(self, number: int) -> None:
-        """Pass a signal on at once, from a signal handler, where nothing can be awaited."""
+        """Send a signal to the kernel at once; called from a signal handler, which cannot await."""
         process = getattr(self.provisioner, "process", None)
         if process is not None and process.poll() is None:
             process.send_signal(signal.Signals(number))
 
 
 def kernel_class(folder: str, env: dict[str, str]) -> type[LocalKernel]:
-    """A class of kernels with their sockets in `folder` and `env` added to their environment.
+    """Return a class of kernels with their sockets in `folder` and `env` added to their environment.
 
-    nbclient makes the kernel itself, from a class; `made` holds what it made.
+    nbclient takes a class and makes the kernel itself; `made` lists the kernels that it made.
     """
     return type("Kernel", (LocalKernel,), {"folder": folder, "env": env, "made": []})
 
 
-def last_words(folder: str) -> str:
-    """The last line that a kernel in `folder` said of itself, outside of the notebook."""
-    lines = (Path(folder) / SAID).read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "it said nothing")
+def last_log_line(folder: str) -> str:
+    """Return the last line that the kernel in `folder` wrote to its log, or "no output"."""
+    lines = (Path(folder) / KERNEL_LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "no output")

@@ -1,8 +1,8 @@
-"""What a notebook takes: names, types, defaults and help from its parameters cell, checked before a kernel starts.
+"""The parameters of a notebook, read from its parameters cell, and checks of values before a kernel starts.
 
-papermill only warns of an unknown name, leaves "0.2" for a float as text, cannot see annotations such as
-`float | None`, takes a "#" inside a text for a comment, and fails without a kernelspec. Here each is
-an error or read rightly.
+papermill only warns about an unknown name, passes "0.2" for a float as text, cannot read annotations such as
+`float | None`, treats a "#" inside a string as a comment, and fails without a kernelspec. This module handles
+each of these correctly or raises an error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pratique.errors import DataError, UsageError
-from pratique.notebook.notebooks import find_notebook, read_notebook, tagged
+from pratique.notebook.find import find_notebook, read_notebook, tagged
 
 SCALARS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 WORDS = {"true": True, "false": False}
@@ -25,7 +25,7 @@ WORDS = {"true": True, "false": False}
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter. type: str, int, float, bool, list[…] or Optional[…] of these, as written. help: its comment."""
+    """One parameter. type: str, int, float, bool, list[…] or Optional[…], as written. help: the comment on its line."""
 
     name: str
     type: str
@@ -33,14 +33,14 @@ class Parameter:
     help: str
 
     def __str__(self) -> str:
-        told = f"  {self.help}" if self.help else ""
-        return f"{self.name}: {self.type} = {self.default!r}{told}"
+        comment = f"  {self.help}" if self.help else ""
+        return f"{self.name}: {self.type} = {self.default!r}{comment}"
 
 
 def read_parameters(notebook: str | Path) -> dict[str, Parameter]:
-    """The parameters of a notebook, by name, in their order; none where no cell is tagged "parameters".
+    """Return the parameters of a notebook by name, in their order; empty when no cell is tagged "parameters".
 
-    Raises: MissingError, UsageError, DataError when the cell holds anything but `name: type = value  # help`.
+    Raises: MissingError, UsageError; DataError when a line of the cell is not `name: type = value  # help`.
     """
     path = find_notebook(notebook)
     cell = tagged(read_notebook(path), "parameters")
@@ -53,26 +53,26 @@ def read_parameters(notebook: str | Path) -> dict[str, Parameter]:
         found = [_parameter(statement, comments) for statement in statements]
     except (SyntaxError, ValueError, tokenize.TokenError) as error:
         raise DataError(
-            f"the parameters cell of {path.name} cannot be read: {error}: write one 'name: type = value  # help' a line"
+            f"cannot read the parameters cell of {path.name}: {error}: write one 'name: type = value  # help' per line"
         ) from error
     return {parameter.name: parameter for parameter in found}
 
 
 def check_parameters(notebook: str | Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as the notebook's types; text, as a command line gives it, is read as the type.
+    """Convert values to the types of the notebook's parameters; text from a command line is parsed.
 
-    Raises: UsageError for a name that it does not take or a value that is not of the type, listing what it takes.
+    Raises: UsageError for an unknown name, listing the accepted ones, or for a value of the wrong type.
     """
     accepted = read_parameters(notebook)
     unknown = [name for name in values if name not in accepted]
     if unknown:
         name = find_notebook(notebook).stem
-        raise UsageError(f"{name} takes no parameter {str(unknown[0])[:80]!r}: it takes {_listed(accepted)}")
+        raise UsageError(f"{name} has no parameter {str(unknown[0])[:80]!r}: it accepts {_listed(accepted)}")
     return {name: _checked(accepted[name], value) for name, value in values.items()}
 
 
 def describe_parameters(notebook: str | Path) -> str:
-    """The parameters, one a line, for a person."""
+    """Return the parameters as text, one per line."""
     return "\n".join(map(str, read_parameters(notebook).values()))
 
 
@@ -93,10 +93,10 @@ def _parameter(statement: ast.stmt, comments: Mapping[int, str]) -> Parameter:
     ):
         target, kind, value = statement.targets[0].id, "", statement.value
     else:
-        raise ValueError(f"line {statement.lineno} is not an assignment of one name")
+        raise ValueError(f"line {statement.lineno} does not assign one name")
     default = ast.literal_eval(value)
-    told = comments.get(statement.end_lineno or statement.lineno, "")
-    return Parameter(target, kind or _type_of(default), default, told)
+    comment = comments.get(statement.end_lineno or statement.lineno, "")
+    return Parameter(target, kind or _type_of(default), default, comment)
 
 
 def _type_of(default: Any) -> str:
@@ -135,7 +135,7 @@ def _items(value: Any) -> list[Any]:
         )
         return _items(found)
     if not isinstance(value, list | tuple):
-        raise ValueError(value)  # noqa: TRY004 - the caller tells it as a wrong parameter
+        raise ValueError(value)  # noqa: TRY004 - the caller reports it as a wrong parameter
     return list(value)
 
 

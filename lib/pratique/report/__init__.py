@@ -1,7 +1,7 @@
-"""Notebooks run with checked parameters, and reports written from them."""
+"""Compare two revisions from the store, and write the report."""
 
 from pratique.report.comparison import Comparison, judge_stored, open_comparison
-from pratique.report.reproduce import reproduction_of
+from pratique.report.reproduce import reproduction
 from pratique.report.write import ReportPaths, save_report, write_report
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "ReportPaths",
     "judge_stored",
     "open_comparison",
-    "reproduction_of",
+    "reproduction",
     "save_report",
     "write_report",
 ]

@@ -1,8 +1,8 @@
-"""The notebook that runs here and now, with the outputs that it has made so far.
+"""Rebuild the notebook that is running now, with the outputs that it has produced so far.
 
-A notebook's kernel does not know the file that it is run from, and papermill, JupyterLab and our own runner
-each keep the outputs elsewhere. What the kernel has is its history of inputs and results, and that, put
-into the notebook as it is shipped, is the executed notebook, whoever runs it.
+A kernel does not know the file of its notebook, and papermill, JupyterLab and `run_notebook` keep the outputs in
+different places. The kernel does keep a history of inputs and results. Put into the shipped notebook, that history
+gives the executed notebook, whichever program runs it.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 from pratique.errors import UsageError
-from pratique.notebook.notebooks import find_notebook, read_notebook, tagged
+from pratique.notebook.find import find_notebook, read_notebook, tagged
 
 
 def executed_here(name: str) -> dict[str, Any]:
-    """The shipped notebook `name`, each code cell with the result that this kernel has for its source.
+    """Return the shipped notebook `name` with the result that this kernel has for the source of each code cell.
 
-    Raises: UsageError outside of a notebook.
+    Raises: UsageError when called outside a notebook.
     """
     shell = _shell()
     inputs = {source.strip(): number for number, source in enumerate(shell.history_manager.input_hist_raw)}
     results = shell.history_manager.output_hist
     notebook = read_notebook(find_notebook(name))
-    # its defaults are not what the kernel was given
+    # the cell holds the defaults, which are not the values of this run
     notebook["cells"] = [cell for cell in notebook["cells"] if cell is not tagged(notebook, "parameters")]
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
@@ -32,11 +32,13 @@ def executed_here(name: str) -> dict[str, Any]:
 
 
 def _shell() -> Any:
-    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only a kernel has it
+    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only in a kernel
 
     shell = get_ipython()
     if shell is None:
-        raise UsageError("a page is saved from inside a notebook: run notebooks/canary_report.ipynb")
+        raise UsageError(
+            "save_report works only inside a notebook: run notebooks/canary_report.ipynb, or call write_report"
+        )
     return shell
 
 

@@ -1,4 +1,4 @@
-"""What a report is about: two revisions of a service, read from the store and judged."""
+"""The comparison behind a report: two revisions of a service, read from the store and judged."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from pratique.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
-    from pratique.figures.measures import Measures
+    from pratique.figures.series import RequestSeries
     from pratique.judge.model import Verdict
     from pratique.store.base import Store
 
 RECENT = timedelta(minutes=10)
+"""Problems of the collector are noted when the range ends at most this long before its last status."""
 Weights = list[tuple[datetime, dict[str, float]]]
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: which revisions, of when. start, end: UTC, [start, end); None: the judge's choice.
+    """The revisions to compare and the time range, UTC, [start, end).
 
-    weight: the canary's weight in percent, which was constant; None: the ledger's.
+    start: None means the canary's first window; end: None means the last one. weight: the canary's constant weight
+    in percent; None means the weights that the ledger has.
     """
 
     service: str
@@ -36,19 +38,24 @@ class Question:
 
     @property
     def stem(self) -> str:
-        """The name of the report's files, safe for any file system."""
-        ends = [f"{time:%Y%m%dT%H%M%SZ}" for time in (self.start, self.end) if time is not None]
-        return "-".join([*map(_slug, (self.service, self.baseline, self.canary)), *ends])
+        """The file name of the report without its extension, safe for any file system."""
+        bounds = [f"{time:%Y%m%dT%H%M%SZ}" for time in (self.start, self.end) if time is not None]
+        return "-".join([*map(_slug, (self.service, self.baseline, self.canary)), *bounds])
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A question, its answer, and what the figures need."""
+    """Two revisions compared: the question, the verdict, and the data for the figures.
+
+    question: the revisions and the time range. config: the settings that it was made with. verdict: the judge's answer.
+    series: requests in bins of time. weights: changes of the configured weights, (time UTC, revision → share from 0
+    to 1), oldest first. rows: rollups read from the store.
+    """
 
     question: Question
     config: Config
     verdict: Verdict
-    measures: Measures
+    series: RequestSeries
     weights: Weights
     rows: int
 
@@ -63,10 +70,11 @@ def judge_stored(
     end: datetime | None = None,
     weight: float | None = None,
 ) -> Verdict:
-    """Judge what the store has of two revisions, with the service's policy and the ledger's weights.
+    """Judge two revisions from the store, with the policy of the service and the weights of the ledger.
 
-    start, end: UTC, [start, end). weight: the canary's in percent, instead of the ledger's.
-    Raises: UsageError, MissingError for a service, revision or range without requests; the store's errors.
+    start, end: UTC, [start, end). weight: the canary's constant weight in percent, instead of the ledger's weights.
+    Raises: UsageError; MissingError when the store, service, revision or time range has no requests; the errors of
+        the store.
     """
     question = _checked(Question(service, baseline, canary, start, end, weight))
     config.service(service)
@@ -84,20 +92,19 @@ def open_comparison(
     config: str = "",
     store: str = "",
 ) -> Comparison:
-    """Read and judge what a notebook asks for; its parameters are texts and numbers, empty or 0 for none.
+    """Compare a canary with its baseline from the store, with the policy and store that the service file names.
 
-    start, end: ISO 8601, UTC where no zone is given. weight: the canary's in percent.
-    Raises: as judge_stored; ConfigError.
+    The arguments are the parameters of a notebook: "" and 0 mean "not given". Without service or revisions, the
+    only service of the store and its newest revisions are compared.
+    start, end: ISO 8601, UTC unless they have a zone; [start, end). weight: the canary's constant weight in percent;
+    0 takes the weights of the ledger. config: path of the service file. store: folder or URL, instead of that file's.
+    Raises: UsageError for a wrong argument; MissingError when the store, service, revision or time range has no
+        requests; ConfigError; the errors of the store.
     """
-    from pratique.config import load  # noqa: PLC0415 - pydantic is not needed to read parameters
-    from pratique.figures.measures import measure  # noqa: PLC0415 - plotly
+    from pratique.config import load  # noqa: PLC0415 - pydantic
+    from pratique.figures.series import request_series  # noqa: PLC0415 - plotly
 
-    texts = {"service": service, "baseline": baseline, "canary": canary, "start": start, "end": end}
-    for name, value in {**texts, "config": config, "store": store}.items():
-        if not isinstance(value, str):
-            raise UsageError(
-                f"{name} is {value!r:.80}, a number, not text: under papermill write -r {name} and the text"
-            )
+    _refuse_numbers(service=service, baseline=baseline, canary=canary, start=start, end=end, config=config, store=store)
     settings = load(config, store=store)
     opened = _open(settings)
     service, baseline, canary = _latest(opened, service, baseline, canary)
@@ -105,27 +112,35 @@ def open_comparison(
     weights = _weights(settings, question)
     verdict = _judge(settings, question, opened, weights)
     rollups = opened.read(service, [baseline, canary], verdict.start, verdict.end)
-    measures = measure(rollups, baseline, canary, verdict.start, verdict.end)
-    return Comparison(question, settings, verdict, measures, weights, len(rollups))
+    series = request_series(rollups, baseline, canary, verdict.start, verdict.end)
+    return Comparison(question, settings, verdict, series, weights, len(rollups))
+
+
+def _refuse_numbers(**texts: object) -> None:
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise UsageError(
+                f"{name} is the number {value!r:.80}, not text: with papermill, pass it as -r {name} VALUE"
+            )
 
 
 def _latest(store: Store, service: str, baseline: str, canary: str) -> tuple[str, str, str]:
-    """What was left empty filled in: the only service there is, and its revisions that appeared last.
+    """Fill in empty arguments: the only service of the store, and its revisions that appeared last.
 
-    Raises: UsageError when that is not clear.
+    Raises: UsageError when there is no single choice.
     """
     if not service:
         services = sorted({seen.service for seen in store.revisions()})
         if len(services) != 1:
-            raise UsageError(f"service is needed: the store holds {', '.join(services[:20]) or 'none'}")
+            raise UsageError(f"service is required: the store has {', '.join(services[:20]) or 'none'}")
         service = services[0]
     if not (baseline and canary):
         known = [seen.revision for seen in sorted(store.revisions(service), key=lambda seen: seen.first)]
-        # "none" is what a balancer writes of a request that came before it had a pool
+        # a balancer logs the revision "none" for a request that arrives before it has a pool
         others = [revision for revision in known if revision not in (baseline, canary, "none")]
         if len(others) + bool(baseline) + bool(canary) < 2:
             raise UsageError(
-                f"baseline and canary are needed: the store holds {', '.join(known) or 'nothing'} of {service}"
+                f"baseline and canary are required: the store has {', '.join(known) or 'no revision'} of {service}"
             )
         canary = canary or others.pop()
         baseline = baseline or others[-1]
@@ -152,7 +167,7 @@ def _time(name: str, text: str) -> datetime | None:
 def _checked(question: Question) -> Question:
     for name in ("service", "baseline", "canary"):
         if not getattr(question, name):
-            raise UsageError(f"{name} is needed: name the service, the revision that ran, and the one to judge")
+            raise UsageError(f"{name} is required: give the service, the baseline revision and the canary revision")
     if question.weight is not None and not 0 < question.weight < 100:
         raise UsageError(f"weight {question.weight!r} is not a percentage above 0 and below 100")
     return question
@@ -164,7 +179,7 @@ def _open(config: Config) -> Store:
     opened = open_store(config.store)
     if not opened.exists():
         raise MissingError(
-            f"store {config.store.url!r} does not exist: import a log first, or check --store: pratique import --help"
+            f"store {config.store.url!r} does not exist: import a log first (pratique import --help), or check the store's path"
         )
     return opened
 
@@ -196,7 +211,7 @@ def _judge(config: Config, question: Question, store: Store, weights: Weights) -
 
 
 def _notes(config: Config, question: Question) -> list[str]:
-    """What the collector has to say; its counts are of now, and say nothing of a range that ended long ago."""
+    """Return the collector's problems, unless the range ended long ago: its counters describe the present."""
     from pratique.telemetry.status import collector_status  # noqa: PLC0415 - only here
 
     status = collector_status(config.state_dir)

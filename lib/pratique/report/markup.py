@@ -1,4 +1,4 @@
-"""HTML that may stand in a report: a few plain elements, no scripts, no styles, no addresses but links."""
+"""HTML that is safe in a report: a few plain elements, no scripts, no styles, no URLs except links."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINK = re.compile(r"(https?://|#|\./|[A-Za-z0-9_-]+\.html)", re.IGNORECASE)
 
 
 def sanitized(markup: str) -> str:
-    """The markup with only the elements and attributes that are known to do nothing; every text is kept."""
+    """Keep only elements and attributes that are known to be harmless; all text is kept."""
     cleaner = _Cleaner()
     cleaner.feed(markup)
     cleaner.close()
@@ -26,8 +26,8 @@ def sanitized(markup: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Markdown as HTML; HTML inside it is shown, not rendered."""
-    import mistune  # noqa: PLC0415 - not needed by who only runs notebooks
+    """Render Markdown as HTML; HTML inside it is shown as text."""
+    import mistune  # noqa: PLC0415 - only for pages
 
     render: Any = mistune.create_markdown(escape=True, plugins=["table"])
     return sanitized(render(text))

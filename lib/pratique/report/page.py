@@ -1,4 +1,4 @@
-"""An executed notebook as one HTML file that opens offline: plotly once, no address but links, nothing runs but ours."""
+"""Render an executed notebook as one HTML file that opens offline; only the file's own two scripts can run in it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from importlib import resources
 from typing import Any
 
 from pratique import __version__
-from pratique.notebook.notebooks import text_of
+from pratique.notebook.find import text_of
 from pratique.report.markup import markdown, sanitized
 
 FIGURE = "application/vnd.plotly.v1+json"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-LONGEST_TEXT = 20_000
-OFF_PAGE = "remove-cell"
-"""The tag, Jupyter Book's, of a cell that is for who runs the notebook, not for who reads the page."""
+MAX_TEXT = 20_000
+HIDDEN_TAG = "remove-cell"
+"""Jupyter Book's tag for a cell that is left out of the page."""
 
 
 def render(notebook: dict[str, Any], title: str) -> str:
-    """The page of an executed notebook: prose, figures and tables; code behind a fold.
+    """Return the page of an executed notebook: prose, figures and tables, with the code folded away.
 
-    Nothing but the two scripts of ours can run in it, by its content security policy, which names them
-    by their hashes, and nothing can be fetched.
+    Its content security policy allows exactly two scripts (plotly and page.js) by their hashes, and no request.
     """
     figures: list[str] = []
-    shown = [cell for cell in notebook["cells"] if OFF_PAGE not in cell.get("metadata", {}).get("tags", ())]
+    shown = [cell for cell in notebook["cells"] if HIDDEN_TAG not in cell.get("metadata", {}).get("tags", ())]
     body = "\n".join(_cell(cell, figures) for cell in shown)
     scripts = [_plotly(), _asset("page.js")] if figures else []
     policy = _policy(scripts)
@@ -68,7 +67,7 @@ def _tokens() -> str:
 
 
 def _data(name: str, text: str) -> str:
-    # "<" could end the element or begin a comment in it; in JSON it stands only inside texts
+    # "<" could end the element or open a comment; in JSON it occurs only inside strings
     return f'<script type="application/json" id="{name}">{text.replace("<", chr(92) + "u003c")}</script>\n'
 
 
@@ -104,13 +103,13 @@ def _image(base64: str) -> str:
 
 
 RICH: dict[str, Callable[[str], str]] = {"text/html": sanitized, "image/png": _image, "text/markdown": markdown}
-"""How an output is shown, the first kind that it has; plain text otherwise."""
+"""MIME type → renderer, in order of preference; plain text otherwise."""
 
 
 def _text(text: str, kind: str) -> str:
     clean = ANSI.sub("", text)
-    cut = "\n…" if len(clean) > LONGEST_TEXT else ""
-    return f'<pre class="output {kind}">{escape(clean[:LONGEST_TEXT])}{cut}</pre>' if clean.strip() else ""
+    cut = "\n…" if len(clean) > MAX_TEXT else ""
+    return f'<pre class="output {kind}">{escape(clean[:MAX_TEXT])}{cut}</pre>' if clean.strip() else ""
 
 
 def _figure(value: dict[str, Any] | str, figures: list[str]) -> str:
@@ -123,5 +122,5 @@ def _figure(value: dict[str, Any] | str, figures: list[str]) -> str:
     alt = escape(str(meta.get("alt", "figure"))) if isinstance(meta, dict) else "figure"
     return (
         f'<div class="figure" data-figure="figure-{number}" role="img" aria-label="{alt}" style="height:{height}px">'
-        "<noscript>This figure is drawn by a script inside this file; the table below has the numbers.</noscript></div>"
+        "<noscript>A script inside this file draws this figure; the table of guards below has the numbers.</noscript></div>"
     )

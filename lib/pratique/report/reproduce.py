@@ -1,4 +1,4 @@
-"""How to get a comparison again: the exact commands, versions, data, policy, and the hash of the answer."""
+"""How to reproduce a comparison: the exact commands, versions, data and policy, and hashes to check the result."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 PACKAGES = ("pratique", "numpy", "pyarrow", "duckdb", "deltalake", "plotly")
 
 
-def reproduction_of(comparison: Comparison) -> Panel:
-    """The panel that ends a report. The range is the one that was judged, so that later data changes nothing."""
-    from pratique.figures.panels import reproduction  # noqa: PLC0415 - plotly
+def reproduction(comparison: Comparison) -> Panel:
+    """Show how to reproduce a comparison: commands, versions, data, policy, and hashes of policy and results.
+
+    The commands name the exact range that was judged, so data that arrives later does not change the result.
+    """
+    from pratique.figures.panels import reproduction_panel  # noqa: PLC0415 - plotly
 
     verdict = comparison.verdict
     policy = comparison.config.service(verdict.service).judge.model_dump(mode="json")
     facts = {
-        "data": f"{comparison.rows:,} rollups of {sum(verdict.requests.values()):,} requests from {_place(comparison)}",
+        "data": f"{comparison.rows:,} rollups of {sum(verdict.requests.values()):,} requests from {_shown_store(comparison)}",
         "range": f"{verdict.start:%Y-%m-%dT%H:%M:%SZ} to {verdict.end:%Y-%m-%dT%H:%M:%SZ}, and the history before it",
-        "service file": comparison.config.file or "none: the defaults",
+        "service file": comparison.config.file or "none (defaults)",
         "method": f"{verdict.method}; alpha {verdict.alpha:g}, alpha to promote {verdict.alpha_promote:g}",
         "versions": ", ".join(
             [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
@@ -34,14 +37,14 @@ def reproduction_of(comparison: Comparison) -> Panel:
         "sha256 of the policy": _hash(policy),
         "sha256 of the results": _hash(verdict.to_json()["guards"]),
     }
-    return reproduction(_commands(comparison), facts, json.dumps(policy, indent=1))
+    return reproduction_panel(_commands(comparison), facts, json.dumps(policy, indent=1))
 
 
 def _hash(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-def _place(comparison: Comparison) -> str:
+def _shown_store(comparison: Comparison) -> str:
     from pratique.store.location import shown  # noqa: PLC0415 - deltalake
 
     return shown(comparison.config.store.url)
@@ -53,7 +56,7 @@ def _commands(comparison: Comparison) -> list[str]:
         "start": f"{verdict.start:%Y-%m-%dT%H:%M:%SZ}",
         "end": f"{verdict.end:%Y-%m-%dT%H:%M:%SZ}",
         "config": comparison.config.file,
-        "store": _place(comparison),
+        "store": _shown_store(comparison),
     }
     given = {name: value for name, value in values.items() if value}
     weight = {"weight": f"{question.weight:g}"} if question.weight else {}

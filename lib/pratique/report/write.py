@@ -1,4 +1,4 @@
-"""Reports on disk: each file whole or not at all."""
+"""Write a report to disk: each file completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pratique.files import replace_file
-from pratique.notebook.execute import Progress, run_notebook, storage
+from pratique.notebook.execute import Progress, run_notebook, storage_errors
 from pratique.report.comparison import Comparison, Question
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NOTEBOOK = "canary_report"
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where a report is: the page, the verdict's JSON, and the executed notebook where the runner keeps it."""
+    """The files of a report: the page, the verdict as JSON, and the executed notebook when it was kept."""
 
     html: Path
     json: Path
@@ -32,10 +32,10 @@ class ReportPaths:
 
 
 def save_report(comparison: Comparison, out: str = "") -> ReportPaths:
-    """Write the page and the verdict's JSON from inside the notebook, whatever runs it.
+    """Write the HTML page and the verdict as JSON; call it inside canary_report.ipynb, whichever program runs that.
 
     out: folder; default reports/ in the state folder.
-    Raises: DeniedError, StorageError; UsageError outside of a notebook.
+    Raises: UsageError when called outside a notebook; DeniedError, StorageError.
     """
     from pratique.report.capture import executed_here  # noqa: PLC0415 - only in a kernel
     from pratique.report.page import render  # noqa: PLC0415 - only in a kernel
@@ -61,11 +61,13 @@ def write_report(
     out_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> ReportPaths:
-    """Write a comparison's page and JSON by running the notebook, which is kept beside them, also when it fails.
+    """Write the HTML page and the verdict as JSON by running canary_report.ipynb, which is kept beside them.
 
-    start, end: UTC, [start, end); default: the canary's time. weight: the canary's in percent, instead of
-    the ledger's. out_dir: default reports/ in the state folder.
-    Raises: what the notebook raises (MissingError, UsageError …), as it was; DeniedError, StorageError.
+    config: the settings, from `load_config`. service, baseline, canary: as in the store. start, end: UTC, [start, end);
+    default: from the canary's first window to the last. weight: the canary's constant weight in percent, instead of
+    the ledger's weights. out_dir: default reports/ in the state folder. progress: called with each line that the
+    notebook prints.
+    Raises: the errors of `open_comparison`; DeniedError, StorageError. The notebook is kept on failure too.
     """
     question = Question(service, baseline, canary, start, end, weight)
     folder = (out_dir or reports_folder(config)).absolute()
@@ -76,13 +78,13 @@ def write_report(
 
 
 def reports_folder(config: Config) -> Path:
-    """Where reports go when nobody says where."""
+    """Return the default folder of reports."""
     return config.state_dir / "reports"
 
 
 def _write(path: Path, text: str) -> None:
     """Raises: DeniedError, StorageError."""
-    with storage(path):
+    with storage_errors(path):
         replace_file(path, text.encode("utf-8", "replace"), mode=0o644)
 
 

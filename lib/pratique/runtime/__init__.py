@@ -14,11 +14,11 @@ def open_runtime(target: Target) -> Runtime:
     if settings.kind == "docker":
         from pratique.runtime.docker import DockerRuntime  # noqa: PLC0415 - docker
 
-        return DockerRuntime(settings, target.base, collector=target.telemetry.target)
+        return DockerRuntime(settings, target.base, collector=target.telemetry.collector_address)
     if settings.kind == "swarm":
         from pratique.runtime.swarm import SwarmRuntime  # noqa: PLC0415 - docker
 
-        return SwarmRuntime(settings, target.base, collector=target.telemetry.target)
+        return SwarmRuntime(settings, target.base, collector=target.telemetry.collector_address)
     from pratique.runtime.process import ProcessRuntime  # noqa: PLC0415 - psutil
 
     return ProcessRuntime(settings, target.state_dir, target.base)

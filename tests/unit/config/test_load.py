@@ -52,6 +52,15 @@ def test_a_relative_store_of_the_environment_is_relative_to_the_working_folder(t
         ("[services.shop.judge]\n\nalpha = 3\n", r"p\.toml:3: services\.shop\.judge\.alpha: .*less than.*got 3"),
         ("[telemetry]\nwindow = 5\n", r"p\.toml:2: telemetry\.window: unknown key"),
         ("[telemetry]\nwindow_s = 'ten'\n", r"p\.toml:2: telemetry\.window_s: .*integer.*'ten'"),
+        (
+            "[services.shop.runtime.docker]\nimage = 'Shop:r1'\n",
+            r"p\.toml:2: services\.shop\.runtime\.docker\.image: String .*pattern .*\$' or input should be '' \(got 'Shop:r1'\)$",
+        ),
+        (
+            "[services.shop.judge]\ndispersion = 0.5\nalpha = 3\n",
+            r"p\.toml:3: .*alpha: .* \(got 3\) \(and 1 more\)$",
+        ),
+        ("[services.shop.judge.guards.a]\nweight = 1\n", r"p\.toml:1: .*guards\.a\.outcome: Field required$"),
         ("x = \n", r"p\.toml: not TOML: .*line 1"),
         ('base = "/"\n', r"p\.toml:1: base: unknown key"),
         (

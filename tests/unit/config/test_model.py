@@ -20,11 +20,11 @@ def test_a_collector_that_other_hosts_cannot_reach_is_refused(text, listen):
     with pytest.raises(ConfigError, match="would send its log to itself"):
         parse(f'[telemetry]\nlisten = "{listen}"\n{text}', Path("p.toml"))
     fixed = parse(f'[telemetry]\nlisten = "{listen}"\nadvertise_address = "10.0.0.5:5514"\n{text}', Path("p.toml"))
-    assert fixed.telemetry.target == "10.0.0.5:5514"
+    assert fixed.telemetry.collector_address == "10.0.0.5:5514"
 
 
 def test_a_collector_on_loopback_serves_senders_on_this_machine():
-    assert parse(REMOTE.replace("lb1", "127.0.0.1"), Path("p.toml")).telemetry.target == "127.0.0.1:5514"
+    assert parse(REMOTE.replace("lb1", "127.0.0.1"), Path("p.toml")).telemetry.collector_address == "127.0.0.1:5514"
     assert parse(CONTAINERS.replace("ssh://app1", "tcp://127.0.0.1:2375"), Path("p.toml")).services
 
 

@@ -28,25 +28,25 @@ def strata(draw, largest=3000):
 @given(strata())
 @example((3000, 1500, 1500))
 @example((161, 48, 77))
-def test_psi_is_that_of_scipy(stratum):
+def test_psi_equals_scipy(stratum):
     wanted = exact(*stratum, h.NODES)
     assert psi(*stratum) == pytest.approx(wanted, rel=1e-6, abs=1e-9)
 
 
 @given(strata(), st.lists(st.floats(-3, 3), min_size=1, max_size=5))
-def test_between_the_nodes_it_is_interpolated_to_the_last_digits_that_matter(stratum, thetas):
+def test_interpolation_between_nodes_is_accurate(stratum, thetas):
     found = psi(*stratum) @ h.interpolation(thetas)
     wanted = exact(*stratum, np.array(thetas))
     assert found == pytest.approx(wanted, rel=1e-6, abs=2e-9 * stratum[1] + 1e-9)
 
 
-def test_nothing_is_told_by_a_stratum_with_one_arm_or_no_marks():
+def test_stratum_with_one_arm_or_no_marks_gives_zero():
     for stratum in [(10, 0, 5), (10, 10, 0), (0, 0, 0)]:
         assert not psi(*stratum).any()
 
 
 @given(strata(300))
-def test_the_variance_is_that_of_scipy(stratum):
+def test_variance_equals_scipy(stratum):
     found = h.variance_of(*(np.array([value]) for value in stratum))[0]
     total, marked, canary = stratum
     support = np.arange(max(0, marked + canary - total), min(marked, canary) + 1)

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ports import free_port
 from pratique.telemetry import receivers
 from pratique.telemetry.receivers import Receivers
+from support.ports import free_port
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def template_context(target: Target) -> TemplateContext:
     if settings.haproxy.template:
         haproxy = settings.haproxy.model_copy(update={"template": str(target.path(settings.haproxy.template))})
         settings = settings.model_copy(update={"haproxy": haproxy})
-    return TemplateContext(settings, paths, target.telemetry.target, target.settings.runtime.readiness_path)
+    return TemplateContext(settings, paths, target.telemetry.collector_address, target.settings.runtime.readiness_path)
 
 
 def open_instances(target: Target) -> list[HAProxyInstance]:

@@ -1,4 +1,4 @@
-"""The judge at a rollout: every window is judged as soon as it has closed, and again with what comes in for it later."""
+"""Live analysis of a rollout: each window is judged when it closes, and again when late requests arrive for it."""
 
 from __future__ import annotations
 
@@ -21,53 +21,53 @@ from pratique.store.base import Store
 from pratique.telemetry.rollups import Rollups
 from pratique.telemetry.status import CollectorStatus, require_collector
 
-SETTLE_S = 0.5
-"""How long after its end a window can be in the store at the earliest: the collector waits for stragglers."""
-PATIENCE_S = 4.0
-"""How long a window may take to come into the store; one that is not there by then had no request."""
-SLOW_S = 15.0
-"""How long after its end a window may come into the store at the latest; the judge waits for it."""
-BLIND_S = 5.0
-"""How long the collector may fail to write to the store, or be too slow at it; it tries again by itself."""
+WINDOW_MIN_DELAY_S = 0.5
+"""How soon after its end a window can be in the store: the collector waits for late requests."""
+WINDOW_DELAY_S = 4.0
+"""How long a window may take to reach the store; after that, a window that is not there had no request."""
+WINDOW_MAX_DELAY_S = 15.0
+"""How long the judge waits for a window that the collector still has to write."""
+WRITE_FAILURE_LIMIT_S = 5.0
+"""How long the collector may fail to write to the store, or be late; it retries by itself."""
 
 
-class Watch:
-    """Look at what has come in since the last look, as often as you like.
+class LiveAnalysis:
+    """The judge of one rollout; each `look` judges the windows that have closed since the last.
 
-    A request is counted in the window in which it began, and told when it has ended: the slowest ones, and with them
-    the timeouts, come in last. So the newest windows are judged at every look anew, on a copy of a judge that has only
-    seen those into which nothing comes any more.
+    A request counts in the window in which it began, but is reported when it ends: the slowest requests, and with
+    them the timeouts, arrive last. Each look therefore judges the newest windows again, on a copy of a judge that
+    has only seen windows into which no more requests can come.
     """
 
     def __init__(self, target: Target, arms: Arms, ledger: Ledger, store: Store, *, since: datetime) -> None:
-        """Read the baseline's history before `since` (UTC), when the canary's first request may have come."""
+        """Read the baseline's history before `since` (UTC), the earliest time of a canary request."""
         self._target = target
         self._service = target.service
         self._arms = arms
         self._ledger = ledger
         self._store = store
         self._window = timedelta(seconds=target.telemetry.window_s)
-        slowest_s = target.settings.balancer.timeout_s + PATIENCE_S
+        slowest_s = target.settings.balancer.timeout_s + WINDOW_DELAY_S
         self._open = self._window + timedelta(seconds=min(slowest_s, target.telemetry.late_s))
         self._since = since
         self._next = self._settled = self._floor(since)
         self._judge = self._begin()
-        self._blind_since: float | None = None
+        self._failing_since: float | None = None
 
     def look(self) -> Verdict | None:
-        """The verdict after the windows that have closed since the last look; None when none has, or no request came.
+        """Return the verdict after the windows that closed since the last look; None without a window or a request.
 
-        Raises: UnavailableError when the collector is dead, or cannot write: nothing is measured any more.
+        Raises: UnavailableError when the collector is dead or cannot write, because then nothing is measured.
         """
         now = utc_now()
-        status = self._require_sight(now)
-        closed = self._floor(now - timedelta(seconds=SETTLE_S))
+        status = self._require_collector(now)
+        closed = self._floor(now - timedelta(seconds=WINDOW_MIN_DELAY_S))
         if closed <= self._next:
             return None
         rows = self._read(self._settled, closed)
         newest = pc.max(rows.table["window"]).as_py()
         complete = max(
-            newest + self._window if newest else self._next, self._floor(now - timedelta(seconds=PATIENCE_S))
+            newest + self._window if newest else self._next, self._floor(now - timedelta(seconds=WINDOW_DELAY_S))
         )
         if status.unstored is not None:
             complete = min(complete, self._floor(status.unstored))
@@ -77,8 +77,9 @@ class Watch:
         return self._verdict(self._judged(rows, now), now, status.notes())
 
     def look_again(self, until: datetime | None = None) -> Verdict | None:
-        """Judge anew everything that is stored by now, up to the last look or to `until`: before more traffic is given,
-        also what came in later than anything should.
+        """Judge everything in the store again, up to the last look or to `until`.
+
+        It includes requests that arrived later than expected, so a rollout calls it before the canary gets more traffic.
         """
         self._next = until or self._next
         self._settled = self._floor(self._since)
@@ -90,7 +91,7 @@ class Watch:
         )
 
     def _judged(self, rows: Rollups, now: datetime) -> Judge:
-        """A judge that has seen these rows, which begin at what is settled, up to the last look."""
+        """Return a judge that has seen these rows, which begin at the first open window, up to the last look."""
         settled = min(self._next, max(self._settled, self._floor(now - self._open)))
         self._judge.update(_before(rows, settled))
         judge = copy.deepcopy(self._judge)
@@ -98,23 +99,27 @@ class Watch:
         self._settled = settled
         return judge
 
-    def _require_sight(self, now: datetime) -> CollectorStatus:
-        """The collector's status, while what it takes in reaches the store."""
+    def _require_collector(self, now: datetime) -> CollectorStatus:
+        """Return the collector's status; raise when its windows have not reached the store for too long."""
         status = require_collector(self._target.state_dir, may_restart=True)
-        waits = status.unstored is not None and now - status.unstored > self._window + timedelta(seconds=SLOW_S)
-        problem = status.error or (f"a window is not in the store {SLOW_S:g} s after its end" if waits else "")
+        late = status.unstored is not None and now - status.unstored > self._window + timedelta(
+            seconds=WINDOW_MAX_DELAY_S
+        )
+        problem = status.error or (
+            f"a window is not in the store {WINDOW_MAX_DELAY_S:g} s after its end" if late else ""
+        )
         if not problem:
-            self._blind_since = None
-        elif self._blind_since is None:
-            self._blind_since = time.monotonic()
-        elif time.monotonic() - self._blind_since > BLIND_S:
+            self._failing_since = None
+        elif self._failing_since is None:
+            self._failing_since = time.monotonic()
+        elif time.monotonic() - self._failing_since > WRITE_FAILURE_LIMIT_S:
             raise UnavailableError(
-                f"the collector could not write for {BLIND_S:g} s, so that nothing is measured: {problem}"
+                f"the collector could not write for {WRITE_FAILURE_LIMIT_S:g} s, so nothing is measured: {problem}"
             )
         return status
 
     def _begin(self) -> Judge:
-        """A judge that knows the baseline's history."""
+        """Return a judge that knows the baseline's history."""
         policy = self._target.settings.judge
         judge = Judge(policy, self._service, self._arms.compared, self._arms.canary, self._target.telemetry.window_s)
         start = self._floor(self._since)

@@ -1,6 +1,6 @@
-"""Approval between stages: automatic, given beforehand, or asked of the person at the notebook.
+"""Approval between stages: automatic, granted in advance, or requested from the person at the notebook.
 
-Asking never stops the guards: the judge goes on, and the question only is answered or not yet.
+While approval is pending, analysis continues and the guards stay active.
 """
 
 from __future__ import annotations
@@ -8,63 +8,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
+from typing_extensions import override
+
 from pratique.errors import UsageError
 
 Answer = Literal["approve", "rollback"]
 ALL = "all"
+SHELL_OF_COMM = "_reply_subshell_id"
+"""ipykernel's private note of the shell that made a button, checked against ipykernel 7.4."""
 
 
 class Approver(Protocol):
-    """Who says that a rollout may go on after a stage."""
+    """Decides whether a rollout may continue after a stage."""
 
-    def ask(self, number: int, stage: float, standing: str) -> Answer | None:
-        """The answer for going on after the stage of that number, of `stage` percent; None while there is none yet.
+    def ask(self, number: int, stage: float, status: str) -> Answer | None:
+        """Return the answer for the stage of that number, with `stage` percent; None while approval is pending.
 
-        standing: the verdict as it stands, in one line, to be shown beside the question.
+        status: the current verdict in one line, shown beside the question.
         """
 
     def withdraw(self) -> None:
-        """Take the question back, and forget what was answered: the rollout has ended by itself, or begins again."""
+        """Withdraw the question and forget the answer: the rollout has ended, or starts again."""
 
 
-class Given:
-    """Approved beforehand."""
+class PreApproved(Approver):
+    """Every stage was approved in advance."""
 
-    def ask(self, number: int, stage: float, standing: str) -> Answer | None:  # noqa: ARG002 - it depends on none
-        """Approve."""
+    @override
+    def ask(self, number: int, stage: float, status: str) -> Answer | None:
         return "approve"
 
+    @override
     def withdraw(self) -> None:
-        """Nothing was asked."""
+        pass
 
 
-class Buttons:
+class Buttons(Approver):
     """Two buttons in JupyterLab, with the verdict beside them.
 
-    The cell is at work while they are shown. JupyterLab from 4.4 on sends clicks through a subshell of
-    the kernel (ipykernel from 7 on), which takes them in a thread of its own.
+    The cell is busy while they are shown. JupyterLab from 4.4 on sends clicks through a subshell of the kernel
+    (ipykernel from 7 on), which handles them in its own thread.
     """
 
     def __init__(self) -> None:
-        """Nothing is shown before the first question."""
+        """Show nothing before the first question."""
         self._answer: Answer | None = None
         self._asked: int | None = None
         self._shown: Any = None
         self._text: Any = None
 
-    def ask(self, number: int, stage: float, standing: str) -> Answer | None:
-        """Show the question once, keep the verdict beside it current, and return the click."""
+    @override
+    def ask(self, number: int, stage: float, status: str) -> Answer | None:
         if self._asked != number:
             self.withdraw()
             self._asked = number
             self._show(stage)
-        self._text.value = standing
+        self._text.value = status
         if self._answer is not None:
             self._close()
         return self._answer
 
+    @override
     def withdraw(self) -> None:
-        """Take the buttons away, and forget the click."""
         self._close()
         self._asked = self._answer = None
 
@@ -74,11 +79,11 @@ class Buttons:
             self._shown = None
 
     def _show(self, stage: float) -> None:
-        import ipywidgets  # noqa: PLC0415 - only where there is somebody to ask
+        import ipywidgets  # noqa: PLC0415 - only where there is a person to ask
         from IPython.display import display  # noqa: PLC0415
 
         approve = ipywidgets.Button(
-            description=f"Approve: on from {stage:g} %", button_style="success", layout={"width": "auto"}
+            description=f"Approve {stage:g} % and continue", button_style="success", layout={"width": "auto"}
         )
         rollback = ipywidgets.Button(description="Roll back", button_style="danger")
         approve.on_click(lambda _: self._click("approve"))
@@ -87,57 +92,58 @@ class Buttons:
         self._shown = ipywidgets.HBox([approve, rollback, self._text])
         display(self._shown)
         for button in (approve, rollback):
-            _take_clicks_where_they_come_from(button)
+            _accept_clicks_from_subshells(button)
 
     def _click(self, answer: Answer) -> None:
         self._answer = answer
 
 
-def _take_clicks_where_they_come_from(button: Any) -> None:
-    """Since 7.4 ipykernel sends a click to the shell that made the button, which is the one at work.
+def _accept_clicks_from_subshells(button: Any) -> None:
+    """Handle a button's clicks in the subshell that they arrive through.
 
-    Without its note of that shell, it takes the subshell that the frontend sends the click through.
+    From 7.4 on ipykernel sends a click to the shell that made the button, which is busy. Without its note of that
+    shell it uses the subshell of the frontend.
     """
-    vars(button.comm).pop("_reply_subshell_id", None)
+    vars(button.comm).pop(SHELL_OF_COMM, None)
 
 
 def make_approver(mode: str, approvals: str | Sequence[str | float], stages: Sequence[float]) -> Approver:
-    """Who approves: `mode` is "automatic" or "ask"; `approvals` is "all", or the stages approved beforehand.
+    """Return the approver. `mode`: "automatic" or "ask"; `approvals`: "all", or the stages approved in advance.
 
-    Raises: UsageError, before anything is started, when there would be nobody to ask.
+    Raises: UsageError, before anything is started, when there is no person to ask.
     """
     given = _given(approvals, stages)
     if mode == "automatic" or given == set(stages):
-        return Given()
+        return PreApproved()
     missing = ", ".join(f"{stage:g}" for stage in stages if stage not in given)
-    if not somebody_is_there():
+    if not can_ask():
         raise UsageError(
-            f'approval = "ask", and nobody can be asked here: run it in JupyterLab, or approve beforehand with approvals = "all" or "{missing}"'
+            f'approval is "ask", but there is no person to ask: run it in JupyterLab, or approve in advance with approvals = "all" or "{missing}"'
         )
     return Mixed(given, Buttons())
 
 
-class Mixed:
-    """Some stages approved beforehand, the others asked for."""
+class Mixed(Approver):
+    """Some stages are approved in advance, the others are asked for."""
 
     def __init__(self, given: set[float], asked: Approver) -> None:
-        """given: the stages that need no asking."""
+        """given: the stages approved in advance."""
         self._given = given
         self._asked = asked
 
-    def ask(self, number: int, stage: float, standing: str) -> Answer | None:
-        """Approve what was given, ask for the rest."""
-        return "approve" if stage in self._given else self._asked.ask(number, stage, standing)
+    @override
+    def ask(self, number: int, stage: float, status: str) -> Answer | None:
+        return "approve" if stage in self._given else self._asked.ask(number, stage, status)
 
+    @override
     def withdraw(self) -> None:
-        """Take the question back."""
         self._asked.withdraw()
 
 
-def somebody_is_there() -> bool:
-    """Whether this is a notebook with a person before it, whose clicks reach a cell at work.
+def can_ask() -> bool:
+    """Whether this is a notebook with a person, and clicks reach a busy cell.
 
-    A frontend with a person says that input can be asked for; papermill and nbclient say that it cannot.
+    A frontend with a person allows requests for input; papermill and nbclient do not.
     """
     from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only a notebook has it loaded
 

@@ -1,4 +1,4 @@
-"""The renewing of a canary's lease: only while the judge is alive."""
+"""Renewing a canary's lease, only while the judge is alive."""
 
 from __future__ import annotations
 
@@ -8,46 +8,48 @@ import time
 from pratique.balancer.base import Balancer
 from pratique.errors import MissingError, PratiqueError
 
-HANG_S = 10.0
-"""How long the judge may be silent. A look takes well under a second; a store that is slow, a few."""
+HEARTBEAT_TIMEOUT_S = 10.0
+"""How long the judge may be silent. A look takes well under a second; with a slow store, a few."""
 
 
-class Renewer:
-    """A thread that renews a service's lease, and stops doing so when nobody calls `beat`.
+class LeaseRenewer:
+    """A thread that renews a service's lease, and stops when nobody calls `heartbeat`.
 
-    The judge calls `beat` at least every second. When it hangs, the lease runs out and the balancer
-    gives the traffic back to the baseline.
+    The judge calls `heartbeat` at least every second. When it hangs, the lease expires and the balancer returns
+    the traffic to the baseline.
     """
 
-    def __init__(self, balancer: Balancer, service: str, ttl_s: float, *, hang_s: float = HANG_S) -> None:
-        """Prepare; `start` begins to renew."""
+    def __init__(
+        self, balancer: Balancer, service: str, ttl_s: float, *, timeout_s: float = HEARTBEAT_TIMEOUT_S
+    ) -> None:
+        """Prepare; `start` begins to renew. timeout_s: without a heartbeat."""
         self._balancer = balancer
         self._service = service
         self._every_s = ttl_s / 3
-        self._hang_s = hang_s
-        self._beat = time.monotonic()
+        self._timeout_s = timeout_s
+        self._last_heartbeat = time.monotonic()
         self._stop = threading.Event()
-        self._lapsed = threading.Event()
+        self._expired = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to renew a lease that has just been given; a renewer at work goes on."""
-        self.beat()
+        """Start renewing a lease that was just granted. A running thread continues."""
+        self.heartbeat()
         if self._thread is None or not self._thread.is_alive():
             self._stop.clear()
-            self._lapsed.clear()
+            self._expired.clear()
             self._thread = threading.Thread(target=self._renew, name="pratique-lease", daemon=True)
             self._thread.start()
 
-    def beat(self) -> None:
-        """Say that the judge is alive."""
-        self._beat = time.monotonic()
+    def heartbeat(self) -> None:
+        """Report that the judge is alive."""
+        self._last_heartbeat = time.monotonic()
 
     @property
-    def lapsed(self) -> bool:
-        """Whether the lease has run out: the traffic is on the baseline."""
+    def expired(self) -> bool:
+        """Whether the lease has expired: the baseline has the traffic."""
         died = self._thread is not None and not self._thread.is_alive() and not self._stop.is_set()
-        return self._lapsed.is_set() or died
+        return self._expired.is_set() or died
 
     def stop(self) -> None:
         """Stop renewing."""
@@ -57,12 +59,12 @@ class Renewer:
 
     def _renew(self) -> None:
         while not self._stop.wait(self._every_s):
-            if time.monotonic() - self._beat > self._hang_s:
+            if time.monotonic() - self._last_heartbeat > self._timeout_s:
                 continue
             try:
                 self._balancer.renew(self._service)
             except MissingError:
-                self._lapsed.set()
+                self._expired.set()
                 return
             except PratiqueError:
-                continue  # the balancer may come back before the lease runs out
+                continue  # the balancer may return before the lease expires

@@ -1,4 +1,4 @@
-"""What a rollout says while it goes: a line a window for people, an object a look for programs."""
+"""The progress of a rollout: one line per window for people, one JSON object per look for programs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from pratique.clock import stamp, utc_now
 from pratique.judge.model import SERVICE, GuardResult, Verdict
-from pratique.runbook.engine.run import say
+from pratique.runbook.engine.console import say_detail
 
-WAITING_S = 5.0
-"""How often it is said that nothing has come in yet."""
+WAITING_EVERY_S = 5.0
+"""How often to print that no request has arrived yet."""
 
 
 class Progress:
-    """Print each look, and append it to the run's progress.jsonl for whoever follows from outside."""
+    """Print each look, and append it to the run's progress.jsonl for programs that follow the rollout."""
 
     def __init__(self, path: Path, run: str) -> None:
         """Name the file."""
@@ -25,12 +25,14 @@ class Progress:
         self._waited = 0.0
 
     def stage(self, percent: float, shares: Mapping[str, float], text: str) -> None:
-        """A stage begins."""
-        self._tell({"event": "stage", "stage": percent, "shares": dict(shares), "text": text})
+        """Report that a stage begins."""
+        self._write({"event": "stage", "stage": percent, "shares": dict(shares), "text": text})
 
-    def look(self, percent: float, windows: int, least: int, shares: Mapping[str, float], verdict: Verdict) -> None:
-        """The judge has looked. windows: whole ones of this stage so far; least: what the stage asks for."""
-        self._tell(
+    def look(
+        self, percent: float, windows: int, min_windows: int, shares: Mapping[str, float], verdict: Verdict
+    ) -> None:
+        """Report a look. windows: complete windows of this stage so far; min_windows: those that the stage needs."""
+        self._write(
             {
                 "event": "look",
                 "stage": percent,
@@ -42,35 +44,35 @@ class Progress:
                 "e_value": min(verdict.e_value, 1e300),
                 "needed": verdict.needed,
                 "guards": {guard.guard: _guard_json(guard) for guard in _service_level(verdict)},
-                "text": look_line(percent, windows, least, verdict),
+                "text": look_line(percent, windows, min_windows, verdict),
             }
         )
 
     def waiting(self, percent: float) -> None:
-        """Nothing to judge yet; said every few seconds."""
-        if time.monotonic() - self._waited > WAITING_S:
+        """Report, every few seconds, that there is nothing to judge yet."""
+        if time.monotonic() - self._waited > WAITING_EVERY_S:
             self._waited = time.monotonic()
-            self.tell("waiting", f"{percent:g} %  no canary request is in the store yet")
+            self.event("waiting", f"{percent:g} %  no canary request is in the store yet")
 
-    def tell(self, event: str, text: str) -> None:
-        """Anything else worth a line."""
-        self._tell({"event": event, "text": text})
+    def event(self, event: str, text: str) -> None:
+        """Report any other event in one line."""
+        self._write({"event": event, "text": text})
 
-    def _tell(self, said: dict[str, object]) -> None:
-        say(f"    {said['text']}")
-        line = json.dumps({"time": stamp(utc_now()), "run": self._run, **said})
+    def _write(self, event: dict[str, object]) -> None:
+        say_detail(str(event["text"]))
+        line = json.dumps({"time": stamp(utc_now()), "run": self._run, **event})
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
 
-def look_line(percent: float, windows: int, least: int, verdict: Verdict) -> str:
-    """One look in one line: when, stage, requests, evidence, each guard, verdict."""
-    whole = f"{windows} of {least}" if windows <= least else f"{windows}"
+def look_line(percent: float, windows: int, min_windows: int, verdict: Verdict) -> str:
+    """Return one look as one line: time, stage, requests, evidence, each guard, verdict."""
+    window = f"{windows} of {min_windows}" if windows <= min_windows else f"{windows}"
     requests = " ".join(f"{revision} {count:,}" for revision, count in verdict.requests.items())
     guards = " · ".join(_guard_text(guard) for guard in _service_level(verdict))
     evidence = f"evidence {min(verdict.e_value, 1e9):.3g} of {verdict.needed:.3g}"
     return (
-        f"{verdict.end:%H:%M:%S}  {percent:g} %  window {whole}  requests {requests}  {evidence}  "
+        f"{verdict.end:%H:%M:%S}  {percent:g} %  window {window}  requests {requests}  {evidence}  "
         f"{guards}  → {verdict.verdict}"
     )
 

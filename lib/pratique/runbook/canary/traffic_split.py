@@ -1,15 +1,15 @@
-"""Who gets which share at each moment of a rollout. Pure: numbers in, shares out."""
+"""Which revision gets which share at each moment of a rollout. Pure: numbers in, shares out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pratique.balancer.base import Pool
 from pratique.errors import UsageError
+from pratique.runbook.service.shares import all_to, percents
 
 FRESH = "-fresh"
-"""What a fresh instance of the baseline carries behind the baseline's name, in the pool and in access lines."""
+"""Follows the baseline's name for a fresh instance of the baseline, in the pool and in access lines."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Arms:
         return self.fresh or self.baseline
 
     def at(self, percent: float) -> dict[str, float]:
-        """The shares while the canary has `percent` of the traffic.
+        """Return the shares while the canary has `percent` of the traffic.
 
-        A fresh baseline gets as much as the canary, so that both arms are alike; the old baseline
-        serves the rest. Above 50 % there is no such rest, and the fresh baseline gets what is left.
+        A fresh baseline gets as much as the canary, so both arms are alike, and the old baseline serves the rest.
+        Above 50 % there is no such rest, and the fresh baseline gets what is left.
         """
         canary = percent / 100.0
         if self.fresh is None:
@@ -38,17 +38,17 @@ class Arms:
         return {self.baseline: max(0.0, 1.0 - canary - fresh), self.fresh: fresh, self.canary: canary}
 
     def only(self, revision: str) -> dict[str, float]:
-        """All of the traffic for one of them."""
-        return {name: float(name == revision) for name in self.at(0.0)}
+        """Return the shares that give all of the traffic to one revision."""
+        return all_to(revision, self.at(0.0))
 
 
 def arms_of(baseline: str, canary: str, *, fresh: bool) -> Arms:
-    """The arms of a rollout; `fresh`: with a fresh baseline."""
+    """Return the arms of a rollout; `fresh`: with a fresh baseline."""
     return Arms(baseline, canary, baseline + FRESH if fresh else None)
 
 
 def baseline_of(pool: Pool | None, service: str, canary: str) -> str:
-    """The revision that serves now.
+    """Return the revision that serves now.
 
     Raises: UsageError when none does, when several do, or when it is the canary itself.
     """
@@ -58,12 +58,7 @@ def baseline_of(pool: Pool | None, service: str, canary: str) -> str:
             f"{service} has no revision in place to compare with: start one with: pratique up {service} REVISION"
         )
     if serving == [canary]:
-        raise UsageError(f"{service} {canary!r} gets all of the traffic already: release another revision")
+        raise UsageError(f"{service} {canary!r} already gets all of the traffic: release another revision")
     if len(serving) > 1 or canary in pool.servers:
-        raise UsageError(f"{service} has {percents(pool.weights)} in its pool already: end that rollout first")
+        raise UsageError(f"{service} has {percents(pool.weights)} in its pool: end that rollout first")
     return serving[0]
-
-
-def percents(shares: Mapping[str, float]) -> str:
-    """Shares as a person reads them: "r1 95 %, r2 5 %"."""
-    return ", ".join(f"{revision} {share * 100:.4g} %" for revision, share in shares.items())

@@ -1,1 +1,1 @@
-"""What runs steps: journaled, locked, resumed, undone. It knows no service."""
+"""The engine runs steps: journaled, locked, resumable, undone on failure. It knows no service."""

@@ -1,4 +1,4 @@
-"""The journal of one run: a line a happening, on disk before the next thing is done."""
+"""The journal of one run: one line per event, on disk before the run continues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pratique.clock import stamp, utc_now
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
@@ -16,13 +16,14 @@ from pratique.ledger.entry import canonical
 
 Event = Literal["opened", "resumed", "begun", "done", "failed", "undoing", "undone", "cancelled", "noted", "ended"]
 
+FILE_NAME = "journal.jsonl"
 KEPT = ("noted", "done")
-"""The events whose data tell what a step has done."""
+"""The events whose data say what a step has done."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One happening. `step` is empty for what concerns the whole run; `time` is UTC."""
+    """One event. `step` is the step's key, empty for an event of the whole run; `time` is UTC."""
 
     time: datetime
     event: Event
@@ -31,15 +32,20 @@ class Line:
 
 
 class Journal:
-    """Append lines to a run's journal, each synced to disk; read back what there is.
+    """Append lines to a run's journal, each synced to disk, and read them back.
 
-    A program that dies while it writes leaves half a line at the end: it is left out, and cut off by
-    the next append. Half a line anywhere else is damage.
+    A program that dies while it writes leaves half a line at the end: reading skips it, and the next append
+    cuts it off. Half a line anywhere else is damage.
     """
 
     def __init__(self, path: Path) -> None:
-        """Name the file; it is made by the first line, so that looking leaves no trace."""
+        """Name the file. The first line creates it, so reading leaves no trace."""
         self.path = path
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """Return the journal of the run in `folder`."""
+        return cls(folder / FILE_NAME)
 
     def append(self, event: Event, step: str = "", data: dict[str, Any] | None = None) -> Line:
         """Write one line and return when it is on disk.
@@ -56,22 +62,26 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except PermissionError as error:
-            raise DeniedError(f"journal {str(self.path)!r} cannot be written: {error.strerror}") from error
+            raise DeniedError(
+                f"journal {str(self.path)!r} cannot be written: {error.strerror}: check the state folder"
+            ) from error
         except OSError as error:
-            raise StorageError(f"journal {str(self.path)!r} cannot be written: {error.strerror}") from error
+            raise StorageError(
+                f"journal {str(self.path)!r} cannot be written: {error.strerror}: check the state folder"
+            ) from error
         return line
 
     def lines(self) -> list[Line]:
-        """Every whole line, oldest first; none where there is no journal.
+        """Return every complete line, oldest first; none where there is no journal.
 
-        Raises: DataError naming the line that is damaged.
+        Raises: DataError naming the damaged line, DeniedError.
         """
         return list(self._parsed())
 
     def state(self, step: str) -> Event | None:
-        """How far a step has come: its last event but notes; None while it was never begun.
+        """Return the state of a step: its last event other than a note; None if it never began.
 
-        What was done stays done until it is undone or begun again, whatever failed beside it.
+        A step that is done stays done until it is undone or begun again, even if a later "failed" names it.
         """
         state: Event | None = None
         for line in self.lines():
@@ -80,7 +90,7 @@ class Journal:
         return state
 
     def data(self, step: str) -> dict[str, Any]:
-        """What the present attempt of a step has noted down and left; {} once it is undone."""
+        """Return what the current attempt of a step has noted and returned; {} once it is undone."""
         found: dict[str, Any] = {}
         for line in self.lines():
             if line.step == step:
@@ -88,34 +98,36 @@ class Journal:
         return found
 
     def last_done(self, step: str) -> dict[str, Any]:
-        """What the step left when it was last done, undone since or not; {} when it never was."""
+        """Return what the step returned when it was last done, even if it was undone later; {} if it was never done."""
         done = [line.data for line in self.lines() if line.step == step and line.event == "done"]
         return dict(done[-1]) if done else {}
 
     def first(self, event: Event) -> Line:
-        """The first line of an event of the whole run.
+        """Return the first line of an event of the whole run.
 
         Raises: MissingError when there is none.
         """
         for line in self.lines():
             if line.event == event and not line.step:
                 return line
-        raise MissingError(f"journal {str(self.path)!r} has no line {event!r}: is the run id right?")
+        raise MissingError(f"journal {str(self.path)!r} has no line {event!r}: check the run_id")
 
     def _parsed(self) -> Iterator[Line]:
         try:
-            whole = self.path.read_bytes().split(b"\n")[:-1]
+            complete = self.path.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return
         except OSError as error:
-            raise DeniedError(f"journal {str(self.path)!r} cannot be read: {error.strerror}") from error
-        for number, text in enumerate(whole, start=1):
+            raise DeniedError(
+                f"journal {str(self.path)!r} cannot be read: {error.strerror}: check the state folder"
+            ) from error
+        for number, text in enumerate(complete, start=1):
             try:
                 value = json.loads(text)
                 yield Line(datetime.fromisoformat(value["time"]), value["event"], value["step"], value["data"])
             except (ValueError, KeyError, TypeError) as error:
                 raise DataError(
-                    f"journal {str(self.path)!r}: line {number} is damaged: start over with a new run id"
+                    f"journal {str(self.path)!r}: line {number} is damaged: start again with a new run_id"
                 ) from error
 
     def _cut_torn_tail(self, descriptor: int, size: int) -> None:

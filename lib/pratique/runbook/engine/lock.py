@@ -1,4 +1,4 @@
-"""One run per service at a time: a lock that says who holds it, and that no dead process can keep."""
+"""One run per service at a time: a lock that names its holder, and that the kernel releases when the holder dies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pratique.errors import BusyError, DeniedError
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock, from where, for which run and why."""
+    """Who holds the lock, on which host, for which run and why."""
 
     who: str
     host: str
@@ -33,24 +33,24 @@ class Holder:
 
 
 class Lock:
-    """A service's lock: `flock` on a file, which the kernel gives back when its holder dies.
+    """A service's lock: `flock` on a file, which the kernel releases when the holder dies.
 
-    The file's text names the holder. It is emptied on release, so that text without a lock is the name
-    of a holder that died.
+    The file's text names the holder, and releasing the lock empties it. Text without a lock therefore names a
+    holder that died.
     """
 
     def __init__(self, state_dir: Path, service: str) -> None:
-        """Name the lock; nothing is written before it is taken."""
+        """Name the lock. Nothing is written before it is taken."""
         self.path = state_dir / "locks" / f"{service}.lock"
         self._service = service
         self._file: IO[str] | None = None
 
     def take(self, *, who: str, run: str, reason: str) -> Holder | None:
-        """Take it and return None, or return the dead holder that it was taken over from.
+        """Take the lock. Return the dead holder it was taken over from, if any.
 
         Raises: BusyError naming the holder, DeniedError.
         """
-        file = self._seize()
+        file = self._acquire()
         dead = _read(file)
         mine = Holder(who, socket.gethostname(), os.getpid(), run, reason, stamp(utc_now()))
         _write(file, json.dumps(asdict(mine)))
@@ -58,34 +58,34 @@ class Lock:
         return dead
 
     @contextlib.contextmanager
-    def shut(self) -> Iterator[None]:
-        """Let no run begin meanwhile; whoever held it and died stays written there. Raises: BusyError, DeniedError."""
-        with self._seize():
+    def blocking_new_runs(self) -> Iterator[None]:
+        """Block new runs for the time of a `with`. The name of a dead holder stays. Raises: BusyError, DeniedError."""
+        with self._acquire():
             yield
 
     def release(self) -> None:
-        """Give it back; giving it back twice is no error."""
+        """Release the lock; releasing it twice is allowed."""
         if self._file is not None:
             _write(self._file, "")
-            self.leave()
+            self.abandon()
 
-    def leave(self) -> None:
-        """Give it back with the holder still written there, as if this process had died: its run is not at its end."""
+    def abandon(self) -> None:
+        """Release the lock and keep the holder's name, as if this process had died: the run has not ended."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     @property
     def held(self) -> bool:
-        """Whether this object holds it."""
+        """Whether this object holds the lock."""
         return self._file is not None
 
     def holder(self) -> Holder | None:
-        """Who holds it now, without taking it; None when it is free."""
+        """Return the current holder without taking the lock; None when it is free."""
         return self._look(taken=True)
 
     def abandoned(self) -> Holder | None:
-        """Who held it and died; None when nobody did."""
+        """Return the holder that died with the lock; None when there is none."""
         return self._look(taken=False)
 
     def _look(self, *, taken: bool) -> Holder | None:
@@ -100,14 +100,14 @@ class Lock:
                 return _read(file) if taken else None
             return None if taken else _read(file)
 
-    def _seize(self) -> IO[str]:
+    def _acquire(self) -> IO[str]:
         file = self._open()
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            held = _read(file) or "a run that is just starting"
+            held = _read(file) or "a run that is starting"
             file.close()
-            raise BusyError(f"{self._service} is held by {held}: wait, or end that run first") from None
+            raise BusyError(f"{self._service} is held by {held}: wait for that run, or end it first") from None
         return file
 
     def _open(self) -> IO[str]:
@@ -115,7 +115,9 @@ class Lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return self.path.open("a+", encoding="utf-8")
         except OSError as error:
-            raise DeniedError(f"lock {str(self.path)!r} cannot be opened: {error.strerror}") from error
+            raise DeniedError(
+                f"lock {str(self.path)!r} cannot be opened: {error.strerror}: check the state folder"
+            ) from error
 
 
 def _write(file: IO[str], text: str) -> None:

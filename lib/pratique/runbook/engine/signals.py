@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: what a step does when somebody wants it to stop, and when it must not stop."""
+"""SIGTERM and SIGINT: how a signal ends a step, and where signals are ignored."""
 
 from __future__ import annotations
 
@@ -12,60 +12,61 @@ from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM in the middle of a step. Like Ctrl-C it is no Exception, so that no handler swallows it."""
+    """SIGTERM during a step. Like Ctrl-C it is not an Exception, because `except Exception` must not swallow it."""
 
 
 class Interrupts:
-    """The signal handlers of a run: SIGTERM in a step raises Interrupted there; between steps it ends the run.
+    """A run's signal handlers: SIGTERM during a step raises Interrupted there; between steps it ends the run.
 
-    Python gives signals to the main thread only; in any other thread this does nothing, and the
-    guardian does what is left to do after the process is gone.
+    Python delivers signals to the main thread only. In any other thread this does nothing, and the watchdog
+    cleans up after the process has ended.
     """
 
     def __init__(self, abort: Callable[[str], None]) -> None:
-        """abort: ends the run when a signal comes while no step is at work."""
+        """abort: ends the run when a signal arrives between steps."""
         self._abort = abort
-        self._before: Any = None
+        self._previous: Any = None
         self._installed = False
         self._working = False
 
     def install(self) -> None:
-        """Take SIGTERM over."""
+        """Install the handler of SIGTERM."""
         if threading.current_thread() is threading.main_thread() and not self._installed:
-            self._before = signal.signal(signal.SIGTERM, self._terminated)
+            self._previous = signal.signal(signal.SIGTERM, self._terminated)
             self._installed = True
 
     def remove(self) -> None:
-        """Give SIGTERM back."""
+        """Restore the previous handler of SIGTERM."""
         if threading.current_thread() is threading.main_thread() and self._installed:
-            signal.signal(signal.SIGTERM, self._before)
+            signal.signal(signal.SIGTERM, self._previous)
             self._installed = False
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """While a step is at work."""
+        """Mark the time in which a step runs."""
         self._working = True
         try:
             yield
         finally:
             self._working = False
 
-    @contextmanager
-    def shielded(self) -> Iterator[None]:
-        """While something is undone: nothing may stop that; a signal that comes now is dropped."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def _terminated(self, number: int, _frame: FrameType | None) -> None:
         if self._working:
             raise Interrupted("SIGTERM")
-        self._abort("the process was told to end (SIGTERM)")
+        self._abort("received SIGTERM")
         self.remove()
         os.kill(os.getpid(), number)
+
+
+@contextmanager
+def signals_ignored() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM while something is undone: undoing must not stop halfway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

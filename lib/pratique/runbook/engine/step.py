@@ -1,41 +1,74 @@
-"""What a step is: something done once per run, and how it is undone."""
+"""A step: something that is done once per run, and how it is undone."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pratique.runbook.engine.console import say_detail
+
 Data = dict[str, Any]
-"""What a step notes down and leaves: plain JSON, no secrets."""
+"""Facts that a step stores in the journal: plain JSON, no secrets."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a step: the progress of an interrupted attempt, and the run's services for this one.
+
+    noted: the progress that an interrupted attempt saved, {} on the first attempt.
+    note: saves progress in the journal, for the case that this attempt is interrupted.
+    time_left_s: returns the seconds until the run's deadline, at least 0.
+    require_time: raises UnavailableError when the run's deadline has passed.
+    """
+
+    noted: Data
+    note: Callable[[Data], None]
+    time_left_s: Callable[[], float]
+    require_time: Callable[[], None]
+
+    def say(self, text: str) -> None:
+        """Print one line below the step's own line."""
+        say_detail(text)
 
 
 class Step(ABC):
     """One step of a runbook.
 
-    name: a word or two, the key in the journal. does: what it does, in the imperative, for people.
-    final: once it is done, nothing is undone any more.
+    key: its name on disk, in the journal and the ledger; never change it, or old journals become unreadable.
+    title: its name for people. description: what it does, in the imperative.
+    final: once it is done, no earlier step is undone any more.
     """
 
-    name: ClassVar[str]
-    does: str
+    key: ClassVar[str]
+    title: ClassVar[str]
     final: ClassVar[bool] = False
 
+    @property
     @abstractmethod
-    def do(self, noted: Data) -> Data:
-        """Do it, and return what its undoing and later steps need.
+    def description(self) -> str:
+        """What the step does, in the imperative."""
 
-        noted: what an interrupted attempt had noted down, {} on a first one. A step must be able to
-        follow such an attempt: it looks at what is there instead of assuming.
+    @abstractmethod
+    def do(self, attempt: Attempt) -> Data:
+        """Do it, and return the facts that undoing it and later steps need.
+
+        A step must be able to follow an interrupted attempt: it checks what exists, and assumes nothing.
         """
 
     def undo(self, data: Data) -> None:  # noqa: B027 - a step that changes nothing has nothing to undo
-        """Put everything back as it was, given what it noted and left; must be able to run twice."""
+        """Restore everything as it was. Must be safe to run twice. data: what the step noted and returned."""
 
     def effects(self) -> Sequence[str]:
-        """What it would do, for a dry run: one line an effect. Changes nothing."""
+        """Return what it would do, one line per effect, for a dry run. Changes nothing."""
         return ()
 
     def holds(self, data: Data) -> bool:  # noqa: ARG002 - most steps hold for good
-        """Whether a step that was done is still in effect; it is done again when not."""
+        """Whether a step that was done is still in effect; if not, it is done again."""
         return True
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether there is anything to undo."""
+        return type(self).undo is not Step.undo

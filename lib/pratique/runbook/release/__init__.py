@@ -1,1 +1,1 @@
-"""The release runbook."""
+"""The release runbook: a canary gets traffic in stages, is judged, and is promoted or taken out."""

@@ -1,18 +1,21 @@
-"""What all steps of a release share: what was asked, the parts, and what is known so far."""
+"""The context of a release: its plan, its arms, and what the journal knows of its decision."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from typing_extensions import override
+
 from pratique.judge.model import Verdict
 from pratique.release import configuration_digest, find_release
-from pratique.runbook.canary.analysis import Watch
+from pratique.runbook.canary.analysis import LiveAnalysis
 from pratique.runbook.canary.approval import Approver, make_approver
 from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of
-from pratique.runbook.engine.step import Data, Step
-from pratique.runbook.service.context import CHECK, Outcome, Surroundings
-from pratique.runbook.service.parameters import ReleaseAsked
+from pratique.runbook.engine.step import Data
+from pratique.runbook.release.parameters import ReleaseParameters
+from pratique.runbook.service.context import Outcome, RunContext
+from pratique.runbook.service.steps import CHECK
 from pratique.runtime.base import Instance
 from pratique.store import open_store
 
@@ -21,15 +24,17 @@ JOIN = "take into the pool"
 ROLL_OUT = "roll out"
 CONCLUDE = "conclude"
 REPORT = "report"
+"""Keys of the steps, in the journal and the ledger."""
 
 OUTCOMES: dict[str, Outcome] = {"promote": "promoted", "rollback": "rolled back", "inconclusive": "inconclusive"}
+EXIT_STATUSES = {"promote": 0, "rollback": 1, "inconclusive": 2}
 AFTER_DEADLINE_MIN = 15.0
-"""What a run may take beyond the judge's deadline: to start, to drain, to be asked of a person."""
+"""How much longer than the judge's deadline a run may take: to start, to drain, to wait for a person."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the check found: the baseline and its servers, and what the canary is."""
+class ReleasePlan:
+    """The result of the check: the baseline and its servers, and the canary's digests. Also the journal's format."""
 
     baseline: str
     addresses: tuple[str, ...]
@@ -37,118 +42,129 @@ class Found:
     configuration: str
 
 
-class Context(Surroundings):
-    """A release's surroundings."""
+class ReleaseContext(RunContext[ReleaseParameters]):
+    """Everything that the steps of a release share."""
 
     runbook = "release"
 
-    def __init__(self, asked: ReleaseAsked) -> None:
-        """Read the service file and name the parts; nothing is written."""
-        super().__init__(asked)
-        self.wanted = asked
+    def __init__(self, parameters: ReleaseParameters) -> None:
+        """Read the service file and open what the release needs; nothing is written."""
+        super().__init__(parameters)
         rollout = self.settings.rollout
-        self.stages: tuple[float, ...] = asked.stages or rollout.stages
-        self.fresh: bool = (asked.baseline or rollout.baseline) == "fresh"
+        self.stages: tuple[float, ...] = parameters.stages or rollout.stages
+        self.fresh: bool = (parameters.baseline or rollout.baseline) == "fresh"
         self.approver: Approver | None = None
-        self.last: Verdict | None = None
-
-    def steps(self) -> dict[str, Step]:
-        """All steps of a release."""
-        from pratique.runbook.release.steps import steps_of  # noqa: PLC0415 - the steps know this class
-
-        return steps_of(self)
+        self.last_verdict: Verdict | None = None
 
     @property
+    @override
     def identity(self) -> Data:
-        """What the run is of: the stages too."""
         return {**super().identity, "stages": list(self.stages), "fresh": self.fresh}
 
     @property
+    @override
     def time_limit(self) -> timedelta:
-        """The judge's deadline and some more, unless another one was asked for."""
-        return timedelta(minutes=self.wanted.deadline_min or self.settings.judge.deadline_min + AFTER_DEADLINE_MIN)
+        default_min = self.settings.judge.deadline_min + AFTER_DEADLINE_MIN
+        return timedelta(minutes=self.parameters.deadline_min or default_min)
 
     @property
+    @override
     def title(self) -> str:
-        """What it is."""
-        return f"the release of {self.service} {self.asked.revision}"
+        return f"release of {self.service} {self.revision}"
 
     def choose_approver(self) -> Approver:
-        """Who approves between stages.
+        """Return who approves between stages.
 
-        Raises: UsageError when there would be nobody to ask.
+        Raises: UsageError when there is no person to ask.
         """
-        mode = self.wanted.approval or self.settings.rollout.approval
-        self.approver = make_approver(mode, self.wanted.approvals, self.stages)
+        mode = self.parameters.approval or self.settings.rollout.approval
+        self.approver = make_approver(mode, self.parameters.approvals, self.stages)
         return self.approver
 
     # -- what is known
 
-    def look(self) -> Found:
+    def make_plan(self) -> ReleasePlan:
         """Find the baseline and the canary's release.
 
         Raises: MissingError, UsageError, UnavailableError.
         """
-        release = find_release(self.target, self.asked.revision)
+        release = find_release(self.target, self.revision)
         pool = self.balancer.pool(self.service)
-        baseline = baseline_of(pool, self.service, self.asked.revision)
+        baseline = baseline_of(pool, self.service, self.revision)
         addresses = pool.servers[baseline] if pool else ()
-        return Found(baseline, addresses, release.digest, configuration_digest(release))
+        return ReleasePlan(baseline, addresses, release.digest, configuration_digest(release))
 
     @property
-    def found(self) -> Found:
-        """What the check found, then."""
-        data = self.run.journal.data(CHECK)
+    def plan(self) -> ReleasePlan:
+        """The plan that the check made; before the check, a new one."""
+        data = self.journal.data(CHECK)
         if not data:
-            return self.look()
-        return Found(**{**data, "addresses": tuple(data["addresses"])})
+            return self.make_plan()
+        return ReleasePlan(**{**data, "addresses": tuple(data["addresses"])})
 
     @property
+    @override
     def revision(self) -> str:
-        """The canary."""
-        return self.asked.revision
+        return self.parameters.revision
 
     @property
     def arms(self) -> Arms:
         """The revisions of this rollout."""
-        return arms_of(self.found.baseline, self.asked.revision, fresh=self.fresh)
+        return arms_of(self.plan.baseline, self.revision, fresh=self.fresh)
 
     @property
     def decision(self) -> str | None:
-        """What the rollout came to; None before."""
-        return self.run.journal.data(ROLL_OUT).get("decision")
+        """The rollout's decision; None before it."""
+        return self.journal.data(ROLL_OUT).get("decision")
 
     @property
-    def concluded(self) -> bool:
-        """Whether the decision was carried out."""
-        return self.run.journal.state(CONCLUDE) == "done"
-
-    @property
+    @override
     def outcome(self) -> Outcome:
-        """The outcome as the ledger has it: "failed" until the decision was carried out."""
-        return OUTCOMES.get(self.decision or "", "failed") if self.concluded else "failed"
+        concluded = self.journal.state(CONCLUDE) == "done"
+        return OUTCOMES.get(self.decision or "", "failed") if concluded else "failed"
 
     @property
+    @override
+    def reason(self) -> str:
+        return str(self.journal.data(ROLL_OUT).get("reason", ""))
+
+    @property
+    @override
+    def exit_status(self) -> int:
+        return EXIT_STATUSES[self.decision or "inconclusive"]
+
+    @property
+    @override
     def winner(self) -> str:
-        """The canary when it is promoted, else the baseline."""
-        return self.asked.revision if self.decision == "promote" else self.found.baseline
+        return self.revision if self.decision == "promote" else self.plan.baseline
 
     @property
+    @override
     def result(self) -> Data:
-        """Verdict, baseline and report."""
-        report = self.run.journal.data(REPORT)
+        report = self.journal.data(REPORT)
         return {
             "verdict": self.decision,
-            "baseline": self.run.journal.last_done(CHECK).get("baseline"),
+            "baseline": self.journal.last_done(CHECK).get("baseline"),
             "report": report.get("html"),
             "report_json": report.get("json"),
             "report_sha256": report.get("sha256"),
         }
 
-    def newcomers(self) -> list[Instance]:
-        """The canary's instances."""
-        return [instance for instance in self.mine() if instance.role == "canary"]
+    @override
+    def new_instances(self) -> list[Instance]:
+        return [instance for instance in self.own_instances() if instance.role == "canary"]
 
-    def watch(self, since: datetime) -> Watch:
-        """The judge over what the store has from `since` on."""
-        return Watch(self.target, self.arms, self.run.ledger, open_store(self.config.store), since=since)
+    def servers(self) -> dict[str, tuple[str, ...]]:
+        """Return the pool's servers during the rollout: the baseline's, and all that this run has started."""
+        arms = self.arms
+        # the canary last: a user drawn for it stays with it when its share rises, with or without a fresh baseline
+        servers: dict[str, tuple[str, ...]] = dict.fromkeys((arms.baseline, arms.compared, arms.canary), ())
+        servers[arms.baseline] = self.plan.addresses
+        for instance in self.own_instances():
+            name = arms.canary if instance.role == "canary" else arms.compared
+            servers[name] = (*servers[name], instance.address)
+        return {name: found for name, found in servers.items() if found}
+
+    def analysis(self, since: datetime) -> LiveAnalysis:
+        """Return the judge of this rollout, over the store's data from `since` on."""
+        return LiveAnalysis(self.target, self.arms, self.ledger, open_store(self.config.store), since=since)

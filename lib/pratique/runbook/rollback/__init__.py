@@ -1,1 +1,1 @@
-"""The rollback runbook."""
+"""The rollback runbook: an earlier release gets all of the traffic at once."""

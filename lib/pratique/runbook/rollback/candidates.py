@@ -1,4 +1,4 @@
-"""What can be gone back to: every revision that had all of the traffic once, when, and by which run."""
+"""Rollback candidates: every revision that once had all of the traffic, when, and by which run."""
 
 from __future__ import annotations
 
@@ -9,94 +9,96 @@ from datetime import datetime
 from pratique.errors import MissingError
 from pratique.ledger import Entry, Ledger
 
-WHOLE = 1.0 - 1e-9
+ALL_TRAFFIC = 1.0 - 1e-9
 
 
 @dataclass(frozen=True)
-class Served:
+class ServingPeriod:
     """A time in which a revision had all of the traffic. Times are UTC; end: None while it still has.
 
-    run: what gave it the traffic, "" for the first revision of all. back: whether that was a going back.
+    run: the run that gave it the traffic, "" for the first revision. by_rollback: whether that run was a rollback.
     """
 
     revision: str
     start: datetime
     end: datetime | None
     run: str
-    back: bool
+    by_rollback: bool
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """A revision that can be gone back to. digest, configuration: what it was released with."""
+class RollbackCandidate:
+    """A revision that a rollback can restore. digest, configuration: those that it was released with."""
 
     revision: str
     digest: str
     configuration: str
-    served: tuple[Served, ...]
+    periods: tuple[ServingPeriod, ...]
 
     def __str__(self) -> str:
-        """One line: when it served, and by which run."""
-        last = self.served[-1]
+        """Return one line: when it served, and by which run."""
+        last = self.periods[-1]
         until = f"{last.end:%Y-%m-%d %H:%M:%S}" if last.end else "now"
-        by = f"by run {last.run}" if last.run else "as the first"
-        more = f", and {len(self.served) - 1} x before" if len(self.served) > 1 else ""
+        by = f"by run {last.run}" if last.run else "as the first revision"
+        more = f", and {len(self.periods) - 1} x before" if len(self.periods) > 1 else ""
         return f"{self.revision}  {self.digest[:19]}…  {last.start:%Y-%m-%d %H:%M:%S} to {until} {by}{more}"
 
 
-def served_of(entries: Iterable[Entry]) -> list[Served]:
-    """The times of all entries of a service, oldest first; shares in between belong to the one before."""
-    back = {e.run for e in entries if e.kind == "release" and e.data.get("runbook") == "rollback"}
-    found: list[Served] = []
+def serving_periods(entries: Iterable[Entry]) -> list[ServingPeriod]:
+    """Return the serving periods in all entries of a service, oldest first.
+
+    While the traffic is split, the period of the revision that had all of it continues.
+    """
+    rollbacks = {e.run for e in entries if e.kind == "release" and e.data.get("runbook") == "rollback"}
+    found: list[ServingPeriod] = []
     for entry in entries:
-        whole = [name for name, share in entry.data.get("shares", {}).items() if share >= WHOLE]
-        if not whole or (found and found[-1].revision == whole[0]):
+        sole = [name for name, share in entry.data.get("shares", {}).items() if share >= ALL_TRAFFIC]
+        if not sole or (found and found[-1].revision == sole[0]):
             continue
-        if len(found) > 1 and entry.run and entry.run == found[-1].run and found[-2].revision == whole[0]:
-            # a run that took back what it had given: that release never was one
+        if len(found) > 1 and entry.run and entry.run == found[-1].run and found[-2].revision == sole[0]:
+            # a run that undid its own promotion: that release never counts
             found.pop()
             found[-1] = replace(found[-1], end=None)
             continue
         if found:
-            found[-1] = Served(found[-1].revision, found[-1].start, entry.time, found[-1].run, found[-1].back)
-        found.append(Served(whole[0], entry.time, None, entry.run or "", entry.run in back))
+            found[-1] = replace(found[-1], end=entry.time)
+        found.append(ServingPeriod(sole[0], entry.time, None, entry.run or "", entry.run in rollbacks))
     return found
 
 
-def earlier_of(ledger: Ledger, service: str) -> list[Earlier]:
-    """The revisions that had all of the traffic once, the one that had it last at the end."""
+def rollback_candidates(ledger: Ledger, service: str) -> list[RollbackCandidate]:
+    """Return the revisions that once had all of the traffic; the one that had it last comes last."""
     entries = ledger.entries(service)
-    times = served_of(entries)
+    periods = serving_periods(entries)
     bound = {entry.revision: entry.data for entry in entries if entry.kind == "bind"}
-    names = list(dict.fromkeys(time.revision for time in reversed(times)))[::-1]
+    names = list(dict.fromkeys(period.revision for period in reversed(periods)))[::-1]
     return [
-        Earlier(
+        RollbackCandidate(
             name,
             bound[name]["digest"],
             bound[name].get("configuration", ""),
-            tuple(time for time in times if time.revision == name),
+            tuple(period for period in periods if period.revision == name),
         )
         for name in names
         if name in bound
     ]
 
 
-def before(served: Sequence[Served], now: str) -> str:
-    """The revision that served before `now` was released.
+def previous_revision(periods: Sequence[ServingPeriod], current: str) -> str:
+    """Return the revision that served before `current` was released.
 
-    A revision that was gone back from does not count, so that going back twice goes two back and not
-    forth again.
+    A revision that was rolled back does not count: two rollbacks go two releases back, and not back and forth.
     Raises: MissingError when there is none.
     """
     line: list[str] = []
-    for time in served:
-        if time.back and time.revision in line:
-            del line[line.index(time.revision) + 1 :]
+    for period in periods:
+        if period.by_rollback and period.revision in line:
+            del line[line.index(period.revision) + 1 :]
         else:
-            line.append(time.revision)
-    if now in line:
-        line = line[: len(line) - 1 - line[::-1].index(now)]
-    line = [name for name in line if name != now]
+            line.append(period.revision)
+    if current in line:
+        line = line[: len(line) - 1 - line[::-1].index(current)]
+    line = [name for name in line if name != current]
     if not line:
-        raise MissingError(f"nothing served before {now!r}, as far as the ledger knows: name a revision")
+        raise MissingError(f"the ledger knows no revision that served before {current!r}: name a revision")
     return line[-1]

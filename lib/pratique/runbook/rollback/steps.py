@@ -1,4 +1,18 @@
-"""The steps of going back to an earlier release, each with its undoing."""
+"""The steps of a rollback, in order, and how each is undone.
+
+    step                        what it does                                       how it is undone
+    --------------------------  -------------------------------------------------  -----------------------------------
+    Check                       find the earlier release; compare its digest       nothing to undo
+    Start the earlier release   start missing instances, wait until ready          stop every instance of this run
+    Acceptance test             run the service's test against each instance       nothing to undo
+    Add to the pool             add it to the balancer's pool with no traffic      restore the pool
+    Shift the traffic  (final)  give it all of the traffic at once                 give the traffic back
+    Stop the others             make it the whole pool; drain and stop the others  nothing: the users are served
+    Record                      write the ledger's last entry and result.json      nothing to undo
+
+After the shift nothing is undone. A run that dies between the shift and Stop the others is finished by whoever finds
+it: the same run_id, or the next run of the service.
+"""
 
 from __future__ import annotations
 
@@ -6,176 +20,179 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
+from typing_extensions import override
+
 from pratique.balancer.base import Pool
 from pratique.errors import UnavailableError
-from pratique.runbook.canary.traffic_split import percents
-from pratique.runbook.engine.run import say
-from pratique.runbook.engine.step import Data, Step
-from pratique.runbook.rollback.session import BALANCER_S, JOIN, RETIRE, SHIFT, START, RollbackContext, say_back
-from pratique.runbook.service.accept import Accept
-from pratique.runbook.service.context import CHECK, RECORD
-from pratique.runbook.service.result import write_result
+from pratique.runbook.engine.step import Attempt, Data, Step
+from pratique.runbook.rollback.context import JOIN, RETIRE, SHIFT, START, RollbackContext
+from pratique.runbook.service.acceptance import AcceptanceTest
+from pratique.runbook.service.shares import all_to, percents
+from pratique.runbook.service.steps import CHECK, Record, ServiceStep
+
+BALANCER_LIMIT_S = 30.0
+"""How long the balancer should take at most for pool and shares."""
 
 
-class _Step(Step):
-    """A step of a going back."""
+class Check(ServiceStep[RollbackContext]):
+    """Find the release, and record that the rollback has started."""
 
-    def __init__(self, context: RollbackContext) -> None:
-        self._context = context
+    key = CHECK
+    title = "Check"
+    description = "find the release to restore, and compare it with what was released"
 
+    @override
+    def do(self, attempt: Attempt) -> Data:
+        attempt.require_time()
+        context, plan = self._context, self._context.make_plan()
+        chosen = next((found for found in context.candidates() if found.revision == plan.target), None)
+        attempt.say(f"from {percents(plan.weights)}, to {chosen or plan.target}")
+        started = {"event": "started", "runbook": context.runbook, "baseline": plan.current, "digest": plan.digest}
+        context.outbox.record("release", started, revision=plan.target)
+        return asdict(plan)
 
-class Check(_Step):
-    """Find the release, and say that the going back has started."""
-
-    name = CHECK
-    does = "find the release to go back to, and compare it with what was released"
-
-    def do(self, noted: Data) -> Data:  # noqa: ARG002 - looks again
-        """Look."""
-        context = self._context
-        context.run.require_time()
-        back = context.look()
-        say_back(back, context.earlier())
-        started = {"event": "started", "runbook": context.runbook, "baseline": back.current, "digest": back.digest}
-        context.run.enter("release", started, revision=back.target)
-        return asdict(back)
-
+    @override
     def effects(self) -> Sequence[str]:
-        """Where it would go."""
-        back = self._context.back
-        return [f"ledger: {back.target} ({back.digest[:19]}…) takes over from {back.current}"]
+        plan = self._context.plan
+        return [f"ledger: {plan.target} ({plan.digest[:19]}…) takes over from {plan.current}"]
 
 
-class Start(_Step):
-    """Start what does not run."""
+class StartEarlierRelease(ServiceStep[RollbackContext]):
+    """Start the instances that do not run."""
 
-    name = START
-    does = "start it where it does not run, and wait until it is ready"
+    key = START
+    title = "Start the earlier release"
+    description = "start it where it does not run, and wait until it is ready"
 
-    def do(self, noted: Data) -> Data:  # noqa: ARG002 - the engine's labels tell what runs
-        """Start what is missing, and wait for all of it."""
-        context, target = self._context, self._context.back.target
-        context.run.require_time()
-        found = [instance.id for instance in context.ready_now()]
-        context.run.note(START, {"found": found})
+    @override
+    def do(self, attempt: Attempt) -> Data:
+        attempt.require_time()
+        context, target = self._context, self._context.plan.target
+        found = [instance.id for instance in context.still_ready()]
+        attempt.note({"found": found})
         hosts = len(context.runtime.hosts)
         missing = max(0, context.settings.runtime.instances * hosts - len(found))
         if missing:
-            context.start(target, run=context.run.id, role="baseline", count=-(-missing // hosts))
-        for instance in context.standing():
-            say(f"    {target} is ready at {instance.address}")
-        return {"found": found, "running": len(context.standing())}
+            context.start(target, run=context.run_id, role="baseline", count=-(-missing // hosts))
+        for instance in context.target_instances():
+            attempt.say(f"{target} is ready at {instance.address}")
+        return {"found": found, "running": len(context.target_instances())}
 
-    def undo(self, data: Data) -> None:  # noqa: ARG002 - whatever carries this run's label
-        """Stop everything that carries this run's label."""
-        self._context.stop(self._context.mine())
+    @override
+    def undo(self, data: Data) -> None:
+        """Stop every instance that carries this run's label."""
+        self._context.stop(self._context.own_instances())
 
+    @override
     def holds(self, data: Data) -> bool:
-        """Whether all of it still runs; once it has the traffic, that is no matter of starting any more."""
-        return self._context.shifted or len(self._context.standing()) == int(data["running"])
+        return self._context.shifted or len(self._context.target_instances()) == int(data["running"])
 
+    @override
     def effects(self) -> Sequence[str]:
-        """The instances."""
-        context, target = self._context, self._context.back.target
+        context, target = self._context, self._context.plan.target
         wanted = context.settings.runtime.instances * len(context.runtime.hosts)
-        missing = wanted - len(context.running())
-        return [f"start {missing} x {target}, from {context.release_of(target).location}" if missing > 0 else
-                f"{target} runs already"]  # fmt: skip
+        missing = wanted - len(context.still_running())
+        if missing <= 0:
+            return [f"{target} is already running"]
+        return [f"start {missing} x {target}, from {context.release_of(target).location}"]
 
 
-class Join(_Step):
-    """Put it into the pool, without traffic."""
+class AddToPool(ServiceStep[RollbackContext]):
+    """Put the earlier release into the pool, without traffic."""
 
-    name = JOIN
-    does = "take it into the pool with no traffic"
+    key = JOIN
+    title = "Add to the pool"
+    description = "add it to the pool with no traffic"
 
-    def do(self, noted: Data) -> Data:  # noqa: ARG002 - the pool is set as a whole
-        """Set the pool: what was in it, and it."""
-        context, back = self._context, self._context.back
-        context.run.require_time()
-        servers = {name: tuple(found) for name, found in back.servers.items()} | {back.target: self._addresses()}
-        pool = Pool(context.service, servers, {back.target: 0.0} | back.weights)
+    @override
+    def do(self, attempt: Attempt) -> Data:
+        attempt.require_time()
+        context, plan = self._context, self._context.plan
+        servers = {name: tuple(found) for name, found in plan.servers.items()} | {plan.target: self._addresses()}
+        pool = Pool(context.service, servers, {plan.target: 0.0} | plan.weights)
         return _timed(lambda: context.balancer.apply(pool))
 
-    def undo(self, data: Data) -> None:  # noqa: ARG002 - the check has kept the pool
-        """Put the pool back as it was."""
-        back = self._context.back
-        pool = self._context.balancer.pool(self._context.service)
-        if pool is None or (pool.weights, {k: list(v) for k, v in pool.servers.items()}) != (
-            back.weights,
-            back.servers,
-        ):
-            self._context.put_pool(back.servers, back.weights)
+    @override
+    def undo(self, data: Data) -> None:
+        context, plan = self._context, self._context.plan
+        pool = context.balancer.pool(context.service)
+        before = (plan.weights, plan.servers)
+        if pool is None or (pool.weights, {k: list(v) for k, v in pool.servers.items()}) != before:
+            context.put_pool(plan.servers, plan.weights)
 
-    def holds(self, data: Data) -> bool:  # noqa: ARG002 - the pool tells
-        """Whether it is in the pool with the instances that run."""
+    @override
+    def holds(self, data: Data) -> bool:
         if self._context.shifted:
             return True
         pool = self._context.balancer.pool(self._context.service)
-        return pool is not None and set(pool.servers.get(self._context.back.target, ())) == set(self._addresses())
+        return pool is not None and set(pool.servers.get(self._context.plan.target, ())) == set(self._addresses())
 
+    @override
     def effects(self) -> Sequence[str]:
-        """The pool."""
-        back = self._context.back
-        return [f"pool of {self._context.service}: {percents({back.target: 0.0} | back.weights)}"]
+        plan = self._context.plan
+        return [f"pool of {self._context.service}: {percents({plan.target: 0.0} | plan.weights)}"]
 
     def _addresses(self) -> tuple[str, ...]:
-        return tuple(instance.address for instance in self._context.standing())
+        return tuple(instance.address for instance in self._context.target_instances())
 
 
-class Shift(_Step):
-    """All of the traffic, at once. From here on nothing is undone: the users are where they should be."""
+class Shift(ServiceStep[RollbackContext]):
+    """Give it all of the traffic at once. After this step nothing is undone."""
 
-    name = SHIFT
-    does = "give it all of the traffic at once"
+    key = SHIFT
+    title = "Shift the traffic"
+    description = "give it all of the traffic at once"
     final = True
 
-    def do(self, noted: Data) -> Data:  # noqa: ARG002 - the shares are set as a whole
-        """Set the shares, and say what the balancer took."""
-        context, back = self._context, self._context.back
+    @override
+    def do(self, attempt: Attempt) -> Data:
+        context, plan = self._context, self._context.plan
         pool = context.balancer.pool(context.service)
-        if pool is None or back.target not in pool.servers:
-            raise UnavailableError(f"{back.target!r} is not in the pool any more: something else has changed it")
-        data = _timed(lambda: context.shift({name: float(name == back.target) for name in pool.servers}))
-        total = context.run.journal.data(JOIN).get("balancer_s", 0.0) + data["balancer_s"]
-        say(f"    {back.target} has all of the traffic; the balancer took {total:.2f} s for pool and shares")
-        if total > BALANCER_S:
-            say(f"    that is more than the {BALANCER_S:g} s it should take: look at the balancer's log")
+        if pool is None or plan.target not in pool.servers:
+            raise UnavailableError(f"{plan.target!r} is no longer in the pool: another process changed it")
+        data = _timed(lambda: context.shift(all_to(plan.target, pool.servers)))
+        total = context.journal.data(JOIN).get("balancer_s", 0.0) + data["balancer_s"]
+        attempt.say(f"{plan.target} has all of the traffic; the balancer took {total:.2f} s for pool and shares")
+        if total > BALANCER_LIMIT_S:
+            attempt.say(f"it should take at most {BALANCER_LIMIT_S:g} s: check the balancer's log")
         return data
 
-    def undo(self, data: Data) -> None:  # noqa: ARG002 - the check has kept the shares
-        """Give the traffic back to whom it was taken from."""
-        back = self._context.back
-        pool = self._context.balancer.pool(self._context.service)
-        if pool is not None and set(back.weights) <= set(pool.servers):
-            self._context.shift(dict.fromkeys(pool.servers, 0.0) | back.weights)
+    @override
+    def undo(self, data: Data) -> None:
+        """Restore the shares that the check found."""
+        context, plan = self._context, self._context.plan
+        pool = context.balancer.pool(context.service)
+        if pool is not None and set(plan.weights) <= set(pool.servers):
+            context.shift(dict.fromkeys(pool.servers, 0.0) | plan.weights)
 
+    @override
     def effects(self) -> Sequence[str]:
-        """The shares."""
-        back = self._context.back
-        return [f"weights: {percents({back.target: 1.0} | {n: 0.0 for n in back.weights if n != back.target})}"]
+        plan = self._context.plan
+        others = {name: 0.0 for name in plan.weights if name != plan.target}
+        return [f"weights: {percents({plan.target: 1.0} | others)}"]
 
 
-class Retire(_Step):
-    """Leave one revision in the pool; drain and stop the others."""
+class StopOthers(ServiceStep[RollbackContext]):
+    """Make it the whole pool; drain and stop the others."""
 
-    name = RETIRE
-    does = "leave it alone in the pool, drain and stop the others"
+    key = RETIRE
+    title = "Stop the others"
+    description = "make it the only revision in the pool; drain and stop the others"
 
-    def do(self, noted: Data) -> Data:  # noqa: ARG002 - what runs tells
-        """Make the pool small, and stop the rest."""
-        context, target = self._context, self._context.back.target
+    @override
+    def do(self, attempt: Attempt) -> Data:
+        context, target = self._context, self._context.plan.target
         pool = context.balancer.pool(context.service)
         if pool is None or pool.weights.get(target) != 1.0:
-            raise UnavailableError(f"{target!r} has not all of the traffic any more: something else has changed it")
+            raise UnavailableError(f"{target!r} no longer receives all traffic: another process changed the pool")
         context.require_serving(target, pool.servers[target])
         data = _timed(lambda: context.serve_only(target, pool.servers[target]))
         others = context.stop_others(target, pool.servers[target])
         return {**data, "stopped": [instance.address for instance in others]}
 
+    @override
     def effects(self) -> Sequence[str]:
-        """The instances."""
-        context, target = self._context, self._context.back.target
+        context, target = self._context, self._context.plan.target
         drain_s = context.settings.runtime.drain_s
         return [
             f"drain {i.revision} at {i.address} for at most {drain_s:g} s and stop it"
@@ -184,31 +201,17 @@ class Retire(_Step):
         ]
 
 
-class Record(_Step):
-    """Write the outcome down."""
-
-    name = RECORD
-    does = "record the outcome in the ledger and in result.json"
-
-    def do(self, noted: Data) -> Data:  # noqa: ARG002 - written anew
-        """Write it."""
-        context = self._context
-        reason = f"gone back from {context.back.current} to {context.back.target}"
-        return write_result(context, reason=reason, exit_status=0)
-
-    def effects(self) -> Sequence[str]:
-        """The files."""
-        return [f"write {self._context.run.folder / 'result.json'}", "ledger: the end of the going back"]
+STEPS = (Check, StartEarlierRelease, AcceptanceTest, AddToPool, Shift, StopOthers, Record)
+"""The steps of a rollback, in order."""
 
 
-def steps_of(context: RollbackContext) -> dict[str, Step]:
-    """All steps of a going back, in order, by name."""
-    own = (Check(context), Start(context), Accept(context), Join(context), Shift(context), Retire(context))
-    return {step.name: step for step in (*own, Record(context))}
+def steps_of(context: RollbackContext) -> list[Step]:
+    """Return all steps of a rollback, in order."""
+    return [kind(context) for kind in STEPS]
 
 
 def _timed(change: Callable[[], None]) -> Data:
-    """Make a change at the balancer, and return what it took."""
+    """Make a change at the balancer, and return how long it took."""
     began = time.monotonic()
     change()
     return {"balancer_s": round(time.monotonic() - began, 3)}

@@ -1,4 +1,4 @@
-"""The acceptance test: what a new instance must do before it gets any user traffic."""
+"""The acceptance test: the checks that a new instance must pass before it gets any user traffic."""
 
 from __future__ import annotations
 
@@ -11,16 +11,84 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
 
 from pratique.errors import UnavailableError
+from pratique.release.secrets import mask
+from pratique.runbook.engine.console import plain, say_detail
+from pratique.runbook.engine.step import Attempt, Data
+from pratique.runbook.service.context import RunContext
+from pratique.runbook.service.steps import ServiceStep
 from pratique.runtime.base import Instance
 from pratique.runtime.probe import FIRST_ERROR_STATUS, ask
 
-ANSWER_S = 10.0
+ACCEPT = "acceptance test"
+"""The step's key."""
+
+PATH_TIMEOUT_S = 10.0
 """How long one path may take to answer."""
 TAIL_BYTES = 4096
-LAST_WORDS = 600
+OUTPUT_LIMIT = 600
+"""Characters of an answer, or of a command's output, that an error shows."""
 POLL_S = 0.05
+
+
+class AcceptanceTest(ServiceStep[RunContext[Any]]):
+    """Test each new instance before it gets any traffic."""
+
+    key = ACCEPT
+    title = "Acceptance test"
+    description = "test each new instance before it gets any traffic"
+
+    @override
+    def do(self, attempt: Attempt) -> Data:
+        attempt.require_time()
+        context = self._context
+        instances = context.new_instances()
+        if not instances:
+            raise UnavailableError(f"no instance of {context.revision!r} is running: there is nothing to test")
+        rollout = context.settings.rollout
+        if not rollout.acceptance_paths and not rollout.acceptance_command:
+            attempt.say("the service file defines no acceptance test: only readiness was checked")
+        else:
+            for instance in instances:
+                accept_instance(context, instance)
+        return {"passed": [instance.address for instance in instances], "ids": [i.id for i in instances]}
+
+    @override
+    def holds(self, data: Data) -> bool:
+        return {instance.id for instance in self._context.new_instances()} <= set(data["ids"])
+
+    @override
+    def effects(self) -> Sequence[str]:
+        rollout = self._context.settings.rollout
+        effects = [
+            f"GET {path} of each new instance; a status of 400 or above fails" for path in rollout.acceptance_paths
+        ]
+        if rollout.acceptance_command:
+            effects.append(f"run {' '.join(rollout.acceptance_command)!r:.300} for each new instance")
+        return effects or ["the service file defines no acceptance test"]
+
+
+def accept_instance(context: RunContext[Any], instance: Instance) -> None:
+    """Run a service's acceptance test for one instance.
+
+    Raises: UnavailableError with the instance's answer, or the last lines of the command's output.
+    """
+    rollout, base = context.settings.rollout, context.config.path(".")
+    began = time.monotonic()
+    deadline = began + rollout.acceptance_timeout_s
+    env = context.settings.runtime.env
+
+    def masked(text: str) -> str:
+        return mask(text, env, base)
+
+    try_paths(instance, rollout.acceptance_paths, deadline=deadline, masked=masked)
+    if rollout.acceptance_command:
+        try_command(instance, rollout.acceptance_command, deadline=deadline, folder=base, masked=masked)
+    say_detail(f"{instance.revision} at {instance.address} passed in {time.monotonic() - began:.1f} s")
 
 
 def try_paths(
@@ -30,17 +98,20 @@ def try_paths(
     deadline: float,
     masked: Callable[[str], str] = lambda text: text,
 ) -> None:
-    """Ask for each path, which must be answered below 400. deadline: in time.monotonic(), for all of them.
+    """Request each path; each must be answered with a status below 400.
 
-    masked: takes secrets out of the answer. Raises: UnavailableError with the path and the answer.
+    deadline: in time.monotonic(), for all paths. masked: removes secrets from the answer.
+    Raises: UnavailableError with the path and the answer.
     """
     for path in paths:
         left = deadline - time.monotonic()
-        status, said = (
-            (0, "no time left") if left <= 0 else ask(instance.address, path, min(ANSWER_S, left), most=TAIL_BYTES)
+        status, body = (
+            (0, "no time left")
+            if left <= 0
+            else ask(instance.address, path, min(PATH_TIMEOUT_S, left), most=TAIL_BYTES)
         )
         if not 0 < status < FIRST_ERROR_STATUS:
-            answer = f"{status} {plain(masked(said))[:LAST_WORDS]}".rstrip() if status else f"no answer ({said})"
+            answer = f"{status} {plain(masked(body))[:OUTPUT_LIMIT]}".rstrip() if status else f"no answer ({body})"
             raise UnavailableError(f"{instance} failed its acceptance test at {path!r:.200}: {answer}")
 
 
@@ -52,9 +123,9 @@ def try_command(
     folder: Path,
     masked: Callable[[str], str] = lambda text: text,
 ) -> None:
-    """Run a command in `folder`, which must end with 0. masked: takes secrets out of what it said.
+    """Run a command in `folder`; it must exit with 0. masked: removes secrets from its output.
 
-    Raises: UnavailableError with how it ended and its last lines.
+    Raises: UnavailableError with its exit status and the last lines of its output.
     """
     values = {"address": instance.address, "service": instance.service, "revision": instance.revision}
     argv = [_filled(word, {**values, "python": sys.executable}) for word in command]
@@ -64,45 +135,41 @@ def try_command(
             start_new_session=True,
         )  # fmt: skip
     except OSError as error:
-        raise UnavailableError(f"the acceptance test {argv[0]!r:.200} cannot be run: {error.strerror}") from error
+        raise UnavailableError(
+            f"cannot run the acceptance test {argv[0]!r:.200}: {error.strerror}: check acceptance_command"
+        ) from error
     try:
-        said, status = _followed(process, deadline)
+        output, status = _follow(process, deadline)
     finally:
         _end(process)
     if status != 0:
-        how = "did not end in time" if status is None else f"ended with {status}"
-        words = plain(masked(said))[-LAST_WORDS:] or "it said nothing"
-        raise UnavailableError(f"{instance} failed its acceptance test: {argv[0]!r:.200} {how}: {words}")
+        how = "did not finish in time" if status is None else f"exited with {status}"
+        lines = plain(masked(output))[-OUTPUT_LIMIT:] or "no output"
+        raise UnavailableError(f"{instance} failed its acceptance test: {argv[0]!r:.200} {how}: {lines}")
 
 
-def plain(text: str) -> str:
-    """Text of a stranger on one line: lines apart by bars, nothing that moves a terminal's cursor."""
-    lines = (" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in text.splitlines())
-    return " | ".join(line for line in lines if line)
+def _follow(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, int | None]:
+    """Return the end of the output, and the exit status; None when the deadline passed first.
 
-
-def _followed(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, int | None]:
-    """What it said last, and its exit status; None when the deadline passed first.
-
-    A child that it left behind may go on talking: that is listened to until the deadline at most.
+    A child that the command left behind may keep writing: its output is read until the deadline at most.
     """
-    output, said, ended = process.stdout.fileno(), b"", None  # type: ignore[union-attr] # it is a pipe
+    output, tail, status = process.stdout.fileno(), b"", None  # type: ignore[union-attr] # it is a pipe
     while True:
-        # after its end only what is there already: a child that it left behind may hold the pipe open
-        readable = select.select([output], [], [], 0 if ended is not None else POLL_S)[0]
+        # after the exit only what is there already: a child may keep the pipe open
+        readable = select.select([output], [], [], 0 if status is not None else POLL_S)[0]
         piece = os.read(output, 65536) if readable else b""
-        said = (said + piece)[-TAIL_BYTES:]
-        if ended is not None and not piece:
-            return said.decode("utf-8", "replace"), ended
+        tail = (tail + piece)[-TAIL_BYTES:]
+        if status is not None and not piece:
+            return tail.decode("utf-8", "replace"), status
         if time.monotonic() > deadline:
-            return said.decode("utf-8", "replace"), ended
-        ended = process.poll()
-        if readable and not piece and ended is None:
+            return tail.decode("utf-8", "replace"), status
+        status = process.poll()
+        if readable and not piece and status is None:
             time.sleep(POLL_S)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it with everything it started."""
+    """Kill a process with everything that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,4 +1,4 @@
-"""How a run ended, for programs: result.json beside the journal, and the ledger's last word."""
+"""How a run ended, for programs: result.json beside the journal, and the run's last entry in the ledger."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ from typing import Any
 from pratique.clock import stamp
 from pratique.errors import StorageError
 from pratique.files import replace_file
-from pratique.runbook.service.context import Surroundings
+from pratique.runbook.service import file_names
+from pratique.runbook.service.context import RunContext
 
 
-def write_result(context: Surroundings, *, reason: str, exit_status: int) -> dict[str, Any]:
-    """Write the run's end into the ledger, then result.json, whole or not at all; return what it says.
+def write_result(context: RunContext[Any], *, reason: str, exit_status: int) -> dict[str, Any]:
+    """Write the run's end into the ledger, then result.json; return the content of result.json.
 
-    exit_status: 0 promoted or gone back, 1 rolled back, 2 inconclusive, 64 and above a failure.
-    Raises: StorageError.
+    exit_status: 0 promoted or reverted, 1 rolled back, 2 inconclusive, 64 and above a failure.
+    Raises: BusyError, DeniedError, StorageError.
     """
-    run = context.run
     more = context.result
-    said = {"outcome": context.outcome, "verdict": more["verdict"], "reason": reason, "exit_status": exit_status}
-    entry = run.enter("release", {"event": "ended", **said}, revision=context.revision or None)
+    ended = {"outcome": context.outcome, "verdict": more["verdict"], "reason": reason, "exit_status": exit_status}
+    entry = context.outbox.record("release", {"event": "ended", **ended}, revision=context.revision or None)
     result = {
-        "run": run.id,
+        "run": context.run_id,
         "runbook": context.runbook,
         "service": context.service,
         "revision": context.revision,
         **more,
-        **said,
-        "start": stamp(run.journal.first("opened").time),
+        **ended,
+        "start": stamp(context.journal.first("opened").time),
         "end": stamp(entry.time),
         "ledger": {"entry": entry.number, "hash": entry.hash},
     }
-    path = run.folder / "result.json"
+    path = context.folder / file_names.RESULT
     try:
         replace_file(path, json.dumps(result, indent=2, allow_nan=False))
     except OSError as error:
-        raise StorageError(f"result {str(path)!r} cannot be written: {error.strerror}") from error
+        raise StorageError(
+            f"result {str(path)!r} cannot be written: {error.strerror}: check the state folder"
+        ) from error
     return result

@@ -1,0 +1,86 @@
+"""The background processes of a service: start one, find those that run, end one.
+
+The environment is their label: PRATIQUE_PART is the command (`collector` or `balancer`), PRATIQUE_SERVICE the service,
+PRATIQUE_STATE the state folder.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from pratique.errors import UnavailableError
+
+START_TIMEOUT_S = 15.0
+STOP_TIMEOUT_S = 15.0
+LAST_LINES = 3
+LONGEST_LINE = 200
+
+
+def spawn(state_dir: Path, part: str, service: str, arguments: Sequence[str], ready: Callable[[], bool]) -> None:
+    """Start `pratique ARGUMENTS` in the background and wait until it is ready; its output goes to processes/PART.log.
+
+    ready: asked several times a second.
+    Raises: UnavailableError with the last log lines when the process ends, or is not ready in time.
+    """
+    log = state_dir / "processes" / f"{part}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        before = output.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pratique.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=os.environ | _labels(state_dir, part, service),
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise UnavailableError(f"the {part} did not start: {last_log_lines(log, before)} (log: {log})")
+        time.sleep(0.05)
+
+
+def find(state_dir: Path, part: str, service: str | None = None) -> list[psutil.Process]:
+    """Return the running processes of a part. service: None finds those of all services."""
+    wanted = _labels(state_dir, part, service)
+    found = []
+    for process in psutil.process_iter():
+        try:
+            labels = process.environ()
+            if process.status() != psutil.STATUS_ZOMBIE and wanted.items() <= labels.items():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def end(process: psutil.Process) -> None:
+    """Terminate a process, and kill it when it does not end in time."""
+    try:
+        process.terminate()
+        process.wait(STOP_TIMEOUT_S)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_TIMEOUT_S)
+    except psutil.NoSuchProcess:
+        return
+
+
+def last_log_lines(log: Path, start: int) -> str:
+    """Return the last lines of a log after byte `start`, on one line."""
+    lines = log.read_bytes()[start:].decode("utf-8", "replace").splitlines()
+    return " / ".join(line[:LONGEST_LINE] for line in lines[-LAST_LINES:]) or "no output"
+
+
+def _labels(state_dir: Path, part: str, service: str | None) -> dict[str, str]:
+    labels = {"PRATIQUE_PART": part, "PRATIQUE_STATE": str(state_dir.absolute())}
+    return labels if service is None else labels | {"PRATIQUE_SERVICE": service}

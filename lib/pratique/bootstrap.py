@@ -1,0 +1,125 @@
+"""`pratique up` and `down`: the parts that keep running between releases: collector, balancer, first revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pratique import background
+from pratique.balancer import Balancer, Pool, open_balancer
+from pratique.config import Target, check_name
+from pratique.errors import UnavailableError, UsageError
+from pratique.ledger import open_ledger
+from pratique.release import Release, configuration_digest, find_release
+from pratique.runbook.engine.lock import Lock
+from pratique.runtime import Instance, Runtime, open_runtime
+from pratique.status import answers, running_collector, url_of
+
+
+def start(target: Target, revision: str, *, config_file: str | None = None, store: str | None = None) -> Iterator[str]:
+    """Start the collector, the balancer and the first revision of a service; yield one line for each.
+
+    Parts that already run are left alone. config_file, store: as on the command line, for the background processes.
+    Raises: UsageError when another revision gets traffic, BusyError when a run holds the service, MissingError when
+        there is no such release, UnavailableError with the last log lines of the part that did not start.
+    """
+    service = target.service
+    check_name("revision", revision)
+    release = find_release(target, revision)
+    options = _options(config_file, store)
+    balancer = open_balancer(target)
+    if running_collector(target.state_dir) is None:
+        _spawn_collector(target, options)
+    yield f"collector  listening at {target.telemetry.listen} (UDP)"
+    if not answers(balancer, service):
+        _spawn_balancer(target, balancer, options)
+    yield f"balancer   {service} at {url_of(target.settings.balancer)}"
+    with Lock(target.state_dir, service).blocking_new_runs():
+        instances = _put_in_place(target, balancer, release)
+    addresses = ", ".join(instance.address for instance in instances)
+    yield f"{revision:<10} running at {addresses} with all of the traffic"
+
+
+def stop(target: Target) -> Iterator[str]:
+    """Stop the balancer and the instances of a service, and the collector when no other service needs it. Data stays.
+
+    Yields one line for each part.
+    """
+    state_dir, service = target.state_dir, target.service
+    runtime = open_runtime(target)
+    for process in background.find(state_dir, "balancer", service):
+        background.end(process)
+        yield f"balancer   stopped ({process.pid})"
+    if target.settings.balancer.kind == "haproxy":
+        from pratique.balancer.haproxy.process import stop_unsupervised  # noqa: PLC0415 - jinja2
+
+        if stop_unsupervised(target):
+            yield "balancer   stopped an unsupervised HAProxy process"
+    for instance in runtime.list(service):
+        runtime.stop(instance, drain_s=target.settings.runtime.drain_s)
+        yield f"{instance.revision:<10} stopped ({instance.address})"
+    if not background.find(state_dir, "balancer"):
+        for process in background.find(state_dir, "collector"):
+            background.end(process)
+            yield f"collector  stopped ({process.pid}); every line that it received is in the store"
+
+
+def _spawn_collector(target: Target, options: list[str]) -> None:
+    def ready() -> bool:
+        return running_collector(target.state_dir) is not None
+
+    background.spawn(target.state_dir, "collector", target.service, ["collect", *options], ready)
+
+
+def _spawn_balancer(target: Target, balancer: Balancer, options: list[str]) -> None:
+    service = target.service
+    arguments = ["balancer", service, *options]
+    background.spawn(target.state_dir, "balancer", service, arguments, lambda: answers(balancer, service))
+
+
+def _options(config_file: str | None, store: str | None) -> list[str]:
+    given = [("--config", config_file), ("--store", store)]
+    return [word for option, value in given if value for word in (option, value)]
+
+
+def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[Instance]:
+    """Give all of the traffic to the instances of the first revision, which are started where they are missing."""
+    service, revision = release.service, release.revision
+    _refuse_another(balancer, service, revision)
+    runtime = open_runtime(target)
+    ledger = open_ledger(target.state_dir)
+    ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
+    instances = _ready_instances(target, runtime, release)
+    shares = {revision: 1.0}
+    balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
+    ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
+    ledger.append("weight", service, revision=revision, data={"shares": shares})
+    return instances
+
+
+def _ready_instances(target: Target, runtime: Runtime, release: Release) -> list[Instance]:
+    """The instances of a release, all of them ready; those that this call started are stopped when one is not."""
+    settings = target.settings.runtime
+    instances = there = [i for i in runtime.list(release.service) if i.revision == release.revision]
+    if len(there) < settings.instances * len(runtime.hosts):
+        run = f"up-{release.revision}"
+        instances = runtime.start(release, run=run, role="baseline", count=settings.instances)
+    try:
+        for instance in instances:
+            runtime.wait_ready(instance, deadline_s=settings.readiness_timeout_s)
+    except UnavailableError:
+        kept = {instance.group or instance.id for instance in there}
+        for instance in instances:
+            if (instance.group or instance.id) not in kept:
+                runtime.stop(instance, drain_s=0)
+        raise
+    return instances
+
+
+def _refuse_another(balancer: Balancer, service: str, revision: str) -> None:
+    pool = balancer.pool(service)
+    serving = [name for name, share in (pool.weights if pool else {}).items() if share > 0]
+    if serving not in ([], [revision]):
+        raise UsageError(
+            f"{service} already runs {', '.join(serving)}: release {revision!r} with: "
+            f"pratique release {service} {revision}"
+        )

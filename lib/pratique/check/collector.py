@@ -1,0 +1,103 @@
+"""Checks of the collector: where it listens, and whether other hosts reach it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import socket
+import stat
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from pratique.check.finding import Check, SkippedError
+from pratique.check.folders import writable_folder
+from pratique.check.programs import run_on
+from pratique.check.sockets import Address, listen_state, resolved
+from pratique.config import Config, ServiceSettings, TelemetrySettings
+from pratique.errors import StorageError, UnavailableError
+from pratique.telemetry.status import collector_status
+
+ARRIVES_S = 3.0
+LONGEST_SOCKET = 107
+"""Bytes of a unix socket's path that the kernel takes."""
+_SEND = 'printf %s "$3" > "/dev/udp/$1/$2"'
+
+
+def collector_checks(config: Config) -> Iterator[Check]:
+    """Yield the checks of the collector's addresses."""
+    settings = config.telemetry
+    own_part = partial(_running, config)
+    yield Check("telemetry.listen", partial(listen_state, Address(settings.listen, "udp"), own_part))
+    if settings.listen_tcp:
+        yield Check("telemetry.listen_tcp", partial(listen_state, Address(settings.listen_tcp, "tcp"), own_part))
+    if settings.listen_unix:
+        yield Check("telemetry.listen_unix", partial(_unix_socket, Path(settings.listen_unix)))
+    if settings.advertise_address:
+        yield Check("telemetry.advertise_address", partial(_resolves, settings.advertise_address))
+    for host in sorted({host for service in config.services.values() for host in _remote_senders(service)}):
+        yield Check(f"telemetry.{_advertised(settings)}", partial(_reached_from, host, config))
+
+
+def _advertised(settings: TelemetrySettings) -> str:
+    return "advertise_address" if settings.advertise_address else "listen"
+
+
+def _running(config: Config) -> str:
+    status = collector_status(config.state_dir)
+    return "the collector of this state folder" if status is not None and status.alive else ""
+
+
+def _unix_socket(path: Path) -> str:
+    if len(os.fsencode(path)) > LONGEST_SOCKET:
+        raise StorageError(f"{str(path)!r} is longer than {LONGEST_SOCKET} bytes: choose a shorter path")
+    if os.path.lexists(path) and not stat.S_ISSOCK(path.lstat().st_mode):
+        raise StorageError(f"{str(path)!r} exists and is not a socket: remove it, or choose another path")
+    return writable_folder(path.parent)
+
+
+def _resolves(text: str) -> str:
+    address = Address(text, "udp")
+    found = resolved(address)
+    return f"{text} is an address" if found == address.host else f"{address.host} is {found}"
+
+
+def _remote_senders(service: ServiceSettings) -> list[str]:
+    """Return the hosts that send access lines or container logs over the network."""
+    balancers = service.balancer.haproxy.hosts if service.balancer.kind == "haproxy" else ()
+    logged = service.runtime.kind != "process" and service.runtime.docker.log_driver == "syslog"
+    engines = service.runtime.docker.hosts if logged else ()
+    return [host for host in [*balancers, *engines] if host.startswith("ssh://")]
+
+
+def _reached_from(host: str, config: Config) -> str:
+    """Send a datagram from another host, and wait for it where the collector would listen."""
+    listen, target = Address(config.telemetry.listen, "udp"), Address(config.telemetry.collector_address, "udp")
+    token = f"pratique-check-{secrets.token_hex(8)}"
+    with _listening(listen, host) as receiver:
+        run_on(host, ["bash", "-c", _SEND, "bash", target.host, str(target.port), token])
+        if not _arrives(receiver, token.encode()):
+            raise UnavailableError(
+                f"a datagram from {host} to {target.text} does not arrive at {listen.text}: "
+                "check telemetry.advertise_address and the firewalls"
+            )
+    return f"a datagram from {host} to {target.text} arrives"
+
+
+def _listening(address: Address, host: str) -> socket.socket:
+    family, _, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
+    receiver = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        receiver.bind(where)
+    except OSError as error:
+        receiver.close()
+        raise SkippedError(f"whether {host} reaches it can only be tested while {address.text} is free") from error
+    return receiver
+
+
+def _arrives(receiver: socket.socket, token: bytes) -> bool:
+    while select.select([receiver], [], [], ARRIVES_S)[0]:
+        if receiver.recv(1024) == token:
+            return True
+    return False

@@ -1,0 +1,49 @@
+"""What one check of a service file found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pratique.errors import PratiqueError
+
+
+class SkippedError(Exception):
+    """A check that cannot be made here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check. subject: the key of the service file that it is about."""
+
+    subject: str
+    state: Literal["ok", "problem", "skipped"]
+    message: str
+
+    def to_text(self, width: int = 0) -> str:
+        """Return one line for a terminal. width: of the column of subjects."""
+        return f"{self.state:<8} {self.subject:<{width}}  {self.message}"
+
+    def to_json(self) -> dict[str, str]:
+        """Return subject, state and message, for programs."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check. look: returns what is well, and raises PratiqueError for a problem or SkippedError."""
+
+    subject: str
+    look: Callable[[], str]
+
+    def run(self) -> Finding:
+        """Make the check. A check that breaks is a problem, never a pass."""
+        try:
+            return Finding(self.subject, "ok", self.look())
+        except SkippedError as error:
+            return Finding(self.subject, "skipped", str(error))
+        except PratiqueError as error:
+            return Finding(self.subject, "problem", str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the check did not pass
+            return Finding(self.subject, "problem", f"the check failed with {type(error).__name__}: {error}")

@@ -1,0 +1,6 @@
+"""The command line as a module: `python -m pratique.cli`."""
+
+from pratique.cli.app import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The program `pratique`: all commands in their sections, and the exit status of every error."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from typing import NoReturn
+
+import click
+from click.shell_completion import shell_complete
+
+from pratique import cli_config
+from pratique.cli import analyse, data, operate, release
+from pratique.cli.colours import colour_mode
+from pratique.cli.options import EPILOG
+from pratique.cli.sections import Sections
+from pratique.errors import PratiqueError, UsageError
+
+PROGRAM = "pratique"
+COMPLETE_VARIABLE = "_PRATIQUE_COMPLETE"
+STDOUT, STDERR = 1, 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+LONGEST_MESSAGE = 300
+
+
+@click.group(
+    cls=Sections, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="pratique", prog_name=PROGRAM)
+@click.pass_context
+def pratique(ctx: click.Context) -> None:
+    """Release a revision as a canary: send it a little traffic, compare it with the running revision, and promote it
+    or roll it back.
+    """
+    ctx.color = colour_mode()
+
+
+pratique.add_section("Release", release.COMMANDS)
+pratique.add_section("Analyse", analyse.COMMANDS)
+pratique.add_section("Operate", operate.COMMANDS)
+pratique.add_section("Configure", cli_config.COMMANDS)
+pratique.add_section("Data", data.COMMANDS)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; an error that the user can fix is one line and an exit status of 64 or more."""
+    try:
+        exit_status = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        _leave(error.format_message(), UsageError.exit_status, prefix="")
+    except click.ClickException as error:
+        hint = f": see {error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
+        _leave(f"{error.format_message().rstrip('.')}{hint}", UsageError.exit_status)
+    except PratiqueError as error:
+        _leave(str(error), error.exit_status)
+    except (click.Abort, KeyboardInterrupt):
+        _leave("interrupted", INTERRUPTED)
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _output_closed():
+            # the interpreter flushes standard output once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+            sys.exit(BROKEN_PIPE)
+        if os.environ.get("PRATIQUE_DEBUG"):
+            raise
+        _leave(_unexpected(error), PratiqueError.exit_status)
+    sys.exit(exit_status)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run the command that the arguments name; return its exit status.
+
+    click's own `main` would make a closed pipe exit status 1, which here means rollback.
+    """
+    instruction = os.environ.get(COMPLETE_VARIABLE)
+    if instruction:
+        return shell_complete(pratique, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+    try:
+        with pratique.make_context(PROGRAM, list(arguments)) as ctx:
+            result = pratique.invoke(ctx)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _output_closed() -> bool:
+    """Whether the reader of standard output or standard error is gone."""
+    poll = select.poll()
+    for descriptor in (STDOUT, STDERR):
+        poll.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _unexpected(error: Exception) -> str:
+    message = " ".join(str(error).split())[:LONGEST_MESSAGE]
+    return f"unexpected {type(error).__name__}: {message} (set PRATIQUE_DEBUG=1 for the traceback)"
+
+
+def _leave(message: str, exit_status: int, prefix: str = "pratique: ") -> NoReturn:
+    click.echo(prefix + message, err=True)
+    sys.exit(exit_status)

@@ -1,0 +1,164 @@
+"""The commands of the section "Operate"."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import asdict
+
+import click
+
+from pratique.cli.colours import paint_phrase
+from pratique.cli.completion import complete_revisions
+from pratique.cli.options import (
+    EPILOG,
+    config_options,
+    json_array,
+    json_object,
+    load_config,
+    revision_argument,
+    service_argument,
+)
+from pratique.clock import stamp
+from pratique.errors import MissingError
+
+
+@click.command(epilog=EPILOG)
+@service_argument
+@json_object
+@config_options
+def status(service: str, as_json: bool, config: str | None, store: str | None) -> None:
+    """Show running instances, traffic split and collector health."""
+    from pratique.status import describe  # noqa: PLC0415
+
+    found = describe(load_config(config, store).target(service))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), allow_nan=False))
+    else:
+        for line in found.to_text():
+            click.echo(paint_phrase(line, "drift", "not running", "does not answer"))
+    if found.error is not None:
+        raise found.error
+
+
+@click.command(epilog=EPILOG)
+@service_argument
+@revision_argument()
+@config_options
+def up(service: str, revision: str, config: str | None, store: str | None) -> None:
+    """Start the collector, the balancer and the first revision.
+
+    They run in the background. Parts that already run are left alone.
+    """
+    from pratique.bootstrap import start  # noqa: PLC0415
+
+    for line in start(load_config(config, store).target(service), revision, config_file=config, store=store):
+        click.echo(line)
+
+
+@click.command(epilog=EPILOG)
+@service_argument
+@config_options
+def down(service: str, config: str | None, store: str | None) -> None:
+    """Stop everything that runs for a service. Data stays.
+
+    The collector is stopped when no other service needs it.
+    """
+    from pratique.bootstrap import stop  # noqa: PLC0415
+
+    for line in stop(load_config(config, store).target(service)):
+        click.echo(line)
+
+
+@click.command(epilog=EPILOG)
+@service_argument
+@click.option("--revision", shell_complete=complete_revisions, help="Only the lines of this revision.")
+@click.option(
+    "--lines", type=click.IntRange(min=1), default=100, metavar="N", help="Print the last N lines. Default: 100."
+)
+@json_array
+@config_options
+def logs(service: str, revision: str | None, lines: int, as_json: bool, config: str | None, store: str | None) -> None:
+    """Print container logs that the collector keeps."""
+    from pratique.telemetry.containerlogs import container_logs  # noqa: PLC0415
+
+    found = deque(container_logs(load_config(config, store).state_dir, service, revision=revision), maxlen=lines)
+    if as_json:
+        click.echo(json.dumps([asdict(line) | {"time": stamp(line.time)} for line in found]))
+        return
+    if not found:
+        raise MissingError(
+            f"no container logs of {service!r}{f', revision {revision!r}' if revision else ''}: the collector keeps "
+            f'them when services.{service}.runtime.docker.log_driver is "syslog"'
+        )
+    for line in found:
+        click.echo(f"{line.time.isoformat(timespec='milliseconds')} {line.revision} {line.instance} {line.text}")
+
+
+@click.command(epilog=EPILOG)
+@service_argument
+@click.option("--remove", is_flag=True, help="Drain and stop the orphans. Without it, only list them.")
+@json_array
+@config_options
+def orphans(service: str, remove: bool, as_json: bool, config: str | None, store: str | None) -> None:
+    """List instances left over from a crashed run.
+
+    An orphan is in no pool and belongs to no active run.
+    """
+    from pratique.balancer import open_balancer  # noqa: PLC0415
+    from pratique.runbook.recovery import remove_orphans  # noqa: PLC0415
+    from pratique.runbook.service.orphans import describe_orphans, find_orphans  # noqa: PLC0415
+    from pratique.runtime import open_runtime  # noqa: PLC0415
+    from pratique.status import instance_json  # noqa: PLC0415
+
+    target = load_config(config, store).target(service)
+    parts = open_runtime(target), open_balancer(target)
+    found = remove_orphans(target, *parts) if remove else find_orphans(target, *parts)
+    if as_json:
+        click.echo(json.dumps([instance_json(instance) for instance in found]))
+        return
+    for line in describe_orphans(found):
+        click.echo(f"removed {line}" if remove else line)
+    if not found:
+        click.echo(f"no orphans of {service}")
+    elif not remove:
+        click.echo(f"remove them with: pratique orphans {service} --remove")
+
+
+@click.command(epilog=EPILOG)
+@click.option("--listen", metavar="HOST:PORT", help="The UDP address for syslog; overrides the service file.")
+@config_options
+def collect(listen: str | None, config: str | None, store: str | None) -> None:
+    """Run the collector in the foreground.
+
+    It receives access lines as syslog, rolls them up, and writes them to the store. It also keeps container logs.
+    """
+    from pratique.config import check_address  # noqa: PLC0415
+    from pratique.store import open_store  # noqa: PLC0415
+    from pratique.telemetry.collector import run_collector  # noqa: PLC0415
+
+    settings = load_config(config, store)
+    address = check_address(listen) if listen is not None else None
+    run_collector(settings, open_store(settings.store), listen=address)
+
+
+@click.command(epilog=EPILOG)
+@service_argument
+@config_options
+def balancer(service: str, config: str | None, store: str | None) -> None:
+    """Run the balancer of a service in the foreground.
+
+    HAProxy keeps running after this command is killed; a normal end stops it.
+    """
+    target = load_config(config, store).target(service)
+    if target.settings.balancer.kind == "haproxy":
+        from pratique.balancer.haproxy.process import run_haproxy  # noqa: PLC0415
+
+        run_haproxy(target)
+        return
+    from pratique.balancer.proxy import run_balancer  # noqa: PLC0415
+
+    run_balancer(target)
+
+
+COMMANDS = (status, up, down, logs, orphans, collect, balancer)

@@ -1,0 +1,68 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from typing_extensions import override
+
+from pratique.cli.completion import complete_revisions, complete_services
+
+if TYPE_CHECKING:
+    from pratique.config import Config
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+EPILOG = """\b
+Exit status: 0 promote (or done), 1 rollback, 2 inconclusive or continue,
+64 and above for wrong usage or a failure."""
+
+
+class Time(click.ParamType[datetime]):
+    """A point in time on the command line: ISO 8601, UTC unless it has a zone."""
+
+    name = "time"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time: write it as 2026-11-20T14:00 (UTC) or with a zone, +01:00", param, ctx)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+service_argument = click.argument("service", shell_complete=complete_services)
+json_array = click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
+json_object = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def revision_argument(name: str = "revision", *, required: bool = True) -> Decorator:
+    """Return the decorator for an argument that is a revision of the service."""
+    return click.argument(name, required=required, shell_complete=complete_revisions)
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of the service file, which every command has."""
+    command = click.option(
+        "--store", type=click.Path(), metavar="PATH-or-URL", help="The store; overrides the service file."
+    )(command)
+    return click.option(
+        "--config",
+        type=click.Path(),
+        metavar="FILE",
+        help="The service file. Default: pratique.toml in the working folder, if it exists.",
+    )(command)
+
+
+def load_config(path: str | None, store: str | None) -> Config:
+    """Read the service file. Raises: ConfigError, MissingError, DeniedError."""
+    # pydantic is not needed for help
+    from pratique.config import load  # noqa: PLC0415
+
+    return load(path, store=store)

@@ -1,0 +1,179 @@
+"""What the judge knows after each window: counts and evidence that add up, so a new window costs only itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from pratique.clock import from_ms
+from pratique.config import Policy
+from pratique.judge.action_weights import ActionWeights
+from pratique.judge.blocks import by_block
+from pratique.judge.counts import Names, OutcomeCounts, Rows, count_outcomes, rows_of
+from pratique.judge.guard import NEVER, Guard, e_values
+from pratique.judge.hypergeometric import Floats, Ints, variance_of
+from pratique.judge.thresholds import Thresholds
+from pratique.telemetry.rollups import Rollups
+
+
+class JudgeState:
+    """The state of one canary's judgement.
+
+    time_ms, requests, e_values: one array for each update, of the windows judged in it: their starts (epoch ms),
+        their requests of shape (arms, windows), and the guards' e-values of shape (guards, windows).
+    start_ms, last_ms: start of the first and of the last window judged, epoch ms; None before it.
+    fired_ms: start of the first window after which the combined evidence passed 1/alpha; None until then.
+    late: requests that came for a window already judged. canary_hosts: numbers of the hosts that served the canary.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        service: str,
+        baseline: str,
+        canary: str,
+        window_s: int,
+        *,
+        start: datetime | None = None,
+    ) -> None:
+        """The parameters are those of `Judge`."""
+        self.policy = policy
+        self.service = service
+        self.baseline = baseline
+        self.canary = canary
+        self.window_ms = window_s * 1000
+        self.guards = [Guard(name, settings, policy) for name, settings in policy.guards.items()]
+        self.settings = [guard.settings for guard in self.guards]
+        self.actions, self.hosts = Names(), Names()
+        self.start_ms = int(start.timestamp() * 1000) // self.window_ms * self.window_ms if start else None
+        self.history: list[Rows] = []
+        self.had_history = False
+        self.late = 0
+        self.last_ms: int | None = None
+        self.time_ms: list[Ints] = []
+        self.requests: list[Ints] = []
+        self.e_values: list[Floats] = []
+        self.canary_hosts: set[int] = set()
+        self.fired_ms: int | None = None
+        self.thresholds = Thresholds(self.settings)
+        self._warm_ms: int | None = None
+        self._action_weights: ActionWeights | None = None
+        total = sum(guard.weight for guard in self.settings)
+        self._guard_weights = np.array([guard.weight / total for guard in self.settings])
+
+    def update(self, rollups: Rollups) -> None:
+        """Take in rows of complete windows. The cost depends on the new windows only."""
+        if not len(rollups):
+            return
+        rows = rows_of(rollups, self.baseline, self.canary, self.actions, self.hosts)
+        rows = replace(rows, time_ms=rows.time_ms - rows.time_ms % self.window_ms)
+        if self.last_ms is not None:
+            late = rows.time_ms <= self.last_ms
+            self.late += int(rows.n[late].sum())
+            rows = rows.where(~late)
+        if self.start_ms is None and (rows.arm == 1).any():
+            self.start_ms = int(rows.time_ms[rows.arm == 1].min())
+        history = rows.time_ms < self.start_ms if self.start_ms is not None else np.ones(len(rows), bool)
+        self.history.append(rows.where(history & (rows.arm == 0)))
+        judged = rows.where(~history)
+        if len(judged):
+            self._judge(judged)
+
+    def _judge(self, rows: Rows) -> None:
+        if self._action_weights is None:
+            self._action_weights = self._begin(rows)
+        self._action_weights.add_new(rows, list(self.actions.known))
+        if self._warm_ms is None:
+            self._warm_ms = self.thresholds.warm(rows, self._earliest_ms())
+            if self._warm_ms is not None:
+                self._settle()
+        self._advance(self._counts(rows))
+        self.canary_hosts |= set(np.unique(rows.host[rows.arm == 1]).tolist())
+
+    def _begin(self, rows: Rows) -> ActionWeights:
+        """Learn thresholds, shares and noise from the history, and weigh the actions, before the first judged window."""
+        history = Rows.join(self.history)
+        self.had_history = bool(len(history))
+        self.thresholds.learn(history)
+        if self.thresholds.enough:
+            self._warm_ms = self._earliest_ms()
+            self._settle()
+        if self.had_history:
+            self._learn(history)
+        known = history if self.had_history else rows.where(rows.time_ms == rows.time_ms.min())
+        return ActionWeights(known, len(self.actions))
+
+    def _earliest_ms(self) -> int:
+        assert self.start_ms is not None  # noqa: S101 - set before the first judged row
+        return self.start_ms + self.policy.warmup_windows * self.window_ms
+
+    def _settle(self) -> None:
+        for guard, ratio in zip(self.guards, self.thresholds.settle(len(self.actions)), strict=True):
+            if guard.settings.is_latency:
+                guard.tolerate(ratio)
+
+    def _counts(self, rows: Rows, *, side: Ints | None = None) -> OutcomeCounts:
+        """Outcomes per window and action; of latency only in windows after the warm-up."""
+        buckets = self.thresholds.buckets(len(self.actions))
+        buckets = buckets[:, :-1] if buckets is not None else None
+        counts = count_outcomes(rows, self.settings, buckets, len(self.actions), side=side)
+        if side is None and self._warm_ms is not None:
+            in_warmup = counts.time_ms < self._warm_ms
+            for index, guard in enumerate(self.settings):
+                if guard.is_latency:
+                    counts.bad[index][:, in_warmup] = counts.n[index][:, in_warmup] = 0
+        return counts
+
+    def _learn(self, history: Rows) -> None:
+        sides = history.host % 2 if len(np.unique(history.host % 2)) > 1 else np.zeros(len(history), np.int64)
+        counts = self._counts(history, side=sides)
+        window = counts.time_ms // self.window_ms
+        for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True):
+            guard.excess.learn(int(bad.sum()), int(n.sum()))
+            if not sides.any():
+                continue
+            marked, total, canary = bad.sum(axis=0), n.sum(axis=0), n[1]
+            excess = bad[1] - marked * canary / np.maximum(total, 1)
+            variance = variance_of(total, marked, canary)
+            blocks = [by_block(window, values, self.policy.dispersion_block) for values in (excess, variance)]
+            guard.service_dispersion.learn(*(values.sum(axis=1, keepdims=True) for values in blocks))
+            guard.action_dispersion.learn(*blocks)
+
+    def _advance(self, counts: OutcomeCounts) -> None:
+        assert self.start_ms is not None  # noqa: S101 - set before the first judged row
+        window = (counts.time_ms - self.start_ms) // self.window_ms
+        found = [
+            self._mixed(*guard.update(window, bad, n))
+            for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True)
+        ]
+        after = np.stack(found)
+        self.time_ms.append(counts.time_ms)
+        self.requests.append(counts.requests.sum(axis=2))
+        self.e_values.append(after)
+        self.last_ms = int(counts.time_ms[-1])
+        fired = self._guard_weights @ after >= 1.0 / self.policy.alpha
+        if self.fired_ms is None and fired.any():
+            self.fired_ms = int(counts.time_ms[np.argmax(fired)])
+
+    def _mixed(self, log_service: Floats, log_actions: Floats) -> Floats:
+        """A guard's e-value after each window: half from the service, half from its actions by their weights."""
+        assert self._action_weights is not None  # noqa: S101 - set before the first window
+        return np.asarray(
+            0.5 * e_values(log_service) + 0.5 * self._action_weights.mean(e_values(log_actions)), np.float64
+        )
+
+    def combined(self) -> Floats:
+        """Return the combined e-value after each window judged."""
+        return self._guard_weights @ np.concatenate(self.e_values, axis=1) if self.e_values else np.zeros(0)
+
+    def end_of(self, time_ms: int) -> datetime:
+        """Return the end (UTC) of the window that starts at `time_ms`."""
+        return from_ms(time_ms + self.window_ms)
+
+    def fired_at(self, window: int) -> datetime | None:
+        """Return the end (UTC) of a window by its number from the start; None for NEVER."""
+        if window == NEVER or self.start_ms is None:
+            return None
+        return self.end_of(self.start_ms + window * self.window_ms)

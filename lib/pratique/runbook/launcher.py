@@ -1,0 +1,62 @@
+"""Run a runbook from the command line: print its lines as they come, return its outcome as an exit status."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pratique.config import check_name, load
+from pratique.notebook import check_parameters, describe_parameters, find_notebook, read_parameters, run_notebook
+from pratique.runbook.registry import runbook_of_notebook
+from pratique.runbook.service import file_names
+from pratique.runbook.service.parameters import new_run_id
+
+__all__ = ["describe_parameters", "launch"]
+
+
+def launch(
+    name: str, parameters: Mapping[str, Any], *, out: Path | None = None, echo: Callable[[str], Any] = print
+) -> int:
+    """Run a runbook or notebook; return its exit status.
+
+    name: of the notebook, or its path. parameters: by name, as text from the command line.
+    out: where to keep the executed notebook; default: below runs/ or reports/ in the state folder, and nowhere after
+        a dry run, which leaves no trace. echo: called with each line that it prints.
+    Raises: UsageError before anything is started; the error that a step ended with.
+    """
+    import pratique.runbook.engine.run  # noqa: F401, PLC0415 - defines an error class that may come back
+
+    values = check_parameters(name, parameters)
+    stem = find_notebook(name).stem
+    if "run_id" in read_parameters(name) and not values.get("run_id"):
+        values["run_id"] = new_run_id(*_subject(stem, values))
+    check_name("run_id", values.get("run_id", "none"))
+    state = load(values.get("config") or None, store=values.get("store") or None).state_dir
+    folder = state / "runs" / values["run_id"] if "run_id" in values else state / "reports"
+    if values.get("dry_run"):
+        with tempfile.TemporaryDirectory() as scratch:
+            run_notebook(name, values, out or Path(scratch, f"{stem}.ipynb"), progress=echo)
+        return 0
+    kept = run_notebook(name, values, out or folder / f"{stem}.ipynb", progress=echo)
+    return _print_result(folder / file_names.RESULT, kept, echo)
+
+
+def _subject(stem: str, values: Mapping[str, Any]) -> list[str]:
+    """Return the words of a run id: service, runbook and revision."""
+    runbook = runbook_of_notebook(stem)
+    word = runbook.run_id_word if runbook else stem
+    return [str(values.get("service", "")), word, str(values.get("revision", ""))]
+
+
+def _print_result(path: Path, kept: Path, echo: Callable[[str], Any]) -> int:
+    """Print the outcome and return the exit status. A notebook without a result succeeded if it ran to its end."""
+    if not path.exists():
+        echo(f"notebook {kept}")
+        return 0
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    echo(f"{result['outcome']}: {result['reason']}")
+    echo(f"report   {result['report'] or 'none'}\nnotebook {kept}\nresult   {path}")
+    return int(result["exit_status"])

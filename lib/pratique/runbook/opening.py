@@ -1,0 +1,112 @@
+"""Opening a run: check the parameters, end what a crashed run left, take the lock, begin or resume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pratique.runbook.recovery import end_abandoned
+from pratique.runbook.registry import find_runbook
+from pratique.runbook.release.context import ReleaseContext
+from pratique.runbook.release.parameters import ReleaseParameters, check_release_parameters
+from pratique.runbook.release.session import ReleaseSession
+from pratique.runbook.rollback.context import RollbackContext
+from pratique.runbook.rollback.session import RollbackSession
+from pratique.runbook.service.parameters import RunParameters, check_run_parameters, refuse_unknown
+from pratique.runbook.service.session import Session
+
+
+def open_release(
+    *,
+    service: str,
+    revision: str,
+    config: str = "",
+    store: str = "",
+    run_id: str = "",
+    stages: str | Sequence[float] = (),
+    why: str = "",
+    who: str = "",
+    dry_run: bool = False,
+    approval: str = "",
+    approvals: str | Sequence[str | float] = "",
+    baseline: str = "",
+    deadline_min: float = 0.0,
+) -> ReleaseSession:
+    """Open the release of a revision, or resume the release with the same run id; runbooks/release.ipynb has its steps.
+
+    The arguments are the parameters of a notebook: empty text, no stages and 0 mean the setting of the service file.
+    service, revision: what to release. config: path of the service file. store: folder or URL of the store.
+    run_id: name of the run, needed to resume it; "" generates one. stages: traffic of the canary in percent, ascending.
+    why, who: recorded in the ledger. dry_run: list every effect and change nothing. approval: "automatic" or "ask".
+    approvals: "all", or the stages approved in advance. baseline: "running" or "fresh". deadline_min: time limit of
+    the whole run in minutes.
+    Raises: UsageError (a parameter; no person to ask; another release under this run id), ConfigError,
+    BusyError (who holds the service, and why).
+    """
+    refuse_unknown(ReleaseParameters.names())
+    parameters = check_release_parameters(
+        service=service,
+        revision=revision,
+        config=config,
+        store=store,
+        run_id=run_id,
+        stages=stages,
+        why=why,
+        who=who,
+        dry_run=dry_run,
+        approval=approval,
+        approvals=approvals,
+        baseline=baseline,
+        deadline_min=deadline_min,
+    )
+    release = ReleaseSession(ReleaseContext(parameters))
+    release.context.choose_approver()
+    open_session(release)
+    return release
+
+
+def open_rollback(
+    *,
+    service: str,
+    revision: str = "",
+    config: str = "",
+    store: str = "",
+    run_id: str = "",
+    why: str = "",
+    who: str = "",
+    dry_run: bool = False,
+) -> RollbackSession:
+    """Open a rollback to an earlier release, or resume the one with the same run id; runbooks/rollback.ipynb has its steps.
+
+    service: the service to roll back. revision: the target; "" means the revision that served before the current one.
+    config: path of the service file. store: folder or URL of the store. run_id: name of the run, needed to resume
+    it; "" generates one. why, who: recorded in the ledger. dry_run: list every effect and change nothing.
+    Raises: UsageError (a parameter; another runbook or revision under this run id), ConfigError,
+    BusyError (who holds the service, and why).
+    """
+    refuse_unknown(RunParameters.names())
+    parameters = check_run_parameters(
+        service=service,
+        revision=revision,
+        config=config,
+        store=store,
+        run_id=run_id,
+        why=why,
+        who=who,
+        dry_run=dry_run,
+        runbook=find_runbook("rollback").run_id_word,
+    )
+    rollback = RollbackSession(RollbackContext(parameters))
+    open_session(rollback)
+    return rollback
+
+
+def open_session(session: Session[Any]) -> None:
+    """Open a run of any runbook: end what a crashed run of the service left, then begin or resume.
+
+    Raises: UsageError (another runbook or revision under this run id), BusyError.
+    """
+    context = session.context
+    if session.will_run:
+        end_abandoned(context.target, f"run {context.run_id!r} follows", except_run=context.run_id)
+    session.open()

@@ -1,0 +1,81 @@
+"""Recovery: ending runs whose process died, and removing what they left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pratique.balancer.base import Balancer
+from pratique.config import Target
+from pratique.errors import DataError
+from pratique.ledger import current_user
+from pratique.runbook.engine.console import say
+from pratique.runbook.engine.journal import Journal
+from pratique.runbook.engine.lock import Lock
+from pratique.runbook.registry import Recoverable, find_runbook
+from pratique.runbook.service.orphans import find_orphans
+from pratique.runtime.base import Instance, Runtime
+
+OLDEST_RUNBOOK = "release"
+"""The runbook of a journal that names none: there was only one when it was written."""
+ORPHANS_RUN = "orphans"
+"""The run id under which the lock is held while orphans are removed."""
+ORPHANS_REASON = "removing orphans"
+
+
+def finish_dead_run(folder: Path, reason: str) -> None:
+    """End the run in `folder`, whose process died: undo it, or finish it if it is past its final step, and record it.
+
+    Raises: BusyError when the process is alive, MissingError when there is no such run, DataError when its runbook is
+    not registered here.
+    """
+    _rebuild(folder).finish_dead_run(reason)
+
+
+def end_abandoned(target: Target, reason: str, *, except_run: str = "") -> None:
+    """End the run that died with the service's lock, if any: a service cannot have two canaries.
+
+    except_run: a run id that resumes by itself.
+    """
+    dead = Lock(target.state_dir, target.service).abandoned()
+    if dead is None or dead.run == except_run:
+        return
+    folder = target.state_dir / "runs" / dead.run
+    # a run that died before its first line has changed nothing
+    if Journal.in_folder(folder).lines():
+        say(f"{dead} crashed; rolling back its changes first")
+        finish_dead_run(folder, f"its process died; {reason}")
+
+
+def remove_orphans(target: Target, runtime: Runtime, balancer: Balancer, *, who: str = "") -> list[Instance]:
+    """Drain and stop the orphans while the service is locked; return the removed instances.
+
+    A run that died with the service's lock is ended first: its changes are undone and recorded.
+    Raises: BusyError when a run is active, UnavailableError.
+    """
+    service, who = target.service, who or current_user()
+    before = _known(runtime, service)
+    end_abandoned(target, f"{who} removes orphans")
+    lock = Lock(target.state_dir, service)
+    lock.take(who=who, run=ORPHANS_RUN, reason=ORPHANS_REASON)
+    try:
+        for instance in find_orphans(target, runtime, balancer):
+            runtime.stop(instance, drain_s=target.settings.runtime.drain_s)
+        left = {instance.id for instance in _known(runtime, service)}
+    finally:
+        lock.release()
+    return [instance for instance in before if instance.id not in left]
+
+
+def _known(runtime: Runtime, service: str) -> list[Instance]:
+    return [*runtime.list(service), *runtime.exited(service)]
+
+
+def _rebuild(folder: Path) -> Recoverable:
+    journal = Journal.in_folder(folder)
+    opened = journal.first("opened").data
+    name = str(opened.get("runbook", OLDEST_RUNBOOK))
+    try:
+        runbook = find_runbook(name)
+    except DataError as error:
+        raise DataError(f"run {folder.name!r} cannot be ended: {error}") from error
+    return runbook.rebuild(opened["context"])

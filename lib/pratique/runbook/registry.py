@@ -1,0 +1,98 @@
+"""The table of runbooks: every other module looks a runbook up here.
+
+A new runbook in this library adds a line to BUILT_IN. A runbook in another package registers an entry point:
+
+    [project.entry-points."pratique.runbooks"]
+    resize = "my_package.resize:RUNBOOK"        # a pratique.runbook.registry.Runbook
+
+Recovery, the watchdog, `pratique orphans` and `pratique run` then know it, in every process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from pratique.errors import DataError
+
+ENTRY_POINTS = "pratique.runbooks"
+
+
+class Recoverable(Protocol):
+    """A run that another process can end; `service.session.Session` is one."""
+
+    def finish_dead_run(self, reason: str) -> None:
+        """End the run, whose process died: undo it, or finish it if it is past its final step, and record it."""
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """A runbook. name: in the journal, never change it. notebook: its file name without extension.
+
+    rebuild: returns the session of a run from the parameters in its journal.
+    run_id_word: stands in generated run ids; a release has none, its ids are SERVICE-REVISION-TIME.
+    """
+
+    name: str
+    notebook: str
+    rebuild: Callable[[Mapping[str, Any]], Recoverable]
+    run_id_word: str = ""
+
+
+def _release(parameters: Mapping[str, Any]) -> Recoverable:
+    from pratique.runbook.release.session import ReleaseSession  # noqa: PLC0415 - loads the judge
+
+    return ReleaseSession.from_journal(parameters)
+
+
+def _rollback(parameters: Mapping[str, Any]) -> Recoverable:
+    from pratique.runbook.rollback.session import RollbackSession  # noqa: PLC0415 - loads runtime and balancer
+
+    return RollbackSession.from_journal(parameters)
+
+
+BUILT_IN = (
+    Runbook("release", "release", _release),
+    Runbook("rollback", "rollback", _rollback, run_id_word="rollback"),
+)
+
+
+def runbooks() -> dict[str, Runbook]:
+    """Return all runbooks by name: those of this library, and those that other packages registered.
+
+    Raises: DataError when a registered runbook cannot be loaded.
+    """
+    found = {runbook.name: runbook for runbook in BUILT_IN}
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            runbook = entry.load()
+        except Exception as error:
+            raise DataError(f"runbook {entry.name!r} cannot be loaded from {entry.value!r}: {error}") from error
+        if not isinstance(runbook, Runbook):
+            raise DataError(f"runbook {entry.name!r}: {entry.value!r} is no pratique.runbook.registry.Runbook")
+        found.setdefault(runbook.name, runbook)
+    return found
+
+
+def find_runbook(name: str) -> Runbook:
+    """Return the runbook of that name.
+
+    Raises: DataError naming the runbooks that exist.
+    """
+    for runbook in BUILT_IN:
+        if runbook.name == name:
+            return runbook
+    known = runbooks()
+    if name not in known:
+        raise DataError(
+            f"runbook {name!r} is not registered here, known are {', '.join(sorted(known))}: "
+            "install the package that defines it"
+        )
+    return known[name]
+
+
+def runbook_of_notebook(notebook: str) -> Runbook | None:
+    """Return the runbook of a notebook, by its file name without extension; None for any other notebook."""
+    return next((runbook for runbook in runbooks().values() if runbook.notebook == notebook), None)

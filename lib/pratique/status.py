@@ -1,0 +1,138 @@
+"""The state of a service: running instances, traffic split, collector health, and drift from what was set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pratique.balancer import Balancer, open_balancer
+from pratique.balancer.base import ActiveWeights
+from pratique.clock import stamp
+from pratique.config import BalancerSettings, Target
+from pratique.errors import PratiqueError, UnavailableError
+from pratique.runtime import Instance, open_runtime
+from pratique.telemetry.status import CollectorStatus, collector_status
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """What `pratique status` shows.
+
+    url: where users reach the service. weights: None when the balancer does not answer. collector: None when it does
+    not run. drift: one sentence for each difference between the real state and the recorded one. error: why the
+    instances are unknown; None when they are known.
+    """
+
+    service: str
+    url: str
+    weights: ActiveWeights | None
+    collector: CollectorStatus | None
+    instances: tuple[Instance, ...]
+    drift: tuple[str, ...]
+    error: PratiqueError | None = None
+
+    def to_text(self) -> Iterator[str]:
+        """Yield the lines for a terminal; the first word of each says which part it is about."""
+        yield f"balancer   {self._balancer()}"
+        yield f"collector  {self._collector()}"
+        yield from (f"drift      {sentence}" for sentence in self.drift)
+        for instance in self.instances:
+            since = f"{instance.started:%Y-%m-%d %H:%M:%SZ}"
+            yield f"{instance.revision:<10} {instance.role}, {instance.address}, since {since}"
+        if not self.instances and self.error is None:
+            yield "instances  none"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the status as plain JSON values; times are ISO 8601, UTC."""
+        weights = self.weights
+        return {
+            "service": self.service,
+            "balancer": {
+                "url": self.url,
+                "answers": weights is not None,
+                "shares": weights.shares if weights else {},
+                "lease_left_s": weights.lease_left_s if weights else None,
+            },
+            "collector": _collector_json(self.collector),
+            "instances": [instance_json(instance) for instance in self.instances],
+            "drift": list(self.drift),
+            "error": None if self.error is None else str(self.error),
+        }
+
+    def _balancer(self) -> str:
+        if self.weights is None:
+            return f"{self.service} does not answer: start it with: pratique up {self.service} REVISION"
+        shares = ", ".join(f"{revision} {share:.1%}" for revision, share in self.weights.shares.items())
+        left = self.weights.lease_left_s
+        lease = "" if left is None else f" (lease, {left:.1f} s left)"
+        return f"{self.url}: {shares or 'no pool yet'}{lease}"
+
+    def _collector(self) -> str:
+        return self.collector.to_text() if self.collector else "not running: no requests are being measured"
+
+
+def describe(target: Target) -> ServiceStatus:
+    """Ask the balancer, the collector and the engine of a service for their state.
+
+    An engine that does not answer is reported in `error`, so that the rest is still seen.
+    Raises: UnavailableError when the balancer fails while it is being asked.
+    """
+    balancer, service = open_balancer(target), target.service
+    weights: ActiveWeights | None = None
+    drift: list[str] = []
+    if answers(balancer, service):
+        weights = balancer.weights(service)
+        drift += balancer.drift(service)
+    instances: Sequence[Instance] = ()
+    error = None
+    try:
+        instances = open_runtime(target).list(service)
+        drift += _addresses_without_instance(balancer, service, instances)
+    except PratiqueError as raised:
+        error = raised
+    url, collector = url_of(target.settings.balancer), running_collector(target.state_dir)
+    return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), error)
+
+
+def answers(balancer: Balancer, service: str) -> bool:
+    """Whether the balancer of a service answers."""
+    try:
+        balancer.pool(service)
+    except UnavailableError:
+        return False
+    return True
+
+
+def running_collector(state_dir: Path) -> CollectorStatus | None:
+    """Return the status of the collector; None when it does not run."""
+    status = collector_status(state_dir)
+    return status if status is not None and status.alive else None
+
+
+def url_of(settings: BalancerSettings) -> str:
+    """Return the URL at which users reach the service."""
+    return f"{'https' if settings.haproxy.certificate else 'http'}://{settings.listen}"
+
+
+def instance_json(instance: Instance) -> dict[str, Any]:
+    """Return an instance as plain JSON values."""
+    return asdict(instance) | {"started": stamp(instance.started)}
+
+
+def _collector_json(status: CollectorStatus | None) -> dict[str, Any] | None:
+    return None if status is None else asdict(status) | {"updated_at": stamp(status.updated_at)}
+
+
+def _addresses_without_instance(balancer: Balancer, service: str, instances: Sequence[Instance]) -> Iterator[str]:
+    """Addresses of the pool without an instance of that revision, such as that of a task which the engine replaced."""
+    try:
+        pool = balancer.pool(service)
+    except UnavailableError:
+        return
+    running = {instance.address for instance in instances}
+    for revision, addresses in (pool.servers if pool else {}).items():
+        for address in addresses:
+            if address not in running:
+                yield f"no instance of {revision} runs at {address}: start it with: pratique up {service} {revision}"

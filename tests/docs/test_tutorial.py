@@ -1,0 +1,28 @@
+"""The tutorial works as it stands: its files are written and its commands run in an empty folder, with real processes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs.pages import Shell, blocks, follow
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_newcomer_releases_a_service_by_following_the_tutorial(tmp_path):
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    home = tmp_path / "home"
+    home.mkdir()
+    folder = tmp_path / "hello"
+    folder.mkdir()
+    with Shell(folder, env={"PATH": path, "HOME": str(home)}, isolated=True) as shell:
+        try:
+            follow("tutorial.md", folder, shell)
+        finally:
+            shell.run("pratique down hello")
+
+
+def test_the_services_program_is_as_short_as_the_tutorial_promises():
+    service = next(block for block in blocks("tutorial.md") if block.title == "releases/v1/app.py")
+    assert len([line for line in service.text.splitlines() if line.strip()]) <= 20

@@ -1,0 +1,62 @@
+"""A folder can be written, will be made, or is a problem; looking at it changes nothing."""
+
+import os
+
+import pytest
+
+from pratique.check.folders import store_state, writable_folder
+from pratique.config import StoreSettings
+from pratique.errors import DataError, DeniedError, StorageError, UsageError
+from pratique.store import open_store
+from support.report_samples import sample_rollups
+
+
+def test_a_folder_that_is_there_can_be_written(tmp_path):
+    assert writable_folder(tmp_path) == f"{tmp_path} can be written"
+
+
+def test_a_folder_that_is_missing_is_not_made_by_looking(tmp_path):
+    assert writable_folder(tmp_path / "a" / "b") == f"{tmp_path}/a/b will be made"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_the_place_of_a_folder_is_a_problem(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(StorageError, match="a' is not a folder"):
+        writable_folder(tmp_path / "a" / "b")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StorageError, match="gone' is not a folder"):
+        writable_folder(tmp_path / "gone")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_folder_of_somebody_else_is_a_problem(tmp_path):
+    tmp_path.chmod(0o755)
+    child = os.fork()
+    if child == 0:
+        os.setuid(65534)
+        try:
+            writable_folder(tmp_path / "a")
+        except DeniedError as error:
+            os._exit(0 if "cannot be written by this user" in str(error) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_store_says_whether_it_has_data(tmp_path):
+    settings = StoreSettings(url=str(tmp_path / "store"))
+    assert store_state(settings) == f"{tmp_path}/store will be made; it has no data yet"
+    open_store(settings).write(sample_rollups(history=3))
+    assert store_state(settings) == f"{tmp_path}/store can be written; it has data"
+
+
+def test_a_folder_of_something_else_is_no_store(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="no _delta_log"):
+        store_state(StoreSettings(url=str(tmp_path)))
+
+
+def test_an_unknown_kind_of_store_is_a_problem():
+    with pytest.raises(UsageError, match="ftp://host/x"):
+        store_state(StoreSettings(url="ftp://host/x"))

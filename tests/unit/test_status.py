@@ -1,0 +1,109 @@
+"""The state of a service as text and as JSON, with balancer and engine in memory."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from pratique import status
+from pratique.balancer.base import Pool, Weights
+from pratique.clock import utc_now
+from pratique.config import parse
+from pratique.errors import UnavailableError
+from pratique.runtime.base import Instance
+from pratique.status import describe
+from pratique.telemetry.status import CollectorStatus
+
+R1 = Instance("1", "shop", "r1", "up-r1", "baseline", "h:1", datetime(2026, 11, 21, tzinfo=UTC))
+
+
+class Parts:
+    """A balancer and an engine at once."""
+
+    def __init__(self):
+        self.servers, self.instances, self.found = {"r1": ("h:1",)}, [R1], Weights({"r1": 0.95, "r2": 0.05}, 7.25)
+        self.balancer_error = self.engine_error = None
+
+    def pool(self, service):
+        if self.balancer_error:
+            raise self.balancer_error
+        return Pool(service, self.servers, {"r1": 1.0})
+
+    def weights(self, service):
+        return self.found
+
+    def drift(self, service):
+        return ["r1 is in maintenance"]
+
+    def list(self, service):
+        if self.engine_error:
+            raise self.engine_error
+        return self.instances
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    made = Parts()
+    monkeypatch.setattr(status, "open_balancer", lambda target: made)
+    monkeypatch.setattr(status, "open_runtime", lambda target: made)
+    return made
+
+
+@pytest.fixture
+def target(tmp_path):
+    file = tmp_path / "pratique.toml"
+    file.write_text("[services.shop]\n")
+    return parse(file.read_text(), file).target("shop")
+
+
+def lines(target):
+    return list(describe(target).to_text())
+
+
+def test_each_part_has_a_line(parts, target):
+    assert lines(target) == [
+        "balancer   http://127.0.0.1:8080: r1 95.0%, r2 5.0% (lease, 7.2 s left)",
+        "collector  not running: no requests are being measured",
+        "drift      r1 is in maintenance",
+        "r1         baseline, h:1, since 2026-11-21 00:00:00Z",
+    ]
+
+
+def test_an_address_without_an_instance_is_drift(parts, target):
+    parts.servers = {"r1": ("h:1", "h:9")}
+    assert "drift      no instance of r1 runs at h:9: start it with: pratique up shop r1" in lines(target)
+
+
+def test_a_balancer_that_does_not_answer_hides_nothing_else(parts, target):
+    parts.balancer_error = UnavailableError("away")
+    balancer, *_, instance = lines(target)
+    assert balancer == "balancer   shop does not answer: start it with: pratique up shop REVISION"
+    assert instance.startswith("r1 ")
+
+
+def test_an_engine_that_does_not_answer_is_an_error_beside_the_rest(parts, target):
+    parts.engine_error = UnavailableError("the engine does not answer")
+    found = describe(target)
+    assert found.error is parts.engine_error
+    assert [line.split()[0] for line in found.to_text()] == ["balancer", "collector", "drift"]
+    assert found.to_json()["error"] == "the engine does not answer"
+
+
+def test_no_instances_and_no_pool_are_said(parts, target):
+    parts.instances, parts.servers, parts.found = [], {}, Weights()
+    assert lines(target)[0] == "balancer   http://127.0.0.1:8080: no pool yet"
+    assert lines(target)[-1] == "instances  none"
+
+
+def test_the_status_is_plain_json(parts, target):
+    CollectorStatus(utc_now(), listen="127.0.0.1:5514", received=7).write(target.state_dir)
+    found = json.loads(json.dumps(describe(target).to_json(), allow_nan=False))
+    assert found["balancer"] == {
+        "url": "http://127.0.0.1:8080",
+        "answers": True,
+        "shares": {"r1": 0.95, "r2": 0.05},
+        "lease_left_s": 7.25,
+    }
+    assert found["collector"]["received"] == 7
+    assert found["instances"][0]["started"] == "2026-11-21T00:00:00.000000Z"
+    assert found["error"] is None

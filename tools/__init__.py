@@ -1,0 +1,1 @@
+"""Programs for those who work on Pratique: the reference's generator and the check of the wording."""

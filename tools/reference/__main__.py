@@ -1,0 +1,49 @@
+"""Write docs/reference from the code.
+
+python -m tools.reference            write the pages that differ, and list them
+python -m tools.reference --check    only list them; exit status 1 when there is one
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tools.reference import cli, configuration, exit_status, files, metrics, python_api, verdict
+
+FOLDER = Path(__file__).parents[2] / "docs/reference"
+NOTICE = "<!-- This page is generated: change the code, then run `make docs-reference`. -->\n\n"
+PAGES = {
+    "cli.md": cli.page,
+    "configuration.md": configuration.page,
+    "python-api.md": python_api.page,
+    "verdict-json.md": verdict.page,
+    "exit-status.md": exit_status.page,
+    "files-on-disk.md": files.page,
+    "metrics.md": metrics.page,
+}
+
+
+def written(name: str) -> str:
+    """The text that a page must have."""
+    return NOTICE + PAGES[name]().strip() + "\n"
+
+
+def outdated() -> list[str]:
+    """The names of the pages that differ from the code."""
+    return [name for name in PAGES if not (FOLDER / name).exists() or (FOLDER / name).read_text() != written(name)]
+
+
+def main() -> int:
+    """Write or check."""
+    check = "--check" in sys.argv[1:]
+    found = outdated()
+    for name in found:
+        print(f"docs/reference/{name} {'differs from the code: run make docs-reference' if check else 'written'}")
+        if not check:
+            (FOLDER / name).write_text(written(name), encoding="utf-8")
+    return 1 if check and found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

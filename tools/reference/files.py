@@ -1,0 +1,79 @@
+"""The page of files on disk. Each row names the module that writes the file, and that module must mention the name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.reference.markdown import table
+
+LIB = Path(__file__).parents[2] / "lib/pratique"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A file or folder below the state folder. path: with * for any name. word: as its writer spells it."""
+
+    path: str
+    writer: str
+    word: str
+    meaning: str
+    safe: str
+
+
+FILES = (
+    Known("ledger.sqlite", "ledger/ledger.py", "ledger.sqlite", "the ledger: every change, append-only", "never"),
+    Known("store/**", "config/store.py", ".pratique/store", "the store: a Delta Lake table (`store.url`)", "to lose all measurements"),
+    Known("imports.json", "telemetry/import_files.py", "imports.json", "which logs were imported", "then importing a log again counts it twice"),
+    Known("rejects/*.jsonl", "telemetry/import_files.py", "rejects", "lines that an import could not read, with the reason", "yes"),
+    Known("runs/*/journal.jsonl", "runbook/engine/journal.py", "journal.jsonl", "the journal of a run: what it has begun and done", "when the run has ended"),
+    Known("runs/*/progress.jsonl", "runbook/service/file_names.py", "progress.jsonl", "the lines of a rollout, for programs", "when the run has ended"),
+    Known("runs/*/result.json", "runbook/service/file_names.py", "result.json", "how the run ended, for programs", "when the run has ended"),
+    Known("runs/*/*.ipynb", "runbook/launcher.py", "ipynb", "the executed notebook with its outputs", "when the run has ended"),
+    Known("runs/*/watchdog.log", "runbook/engine/watchdog.py", "watchdog.log", "errors of the run's watchdog, usually empty", "when the run has ended"),
+    Known("locks/*.lock", "runbook/engine/lock.py", "locks", "who holds a service; the lock is the kernel's, not the file's existence", "when no run is active"),
+    Known("reports/*", "report/write.py", "reports", "reports: HTML, JSON and the executed notebook", "yes"),
+    Known("collector/status.json", "telemetry/status.py", "collector/status.json", "counters of the collector", "yes"),
+    Known("collector/spool/*", "telemetry/collector.py", "spool", "received lines that are not in the store yet", "to lose them"),
+    Known("collector/*.lock", "telemetry/collector.py", "lock", "keeps a second collector out", "when no collector runs"),
+    Known("logs/*/*/*", "telemetry/containerlogs.py", "logs", "logs of containers, by service and revision", "yes"),
+    Known("processes/**", "runtime/process.py", "processes", "logs and state of local instances, collector and balancer", "when nothing runs"),
+    Known("balancer/*", "balancer/proxy.py", "balancer", "pool and weights of the embedded balancer, for a restart", "when it does not run"),
+    Known("haproxy/*/**", "balancer/haproxy/balancer.py", "haproxy", "HAProxy's configuration, map of weights, sockets, and the desired pool", "when HAProxy does not run"),
+)  # fmt: skip
+"""Everything below the state folder; a test compares it with the folder that the tutorial leaves."""
+TEXT = """# Files on disk
+
+Everything that Pratique keeps is below the state folder, `.pratique` beside the service file (`state` in the service file). Back up the
+ledger and the store.
+
+Files that others read are replaced whole or not at all; journals and the ledger are synced to disk before the next action.
+
+{files}
+
+HAProxy's files are in `balancer.haproxy.directory` if that is set. Secrets of containers are files in memory on the engine's host, below
+`docker.secrets_dir`; they are removed with the container.
+
+## Formats
+
+- `journal.jsonl`, `progress.jsonl`: one JSON object per line. A torn last line of a crashed process is ignored.
+- `ledger.sqlite`: the table `entries`. `hash` is the SHA-256 of the canonical JSON of all other fields, which include the hash of the
+  entry before. `pratique releases SERVICE` verifies the chain.
+- The store: see [Metrics](metrics.md). The verdict beside a report: see [Verdict JSON](verdict-json.md).
+"""
+
+
+def missing() -> list[str]:
+    """Rows whose writer is gone or does not mention the file any more."""
+    found = []
+    for known in FILES:
+        path = LIB / known.writer
+        if not path.exists() or known.word not in path.read_text(encoding="utf-8"):
+            found.append(f"{known.path}: {known.writer} does not write it")
+    return found
+
+
+def page() -> str:
+    """The whole page."""
+    rows = [(f"`{known.path}`", known.meaning, known.safe) for known in FILES]
+    return TEXT.format(files=table(("path", "content", "safe to delete"), rows).strip())
