@@ -10,6 +10,7 @@ from tools.reference.files import FILES
 from docs.pages import Shell, blocks, follow
 
 
+@pytest.mark.server
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_newcomer_releases_a_service_by_following_the_tutorial(tmp_path):

@@ -181,6 +181,7 @@ def test_deadline_is_inconclusive_or_a_rollback_and_never_a_pass():
     assert judged(found, now=late, policy=Policy(at_deadline="rollback")).verdict == "rollback"
 
 
+@pytest.mark.slow
 def test_share_that_the_weight_does_not_explain_holds():
     weights = [(START - timedelta(minutes=1), {"r1": 0.5, "r2": 0.5})]
     verdict = judged(canary(GOOD, GOOD, per_window=20_000), weights=weights)
