@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.pages import ROOT
+from support.pages import ROOT
 
 SITE = ROOT / "build/site"
 PAGES = ["index.html", "tutorial.html", "reference/configuration.html", "explanation/architecture.html"]

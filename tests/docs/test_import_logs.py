@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from docs.pages import Shell, follow
+from support.pages import Shell, follow
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed: apt-get install jq")
 @pytest.mark.slow
 def test_every_format_of_the_page_is_imported_as_it_stands_there(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from docs.pages import Block, commands, first_missing
+from support.pages import Block, commands, first_missing
 
 
 def test_a_command_continues_after_a_backslash_and_within_quotes():

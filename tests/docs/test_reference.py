@@ -8,10 +8,10 @@ import pytest
 from tools.reference import __main__ as reference
 from tools.reference import cli, exit_status, files, markdown, verdict
 
-from docs.pages import DOCS
 from pratique.cli import pratique as program
 from pratique.config.reference import sections
 from pratique.judge.model import Verdict
+from support.pages import DOCS
 
 COMMANDS = sorted(program.commands)
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from docs.pages import DOCS, ROOT, pages
+from support.pages import DOCS, ROOT, pages
 
 CONFIG = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
 SITE = ROOT / CONFIG["site_dir"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from docs.pages import DOCS, ROOT, Block, blocks, commands, pages
 from pratique.cli import pratique as program
 from pratique.config import parse
+from support.pages import DOCS, ROOT, Block, blocks, commands, pages
 
 # the examples of the reference are single keys, which the tests of config/reference.toml read
 GUIDES = [page for page in pages() if not page.startswith("reference/")]

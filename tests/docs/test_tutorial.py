@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from tools.reference.files import FILES
 
-from docs.pages import Shell, blocks, follow
+from support.pages import Shell, blocks, follow
 
 
 @pytest.mark.server
 @pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.kernel
 @pytest.mark.timeout(600)
 def test_a_newcomer_releases_a_service_by_following_the_tutorial(tmp_path):
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
