@@ -67,7 +67,7 @@ CALLS = [
 def test_a_command_in_a_page_is_one_that_the_program_takes(page, words):
     name, *arguments = words
     assert name in program.commands
-    program.commands[name].make_context(name, arguments)
+    program.commands[name].make_context(name, arguments, **program.context_settings)
 
 
 def test_the_guides_show_every_command_that_a_user_types():
