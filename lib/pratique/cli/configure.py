@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pratique.cli.colours import paint_start
 from pratique.cli.completion import complete_services
 from pratique.cli.options import config_options, json_array
 from pratique.errors import UsageError
@@ -145,7 +146,7 @@ def check_command(service: str | None, as_json: bool, config: str | None, store:
     for check in checks:
         findings.append(check.run())
         if not as_json:
-            click.echo(findings[-1].to_text(width))
+            click.echo(paint_start(findings[-1].to_text(width)))
     if as_json:
         click.echo(json.dumps([finding.to_json() for finding in findings]))
     sys.exit(any(finding.state == "problem" for finding in findings))

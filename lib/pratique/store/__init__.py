@@ -11,22 +11,15 @@ __all__ = ["Seen", "Store", "open_store"]
 def open_store(settings: StoreSettings | str) -> Store:
     """Open a store. It accesses nothing before the first read or write.
 
-    <<<<<<< HEAD
-    settings: the `[store]` table of a service file (`load().store`), or only an address. An address is a folder, or one
-        that Delta Lake knows: s3://, s3a://, gs://, az://, abfss://, file://. Credentials of object storage come from
-        the environment (AWS_…, AZURE_…, GOOGLE_…). A store opened by its address alone keeps every window.
-    Raises: UsageError when the address is of an unknown kind.
+    settings: the `[store]` table of a service file (`load().store`), or only an address. An address is a folder or a
+        URL that Delta Lake supports: s3://, s3a://, gs://, az://, abfss://, file://. Credentials of object storage come
+        from the environment (AWS_…, AZURE_…, GOOGLE_…). A store opened by its address alone never deletes a window.
+    Raises: UsageError when the scheme of the address is unknown.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     open_store(folder).exists()
     False
-    =======
-    settings: the `[store]` table of a service file (`load().store`), or only an address. An address is a folder or a
-        URL that Delta Lake supports: s3://, s3a://, gs://, az://, abfss://, file://. Credentials of object storage come
-        from the environment (AWS_…, AZURE_…, GOOGLE_…). A store opened by its address alone never deletes a window.
-    Raises: UsageError when the scheme of the address is unknown.
-    >>>>>>> judge
     """
     # deltalake takes a tenth of a second to import, and most commands open no store
     from pratique.store.delta import DeltaStore  # noqa: PLC0415
