@@ -8,6 +8,7 @@ import pytest
 
 from pratique.cli import pratique as program
 from pratique.config import parse
+from pratique.runbook.release.steps import STEPS
 from support.pages import DOCS, ROOT, Block, blocks, commands, pages
 
 # the examples of the reference are single keys, which the tests of config/reference.toml read
@@ -73,3 +74,9 @@ def test_a_command_in_a_page_is_one_that_the_program_takes(page, words):
 def test_the_guides_show_every_command_that_a_user_types():
     rare = {"config", "balancer"}
     assert set(program.commands) - {words[0] for _, words in CALLS} <= rare
+
+
+def test_the_steps_of_a_release_are_those_of_the_architecture_page():
+    text = (DOCS / "explanation/architecture.md").read_text(encoding="utf-8")
+    table = text.partition("| step | what it does")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| ([A-Z][\w ]+) \|", table, re.MULTILINE) == [step.title for step in STEPS]
