@@ -128,7 +128,9 @@ def test_the_wheel_ships_notebooks_runbooks_and_the_reference(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     shipped = {
-        f"pratique/{folder}/{path.name}" for folder in ("notebooks", "runbooks") for path in (ROOT / folder).glob("*.ipynb")
+        f"pratique/{folder}/{path.name}"
+        for folder in ("notebooks", "runbooks")
+        for path in (ROOT / folder).glob("*.ipynb")
     }
     assert {"pratique/notebooks/canary_report.ipynb", "pratique/runbooks/release.ipynb"} <= shipped <= names
     assert {"pratique/config/reference.toml", "pratique/py.typed"} <= names
