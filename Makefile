@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs docs-check docs-reference lab bench clean
+.PHONY: help demo test test-fast check docs docs-check docs-reference lab bench clean
 
 help: ## Say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,7 @@ demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is pr
 check: $(VENV)/.dev ## Lint, check formatting, types, notebooks, spelling, wording and the documentation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb runbooks/*.ipynb
 	$(BIN)/mypy
 	$(BIN)/codespell lib tests tools examples docs notebooks runbooks README.md CHANGELOG.md CONTRIBUTING.md
 	$(BIN)/validate-pyproject pyproject.toml
@@ -39,8 +40,16 @@ docs-check: $(VENV)/.dev ## Build the documentation into build/site, with warnin
 docs-reference: $(VENV)/.dev ## Write docs/reference again from the code
 	$(BIN)/python -m tools.reference
 
-test: check ## Check, then run every test
+test: check ## Check, run every test, and check the coverage (PYTEST="…": other tests, without coverage)
+ifdef PYTEST
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 $(PYTEST)
+else
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 --cov
+	$(BIN)/coverage report --include 'lib/pratique/judge/*' --fail-under 95
+endif
+
+test-fast: $(VENV)/.dev ## Run the tests that start no server and are not slow: under a minute
+	$(BIN)/python -m pytest -n 2 -m fast --hypothesis-profile fast $(PYTEST)
 
 lab: $(VENV)/.runtime ## Open JupyterLab on the notebooks, ready to run
 	$(BIN)/python examples/shop/sample.py

@@ -73,6 +73,19 @@ def test_every_make_target_says_what_it_does():
     assert all(re.search(rf"^{target}:.*## \w", text, re.MULTILINE) for target in targets)
 
 
+def test_the_hooks_run_what_make_check_runs():
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    checks = re.findall(r"^\t\$\(BIN\)/(.+)$", recipe, re.MULTILINE)
+    hooks = re.findall(r"entry: \.venv/bin/([^,}]+)", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert [program_of(hook) for hook in hooks] == [program_of(check) for check in checks]
+
+
+def program_of(command):
+    """The program of a command, with its subcommand or script."""
+    program, *words = command.split()
+    return (program, *(word for word in words[:1] if program in ("ruff", "zensical", "python")))
+
+
 SUITE = ROOT / "examples/suite"
 
 
