@@ -63,7 +63,7 @@ def key(values):
 
 
 def content(store, services=("shop",), revisions=("r1", "r2", "r3")):
-    """Everything in the store by key; a key that comes twice is a failure of its own."""
+    """Everything in the store by key; a key that occurs twice fails the test."""
     rows = [values for service in services for values in store.read(service, revisions).table.to_pylist()]
     found = {key(values): values for values in rows}
     assert len(found) == len(rows), "a key was read twice"
@@ -96,13 +96,13 @@ class StoreContract:
     def store(self, fresh):
         return fresh()
 
-    def test_an_empty_store_reads_as_no_rows_with_all_columns(self, store):
+    def test_empty_store_reads_as_no_rows_with_all_columns(self, store):
         found = store.read("shop", ["r1"])
         assert len(found) == 0
         assert found.table.column_names == SCHEMA.names
         assert store.revisions() == []
 
-    def test_what_was_written_is_read_with_every_value(self, store):
+    def test_rows_are_read_as_written(self, store):
         rows = [
             row(0, n=3, histogram=((-160, 1), (511, 2)), sum_ms=0.1 + 0.2),
             row(1, "r2", n=2**53 + 1, histogram=((7, 2**53 + 1),)),
@@ -111,17 +111,17 @@ class StoreContract:
         store.write(rollups(*rows))
         assert content(store) == by_key(rows)
 
-    def test_columns_have_the_promised_types(self, store):
+    def test_columns_have_the_documented_types(self, store):
         store.write(rollups(row()))
         for field in store.read("shop", ["r1"]).table.schema:
             kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
             assert kind == SCHEMA.field(field.name).type
 
-    def test_writing_nothing_changes_nothing(self, store):
+    def test_empty_write_changes_nothing(self, store):
         store.write(Rollups.empty())
         assert content(store) == {}
 
-    def test_the_same_rows_again_change_nothing(self, store):
+    def test_repeated_write_changes_nothing(self, store):
         batch = rollups(row(0), row(1), row(1, "r2", n=5))
         store.write(batch)
         before = content(store)
@@ -129,12 +129,12 @@ class StoreContract:
         store.write(batch)
         assert content(store) == before
 
-    def test_a_row_with_the_same_key_replaces(self, store):
+    def test_row_with_the_same_key_replaces(self, store):
         store.write(rollups(row(0, n=1), row(1, n=1)))
         store.write(rollups(row(1, n=7, histogram=((4, 3), (5, 4))), row(2, n=1)))
         assert content(store) == by_key([row(0, n=1), row(1, n=7, histogram=((4, 3), (5, 4))), row(2, n=1)])
 
-    def test_of_two_rows_with_the_same_key_in_one_write_the_last_stands(self, store):
+    def test_last_of_two_rows_with_the_same_key_in_one_write_is_kept(self, store):
         store.write(rollups(row(0, n=1), row(1, n=5), row(0, n=2)))
         assert content(store) == by_key([row(0, n=2), row(1, n=5)])
 
@@ -143,23 +143,23 @@ class StoreContract:
         [{"source": "import:a"}, {"host": "h2"}, {"action": "GET /"}, {"code": 404}, {"window": 1}, {"revision": "r2"}],
         ids=lambda other: next(iter(other)),
     )
-    def test_rows_that_differ_in_one_part_of_the_key_stand_side_by_side(self, store, other):
+    def test_rows_that_differ_in_one_part_of_the_key_are_both_kept(self, store, other):
         store.write(rollups(row(n=1)))
         store.write(rollups(row(**{"n": 2, **other})))
         assert content(store) == by_key([row(n=1), row(**{"n": 2, **other})])
 
-    def test_a_range_includes_its_start_and_not_its_end(self, store):
+    def test_range_includes_its_start_and_not_its_end(self, store):
         store.write(rollups(*[row(window) for window in range(6)]))
         found = store.read("shop", ["r1"], T0 + timedelta(seconds=10), T0 + timedelta(seconds=40)).table
         assert sorted(found["window"].to_pylist()) == [T0 + timedelta(seconds=10 * window) for window in (1, 2, 3)]
         assert len(store.read("shop", ["r1"], T0 + timedelta(milliseconds=1), T0 + timedelta(seconds=10))) == 0
 
-    def test_a_time_range_means_the_same_in_any_time_zone(self, store):
+    def test_range_is_the_same_in_any_time_zone(self, store):
         store.write(rollups(*[row(window) for window in range(6)]))
         start = (T0 + timedelta(seconds=50)).astimezone(ZoneInfo("Asia/Kolkata"))
         assert len(store.read("shop", ["r1"], start)) == 1
 
-    def test_only_the_service_and_revisions_that_were_asked_for_are_read(self, store):
+    def test_only_the_given_service_and_revisions_are_read(self, store):
         store.write(rollups(row(revision="r1"), row(revision="r2"), row(revision="r10"), row(service="till")))
         assert {values["revision"] for values in store.read("shop", ["r1", "r10"]).table.to_pylist()} == {"r1", "r10"}
         assert set(store.read("till", ["r1"]).table["service"].to_pylist()) == {"till"}
@@ -173,7 +173,7 @@ class StoreContract:
         assert (second.first, second.last) == (T0 + timedelta(seconds=50), T0 + timedelta(seconds=60))
         assert second.first.utcoffset() == timedelta(0)
 
-    def test_revisions_of_a_range_count_only_what_lies_in_it(self, store):
+    def test_revisions_of_a_range_count_only_requests_in_it(self, store):
         store.write(rollups(*[row(window, n=10**window) for window in range(5)]))
         (seen,) = store.revisions("shop", T0 + timedelta(seconds=10), T0 + timedelta(seconds=30))
         assert (seen.first, seen.requests) == (T0 + timedelta(seconds=10), 110)
@@ -194,14 +194,14 @@ class StoreContract:
         ],
         ids=["markup", "sql", "shell", "control", "path", "unicode", "empty", "long"],
     )
-    def test_hostile_text_is_kept_as_it_is(self, store, text):
+    def test_hostile_text_is_stored_unchanged(self, store, text):
         rows = [row(0, action=text), row(1, host=text), row(2, revision=text or "r1", source=text)]
         store.write(rollups(*rows))
         store.write(rollups(*rows))
         assert content(store, revisions=["r1", text or "r1"]) == by_key(rows)
         assert sum(seen.requests for seen in store.revisions("shop")) == 3
 
-    def test_a_second_handle_sees_what_the_first_wrote(self, fresh):
+    def test_second_handle_reads_the_writes_of_the_first(self, fresh):
         store = fresh()
         store.write(rollups(row(0)))
         other = fresh(store)
@@ -209,7 +209,7 @@ class StoreContract:
         other.write(rollups(row(1)))
         assert content(store) == by_key([row(0), row(1)])
 
-    def test_writers_at_the_same_time_lose_nothing(self, fresh):
+    def test_concurrent_writers_lose_nothing(self, fresh):
         store = fresh()
         problems = []
 
@@ -240,7 +240,7 @@ class StoreContract:
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )
     @given(batches=_batches, data=st.data())
-    def test_any_batches_in_any_order_and_repeated_equal_the_model(self, fresh, batches, data):
+    def test_batches_in_any_order_and_repeated_equal_the_model(self, fresh, batches, data):
         store, model = fresh(), {}
         for batch in batches:
             store.write(rollups(*batch))

@@ -12,6 +12,8 @@ from contract.balancer_contract import BalancerContract, eventually, four_server
 from pratique.balancer.base import Lease
 from support.balancer_fixture import running
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def place(tmp_path):

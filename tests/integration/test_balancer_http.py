@@ -13,6 +13,8 @@ from contract.balancer_contract import eventually, get
 from support.balancer_fixture import running
 from support.upstream import Upstream
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):

@@ -23,6 +23,8 @@ from pratique.telemetry.accesslog import decode
 from support.balancer_fixture import running
 from support.upstream import Upstream
 
+pytestmark = pytest.mark.server
+
 LOAD = Path(__file__).parents[2] / "examples/shop/load.py"
 RATE = 300
 MEGABYTE = 1 << 20

@@ -1,4 +1,4 @@
-"""The collector as a process: killed at any moment, it loses nothing that it had for a second and doubles nothing."""
+"""The collector as a process: after a kill it loses no line older than a second, and counts none twice."""
 
 import os
 import random
@@ -16,6 +16,8 @@ from pratique.config import load
 from pratique.store import open_store
 from pratique.telemetry.status import collector_status
 from support.ports import free_port
+
+pytestmark = pytest.mark.server
 
 
 class Sender:
@@ -98,7 +100,7 @@ def sender(stack):
     made.close()
 
 
-def test_killed_again_and_again_it_loses_nothing_it_had_for_a_second_and_doubles_nothing(stack, sender):
+def test_repeated_kills_lose_and_double_no_line_older_than_a_second(stack, sender):
     draw = random.Random(11)
     kept = 0
     unsure = 0
@@ -119,7 +121,7 @@ def test_killed_again_and_again_it_loses_nothing_it_had_for_a_second_and_doubles
     assert counts["r2", 503] <= unsure
 
 
-def test_a_restart_in_the_middle_of_a_window_keeps_its_first_half(stack, sender):
+def test_restart_within_a_window_keeps_its_first_half(stack, sender):
     stack.start()
     for _ in range(2):
         sender.send(40)
@@ -130,7 +132,7 @@ def test_a_restart_in_the_middle_of_a_window_keeps_its_first_half(stack, sender)
     assert stack.counts()["r1", 200] == 80
 
 
-def test_late_lines_land_in_their_own_window_and_later_ones_are_counted(stack, sender):
+def test_late_lines_count_in_their_window_and_later_ones_as_late(stack, sender):
     stack.start()
     sender.send(5, age_ms=30_000)
     sender.send(3, age_ms=-60_000)
@@ -141,7 +143,7 @@ def test_late_lines_land_in_their_own_window_and_later_ones_are_counted(stack, s
     assert stack.counts()["r1", 200] == 12
 
 
-def test_a_line_beyond_the_bound_is_late_and_its_window_stays(tmp_path, stack, sender):
+def test_line_beyond_the_limit_is_late_and_its_window_unchanged(tmp_path, stack, sender):
     late = Stack(tmp_path, stack.port, late_s=1)
     stack.file, stack.config = late.file, late.config
     stack.start()
@@ -152,12 +154,12 @@ def test_a_line_beyond_the_bound_is_late_and_its_window_stays(tmp_path, stack, s
         time.sleep(0.05)
     sender.send(4, age_ms=int((time.time() - first) * 1000))
     status = stack.until(lambda s: s.late >= 4)
-    assert "4 lines came after their window had been closed" in " ".join(status.notes())
+    assert "4 lines came after their window had closed" in " ".join(status.notes())
     stack.stop()
     assert stack.counts()["r1", 200] == 10
 
 
-def test_repeated_lost_and_hostile_datagrams_are_told_apart(stack, sender):
+def test_repeated_lost_and_hostile_datagrams_are_distinguished(stack, sender):
     stack.start()
     again = sender.datagram()
     for _ in range(3):
@@ -179,7 +181,7 @@ def test_repeated_lost_and_hostile_datagrams_are_told_apart(stack, sender):
     stack.stop()
 
 
-def test_what_the_kernel_dropped_is_reported(stack, sender):
+def test_datagrams_dropped_by_the_kernel_are_reported(stack, sender):
     stack.start()
     stack.process.send_signal(signal.SIGSTOP)
     datagram = sender.datagram() + b" " * 60_000
@@ -191,7 +193,7 @@ def test_what_the_kernel_dropped_is_reported(stack, sender):
     stack.stop()
 
 
-def test_one_that_was_stopped_is_gone_at_once(stack):
+def test_stopped_collector_is_not_alive(stack):
     stack.start()
     assert collector_status(stack.config.state_dir).alive
     stack.stop()
@@ -200,7 +202,7 @@ def test_one_that_was_stopped_is_gone_at_once(stack):
     assert collector_status(stack.config.state_dir).alive
 
 
-def test_only_one_collector_has_a_state_folder(stack):
+def test_second_collector_of_a_state_folder_is_refused(stack):
     stack.start()
     second = subprocess.run(
         [sys.executable, "-m", "pratique.cli", "collect", "--config", stack.file],
@@ -213,7 +215,7 @@ def test_only_one_collector_has_a_state_folder(stack):
     stack.stop()
 
 
-def test_a_store_that_cannot_be_written_loses_nothing(stack, tmp_path, sender):
+def test_store_that_cannot_be_written_loses_nothing(stack, tmp_path, sender):
     blocker = tmp_path / ".pratique" / "store"
     blocker.parent.mkdir()
     blocker.write_text("not a folder")

@@ -1,4 +1,4 @@
-"""The collector's other ways in: TCP by both framings, a unix socket, HAProxy's own log, containers by Docker's driver."""
+"""The collector's other inputs: TCP with both framings, a unix socket, HAProxy's own log, and Docker's syslog driver."""
 
 import json
 import shutil
@@ -23,6 +23,8 @@ from support.docker_engine import needs_docker
 from support.docker_fixture import DockerPlace
 from support.haproxy_fixture import needs_haproxy
 from support.ports import free_port
+
+pytestmark = pytest.mark.server
 
 
 class Collector:
@@ -91,7 +93,7 @@ def message(number, revision="r1"):
     return b"<134>1 2026-11-21T02:00:00Z h haproxy 1 - - " + json.dumps(body).encode()
 
 
-def test_every_way_in_ends_in_one_store_with_exact_counts(collector):
+def test_all_inputs_reach_the_store_with_exact_counts(collector):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         for number in range(100):
             udp.sendto(message(number, "udp"), ("127.0.0.1", collector.udp))
@@ -108,11 +110,11 @@ def test_every_way_in_ends_in_one_store_with_exact_counts(collector):
     assert collector.counts() == {("udp", 200): 100, ("lines", 200): 200, ("counted", 200): 300, ("unix", 200): 400}
 
 
-def test_a_slow_or_broken_connection_holds_nobody_up_and_is_counted(collector):
+def test_slow_or_broken_connection_delays_no_other_and_is_counted(collector):
     with socket.create_connection(("127.0.0.1", collector.tcp)) as slow:
         slow.sendall(b"500 <134>half a mess")
         with socket.create_connection(("127.0.0.1", collector.tcp)) as broken:
-            broken.sendall(b"9999999 what is this")
+            broken.sendall(b"9999999 not a count")
             assert broken.recv(10) == b""
         with socket.create_connection(("127.0.0.1", collector.tcp)) as good:
             good.sendall(message(1) + b"\n")
@@ -123,7 +125,7 @@ def test_a_slow_or_broken_connection_holds_nobody_up_and_is_counted(collector):
     assert "frames over TCP" in collector.status().to_text()
 
 
-def test_what_came_over_tcp_outlives_a_kill(collector):
+def test_lines_over_tcp_survive_a_kill(collector):
     with socket.create_connection(("127.0.0.1", collector.tcp)) as lines:
         lines.sendall(b"".join(message(number) + b"\n" for number in range(500)))
     eventually(lambda: collector.status().received == 500)
@@ -134,7 +136,7 @@ def test_what_came_over_tcp_outlives_a_kill(collector):
     assert collector.counts() == {("r1", 200): 500}
 
 
-def test_the_socket_of_a_dead_collector_is_taken_over_and_another_file_is_not(collector):
+def test_socket_of_a_dead_collector_is_replaced_and_another_file_is_not(collector):
     collector.process.kill()
     collector.process.wait()
     assert collector.unix.exists()
@@ -154,7 +156,7 @@ def test_the_socket_of_a_dead_collector_is_taken_over_and_another_file_is_not(co
 
 @needs_haproxy
 @pytest.mark.parametrize("way", ["udp", "unix"])
-def test_haproxys_default_httplog_is_counted(way):
+def test_default_httplog_of_haproxy_is_counted(way):
     collector = Collector('httplog = { revision_from = "backend:^shop\\\\.(.+)$" }')
     folder, port = collector.folder, free_port()
     target = f"127.0.0.1:{collector.udp}" if way == "udp" else str(collector.unix)
@@ -184,7 +186,7 @@ def listens(port):
 
 
 @needs_haproxy
-def test_requests_through_the_balancers_own_haproxy_are_counted_by_revision(collector):
+def test_requests_through_the_haproxy_balancer_are_counted_by_revision(collector):
     url = f"127.0.0.1:{free_port()}"
     collector.file.write_text(
         collector.file.read_text() + f'\n[services.shop.balancer]\nkind = "haproxy"\nlisten = "{url}"\n'
@@ -217,7 +219,7 @@ def answers(balancer):
 
 
 @needs_docker
-def test_what_a_container_says_is_kept_under_its_revision(collector, engine, tmp_path):
+def test_container_logs_are_kept_by_revision(collector, engine, tmp_path):
     place = DockerPlace(engine, tmp_path, docker={"log_driver": "syslog"})
     place.runtime._collector = f"127.0.0.1:{collector.udp}"
     instance = place.start(place.release("r1"))

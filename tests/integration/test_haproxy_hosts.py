@@ -33,9 +33,7 @@ from support.ports import free_port
 from support.ssh_host import needs_ssh, ssh_to_this_machine
 
 pytestmark = needs_haproxy
-needs_redis = pytest.mark.skipif(
-    shutil.which("redis-server") is None, reason="redis-server is not installed: apt-get install redis-server"
-)
+needs_redis = pytest.mark.redis
 
 
 def listens(port):

@@ -19,6 +19,8 @@ from pratique.release.model import Release
 from pratique.runtime.process import ProcessRuntime
 from pratique.runtime.supervise import LOG_MAX_BYTES
 
+pytestmark = pytest.mark.server
+
 
 class Place:
     """A state folder and a folder of releases."""

@@ -1,4 +1,4 @@
-"""What a user can mend about a store: rights, a full disk, a wrong folder, a damaged table."""
+"""Problems with a store that a user can fix: permissions, a full disk, a wrong folder, a damaged table."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from deltalake import DeltaTable, TableFeatures, write_deltalake
 from contract.store_contract import by_key, content, rollups, row
 from pratique.errors import DataError, DeniedError, UnavailableError, UsageError
 from pratique.store import open_store
-from pratique.store.delta_log import Log
-from pratique.store.location import Place
+from pratique.store.delta_log import DeltaLog
+from pratique.store.location import Location
 
 NOBODY = 65534
 
@@ -36,7 +36,7 @@ def unprivileged():
 
 
 @pytest.fixture
-def open_place():
+def open_folder():
     """A folder that everybody may enter, which pytest's own is not."""
     folder = Path(tempfile.mkdtemp(prefix="pratique-store-"))
     folder.chmod(0o755)
@@ -46,8 +46,8 @@ def open_place():
     shutil.rmtree(folder)
 
 
-def test_a_store_that_may_not_be_entered_is_denied_by_name(open_place):
-    folder = open_place / "store"
+def test_store_without_permission_is_denied_by_name(open_folder):
+    folder = open_folder / "store"
     store = open_store(str(folder))
     store.write(rollups(row()))
     folder.chmod(0o000)
@@ -61,10 +61,10 @@ def test_a_store_that_may_not_be_entered_is_denied_by_name(open_place):
     assert content(store) == by_key([row()])
 
 
-def test_a_store_that_may_only_be_read_is_read_and_not_written(open_place):
-    store = open_store(str(open_place / "store"))
+def test_read_only_store_is_read_and_not_written(open_folder):
+    store = open_store(str(open_folder / "store"))
     store.write(rollups(row(60)))
-    for path in [open_place / "store", *(open_place / "store").rglob("*")]:
+    for path in [open_folder / "store", *(open_folder / "store").rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     with unprivileged():
         assert content(store) == by_key([row(60)])
@@ -74,21 +74,21 @@ def test_a_store_that_may_only_be_read_is_read_and_not_written(open_place):
     assert content(store) == by_key([row(60)])
 
 
-def test_a_store_that_may_not_be_made_is_denied_when_it_is_written(open_place):
-    store = open_store(str(open_place / "store"))
-    open_place.chmod(0o555)
+def test_store_that_cannot_be_created_is_denied_on_write(open_folder):
+    store = open_store(str(open_folder / "store"))
+    open_folder.chmod(0o555)
     with unprivileged():
         assert not store.exists()
         with pytest.raises(DeniedError, match="cannot be written"):
             store.write(rollups(row()))
-    open_place.chmod(0o755)
-    assert not (open_place / "store").exists()
+    open_folder.chmod(0o755)
+    assert not (open_folder / "store").exists()
 
 
-def test_a_data_file_without_rights_is_denied(open_place):
-    store = open_store(str(open_place / "store"))
+def test_data_file_without_permission_is_denied(open_folder):
+    store = open_store(str(open_folder / "store"))
     store.write(rollups(row()))
-    for path in (open_place / "store").rglob("*.parquet"):
+    for path in (open_folder / "store").rglob("*.parquet"):
         path.chmod(0o000)
     with unprivileged():
         with pytest.raises(DeniedError, match="cannot be read"):
@@ -129,12 +129,12 @@ print(json.dumps({"written": len(acknowledged), "refused": refused, "lost": len(
 """
 
 
-def test_a_full_disk_is_said_and_loses_nothing_that_was_stored(tmp_path):
+def test_full_disk_is_an_error_and_keeps_stored_rows(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     script = tmp_path / "full.py"
     script.write_text(FULL_DISK)
-    # A mount of its own vanishes with the process. A user who is not root gets one as root of a new namespace.
+    # an own mount vanishes with the process; a user who is not root gets it as root of a new namespace
     space = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
     mount = 'mount -t tmpfs -o size=320k none "$1" || exit 99; exec "$2" "$3" "$1" "$4"'
     arguments = [str(disk), sys.executable, str(script), str(Path(__file__).parents[1])]
@@ -151,16 +151,16 @@ def test_a_full_disk_is_said_and_loses_nothing_that_was_stored(tmp_path):
     assert (told["lost"], told["extra"], told["again"]) == (0, 0, True)
 
 
-def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
+def test_folder_of_something_else_is_refused_and_unchanged(tmp_path):
     (tmp_path / "thesis.odt").write_text("years of work")
     store = open_store(str(tmp_path))
     for ask in (store.exists, lambda: store.read("shop", ["r1"]), lambda: store.write(rollups(row()))):
-        with pytest.raises(DataError, match=r"is no store: it has no _delta_log but holds 'thesis.odt'"):
+        with pytest.raises(DataError, match=r"is not a store: it has no _delta_log but has 'thesis.odt'"):
             ask()
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.odt"]
 
 
-def test_a_file_is_no_store(tmp_path):
+def test_file_is_refused(tmp_path):
     file = tmp_path / "store"
     file.write_text("x")
     with pytest.raises(DataError, match="is a file, not a folder"):
@@ -169,7 +169,7 @@ def test_a_file_is_no_store(tmp_path):
         open_store(str(file / "below")).read("shop", ["r1"])
 
 
-def test_an_empty_folder_and_a_half_made_one_become_a_store(tmp_path):
+def test_empty_and_incomplete_folders_become_a_store(tmp_path):
     (tmp_path / "store" / "_delta_log").mkdir(parents=True)
     (tmp_path / "store" / "_delta_log" / "00000000000000000000.json#1").write_text('{"half')
     store = open_store(str(tmp_path / "store"))
@@ -179,7 +179,7 @@ def test_an_empty_folder_and_a_half_made_one_become_a_store(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "garbage{", '{"add": 3}', "\0" * 100, "[" * 5000])
-def test_a_damaged_log_is_an_error_of_one_line(tmp_path, text):
+def test_damaged_log_is_an_error_of_one_line(tmp_path, text):
     store = open_store(str(tmp_path / "store"))
     store.write(rollups(row()))
     (tmp_path / "store" / "_delta_log" / f"{1:020d}.json").write_text(text)
@@ -195,7 +195,7 @@ def test_a_damaged_log_is_an_error_of_one_line(tmp_path, text):
         store.write(rollups(row(1)))
 
 
-def test_a_truncated_data_file_is_an_error_for_rows_and_sums_alike(tmp_path):
+def test_truncated_data_file_is_an_error_for_rows_and_sums(tmp_path):
     store = open_store(str(tmp_path / "store"))
     store.write(rollups(row()))
     (path,) = (tmp_path / "store").rglob("part-*.parquet")
@@ -205,29 +205,29 @@ def test_a_truncated_data_file_is_an_error_for_rows_and_sums_alike(tmp_path):
             ask()
 
 
-def test_a_delta_table_of_something_else_is_refused(tmp_path):
+def test_delta_table_of_something_else_is_refused(tmp_path):
     write_deltalake(str(tmp_path / "other"), pa.table({"x": [1]}))
-    with pytest.raises(DataError, match="no store of pratique: it has no column 'window'"):
+    with pytest.raises(DataError, match="not a store of Pratique: it has no column 'window'"):
         open_store(str(tmp_path / "other")).read("shop", ["r1"])
 
 
-def test_a_table_whose_files_alone_do_not_tell_its_rows_is_refused(tmp_path):
+def test_table_with_deletion_vectors_is_refused(tmp_path):
     store = open_store(str(tmp_path / "store"))
     store.write(rollups(row()))
     table = DeltaTable(str(tmp_path / "store"))
     table.alter.add_feature(TableFeatures.DeletionVectors, allow_protocol_versions_increase=True)
-    with pytest.raises(DataError, match="needs a feature of Delta Lake that pratique does not read: deletionVectors"):
+    with pytest.raises(DataError, match="uses a feature of Delta Lake that Pratique cannot read: deletionVectors"):
         store.read("shop", ["r1"])
     with pytest.raises(DataError, match="deletionVectors"):
         store.write(rollups(row(1)))
 
 
-def test_an_address_of_no_known_kind_is_a_wrong_use():
-    with pytest.raises(UsageError, match="of no known kind"):
+def test_url_with_an_unknown_scheme_is_a_usage_error():
+    with pytest.raises(UsageError, match="has an unknown scheme"):
         open_store("ftp://host/store")
 
 
-def test_object_storage_that_does_not_answer_is_unavailable_and_shows_no_secret():
+def test_unreachable_object_storage_is_unavailable_and_shows_no_secret():
     options = {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         "AWS_ALLOW_HTTP": "true",
@@ -237,9 +237,9 @@ def test_object_storage_that_does_not_answer_is_unavailable_and_shows_no_secret(
         "max_retries": "0",
     }
     store = open_store("s3://user:hunter2@bucket/store")
-    store._log = Log(Place(store.url, None, options))
+    store._log = DeltaLog(Location(store.url, None, options))
     for ask in (store.exists, lambda: store.read("shop", ["r1"]), lambda: store.write(rollups(row()))):
         with pytest.raises(UnavailableError, match=r"s3://bucket/store.*does not answer") as raised:
             ask()
         assert "secret" not in str(raised.value)
-        assert "hunter2" not in str(raised.value) + repr(store) + repr(store._log.place)
+        assert "hunter2" not in str(raised.value) + repr(store) + repr(store._log.location)

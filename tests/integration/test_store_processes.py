@@ -1,4 +1,4 @@
-"""Several processes at one store: readers beside a writer, writers beside one another, and writers that are killed."""
+"""Several processes with one store: concurrent readers and writers, and writers that are killed."""
 
 import os
 import random
@@ -45,7 +45,7 @@ def model_of(numbers, source="collector"):
     return {key: values for number in numbers for key, values in by_key(batch(number, source=source)).items()}
 
 
-def test_four_readers_beside_a_writer_see_every_write_whole_or_not_at_all(tmp_path, start):
+def test_concurrent_readers_see_each_write_whole_or_not_at_all(tmp_path, start):
     folder = tmp_path / "store"
     windows = len({batch(number)[0]["window"] for number in range(60)})
     readers = [start("read", folder, windows) for _ in range(4)]
@@ -57,7 +57,7 @@ def test_four_readers_beside_a_writer_see_every_write_whole_or_not_at_all(tmp_pa
     assert content(open_store(str(folder))) == model_of(range(60))
 
 
-def test_writers_in_processes_lose_nothing_and_count_nothing_twice(tmp_path, start):
+def test_concurrent_writers_lose_nothing_and_count_nothing_twice(tmp_path, start):
     folder = tmp_path / "store"
     names = ["own-0", "own-1", "own-2"]
     for writer in [start("share", folder, name, 20) for name in names]:
@@ -68,7 +68,7 @@ def test_writers_in_processes_lose_nothing_and_count_nothing_twice(tmp_path, sta
     assert content(open_store(str(folder))) == expected
 
 
-def test_a_writer_killed_at_any_moment_leaves_what_it_acknowledged_and_at_most_the_write_in_flight(tmp_path, start):
+def test_killed_writer_leaves_acknowledged_writes_and_at_most_the_write_in_flight(tmp_path, start):
     folder = tmp_path / "store"
     chance = random.Random(20261120)
     model, number = {}, 0
@@ -100,7 +100,7 @@ def told(said):
     return begun, {int(line[1]) for line in lines if line[0] == "done"}
 
 
-def test_the_merging_of_one_process_spoils_no_write_of_another(tmp_path, start):
+def test_merge_of_one_process_does_not_break_a_write_of_another(tmp_path, start):
     folder = tmp_path / "store"
     store = open_store(str(folder))
     writer = start("write", folder, 0, 60)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pratique import status
-from pratique.balancer.base import Pool, ActiveWeights
+from pratique.balancer.base import ActiveWeights, Pool
 from pratique.clock import utc_now
 from pratique.config import parse
 from pratique.errors import UnavailableError

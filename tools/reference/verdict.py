@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,15 +87,14 @@ def _fields(kind: type) -> str:
             group = together.get(item.name, item.name)
             first = group.split(", ")[0]
             text = meanings.get(item.name, "") if item.name == first else f"see `{first}`"
-            rows.append((f"`{item.name}`", _type(str(item.type)), cell(text)))
+            rows.append((f"`{item.name}`", _type(str(item.type)), cell(re.sub(r"\bNone\b", "`null`", text))))
     return plain(" ".join(doc.text)) + "\n\n" + table(("key", "type", "meaning"), rows)
 
 
 def page() -> str:
     """The whole page."""
-    remaining = model.Remaining if hasattr(model, "Remaining") else model.Lack
     parts = [TEXT, "## The verdict", _fields(model.Verdict)]
-    for title, kind in (("guards", model.GuardResult), ("findings", model.Finding), ("remaining", remaining)):
+    for title, kind in (("guards", model.GuardResult), ("findings", model.Finding), ("remaining", model.Remaining)):
         parts += [f"## {title}", _fields(kind)]
     shown = json.dumps(_rounded(example()), indent=2, ensure_ascii=False)
     parts += ["## Example", f"```json\n{shown}\n```"]

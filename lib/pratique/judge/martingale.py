@@ -53,7 +53,7 @@ class TestMartingale:
         self._log = np.broadcast_to(self._initial(), (*units, len(log_weights)))
 
     def add_units(self, units: int) -> None:
-        """Make room for new units, as if every earlier window had told nothing about them. units: their new total."""
+        """Make room for new units, as if earlier windows had given no evidence about them. units: their new total."""
         missing = units - len(self._log)
         if missing > 0:
             new = np.broadcast_to(self._initial(), (missing, len(self._log_weights)))

@@ -1,4 +1,4 @@
-"""The record of releases and of every step: append-only, hash-chained, shared by several processes."""
+"""The ledger: an append-only, hash-chained record of releases and of every step, shared by several processes."""
 
 from pratique.ledger.entry import Entry
 from pratique.ledger.history import ReleaseRecord

@@ -1,4 +1,4 @@
-"""One entry of the ledger, and the hash that ties it to the one before."""
+"""One entry of the ledger, and the hash that links it to the entry before."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from pratique.clock import stamp
 from pratique.errors import UsageError
 
 GENESIS = "0" * 64
-"""What the first entry has as the hash of the one before."""
+"""The `previous` hash of the first entry."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Something that happened. `number` counts from 1 without a gap; `time` is UTC.
+    """One recorded event. `number` counts from 1 without a gap; `time` is UTC.
 
-    kind: "release", "step", "weight", "verdict", "report", "lock", "lapse", "bind" …
-    data: what the kind needs, plain JSON values; secrets stand in it by reference only.
-    version: of pratique. previous, hash: sha256 in hex; `hash` covers every other field.
+    kind: "release", "step", "weight", "verdict", "report", "lock", "lapse", "bind" and others.
+    who: the user who acted. why: the reason given. run: id of the run of a runbook.
+    data: plain JSON values that depend on the kind; secrets appear by reference only.
+    version: of Pratique. previous, hash: SHA-256 in hex; `hash` covers every other field.
     """
 
     number: int
@@ -38,22 +39,22 @@ class Entry:
     data: dict[str, Any] = field(default_factory=dict)
 
     def digest(self) -> str:
-        """The hash that the entry must carry: sha256 of the canonical JSON of everything else in it."""
+        """Return the hash that the entry must have: SHA-256 of the canonical JSON of all other fields."""
         content = {name: value for name, value in asdict(self).items() if name != "hash"}
         content["time"] = stamp(self.time)
         return hashlib.sha256(canonical(content).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """The entry as plain JSON values."""
+        """Return the entry as plain JSON values."""
         return {**asdict(self), "time": stamp(self.time)}
 
 
 def canonical(value: Any) -> str:
-    """JSON in the one form that is hashed: sorted keys, no spaces, ASCII, no NaN.
+    """Return JSON in the form that is hashed: sorted keys, no spaces, ASCII, no NaN.
 
     Raises: UsageError when a value is not plain JSON.
     """
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"the ledger keeps plain JSON values only: {error}") from error
+        raise UsageError(f"the ledger accepts plain JSON values only: {error}") from error

@@ -1,9 +1,9 @@
-"""What the entries tell when they are read together: releases, and who had which share of traffic when.
+"""Derive the releases, and the shares of traffic over time, from the entries of the ledger.
 
-A release is told by entries of kind "release": `event` in their data is "started", "resumed" or "ended"
-(with `outcome`, `verdict`, `reason`, `exit_status`), or "first" for a revision put in place without a
-comparison. Shares are told by "weight" and "lapse": `shares` in their data, revision → share from 0 to 1;
-a lapse that was found later has its time in `since`.
+Entries of kind "release" record a release: `event` in their data is "started", "resumed" or "ended" (with `outcome`,
+`verdict`, `reason`, `exit_status`), or "first" for a revision put in place without a comparison. Entries of kind
+"weight" and "lapse" record shares: `shares` in their data, revision → share from 0 to 1. A lapse that is detected
+later has its time in `since`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from pratique.ledger.entry import Entry
 
 @dataclass(frozen=True)
 class ReleaseRecord:
-    """One release as the ledger tells it.
+    """One release, as recorded in the ledger.
 
-    outcome: "promoted", "rolled back", "inconclusive", "failed", "first", or "unfinished" while there is
-        no end. verdict, reason: the judge's last. report: path of the HTML report. Times are UTC.
+    outcome: "promoted", "rolled back", "inconclusive", "failed", "first", or "unfinished" until it ends.
+    baseline: None for a first revision. run: id of the run. digest: of the release's content.
+    verdict, reason: the last ones of the judge. report: path of the HTML report. start, end: UTC.
     """
 
     service: str
@@ -40,12 +41,12 @@ class ReleaseRecord:
     report: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The release as plain JSON values."""
+        """Return the release as plain JSON values."""
         return {**asdict(self), "start": stamp(self.start), "end": stamp(self.end) if self.end else None}
 
 
 def releases_of(entries: Sequence[Entry]) -> list[ReleaseRecord]:
-    """Fold entries, oldest first, into releases."""
+    """Return the releases that entries record, oldest first."""
     found: dict[str, ReleaseRecord] = {}
     for entry in entries:
         key = entry.run or f"entry {entry.number}"
@@ -90,7 +91,7 @@ def _ended(release: ReleaseRecord, entry: Entry) -> ReleaseRecord:
 def weights_of(
     entries: Sequence[Entry], start: datetime | None, end: datetime | None
 ) -> list[tuple[datetime, dict[str, float]]]:
-    """The changes in [start, end), led by the one in force at `start`."""
+    """Return the changes of shares in [start, end), preceded by the one in force at `start`."""
     changes = [(_since(entry), dict(entry.data["shares"])) for entry in entries if "shares" in entry.data]
     changes.sort(key=lambda change: change[0])
     before = [change for change in changes if start is not None and change[0] < start]

@@ -1,4 +1,4 @@
-"""The ledger: one SQLite file, written by several processes, never changed, only added to."""
+"""The ledger: one SQLite file that several processes append to; entries are never changed or removed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from pratique.ledger.entry import GENESIS, Entry, canonical
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
 
 BUSY_S = 60.0
-"""How long a writer waits for the others: SQLite lets nobody queue, and a slow disk makes each hold the file longer."""
+"""How long a writer waits for other writers: SQLite has no queue, and on a slow disk each holds the file longer."""
 
-# AUTOINCREMENT makes SQLite remember the highest number ever given, so that a cut tail shows too.
+# with AUTOINCREMENT SQLite remembers the highest number ever given, which reveals a truncated end
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -51,17 +51,17 @@ COLUMNS = "number, time, kind, service, who, why, revision, run, version, previo
 
 
 class Ledger:
-    """Append entries; read them back; say whether anybody changed them. Usable from any thread."""
+    """Append entries, read them, and verify that nobody changed them. Usable from any thread."""
 
     def __init__(self, path: str | Path) -> None:
-        """Name the file; it is made by the first entry, so that looking leaves no trace."""
+        """path: of the SQLite file. The first entry creates it; reading never does."""
         self.path = Path(path)
         self._busy_s = BUSY_S
 
     @contextmanager
-    def hurried(self, busy_s: float) -> Iterator[None]:
-        """Wait for others no longer than that, meanwhile."""
-        before, self._busy_s = self._busy_s, busy_s
+    def busy_timeout(self, seconds: float) -> Iterator[None]:
+        """Within the context, wait for other writers at most this long."""
+        before, self._busy_s = self._busy_s, seconds
         try:
             yield
         finally:
@@ -78,7 +78,7 @@ class Ledger:
         run: str | None = None,
         data: dict[str, Any] | None = None,
     ) -> Entry:
-        """Add one entry, durably, and return it. `who`: default is the current user.
+        """Append one entry durably and return it. who: default the current user.
 
         Raises: UsageError (`data` is not plain JSON), BusyError, DeniedError, StorageError.
         """
@@ -96,10 +96,10 @@ class Ledger:
         who: str | None = None,
         run: str | None = None,
     ) -> None:
-        """Bind a revision to the digest of its content, and of its configuration, for ever; the same again changes nothing.
+        """Bind a revision to the digests of its content and configuration for ever. Repeating a binding changes nothing.
 
-        configuration: "" where it is not known, which fits any.
-        Raises: UsageError when the revision is bound to something else already.
+        configuration: "" where it is unknown, which matches any.
+        Raises: UsageError when the revision is already bound to another digest; BusyError, DeniedError, StorageError.
         """
         wanted = {"digest": digest, "configuration": configuration}
         with self._connect() as connection:
@@ -111,46 +111,46 @@ class Ledger:
         for what, now in wanted.items():
             if bound[what] and now and bound[what] != now:
                 raise UsageError(
-                    f"{service} {revision!r} was released with {what} {bound[what][:19]}…, and is {now[:19]}… now: "
-                    "a changed release is a new revision, give it a new name"
+                    f"{service} {revision!r} was released with {what} {bound[what][:19]}…, but now it has {now[:19]}…: "
+                    "a changed release needs a new revision name"
                 )
 
     def binding(
         self, service: str, revision: str, connection: sqlite3.Connection | None = None
     ) -> dict[str, str] | None:
-        """What a revision is bound to: `digest` and `configuration`; None while it is not."""
+        """Return the digests that a revision is bound to, as `digest` and `configuration`; None while it is not bound."""
         entries = _entries(connection, service, "bind", None) if connection else self.entries(service, "bind")
         return next((dict(entry.data) for entry in entries if entry.revision == revision), None)
 
     def entries(self, service: str | None = None, kind: str | None = None, run: str | None = None) -> list[Entry]:
-        """The entries, oldest first; none where there is no ledger yet."""
+        """Return the entries, oldest first; an empty list when there is no ledger yet."""
         if not self.path.exists():
             return []
         with self._connect() as connection:
             return _entries(connection, service, kind, run)
 
     def releases(self, service: str) -> list[ReleaseRecord]:
-        """The service's releases, oldest first: what, when, who, why, and how each ended."""
+        """Return the releases of a service, oldest first."""
         return releases_of(self.entries(service))
 
     def weights(
         self, service: str, start: datetime | None = None, end: datetime | None = None
     ) -> list[tuple[datetime, dict[str, float]]]:
-        """The changes of shares in [start, end), oldest first, led by the one in force at `start`."""
+        """Return the changes of shares in [start, end), oldest first, preceded by the one in force at `start`."""
         entries = self.entries(service, "weight") + self.entries(service, "lapse")
         return weights_of(sorted(entries, key=lambda entry: entry.number), start, end)
 
     def verify(self) -> int:
-        """Check the whole chain; return the number of entries.
+        """Verify the whole chain. Return the number of entries.
 
-        Raises: DataError naming the first entry that was changed, added or taken out.
+        Raises: DataError that names the first entry that was changed, added or removed.
         """
         if not self.path.exists():
             return 0
         with self._connect() as connection:
             if not _is_set_up(connection):
                 return 0
-            # both as of one moment: others append meanwhile
+            # one transaction for both: other processes may append between two
             connection.execute("BEGIN")
             rows = connection.execute(f"SELECT {COLUMNS} FROM entries ORDER BY number").fetchall()  # noqa: S608 - constant columns
             highest = connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
@@ -159,20 +159,24 @@ class Ledger:
             previous = self._checked(row, number, previous)
         if highest != len(rows):
             raise DataError(
-                f"ledger {self.path}: entry {len(rows) + 1} was taken out: trust nothing after entry {len(rows)}"
+                f"ledger {self.path}: entry {len(rows) + 1} is missing: entries after {len(rows)} cannot be trusted"
             )
         return len(rows)
 
     def _checked(self, row: Sequence[Any], number: int, previous: str) -> str:
         if row[0] != number:
-            raise DataError(f"ledger {self.path}: entry {number} was taken out: trust nothing after entry {number - 1}")
+            raise DataError(
+                f"ledger {self.path}: entry {number} is missing: entries after {number - 1} cannot be trusted"
+            )
         try:
             entry = _entry(row)
             right = entry.previous == previous and entry.digest() == entry.hash
         except (ValueError, TypeError, UsageError):
             right = False
         if not right:
-            raise DataError(f"ledger {self.path}: entry {number} was changed: trust nothing from entry {number} on")
+            raise DataError(
+                f"ledger {self.path}: entry {number} was changed: entries from {number} on cannot be trusted"
+            )
         return str(row[-2])
 
     @contextmanager
@@ -182,7 +186,7 @@ class Ledger:
             connection = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise DeniedError(
-                f"ledger {str(self.path)!r} cannot be opened: {error}: check the folder's rights"
+                f"ledger {str(self.path)!r} cannot be opened: {error}: check the permissions of the folder"
             ) from error
         try:
             connection.execute("PRAGMA synchronous=FULL")
@@ -196,12 +200,12 @@ class Ledger:
 
 
 def open_ledger(state_dir: Path) -> Ledger:
-    """Open the ledger of a state folder; nothing is written before the first entry."""
+    """Open the ledger of a state folder. The first entry creates the file."""
     return Ledger(state_dir / "ledger.sqlite")
 
 
 def current_user() -> str:
-    """Who acts: PRATIQUE_WHO, else the login name, else the user id."""
+    """Return the user who acts: PRATIQUE_WHO, else the login name, else the user id."""
     named = os.environ.get("PRATIQUE_WHO")
     if named:
         return named
@@ -219,7 +223,7 @@ def _begin(connection: sqlite3.Connection) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Several may make a new ledger at once; to change the journal's mode SQLite does not wait for the others."""
+    """Switch to write-ahead logging; SQLite itself does not wait when several processes create a ledger at once."""
     deadline = time.monotonic() + BUSY_S
     while True:
         try:
@@ -279,7 +283,7 @@ def _entries(connection: sqlite3.Connection, service: str | None, kind: str | No
 
 
 def _is_set_up(connection: sqlite3.Connection) -> bool:
-    # another process may have made the file a moment ago, and not yet the table
+    # another process may just have created the file, but not the table yet
     return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'entries'").fetchone()[0])
 
 
@@ -291,9 +295,9 @@ def _entry(row: Sequence[Any]) -> Entry:
 def _mapped(path: Path, error: sqlite3.Error, busy_s: float) -> PratiqueError:
     text = str(error)
     if "locked" in text:
-        return BusyError(f"ledger {str(path)!r} was held by another process for {busy_s:.0f} s: try again")
+        return BusyError(f"ledger {str(path)!r} was locked by another process for {busy_s:.0f} s: try again")
     if "readonly" in text or "unable to open" in text:
-        return DeniedError(f"ledger {str(path)!r} cannot be written: {text}: check the rights of file and folder")
+        return DeniedError(f"ledger {str(path)!r} cannot be written: {text}: check the permissions of file and folder")
     if "not a database" in text or "malformed" in text or "no such table" in text:
-        return DataError(f"ledger {str(path)!r} is damaged: {text}: put a backup in its place")
-    return StorageError(f"ledger {str(path)!r}: {text}: nothing that was written before is lost")
+        return DataError(f"ledger {str(path)!r} is damaged: {text}: restore it from a backup")
+    return StorageError(f"ledger {str(path)!r}: {text}: entries written before are safe")

@@ -27,12 +27,12 @@ def _row(release: ReleaseRecord) -> tuple[str, ...]:
         release.start.strftime("%Y-%m-%d %H:%M:%S"),
         took,
         release.outcome,
-        _plain(release.who),
-        _plain(release.why) or "-",
-        _plain(release.reason) or "-",
+        _printable(release.who),
+        _printable(release.why) or "-",
+        _printable(release.reason) or "-",
     )
 
 
-def _plain(text: str) -> str:
-    """Text without control characters, so that a reason cannot move a terminal's cursor."""
+def _printable(text: str) -> str:
+    """Text without control characters: a reason must not be able to move the cursor of a terminal."""
     return "".join(character if character.isprintable() else " " for character in text)[:200]

@@ -1,4 +1,4 @@
-"""Where rollups are kept: `open_store` opens the store that the settings name."""
+"""The store of rollups. `open_store` opens it from its settings or its address."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ __all__ = ["Seen", "Store", "open_store"]
 
 
 def open_store(settings: StoreSettings | str) -> Store:
-    """Open a store; nothing is touched before the first read or write.
+    """Open a store. It accesses nothing before the first read or write.
 
-    settings: the `[store]` table of a service file (`load().store`), or only an address. An address is a folder, or one
-        that Delta Lake knows: s3://, s3a://, gs://, az://, abfss://, file://. Credentials of object storage come from
-        the environment (AWS_…, AZURE_…, GOOGLE_…). A store opened by its address alone keeps every window.
-    Raises: UsageError when the address is of an unknown kind.
+    settings: the `[store]` table of a service file (`load().store`), or only an address. An address is a folder or a
+        URL that Delta Lake supports: s3://, s3a://, gs://, az://, abfss://, file://. Credentials of object storage come
+        from the environment (AWS_…, AZURE_…, GOOGLE_…). A store opened by its address alone never deletes a window.
+    Raises: UsageError when the scheme of the address is unknown.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     open_store(folder).exists()
+    False
     """
-    # deltalake takes a tenth of a second to import, and most commands never open a store
+    # deltalake takes a tenth of a second to import, and most commands open no store
     from pratique.store.delta import DeltaStore  # noqa: PLC0415
 
     if isinstance(settings, str):

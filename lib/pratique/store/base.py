@@ -1,4 +1,4 @@
-"""The store's contract: where rollups are kept between the collector and the judge."""
+"""The contract of a store, which keeps rollups between the collector and the judge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pratique.telemetry.rollups import Rollups
 
 @dataclass(frozen=True)
 class Seen:
-    """A revision that the store knows: its first and last window (UTC, start of window) and its requests."""
+    """A revision in the store: its first and last window (start, UTC) and its number of requests."""
 
     service: str
     revision: str
@@ -22,16 +22,16 @@ class Seen:
 
 
 class Store(Protocol):
-    """Keep rollups; give them back; say what is there.
+    """Write rollups, read them, and list the revisions.
 
-    Times are timezone-aware UTC, ranges are [start, end) over window starts; None is unbounded.
+    Times are UTC and timezone-aware. Ranges are [start, end) over window starts; None is unbounded.
     """
 
     def exists(self) -> bool:
-        """Whether anything was ever written to it. Raises: DataError when it is something else, UnavailableError."""
+        """Whether anything was ever written to it. Raises: DataError when it is not a store, UnavailableError."""
 
     def write(self, rollups: Rollups) -> None:
-        """Write rows durably, all or none; a row whose KEY is already there replaces it.
+        """Write rows durably, all or none. A row replaces a stored row with the same KEY.
 
         Raises: DeniedError, StorageError, UnavailableError.
         """
@@ -45,10 +45,10 @@ class Store(Protocol):
     ) -> Rollups:
         """Read the rows of some revisions of a service, from one consistent state of the store.
 
-        String columns may come dictionary-encoded. Nothing found is an empty table, not an error.
+        String columns may be dictionary-encoded. No matching rows give an empty table, not an error.
         """
 
     def revisions(
         self, service: str | None = None, start: datetime | None = None, end: datetime | None = None
     ) -> list[Seen]:
-        """List what was seen, oldest first."""
+        """List the revisions with requests in the range, oldest first."""

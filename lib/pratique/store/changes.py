@@ -1,4 +1,4 @@
-"""What a write does to the files of a store: which are added, and which are replaced because they hold a row's key."""
+"""Plan a write: the files to add, and the files to replace because they hold a key of the new rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VALUES = ("window_s", "n", "sum_ms", "bucket", "count")
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of a write that fall into one service and day: sorted, each key once."""
+    """The rows of a write for one service and day: sorted, each key once."""
 
     service: str
     day: int
@@ -34,18 +34,18 @@ class Part:
 
 @dataclass
 class Change:
-    """Files to add and to remove in one commit, planned on one snapshot."""
+    """Files to add and to remove in one commit, planned on the snapshot `basis`."""
 
     basis: Snapshot
     adds: list[AddAction] = field(default_factory=list)
     removed: list[StoredFile] = field(default_factory=list)
 
     def removals(self, now_ms: int) -> list[RemoveAction]:
-        """The log's entries for the files that are replaced."""
+        """Return the log's entries for the files that are replaced."""
         return [file.removal(now_ms, changed=True) for file in self.removed]
 
     def holds_on(self, now: Snapshot, parts: Sequence[Part]) -> bool:
-        """Whether the plan is still right after others have committed: nothing of it is gone, nothing new concerns it."""
+        """Whether the plan still holds after commits of others: its files are there, and no new file concerns it."""
         there, before = now.paths(), self.basis.paths()
         if any(file.path not in there for file in self.removed):
             return False
@@ -59,7 +59,7 @@ class Change:
 
 
 def parts_of(table: pa.Table) -> list[Part]:
-    """Split rows by service and UTC day; of rows alike in their whole key the last one stands."""
+    """Split rows by service and UTC day. Of rows with the same key the last one is kept."""
     return [_part(service, day, rows) for service, day, rows in _split(table)]
 
 
@@ -86,10 +86,10 @@ def _part(service: str, day: int, rows: pa.Table) -> Part:
 
 
 def plan(where: fs.FileSystem, basis: Snapshot, parts: Sequence[Part], now_ms: int) -> Change:
-    """Decide what a write changes, and write the files that it adds.
+    """Plan the changes of a write, and write the files that it adds.
 
-    Rows whose keys are nowhere stored are appended. Files that hold one of the keys are written anew without
-    those rows. Rows that are stored already, just so, change nothing.
+    Rows with new keys are appended. Files that hold one of the keys are rewritten without those rows. Rows that are
+    already stored with the same values change nothing.
     """
     change = Change(basis)
     try:
@@ -117,7 +117,7 @@ def _plan_part(where: fs.FileSystem, change: Change, part: Part, now_ms: int) ->
 
 
 def _touched(where: fs.FileSystem, files: Sequence[StoredFile], part: Part) -> list[StoredFile]:
-    """The files that really hold one of the keys."""
+    """The files that do hold one of the keys."""
     first_ms, last_ms = part.bounds["window"]
     keys = [
         scan.rows(
@@ -134,14 +134,14 @@ def _touched(where: fs.FileSystem, files: Sequence[StoredFile], part: Part) -> l
 
 
 def sorted_rows(tables: Sequence[pa.Table]) -> pa.Table:
-    """Rows of one service in the order in which they are stored; of rows with the same key the last one stands."""
+    """Return rows of one service in storage order. Of rows with the same key the last one is kept."""
     table = pa.concat_tables(table for table in tables if table.num_rows).unify_dictionaries()
     (code,) = codes([table])
     return table.take(pa.array(last_of_each(code)))
 
 
 def _same(rows: pa.Table, stored: pa.Table, new: Codes, old: Codes) -> bool:
-    """Whether rows (sorted by their keys `new`) and stored ones (keys `old`, all of them among `new`) say the same."""
+    """Whether rows (sorted by their keys `new`) equal stored rows (keys `old`, all of them among `new`)."""
     if len(old) != len(new):
         return False
     if not rising(old):

@@ -1,7 +1,7 @@
-"""One data file: how rollups lie in Parquet, so that Spark, Trino and Dask read them too, and reading is quick.
+"""One data file: rollups in Parquet, which Spark, Trino and Dask read too.
 
 A file holds rows of one service and one UTC day, sorted by window, each key once. Strings are
-dictionary-encoded; the statistics of the columns that a write or a read looks for stand in the table's log.
+dictionary-encoded. The table's log has the statistics of the columns that reads and writes filter by.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pratique.telemetry.rollups import SCHEMA, Rollups
 PARTITIONS = ("service", "day")
 STRINGS = ("revision", "action", "host", "source")
 MAX_ROWS = 1 << 20
-"""Rows of a file at most: a late row of a finished day costs the rewriting of no more than this."""
+"""Most rows of a file, and so the most that a late row causes to be rewritten."""
 
 _ROW_GROUP = 1 << 17
 _BOUNDED = ("window", "revision", "code", "host", "source")
 _MAX_BOUND = 100
-"""Longer strings get no bounds: a hostile one would be repeated in the log for ever."""
+"""Longer strings get no bounds: a hostile one would stay in the log for ever."""
 
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 DAY_MS = 86_400_000
@@ -41,7 +41,7 @@ def _as_read(field: pa.Field) -> pa.Field:
 
 
 def _as_filed(field: pa.Field) -> pa.Field:
-    # Delta knows microseconds only. Required columns and elements spare readers the levels of null.
+    # Delta has microseconds only; columns and elements that are never null are quicker to read
     kind = pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(field.type) else field.type
     if pa.types.is_list(kind):
         kind = pa.list_(pa.field("element", kind.value_type, nullable=False))
@@ -53,17 +53,17 @@ def _as_declared(field: pa.Field) -> pa.Field:
 
 
 READ_SCHEMA = pa.schema([_as_read(field) for field in SCHEMA])
-"""What a read returns: SCHEMA with its strings dictionary-encoded."""
+"""The schema of a read: SCHEMA with its strings dictionary-encoded."""
 
 FILE_SCHEMA = pa.schema([_as_filed(field) for field in SCHEMA if field.name != "service"])
-"""What stands in a file: everything but the partition columns."""
+"""The schema of a file: everything but the partition columns."""
 
 TABLE_SCHEMA = pa.schema([_as_declared(_as_filed(field)) for field in SCHEMA]).append(pa.field("day", pa.date32()))
-"""What the table's log declares: all columns nullable, the plainest that every engine takes."""
+"""The schema in the table's log: all columns nullable, which every engine accepts."""
 
 
 def normal(rollups: Rollups) -> pa.Table:
-    """The rows with the columns and types of READ_SCHEMA.
+    """Return the rows with the columns and types of READ_SCHEMA.
 
     Raises: DataError when columns are missing, of another type, or hold nulls.
     """
@@ -74,11 +74,13 @@ def normal(rollups: Rollups) -> pa.Table:
     table = table.select(SCHEMA.names)
     empty = next((name for name in SCHEMA.names if _has_null(table[name])), None)
     if empty is not None:
-        raise DataError(f"rollups with nothing in column {empty!r} cannot be stored")
+        raise DataError(f"rollups with a null in column {empty!r} cannot be stored")
     try:
         return table.cast(READ_SCHEMA)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        raise DataError(f"rollups of other types than SCHEMA's cannot be stored: {str(error)[:200]}") from error
+        raise DataError(
+            f"rollups with types other than those of SCHEMA cannot be stored: {str(error)[:200]}"
+        ) from error
 
 
 def _has_null(column: pa.ChunkedArray) -> bool:
@@ -87,9 +89,9 @@ def _has_null(column: pa.ChunkedArray) -> bool:
 
 
 def write(where: fs.FileSystem, service: str, day: int, table: pa.Table, written_ms: int) -> tuple[AddAction, ...]:
-    """Write sorted rows of one service and day (days since 1970) as data files; the log does not know them yet.
+    """Write sorted rows of one service and day (days since 1970) as data files, without adding them to the log.
 
-    written_ms: when the youngest of the rows came in, epoch ms; retention counts from it.
+    written_ms: time of arrival of the newest row, epoch ms; retention counts from it. Raises: OSError.
     """
     rows = table.num_rows
     pieces = -(-rows // MAX_ROWS)
@@ -132,7 +134,7 @@ def _filed(table: pa.Table) -> pa.Table:
     columns = []
     for field in FILE_SCHEMA:
         column = table[field.name]
-        # Dictionaries pass as they are; Parquet writes them as such.
+        # Parquet writes dictionaries without decoding them
         columns.append(column if pa.types.is_dictionary(column.type) else column.cast(field.type))
     fields = [
         pa.field(field.name, column.type, nullable=False) for field, column in zip(FILE_SCHEMA, columns, strict=True)
@@ -141,7 +143,7 @@ def _filed(table: pa.Table) -> pa.Table:
 
 
 def discard(where: fs.FileSystem, paths: list[str]) -> None:
-    """Delete files that never entered the log; one that stays is found by the vacuum."""
+    """Delete files that never entered the log. The vacuum finds those that cannot be deleted now."""
     for path in paths:
         try:
             where.delete_file(path)
@@ -150,7 +152,7 @@ def discard(where: fs.FileSystem, paths: list[str]) -> None:
 
 
 def statistics(table: pa.Table) -> dict[str, Any]:
-    """The statistics of a file as Delta's log holds them."""
+    """Return the statistics of a file in the form of Delta's log."""
     lowest: dict[str, Any] = {}
     highest: dict[str, Any] = {}
     for name in _BOUNDED:
@@ -167,7 +169,7 @@ def statistics(table: pa.Table) -> dict[str, Any]:
 
 
 def bounds(column: pa.ChunkedArray) -> tuple[Any, Any]:
-    """The least and the greatest value of a column that is not empty."""
+    """Return the least and the greatest value of a column that is not empty."""
     if pa.types.is_dictionary(column.type):
         column = pc.unique(column.unify_dictionaries()).dictionary_decode()
     found = pc.min_max(column).as_py()
@@ -181,7 +183,7 @@ def _json(value: Any) -> Any:
 
 
 def check_stored(schema: pa.Schema) -> str | None:
-    """Why a table's schema is not that of a store, or None when it is."""
+    """Return why a schema is not that of a store; None when it is."""
     for field in TABLE_SCHEMA:
         if field.name not in schema.names:
             return f"it has no column {field.name!r}"

@@ -1,4 +1,4 @@
-"""What goes wrong below a store, said once in the words of `pratique.errors`."""
+"""Translate errors of deltalake, Arrow and the system into errors of `pratique.errors`, in one place."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _AWAY = (
 
 @contextmanager
 def translated(name: str, doing: str) -> Iterator[None]:
-    """Turn what deltalake, Arrow and the system raise into one line about the store.
+    """Turn errors of deltalake, Arrow and the system into one line about the store.
 
-    The bindings of object stores raise OSError without a number, or DeltaError with a text of many
-    lines, so the text is what there is to tell a full disk from missing rights.
+    doing: the action that failed, as a participle ("read", "written"). The bindings of object stores raise OSError
+    without a number, or DeltaError with many lines, so a full disk and missing permissions differ in their text only.
     """
     try:
         yield
@@ -40,21 +40,21 @@ def translated(name: str, doing: str) -> Iterator[None]:
 
 
 def explain(name: str, doing: str, error: Exception) -> PratiqueError:
-    """The error of this package that says what `error` means for the store `name`."""
+    """Return the error of Pratique that explains `error` for the store `name`."""
     text = str(error).lower()
     if any(sign in text for sign in _FULL):
-        return StorageError(f"store {name!r} cannot be {doing}: the disk is full; what was stored before is intact")
+        return StorageError(f"store {name!r} cannot be {doing}: the disk is full; stored windows are safe")
     if any(sign in text for sign in _DENIED):
-        return DeniedError(f"store {name!r} cannot be {doing}: permission denied; check who owns it")
+        return DeniedError(f"store {name!r} cannot be {doing}: permission denied; check its owner and permissions")
     if any(sign in text for sign in _AWAY):
         return UnavailableError(f"store {name!r} cannot be {doing}: it does not answer: {_brief(error)}")
     of_the_disk = isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is not None
     if of_the_disk or "generic localfilesystem error" in text:
         return StorageError(f"store {name!r} cannot be {doing}: {_brief(error)}")
-    return DataError(f"store {name!r} cannot be {doing}: it is damaged, or no store of pratique: {_brief(error)}")
+    return DataError(f"store {name!r} cannot be {doing}: it is damaged, or not a store of Pratique: {_brief(error)}")
 
 
 def _brief(error: Exception) -> str:
-    """The first lines of a message; a backtrace, colours and what follows are of no use to the user."""
+    """The first lines of a message, without backtrace and colours, which do not help a user."""
     text = str(error).partition("   0: ")[0].replace("\x1b[31m↳\x1b[0m", "")
     return " ".join(text.split())[:200]

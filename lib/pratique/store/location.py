@@ -1,4 +1,4 @@
-"""Where a table lies: a local folder or object storage, as deltalake and Arrow each want to be told."""
+"""The location of a table: a local folder or object storage, for deltalake and for Arrow."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _FROM_ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_")
 
 
 @dataclass(frozen=True)
-class Place:
-    """The address of a table. `folder` is set when it is a local one."""
+class Location:
+    """The address of a table. folder: the local folder, None for object storage. options: credentials for object storage."""
 
     url: str = field(repr=False)  # may hold a password
     folder: Path | None
     options: dict[str, str] = field(repr=False)
 
     @classmethod
-    def of(cls, url: str) -> Place:
-        """Read an address: a folder, or scheme://….
+    def of(cls, url: str) -> Location:
+        """Parse an address: a folder, or scheme://….
 
         Raises: UsageError when the scheme is not one of SCHEMES.
         """
@@ -41,26 +41,26 @@ class Place:
             folder = Path(path).absolute()
             return cls(str(folder), folder, {})
         if kind not in SCHEMES:
-            raise UsageError(f"store {shown(url)!r} is of no known kind: give a folder or {'://, '.join(SCHEMES)}://")
+            raise UsageError(f"store {shown(url)!r} has an unknown scheme: give a folder or {'://, '.join(SCHEMES)}://")
         options = {name: value for name, value in os.environ.items() if name.startswith(_FROM_ENVIRONMENT)}
         return cls(url, None, options)
 
     @property
     def name(self) -> str:
-        """The address as it may be printed: without a user or password that it may hold."""
+        """The address for printing, without user and password."""
         return shown(self.url)
 
     @cached_property
     def files(self) -> fs.FileSystem:
-        """The files of the table by their relative paths."""
+        """A file system in which paths are relative to the table."""
         if self.folder is not None:
             return fs.SubTreeFileSystem(str(self.folder), fs.LocalFileSystem())
         return fs.PyFileSystem(DeltaStorageHandler(self.url, options=self.options))
 
     def holds_log(self) -> bool:
-        """Whether a table may be there; a local folder that holds other things is refused.
+        """Whether there may be a table.
 
-        Raises: DataError when it is a file or a folder of something else; DeniedError.
+        Raises: DataError when it is a file, or a local folder with other content; DeniedError.
         """
         if self.folder is None:
             return True
@@ -73,16 +73,18 @@ class Place:
         except NotADirectoryError as error:
             raise DataError(f"store {self.name!r} is a file, not a folder: name the folder of a store") from error
         except PermissionError as error:
-            raise DeniedError(f"store {self.name!r} cannot be read: permission denied; check who owns it") from error
+            raise DeniedError(
+                f"store {self.name!r} cannot be read: permission denied; check its owner and permissions"
+            ) from error
         if names:
             some = min(names)
             raise DataError(
-                f"folder {self.name!r} is no store: it has no _delta_log but holds {some[:60]!r}: name another folder"
+                f"folder {self.name!r} is not a store: it has no _delta_log but has {some[:60]!r}: name another folder"
             )
         return False
 
     def settle(self, paths: Iterable[str]) -> None:
-        """Make local files outlast a power failure; object storage does so by itself."""
+        """Make local files durable: they survive a power failure. Object storage does this itself."""
         if self.folder is None:
             return
         folders: set[Path] = set()
@@ -94,7 +96,7 @@ class Place:
 
 
 def shown(url: str) -> str:
-    """An address without the user and password that it may hold."""
+    """Return an address without user and password."""
     return re.sub(r"//[^/@]*@", "//", url)
 
 

@@ -1,4 +1,4 @@
-"""The keys of rows as numbers, so that millions of rows are compared and sorted without a Python object."""
+"""Encode the keys of rows as integers, to compare and sort millions of rows without Python objects."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pyarrow.compute as pc
 Codes = npt.NDArray[np.int64]
 
 ORDER = ("window", "revision", "action", "code", "host", "source")
-"""KEY within one service, in the order in which rows are stored: time first, so that a range of it is one run."""
+"""KEY within one service, in storage order: time first, so a time range is contiguous."""
 
 _LIMIT = 1 << 62
 
 
 def codes(tables: Sequence[pa.Table]) -> list[Codes]:
-    """Number the rows of tables of one service: equal where their keys are, and in the order of their keys.
+    """Return a number for each row of tables of one service; numbers compare as the keys do.
 
-    The numbers of one call are comparable across all its tables, and with nothing else.
+    The numbers of one call are comparable across its tables only.
     """
     total = np.zeros(sum(table.num_rows for table in tables), dtype=np.int64)
     span = 1
@@ -38,20 +38,20 @@ def codes(tables: Sequence[pa.Table]) -> list[Codes]:
 
 
 def rising(code: Codes) -> bool:
-    """Whether rows are sorted, each key once."""
+    """Whether rows are sorted by key, each key once."""
     return bool(np.all(code[1:] > code[:-1]))
 
 
 def among(code: Codes, rising_keys: Codes) -> npt.NDArray[np.bool_]:
-    """Which numbers are among others that are sorted; for millions far quicker than a hash of them."""
+    """Return which numbers are among sorted others; for millions much quicker than hashing."""
     if not len(rising_keys):
         return np.zeros(len(code), dtype=bool)
-    place = np.minimum(np.searchsorted(rising_keys, code), len(rising_keys) - 1)
-    return np.asarray(rising_keys[place] == code)
+    position = np.minimum(np.searchsorted(rising_keys, code), len(rising_keys) - 1)
+    return np.asarray(rising_keys[position] == code)
 
 
 def last_of_each(code: Codes) -> npt.NDArray[np.intp]:
-    """The positions of the last row of each key, sorted by key."""
+    """Return the positions of the last row of each key, sorted by key."""
     order = np.argsort(code, kind="stable")
     ordered = code[order]
     last = np.ones(len(order), dtype=bool)
@@ -60,7 +60,7 @@ def last_of_each(code: Codes) -> npt.NDArray[np.intp]:
 
 
 def _digits(chunks: list[pa.Array]) -> tuple[Codes, int]:
-    """The values of a column as numbers from 0 in the values' order, and how many numbers there may be."""
+    """The values of a column as numbers from 0 in the order of the values, and an upper bound of the numbers."""
     if not sum(len(chunk) for chunk in chunks):
         return np.zeros(0, dtype=np.int64), 1
     if pa.types.is_string(chunks[0].type) or pa.types.is_dictionary(chunks[0].type):

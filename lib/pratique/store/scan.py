@@ -1,8 +1,8 @@
-"""Reading data files: the rows that are asked for, as flat dictionary-encoded Arrow columns.
+"""Read rows of data files as flat, dictionary-encoded Arrow columns.
 
-Arrow's own Parquet reader serves the rows: on the benchmark's 2.88 million it takes 0.2 s on one core where
-DuckDB takes 0.8 s, because it hands Parquet's dictionaries over instead of decoding them. What is
-aggregated on the way, DuckDB answers (see query.py).
+Arrow's Parquet reader is used: for the 2.88 million rows of the benchmark it takes 0.2 s on one core where
+DuckDB takes 0.8 s, because it keeps Parquet's dictionaries instead of decoding them. DuckDB is used for
+aggregation (see query.py).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def rows(
     last_ms: int | None = None,
     columns: Sequence[str] = READ_SCHEMA.names,
 ) -> pa.Table:
-    """Read rows of files of one service, with the columns of READ_SCHEMA (or some of them).
+    """Read rows from files of one service, with the columns of READ_SCHEMA (or some of them).
 
-    revisions: only these. first_ms, last_ms: only windows between these starts, both included.
+    revisions: only these. first_ms, last_ms: only windows between these starts (epoch ms), both included.
     """
     schema = pa.schema([READ_SCHEMA.field(name) for name in columns])
     parts = [part for file in files if (part := _read(where, file, schema, first_ms, last_ms)).num_rows]
@@ -60,7 +60,7 @@ def _read(
 
 
 def _groups(parquet: pq.ParquetFile, first_ms: int | None, last_ms: int | None) -> list[int]:
-    """The row groups that windows between two starts may be in."""
+    """The row groups that may have windows between two starts."""
     everything = range(parquet.num_row_groups)
     if first_ms is None and last_ms is None:
         return list(everything)
@@ -93,7 +93,7 @@ def _as_asked(stored: pa.Table, service: str, schema: pa.Schema) -> pa.Table:
 def _mask(
     table: pa.Table, revisions: Collection[str] | None, first_ms: int | None, last_ms: int | None
 ) -> pa.ChunkedArray | None:
-    """Which rows are asked for; None when all are, which spares the copying of millions of lists."""
+    """The rows that match; None for all, which avoids copying millions of lists."""
     conditions = []
     if revisions is not None:
         conditions.append(pc.is_in(table["revision"], value_set=pa.array(sorted(revisions), pa.string())))

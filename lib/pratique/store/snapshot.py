@@ -1,4 +1,4 @@
-"""One state of the table: which data files it consists of, and which of them a question touches."""
+"""One version of the table: its data files, and which of them may hold given rows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _UNBOUNDED = (None, None)
 class StoredFile:
     """A data file of a snapshot.
 
-    day: days since 1970. written_ms: when the youngest of its rows came in, epoch ms. bounds: the least
-    and greatest values of its columns, where known; those of `window` in epoch ms.
+    day: days since 1970. rows, size: number of rows and bytes. written_ms: time of arrival of its newest row, epoch ms.
+    bounds: the least and greatest values of its columns, where known; those of `window` in epoch ms.
     """
 
     path: str
@@ -37,11 +37,11 @@ class StoredFile:
 
     @property
     def partition(self) -> Partition:
-        """The service and day whose rows it holds."""
+        """The service and day of its rows."""
         return self.service, self.day
 
     def may_hold(self, asked: Bounds) -> bool:
-        """Whether rows within bounds may be in the file: those (closed) of each column asked for."""
+        """Whether the file may hold rows within closed bounds of each given column."""
         for name, (low, high) in asked.items():
             least, greatest = self.bounds.get(name, _UNBOUNDED)
             if low is not None and greatest is not None and greatest < low:
@@ -51,13 +51,13 @@ class StoredFile:
         return True
 
     def within(self, first_ms: int | None, last_ms: int | None) -> bool:
-        """Whether every window is known to lie between two starts, both included."""
+        """Whether all windows are known to be between two starts, both included."""
         least, greatest = self.bounds.get("window", _UNBOUNDED)
         starts = first_ms is None or (least is not None and least >= first_ms)
         return starts and (last_ms is None or (greatest is not None and greatest <= last_ms))
 
     def removal(self, now_ms: int, *, changed: bool) -> RemoveAction:
-        """The log's entry that the file is no longer part of the table; changed: its rows are not kept elsewhere."""
+        """Return the log's entry that removes the file. changed: False when another file has its rows."""
         day = date.fromordinal(date(1970, 1, 1).toordinal() + self.day).isoformat()
         return RemoveAction(self.path, changed, now_ms, self.size, {"service": self.service, "day": day})
 
@@ -70,7 +70,7 @@ class Snapshot:
         self._actions = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all()
 
     def files(self, service: str | None = None, *, days: Collection[int] | None = None) -> list[StoredFile]:
-        """The files of a service and of some days, oldest first; None: of all."""
+        """Return the files of a service and of some days, oldest first. None: of all."""
         actions = self._actions
         if service is not None:
             actions = actions.filter(pc.equal(actions["partition.service"], service))
@@ -83,13 +83,17 @@ class Snapshot:
         )
 
     def paths(self) -> set[str]:
-        """The paths of all files."""
+        """Return the paths of all files."""
         return set(self._actions["path"].to_pylist())
 
 
 def _stored(action: dict[str, Any]) -> StoredFile:
     lowest = {name[4:]: value for name, value in action.items() if name.startswith("min.")}
-    limits = {name: (_plain(low), _plain(action.get(f"max.{name}"))) for name, low in lowest.items() if low is not None}
+    limits = {
+        name: (_epoch_or_value(low), _epoch_or_value(action.get(f"max.{name}")))
+        for name, low in lowest.items()
+        if low is not None
+    }
     return StoredFile(
         path=action["path"],
         service=action["partition.service"],
@@ -101,11 +105,11 @@ def _stored(action: dict[str, Any]) -> StoredFile:
     )
 
 
-def _plain(value: Any) -> Any:
+def _epoch_or_value(value: Any) -> Any:
     return epoch_ms(value) if isinstance(value, datetime) else value
 
 
-def epoch_ms(moment: datetime) -> int:
-    """A moment as milliseconds since 1970, rounded up, so that [start, end) keeps its meaning."""
-    since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+def epoch_ms(time: datetime) -> int:
+    """Return a time as milliseconds since 1970, rounded up, which preserves the meaning of [start, end)."""
+    since = time.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return -((-(since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds)) // 1000)

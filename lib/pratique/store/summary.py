@@ -1,20 +1,20 @@
-"""What each data file says about itself in its footer: revisions, their windows and requests.
+"""The note in the footer of each data file: its revisions, their windows and requests.
 
-A store of ninety days has a hundred million rows; who was seen when is told by its few hundred footers. Files
-without the note (written by other engines) and files that a time range cuts are left to DuckDB.
+A store of ninety days has a hundred million rows, but its few hundred footers are enough to list the revisions. DuckDB
+reads the files without a note (of other engines) and the files that are only partly in the time range.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from pratique.clock import from_ms
 from pratique.store.base import Seen
 from pratique.store.snapshot import StoredFile
 
@@ -23,7 +23,7 @@ _MAX_REVISIONS = 1000
 
 
 def note(rows: pa.Table) -> dict[str, str]:
-    """The note on rows of READ_SCHEMA: per revision its first and last window (epoch ms) and its requests."""
+    """Return the note on rows of READ_SCHEMA: first and last window (epoch ms) and requests of each revision."""
     column = rows["revision"].unify_dictionaries()
     names = column.chunk(0).dictionary.to_pylist()
     if len(names) > _MAX_REVISIONS:
@@ -40,20 +40,20 @@ def note(rows: pa.Table) -> dict[str, str]:
 
 
 def noted(where: fs.FileSystem, file: StoredFile) -> list[Seen] | None:
-    """What the footer of a file says was seen in it; None when it says nothing."""
+    """Return the revisions in a file from its footer; None when it has no note."""
     with where.open_input_file(file.path) as source:
         metadata = pq.read_metadata(source).metadata or {}
     text = metadata.get(NOTE.encode())
     if text is None:
         return None
     return [
-        Seen(file.service, revision, moment(first), moment(last), requests)
+        Seen(file.service, revision, from_ms(first), from_ms(last), requests)
         for revision, (first, last, requests) in json.loads(text).items()
     ]
 
 
 def total(parts: Iterable[Seen]) -> list[Seen]:
-    """The sum per service and revision, oldest first."""
+    """Return the sum per service and revision, oldest first."""
     found: dict[tuple[str, str], Seen] = {}
     for part in parts:
         key = (part.service, part.revision)
@@ -61,8 +61,3 @@ def total(parts: Iterable[Seen]) -> list[Seen]:
         requests = part.requests + (known.requests if key in found else 0)
         found[key] = Seen(*key, min(known.first, part.first), max(known.last, part.last), requests)
     return sorted(found.values(), key=lambda seen: (seen.first, seen.service, seen.revision))
-
-
-def moment(epoch_ms: int) -> datetime:
-    """Milliseconds since 1970 as a UTC time."""
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC)

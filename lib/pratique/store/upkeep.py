@@ -1,7 +1,7 @@
-"""What keeps a store quick and small: merging of small files, retention, checkpoints, and the vacuum.
+"""Keep a store quick and small: merge small files, apply the retention, write checkpoints, and vacuum.
 
-All of it only changes which files hold the rows, and each piece is one commit, so that readers
-and writers go on meanwhile and a death at any moment leaves the table whole.
+Each step is one commit that only changes which files hold the rows. Readers and writers continue meanwhile, and a
+kill at any time leaves the table valid.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pratique.errors import PratiqueError
 from pratique.store import datafile, scan
 from pratique.store.changes import sorted_rows
 from pratique.store.datafile import DAY_MS
-from pratique.store.delta_log import CHECKPOINT_EVERY, Log
+from pratique.store.delta_log import CHECKPOINT_EVERY, DeltaLog
 from pratique.store.snapshot import Partition, Snapshot, StoredFile
 
 FANOUT = 8
-"""Small files of alike size that are merged into one: each row is written anew about once per factor of 8."""
+"""Small files of similar size that are merged into one: each row is rewritten about once per factor of 8."""
 
 QUIET_MS = 3_600_000
-"""A day into which nothing came for an hour is done: what is left of its small files becomes one."""
+"""A day without a write for this long is finished: its remaining small files are merged into one."""
 
 _CLEAN_EVERY = 512
 """Versions between two rounds of retention and vacuum: 1.4 h at a write every 10 s."""
@@ -37,17 +37,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Upkeep:
-    """What was done: files merged away, files dropped by retention, files deleted from the disk."""
+    """The result of upkeep: files merged into others, files dropped by the retention, files deleted from the disk."""
 
     merged: int = 0
     dropped: int = 0
     deleted: int = 0
 
 
-def tend(log: Log, before: int, after: int, touched: Collection[Partition], retention_days: float) -> None:
-    """Do the bit of upkeep that is due after a write took the table from one version to another.
+def tend(log: DeltaLog, before: int, after: int, touched: Collection[Partition], retention_days: float) -> None:
+    """Do the upkeep that is due after a write took the table from version `before` to version `after`.
 
-    The write stands, whatever comes of this: what fails is logged, and tried again after a later write.
+    A failure is logged and does not affect the write; a later write tries again.
     """
     try:
         merge_small(log, touched)
@@ -58,13 +58,13 @@ def tend(log: Log, before: int, after: int, touched: Collection[Partition], rete
             retire(log, retention_days)
             clean(log)
     except (PratiqueError, DeltaError, OSError, pa.ArrowInvalid) as error:
-        _log.warning("store %r: upkeep is put off: %s", log.place.name, error)
+        _log.warning("store %r: upkeep failed, a later write tries again: %s", log.location.name, error)
 
 
-def merge_small(log: Log, touched: Collection[Partition] | None = None, *, thorough: bool = False) -> int:
-    """Merge small files (of the partitions touched); return how many went.
+def merge_small(log: DeltaLog, touched: Collection[Partition] | None = None, *, thorough: bool = False) -> int:
+    """Merge small files (of the partitions touched). Return the number of files merged into others.
 
-    A merge that another writer spoilt, by replacing one of the files, is left for later.
+    A merge is skipped when another writer has replaced one of its files.
     """
     files = Snapshot(log.open_or_create()).files()
     if touched is not None:
@@ -72,16 +72,16 @@ def merge_small(log: Log, touched: Collection[Partition] | None = None, *, thoro
     return sum(_merge(log, group) for group in due(files, now_ms(), thorough=thorough))
 
 
-def retire(log: Log, retention_days: float) -> int:
-    """Drop files that are older than the retention; return how many."""
+def retire(log: DeltaLog, retention_days: float) -> int:
+    """Drop files that are older than the retention. Return how many."""
     at_ms = now_ms()
     old = expired(Snapshot(log.open_or_create()).files(), retention_days, at_ms)
     dropped = bool(old) and log.replace(old, [], [file.removal(at_ms, changed=True) for file in old])
     return len(old) if dropped else 0
 
 
-def clean(log: Log) -> int:
-    """Delete files that were replaced long enough ago, and log entries behind a checkpoint; return the files."""
+def clean(log: DeltaLog) -> int:
+    """Delete files replaced long enough ago, and log entries before a checkpoint. Return the number of files."""
     table = log.open_or_create()
     table.create_checkpoint()
     table.cleanup_metadata()
@@ -89,9 +89,9 @@ def clean(log: Log) -> int:
 
 
 def due(files: Iterable[StoredFile], now_ms: int, *, thorough: bool = False) -> list[list[StoredFile]]:
-    """Groups of files of one partition that had better be one file.
+    """Return groups of files of one partition to merge into one file each.
 
-    thorough: leave no small files at all, not even in a day that is still being written.
+    thorough: merge all small files, even of a day that is still being written.
     """
     groups = []
     for _, members in groupby(sorted(files, key=_partition), key=_partition):
@@ -102,9 +102,9 @@ def due(files: Iterable[StoredFile], now_ms: int, *, thorough: bool = False) -> 
 
 
 def expired(files: Iterable[StoredFile], retention_days: float, now_ms: int) -> list[StoredFile]:
-    """Files whose every row is older than the retention, by its window and by when it came in; 0 keeps all.
+    """Return files whose rows are all older than the retention, by window and by time of arrival; 0 keeps all.
 
-    Both, because a log of last year that is imported today is meant to be looked at.
+    Both, because an old log that is imported today must not be dropped at once.
     """
     if retention_days <= 0:
         return []
@@ -113,7 +113,7 @@ def expired(files: Iterable[StoredFile], retention_days: float, now_ms: int) -> 
 
 
 def _crowded(small: Sequence[StoredFile]) -> list[list[StoredFile]]:
-    """The files of the smallest size of which there are many, in batches."""
+    """The files of the smallest size class that has at least FANOUT files, in batches."""
     tiers: dict[int, list[StoredFile]] = {}
     for file in small:
         tiers.setdefault(int(math.log(max(file.rows, 1), FANOUT)), []).append(file)
@@ -134,12 +134,12 @@ def _batches(small: Sequence[StoredFile]) -> list[list[StoredFile]]:
     return batches
 
 
-def _merge(log: Log, group: Sequence[StoredFile]) -> int:
+def _merge(log: DeltaLog, group: Sequence[StoredFile]) -> int:
     oldest_first = sorted(group, key=lambda file: file.written_ms)
-    table = sorted_rows([scan.rows(log.place.files, [file]) for file in oldest_first])
-    # Retention goes by when rows came in, which merging does not change.
+    table = sorted_rows([scan.rows(log.location.files, [file]) for file in oldest_first])
+    # the retention goes by the time of arrival, which a merge must not change
     written_ms = oldest_first[-1].written_ms
-    adds = datafile.write(log.place.files, group[0].service, group[0].day, table, written_ms)
+    adds = datafile.write(log.location.files, group[0].service, group[0].day, table, written_ms)
     for add in adds:
         add.data_change = False
     at_ms = now_ms()

@@ -1,1 +1,1 @@
-"""What happened: access lines, logs, actions, latency buckets, rollups."""
+"""Telemetry: receive or import access lines, map them to actions, and add them up to rollups."""

@@ -1,7 +1,7 @@
-"""Access lines, decoded: what a request was, and where it stands in its sender's count.
+"""Decode access lines: the request, and its number in the numbering of its sender.
 
-A line is one of two forms: JSON, as the embedded balancer and HAProxy's template of ours send it, with the duration
-or with HAProxy's timers; or HAProxy's own httplog.
+A line has one of two forms: JSON, as sent by the embedded balancer and by HAProxy with Pratique's template, with the
+duration or with HAProxy's timers; or HAProxy's own httplog.
 
 Source: HAProxy 2.6 Configuration Manual, sections 8.2.3 (HTTP log format), 8.4 (timing events), 8.5 (termination states).
 """
@@ -22,17 +22,19 @@ from pratique.telemetry.syslog import Message, parse
 
 MAX_TEXT = 300
 LONGEST = 16 << 10
-"""Bytes of a line of httplog that are looked at: HAProxy sends no longer ones."""
+"""Bytes of an httplog line that are parsed; HAProxy sends no longer lines."""
 NONE = "none"
-"""The revision of a request for which none was chosen."""
+"""The revision of a request for which no server was chosen."""
 GONE = 499
-"""The code of a request whose client went away before there was an answer, as nginx has it."""
+"""The code of a request whose client closed the connection before the answer, as in nginx."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessLine:
-    """One request. duration_ms: None where the line has none. boot, sequence: the sender's own count;
-    boot is "" where it keeps none.
+    """One request.
+
+    time_ms: when it began, epoch ms. duration_ms: None where the line has none. boot, sequence: identify the sender
+    and number its lines; boot is "" for a sender that does not number its lines.
     """
 
     time_ms: int
@@ -48,16 +50,16 @@ class AccessLine:
 
 
 def decode(datagram: bytes, httplog: HttplogSettings | None = None, host: str = "local") -> AccessLine | None:
-    """The access line in a datagram; None when there is none in it. Never raises: what comes in is hostile.
+    """Return the access line in a datagram; None when there is none. Never raises, whatever the datagram holds.
 
-    httplog: how HAProxy's own lines tell service and revision. host: of a line that names none.
+    httplog: how service and revision are read from HAProxy's own lines. host: used for a line that names none.
     """
     message = parse(datagram)
     return None if message is None else read(message, httplog, host)
 
 
 def read(message: Message, httplog: HttplogSettings | None = None, host: str = "local") -> AccessLine | None:
-    """The access line in a syslog message; None when there is none in it. Never raises."""
+    """Return the access line in a syslog message; None when there is none. Never raises."""
     named = message.host if message.host != "-" else host
     try:
         line = (
@@ -71,7 +73,7 @@ def read(message: Message, httplog: HttplogSettings | None = None, host: str = "
 
 
 def looks_like_access(message: Message) -> bool:
-    """Whether a message that is no access line seems to be meant as one: HAProxy also tells of servers and proxies."""
+    """Whether a message looks like a broken access line; HAProxy also sends messages about servers and proxies."""
     return message.body[:1] == b"{" or b" [" in message.body
 
 
@@ -79,7 +81,7 @@ def _json(message: Message, host: str) -> AccessLine:
     body = json.loads(message.body)
     time_ms, duration = int(body["t"]), body.get("d")
     if duration is None:
-        # the accept date of a connection that is kept is that of its idle time's begin
+        # on a kept-alive connection HAProxy's accept date is the beginning of the idle time before the request
         time_ms += max(0, int(body.get("Ti", 0)))
         duration = _active(body)
     state = str(body.get("ts", "----"))
@@ -98,7 +100,7 @@ def _json(message: Message, host: str) -> AccessLine:
 
 
 def _active(body: dict[str, object]) -> float | None:
-    """From the whole request to the end of the answer; a timer of -1 was not reached."""
+    """Time from the complete request to the end of the answer; None when a timer is -1 (not reached)."""
     active, request, response = (int(str(body.get(name, -1))) for name in ("Ta", "TR", "Tr"))
     return None if active < 0 or response < 0 else float(max(0, active - max(0, request)))
 

@@ -1,4 +1,4 @@
-"""From a path to an action: the route as the service's owner thinks of it, never a raw path."""
+"""Map a request to an action: the route as the owner of the service names it, never a raw path."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from pratique.config import ActionRule
 
 OTHER = "other"
 MAX_DEFAULT_ACTIONS = 200
-"""Raw paths have no bound; without rules of the owner's own, actions beyond these fold into OTHER."""
+"""Most actions of a service without rules; raw paths are unbounded, so further ones become OTHER."""
 LONGEST_PATH, LONGEST_METHOD = 2048, 32
 REMEMBERED = 16384
+"""Most recent requests whose action is cached."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-# a segment that looks like an identifier: digits, hex, a UUID, or longer than a word of a route
+# a segment that looks like an identifier: it has digits, is hex or a UUID, or is longer than a word of a route
 _IDENTIFIER = re.compile(r"(?:.*\d.*|[0-9a-fA-F-]{8,}|.{33,})", re.DOTALL)
 _SAFE = re.compile(r"[A-Za-z0-9._~-]*")
 
 
 class Actions:
-    """Map (method, path) to an action by the service's rules, first match wins.
+    """Map (method, path) to an action by the rules of a service; the first match wins.
 
-    With rules, what none of them takes is OTHER. Without, the first two segments stand for the path,
-    identifiers become {id}, and what comes after MAX_DEFAULT_ACTIONS distinct actions is OTHER.
+    With rules, requests that match none are OTHER. Without rules, an action is the method and the first two segments
+    of the path, identifiers become {id}, and actions after the first MAX_DEFAULT_ACTIONS are OTHER.
     """
 
     def __init__(self, rules: Sequence[ActionRule] = ()) -> None:
@@ -33,7 +34,7 @@ class Actions:
         self._cached = lru_cache(maxsize=REMEMBERED)(self._find)
 
     def action(self, method: str, path: str) -> str:
-        """The action of a request; method and path as they stand in the request line, query and all."""
+        """Return the action of a request; method and path as in the request line, with the query."""
         bare = path.split("?", 1)[0].split("#", 1)[0]
         if len(bare) > LONGEST_PATH or len(method) > LONGEST_METHOD:
             return OTHER

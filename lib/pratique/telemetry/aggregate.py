@@ -1,4 +1,4 @@
-"""Events one by one, added up in windows: what the collector holds in memory."""
+"""Add requests up in windows, in the memory of the collector."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ class Window:
     __slots__ = ("cells", "changed", "segments", "stored")
 
     def __init__(self) -> None:
-        """Nothing yet. changed: since it was written last; stored: whether it ever was; segments: where its lines stand
-        in the spool.
+        """Start empty.
+
+        changed: whether a request came since the last write. stored: whether it was ever written. segments: numbers of
+        the spool's segments that hold its lines.
         """
         self.cells: dict[Key, _Cell] = {}
         self.changed = self.stored = False
@@ -47,7 +49,7 @@ class Window:
 
 
 def rollups_of(windows: dict[int, Window], *, window_s: int, source: str) -> Rollups:
-    """The full totals of some windows, by their start in epoch ms, as rollups."""
+    """Return the totals of windows as rollups. windows: by their start in epoch ms."""
     rows = [(start, key, cell) for start, window in sorted(windows.items()) for key, cell in window.cells.items()]
     histograms = [sorted(cell.histogram.items()) for _, _, cell in rows]
     keys = list(zip(*(key for _, key, _ in rows), strict=True)) if rows else [()] * 5

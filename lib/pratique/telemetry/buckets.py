@@ -19,11 +19,11 @@ HIGHEST = 511
 
 
 LONGEST_MS = 1e12
-"""A duration from here on is none, whoever tells it."""
+"""Durations from here on are not valid, whatever a log says."""
 
 
 def bucket_of(duration_ms: float) -> int:
-    """The bucket of one duration in ms, which must not be negative."""
+    """Return the bucket of one duration in ms, which must not be negative."""
     if duration_ms <= 0:
         return LOWEST
     guess = math.floor(math.log2(duration_ms) * PER_DOUBLING)
@@ -32,7 +32,7 @@ def bucket_of(duration_ms: float) -> int:
 
 
 def buckets_of(duration_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
-    """The buckets of an array of durations in ms, none of them negative; as `bucket_of` one by one."""
+    """Return the buckets of durations in ms, none of them negative; the same as `bucket_of` for each."""
     with np.errstate(divide="ignore"):
         guess = np.floor(np.log2(duration_ms) * PER_DOUBLING)
     guess = np.clip(guess, LOWEST, HIGHEST)
@@ -43,23 +43,10 @@ def buckets_of(duration_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
 
 
 def lower_ms(bucket: int) -> float:
-    """The lower bound of a bucket in ms, which belongs to it."""
+    """Return the lower bound of a bucket in ms, which belongs to it."""
     return float(2.0 ** (bucket / PER_DOUBLING))
 
 
 def upper_ms(bucket: int) -> float:
-    """The upper bound of a bucket in ms, which belongs to the next."""
+    """Return the upper bound of a bucket in ms, which belongs to the next bucket."""
     return lower_ms(bucket + 1)
-
-
-def quantile_ms(buckets: npt.ArrayLike, counts: npt.ArrayLike, quantile: float) -> float | None:
-    """The upper bound of the bucket in which a quantile lies; None of an empty histogram.
-
-    buckets: sorted; counts: as long. quantile: share from 0 to 1.
-    """
-    found = np.asarray(counts)
-    total = int(found.sum())
-    if not total:
-        return None
-    index = int(np.searchsorted(np.cumsum(found), quantile * total, side="left"))
-    return upper_ms(int(np.asarray(buckets)[min(index, len(found) - 1)]))

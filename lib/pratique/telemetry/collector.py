@@ -1,8 +1,8 @@
-"""`pratique collect`: access lines in, rollups out, nothing lost and nothing counted twice.
+"""The collector (`pratique collect`): receive access lines and write rollups, without loss and without counting twice.
 
-Every line goes to the spool first, which is durable within half a second; windows are added up in memory and
-written with their full totals when they close, and again when late lines change them. Killed at any moment, the
-collector reads the spool again, has the same totals as before, and goes on: a store replaces rows of equal key.
+Each line is first written to the spool, which is durable within half a second. Windows are added up in memory. They
+are written with their full totals when they close, and again when late lines change them. After a kill at any time
+the collector reads the spool, computes the same totals, and continues: the store replaces rows with the same key.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from pratique.clock import now_ms, utc_now
 from pratique.config import Config
@@ -27,27 +28,36 @@ from pratique.telemetry.receivers import Receivers
 from pratique.telemetry.rollups import Sink
 from pratique.telemetry.senders import Senders
 from pratique.telemetry.spool import Spool
-from pratique.telemetry.status import CollectorStatus, collector_status
+from pratique.telemetry.status import CollectorStatus
 from pratique.telemetry.syslog import parse
 
 GRACE_MS = 400
-"""A window closes this long after its end; what is still on the way then is added when it comes."""
+"""Delay after its end until a window closes; lines that arrive later are added to it."""
 FUTURE_MS = 5000
+"""Time ahead of the clock from which a line is refused."""
 JUMP_MS = 1000
-"""A wall clock that is this far behind what it said before went back."""
+"""Step back of the wall clock that counts as a jump."""
 SYNC_S = 0.4
+"""Time between two syncs of the spool: the most that a power failure loses."""
 TICK_S = 0.1
+"""Time between two checks for windows to close."""
 SEGMENT_S = 20.0
+"""Time after which the spool begins another segment."""
+STATUS_S = 1.0
+"""Time between two writes of the status file."""
+FLUSH_TIMEOUT_S = 30.0
+"""Most time to wait for a write to the store before the collector stops."""
 MOST_SERVICES = 1000
-"""Names come from datagrams: for one service more, the rules of the oldest are made anew when it speaks again."""
+"""Services whose action rules are kept ready; names come from datagrams and are unbounded."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Delays before the first and each further retry of a failed write; the last one repeats."""
 
 
 class Collector:
-    """Take datagrams in, keep them, add them up, hand them to a store."""
+    """Receive datagrams, spool them, add them up, and write the rollups to a store."""
 
     def __init__(self, config: Config, store: Sink, status: CollectorStatus) -> None:
-        """Read the spool that an earlier collector of the same state folder left."""
+        """Read the spool of an earlier collector with the same state folder. store: where rollups are written."""
         self._config = config
         self._store = store
         self._status = status
@@ -81,7 +91,7 @@ class Collector:
         self._rotated = time.monotonic()
 
     def receive(self, datagram: bytes) -> None:
-        """Take one datagram, or one message of a stream, in."""
+        """Take in one datagram, or one message of a stream."""
         message = parse(datagram)
         if message is not None and message.app.startswith(PREFIX) and self._logs.take(message):
             self._status.container_lines, self._status.container_lost = self._logs.lines, self._logs.lost
@@ -106,7 +116,7 @@ class Collector:
             self._spool.append(datagram)
 
     def _is_new(self, line: AccessLine) -> bool:
-        # a sender that keeps no count cannot be asked for what is missing or came twice
+        # a sender without numbering gives no way to detect missing or repeated lines
         fresh, missing = self._senders.seen(line.boot, line.sequence) if line.boot else (True, 0)
         self._status.lost_on_way += missing
         return fresh
@@ -138,7 +148,7 @@ class Collector:
         return actions.action(line.method, line.path)
 
     def sync(self) -> None:
-        """Make what was received durable."""
+        """Make all received lines durable."""
         self._logs.sync()
         try:
             self._spool.sync()
@@ -146,7 +156,7 @@ class Collector:
             self._status.error = f"spool: {error.strerror}"
 
     def tick(self) -> None:
-        """Close and write windows that are over; forget those that no late line can change any more."""
+        """Close and write finished windows; drop those that no late line can change any more."""
         now = now_ms()
         if now < self._last_ms - JUMP_MS:
             self._after_jump()
@@ -171,11 +181,11 @@ class Collector:
 
     @property
     def _source(self) -> str:
-        # a clock that went back opens windows anew; under a new source they add to what is stored already
+        # after a clock jump windows occur again; under a new source they add to the stored ones
         return "collector" if self._epoch == 0 else f"collector:{self._epoch}"
 
     def _settle(self, timeout: float = 0.0) -> None:
-        """Take notice of a write that has ended."""
+        """Handle the result of a finished write; wait up to `timeout` s for it."""
         if self._write is None:
             return
         with suppress(TimeoutError):
@@ -198,9 +208,9 @@ class Collector:
                 print(f"pratique collect: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
 
     def _forget(self, now: int) -> None:
-        """Windows past the bound for late lines, and the segments that only they stand in."""
-        under_way = self._writing if self._write is not None else {}
-        unwritten = [start for start, window in self._windows.items() if window.changed or start in under_way]
+        """Drop windows that are too old for late lines, and segments with lines of dropped windows only."""
+        in_flight = self._writing if self._write is not None else {}
+        unwritten = [start for start, window in self._windows.items() if window.changed or start in in_flight]
         bound = min([now - self._late_ms, *unwritten])
         over = [start for start in self._windows if start + self._span <= bound]
         if not over:
@@ -222,7 +232,7 @@ class Collector:
             self._rotated = time.monotonic()
 
     def _after_jump(self) -> None:
-        """The clock went back: write all that there is, and start anew under another source."""
+        """Handle a clock that was set back: write all windows, and start over under another source."""
         self._status.clock_jumps += 1
         self._flush()
         if any(window.changed for window in self._windows.values()):
@@ -241,15 +251,15 @@ class Collector:
             del self._segments[number]
 
     def _flush(self) -> None:
-        """Write every window with what it has so far, and wait for it."""
+        """Write every changed window, and wait for the write."""
         self.sync()
-        self._settle(30.0)
+        self._settle(FLUSH_TIMEOUT_S)
         self._retry_at = 0.0
         self._start_write({start: window for start, window in self._windows.items() if window.changed})
-        self._settle(30.0)
+        self._settle(FLUSH_TIMEOUT_S)
 
     def close(self) -> None:
-        """Write everything; the spool stays, so that a collector started again goes on with open windows."""
+        """Write every window. The spool stays: a restarted collector continues open windows from it."""
         self._flush()
         self._writer.shutdown(wait=True)
         self._logs.close()
@@ -258,9 +268,9 @@ class Collector:
 
 
 def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> None:
-    """Collect until SIGTERM or SIGINT.
+    """Collect until SIGTERM or SIGINT. listen: UDP address in place of that of the settings.
 
-    Raises: BusyError (another collector has the state folder), UnavailableError (the address is taken), DeniedError.
+    Raises: BusyError (another collector uses the state folder), UnavailableError (an address is in use), DeniedError.
     """
     address = listen or config.telemetry.listen
     folder = config.state_dir / "collector"
@@ -269,7 +279,7 @@ def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> 
         lock = _lock(folder)
     except OSError as error:
         raise DeniedError(
-            f"collector cannot use {str(folder)!r}: {error.strerror}: check the folder's rights"
+            f"the collector cannot use {str(folder)!r}: {error.strerror}: check the permissions of the folder"
         ) from error
     status = CollectorStatus(utc_now(), listen=address)
     with lock:
@@ -295,7 +305,7 @@ def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> 
 def _loop(
     collector: Collector, receivers: Receivers, status: CollectorStatus, state_dir: Path, stop: list[int]
 ) -> None:
-    synced = ticked = told = 0.0
+    synced = ticked = reported = 0.0
     while not stop:
         receivers.wait(TICK_S)
         now = time.monotonic()
@@ -305,17 +315,17 @@ def _loop(
         if now - ticked > TICK_S:
             collector.tick()
             ticked = now
-        if now - told > 1.0:
+        if now - reported > STATUS_S:
             status.updated_at, status.kernel_dropped = utc_now(), receivers.kernel_dropped()
             status.framing_errors, status.connections = receivers.framing_errors, receivers.connections
             status.refused = receivers.refused
             with suppress(OSError):
                 status.write(state_dir)
-            told = now
+            reported = now
     receivers.drain()
 
 
-def _lock(folder: Path):  # type: ignore[no-untyped-def] # noqa: ANN202 - an open file
+def _lock(folder: Path) -> TextIO:
     file = (folder / "lock").open("a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -323,13 +333,8 @@ def _lock(folder: Path):  # type: ignore[no-untyped-def] # noqa: ANN202 - an ope
         file.seek(0)
         holder = file.read().strip() or "unknown"
         file.close()
-        raise BusyError(
-            f"a collector (process {holder}) has {str(folder)!r} already: stop it, or use that one"
-        ) from None
+        raise BusyError(f"another collector (process {holder}) uses {str(folder)!r}: stop it first") from None
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
     return file
-
-
-__all__ = ["Collector", "CollectorStatus", "collector_status", "run_collector"]

@@ -1,7 +1,7 @@
-"""What containers say, as Docker's syslog driver sends it: kept per revision and instance, with a bound on size.
+"""Container logs from Docker's syslog driver, kept in a file per revision and instance, with bounded total size.
 
-A line's tag is pratique/SERVICE/REVISION/CONTAINER, as the runtime sets it. Names become file names only when they
-are names; what a container says becomes one line, whatever it holds.
+The tag of a line is pratique/SERVICE/REVISION/CONTAINER, as the runtime sets it. Only valid names become file names,
+and each message becomes one line, whatever it holds.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import os
 import re
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,15 +27,21 @@ OLDER = ".log.1"
 PREFIX = "pratique/"
 _TAG = re.compile(rf"pratique/({NAME[1:-1]})/({NAME[1:-1]})/([0-9a-f]{{12,64}})")
 OPEN_FILES = 64
+"""Files kept open at a time."""
 MOST_FILES = 2000
+"""Files kept in total; the oldest are removed first."""
 LONGEST = 16 << 10
+"""Bytes of a line that are kept."""
 CHECK_EVERY = 1 << 20
-"""Bytes after which the sizes of all files are looked at again."""
+"""Bytes written between two checks of the total size."""
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line of a container's log. time: UTC."""
+    """One line of a container's log.
+
+    time: UTC. instance: the first 12 digits of the container's id. text: with control characters escaped.
+    """
 
     time: datetime
     revision: str
@@ -44,12 +50,12 @@ class LogLine:
 
 
 class ContainerLogs:
-    """The logs below a state folder, for the collector to write."""
+    """The container logs in a state folder, as the collector writes them."""
 
     def __init__(self, state_dir: Path, *, limit_bytes: int, services: Collection[str]) -> None:
-        """limit_bytes: of all logs together; an instance may have a quarter of it, the oldest goes first.
+        """limit_bytes: total size; an instance may use a quarter of it. The oldest files are removed first.
 
-        services: whose containers' logs are kept; anybody could make up others without end.
+        services: names whose logs are kept; without this list any sender could fill the folder.
         """
         self._services = frozenset(services)
         self._folder = state_dir / FOLDER
@@ -60,7 +66,7 @@ class ContainerLogs:
         self.lost = 0
 
     def take(self, message: Message) -> bool:
-        """Keep a line; False when it is none of a container."""
+        """Keep a line. Return False when the message is not from a container of these services."""
         tag = _TAG.fullmatch(message.app)
         if tag is None or tag[1] not in self._services:
             return False
@@ -78,7 +84,7 @@ class ContainerLogs:
         return True
 
     def sync(self) -> None:
-        """Hand everything to the file system."""
+        """Flush all files."""
         for file in self._files.values():
             with suppress(OSError):
                 file.flush()
@@ -95,7 +101,7 @@ class ContainerLogs:
         if file is None:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("ab")
-            # a file more counts for the bound as well, so that many small ones do not pass it
+            # each new file counts as some bytes: many small files must trigger the check too
             self._written += CHECK_EVERY // 200
         self._files[path] = file
         if len(self._files) > OPEN_FILES:
@@ -107,7 +113,7 @@ class ContainerLogs:
         return file
 
     def _shorten(self) -> None:
-        """Remove the oldest files until the rest is within the bound."""
+        """Remove the oldest files until the rest is within the limits."""
         self.sync()
         found = []
         for path in self._folder.glob("*/*/*.log*"):
@@ -136,12 +142,26 @@ def container_logs(
     instance: str | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
+    lines: int | None = None,
 ) -> Iterator[LogLine]:
-    """The kept lines of a service's containers in order of time, within [start, end).
+    """Yield the kept lines of a service's containers in order of time, within [start, end).
 
-    instance: the first 12 digits of the container's id. Control characters are escaped.
-    Raises: UsageError when a name is none.
+    revision, instance: only lines of this revision, of this container (its id, of which 12 digits count).
+    start, end: UTC; None is unbounded. lines: only the last so many; None for all.
+    Raises: UsageError when a name is invalid.
     """
+    found = _merged(state_dir, service, revision, instance, start, end)
+    yield from found if lines is None else deque(found, maxlen=max(lines, 0))
+
+
+def _merged(
+    state_dir: Path,
+    service: str,
+    revision: str | None,
+    instance: str | None,
+    start: datetime | None,
+    end: datetime | None,
+) -> Iterator[LogLine]:
     check_name("service", service)
     folders = [check_name("revision", revision)] if revision else _names(state_dir / FOLDER / service)
     instances = [
@@ -157,7 +177,7 @@ def container_logs(
 
 
 def _instances(folder: Path) -> Iterator[Path]:
-    """The present log of each instance, which may have only an older one."""
+    """The path of the current log of each instance, also where only an older log exists."""
     for path in folder.glob("*.log*"):
         yield path.with_name(path.name.partition(".")[0] + ".log")
 
@@ -172,7 +192,7 @@ def _read(path: Path, revision: str) -> Iterator[LogLine]:
             time, _, text = line.rstrip("\n").partition(" ")
             with suppress(ValueError):
                 found = datetime.fromisoformat(time)
-                # a full disk may have cut a line off within its time
+                # a full disk may have truncated a line within its time
                 if found.tzinfo is not None:
                     yield LogLine(found, revision, path.name.partition(".")[0], text)
 

@@ -1,4 +1,4 @@
-"""Log files as blocks of whole lines: plain, gzip or Zstandard, told apart by their first bytes."""
+"""Read log files as blocks of complete lines: plain, gzip or Zstandard, recognised by their first bytes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import BinaryIO
 from pratique.errors import DataError, DeniedError, MissingError
 
 BLOCK = 16 << 20
-Progress = Callable[[int], None]
 
 
-def blocks(path: Path, progress: Progress | None = None) -> Iterator[bytes]:
-    """Yield the content in blocks that end with a line's end; the last one may lack its newline.
+def blocks(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
+    """Yield the content in blocks that end with a newline, which the last block may omit.
 
-    progress: called with the bytes of the file (as it lies on the disk) that were read so far.
-    Raises: MissingError, DeniedError, DataError (truncated or damaged compression, with the line it reaches).
+    progress: called with the number of bytes read from the (compressed) file so far.
+    Raises: MissingError, DeniedError, DataError (truncated or damaged compression, with the last line read).
     """
     rest = b""
     lines = 0
@@ -34,14 +33,14 @@ def blocks(path: Path, progress: Progress | None = None) -> Iterator[bytes]:
                     progress(file.tell())
         except (EOFError, zlib.error, gzip.BadGzipFile, _BrokenZstdError) as error:
             raise DataError(
-                f"{str(path)!r} is truncated or damaged after line {lines:,} ({error}): nothing of it was stored, copy it again"
+                f"{str(path)!r} is truncated or damaged after line {lines:,} ({error}): nothing was stored, copy the file again"
             ) from error
     if rest:
         yield rest
 
 
 class _BrokenZstdError(Exception):
-    """A Zstandard stream that ends too early or is damaged."""
+    """A Zstandard stream that is truncated or damaged."""
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -66,7 +65,7 @@ def _decompressed(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _zstd(file: BinaryIO) -> Iterator[bytes]:
-    import zstandard  # noqa: PLC0415 - hardly ever needed
+    import zstandard  # noqa: PLC0415 - rarely needed
 
     try:
         frame = zstandard.ZstdDecompressor().decompressobj()

@@ -1,7 +1,7 @@
-"""Log formats: each a pattern whose groups are fields, made from the format string where the user gives one.
+"""Log formats: regular expressions whose groups are fields, some made from a format string of the user.
 
-The patterns stay within what Python's and Rust's regular expressions read alike, so that one pattern serves
-the vectorised import and the explanation of a line that does not match.
+The expressions use only syntax that Python and Rust share: the vectorised import (Rust) and the reasons for rejected
+lines (Python) use the same expression.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from pratique.errors import UsageError
 
 @dataclass(frozen=True)
 class Format:
-    """A line's pattern; `fields` names its groups in order. units: milliseconds in one of each duration field.
+    """The pattern of a line.
 
-    quick: the same groups of a line without escapes or gaps, which an expression engine reads in one pass, three
-        times as fast; a line that it does not take is read by `pattern`, and both agree on one that it does.
-    time: "clf" (10/Oct/2000:13:55:36 +0000), "haproxy" (…:36.123, no zone: UTC), "iso" or "epoch_s".
+    pattern: regular expression of a line. fields: names of its groups, in order.
+    quick: an expression with the same groups for lines without escapes and gaps, three times as fast. Lines that it
+        does not match are read by `pattern`; on lines that it matches both agree.
+    time: "clf" (10/Oct/2000:13:55:36 +0000), "haproxy" (…:36.123, UTC), "iso" or "epoch_s".
+    units: milliseconds in one unit of each duration field.
     """
 
     pattern: str
@@ -33,7 +35,7 @@ HAPROXY_LINE = (
     r"(-?[0-9]{1,3}) \+?[0-9]+ [^ ]+ [^ ]+ ([^ ]{4}) [^ ]+ [^ ]+ (?:\{[^}]*\} )?(?:\{[^}]*\} )?"
     r'"(?:<BADREQ>|([^ ]+) ([^ "]*)[^"]*"?)'
 )
-"""A line of HAProxy's httplog from its first field on; read from its beginning, in a time that grows with its length."""
+"""A line of HAProxy's httplog from its first field on. The time to match grows linearly with the length."""
 
 HAPROXY = Format(
     # an optional syslog header, RFC 3164 or 5424, in front of client, dates and names
@@ -60,7 +62,7 @@ HAPROXY = Format(
 )
 HAPROXY_TCP = re.compile(r"\[[^\]]+\] \S+ \S+ -?[0-9]+/-?[0-9]+/\+?[0-9]+ \+?[0-9]+ \S\S ")
 
-# a request line as far as it goes: what a broken client sends has no method and path
+# a request line of a broken client may have no method and path
 _REQUEST = r'"(?:([A-Za-z]+) ((?:[^ "\\]|\\.)+)(?:[^"\\]|\\.)*|(?:[^"\\]|\\.)*)"'
 _QUICK_REQUEST = r'"([A-Za-z]+) ([^ "\\]+) [^"\\]*"'
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -85,10 +87,10 @@ _APACHE_TOKEN = re.compile(r"%(?:[!0-9,]*)[<>]?(?:\{([^}]+)\})?\^?([A-Za-z]{1,2}
 
 
 def declared(log_format: str) -> Format:
-    """The format that nginx's log_format or Apache's LogFormat declares.
+    """Return the format that nginx's log_format or Apache's LogFormat declares.
 
-    Every field keeps its own name too (nginx's variable; for Apache the name in braces), for --revision-from.
-    Raises: UsageError when there is no time or no status in it.
+    Fields keep their names (nginx's variable, Apache's name in braces) for use with --revision-from.
+    Raises: UsageError when it has no time or no status.
     """
     text = log_format.strip().replace('\\"', '"')
     nginx = _NGINX_TOKEN.search(text) is not None
@@ -112,14 +114,14 @@ def declared(log_format: str) -> Format:
     if not time or "status" not in names:
         missing = "the status ($status or %>s)" if time else "a time ($time_local or %t)"
         raise UsageError(
-            f"log format {log_format[:120]!r} has no {missing}: write it as the server's configuration does"
+            f"log format {log_format[:120]!r} has no {missing}: copy it from the configuration of the server"
         )
     pattern, quick = ("".join(parts) for parts in zip(*pieces, strict=True))
     return Format(rf"^{pattern}\r?$", tuple(names), time, f"^{quick}$", units)
 
 
 def _literal(text: str) -> str:
-    # re.escape marks blanks, which Rust's expressions refuse
+    # re.escape escapes blanks, which Rust refuses
     return re.escape(text).replace(r"\ ", " ")
 
 
@@ -128,7 +130,7 @@ QUICK = {
     _REQUEST[1:-1]: _QUICK_REQUEST[1:-1],
     QUOTED_FIELD: r'([^"\\]*)',
 }
-"""What stands in for a piece of a pattern in its quick form."""
+"""The quick form of pieces of a pattern."""
 Piece = tuple[str, list[str], float | None, str | None]
 
 
@@ -160,11 +162,11 @@ def _body(around: tuple[str, str]) -> str:
 
 
 def why_not(fmt: str, line: str) -> str:
-    """Why a line does not match a format, as far as it can be told."""
+    """Return why a line does not match a format, as far as it can be determined."""
     if not line.strip():
         return "an empty line"
     if fmt == "haproxy" and HAPROXY_TCP.search(line):
         return "a TCP line: it has no status code"
     if fmt == "haproxy" and " [" not in line:
-        return "no access line: it has no accept date in brackets"
+        return "not an access line: it has no accept date in brackets"
     return f"does not look like a {fmt} line"

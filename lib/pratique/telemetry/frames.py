@@ -1,4 +1,4 @@
-"""Syslog over TCP: messages out of a stream, by counted octets or by lines.
+"""Split a TCP stream into syslog messages, by octet counts or by lines.
 
 Source: RFC 6587, sections 3.4.1 (octet counting) and 3.4.2 (non-transparent framing, by LF).
 """
@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 
 LONGEST = (1 << 16) - 1
-"""As long as a datagram can be."""
+"""Longest message in bytes: that of a datagram."""
 _COUNT = re.compile(rb"([1-9][0-9]{0,5}) ")
 
 
 class Frames:
-    """The stream of one connection. broken: counts of octets that cannot be; dropped: frames that were too long."""
+    """The stream of one connection. broken: whether an octet count was invalid. dropped: frames that were too long."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -24,9 +24,9 @@ class Frames:
         self.dropped = 0
 
     def feed(self, content: bytes) -> Iterator[bytes]:
-        """Take some bytes in, and yield the messages that are whole; after `broken` there are none any more.
+        """Take bytes in and yield the complete messages. Once `broken`, it yields none.
 
-        At most LONGEST bytes are kept, whatever comes in.
+        At most LONGEST bytes are buffered.
         """
         self._rest += content
         while self._rest and not self.broken:
@@ -41,7 +41,7 @@ class Frames:
                 yield frame
 
     def _skipped(self) -> bool:
-        """Leave out what is left of a frame that is too long; whether that is done."""
+        """Skip the rest of a frame that is too long. Return whether its end was reached."""
         if self._skip_line:
             end = self._rest.find(b"\n")
             self._skip_line = end < 0
@@ -55,7 +55,7 @@ class Frames:
     def _counted(self) -> bytes | None:
         head = _COUNT.match(self._rest)
         if head is None:
-            # a digit begins no message: without its count nobody knows where the next one does
+            # no message begins with a digit, and without a valid count the next message cannot be found
             self.broken = len(self._rest) > 6 or not bytes(self._rest).isdigit()
             return None
         length = int(head[1])
@@ -84,7 +84,7 @@ class Frames:
         return frame
 
     def end(self) -> bytes:
-        """What stands there when the connection ends: a last line without its newline."""
+        """Return the rest at the end of the connection: a last line without its newline, or b""."""
         rest = bytes(self._rest)
         self._rest.clear()
         return b"" if self.broken or self._skip or self._skip_line or rest[:1].isdigit() else rest.rstrip(b"\r\n\0")

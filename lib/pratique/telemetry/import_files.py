@@ -1,8 +1,8 @@
-"""Import of access logs that are there already: whole files, each counted once however often it is imported.
+"""Import existing access logs: complete files, each counted once even when it is imported repeatedly.
 
-What a file is called does not matter: it is known by the head of its decompressed content. A log that has grown
-since is the same one (its rows are replaced by the new totals), and so is its rotated or compressed copy. What a
-known log's head was is kept in `imports.json` of the state folder.
+A log is identified by the beginning of its decompressed content, not by its name. A log that has grown since, or was
+rotated or compressed, is the same log: its rows are replaced by the new totals. `imports.json` in the state folder
+lists the beginnings of imported logs.
 """
 
 from __future__ import annotations
@@ -27,14 +27,21 @@ from pratique.telemetry.line_parsers import Parsed, Parser
 from pratique.telemetry.rollups import Rollups, Sink
 
 HEAD = 1 << 16
+"""Bytes at the beginning of a log that identify it."""
 SAMPLE = 1000
-"""When more than half of the first so many lines are no events, the format is wrong."""
+"""Lines at the beginning; when more than half of them cannot be read, the format is wrong."""
 MAX_LINE = 2000
+"""Characters of a rejected line that are kept."""
 
 
 @dataclass
 class ImportSummary:
-    """What became of every line. first, last: times of events, UTC. rejects: the file of rejected lines, if any."""
+    """The result of an import.
+
+    lines: lines read; each is one of events (stored requests), rejected, ignored, or without_revision.
+    backwards: how often the clock in the log was set back. reasons: rejected lines by reason. first, last: times of the
+    first and last request, UTC. revisions: requests by revision. rejects: the file of rejected lines, if any.
+    """
 
     files: int = 0
     lines: int = 0
@@ -51,20 +58,22 @@ class ImportSummary:
     rejects: Path | None = None
 
     def to_text(self) -> str:
-        """A few lines for a terminal."""
+        """Return a few lines for a terminal."""
         span = f" from {self.first:%Y-%m-%d %H:%M:%S} to {self.last:%Y-%m-%d %H:%M:%S} UTC" if self.first else ""
-        said = [f"{self.events:,} requests of {self.lines:,} lines{span}, {self.actions:,} actions"]
-        said += [f"  revision {name}: {count:,}" for name, count in sorted(self.revisions.items())]
+        text = [f"{self.events:,} requests of {self.lines:,} lines{span}, {self.actions:,} actions"]
+        text += [f"  revision {name}: {count:,}" for name, count in sorted(self.revisions.items())]
         if self.without_revision:
-            said.append(f"  {self.without_revision:,} lines belong to no revision, and are not stored")
+            text.append(f"  {self.without_revision:,} lines have no revision and are not stored")
         if self.ignored:
-            said.append(f"  {self.ignored:,} lines ignored, as the service file's ignore_paths asks")
+            text.append(f"  {self.ignored:,} lines ignored by ignore_paths of the service file")
         if self.backwards:
-            said.append(f"  the clock went back {self.backwards:,} times; each line is in the window of its own time")
+            text.append(
+                f"  the clock was set back {self.backwards:,} times; each line counts in the window of its time"
+            )
         if self.rejected:
-            said.append(f"  {self.rejected:,} lines rejected, in {self.rejects}")
-            said += [f"    {count:,}: {reason}" for reason, count in sorted(self.reasons.items(), key=lambda i: -i[1])]
-        return "\n".join(said)
+            text.append(f"  {self.rejected:,} lines rejected, see {self.rejects}")
+            text += [f"    {count:,}: {reason}" for reason, count in sorted(self.reasons.items(), key=lambda i: -i[1])]
+        return "\n".join(text)
 
 
 def import_files(
@@ -82,9 +91,9 @@ def import_files(
 ) -> ImportSummary:
     """Import log files, all of them or none.
 
-    fmt: "haproxy", "combined" or "jsonl". log_format: of combined lines, as nginx's log_format or Apache's
-    LogFormat has it; default from the service file. rejects: where rejected lines go; default in the state folder.
-    progress: called with bytes done and in all.
+    fmt: "haproxy", "combined" or "jsonl". revision: of all lines; revision_from: FIELD or FIELD:REGEX to read it from.
+    log_format: format string of combined lines, from nginx's log_format or Apache's LogFormat; default from the service
+    file. rejects: file for rejected lines; default in the state folder. progress: called with the bytes read and in all.
     Raises: UsageError, MissingError, DeniedError, DataError (a wrong format, a truncated file), StorageError.
     """
     check_name("service", service)
@@ -99,8 +108,8 @@ def import_files(
         revision_from=revision_from,
         log_format=log_format or (settings.imports.log_format if fmt == "combined" else None),
     )
-    known = Known(config.state_dir / "imports.json")
-    job = _Job(parser, fmt, service, Actions(settings.actions), config.telemetry.window_s, known)
+    known = ImportedLogs(config.state_dir / "imports.json")
+    job = _Import(parser, fmt, service, Actions(settings.actions), config.telemetry.window_s, known)
     sizes = [_size(path) for path in paths]
     for index, path in enumerate(paths):
         job.read(path, partial(_report, progress, sum(sizes[:index]), sum(sizes)) if progress else None)
@@ -114,17 +123,19 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        return 0  # what is wrong with it is told when it is read
+        return 0  # reading the file raises the error
 
 
 def _report(progress: Callable[[int, int], None], before: int, total: int, at: int) -> None:
     progress(before + at, total)
 
 
-class _Job:
-    """One import under way."""
+class _Import:
+    """One import in progress."""
 
-    def __init__(self, parser: Parser, fmt: str, service: str, actions: Actions, window_s: int, known: Known) -> None:
+    def __init__(
+        self, parser: Parser, fmt: str, service: str, actions: Actions, window_s: int, known: ImportedLogs
+    ) -> None:
         self._parser = parser
         self._fmt = fmt
         self._service = service
@@ -137,7 +148,7 @@ class _Job:
         self.summary = ImportSummary()
 
     def read(self, path: Path, progress: Callable[[int], None] | None) -> None:
-        """Read one file; nothing is stored yet."""
+        """Read one file, without storing anything yet."""
         number, source, last_ms = 1, "", 0
         for block in blocks(path, progress):
             source = source or self._known.source(block[:HEAD])
@@ -154,7 +165,7 @@ class _Job:
         if parsed.lines and len(parsed.rejects) * 2 > parsed.lines:
             number, reason, _ = parsed.rejects[0]
             raise DataError(
-                f"{str(path)!r} is no {self._fmt} log: {len(parsed.rejects):,} of its first {parsed.lines:,} lines cannot be read, "
+                f"{str(path)!r} is not a {self._fmt} log: {len(parsed.rejects):,} of its first {parsed.lines:,} lines cannot be read, "
                 f"first line {number}: {reason}; nothing was stored, check --format"
             )
 
@@ -170,7 +181,7 @@ class _Job:
         if not len(events):
             return last_ms
         time_ms = events["time_ms"].to_numpy()
-        # a balancer writes a line when it ends and dates it when it began: a minute back is no clock's doing
+        # HAProxy writes a line at the end of a request, with the time of its beginning: up to a minute back is normal
         running = np.maximum.accumulate(np.concatenate([[last_ms], time_ms]))
         behind = time_ms < running[:-1] - (60_000 if self._fmt == "haproxy" else 1_000)
         summary.backwards += int((behind & ~np.concatenate([[False], behind[:-1]])).sum())
@@ -211,10 +222,10 @@ class _Job:
             "duration_ms",
         )
         self.summary.actions = max(self.summary.actions, named["named"].n_unique())
-        return _plain(columns.to_arrow())
+        return _rollup_types(columns.to_arrow())
 
     def keep_rejects(self, path: Path) -> None:
-        """Write the rejected lines down, as JSON: they are hostile, and may hold anything."""
+        """Write the rejected lines to a file, as JSON, because they may hold anything. Raises: StorageError."""
         if not self._rejects:
             return
         try:
@@ -227,8 +238,8 @@ class _Job:
         self.summary.rejects = path
 
 
-def _plain(table: pa.Table) -> pa.Table:
-    """Large strings and wide dictionary indices, as polars hands them over, to what the rollups take."""
+def _rollup_types(table: pa.Table) -> pa.Table:
+    """Cast the string and dictionary types of polars to those of rollups."""
     kinds = []
     for column in table.schema:
         kind = column.type
@@ -240,21 +251,21 @@ def _plain(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(kinds)).unify_dictionaries()
 
 
-class Known:
-    """Which logs were imported before, by the head of their content."""
+class ImportedLogs:
+    """The logs imported before, by the beginning of their content."""
 
     def __init__(self, path: Path) -> None:
-        """path: where it is kept. Raises: DataError when it is damaged."""
+        """path: of the JSON file with the list. Raises: DataError when the file is corrupt."""
         self._path = path
         try:
             self._logs: list[dict[str, object]] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             self._logs = []
         except ValueError as error:
-            raise DataError(f"{str(path)!r} is damaged: take it away, and import each log once more") from error
+            raise DataError(f"{str(path)!r} is corrupt: delete it and import the logs again") from error
 
     def source(self, head: bytes) -> str:
-        """The source's name of a log with this head: that of the log it has grown from, or a new one."""
+        """Return the source name of a log that begins with `head`: that of a known log, or a new one."""
         for log in self._logs:
             length = int(str(log["length"]))
             if length <= len(head) and hashlib.sha256(head[:length]).hexdigest() == log["sha256"]:
@@ -266,7 +277,7 @@ class Known:
         return source
 
     def keep(self) -> None:
-        """Write it down, atomically. Raises: StorageError."""
+        """Replace the file atomically. Raises: StorageError."""
         try:
             replace_file(self._path, json.dumps(self._logs))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Lines to events, a block at a time: vectorised, with a reason for every line that is no event."""
+"""Parse log lines to requests, a block at a time, with a reason for each line that is rejected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from pratique.telemetry.formats import COMBINED, HAPROXY, Format, declared, why_
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
+"""A line must not be further ahead of the clock than this."""
 MAX_TEXT = 200
+"""Longest revision in characters."""
 CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
 CLOCKS = {
     "clf": "%d/%b/%Y:%H:%M:%S %z",
@@ -29,9 +31,10 @@ COLUMNS = ("time_ms", "method", "path", "action", "code", "duration_ms", "host",
 
 @dataclass(frozen=True)
 class Parsed:
-    """Events of a block, one row a good line (columns COLUMNS), and what became of the others.
+    """The parsed lines of a block.
 
-    rejects: (line number, reason, line). ignored, without_revision, backwards: counts.
+    events: one row for each request, columns COLUMNS. rejects: (line number, reason, line) of rejected lines.
+    ignored, without_revision: numbers of other lines that are not events. lines: number of all lines.
     """
 
     events: pl.DataFrame
@@ -42,7 +45,7 @@ class Parsed:
 
 
 class Parser:
-    """Read lines of one format for one service."""
+    """Parse lines of one format for one service."""
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class Parser:
         revision_from: str | None,
         log_format: str | None,
     ) -> None:
-        """Exactly one of revision and revision_from, unless the lines name theirs (jsonl).
+        """revision, revision_from: exactly one of them, or neither for jsonl lines that name their revision.
 
         Raises: UsageError (neither or both, an unknown field, a pattern without a group, a wrong log format).
         """
@@ -70,7 +73,7 @@ class Parser:
         self._field, self._pattern = _revision_source(fmt, self._format, revision, revision_from)
 
     def parse(self, block: bytes, first_number: int) -> Parsed:
-        """Read a block of whole lines; never raises on what is in them. first_number: of its first line, from 1."""
+        """Parse a block of complete lines, whatever they hold. first_number: number of its first line, from 1."""
         text = block.decode("utf-8", "replace")
         lines = text.removesuffix("\n").split("\n")
         frame = pl.DataFrame({"line": lines}).with_row_index("number", offset=first_number)
@@ -88,7 +91,7 @@ class Parser:
             .when((pl.col("time_ms") < earliest) | (pl.col("time_ms") > latest))
             .then(pl.lit("its time is before 2000 or more than a day ahead"))
             .when(~pl.col("code").is_between(0, 999) | pl.col("code").is_null())
-            .then(pl.lit("its status is no code"))
+            .then(pl.lit("its status is not a status code"))
             .when(pl.col("path").is_in(self._ignore))
             .then(pl.lit("ignored"))
             .when(pl.col("revision").is_null())
@@ -100,9 +103,9 @@ class Parser:
             .otherwise(None)
         )
         judged = read.with_columns(reason=reason)
-        return self._sorted_out(judged, len(lines))
+        return self._parsed(judged, len(lines))
 
-    def _sorted_out(self, judged: pl.DataFrame, lines: int) -> Parsed:
+    def _parsed(self, judged: pl.DataFrame, lines: int) -> Parsed:
         bad = judged.filter(pl.col("reason").is_not_null())
         counts = dict(bad.group_by("reason").len().iter_rows()) if len(bad) else {}
         rejects = [
@@ -150,16 +153,16 @@ class Parser:
         names = self._names
         try:
             body = json.loads(line)
-            found = {name: _dug(body, getattr(names, name)) for name in FieldNames.model_fields}
+            found = {name: _nested(body, getattr(names, name)) for name in FieldNames.model_fields}
             if found["service"] is not None and str(found["service"]) != self._service:
                 return {"matched": True, "time_ms": None, "path": None}
             duration = None if found["duration_ms"] is None else float(found["duration_ms"])
             row = {
                 "matched": True,
                 "time_ms": _epoch_ms(found["time"]),
-                "code": _whole(found["code"]),
+                "code": _integer(found["code"]),
                 "duration_ms": duration,
-                "revision_field": _text(_dug(body, self._field) if self._field else found["revision"]),
+                "revision_field": _text(_nested(body, self._field) if self._field else found["revision"]),
             }
             if found["action"] is None and found["path"] is None:
                 return {"matched": False}
@@ -185,16 +188,16 @@ def _matched(frame: pl.DataFrame, form: Format, groups: list[str]) -> pl.DataFra
         return lines.lazy().with_columns(found).unnest("groups").collect()
 
     quick = extracted(frame, form.quick)
-    taken = pl.any_horizontal(pl.col(groups).is_not_null())
-    if quick.select(taken.all()).item():
+    is_matched = pl.any_horizontal(pl.col(groups).is_not_null())
+    if quick.select(is_matched.all()).item():
         return quick
-    slow = extracted(quick.filter(~taken).select("number", "line"), form.pattern)
-    return pl.concat([quick.filter(taken), slow]).sort("number")
+    slow = extracted(quick.filter(~is_matched).select("number", "line"), form.pattern)
+    return pl.concat([quick.filter(is_matched), slow]).sort("number")
 
 
 def _format(fmt: str, log_format: str | None) -> Format:
     if log_format is not None and fmt != "combined":
-        raise UsageError(f"--log-format goes with --format combined, not with {fmt}")
+        raise UsageError(f"--log-format is for --format combined, not for {fmt}")
     if log_format is not None:
         return declared(log_format)
     return HAPROXY if fmt == "haproxy" else COMBINED
@@ -204,26 +207,30 @@ def _revision_source(
     fmt: str, form: Format | None, revision: str | None, revision_from: str | None
 ) -> tuple[str, str | None]:
     if revision is not None and revision_from is not None:
-        raise UsageError("--revision and --revision-from are both given: one of them tells the revision")
+        raise UsageError("--revision and --revision-from are both given: give only one of them")
     if revision is not None and not (0 < len(revision) <= MAX_TEXT and revision.isprintable()):
-        raise UsageError(f"--revision {revision[:80]!r} is no name: give printable characters, at most {MAX_TEXT}")
+        raise UsageError(
+            f"--revision {revision[:80]!r} is not a revision name: use printable characters, at most {MAX_TEXT}"
+        )
     if revision is not None or (fmt == "jsonl" and revision_from is None):
         return "", None
     if revision_from is None:
-        raise UsageError("nothing tells the revision of a line: give --revision R or --revision-from FIELD[:REGEX]")
+        raise UsageError("the revision of the lines is unknown: give --revision R or --revision-from FIELD[:REGEX]")
     name, _, pattern = revision_from.partition(":")
     if form is not None and name not in form.fields:
         raise UsageError(
-            f"--revision-from: no field {name!r} in a {fmt} line, it has {', '.join(sorted(set(form.fields)))}"
+            f"--revision-from: a {fmt} line has no field {name!r}: it has {', '.join(sorted(set(form.fields)))}"
         )
     if pattern:
         try:
             groups = re.compile(pattern).groups
             pl.Series([""]).str.extract(pattern, 1)
         except (re.error, pl.exceptions.PolarsError) as error:
-            raise UsageError(f"--revision-from: {pattern!r} is no regular expression: {error}") from error
+            raise UsageError(f"--revision-from: {pattern!r} is not a regular expression: {error}") from error
         if groups == 0:
-            raise UsageError(f"--revision-from: {pattern!r} has no group: put the revision's part in parentheses")
+            raise UsageError(
+                f"--revision-from: {pattern!r} has no group: put the part with the revision in parentheses"
+            )
     return name, pattern or None
 
 
@@ -241,13 +248,13 @@ def _time(form: Format) -> pl.Expr:
 
 def _duration(form: Format) -> pl.Expr:
     for name, unit in form.units.items():
-        # nginx lists the times of several upstreams; the request's own time is the first field declared
+        # nginx's upstream times may list several servers, so the first declared duration field is used
         return pl.col(name).cast(pl.Float64, strict=False) * unit
     return pl.lit(None, pl.Float64)
 
 
 def _haproxy_duration() -> pl.Expr:
-    """From the whole request to the end of the answer; a timer of -1 is no latency, and "+" means it was not over."""
+    """Time from the complete request to the end of the answer; null for a timer of -1 or an unfinished request ("+")."""
     request, response, total = (
         pl.col(name).cast(pl.Int64, strict=False) for name in ("t_request", "t_response", "t_total")
     )
@@ -256,8 +263,8 @@ def _haproxy_duration() -> pl.Expr:
     return pl.when(known).then(pl.max_horizontal(value, pl.lit(0.0))).otherwise(None)
 
 
-def _dug(body: Any, name: str) -> Any:
-    """A value by its name, or by a dotted path into nested objects."""
+def _nested(body: Any, name: str) -> Any:
+    """Return a value by its name, or by a dotted path into nested objects."""
     if name in body:
         return body[name]
     for part in name.split("."):
@@ -268,11 +275,11 @@ def _dug(body: Any, name: str) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    # JSON may hold halves of UTF-16 pairs, which are no characters
+    # JSON may hold single surrogates, which cannot be encoded
     return None if value is None else str(value).encode("utf-8", "replace").decode()
 
 
-def _whole(value: Any) -> int | None:
+def _integer(value: Any) -> int | None:
     number = int(value)
     return number if abs(number) < 1 << 62 else None
 
@@ -281,9 +288,9 @@ def _epoch_ms(value: Any) -> int | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
-        return _whole(value)
+        return _integer(value)
     text = str(value)
     if text.lstrip("-").isdigit():
-        return _whole(text)
+        return _integer(text)
     time = datetime.fromisoformat(text)
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""The sockets of the collector: UDP, and where they are wanted TCP and a unix socket, in one loop without threads."""
+"""The sockets of the collector: UDP, and optionally TCP and a unix socket, in one loop without threads."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from pratique.config import TelemetrySettings
 from pratique.errors import UnavailableError
 from pratique.telemetry.frames import Frames
 
-BUFFER = 32 << 20
-DRAIN = 2000
-CONNECTIONS = 500
-"""Each has a buffer; for one more, the one that has been silent the longest is closed."""
+RECEIVE_BUFFER = 32 << 20
+"""Bytes that the kernel buffers for each datagram socket, if it allows them."""
+MAX_DATAGRAMS = 2000
+"""Datagrams read from a socket before the next socket has its turn."""
+MAX_CONNECTIONS = 500
+"""Open TCP connections, each with a buffer; for one more, the connection idle for longest is closed."""
 CHUNK = 1 << 16
-LONGEST_SOCKET = 107
+"""Bytes read from a TCP connection at a time."""
+MAX_SOCKET_PATH = 107
+"""Longest path of a unix socket in bytes, on Linux."""
 
 
 class Receivers:
-    """Everything that the collector listens at; each message goes to `take`."""
+    """All sockets of the collector; each message is passed to `take`."""
 
     def __init__(
         self, settings: TelemetrySettings, take: Callable[[bytes], None], *, listen: str | None = None
     ) -> None:
-        """listen: in place of the settings' UDP address. Raises: UnavailableError when an address is taken."""
+        """listen: UDP address in place of that of the settings. Raises: UnavailableError when an address is in use."""
         self._take = take
         self._selector = selectors.DefaultSelector()
         self._datagrams: list[socket.socket] = []
@@ -56,30 +60,30 @@ class Receivers:
 
     @property
     def connections(self) -> int:
-        """How many TCP connections are open."""
+        """Number of open TCP connections."""
         return len(self._streams)
 
     def wait(self, seconds: float) -> None:
-        """Take in what is there, or comes within that time; from each socket only so much, so that none is starved."""
+        """Wait up to `seconds` for messages and take them in, from each socket a bounded number, so no socket starves."""
         for key, _ in self._selector.select(seconds):
             found = key.fileobj
             if found is self._listener:
                 self._accept(self._listener)
             elif found in self._datagrams:
                 self._drain(found)
-            # one of the same turn may have been closed for a newer one
+            # a connection accepted in the same turn may have closed this one
             elif found in self._streams:
                 self._read(found)
 
     def drain(self) -> None:
-        """Take in what has come already."""
+        """Take in all messages that have arrived."""
         for receiver in self._datagrams:
             self._drain(receiver)
         for stream in list(self._streams):
             self._read(stream)
 
     def kernel_dropped(self) -> int:
-        """What the kernel dropped from the UDP socket since it was opened: last column of /proc/net/udp."""
+        """Return the datagrams that the kernel dropped since the UDP socket was opened: last column of /proc/net/udp."""
         inode = str(os.fstat(self._udp.fileno()).st_ino)
         for name in ("udp", "udp6"):
             with suppress(OSError):
@@ -92,13 +96,13 @@ class Receivers:
     def _drain(self, receiver: socket.socket) -> None:
         take, receive = self._take, receiver.recv
         with suppress(BlockingIOError):
-            for _ in range(DRAIN):
+            for _ in range(MAX_DATAGRAMS):
                 take(receive(65535))
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
             stream, _ = listener.accept()
-            if len(self._streams) >= CONNECTIONS:
+            if len(self._streams) >= MAX_CONNECTIONS:
                 self.refused += 1
                 self._end(next(iter(self._streams)))
             stream.setblocking(False)
@@ -123,7 +127,7 @@ class Receivers:
                 self._take(last)
             self._end(stream)
         else:
-            # kept in the order of their last word
+            # ordered by the last message, the latest at the end
             self._streams[stream] = self._streams.pop(stream)
 
     def _end(self, stream: socket.socket) -> None:
@@ -150,18 +154,18 @@ def _udp(address: str) -> socket.socket:
         receiver.bind(target)
     except (OSError, OverflowError) as error:
         raise UnavailableError(
-            f"collector cannot listen at {address} (UDP): {error}: is another one running?"
+            f"collector cannot listen at {address} (UDP): {error}: check whether another collector is running"
         ) from error
     receiver.setblocking(False)
     return receiver
 
 
 def _unix(path: Path) -> socket.socket:
-    if len(os.fsencode(path)) > LONGEST_SOCKET:
-        raise UnavailableError(f"telemetry.listen_unix {str(path)!r} is too long for a socket: give a shorter path")
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise UnavailableError(f"telemetry.listen_unix {str(path)!r} is too long for a socket: use a shorter path")
     receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        # one that a dead collector left behind; anything else is not ours to remove
+        # remove the socket of a dead collector, and no other kind of file
         if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
             path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +187,7 @@ def _tcp(address: str) -> socket.socket:
         )
     except (OSError, OverflowError) as error:
         raise UnavailableError(
-            f"collector cannot listen at {address} (TCP): {error}: is another one running?"
+            f"collector cannot listen at {address} (TCP): {error}: check whether another collector is running"
         ) from error
     listener.setblocking(False)
     return listener
@@ -192,5 +196,5 @@ def _tcp(address: str) -> socket.socket:
 def _enlarge(receiver: socket.socket) -> None:
     for option in (getattr(socket, "SO_RCVBUFFORCE", 33), socket.SO_RCVBUF):
         with suppress(OSError):
-            receiver.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+            receiver.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER)
             return

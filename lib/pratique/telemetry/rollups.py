@@ -1,9 +1,9 @@
-"""Rollups: what the store keeps, what the judge reads, and how they add up.
+"""Rollups: requests added up per window, as the store keeps them and the judge reads them.
 
 One row is one window × service × revision × action × code × host × source. `bucket` and `count` are
 the sparse latency histogram, parallel lists sorted by bucket; bucket i holds durations in
 [2^(i/16), 2^((i+1)/16)) ms, OpenTelemetry's exponential histogram at scale 4. Their sum can be below
-`n`: a request without a duration (a timer of -1) is counted and not timed.
+`n`: a request without a duration is counted in `n` only.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ SCHEMA = pa.schema(
 )
 KEY = ("window", "service", "revision", "action", "code", "host", "source")
 _BUCKETS = 1024
-"""More than the distinct buckets there are, so that (row, bucket) packs into one integer."""
+"""Greater than the number of buckets: (row, bucket) is packed into one integer."""
 
 
 @dataclass(frozen=True)
 class Rollups:
     """A table of rollups with the columns of SCHEMA.
 
-    `source` names who counted (a collector, an imported file): rows that differ only in it add up,
-    rows alike in the whole KEY replace one another in a store.
+    `source` names the counter (a collector, an imported file): rows that differ only in it add up, and a row replaces
+    a stored row with the same KEY.
     """
 
     table: pa.Table
 
     @classmethod
     def empty(cls) -> Rollups:
-        """No rows."""
+        """Return rollups without rows."""
         return cls(SCHEMA.empty_table())
 
     @classmethod
     def from_events(cls, events: pa.Table, *, window_s: int) -> Rollups:
-        """Roll events up.
+        """Add events up to rollups.
 
         events: columns `time_ms` (int64, UTC epoch), service, revision, action, host, source (strings,
-        dictionary-encoded or not), code (int16) and `duration_ms` (float64; null or negative: not timed).
+        dictionary-encoded or not), code (int16) and `duration_ms` (float64; null or negative: no duration).
         """
         if not events.num_rows:
             return cls.empty()
@@ -75,11 +75,11 @@ class Rollups:
         return cls(_assemble(table, np.bincount(row, minlength=len(table)), sums, parts, window_s))
 
     def merge(self, other: Rollups) -> Rollups:
-        """Add rows of equal KEY up, exactly; the order of merging does not matter.
+        """Return the sum of both: rows with the same KEY add up exactly, in any order.
 
-        Both sides must have windows of one length; their `window_s` is kept per row otherwise.
+        Windows of both sides should have the same length; otherwise each row keeps its `window_s`.
         """
-        both = pa.concat_tables([_plain(self.table), _plain(other.table)]).combine_chunks()
+        both = pa.concat_tables([_with_schema(self.table), _with_schema(other.table)]).combine_chunks()
         if not both.num_rows:
             return Rollups.empty()
         row, table = _groups({name: both[name] for name in KEY})
@@ -101,10 +101,10 @@ class Rollups:
 
 
 class Sink(Protocol):
-    """Whoever takes rollups: a store."""
+    """A destination of rollups: a store."""
 
     def write(self, rollups: Rollups) -> None:
-        """Write rows durably, all or none; a row whose KEY is already there replaces it."""
+        """Write rows durably, all or none. A row replaces a stored row with the same KEY."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _groups(keys: dict[str, Any]) -> tuple[npt.NDArray[np.int64], pa.Table]:
     first = row
     for name in KEY:
         codes, size = _codes(keys[name])
-        # packed anew after each column, so that the product of the sizes never overflows
+        # renumbered after each column, or the product of the sizes would overflow
         _, first, row = np.unique(row * size + codes, return_index=True, return_inverse=True)
     return row, pa.table({name: _decoded(keys[name], first) for name in KEY})
 
@@ -151,7 +151,7 @@ def _decoded(column: Any, rows: npt.NDArray[np.int64]) -> Any:
     return taken.cast(pa.string()) if pa.types.is_dictionary(taken.type) else taken
 
 
-def _plain(table: pa.Table) -> pa.Table:
+def _with_schema(table: pa.Table) -> pa.Table:
     return table.select(SCHEMA.names).cast(SCHEMA)
 
 

@@ -1,11 +1,11 @@
-"""Who sent what: each sender counts its lines, so that one received twice or lost on the way shows."""
+"""Detect repeated and lost lines: each sender numbers its lines."""
 
 from __future__ import annotations
 
 REMEMBERED = 1 << 17
-"""Numbers of a sender that are remembered to tell a repeated line from a late one."""
+"""Numbers remembered per sender, to distinguish a repeated line from a late one."""
 SENDERS = 1000
-"""A sender more makes the one forgotten that has been silent the longest: names come from datagrams, and have no bound of their own."""
+"""Most senders remembered; names come from datagrams and are unbounded. The one silent for longest is forgotten first."""
 
 
 class _Sender:
@@ -24,7 +24,7 @@ class _Sender:
         if number > self.highest:
             gap, self.highest = number - self.highest - 1, number
         else:
-            # it had been taken for lost, unless the count was joined in its middle
+            # the line was counted as lost, unless its number is below the first one received
             gap = -1 if number > self.base else 0
         self.missing += gap
         if len(self.numbers) > 2 * REMEMBERED:
@@ -33,20 +33,20 @@ class _Sender:
 
 
 class Senders:
-    """The counts of all senders."""
+    """The numbers received from all senders."""
 
     def __init__(self) -> None:
-        """Nobody yet."""
+        """Start without senders."""
         self._known: dict[str, _Sender] = {}
 
     def seen(self, boot: str, number: int) -> tuple[bool, int]:
-        """Whether a line is new, and by how much the number of missing lines changes with it."""
+        """Record a line. Return whether it is new, and the change in the number of missing lines."""
         sender = self._known.pop(boot, None)
         if sender is None:
             if len(self._known) >= SENDERS:
                 del self._known[next(iter(self._known))]
             self._known[boot] = _Sender(number)
             return True, 0
-        # kept in the order of their last word
+        # ordered by the last line, the latest at the end
         self._known[boot] = sender
         return sender.take(number)

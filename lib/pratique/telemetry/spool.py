@@ -1,7 +1,7 @@
-"""The collector's write-ahead log: what was received, until it is in the store for good.
+"""The collector's write-ahead log: received lines, until their windows are final in the store.
 
 A segment is a file of records: length and CRC-32 as two little-endian 32-bit numbers, then the datagram. A
-record that was torn by a kill ends its segment; everything before it counts.
+record that a kill left incomplete ends its segment; all records before it are valid.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from pratique.telemetry.frames import LONGEST
 _FRAME = struct.Struct("<II")
 MAX_RECORD = LONGEST
 MOST_PENDING = 128 << 20
+"""Bytes buffered while the disk accepts no writes; further lines are refused."""
 
 
 def frame(record: bytes) -> bytes:
-    """A record as it stands in a segment. Raises: ValueError when it is longer than what is read back."""
+    """Return a record in the form of a segment. Raises: ValueError when it is longer than MAX_RECORD."""
     if len(record) > MAX_RECORD:
         raise ValueError(f"a record of {len(record)} bytes is longer than {MAX_RECORD}")
     return _FRAME.pack(len(record), zlib.crc32(record)) + record
 
 
 def records(content: bytes) -> Iterator[bytes]:
-    """The whole records at the head of a segment's content."""
+    """Yield the valid records at the beginning of a segment."""
     at = 0
     while at + _FRAME.size <= len(content):
         length, check = _FRAME.unpack_from(content, at)
@@ -43,10 +44,10 @@ def records(content: bytes) -> Iterator[bytes]:
 
 
 class Spool:
-    """Segments in a folder, and beside them the small facts that must outlive the collector."""
+    """Segments in a folder, and a small file of facts that must survive the collector."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: made when it is not there. Raises: OSError."""
+        """folder: created if it does not exist. Raises: OSError."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._number = max((int(path.stem) for path in self._paths()), default=0)
@@ -57,13 +58,13 @@ class Spool:
         return sorted(self._folder.glob("*.spool"))
 
     def replay(self) -> Iterator[tuple[int, bytes]]:
-        """Every record that is kept, with its segment's number, oldest first."""
+        """Yield all records with the number of their segment, oldest first."""
         for path in self._paths():
             for record in records(path.read_bytes()):
                 yield int(path.stem), record
 
     def rotate(self) -> int:
-        """Begin the next segment; returns its number."""
+        """Begin the next segment. Return its number. Raises: OSError."""
         self.sync()
         self._file.close()
         self._number += 1
@@ -72,43 +73,43 @@ class Spool:
 
     @property
     def full(self) -> bool:
-        """Whether so much waits for a disk that takes nothing that no more may be appended."""
+        """Whether the buffer has reached MOST_PENDING, and no more records may be appended."""
         return len(self._pending) > MOST_PENDING
 
     def append(self, record: bytes) -> None:
-        """Add a record; it is durable after the next `sync`. Raises: ValueError when it is too long."""
+        """Append a record; it is durable after the next `sync`. Raises: ValueError when it is too long."""
         self._pending += frame(record)
 
     def sync(self) -> None:
-        """Make everything appended durable. Raises: OSError; what could not be written is tried again next time."""
+        """Make all appended records durable. Raises: OSError; then the next call tries again."""
         if not self._pending:
             return
         start = os.fstat(self._file.fileno()).st_size
         try:
             _write(self._file, self._pending)
         except OSError:
-            # a half-written record would hide those behind it
+            # an incomplete record would hide the records after it
             os.ftruncate(self._file.fileno(), start)
             raise
         self._pending.clear()
 
     def remove(self, number: int) -> None:
-        """Remove a segment; that it is gone already is no error."""
+        """Remove a segment, if it still exists."""
         (self._folder / f"{number:012d}.spool").unlink(missing_ok=True)
 
     def keep(self, facts: dict[str, int]) -> None:
-        """Make small facts durable, atomically. Raises: OSError."""
+        """Replace the facts durably and atomically. Raises: OSError."""
         replace_file(self._folder / "facts.json", json.dumps(facts))
 
     def facts(self) -> dict[str, int]:
-        """The facts kept last; none before the first."""
+        """Return the facts kept last; empty before the first."""
         try:
             return {str(k): int(v) for k, v in json.loads((self._folder / "facts.json").read_text("utf-8")).items()}
         except FileNotFoundError:
             return {}
 
     def close(self) -> None:
-        """Make everything durable and close."""
+        """Make all appended records durable, and close."""
         self.sync()
         self._file.close()
 

@@ -1,32 +1,47 @@
-"""How the collector does: a small file that it renews about every second, and what follows for a verdict."""
+"""The collector's status: a small file that it rewrites about once a second, and the notes for a verdict."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from pratique.clock import utc_now
+from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
 from pratique.files import replace_file
 
 FILE = "collector/status.json"
 FRESH_S = 5.0
-"""A collector that has been silent for so long is dead."""
+"""Age of the status from which the collector counts as dead."""
 
 
 @dataclass
 class CollectorStatus:
-    """Counts since the collector was started. updated_at: when this was written, UTC; ended: it was its last word.
+    """The collector's status. Counts start at zero when the collector starts.
 
-    received: access lines taken in. malformed: messages that are none.
-    other: messages of a balancer that tell of something else than a request. late: for a window that had been closed.
-    future: from more than 5 s ahead. duplicates: received twice. kernel_dropped: by the socket's full buffer.
-    lost_on_way: numbers missing in a sender's count. framing_errors: over TCP. connections: over TCP, open now;
-    refused: silent ones that were closed because there were too many. container_lines: of containers' logs; container_lost: of them,
-    those that could not be written. unkept: refused because the disk takes nothing. waiting: windows not in the store yet; unstored_ms: the beginning of the
-    oldest one that is over and has never been in it, epoch. error: the last one.
+    updated_at: time of this status, UTC; older than 5 s means that the collector is dead
+    listen: address at which it receives syslog over UDP
+    received: access lines received
+    malformed: messages that are not access lines
+    other: messages of a balancer about something other than a request
+    late: lines that came after their window had closed; not counted
+    future: lines with a time more than 5 s ahead; not counted
+    duplicates: lines received twice; counted once
+    kernel_dropped: datagrams that the kernel dropped because the buffer of the socket was full
+    lost_on_way: lines missing in the numbering of a sender
+    clock_jumps: how often the system clock was set back
+    framing_errors: broken or too long frames over TCP
+    connections: open TCP connections
+    refused: idle TCP connections closed because too many were open
+    container_lines: lines of container logs received
+    container_lost: lines of container logs that could not be written
+    unkept: lines refused because they could not be written to the spool
+    waiting: windows that are not in the store yet
+    unstored_ms: start of the oldest finished window that was never stored, in milliseconds since 1970
+    last_window: time of the last write to the store, UTC
+    ended: whether the collector was stopped
+    error: the last error while writing to the store or spool; null when the last write succeeded
     """
 
     updated_at: datetime
@@ -54,53 +69,53 @@ class CollectorStatus:
 
     @property
     def unstored(self) -> datetime | None:
-        """When the oldest window began that is over and has never been in the store, UTC."""
-        return None if self.unstored_ms is None else datetime.fromtimestamp(self.unstored_ms / 1000, UTC)
+        """Start of the oldest finished window that was never stored, UTC."""
+        return None if self.unstored_ms is None else from_ms(self.unstored_ms)
 
     @property
     def fresh(self) -> bool:
-        """Whether it was written a moment ago."""
+        """Whether it was written within the last FRESH_S seconds."""
         return (utc_now() - self.updated_at).total_seconds() <= FRESH_S
 
     @property
     def alive(self) -> bool:
-        """Whether the collector that wrote this is still there, as far as a file can tell."""
+        """Whether the collector that wrote this still runs, as far as a file can show."""
         return self.fresh and not self.ended
 
     def notes(self) -> list[str]:
-        """What a person who reads a verdict must know."""
-        said = [
-            (self.late, "lines came after their window had been closed, and are not counted"),
+        """Return a sentence for each counter that can distort a verdict."""
+        problems = [
+            (self.late, "lines came after their window had closed and are not counted"),
             (
                 self.future,
-                "lines carried a time more than 5 s ahead, and are not counted: check the clocks, and telemetry.httplog.timezone",
+                "lines had a time more than 5 s ahead and are not counted: check the clocks and telemetry.httplog.timezone",
             ),
-            (self.kernel_dropped, "lines were dropped by the kernel, because the socket's buffer was full"),
-            (self.lost_on_way, "lines are missing in their senders' count"),
-            (self.malformed, "messages were no access lines"),
+            (self.kernel_dropped, "lines were dropped by the kernel because the buffer of the socket was full"),
+            (self.lost_on_way, "lines are missing in the numbering of their senders"),
+            (self.malformed, "messages were not access lines"),
             (self.framing_errors, "frames over TCP were broken or too long"),
-            (self.refused, "silent connections over TCP were closed, because too many were open"),
-            (self.clock_jumps, "times the clock went back"),
-            (self.unkept, "lines are not counted, because they could not be kept on the disk"),
-            (self.container_lost, "lines of containers' logs could not be written"),
+            (self.refused, "idle TCP connections were closed because too many were open"),
+            (self.clock_jumps, "times the clock was set back"),
+            (self.unkept, "lines are not counted because they could not be written to the disk"),
+            (self.container_lost, "lines of container logs could not be written"),
         ]
-        found = [f"{count:,} {what}" for count, what in said if count]
+        found = [f"{count:,} {text}" for count, text in problems if count]
         return found + ([f"the collector cannot write: {self.error}"] if self.error else [])
 
     def to_text(self) -> str:
-        """One line for a terminal."""
+        """Return one line for a terminal."""
         other = [f"{self.other:,} other messages"] if self.other else []
-        return "; ".join([f"{self.received:,} lines taken in at {self.listen}", *other, *self.notes()])
+        return "; ".join([f"{self.received:,} lines received at {self.listen}", *other, *self.notes()])
 
     def write(self, state_dir: Path) -> None:
-        """Put it where others look for it, atomically. Raises: OSError."""
+        """Replace the status file of a state folder atomically. Raises: OSError."""
         path = state_dir / FILE
         content = asdict(self) | {"updated_at": self.updated_at.isoformat()}
         replace_file(path, json.dumps(content), durable=False)
 
 
 def collector_status(state_dir: Path) -> CollectorStatus | None:
-    """The status that the collector wrote last; None where there was never one."""
+    """Return the last status that a collector wrote; None when there is none that can be read."""
     try:
         content = json.loads((state_dir / FILE).read_text(encoding="utf-8"))
         return CollectorStatus(**content | {"updated_at": datetime.fromisoformat(content["updated_at"])})
@@ -109,13 +124,13 @@ def collector_status(state_dir: Path) -> CollectorStatus | None:
 
 
 def require_collector(state_dir: Path, *, may_restart: bool = False) -> CollectorStatus:
-    """Return the status of a collector that runs. may_restart: one that ended a moment ago counts too.
+    """Return the status of a running collector. may_restart: one that stopped within FRESH_S counts too.
 
-    Raises: UnavailableError when no collector runs: a canary would be judged on nothing.
+    Raises: UnavailableError when no collector runs, because a canary would be judged without data.
     """
     status = collector_status(state_dir)
     if status is None or not (status.fresh if may_restart else status.alive):
         raise UnavailableError(
-            "the collector does not run, so nothing is measured: start it with: pratique up, or pratique collect"
+            "the collector is not running, so nothing is measured: start it with pratique up or pratique collect"
         )
     return status

@@ -1,7 +1,7 @@
-"""Syslog messages: the header is taken off and told, the message is kept. What follows neither form is no message.
+"""Parse syslog messages in the forms of RFC 5424 and RFC 3164. Anything else is not a message.
 
 Source: RFC 5424, section 6 (HEADER, STRUCTURED-DATA, MSG); RFC 3164, section 4.1, as HAProxy, Docker and glibc
-write it, which leave the host's name out.
+write it, without a host name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HIGHEST_PRIORITY = 191
 
 
 class Message(NamedTuple):
-    """What a header says, and the message. host: "-" where the header has none; time: of RFC 5424, else ""."""
+    """A message and its header. host: "-" where the header has none. time: of an RFC 5424 header, else ""."""
 
     priority: int
     host: str
@@ -35,7 +35,7 @@ class Message(NamedTuple):
 
 
 def parse(datagram: bytes) -> Message | None:
-    """The message in a datagram or frame; None when there is none. Never raises."""
+    """Return the message in a datagram or frame; None when there is none. Never raises."""
     header = _HEADER.match(datagram)
     if header is not None:
         return _new(datagram, header)
@@ -63,9 +63,3 @@ def _new(datagram: bytes, header: re.Match[bytes]) -> Message | None:
         return None
     time, host, app, procid = (part.decode("ascii") for part in header.group(2, 3, 4, 5))
     return Message(int(header[1]), host, app, procid, time, rest[1:].removeprefix(_BOM))
-
-
-def message_of(datagram: bytes) -> bytes | None:
-    """Only the message of a datagram; None when it is none. Never raises."""
-    found = parse(datagram)
-    return found.body if found else None

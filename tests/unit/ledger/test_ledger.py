@@ -36,14 +36,14 @@ def tamper(ledger, *statements):
     connection.close()
 
 
-def test_looking_leaves_no_trace(ledger):
+def test_reading_creates_no_file(ledger):
     assert ledger.entries() == []
     assert ledger.releases("shop") == []
     assert ledger.verify() == 0
     assert not ledger.path.parent.exists()
 
 
-def test_entries_come_back_as_they_were_written(ledger):
+def test_entries_are_read_as_written(ledger):
     written = ledger.append(
         "verdict", "shop", who="ann", why="é <b>", revision="r2", run="one", data={"e": 1.5, "n": None}
     )
@@ -61,7 +61,7 @@ def test_entries_come_back_as_they_were_written(ledger):
         "INSERT OR REPLACE INTO entries SELECT 2, time, kind, service, 'eve', why, revision, run, version, previous, 'x', data FROM entries WHERE number = 2",
     ],
 )
-def test_the_file_itself_refuses_changes(ledger, statement):
+def test_database_refuses_changes(ledger, statement):
     filled(ledger)
     connection = sqlite3.connect(ledger.path)
     with pytest.raises(sqlite3.DatabaseError, match="append-only"):
@@ -73,7 +73,7 @@ def test_the_file_itself_refuses_changes(ledger, statement):
 @pytest.mark.parametrize(
     "column", ["time", "kind", "service", "who", "why", "revision", "run", "version", "previous", "hash", "data"]
 )
-def test_a_changed_column_is_found_and_its_entry_named(ledger, column):
+def test_changed_column_is_detected_and_its_entry_named(ledger, column):
     filled(ledger)
     value = '{"step": 9}' if column == "data" else "2020-01-01T00:00:00.000000Z" if column == "time" else "eve"
     tamper(ledger, f"UPDATE entries SET {column} = '{value}' WHERE number = 3")
@@ -81,21 +81,21 @@ def test_a_changed_column_is_found_and_its_entry_named(ledger, column):
         ledger.verify()
 
 
-def test_an_entry_taken_out_is_found(ledger):
+def test_removed_entry_is_detected(ledger):
     filled(ledger)
     tamper(ledger, "DELETE FROM entries WHERE number = 3")
-    with pytest.raises(DataError, match="entry 3 was taken out"):
+    with pytest.raises(DataError, match="entry 3 is missing"):
         ledger.verify()
 
 
-def test_a_cut_tail_is_found(ledger):
+def test_truncated_end_is_detected(ledger):
     filled(ledger)
     tamper(ledger, "DELETE FROM entries WHERE number > 3")
-    with pytest.raises(DataError, match="entry 4 was taken out"):
+    with pytest.raises(DataError, match="entry 4 is missing"):
         ledger.verify()
 
 
-def test_an_entry_slipped_in_is_found(ledger):
+def test_inserted_entry_is_detected(ledger):
     filled(ledger)
     columns = "time, kind, service, 'eve', why, revision, run, version, previous, 'x', data"
     tamper(ledger, f"INSERT INTO entries SELECT 6, {columns} FROM entries WHERE number = 5")
@@ -108,7 +108,7 @@ def _write(path):
         Ledger(path).append("step", "shop", who="ann")
 
 
-def test_several_processes_append_one_chain(ledger):
+def test_several_processes_append_to_one_chain(ledger):
     with ProcessPoolExecutor(4) as pool:
         list(pool.map(_write, [ledger.path] * 4))
     assert ledger.verify() == 80
@@ -119,7 +119,7 @@ def _write_first(path, together):
     Ledger(path).append("step", "shop", who="ann")
 
 
-def test_several_processes_make_one_ledger(tmp_path):
+def test_several_processes_create_one_ledger(tmp_path):
     for number in range(5):
         path, together = tmp_path / str(number) / "ledger.sqlite", Barrier(4)
         writers = [Process(target=_write_first, args=(path, together)) for _ in range(4)]
@@ -130,7 +130,7 @@ def test_several_processes_make_one_ledger(tmp_path):
         assert Ledger(path).verify() == 4
 
 
-def test_a_revision_is_bound_to_one_digest(ledger):
+def test_revision_is_bound_to_one_digest(ledger):
     ledger.bind("shop", "r2", "sha256:aa", configuration="sha256:c1")
     ledger.bind("shop", "r2", "sha256:aa", configuration="sha256:c1")
     ledger.bind("other", "r2", "sha256:bb")
@@ -144,7 +144,7 @@ def test_a_revision_is_bound_to_one_digest(ledger):
     assert len(ledger.entries(kind="bind")) == 2
 
 
-def test_weights_are_led_by_the_one_in_force(ledger):
+def test_weights_start_with_the_one_in_force(ledger):
     times = []
     for share in (0.0, 0.05, 0.25):
         entry = ledger.append("weight", "shop", who="ann", data={"shares": {"r1": 1 - share, "r2": share}})
@@ -156,7 +156,7 @@ def test_weights_are_led_by_the_one_in_force(ledger):
     assert len(ledger.weights("shop")) == 4
 
 
-def test_a_lapse_found_later_counts_from_when_it_happened(ledger):
+def test_lapse_detected_later_counts_from_its_time(ledger):
     given = ledger.append("weight", "shop", data={"shares": {"r2": 0.5}})
     since = given.time + timedelta(milliseconds=1)
     again = ledger.append("weight", "shop", data={"shares": {"r2": 0.1}})
@@ -166,7 +166,7 @@ def test_a_lapse_found_later_counts_from_when_it_happened(ledger):
     assert times == sorted([given.time, since, again.time])
 
 
-def test_releases_tell_start_outcome_and_reason(ledger):
+def test_releases_have_start_outcome_and_reason(ledger):
     def say(run, revision, **data):
         ledger.append("release", "shop", who="ann", why="because", revision=revision, run=run, data=data)
 
@@ -183,34 +183,34 @@ def test_releases_tell_start_outcome_and_reason(ledger):
     assert "\x1b" not in table
 
 
-def test_what_is_not_json_is_refused_and_nothing_written(ledger):
+def test_data_that_is_not_json_is_refused_and_not_written(ledger):
     with pytest.raises(UsageError, match="plain JSON"):
         ledger.append("step", "shop", data={"x": float("nan")})
     assert ledger.verify() == 0
 
 
-def test_a_damaged_file_is_named(tmp_path):
+def test_damaged_file_is_an_error(tmp_path):
     path = tmp_path / "ledger.sqlite"
     path.write_text("this is not a database, and it is long enough to be looked at as one" * 20)
     with pytest.raises(DataError, match="damaged"):
         Ledger(path).entries()
 
 
-def test_a_folder_that_cannot_be_made_is_denied(tmp_path):
+def test_folder_that_cannot_be_created_is_denied(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("")
     with pytest.raises(DeniedError, match="cannot be opened"):
         Ledger(blocker / "ledger.sqlite").append("step", "shop")
 
 
-def test_a_copy_verifies_too(ledger, tmp_path):
+def test_copy_of_a_ledger_verifies(ledger, tmp_path):
     filled(ledger)
     shutil.copy(ledger.path, tmp_path / "copy.sqlite")
     assert Ledger(tmp_path / "copy.sqlite").verify() == 5
     assert stat.S_ISREG((tmp_path / "copy.sqlite").stat().st_mode)
 
 
-def test_who_comes_from_the_environment_first(monkeypatch):
+def test_user_comes_from_the_environment_first(monkeypatch):
     monkeypatch.setenv("PRATIQUE_WHO", "release bot")
     assert current_user() == "release bot"
     monkeypatch.delenv("PRATIQUE_WHO")
@@ -230,7 +230,7 @@ def test_canonical_json_does_not_depend_on_the_order_of_keys(value):
     assert canonical(value) == canonical(dict(reversed(value.items())))
 
 
-def test_it_is_whole_also_while_others_write(tmp_path):
+def test_chain_verifies_while_others_append(tmp_path):
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.append("note", "shop")
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""Addresses of stores, and what foreign errors are called."""
+"""Addresses of stores, and the translation of foreign errors."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,35 +11,35 @@ from hypothesis import strategies as st
 
 from pratique.errors import DataError, DeniedError, StorageError, UnavailableError, UsageError
 from pratique.store.failures import explain, translated
-from pratique.store.location import Place
+from pratique.store.location import Location
 from pratique.store.snapshot import StoredFile, epoch_ms
 
 
-def test_a_path_is_a_folder_and_so_is_a_file_address(monkeypatch, tmp_path):
+def test_path_and_file_url_are_folders(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert Place.of("a/b").folder == tmp_path / "a" / "b"
-    assert Place.of(f"file://{tmp_path}/with%20space").folder == tmp_path / "with space"
-    assert Place.of("C:/odd").folder == tmp_path / "C:" / "odd"
+    assert Location.of("a/b").folder == tmp_path / "a" / "b"
+    assert Location.of(f"file://{tmp_path}/with%20space").folder == tmp_path / "with space"
+    assert Location.of("C:/odd").folder == tmp_path / "C:" / "odd"
 
 
-def test_an_address_takes_its_options_from_the_environment_and_hides_its_password(monkeypatch):
+def test_url_takes_options_from_the_environment_and_hides_its_password(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("HOME_OF_NOTHING", "x")
-    place = Place.of("S3://user:pass@bucket/x")
-    assert (place.folder, place.name) == (None, "S3://bucket/x")
-    assert place.options["AWS_SECRET_ACCESS_KEY"] == "secret"
-    assert "HOME_OF_NOTHING" not in place.options
-    assert "secret" not in repr(place)
-    assert "pass" not in repr(place)
+    location = Location.of("S3://user:pass@bucket/x")
+    assert (location.folder, location.name) == (None, "S3://bucket/x")
+    assert location.options["AWS_SECRET_ACCESS_KEY"] == "secret"
+    assert "HOME_OF_NOTHING" not in location.options
+    assert "secret" not in repr(location)
+    assert "pass" not in repr(location)
 
 
 @pytest.mark.parametrize("url", ["http://x/y", "influxdb://x", "s4://x", "://x"])
-def test_addresses_of_other_kinds_are_refused_or_folders(url):
+def test_other_schemes_are_refused_or_folders(url):
     if url.startswith("://"):
-        assert Place.of(url).folder == Path(url).absolute()
+        assert Location.of(url).folder == Path(url).absolute()
         return
-    with pytest.raises(UsageError, match="of no known kind"):
-        Place.of(url)
+    with pytest.raises(UsageError, match="has an unknown scheme"):
+        Location.of(url)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_addresses_of_other_kinds_are_refused_or_folders(url):
     ],
     ids=lambda value: str(value)[:24] if isinstance(value, Exception) else value.__name__,
 )
-def test_foreign_errors_are_said_in_our_own_words_on_one_line(error, kind):
+def test_foreign_errors_become_one_line_of_pratique(error, kind):
     said = explain("/data/store", "written", error)
     assert type(said) is kind
     assert "'/data/store' cannot be written" in str(said)
@@ -67,20 +67,20 @@ def test_foreign_errors_are_said_in_our_own_words_on_one_line(error, kind):
     assert len(str(said)) < 320
 
 
-def test_errors_of_our_own_and_mistakes_in_code_pass_untouched():
+def test_errors_of_pratique_and_bugs_pass_unchanged():
     for error in (DeniedError("mine"), KeyError("mine")):
         with pytest.raises(type(error), match="mine"), translated("/s", "read"):
             raise error
 
 
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1)), st.integers(-12, 14))
-def test_a_moment_is_rounded_up_to_the_millisecond_in_any_zone(moment, hours):
+def test_time_is_rounded_up_to_the_millisecond_in_any_zone(moment, hours):
     there = moment.replace(tzinfo=timezone(timedelta(hours=hours)))
     exact = (there - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)
     assert -1000 < exact - 1000 * epoch_ms(there) <= 0
 
 
-def test_a_file_without_statistics_may_hold_anything():
+def test_file_without_statistics_may_hold_any_row():
     known = StoredFile("a", "shop", 0, 1, 1, 0, {"window": (10, 20), "source": ("a", "c")})
     unknown = StoredFile("a", "shop", 0, 1, 1, 0, {})
     assert unknown.may_hold({"window": (1, 2)})

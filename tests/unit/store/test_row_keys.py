@@ -46,7 +46,7 @@ def in_bytes(key):
 
 
 @given(st.lists(st.lists(_key, max_size=8), min_size=1, max_size=4), st.booleans())
-def test_numbers_are_equal_and_ordered_as_the_keys_are(groups, encoded):
+def test_numbers_compare_as_the_keys_do(groups, encoded):
     found = codes([table(rows, encoded) for rows in groups])
     assert [len(part) for part in found] == [len(rows) for rows in groups]
     flat = [in_bytes(key) for rows in groups for key in rows]
@@ -66,7 +66,7 @@ def test_keys_of_many_values_are_packed_without_overflow(rows):
 
 
 @given(st.lists(st.integers(0, 9)))
-def test_the_last_row_of_each_key_is_kept_in_order(numbers):
+def test_last_row_of_each_key_is_kept_in_order(numbers):
     code = np.array(numbers, np.int64)
     kept = last_of_each(code)
     last = {number: place for place, number in enumerate(numbers)}
@@ -75,12 +75,12 @@ def test_the_last_row_of_each_key_is_kept_in_order(numbers):
 
 
 @given(st.lists(st.integers(0, 20)), st.sets(st.integers(0, 20)))
-def test_membership_is_that_of_a_set(numbers, others):
+def test_membership_equals_that_of_a_set(numbers, others):
     found = among(np.array(numbers, np.int64), np.array(sorted(others), np.int64))
     assert found.tolist() == [number in others for number in numbers]
 
 
-def test_millions_of_windows_far_apart_still_fit():
+def test_windows_far_apart_fit_into_the_numbers():
     start = datetime(1970, 1, 1, tzinfo=UTC)
     rows = [(start + timedelta(days=36500 * place, milliseconds=place), "r", "a", 200, "h", "s") for place in range(3)]
     assert rising(codes([table(rows)])[0])

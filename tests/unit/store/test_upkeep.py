@@ -1,4 +1,4 @@
-"""Which files are merged and which are dropped: plans over lists of files, without a table."""
+"""The files to merge and the files to drop, planned on lists of files without a table."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,12 +19,12 @@ def paths(groups):
     return [[member.path for member in group] for group in groups]
 
 
-def test_few_small_files_are_left_alone_while_the_day_is_written():
+def test_few_small_files_are_not_merged_while_the_day_is_written():
     assert due([file(number) for number in range(FANOUT - 1)], NOW) == []
     assert len(due([file(number) for number in range(FANOUT)], NOW)) == 1
 
 
-def test_only_files_of_alike_size_are_merged():
+def test_only_files_of_similar_size_are_merged():
     big = [file(f"big{number}", 50_000) for number in range(FANOUT - 1)]
     small = [file(f"small{number}", 90) for number in range(FANOUT)]
     (group,) = due([*big, *small], NOW)
@@ -43,20 +43,20 @@ def test_services_and_days_are_never_mixed():
     assert all(len({member.partition for member in group}) == 1 for group in groups)
 
 
-def test_a_day_that_is_done_becomes_one_file():
+def test_finished_day_becomes_one_file():
     files = [file("a", 70_000, written_ms=NOW - QUIET_MS - 1), file("b", 3, written_ms=NOW - QUIET_MS - 1)]
     assert len(due(files, NOW)) == 1
     assert due([files[0], file("b", 3)], NOW) == []
     assert len(due([files[0], file("b", 3)], NOW, thorough=True)) == 1
 
 
-def test_a_single_file_and_large_files_are_never_merged():
+def test_single_and_large_files_are_never_merged():
     assert due([file("a")], NOW, thorough=True) == []
     assert due([file(number, MAX_ROWS // 2) for number in range(20)], NOW, thorough=True) == []
 
 
 @given(st.lists(st.integers(0, MAX_ROWS), max_size=40), st.booleans())
-def test_a_merged_file_is_never_too_large_and_no_file_is_in_two_merges(sizes, thorough):
+def test_merged_file_is_never_too_large_and_no_file_is_in_two_merges(sizes, thorough):
     groups = due([file(number, rows) for number, rows in enumerate(sizes)], NOW, thorough=thorough)
     assert all(sum(member.rows for member in group) <= MAX_ROWS for group in groups)
     merged = [path for group in paths(groups) for path in group]
@@ -64,7 +64,7 @@ def test_a_merged_file_is_never_too_large_and_no_file_is_in_two_merges(sizes, th
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=300))
-def test_merging_again_and_again_ends_with_few_files(sizes):
+def test_repeated_merging_leaves_few_files(sizes):
     files = []
     for number, rows in enumerate(sizes):
         files.append(file(f"new{number}", rows))
@@ -75,7 +75,7 @@ def test_merging_again_and_again_ends_with_few_files(sizes):
     assert sum(kept.rows for kept in files) == sum(sizes)
 
 
-def test_a_file_expires_when_its_windows_and_its_writing_are_both_old():
+def test_file_expires_when_its_windows_and_its_arrival_are_both_old():
     long_ago, lately = NOW - 91 * DAY_MS, NOW - DAY_MS
     cases = {
         "old": file("old", window=long_ago, written_ms=long_ago),
@@ -86,6 +86,6 @@ def test_a_file_expires_when_its_windows_and_its_writing_are_both_old():
     assert expired(cases.values(), 0, NOW) == []
 
 
-def test_without_statistics_the_day_decides():
+def test_file_without_statistics_expires_by_its_day():
     assert expired([file("a", day=20_000 - 91, written_ms=0)], 90, NOW) == []
     assert len(expired([file("a", day=20_000 - 92, written_ms=0)], 90, NOW)) == 1

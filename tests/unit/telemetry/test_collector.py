@@ -1,4 +1,4 @@
-"""What the collector keeps in memory, line by line, with a clock of the test's own."""
+"""The collector's totals in memory, line by line, with a simulated clock."""
 
 import json
 
@@ -51,7 +51,7 @@ def world(tmp_path, monkeypatch):
     found.collector.close()
 
 
-def test_lines_that_are_late_all_the_time_do_not_keep_old_windows_open(world):
+def test_late_lines_do_not_keep_old_windows_open(world):
     for _ in range(200):
         world.receive()
         world.receive(1500)
@@ -65,13 +65,13 @@ def test_lines_that_are_late_all_the_time_do_not_keep_old_windows_open(world):
     assert world.status.late == 1
 
 
-def test_a_new_collector_takes_no_line_that_is_older_than_late_ones_may_be(world):
+def test_new_collector_refuses_lines_beyond_the_limit_for_late_ones(world):
     for days in range(1, 50):
         world.receive(days * 86_400_000)
     assert (world.status.late, world.status.received) == (49, 0)
 
 
-def test_what_was_counted_is_counted_again_by_the_next_one(world):
+def test_restarted_collector_has_the_same_totals(world):
     world.receive()
     world.receive(p="/" + "a" * 60_000)
     world.collector.close()
@@ -82,7 +82,7 @@ def test_what_was_counted_is_counted_again_by_the_next_one(world):
     assert sum(world.written.values()) == 3
 
 
-def test_services_without_end_do_not_fill_the_memory_for_good(world, monkeypatch):
+def test_many_services_do_not_fill_the_memory(world, monkeypatch):
     monkeypatch.setattr(module, "MOST_SERVICES", 10)
     for number in range(50):
         world.receive(s=f"s{number}")
@@ -90,15 +90,15 @@ def test_services_without_end_do_not_fill_the_memory_for_good(world, monkeypatch
     assert world.status.received == 50
 
 
-def test_what_cannot_be_kept_is_not_counted_and_told(world, monkeypatch):
+def test_line_that_cannot_be_spooled_is_not_counted_and_reported(world, monkeypatch):
     monkeypatch.setattr("pratique.telemetry.spool.MOST_PENDING", 0)
     world.receive()
     world.receive()
     assert (world.status.received, world.status.unkept) == (1, 1)
-    assert "could not be kept on the disk" in world.status.to_text()
+    assert "could not be written to the disk" in world.status.to_text()
 
 
-def test_a_late_line_is_not_told_as_lost_too(world):
+def test_late_line_is_not_reported_as_lost(world):
     for number in range(1, 7):
         world.receive(15_000 if number in {2, 4} else 0, b="boot", q=number)
     assert (world.status.received, world.status.late, world.status.lost_on_way) == (4, 2, 0)

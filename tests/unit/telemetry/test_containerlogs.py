@@ -1,4 +1,4 @@
-"""Containers' logs: one line each, under their own names, within a bound."""
+"""Container logs: one line each, in files by revision and instance, within a size limit."""
 
 from datetime import UTC, datetime
 
@@ -25,7 +25,7 @@ def texts(folder, **chosen):
     return [line.text for line in container_logs(folder, "shop", **chosen)]
 
 
-def test_lines_come_back_in_order_of_time_whoever_said_them(logs, tmp_path):
+def test_lines_are_read_in_order_of_time(logs, tmp_path):
     assert logs.take(said("two", second=2, revision="r2", container="b" * 12))
     assert logs.take(said("one", second=1))
     assert logs.take(said("three", second=3))
@@ -43,7 +43,7 @@ def test_lines_come_back_in_order_of_time_whoever_said_them(logs, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r2026-11-21T02:00:00+00:00 forged", "\x1b[31mred", "\x00", "é\u2028x"])
-def test_whatever_a_container_says_is_one_line_without_control_characters(logs, tmp_path, text):
+def test_any_message_becomes_one_line_without_control_characters(logs, tmp_path, text):
     logs.take(said(text))
     logs.take(said("next", second=1))
     logs.sync()
@@ -53,7 +53,7 @@ def test_whatever_a_container_says_is_one_line_without_control_characters(logs, 
 
 
 @pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "yesterday"])
-def test_a_time_that_cannot_be_is_now(logs, tmp_path, time):
+def test_invalid_time_becomes_the_current_time(logs, tmp_path, time):
     message = parse(f"<30>1 {time} h pratique/shop/r1/abcdef012345 1 x - hello".encode())
     assert logs.take(message)
     logs.sync()
@@ -71,13 +71,13 @@ def test_a_time_that_cannot_be_is_now(logs, tmp_path, time):
         {"container": "short"},
     ],
 )
-def test_a_tag_that_is_no_name_is_no_file(logs, tmp_path, names):
+def test_invalid_tag_creates_no_file(logs, tmp_path, names):
     message = said("x", **names)
     assert message is None or not logs.take(message)
     assert not list(tmp_path.rglob("*.log"))
 
 
-def test_the_oldest_go_when_there_are_too_many(tmp_path):
+def test_oldest_files_are_removed_first(tmp_path):
     logs = ContainerLogs(tmp_path, limit_bytes=200_000, services={"shop"})
     for number in range(20):
         for line in range(200):
@@ -91,7 +91,7 @@ def test_the_oldest_go_when_there_are_too_many(tmp_path):
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.log*")) <= 200_000
 
 
-def test_one_that_talks_without_end_is_bounded(tmp_path):
+def test_log_of_one_container_is_bounded(tmp_path):
     logs = ContainerLogs(tmp_path, limit_bytes=100_000, services={"shop"})
     for number in range(3000):
         logs.take(said(f"{number} " + "x" * 300))
@@ -100,12 +100,12 @@ def test_one_that_talks_without_end_is_bounded(tmp_path):
     assert texts(tmp_path)[-1].startswith("2999 ")
 
 
-def test_a_service_that_is_no_name_is_refused(tmp_path):
+def test_invalid_service_name_is_refused(tmp_path):
     with pytest.raises(UsageError):
         list(container_logs(tmp_path, "../x"))
 
 
-def test_services_that_nobody_has_and_files_without_end_are_not_kept(tmp_path, monkeypatch):
+def test_unknown_services_and_too_many_files_are_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("pratique.telemetry.containerlogs.MOST_FILES", 50)
     logs = ContainerLogs(tmp_path, limit_bytes=10_000_000, services={"shop"})
     assert not logs.take(said("x", service="made-up"))
@@ -116,7 +116,7 @@ def test_services_that_nobody_has_and_files_without_end_are_not_kept(tmp_path, m
     assert len(list((tmp_path / "logs/shop").iterdir())) <= 50 + 200
 
 
-def test_a_line_that_was_cut_off_within_its_time_is_left_out(logs, tmp_path):
+def test_truncated_line_is_skipped(logs, tmp_path):
     logs.take(said("whole"))
     logs.close()
     (file,) = tmp_path.glob("logs/*/*/*.log")

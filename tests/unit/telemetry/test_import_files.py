@@ -1,4 +1,4 @@
-"""Logs that are there already: every line is an event, rejected, ignored or of no revision, and counts once."""
+"""Import of existing logs: each line is stored, rejected, ignored or without revision, and counts once."""
 
 import gzip
 import importlib
@@ -67,7 +67,7 @@ def world(tmp_path):
 
 
 @real
-def test_the_haproxy_log_counts_as_halog_counts_it(world):
+def test_haproxy_log_has_the_counts_of_halog(world):
     summary = world.take(SHARED / "haproxy" / "production_2012.log", fmt="haproxy", revision_from="server")
     halog = {}
     for line in (SHARED / "haproxy" / "production_2012.halog_srv.txt").read_text().splitlines()[1:]:
@@ -82,7 +82,7 @@ def test_the_haproxy_log_counts_as_halog_counts_it(world):
 
 
 @real
-def test_the_haproxy_log_has_halogs_codes_and_no_latency_of_minus_one(world):
+def test_haproxy_log_has_the_codes_of_halog_and_no_negative_latency(world):
     world.take(SHARED / "haproxy" / "production_2012.log", fmt="haproxy", revision="all")
     halog = dict(
         map(int, line.split())
@@ -99,7 +99,7 @@ def test_the_haproxy_log_has_halogs_codes_and_no_latency_of_minus_one(world):
 
 
 @real
-def test_monitor_probes_can_be_left_out(tmp_path):
+def test_monitor_probes_can_be_ignored(tmp_path):
     world = World(tmp_path, '[services.shop.imports]\nignore_paths = ["/"]\n')
     summary = world.take(SHARED / "haproxy" / "production_2012.log", fmt="haproxy", revision_from="server")
     probes = len(re.findall(r'"[A-Z]+ /(?:\?\S*)? ', (SHARED / "haproxy" / "production_2012.log").read_text()))
@@ -108,7 +108,7 @@ def test_monitor_probes_can_be_left_out(tmp_path):
 
 
 @real
-def test_the_apache_log_has_the_counts_of_a_plain_count(world):
+def test_apache_log_has_the_counts_of_a_plain_count(world):
     path = SHARED / "access" / "apache_combined_2015.log"
     summary = world.take(path, revision="r1")
     codes = Counter(int(code) for code in re.findall(r'" (\d{3}) (?:\d+|-) "', path.read_text(errors="replace")))
@@ -120,7 +120,7 @@ def test_the_apache_log_has_the_counts_of_a_plain_count(world):
 
 
 @real
-def test_odd_haproxy_lines_mean_what_they_mean(world):
+def test_unusual_haproxy_lines_are_parsed(world):
     lines = [vector["line"] for vector in json.loads((SHARED / "haproxy" / "logstash_vectors.json").read_text())]
     parsed = parser("haproxy", revision="r").parse("\n".join(lines).encode(), 1)
     assert parsed.events["code"].to_list() == [200, 304, 304, 408, 200, 200, 405]
@@ -130,7 +130,7 @@ def test_odd_haproxy_lines_mean_what_they_mean(world):
 
 @real
 @pytest.mark.parametrize("name", ["counting.feature", "response_times.feature"])
-def test_lines_of_nginx_exporter_are_read(name):
+def test_lines_of_nginx_exporter_are_parsed(name):
     lines = [
         line.strip() for line in (SHARED / "access" / name).read_text().splitlines() if re.match(r"\s+\d+\.\d+\.", line)
     ]
@@ -138,7 +138,7 @@ def test_lines_of_nginx_exporter_are_read(name):
     assert len(lines) == len(parsed.events) > 0
 
 
-def test_the_same_log_twice_its_copy_and_its_compressed_copies_count_once(world):
+def test_log_and_its_copies_count_once(world):
     log = world.log("access.log", *(LINE.format(i % 60) for i in range(500)))
     for name, packed in (("a.gz", gzip.compress(log.read_bytes())), ("a.zst", zstandard.compress(log.read_bytes()))):
         (world.folder / name).write_bytes(packed)
@@ -148,7 +148,7 @@ def test_the_same_log_twice_its_copy_and_its_compressed_copies_count_once(world)
         assert world.total() == 500
 
 
-def test_a_log_that_has_grown_adds_what_is_new_and_a_next_one_adds_all(world):
+def test_grown_log_adds_its_new_lines_and_another_log_adds_all(world):
     world.take(world.log("access.log", *(LINE.format(i) for i in range(10))), revision="r1")
     world.take(world.log("access.log", *(LINE.format(i) for i in range(30))), revision="r1")
     assert world.total() == 30
@@ -156,7 +156,7 @@ def test_a_log_that_has_grown_adds_what_is_new_and_a_next_one_adds_all(world):
     assert world.total() == 35
 
 
-def test_a_malformed_line_is_kept_with_its_number_and_reason(world):
+def test_rejected_line_is_kept_with_its_number_and_reason(world):
     log = world.log(
         "access.log", LINE.format(1), "rubbish <script>", LINE.format(2), LINE.format(3).replace("2026", "1970")
     )
@@ -168,7 +168,7 @@ def test_a_malformed_line_is_kept_with_its_number_and_reason(world):
     assert "2 lines rejected" in summary.to_text()
 
 
-def test_of_several_files_all_or_none_are_stored(world):
+def test_all_files_or_none_are_stored(world):
     good = world.log("good.log", LINE.format(1))
     bad = world.log("bad.log", "no", "log", "at all")
     with pytest.raises(DataError, match=r"bad\.log.*first line 1"):
@@ -177,7 +177,7 @@ def test_of_several_files_all_or_none_are_stored(world):
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
-def test_a_truncated_file_stores_nothing(world, pack):
+def test_truncated_file_stores_nothing(world, pack):
     packed = pack(b"".join(f"{LINE.format(i % 60)} {i * 7919}\n".encode() for i in range(20_000)))
     (world.folder / "cut").write_bytes(packed[: len(packed) * 2 // 3])
     with pytest.raises(DataError, match="truncated"):
@@ -185,7 +185,7 @@ def test_a_truncated_file_stores_nothing(world, pack):
     assert not world.store.exists()
 
 
-def test_jsonl_takes_the_users_own_names_and_both_kinds_of_time(tmp_path):
+def test_jsonl_accepts_custom_names_and_both_forms_of_time(tmp_path):
     world = World(tmp_path, '[services.shop.imports.fields]\ntime = "ts"\ncode = "http.status"\n')
     log = world.log(
         "events.jsonl",
@@ -205,7 +205,7 @@ def test_jsonl_takes_the_users_own_names_and_both_kinds_of_time(tmp_path):
     assert (rows["r2"]["action"], rows["r2"]["code"], rows["r2"]["sum_ms"]) == ("buy", 200, 4.0)
 
 
-def test_what_apache_and_nginx_declare_is_read():
+def test_format_strings_of_apache_and_nginx_are_parsed():
     apache = declared(r"%h %l %u %t \"%r\" %>s %b %D \"%{X-Revision}o\"")
     assert apache.units == {"request_time": 0.001}
     line = b'1.2.3.4 - - [20/Nov/2026:12:00:00 +0100] "GET /x HTTP/1.1" 200 5 12345 "r7"'
@@ -217,15 +217,15 @@ def test_what_apache_and_nginx_declare_is_read():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "nothing tells the revision"),
+        ({}, "the revision of the lines is unknown"),
         ({"revision": "r", "revision_from": "client"}, "both given"),
-        ({"revision_from": "colour"}, "no field 'colour'"),
+        ({"revision_from": "colour"}, "has no field 'colour'"),
         ({"revision_from": "client:r.*"}, "has no group"),
-        ({"revision_from": "client:("}, "no regular expression"),
+        ({"revision_from": "client:("}, "is not a regular expression"),
         ({"revision": "r", "log_format": "$request"}, "no a time|has no a time|has no"),
     ],
 )
-def test_wrong_use_is_told(arguments, message):
+def test_wrong_arguments_are_usage_errors(arguments, message):
     with pytest.raises(UsageError, match=message):
         parser("combined", **arguments)
 
@@ -238,7 +238,7 @@ def parser(fmt, **arguments):
 
 
 @given(st.lists(st.binary(max_size=120), max_size=8), st.sampled_from(["haproxy", "combined", "jsonl"]))
-def test_no_bytes_raise_and_every_line_is_accounted_for(lines, fmt):
+def test_any_bytes_parse_and_each_line_is_accounted_for(lines, fmt):
     parsed = parser(fmt, revision="r1").parse(b"\n".join(lines), 1)
     assert len(parsed.events) + len(parsed.rejects) + parsed.ignored + parsed.without_revision == parsed.lines
 
@@ -254,7 +254,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size
     st.integers(0, 999),
     st.sampled_from(["", " 0.5", " x"]),
 )
-def test_the_quick_pattern_agrees_with_the_full_one(path, agent, client, method, code, tail):
+def test_quick_pattern_agrees_with_the_full_one(path, agent, client, method, code, tail):
     line = f'{client} - - [20/Nov/2026:12:00:00 +0000] "{method} /{path} HTTP/1.1" {code} 5 "-" "{agent}"{tail}'
     for form in (COMBINED, declared('$remote_addr - - [$time_local] "$request" $status $x "$a" "$b"'), HAPROXY):
         series = pl.Series([line])
@@ -263,7 +263,7 @@ def test_the_quick_pattern_agrees_with_the_full_one(path, agent, client, method,
             assert quick == full
 
 
-def test_the_sample_log_of_the_shop_imports_whole(tmp_path):
+def test_sample_log_of_the_shop_imports_completely(tmp_path):
     sys.path.insert(0, str(ROOT / "examples" / "shop"))
     sample = importlib.import_module("sample")
     world = World(tmp_path, (ROOT / "examples" / "shop" / "pratique.toml").read_text())
@@ -278,32 +278,32 @@ def test_the_sample_log_of_the_shop_imports_whole(tmp_path):
     [
         ({"time": 10**30}, "its time cannot be read"),
         ({"time": 1e30}, "its time cannot be read"),
-        ({"code": 10**30}, "its status is no code"),
-        ({"code": 1e300}, "its status is no code"),
+        ({"code": 10**30}, "its status is not a status code"),
+        ({"code": 1e300}, "its status is not a status code"),
         ({"revision": "r9\nshop r1"}, "a control character in its revision, host or action"),
         ({"revision": "r9\x1b]0;x\x07"}, "a control character in its revision, host or action"),
         ({"host": "\u2028"}, "a control character in its revision, host or action"),
     ],
 )
-def test_one_hostile_line_costs_itself_only(world, change, reason):
+def test_hostile_line_is_rejected_alone(world, change, reason):
     lines = [json.dumps(EVENT)] * 100 + [json.dumps(EVENT | change)]
     summary = world.take(world.log("a.jsonl", *lines), fmt="jsonl")
     assert (summary.events, summary.reasons) == (100, {reason: 1})
 
 
 @pytest.mark.parametrize("change", [{"path": "/\ud800"}, {"revision": "\ud800"}, {"duration_ms": 1e300}])
-def test_an_odd_value_is_taken_as_far_as_it_goes(world, change):
+def test_line_with_an_odd_value_is_stored(world, change):
     log = world.log("a.jsonl", json.dumps(EVENT | change))
     assert world.take(log, fmt="jsonl").events == 1
     assert world.rows()[0]["sum_ms"] < 10
 
 
-def test_a_request_time_that_cannot_be_is_no_duration(world):
+def test_invalid_request_time_is_ignored(world):
     assert world.take(world.log("a.log", LINE.format(1).replace("0.012", "9" * 400)), revision="r1").events == 1
     assert world.rows()[0]["sum_ms"] == 0
 
 
 @pytest.mark.parametrize("revision", ["a\nb", "", "x" * 201, "\x1b[2J"])
-def test_a_revision_that_is_no_text_of_one_line_is_refused(revision):
-    with pytest.raises(UsageError, match="is no name"):
+def test_revision_that_is_not_one_printable_line_is_refused(revision):
+    with pytest.raises(UsageError, match="is not a revision name"):
         parser("combined", revision=revision)

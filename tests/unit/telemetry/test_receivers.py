@@ -12,15 +12,15 @@ from support.ports import free_port
 
 @pytest.fixture
 def listening(monkeypatch):
-    """Receivers that take two connections, and what came in."""
-    monkeypatch.setattr(receivers, "CONNECTIONS", 2)
+    """Receivers for at most two connections, and the messages received."""
+    monkeypatch.setattr(receivers, "MAX_CONNECTIONS", 2)
     taken, tcp = [], f"127.0.0.1:{free_port()}"
     found = Receivers(SimpleNamespace(listen="127.0.0.1:0", listen_unix="", listen_tcp=tcp), taken.append)
     yield found, taken, ("127.0.0.1", int(tcp.rpartition(":")[2]))
     found.close()
 
 
-def test_a_connection_closed_for_a_newer_one_may_have_just_spoken(listening):
+def test_connection_closed_for_a_newer_one_may_have_unread_data(listening):
     found, taken, address = listening
     with socket.create_connection(address) as oldest, socket.create_connection(address) as second:
         while found.connections < 2:

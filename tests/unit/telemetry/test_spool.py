@@ -1,4 +1,4 @@
-"""The collector's write-ahead log: what was appended comes back, once, whatever the disk does in between."""
+"""The collector's write-ahead log: appended records are read back once, also after disk errors."""
 
 import os
 
@@ -21,7 +21,7 @@ def kept(spool):
     return [record for _, record in spool.replay()]
 
 
-def test_the_longest_frame_is_read_back_with_what_follows(written):
+def test_longest_frame_and_later_records_are_read_back(written):
     (frame,) = Frames().feed(b"%d %b" % (LONGEST, b"<" + b"x" * (LONGEST - 1)))
     for record in (b"before", frame, b"after"):
         written.append(record)
@@ -29,12 +29,12 @@ def test_the_longest_frame_is_read_back_with_what_follows(written):
     assert kept(written) == [b"before", frame, b"after"]
 
 
-def test_a_record_that_could_not_be_read_back_is_refused(written):
+def test_too_long_record_is_refused(written):
     with pytest.raises(ValueError, match="longer than"):
         written.append(b"x" * (MAX_RECORD + 1))
 
 
-def test_a_disk_that_was_full_for_a_while_costs_no_record(written, monkeypatch):
+def test_temporarily_full_disk_loses_no_record(written, monkeypatch):
     written.append(b"a")
     written.sync()
     whole = spool._write
@@ -54,7 +54,7 @@ def test_a_disk_that_was_full_for_a_while_costs_no_record(written, monkeypatch):
     assert kept(written) == [b"a", b"b0", b"b1", b"b2", b"c"]
 
 
-def test_what_waits_for_a_full_disk_has_a_bound(written, monkeypatch):
+def test_buffer_for_a_full_disk_is_bounded(written, monkeypatch):
     monkeypatch.setattr(spool, "MOST_PENDING", 100)
     assert not written.full
     written.append(b"x" * 200)

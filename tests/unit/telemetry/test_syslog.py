@@ -1,4 +1,4 @@
-"""Syslog: what HAProxy, Docker and glibc send is understood, and nothing hostile makes a second message."""
+"""Syslog: messages of HAProxy, Docker and glibc are parsed, and hostile ones cannot inject another message."""
 
 import json
 import string
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pratique.config import HttplogSettings
 from pratique.telemetry.accesslog import GONE, NONE, decode
 from pratique.telemetry.frames import LONGEST, Frames
-from pratique.telemetry.syslog import message_of, parse
+from pratique.telemetry.syslog import parse
 
 JSON = {"t": 1795226059138, "s": "shop", "r": "r2", "m": "GET", "p": "/cart", "c": 200, "ts": "----", "B": 73, "U": 82}
 TIMERS = {"Ti": 0, "TR": 3, "Tw": 0, "Tc": 1, "Tr": 40, "Td": 2, "Ta": 46}
@@ -46,7 +46,7 @@ def old(body, host="web1 ", tag="haproxy[31507]"):
         ),
     ],
 )
-def test_both_forms_are_understood(datagram, host, app, procid):
+def test_both_forms_are_parsed(datagram, host, app, procid):
     found = parse(datagram)
     assert (found.host, found.app, found.procid, found.body) == (host, app, procid, b"hello")
 
@@ -54,7 +54,7 @@ def test_both_forms_are_understood(datagram, host, app, procid):
 @pytest.mark.parametrize(
     "datagram", [b"", b"hello", b"<999>Nov 21 01:54:19 a b: c", b"<134>Foo 21 01:54:19 a b: c", b"<134>"]
 )
-def test_what_is_no_message_is_none(datagram):
+def test_other_datagrams_are_not_messages(datagram):
     assert parse(datagram) is None
 
 
@@ -64,13 +64,13 @@ def test_any_bytes_are_a_message_or_none(datagram):
     assert decode(datagram) is None or b"{" in datagram or b"[" in datagram
 
 
-def test_haproxys_timers_become_the_requests_own_time():
+def test_haproxy_timers_become_the_duration_of_the_request():
     line = decode(new(json.dumps(JSON | TIMERS | {"Ti": 5000, "b": "x.1", "q": 7})))
     assert (line.time_ms, line.duration_ms, line.host) == (JSON["t"] + 5000, 43.0, "web1")
     assert (line.boot, line.sequence, line.revision, line.code) == ("x.1", 7, "r2", 200)
 
 
-def test_a_line_without_a_count_of_its_sender_has_no_boot():
+def test_line_without_numbering_has_no_boot():
     assert decode(new(json.dumps(JSON | TIMERS))).boot == ""
 
 
@@ -83,36 +83,36 @@ def test_a_line_without_a_count_of_its_sender_has_no_boot():
         ({"r": ""}, 200, 43.0, NONE),
     ],
 )
-def test_requests_that_ended_early_are_counted_and_not_timed(change, code, duration, revision):
+def test_aborted_requests_are_counted_without_duration(change, code, duration, revision):
     line = decode(new(json.dumps(JSON | TIMERS | change)))
     assert (line.code, line.duration_ms, line.revision) == (code, duration, revision)
 
 
 @pytest.mark.parametrize("header", [new, old])
-def test_haproxys_own_httplog_is_understood(header):
+def test_haproxy_httplog_is_parsed(header):
     line = decode(header(HTTPLOG), HttplogSettings(revision_from=r"backend:^shop\.(.+)$"))
     assert (line.service, line.revision, line.method, line.path, line.code) == ("shop", "r2", "GET", "/cart?x=1", 200)
     assert (line.time_ms, line.duration_ms, line.host) == (1795226400123, 45.0, "web1")
 
 
-def test_an_httplog_of_a_service_by_another_name_and_a_revision_by_its_server():
+def test_httplog_with_a_service_name_and_the_revision_from_the_server():
     settings = HttplogSettings(service="store", revision_from="server")
     line = decode(old(HTTPLOG), settings)
     assert (line.service, line.revision) == ("store", "s0")
 
 
-def test_a_backend_that_names_no_revision_has_none():
+def test_backend_without_revision_gives_none():
     line = decode(old(HTTPLOG), HttplogSettings(revision_from=r"backend:^other\.(.+)$|^shop"))
     assert line.revision == NONE
 
 
 @pytest.mark.parametrize("total", ["9" * 400, str(int(1.7976931348623157e308)), "9" * 13])
-def test_a_duration_that_cannot_be_is_none(total):
+def test_invalid_duration_is_none(total):
     line = decode(old(HTTPLOG.replace("40/55", f"40/{total}")))
     assert (line.code, line.duration_ms) == (200, None)
 
 
-def test_an_httplog_has_the_time_of_its_hosts_zone():
+def test_httplog_time_is_in_the_configured_zone():
     line = decode(old(HTTPLOG), HttplogSettings(timezone="Europe/Vienna"))
     assert line.time_ms == 1795226400123 - 3_600_000
     with pytest.raises(ValueError, match="timezone"):
@@ -132,19 +132,19 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("path", HOSTILE)
-def test_a_hostile_path_stays_a_path(path):
+def test_hostile_path_stays_a_path(path):
     line = decode(new(json.dumps(JSON | TIMERS | {"p": path})))
     assert (line.revision, line.code, line.path) == ("r2", 200, path)
 
 
 @pytest.mark.parametrize("path", HOSTILE)
-def test_a_hostile_path_in_an_httplog_changes_no_other_field(path):
+def test_hostile_path_in_an_httplog_changes_no_other_field(path):
     line = decode(old(HTTPLOG.replace("/cart?x=1", path)), HttplogSettings(revision_from=r"backend:^shop\.(.+)$"))
     assert line is None or (line.service, line.revision, line.code) == ("shop", "r2", 200)
 
 
 @pytest.mark.parametrize("revision", ["r\n1", "r\x00", "x" * 301, "\u2028"])
-def test_a_hostile_revision_is_no_line(revision):
+def test_hostile_revision_is_refused(revision):
     assert decode(new(json.dumps(JSON | TIMERS | {"r": revision}))) is None
 
 
@@ -155,7 +155,7 @@ messages = st.lists(
 
 
 @given(messages, st.data())
-def test_frames_come_out_as_they_went_in_however_the_stream_is_cut(texts, data):
+def test_frames_are_restored_from_any_chunks(texts, data):
     stream = b""
     for text in texts:
         content = text.encode()
@@ -182,14 +182,14 @@ def test_any_stream_yields_bounded_frames(chunks):
 
 
 @pytest.mark.parametrize("stream", [b"12x<34>", b"0 <34>", b"1234567 <34>"])
-def test_a_count_that_cannot_be_breaks_the_stream(stream):
+def test_invalid_count_breaks_the_stream(stream):
     frames = Frames()
     assert list(frames.feed(stream)) == []
     assert frames.broken
 
 
 @pytest.mark.parametrize("counted", [True, False])
-def test_a_frame_that_is_too_long_is_left_out_and_the_next_one_taken(counted):
+def test_too_long_frame_is_skipped(counted):
     frames, long = Frames(), b"x" * (3 * LONGEST)
     stream = b"%d %b" % (len(long), long) if counted else long + b"\n"
     found = []
@@ -200,19 +200,19 @@ def test_a_frame_that_is_too_long_is_left_out_and_the_next_one_taken(counted):
     assert (found, frames.dropped) == ([b"<34>next"], 1)
 
 
-def test_the_last_line_needs_no_newline():
+def test_last_line_needs_no_newline():
     frames = Frames()
     assert list(frames.feed(b"<34>one\n<34>two")) == [b"<34>one"]
     assert frames.end() == b"<34>two"
 
 
-def test_the_message_alone():
-    assert message_of(new("hello")) == b"hello"
-    assert message_of(b"none") is None
+def test_message_has_its_body():
+    assert parse(new("hello")).body == b"hello"
+    assert parse(b"none") is None
 
 
 @pytest.mark.parametrize("piece", ["-", "- ", "a:", "haproxy ", "]:", "x ", "1.1.1.1:1 [", '{"a":{', "{} ", '" '])
-def test_no_line_takes_longer_than_its_length_explains(piece):
+def test_parsing_time_grows_linearly_with_the_length(piece):
     """Ten times as long may take ten times as long, and not a hundred times."""
 
     def seconds(length):

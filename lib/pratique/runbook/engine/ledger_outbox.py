@@ -61,7 +61,7 @@ class LedgerOutbox:
     @contextmanager
     def impatient(self) -> Iterator[None]:
         """Wait only briefly for a busy ledger."""
-        with self.ledger.hurried(UNDO_LEDGER_TIMEOUT_S):
+        with self.ledger.busy_timeout(UNDO_LEDGER_TIMEOUT_S):
             yield
 
     @contextmanager

@@ -114,6 +114,7 @@ def test_a_hostile_server_is_refused(attack):
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=40))
+@pytest.mark.slow
 def test_no_text_adds_a_line(text):
     try:
         found = render(POOL, context(ready="/" + text), stamp="00")

@@ -162,7 +162,7 @@ def test_undo_does_not_wait_for_a_busy_ledger(tmp_path, there, short, capsys):
     other.close()
     assert (there / "undone").read_text() == "c b a "
     assert not run.active
-    assert "was held by another process" in capsys.readouterr().out
+    assert "was locked by another process" in capsys.readouterr().out
 
 
 def test_undo_waits_for_a_locked_balancer(tmp_path, there, monkeypatch):
