@@ -165,7 +165,7 @@ class RollbackContext(RunContext[RunParameters]):
         known = {candidate.revision: candidate for candidate in self.candidates()}
         if target not in known:
             where = f"of {self.service} that has had all of the traffic"
-            raise MissingError.unknown("release", target, reversed(known), where=where)
+            raise MissingError.unknown("release", target, known, where=where)
         return self.release_of(target).digest
 
     def _is_ready(self, instance: Instance) -> bool:
