@@ -89,7 +89,9 @@ def test_any_earlier_release_can_be_restored(shop):
 def test_a_target_that_cannot_be_restored_is_refused_before_anything_is_started(shop):
     shop.make("never")
     before = shop.trace()
-    with pytest.raises(MissingError, match=r"'never' never had all of the traffic: candidates are r3, r1, r2"):
+    with pytest.raises(
+        MissingError, match=r"no release 'never' of shop that has had all of the traffic: choose one of r2, r1, r3"
+    ):
         back(shop, "refused-1", "never").check()
     with pytest.raises(UsageError, match="'r3' already has all of the traffic"):
         back(shop, "refused-2", "r3").check()

@@ -34,8 +34,7 @@ def reference_text(section: str | None = None) -> str:
     for found in sections():
         if section in {found.name, found.table, found.table.removeprefix("services.NAME.")}:
             return found.text
-    names = ", ".join(found.name for found in sections())
-    raise UsageError(f"the reference has no section {section[:80]!r}: choose one of {names}")
+    raise UsageError.unknown("section", section, [found.name for found in sections()])
 
 
 @cache

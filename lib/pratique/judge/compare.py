@@ -68,13 +68,11 @@ def _known(
     known = {seen.revision: seen for seen in store.revisions(service)}
     if not known:
         services = sorted({seen.service for seen in store.revisions()})
-        there = f"it has {', '.join(services[:20])}" if services else "it is empty: import a log first"
-        raise MissingError(f"the store has no service {service!r}: {there}")
+        hint = "" if services else "import a log first"
+        raise MissingError.unknown("service", service, services, where="in the store", hint=hint)
     for revision in (baseline, canary):
         if revision not in known:
-            raise MissingError(
-                f"the store has no revision {revision!r} of {service!r}: it has {', '.join(sorted(known)[:20])}"
-            )
+            raise MissingError.unknown("revision", revision, sorted(known), where=f"of {service!r} in the store")
         seen = known[revision]
         if (start is not None and seen.last < start) or (end is not None and seen.first >= end):
             span = f"{start.isoformat() if start else 'the beginning'} to {end.isoformat() if end else 'the end'}"

@@ -37,7 +37,7 @@ def find_notebook(name: str | Path) -> Path:
         return path.absolute()
     known = known_notebooks()
     if name not in known:
-        raise UsageError(f"no notebook is named {str(name)[:80]!r}: choose one of {', '.join(known) or 'none'}")
+        raise UsageError.unknown("notebook", str(name), known)
     return known[str(name)].absolute()
 
 

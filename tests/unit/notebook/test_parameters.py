@@ -110,7 +110,7 @@ def test_notebooks_are_found_by_name_and_by_path(notebook):
 
 
 def test_an_unknown_notebook_is_an_error_that_lists_the_known_ones():
-    with pytest.raises(UsageError, match="no notebook is named 'canary': choose one of canary_report"):
+    with pytest.raises(UsageError, match="no notebook 'canary': choose one of canary_report"):
         find_notebook("canary")
     with pytest.raises(MissingError, match=r"'no/such\.ipynb' does not exist"):
         find_notebook("no/such.ipynb")

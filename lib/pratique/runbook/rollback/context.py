@@ -164,8 +164,8 @@ class RollbackContext(RunContext[RunParameters]):
         """
         known = {candidate.revision: candidate for candidate in self.candidates()}
         if target not in known:
-            names = ", ".join(reversed(known)) or "none"
-            raise MissingError(f"{self.service} {target!r} never had all of the traffic: candidates are {names}")
+            where = f"of {self.service} that has had all of the traffic"
+            raise MissingError.unknown("release", target, known, where=where)
         return self.release_of(target).digest
 
     def _is_ready(self, instance: Instance) -> bool:
