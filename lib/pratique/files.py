@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 LONGEST_NAME = 100
 """Bytes of a file's name that its draft repeats; a name may have 255."""
 
 
-def replace_file(path: Path, content: str | bytes, *, durable: bool = True, mode: int | None = None) -> None:
+def replace_file(
+    path: Path, content: str | bytes, *, durable: bool = True, mode: int | None = None, make_folder: bool = True
+) -> None:
     """Replace a file in one step: a reader sees the old content or the new content, never a part of either.
 
-    The folder is made where it is missing. durable: return only when file and folder are on disk, so that a power cut
+    make_folder: make the folder where it is missing. durable: return only when file and folder are on disk, so that a power cut
     cannot take the new content away. mode: the file's permissions; None applies the umask, as `open` does.
     Raises: OSError; then the old file is unchanged and nothing is left beside it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if make_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])}.{secrets.token_hex(6)}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -33,13 +37,17 @@ def replace_file(path: Path, content: str | bytes, *, durable: bool = True, mode
         draft.unlink(missing_ok=True)
         raise
     if durable:
-        sync_folder(path.parent)
+        _sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on disk: without it a new name may be gone after a power cut. Raises: OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync_folder(folder: Path) -> None:
+    """Put a folder's entries on disk, or else a new name may be gone after a power cut.
+
+    Some network file systems cannot sync a folder. The file is in place by then, so this is not an error.
+    """
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

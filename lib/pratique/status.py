@@ -76,22 +76,24 @@ class ServiceStatus:
 def describe(target: Target) -> ServiceStatus:
     """Ask the balancer, the collector and the engine of a service for their state.
 
-    An engine that does not answer is reported in `error`, so that the rest is still seen.
-    Raises: UnavailableError when the balancer fails while it is being asked.
+    The first part that fails is reported in `error`, and the rest is still asked.
     """
     balancer, service = open_balancer(target), target.service
     weights: ActiveWeights | None = None
     drift: list[str] = []
-    if answers(balancer, service):
-        weights = balancer.weights(service)
-        drift += balancer.drift(service)
     instances: Sequence[Instance] = ()
-    error = None
+    error: PratiqueError | None = None
+    try:
+        if answers(balancer, service):
+            weights = balancer.weights(service)
+            drift += balancer.drift(service)
+    except PratiqueError as raised:
+        error = raised
     try:
         instances = open_runtime(target).list(service)
         drift += _addresses_without_instance(balancer, service, instances)
     except PratiqueError as raised:
-        error = raised
+        error = error or raised
     url, collector = url_of(target.settings.balancer), running_collector(target.state_dir)
     return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), error)
 

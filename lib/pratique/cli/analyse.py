@@ -15,6 +15,7 @@ from pratique.cli.colours import paint_start
 from pratique.cli.completion import complete_services
 from pratique.cli.options import (
     EPILOG,
+    PATH,
     Time,
     config_options,
     json_array,
@@ -67,7 +68,7 @@ def compare(as_json: bool, config: str | None, store: str | None, **question: An
 @comparison
 @click.option(
     "--out",
-    type=click.Path(),
+    type=PATH,
     metavar="FOLDER",
     help="The folder for the report. Default: reports/ in the state folder.",
 )

@@ -24,10 +24,26 @@ BROKEN_PIPE = 141
 LONGEST_MESSAGE = 300
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print the version: of the installed package, or of a clone that is not installed."""
+    if asked:
+        from pratique.version import __version__  # noqa: PLC0415 - slow to load
+
+        click.echo(f"{PROGRAM}, version {__version__}")
+        ctx.exit()
+
+
 @click.group(
     cls=Sections, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(package_name="pratique", prog_name=PROGRAM)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def pratique(ctx: click.Context) -> None:
     """Release a revision as a canary: send it a little traffic, compare it with the running revision, and promote it

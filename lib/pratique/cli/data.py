@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from pratique.cli.completion import complete_services
-from pratique.cli.options import EPILOG, config_options, load_config
+from pratique.cli.options import EPILOG, PATH, config_options, load_config
 
 
 @click.command("import", epilog=EPILOG)
-@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--service", required=True, shell_complete=complete_services, help="The service of the lines.")
 @click.option(
     "--format",
@@ -36,7 +36,7 @@ from pratique.cli.options import EPILOG, config_options, load_config
     help="For combined: the format string, as in nginx's log_format or Apache's LogFormat.",
 )
 @click.option(
-    "--rejects", type=click.Path(), metavar="FILE", help="The file for unreadable lines. Default: in the state folder."
+    "--rejects", type=PATH, metavar="FILE", help="The file for unreadable lines. Default: in the state folder."
 )
 @config_options
 def import_command(

@@ -37,6 +37,8 @@ class Time(click.ParamType[datetime]):
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
+PATH = click.Path(readable=False)
+"""A path, for completion; whether it can be read or written is the library's to say, with its own exit status."""
 service_argument = click.argument("service", shell_complete=complete_services)
 json_array = click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
 json_object = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
@@ -49,12 +51,12 @@ def revision_argument(name: str = "revision", *, required: bool = True) -> Decor
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of the service file, which every command has."""
-    command = click.option(
-        "--store", type=click.Path(), metavar="PATH-or-URL", help="The store; overrides the service file."
-    )(command)
+    command = click.option("--store", type=PATH, metavar="PATH-or-URL", help="The store; overrides the service file.")(
+        command
+    )
     return click.option(
         "--config",
-        type=click.Path(),
+        type=PATH,
         metavar="FILE",
         help="The service file. Default: pratique.toml in the working folder, if it exists.",
     )(command)

@@ -14,6 +14,7 @@ from pratique.cli.colours import paint, paint_start
 from pratique.cli.completion import complete_notebooks
 from pratique.cli.options import (
     EPILOG,
+    PATH,
     config_options,
     json_array,
     load_config,
@@ -25,9 +26,7 @@ from pratique.errors import MissingError, UsageError
 if TYPE_CHECKING:
     from pratique.config import RuntimeSettings
 
-OUT = click.option(
-    "--out", type=click.Path(), metavar="FILE", help="The executed notebook. Default: in the state folder."
-)
+OUT = click.option("--out", type=PATH, metavar="FILE", help="The executed notebook. Default: in the state folder.")
 
 
 def runbook_options(command: Callable[..., Any]) -> Callable[..., Any]:

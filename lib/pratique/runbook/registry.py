@@ -95,4 +95,7 @@ def find_runbook(name: str) -> Runbook:
 
 def runbook_of_notebook(notebook: str) -> Runbook | None:
     """Return the runbook of a notebook, by its file name without extension; None for any other notebook."""
+    for runbook in BUILT_IN:
+        if runbook.notebook == notebook:
+            return runbook
     return next((runbook for runbook in runbooks().values() if runbook.notebook == notebook), None)

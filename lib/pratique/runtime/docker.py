@@ -116,8 +116,8 @@ class DockerRuntime(Runtime):
 
     def _health_log(self, state: dict[str, Any]) -> str:
         outputs = [entry["Output"].strip() for entry in (state.get("Health") or {}).get("Log") or ()]
-        text = mask(" | ".join(outputs[-2:]), self._settings.env, self._base)
-        return f"health check log: {text}" if text else ""
+        text = " | ".join(outputs[-2:])
+        return f"health check log: {mask(text, self._settings.env, self._base)}" if text else ""
 
     @override
     def stop(self, instance: Instance, *, drain_s: float) -> None:

@@ -99,7 +99,7 @@ class Spool:
 
     def keep(self, facts: dict[str, int]) -> None:
         """Replace the facts durably and atomically. Raises: OSError."""
-        replace_file(self._folder / "facts.json", json.dumps(facts))
+        replace_file(self._folder / "facts.json", json.dumps(facts), make_folder=False)
 
     def facts(self) -> dict[str, int]:
         """Return the facts kept last; empty before the first."""

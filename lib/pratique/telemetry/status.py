@@ -111,7 +111,7 @@ class CollectorStatus:
         """Replace the status file of a state folder atomically. Raises: OSError."""
         path = state_dir / FILE
         content = asdict(self) | {"updated_at": self.updated_at.isoformat()}
-        replace_file(path, json.dumps(content), durable=False)
+        replace_file(path, json.dumps(content), durable=False, make_folder=False)
 
 
 def collector_status(state_dir: Path) -> CollectorStatus | None:

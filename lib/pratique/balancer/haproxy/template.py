@@ -66,6 +66,15 @@ class Paths:
         return f"{self.directory}/master.sock"
 
 
+RENAMED = {
+    "ready": "readiness_path",
+    "stay_cookie": "sticky_cookie",
+    "first_header": "canary_header",
+    "first_users": "canary_users",
+}
+"""Variables of a template that had another name in 0.1.0."""
+
+
 @dataclass(frozen=True)
 class TemplateContext:
     """The values that a configuration needs besides the pool. readiness_path: of the health check."""
@@ -102,7 +111,18 @@ def render(pool: Pool, context: TemplateContext, *, stamp: str) -> str:
     try:
         return str(_template(haproxy.template).render(values))
     except TemplateError as error:
-        raise ConfigError(f"template {haproxy.template or str(TEMPLATE)!r}: {error.message}: correct it") from error
+        raise ConfigError(f"template {haproxy.template or str(TEMPLATE)!r}: {_problem(error)}") from error
+
+
+def _problem(error: TemplateError) -> str:
+    """What is wrong with a template of the user's own, and what to do."""
+    unknown = re.match(r"'(\w+)' is undefined", error.message or "")
+    new = RENAMED.get(unknown.group(1)) if unknown else None
+    return (
+        f"variable {unknown.group(1)!r} is now {new!r}: rename it"
+        if unknown and new
+        else f"{error.message}: correct it"
+    )
 
 
 def bind_address(listen: str) -> str:
