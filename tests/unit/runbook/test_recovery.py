@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pratique.balancer.base import Pool, Weights
+from pratique.balancer.base import ActiveWeights, Pool
 from pratique.config import load
 from pratique.ledger import open_ledger
 from pratique.runbook import open_release, open_rollback
@@ -53,7 +53,7 @@ class Engine:
         return self.current
 
     def weights(self, _):
-        return Weights(self.current.weights)
+        return ActiveWeights(self.current.weights)
 
     def apply(self, pool):
         self.current = pool
