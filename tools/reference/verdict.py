@@ -92,9 +92,8 @@ def _fields(kind: type) -> str:
 
 def page() -> str:
     """The whole page."""
-    remaining = model.Remaining if hasattr(model, "Remaining") else model.Lack
     parts = [TEXT, "## The verdict", _fields(model.Verdict)]
-    for title, kind in (("guards", model.GuardResult), ("findings", model.Finding), ("remaining", remaining)):
+    for title, kind in (("guards", model.GuardResult), ("findings", model.Finding), ("remaining", model.Remaining)):
         parts += [f"## {title}", _fields(kind)]
     shown = json.dumps(_rounded(example()), indent=2, ensure_ascii=False)
     parts += ["## Example", f"```json\n{shown}\n```"]
