@@ -1,4 +1,4 @@
-"""What holds for every test: UTC, Ctrl-C that interrupts, and in CI no test that is skipped for want of something to install."""
+"""For every test: UTC, a working Ctrl-C, markers and their guard, and no skipped test where PRATIQUE_NO_SKIPS is set."""
 
 import os
 import signal
@@ -7,9 +7,12 @@ import time
 import pytest
 from hypothesis import settings
 
+from support import markers
 from support.docker_engine import engine_running
 
+GUARD = pytest.StashKey()
 settings.register_profile("pratique", deadline=None, derandomize=True)
+settings.register_profile("fast", parent=settings.get_profile("pratique"), max_examples=10)
 settings.load_profile("pratique")
 os.environ["TZ"] = "UTC"
 time.tzset()
@@ -22,6 +25,33 @@ def _no_settings_from_outside(monkeypatch):
     """A developer's own environment does not change what a test sees."""
     for name in ("PRATIQUE_CONFIG", "PRATIQUE_STORE", "PRATIQUE_WHO", "PRATIQUE_DEBUG"):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_configure(config):
+    config.stash[GUARD] = markers.Guard()
+    config.stash[GUARD].install()
+
+
+def pytest_unconfigure(config):
+    if GUARD in config.stash:
+        config.stash[GUARD].remove()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        markers.mark(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """A test may start the real programs that its markers name, and no others."""
+    guard = item.config.stash[GUARD]
+    guard.enter(item)
+    try:
+        return (yield)
+    finally:
+        guard.leave()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -24,7 +24,6 @@ MissingError 66
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from pratique.report import Comparison, open_comparison, reproduction, save_report, write_report
     from pratique.runbook.opening import open_release, open_rollback
     from pratique.store import open_store
+    from pratique.version import __version__
 
 __all__ = [
     "Comparison",
@@ -60,17 +60,13 @@ __all__ = [
     "write_report",
 ]
 
-try:
-    __version__ = version("pratique")
-except PackageNotFoundError:
-    __version__ = "0+uninstalled"
-
 _SOURCES = {
     "Comparison": "pratique.report",
     "GuardPolicy": "pratique.config",
     "Policy": "pratique.config",
     "PratiqueError": "pratique.errors",
     "Verdict": "pratique.judge.model",
+    "__version__": "pratique.version",
     "compare": "pratique.judge.compare",
     "errors": "pratique.errors",
     "figures": "pratique.figures",

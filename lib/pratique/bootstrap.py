@@ -50,9 +50,9 @@ def stop(target: Target) -> Iterator[str]:
         background.end(process)
         yield f"balancer   stopped ({process.pid})"
     if target.settings.balancer.kind == "haproxy":
-        from pratique.balancer.haproxy.process import end_left_over  # noqa: PLC0415 - jinja2
+        from pratique.balancer.haproxy.process import stop_unsupervised  # noqa: PLC0415 - jinja2
 
-        if end_left_over(target):
+        if stop_unsupervised(target):
             yield "balancer   stopped an unsupervised HAProxy process"
     for instance in runtime.list(service):
         runtime.stop(instance, drain_s=target.settings.runtime.drain_s)

@@ -1,18 +1,26 @@
-"""Every error that a user can mend, with the exit status that the command line gives for it.
+"""The errors that a user can fix, each with the exit status of the command line.
 
     PratiqueError            70
     ├── UsageError           64  wrong arguments, an unknown name
-    ├── DataError            65  input that cannot be read as what it claims to be
-    ├── MissingError         66  a file, service, revision or time range that is not there
+    ├── DataError            65  input in a wrong or corrupt format
+    ├── MissingError         66  a file, service, revision or time range that does not exist
     ├── UnavailableError     69  a store, balancer, collector or release that does not answer
-    ├── StorageError         74  a disk that is full or broken
-    ├── BusyError            75  somebody else holds the lock: try again later
-    ├── DeniedError          77  rights that are missing
-    └── ConfigError          78  a service file that is wrong
+    ├── StorageError         74  a full or broken disk
+    ├── BusyError            75  another process holds the lock: try again later
+    ├── DeniedError          77  missing permissions
+    └── ConfigError          78  an invalid service file
 
-The statuses are those of BSD's sysexits.h. A message is one line: what was wrong, with which input,
+The statuses are those of BSD's sysexits.h. A message is one line: what failed, with which input,
 what to do.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+LISTED = 20
+"""How many of the known names an error lists."""
 
 
 class PratiqueError(Exception):
@@ -23,6 +31,17 @@ class PratiqueError(Exception):
     def __str__(self) -> str:
         return " ".join(super().__str__().split())
 
+    @classmethod
+    def unknown(cls, kind: str, name: str, known: Iterable[str], *, where: str = "", hint: str = "") -> Self:
+        """Return the error for a name that does not exist, with the names that do (the last 20 of `known`).
+
+        kind: the kind of thing, such as "revision". where: such as "in the store". hint: another way to fix it.
+        """
+        names = list(known)[-LISTED:]
+        choices = [f"choose one of {', '.join(names)}"] if names else [f"there is no {kind} yet"]
+        there = f" {where}" if where else ""
+        return cls(f"no {kind} {name[:80]!r}{there}: {'; '.join(choices + ([hint] if hint else []))}")
+
 
 class UsageError(PratiqueError):
     """The call itself is wrong: an argument, an option, a parameter, an unknown name."""
@@ -31,42 +50,42 @@ class UsageError(PratiqueError):
 
 
 class DataError(PratiqueError):
-    """The input is not what it claims to be: a wrong format, a truncated file, a clock going back."""
+    """The input has a wrong format or is corrupt, such as a truncated file."""
 
     exit_status = 65
 
 
 class MissingError(PratiqueError):
-    """What was asked for is not there: a file, a service, a revision, a time range without requests."""
+    """A file, service or revision does not exist, or a time range has no requests."""
 
     exit_status = 66
 
 
 class UnavailableError(PratiqueError):
-    """A part that should answer does not: store, balancer, collector, release."""
+    """A store, balancer, collector or release does not answer."""
 
     exit_status = 69
 
 
 class StorageError(PratiqueError):
-    """The disk is full or broken; nothing that was written before is lost."""
+    """The disk is full or broken. Data that was written before is kept."""
 
     exit_status = 74
 
 
 class BusyError(PratiqueError):
-    """Somebody else holds the lock; the message names the holder and the reason."""
+    """Another process holds the lock. The message names the holder and the reason."""
 
     exit_status = 75
 
 
 class DeniedError(PratiqueError):
-    """The rights are missing; the message names the path."""
+    """Permissions are missing. The message names the path."""
 
     exit_status = 77
 
 
 class ConfigError(PratiqueError):
-    """The service file is wrong; the message names file, line and key."""
+    """The service file is invalid. The message names file, line and key."""
 
     exit_status = 78

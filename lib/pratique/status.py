@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pratique.balancer import Balancer, open_balancer
-from pratique.balancer.base import Weights
+from pratique.balancer.base import ActiveWeights
 from pratique.clock import stamp
 from pratique.config import BalancerSettings, Target
 from pratique.errors import PratiqueError, UnavailableError
@@ -27,7 +27,7 @@ class ServiceStatus:
 
     service: str
     url: str
-    weights: Weights | None
+    weights: ActiveWeights | None
     collector: CollectorStatus | None
     instances: tuple[Instance, ...]
     drift: tuple[str, ...]
@@ -80,7 +80,7 @@ def describe(target: Target) -> ServiceStatus:
     Raises: UnavailableError when the balancer fails while it is being asked.
     """
     balancer, service = open_balancer(target), target.service
-    weights: Weights | None = None
+    weights: ActiveWeights | None = None
     drift: list[str] = []
     if answers(balancer, service):
         weights = balancer.weights(service)

@@ -1,13 +1,12 @@
 """A real Chromium that records what a page does."""
 
-import os
-import shutil
 import time
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-CHROMIUM = os.environ.get("PRATIQUE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+from support.markers import CHROMIUM
+
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 

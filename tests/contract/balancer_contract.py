@@ -1,13 +1,13 @@
-"""What every balancer must do, on the real thing. A balancer's own test file inherits BalancerContract and gives
-it one fixture, `place`: an object with
+"""The contract of every balancer, tested on real servers. The test file of a balancer inherits BalancerContract and
+defines the fixture `place`: an object with
 
     balancer        the balancer, of the service "shop", with no pool yet
-    again()         another handle on it, as another process would have
-    url             "host:port" where users connect
-    restart(down_s) end the balancer's process without warning and, after that time, start it again
-    no_balancer()   a handle on an address where no balancer runs
+    again()         another client of it, as another process has
+    url             "host:port" that users connect to
+    restart(down_s) kill the balancer's process and start it again after that time
+    no_balancer()   a client of an address where no balancer runs
     holder          a Python program that gives r2 all traffic under a lease of 2 s, prints "renewing", and renews
-                    the lease for ever
+                    the lease until it is killed
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pratique.errors import MissingError, UnavailableError, UsageError
 from support.upstream import Upstream
 
 FIVE_SIGMA = 5.0
-"""A count beyond it comes about by chance once in two million tests."""
+"""Chance exceeds this once in two million tests."""
 
 
 def get(url, path="/", method="GET", body=None, headers=None, timeout=10):
@@ -43,7 +43,7 @@ def get(url, path="/", method="GET", body=None, headers=None, timeout=10):
 
 
 def names(url, count):
-    """Who answers, `count` times, over one connection."""
+    """Count the answers to `count` requests over one connection."""
     connection = http.client.HTTPConnection(url, timeout=10)
     found = Counter()
     for _ in range(count):
@@ -56,14 +56,14 @@ def names(url, count):
 
 
 def unlikely(count, total, share):
-    """By how many standard deviations a count is off what its share explains."""
+    """Return by how many standard deviations a count differs from its expectation."""
     return abs(count - total * share) / max(1.0, math.sqrt(total * share * (1 - share)))
 
 
 def eventually(condition, deadline_s=20.0):
     deadline = time.monotonic() + deadline_s
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.02)
 
 
@@ -80,7 +80,7 @@ def pool_of(servers, *revisions, **weights):
 
 
 async def _load(url, rate, seconds, found, paths=("/", "/slow/5", "/slow/20")):
-    """An open load: requests leave at their time, whatever became of those before. found: (sent, ended, answer)."""
+    """Send requests at a fixed rate, whether or not earlier ones have finished. found: (sent, ended, answer)."""
 
     async def one(session, number):
         sent = time.monotonic()
@@ -104,7 +104,7 @@ async def _load(url, rate, seconds, found, paths=("/", "/slow/5", "/slow/20")):
 
 
 def under_load(url, changes, *, rate=500, seconds_each=1.5):
-    """Run changes one after another under a load; return what was answered, and when each change was in force."""
+    """Run changes one after another under load; return the answers, and the start and end of each change."""
     found, times = [], []
 
     def change_all():
@@ -129,32 +129,32 @@ class BalancerContract:
         with four_servers() as servers:
             yield servers
 
-    def test_without_a_pool_there_is_none_and_users_get_503(self, place):
+    def test_without_a_pool_users_get_503(self, place):
         assert place.balancer.pool("shop") is None
         assert place.balancer.weights("shop").shares == {}
         assert get(place.url)[0] == 503
 
-    def test_a_pool_is_in_force_when_apply_returns(self, place, servers):
+    def test_a_pool_is_active_when_apply_returns(self, place, servers):
         pool = pool_of(servers, "r1", "r2", r1=1.0)
         place.balancer.apply(pool)
         assert place.again().pool("shop") == pool
         assert names(place.url, 50) == {"r1": 50}
 
-    def test_shares_are_in_force_when_set_weights_returns(self, place, servers):
+    def test_shares_are_active_when_set_weights_returns(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0})
         assert names(place.url, 50) == {"r2": 50}
         assert place.again().weights("shop").shares == {"r1": 0.0, "r2": 1.0}
         assert place.again().weights("shop").lease_left_s is None
 
-    def test_a_share_is_the_revisions_whatever_its_number_of_servers(self, place, servers):
+    def test_a_share_belongs_to_the_revision_whatever_its_number_of_servers(self, place, servers):
         addresses = {"r1": (servers["r1"].address, servers["r1b"].address), "r2": (servers["r2"].address,)}
         place.balancer.apply(Pool("shop", addresses, {"r1": 0.5, "r2": 0.5}))
         found = names(place.url, 2000)
         assert unlikely(found["r2"], 2000, 0.5) < FIVE_SIGMA
         assert unlikely(len(servers["r1b"].received), found["r1"], 0.5) < FIVE_SIGMA
 
-    def test_a_pool_with_a_server_that_takes_no_connection_is_refused_and_the_old_one_stays(self, place, servers):
+    def test_a_pool_with_an_unreachable_new_server_is_refused_and_the_old_one_stays(self, place, servers):
         old = pool_of(servers, "r1", r1=1.0)
         place.balancer.apply(old)
         with Upstream("gone") as gone:
@@ -165,7 +165,7 @@ class BalancerContract:
         assert place.balancer.pool("shop") == old
         assert names(place.url, 10) == {"r1": 10}
 
-    def test_a_dead_server_that_is_in_the_pool_does_not_stand_in_the_way(self, place, servers):
+    def test_a_dead_server_of_the_old_pool_does_not_block_a_change(self, place, servers):
         with Upstream("r3") as dying:
             addresses = {"r1": (servers["r1"].address, dying.address), "r2": (servers["r2"].address,)}
             place.balancer.apply(Pool("shop", addresses, {"r1": 0.9, "r2": 0.1}))
@@ -173,7 +173,7 @@ class BalancerContract:
         place.balancer.apply(without)
         assert place.balancer.pool("shop") == without
 
-    def test_a_revision_with_a_share_and_only_dead_servers_is_refused_and_the_old_pool_stays(self, place, servers):
+    def test_a_share_for_a_revision_with_only_dead_servers_is_refused_and_the_old_pool_stays(self, place, servers):
         with Upstream("r3") as dying:
             addresses = {"r1": (servers["r1"].address,), "r3": (dying.address,)}
             old = Pool("shop", addresses, {"r1": 1.0, "r3": 0.0})
@@ -184,7 +184,7 @@ class BalancerContract:
         assert names(place.url, 10) == {"r1": 10}
 
     @pytest.mark.parametrize("weights", [{"r1": 0.5, "r2": 0.4}, {"r1": 0.5, "r3": 0.5}, {"r1": 0.5, "r9": 0.5}, {}])
-    def test_a_pool_that_cannot_be_is_refused_and_the_old_one_stays(self, place, servers, weights):
+    def test_an_invalid_pool_is_refused_and_the_old_one_stays(self, place, servers, weights):
         old = pool_of(servers, "r1", "r2", r1=1.0)
         place.balancer.apply(old)
         with pytest.raises(UsageError):
@@ -195,7 +195,7 @@ class BalancerContract:
         ("shares", "error"),
         [({"r1": 0.5, "r2": 0.4}, UsageError), ({"r1": 2.0, "r2": -1.0}, UsageError), ({"r9": 1.0}, MissingError)],
     )
-    def test_shares_that_cannot_be_are_refused_and_nothing_changes(self, place, servers, shares, error):
+    def test_invalid_shares_are_refused_and_nothing_changes(self, place, servers, shares, error):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         with pytest.raises(error):
             place.balancer.set_weights("shop", shares)
@@ -205,7 +205,7 @@ class BalancerContract:
         with pytest.raises(MissingError, match="no pool"):
             place.balancer.set_weights("shop", {"r1": 1.0})
 
-    def test_a_lease_that_nobody_renews_lapses_to_the_baseline(self, place, servers):
+    def test_a_lease_that_is_not_renewed_expires_and_the_baseline_gets_the_traffic(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         began = time.monotonic()
         place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 1.0))
@@ -217,7 +217,7 @@ class BalancerContract:
         assert (weights.shares, weights.lease_left_s) == ({"r1": 1.0, "r2": 0.0}, None)
         assert abs(weights.lapsed.timestamp() - (time.time() - (time.monotonic() - began) + 1.0)) < 0.5
 
-    def test_a_lease_that_is_renewed_goes_on(self, place, servers):
+    def test_a_renewed_lease_continues(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 1.0))
         for _ in range(8):
@@ -225,14 +225,14 @@ class BalancerContract:
             place.again().renew("shop")
         assert names(place.url, 20) == {"r2": 20}
 
-    def test_a_lapsed_lease_cannot_be_renewed(self, place, servers):
+    def test_an_expired_lease_cannot_be_renewed(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", 0.2))
         time.sleep(0.5)
-        with pytest.raises(MissingError, match="lapsed"):
+        with pytest.raises(MissingError, match="expired"):
             place.balancer.renew("shop")
 
-    def test_shares_that_are_set_for_good_end_the_lease(self, place, servers):
+    def test_permanent_shares_end_the_lease(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", 5.0))
         place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0})
@@ -240,7 +240,7 @@ class BalancerContract:
             place.balancer.renew("shop")
         assert place.again().weights("shop").shares == {"r1": 0.0, "r2": 1.0}
 
-    def test_with_the_holder_of_the_lease_killed_traffic_is_back_within_10_s(self, place, servers):
+    def test_the_baseline_has_all_traffic_10_s_after_the_holder_of_the_lease_is_killed(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         process = subprocess.Popen([sys.executable, "-c", place.holder], stdout=subprocess.PIPE)
         assert process.stdout.readline() == b"renewing\n"
@@ -252,7 +252,7 @@ class BalancerContract:
         eventually(lambda: names(place.url, 20) == {"r1": 20}, 10)
         assert time.monotonic() - killed < 10
 
-    def test_after_a_restart_pool_and_shares_are_there_again(self, place, servers):
+    def test_pool_and_shares_survive_a_restart(self, place, servers):
         pool = pool_of(servers, "r1", "r2", r1=0.25, r2=0.75)
         place.balancer.apply(pool)
         place.restart()
@@ -260,14 +260,14 @@ class BalancerContract:
         found = names(place.url, 400)
         assert unlikely(found["r2"], 400, 0.75) < FIVE_SIGMA
 
-    def test_after_a_restart_a_lease_that_lapsed_meanwhile_is_not_there_again(self, place, servers):
+    def test_a_lease_that_expires_during_a_restart_ends(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 0.1))
         place.restart(down_s=0.2)
         assert names(place.url, 20) == {"r1": 20}
         assert place.balancer.weights("shop").shares == {"r1": 1.0, "r2": 0.0}
 
-    def test_a_balancer_that_does_not_run_is_told_with_what_to_do(self, place):
+    def test_the_error_for_a_stopped_balancer_names_the_command_that_starts_it(self, place):
         with pytest.raises(UnavailableError, match="pratique up"):
             place.no_balancer().weights("shop")
 
@@ -298,7 +298,7 @@ class BalancerContract:
             assert len(within) > 300
             assert unlikely(within.count("r2"), len(within), share) < FIVE_SIGMA, (share, Counter(within))
 
-    def test_when_apply_returns_servers_taken_out_have_finished_their_requests(self, place, servers):
+    def test_removed_servers_have_finished_their_requests_when_apply_returns(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=0.0, r2=1.0))
         found = []
 
@@ -312,5 +312,5 @@ class BalancerContract:
 
         applied = asyncio.run(both())
         assert {answer for _, _, answer in found} == {"r1", "r2"}
-        # not waited for, the last of them would end 0.7 s later
+        # without waiting, the last of them would end 0.7 s later
         assert all(ended < applied + 0.4 for _, ended, answer in found if answer == "r2")

@@ -1,12 +1,12 @@
-"""What every runtime must do, on the real thing. A runtime's own test file inherits RuntimeContract and gives it
-one fixture, `place`: an object with
+"""The contract of every runtime, tested on real engines. The test file of a runtime inherits RuntimeContract and
+defines the fixture `place`: an object with
 
     runtime         the runtime
-    again()         another handle on it, as another process would have
-    release(name)   a Release named so, of the server in `SERVER`; MODE is what its environment says
-    kill(instance)  end the instance from outside, as a crash would
+    again()         another client of it, as another process has
+    release(name)   a Release of that name, of the server in `SERVER`; MODE is part of its environment
+    kill(instance)  kill the instance, as a crash does
 
-Whatever it started must be gone when the fixture ends.
+When the fixture ends, everything that it started must have stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 
 from pratique.errors import UnavailableError
 
-# says what it does by its answers; a request for /slow takes a second, and SIGTERM lets it end
+# its answers show MODE, revision and run; a request for /slow takes a second and finishes after SIGTERM
 SERVER = """
 import os, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,40 +68,40 @@ def start_and_wait(runtime, release):
 def eventually(condition, deadline_s=20.0):
     deadline = time.monotonic() + deadline_s
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.02)
 
 
 class RuntimeContract:
     """Inherited by the tests of each runtime."""
 
-    def test_an_instance_that_is_ready_answers(self, place):
+    def test_a_ready_instance_answers(self, place):
         (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
         place.runtime.wait_ready(instance, deadline_s=20)
         assert get(instance) == (200, " r1 run-1")
 
-    def test_what_runs_is_told_to_every_process_with_its_labels(self, place):
+    def test_every_process_lists_the_running_instances_with_their_labels(self, place):
         started = place.runtime.start(place.release("r1"), run="run-1", role="baseline", count=2)
         assert sorted(i.id for i in place.again().list("shop")) == sorted(i.id for i in started)
         found = place.again().list()[0]
         assert (found.service, found.revision, found.run, found.role) == ("shop", "r1", "run-1", "baseline")
         assert place.again().list("another") == []
 
-    def test_starting_again_returns_those_that_run(self, place):
+    def test_starting_again_returns_the_running_instances(self, place):
         first = place.runtime.start(place.release("r1"), run="run-1", role="canary", count=2)
         assert {i.id for i in place.again().start(place.release("r1"), run="run-1", role="canary", count=2)} == {
             i.id for i in first
         }
         assert len(place.runtime.list("shop")) == 2
 
-    def test_it_is_started_on_the_hosts_that_are_asked_for(self, place):
+    def test_it_starts_on_the_given_hosts_only(self, place):
         assert place.runtime.hosts
         (instance,) = place.runtime.start(
             place.release("r1"), run="run-1", role="canary", hosts=place.runtime.hosts[:1]
         )
         assert [found.id for found in place.again().list("shop")] == [instance.id]
 
-    def test_another_run_revision_or_role_is_started_beside(self, place):
+    def test_another_run_revision_or_role_starts_its_own_instances(self, place):
         for revision, run, role in [
             ("r1", "a", "canary"),
             ("r1", "b", "canary"),
@@ -112,7 +112,7 @@ class RuntimeContract:
         found = place.runtime.list("shop")
         assert len({i.address for i in found}) == len(found) == 4
 
-    def test_one_that_died_is_replaced_and_the_other_kept(self, place):
+    def test_a_dead_instance_is_replaced_and_the_other_one_kept(self, place):
         first = place.runtime.start(place.release("r1"), run="run-1", role="canary", count=2)
         place.kill(first[0])
         eventually(lambda: len(place.runtime.list("shop")) == 1)
@@ -120,7 +120,7 @@ class RuntimeContract:
         assert first[1].id in {i.id for i in second}
         assert first[0].id not in {i.id for i in second}
 
-    def test_of_one_that_has_ended_nothing_is_left_once_it_is_stopped(self, place):
+    def test_stopping_an_exited_instance_removes_it(self, place):
         instance, kept = place.runtime.start(place.release("r1"), run="run-1", role="canary", count=2)
         place.kill(instance)
         eventually(lambda: instance.id not in {i.id for i in place.runtime.list("shop")})
@@ -130,7 +130,7 @@ class RuntimeContract:
         assert place.runtime.exited("shop") == []
         assert kept.id in {i.id for i in place.runtime.list("shop")}
 
-    def test_a_crash_before_it_is_ready_is_told_at_once_with_its_last_words(self, place):
+    def test_a_crash_before_ready_is_reported_immediately_with_the_last_log_lines(self, place):
         began = time.monotonic()
         with pytest.raises(UnavailableError, match="no such table: carts"):
             start_and_wait(place.runtime, place.release("r1", MODE="crash"))
@@ -140,13 +140,13 @@ class RuntimeContract:
         place.runtime.remove_exited("shop", "run-1")
         eventually(lambda: place.runtime.list("shop") == [])
 
-    def test_one_that_never_gets_ready_is_told_after_the_deadline_with_its_last_words(self, place):
+    def test_an_instance_that_is_not_ready_is_reported_after_the_deadline_with_the_last_log_lines(self, place):
         (instance,) = place.runtime.start(place.release("r1", MODE="never ready"), run="run-1", role="canary")
         eventually(lambda: "listening" in place.runtime.logs(instance))
         with pytest.raises(UnavailableError, match=r"503.*listening"):
             place.runtime.wait_ready(instance, deadline_s=0.5)
 
-    def test_stopping_lets_it_finish_its_requests(self, place):
+    def test_stopping_waits_for_requests_in_flight(self, place):
         (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
         place.runtime.wait_ready(instance, deadline_s=20)
         answers = []
@@ -158,7 +158,7 @@ class RuntimeContract:
         assert answers == [(200, " r1 run-1")]
         assert place.runtime.list("shop") == []
 
-    def test_one_that_will_not_stop_is_ended_after_the_drain(self, place):
+    def test_an_instance_that_ignores_sigterm_is_killed_after_the_drain(self, place):
         (instance,) = place.runtime.start(place.release("r1", MODE="deaf"), run="run-1", role="canary")
         place.runtime.wait_ready(instance, deadline_s=20)
         began = time.monotonic()
@@ -166,7 +166,7 @@ class RuntimeContract:
         assert 0.4 < time.monotonic() - began < 10
         assert place.runtime.list("shop") == []
 
-    def test_stopping_what_is_gone_is_no_error(self, place):
+    def test_stopping_an_instance_that_no_longer_exists_is_not_an_error(self, place):
         (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
         place.runtime.stop(instance, drain_s=0)
         place.again().stop(instance, drain_s=0)

@@ -10,6 +10,7 @@ from docs.pages import Shell, follow
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed: apt-get install jq")
+@pytest.mark.slow
 def test_every_format_of_the_page_is_imported_as_it_stands_there(tmp_path):
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     with Shell(tmp_path, env={"PATH": path}) as shell:

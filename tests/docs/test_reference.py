@@ -54,6 +54,7 @@ def test_every_key_of_the_service_file_is_a_heading():
 
 def test_every_key_of_the_verdict_has_a_meaning():
     page = text_of("verdict-json.md")
+    assert [line for line in page.splitlines() if re.fullmatch(r"\| `\w+` \| [^|]+ \| +\|", line)] == []
     assert {f"| `{item.name}` |" for item in fields(Verdict) if item.name != "trace"} <= set(
         re.findall(r"^\| `\w+` \|", page, re.MULTILINE)
     )

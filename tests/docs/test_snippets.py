@@ -1,11 +1,13 @@
 """What the pages show is accepted by the code: service files, paths of files, and file names."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from docs.pages import DOCS, ROOT, blocks, pages
+from docs.pages import DOCS, ROOT, Block, blocks, commands, pages
+from pratique.cli import pratique as program
 from pratique.config import parse
 
 # the examples of the reference are single keys, which the tests of config/reference.toml read
@@ -33,3 +35,41 @@ def test_a_module_that_the_architecture_page_names_exists():
     assert "judge/verdict.py" in named
     elsewhere = {"lib/pratique/", "tests/contract/", "base.py"}
     assert [path for path in named if path not in elsewhere and not (ROOT / "lib/pratique" / path).exists()] == []
+
+
+def shown_commands(block):
+    """The calls of pratique in a block: the words after the program's name, without a comment."""
+    lines = [command.text for command in commands(block)] if block.language == "console" else block.text.splitlines()
+    for line in lines:
+        found = re.search(r"(?:^|[ /=|])pratique ([a-z].*)", line.replace("\\\n", " "), re.DOTALL)
+        if found and not line.lstrip().startswith("#"):
+            words = shlex.split(found[1], comments=True)
+            yield words[
+                : next((at for at, word in enumerate(words) if word in {">", "||", "|", "&", "&&"}), len(words))
+            ]
+
+
+SHELL = {"sh", "console", "cron", "ini"}
+README = [
+    Block(match[1], "", match[2], 0)
+    for match in re.finditer(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+]
+CALLS = [
+    (page, tuple(words))
+    for page, found in [*((page, blocks(page)) for page in GUIDES), ("README.md", README)]
+    for block in found
+    if block.language in SHELL
+    for words in shown_commands(block)
+]
+
+
+@pytest.mark.parametrize(("page", "words"), CALLS, ids=[f"{page}: {' '.join(words)[:60]}" for page, words in CALLS])
+def test_a_command_in_a_page_is_one_that_the_program_takes(page, words):
+    name, *arguments = words
+    assert name in program.commands
+    program.commands[name].make_context(name, arguments)
+
+
+def test_the_guides_show_every_command_that_a_user_types():
+    rare = {"config", "balancer"}
+    assert set(program.commands) - {words[0] for _, words in CALLS} <= rare

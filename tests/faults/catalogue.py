@@ -1,4 +1,4 @@
-"""The faults."""
+"""The faults that are injected."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ STEPS = (
 
 
 def kernel_kills():
-    """The kernel killed at each step: at its beginning, and when all of it is done but not written down."""
+    """Yield kills of the kernel at each step: at its beginning, and when it is done but not yet in the journal."""
     for step in STEPS:
         for event, moment in (("begun", "begins"), ("done", "is done, unrecorded")):
             yield Fault("kernel SIGKILL", f"{step}: {moment}", env={"FAULT_AT": f"{event} {step}"})
@@ -27,7 +27,7 @@ def rolling_out(trial):
 
 
 def _to_canary(number):
-    """Send a signal to the canary's own process."""
+    """Return a strike that sends a signal to the canary's own process."""
 
     def strike(trial):
         for process in trial.canary_processes():
@@ -70,7 +70,7 @@ def _broken_template(trial):
 
 
 def others(place):
-    """The other faults that can be in a place."""
+    """Yield the other faults that a place supports."""
     rolling = {"step": "roll out", "moment": rolling_out}
     yield Fault("canary crash-loops", "start the canary", second="failed",
                 spoil=("async def main():", "raise SystemExit('no configuration')\nasync def main():"))  # fmt: skip
@@ -96,7 +96,7 @@ def others(place):
 
 
 def at_each_step(place):
-    """A part that dies as each step begins, with the kernel held there until it is dead."""
+    """Yield the death of a part at the beginning of each step, with the kernel held there until it is dead."""
     ended = ("promoted", "rolled back")
     for step in STEPS:
         at = {"step": f"{step}: begins", "hold": step, "second": ended}
@@ -113,5 +113,5 @@ def at_each_step(place):
 
 
 def faults(place):
-    """All of them."""
+    """Return all faults of a place."""
     return [*kernel_kills(), *others(place), *at_each_step(place)]

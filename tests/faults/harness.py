@@ -1,4 +1,4 @@
-"""One fault at a time in a release under a steady load, and what it cost the users."""
+"""One fault at a time in a release under a steady load, and its cost for the users."""
 
 import contextlib
 import json
@@ -28,17 +28,17 @@ RATE = 80
 STARTED_S = 60.0
 ENDED_S = 150.0
 BACK_S = 10.0
-"""How long the traffic may take to be on one revision again."""
+"""How long the traffic may take to return to one revision."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong, and when. Each callable is given the trial.
+    """A fault, and when it strikes. Each callable gets the trial.
 
-    spoil: text of the release's app.py, and what stands for it. missing: the release is made after the first run only.
-    moment: the fault strikes as soon as this is true; None for one that is there from the start. mend: before the
-    second run. second: how the second run with the same id may end. env: of the kernel in the first run. hold: the
-    step at whose beginning the kernel waits until the fault is there.
+    spoil: text of the release's app.py, and its replacement. missing: the release is made after the first run only.
+    moment: the fault strikes when this becomes true; None for a fault that exists from the start. mend: called before
+    the second run. second: how the second run with the same id may end. env: of the kernel in the first run.
+    hold: the key of the step at whose beginning the kernel waits until the fault has struck.
     """
 
     name: str
@@ -56,9 +56,9 @@ class Fault:
 
 @dataclass
 class Row:
-    """What was measured. back_s: from the fault until the last request that the revision which stays did not answer.
+    """A measurement. back_s: from the fault until the last request that the remaining revision did not answer.
 
-    told: of a second run that did not end as it must, what it said.
+    output: of a second run that did not end as it must.
     """
 
     place: str
@@ -72,7 +72,7 @@ class Row:
     second: str
     left: list
     good: bool
-    told: str = ""
+    output: str = ""
 
 
 class Trial:
@@ -93,7 +93,7 @@ class Trial:
         return []
 
     def rolling_out(self):
-        """Whether users meet the canary, and the judge has looked."""
+        """Whether users reach the canary, and the judge has looked."""
         return self.shop.stage(self.run_id)
 
     def kernel(self):
@@ -107,7 +107,7 @@ class Trial:
         self.shop.make(self.revision, failing=0.0, spoil=self.fault.spoil)
 
     def canary_processes(self):
-        """The canary's own processes, not what looks after them."""
+        """Return the canary's own processes, without their supervisors."""
         [instance] = [i for i in self.shop.runtime.list("shop") if i.revision == self.revision]
         if self.place.engine is None:
             return psutil.Process(int(instance.id.partition(":")[0])).children()
@@ -130,7 +130,7 @@ class Trial:
         self.process.wait(timeout=ENDED_S)
         settled = self._settled()
         time.sleep(1.0)
-        first = self._told()
+        first = self._ending()
         fault.mend(self)
         if fault.missing:
             self.make()
@@ -140,11 +140,11 @@ class Trial:
         serving, left = shop.serving(), [f"{i.revision} ({i.run})" for i in shop.runtime.list("shop")]
         left = left[1:] if len(serving) == 1 and left and left[0].startswith(next(iter(serving))) else left
         row = self._row((began, struck, settled), first, second, left, done.returncode)
-        row.told = "" if row.good else f"{result and result['reason']} | {done.stdout[-1500:]} | {done.stderr[-500:]}"
+        row.output = "" if row.good else f"{result and result['reason']} | {done.stdout[-1500:]} | {done.stderr[-500:]}"
         return row
 
     def _struck(self):
-        """When the fault was there."""
+        """Strike, and return when the fault existed."""
         if self.fault.env:
             eventually(self.kernel, STARTED_S)
             eventually(lambda: self.kernel() is None or self.process.poll() is not None, STARTED_S)
@@ -159,7 +159,7 @@ class Trial:
         return time.time()
 
     def _settled(self):
-        """When one revision had all of the traffic, by the balancer's own word."""
+        """Return when one revision had all of the traffic, according to the balancer."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             with contextlib.suppress(PratiqueError):
@@ -168,7 +168,7 @@ class Trial:
             time.sleep(0.1)
         return time.time()
 
-    def _told(self):
+    def _ending(self):
         result = self.shop.result(self.run_id)
         if result is None:
             return "no result: the run was cut off"
@@ -178,10 +178,10 @@ class Trial:
         began, struck, settled = times
         seen = [r for r in self.place.requests() if r["ended"] >= began]
         failed = [r for r in seen if r["status"] == 0 or r["status"] >= 500]
-        # by the users' own word: who answered in the second after it had settled, and when somebody else last did
+        # from the users' view: who answered in the second after it had settled, and when another revision last did
         final = Counter(r["revision"] for r in seen if settled <= r["began"] < settled + 1.0)
         stays = final.most_common(1)[0][0] if final else ""
-        # a run that went on to promote has moved the users on purpose: then only failures count
+        # a run that continued to a promotion moved the users on purpose: then only failures count
         astray = failed if first.startswith("promoted") else [r for r in seen if r["revision"] != stays]
         strange = [r["began"] for r in astray if struck < r["began"] < settled + 1.0]
         back_s = max(strange, default=struck) - struck
@@ -197,7 +197,7 @@ class Trial:
 
 
 class Place:
-    """Where releases run and who gives them traffic, with users."""
+    """A runtime and a balancer, with users."""
 
     def __init__(self, name, shop, log, disk, engine, registry):
         self.name, self.shop, self._log = name, shop, log
@@ -207,7 +207,7 @@ class Place:
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.endswith("}")]
 
     def kill_balancer(self):
-        """End it without warning; whoever supervises it starts it again."""
+        """Kill the balancer; its supervisor restarts it."""
         if self.shop.settings.service("shop").balancer.kind == "haproxy":
             pid = int((self.shop.state / "haproxy/shop/haproxy.pid").read_text().split()[0])
             master = psutil.Process(pid)
@@ -218,7 +218,7 @@ class Place:
             self.revive(self.kill_part("balancer"))
 
     def kill_part(self, name):
-        """End a part without warning; return what starts it again."""
+        """Kill a part; return what `revive` needs to start it again."""
         process = self.shop.part(name)
         found = process.cmdline(), process.environ()
         process.kill()
@@ -235,9 +235,9 @@ class Place:
 
 @contextlib.contextmanager
 def place(name):
-    """A shop with users, "process+embedded" and so on; its store is on a small disk of its own where one may be mounted."""
+    """A shop with users, "process+embedded" and so on. As root its store is on a small disk that can be filled."""
     runtime, _, balancer = name.partition("+")
-    # a socket's path is short, pytest's folders are not
+    # a socket's path must be short, and pytest's folders are not
     folder = Path(tempfile.mkdtemp(prefix="flt-"))
     disk, log = folder / "disk", folder / "users.jsonl"
     disk.mkdir()

@@ -30,7 +30,7 @@ requests a second, with one fault. `python tests/faults/table.py` runs all of th
 - *left over*: instances beside those that serve."""
 
 
-def measure(places, only, told=print):
+def measure(places, only, report=print):
     """Run them; yield the rows of each place."""
     for name in places:
         rows = []
@@ -38,7 +38,7 @@ def measure(places, only, told=print):
             for number, fault in enumerate(faults(found)):
                 if re.search(only, f"{fault.name}: {fault.step}"):
                     rows.append(Trial(found, fault, number).go())
-                    told(("ok   " if rows[-1].good else "BAD  ") + str(rows[-1]))
+                    report(("ok   " if rows[-1].good else "BAD  ") + str(rows[-1]))
             yield rows
 
 

@@ -1,4 +1,4 @@
-"""Users at a steady rate who come whatever the answers take: a line of JSON for each request, when it has ended.
+"""Users at a steady rate, independent of the answers: one line of JSON per request, written when it has ended.
 
     python tests/faults/userload.py URL RATE FILE
 
@@ -18,7 +18,7 @@ import aiohttp
 
 
 async def one(session, url, file):
-    """Send one request, and write down when, how it ended, and who answered."""
+    """Send one request, and write when, how it ended, and which revision answered."""
     began, status, revision = time.time(), 0, ""
     try:
         async with session.get(url) as answer:
@@ -27,8 +27,8 @@ async def one(session, url, file):
             why = " ".join(re.sub("<[^>]*>", " ", text).split())[:100]
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         why = type(error).__name__
-    told = {"began": began, "ended": time.time(), "status": status, "revision": revision}
-    file.write(json.dumps(told | ({} if status == 200 else {"why": why})) + "\n")
+    line = {"began": began, "ended": time.time(), "status": status, "revision": revision}
+    file.write(json.dumps(line | ({} if status == 200 else {"why": why})) + "\n")
     file.flush()
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LINE = (
     '10.0.0.1 - - [20/Nov/2026:12:00:{second:02d} +0000] "GET /cart HTTP/1.1" 200 512 "-" "agent/1" 0.012 {revision}\n'
 )

@@ -1,4 +1,4 @@
-"""HTTP through the embedded balancer: what is passed on, what is refused, and what the collector is told."""
+"""HTTP through the embedded balancer: forwarded requests, refused requests, and access lines."""
 
 import contextlib
 import socket
@@ -13,10 +13,12 @@ from contract.balancer_contract import eventually, get
 from support.balancer_fixture import running
 from support.upstream import Upstream
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """One balancer for all of these, since each test brings its own pool."""
+    """One balancer for all tests, because each test sets its own pool."""
     with running(tmp_path_factory.mktemp("balancer")) as place:
         yield place
 
@@ -35,21 +37,21 @@ def place(shared):
 
 @pytest.fixture
 def impatient(shared_impatient):
-    """A balancer that waits for a server no longer than 0.4 s."""
+    """A balancer with a server timeout of 0.4 s."""
     shared_impatient.forget()
     return shared_impatient
 
 
 @pytest.fixture
 def fresh(tmp_path):
-    """A balancer of its own."""
+    """A balancer for one test only."""
     with running(tmp_path) as place:
         yield place
 
 
 @pytest.fixture
 def upstreams():
-    """Servers by name, made as they are asked for."""
+    """A function that starts a server with a name."""
     with ExitStack() as stack:
         yield lambda name: stack.enter_context(Upstream(name))
 
@@ -66,7 +68,7 @@ def connect(place):
 
 
 def talk(place, data):
-    """Send bytes, return all that comes until the balancer closes."""
+    """Send bytes; return all bytes until the balancer closes the connection."""
     with connect(place) as client:
         client.sendall(data)
         answer = b""
@@ -87,7 +89,7 @@ def code(place):
 # -- servers that fail
 
 
-def test_a_dead_server_is_a_503_of_its_revision_and_the_others_go_on(place, upstreams):
+def test_a_dead_server_is_a_503_of_its_revision_only(place, upstreams):
     r1 = upstreams("r1")
     with Upstream("r2") as r2:
         place.serve(r1, r2, r1=0.5, r2=0.5)
@@ -99,7 +101,7 @@ def test_a_dead_server_is_a_503_of_its_revision_and_the_others_go_on(place, upst
     assert len(r1.received) == sum(line.code == 200 for line in lines)
 
 
-def test_a_server_that_takes_no_connection_is_passed_over_for_one_of_the_same_revision(place, upstreams):
+def test_an_unreachable_server_is_skipped_for_another_one_of_its_revision(place, upstreams):
     alive, other = upstreams("r1"), upstreams("r2")
     with Upstream("r1") as dead:
         place.serve(dead, alive, other, r1=1.0, r2=0.0)
@@ -112,19 +114,19 @@ def test_a_server_that_takes_no_connection_is_passed_over_for_one_of_the_same_re
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "POST", "OPTIONS"])
 @pytest.mark.parametrize(("path", "expected"), [("/die", 502), ("/garbage", 502), ("/hang", 504)])
-def test_no_request_that_reached_a_server_is_sent_again(impatient, upstreams, method, path, expected):
+def test_a_request_that_reached_a_server_is_never_sent_twice(impatient, upstreams, method, path, expected):
     place = impatient
     first, second = upstreams("r1"), upstreams("r1")
     place.serve(first, second)
     for _ in range(3):
-        get(place.url)  # so that there is a kept connection, over which aiohttp would send twice
+        get(place.url)  # opens a kept connection, over which aiohttp would send twice
     received = len(first.received) + len(second.received)
     assert get(place.url, path, method)[0] == expected
     assert len(first.received) + len(second.received) == received + 1
     assert place.lines(4)[3].code == expected
 
 
-def test_a_kept_connection_is_not_used_when_its_server_may_have_closed_it(place, r1):
+def test_an_idle_connection_that_the_server_may_have_closed_is_not_used(place, r1):
     get(place.url)
     get(place.url)
     assert len({request.connection for request in r1.received}) == 1
@@ -133,14 +135,14 @@ def test_a_kept_connection_is_not_used_when_its_server_may_have_closed_it(place,
     assert len({request.connection for request in r1.received}) == 2
 
 
-def test_an_answer_that_breaks_off_breaks_off_for_the_client_too(place, r1):
+def test_a_truncated_answer_is_truncated_for_the_client_too(place, r1):
     answer = talk(place, b"GET /cut/100000 HTTP/1.1\r\nHost: shop\r\n\r\n")
     assert status_of(answer) == 200
     assert len(answer) < 60_000
     assert code(place) == 502
 
 
-def test_a_server_that_falls_silent_in_its_answer_is_cut_off(impatient):
+def test_a_server_that_stops_sending_is_disconnected(impatient):
     place = impatient
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
@@ -165,7 +167,7 @@ def test_a_server_that_falls_silent_in_its_answer_is_cut_off(impatient):
 # -- clients that fail
 
 
-def test_a_client_that_goes_away_is_a_499_and_its_server_is_told(place, r1):
+def test_a_client_that_disconnects_is_a_499_and_its_server_is_disconnected(place, r1):
     with connect(place) as client:
         client.sendall(b"GET /hang HTTP/1.1\r\nHost: shop\r\n\r\n")
         eventually(lambda: r1.received)
@@ -174,7 +176,7 @@ def test_a_client_that_goes_away_is_a_499_and_its_server_is_told(place, r1):
     eventually(lambda: r1.closed_early == 1)
 
 
-def test_a_client_that_goes_away_in_its_answer_is_a_499(place, r1):
+def test_a_client_that_disconnects_during_its_answer_is_a_499(place, r1):
     with connect(place) as client:
         client.sendall(b"GET /big/50000000 HTTP/1.1\r\nHost: shop\r\n\r\n")
         client.recv(65536)
@@ -183,7 +185,7 @@ def test_a_client_that_goes_away_in_its_answer_is_a_499(place, r1):
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
-def test_a_client_that_goes_away_in_its_request_is_not_its_servers_failure(place, r1, framing):
+def test_a_client_that_disconnects_during_its_request_is_not_a_server_error(place, r1, framing):
     with connect(place) as client:
         client.sendall(b"POST /echo HTTP/1.1\r\nHost: shop\r\n" + framing + b"\r\n\r\n5\r\nhello\r\n")
         eventually(lambda: r1.received)
@@ -191,7 +193,7 @@ def test_a_client_that_goes_away_in_its_request_is_not_its_servers_failure(place
     eventually(lambda: r1.closed_early == 1)
 
 
-def test_a_body_that_breaks_its_own_framing_is_a_400(place, r1):
+def test_a_body_with_invalid_framing_is_a_400(place, r1):
     answer = talk(
         place,
         b"POST /echo HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nZZ\r\n",
@@ -199,7 +201,7 @@ def test_a_body_that_breaks_its_own_framing_is_a_400(place, r1):
     assert status_of(answer) == 400
 
 
-def test_a_slow_reader_does_not_fill_the_balancers_memory(place, r1):
+def test_a_slow_client_does_not_fill_the_memory_of_the_balancer(place, r1):
     process = psutil.Process(place.process.pid)
     with connect(place) as client:
         client.sendall(b"GET /big/100000000 HTTP/1.1\r\nHost: shop\r\n\r\n")
@@ -210,10 +212,10 @@ def test_a_slow_reader_does_not_fill_the_balancers_memory(place, r1):
     assert code(place) == 499
 
 
-# -- what is passed on
+# -- what is forwarded
 
 
-def test_a_request_arrives_as_it_was_sent(place, r1):
+def test_a_request_is_forwarded_unchanged(place, r1):
     headers = {"Host": "shop.example", "Accept": "text/x", "Cookie": "a=1; b=2", "X-Odd": "caf\xe9"}
     get(place.url, "/a/../b//c?q=%20&r=%2F;x", headers=headers)
     (request,) = r1.received
@@ -222,7 +224,7 @@ def test_a_request_arrives_as_it_was_sent(place, r1):
     assert request.header("cookie") == ["a=1; b=2"]
     assert request.header("x-forwarded-for") == ["127.0.0.1"]
     assert request.header("x-forwarded-host") == ["shop.example"]
-    # nothing is made up for a client that did not say it, but for what says how the connection is used
+    # no header is added that the client did not send, except those about the connection
     names = {name.lower() for name, _ in request.headers} - {"connection"}
     assert names == {"host", "accept", "cookie", "x-odd", "accept-encoding"} | {
         "x-forwarded-for",
@@ -231,7 +233,7 @@ def test_a_request_arrives_as_it_was_sent(place, r1):
     }
 
 
-def test_an_answer_arrives_as_it_was_given(place, r1):
+def test_an_answer_is_returned_unchanged(place, r1):
     _, _, answer = get(place.url, "/cookies")
     assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
     assert answer.getheader("X-Pratique-Revision") == "r1"
@@ -241,13 +243,13 @@ def test_an_answer_arrives_as_it_was_given(place, r1):
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 304, 404, 418, 500, 503])
-def test_every_status_is_passed_on_and_counted(place, r1, status):
+def test_every_status_is_returned_and_logged(place, r1, status):
     assert get(place.url, f"/status/{status}")[0] == status
     assert code(place) == status
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "PROPFIND"])
-def test_every_method_is_passed_on(place, r1, method):
+def test_every_method_is_forwarded(place, r1, method):
     status, content, answer = get(place.url, "/", method)
     assert (status, content) == (200, b"" if method == "HEAD" else b"r1")
     assert answer.getheader("Content-Length") == "2"
@@ -255,7 +257,7 @@ def test_every_method_is_passed_on(place, r1, method):
     assert place.lines(1)[0].method == method
 
 
-def test_a_large_body_comes_back_whole_with_its_length_or_in_chunks(place, r1):
+def test_a_large_body_is_forwarded_with_a_length_or_in_chunks(place, r1):
     body = bytes(range(256)) * (1 << 14)
     assert get(place.url, "/echo", "POST", body)[1] == body
     assert r1.received[0].header("content-length") == [str(len(body))]
@@ -265,15 +267,15 @@ def test_a_large_body_comes_back_whole_with_its_length_or_in_chunks(place, r1):
     assert r1.received[1].header("content-length") == []
 
 
-def test_a_large_answer_in_chunks_comes_whole(place, r1):
+def test_a_large_chunked_answer_is_complete(place, r1):
     assert get(place.url, "/big/10000000")[1] == b"x" * 10_000_000
 
 
-def test_an_answer_that_ends_with_its_connection_comes_whole(place, r1):
+def test_an_answer_that_ends_with_its_connection_is_complete(place, r1):
     assert get(place.url, "/until-close")[1] == b"r1"
 
 
-def test_requests_follow_one_another_over_a_connection_even_unasked(place, r1):
+def test_pipelined_requests_are_answered_in_order(place, r1):
     one = b"GET /%d HTTP/1.1\r\nHost: shop\r\n\r\n"
     last = b"GET /3 HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
     answer = talk(place, one % 1 + one % 2 + last)
@@ -287,7 +289,7 @@ def test_a_client_of_http_1_0_is_served(place, r1):
     assert answer.endswith(b"\r\n\r\nxxxxx")
 
 
-def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on(place, r1):
+def test_a_client_that_expects_100_continue_gets_it(place, r1):
     with connect(place) as client:
         client.sendall(b"POST /echo HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -297,13 +299,13 @@ def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on(place, r1)
     assert r1.received[0].header("expect") == []
 
 
-# -- what is hostile
+# -- hostile requests
 
 
 @pytest.mark.parametrize(
     "target", [b"@evil.example/", b"evil.example:80", b"*", b"file:///etc/passwd", b"http:evil", b"ftp://evil/"]
 )
-def test_a_target_that_is_no_path_reaches_nobody(place, r1, target):
+def test_a_target_that_is_not_a_path_reaches_no_server(place, r1, target):
     answer = talk(place, b"GET " + target + b" HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
     assert status_of(answer) == 400
     assert r1.received == []
@@ -346,7 +348,7 @@ def test_a_hostile_target_stays_a_path(place, r1, target, sent_on):
         b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
     ],
 )
-def test_a_request_that_could_be_read_in_two_ways_reaches_nobody(place, r1, head):
+def test_an_ambiguous_request_reaches_no_server(place, r1, head):
     with connect(place) as client:
         client.sendall(head)
         client.shutdown(socket.SHUT_WR)
@@ -357,7 +359,7 @@ def test_a_request_that_could_be_read_in_two_ways_reaches_nobody(place, r1, head
     assert get(place.url)[0] == 200
 
 
-def test_an_upgrade_is_not_passed_on(place, r1):
+def test_an_upgrade_is_not_forwarded(place, r1):
     answer = talk(
         place,
         b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
@@ -367,10 +369,10 @@ def test_an_upgrade_is_not_passed_on(place, r1):
     assert r1.received[0].header("upgrade") == []
 
 
-# -- what the collector is told
+# -- access lines
 
 
-def test_an_access_line_says_who_served_what_and_how_long_it_took(place, r1):
+def test_an_access_line_has_revision_request_and_duration(place, r1):
     began = time.time()
     get(place.url, "/slow/150?q=1")
     (line,) = place.lines(1)
@@ -385,7 +387,7 @@ def test_an_access_line_says_who_served_what_and_how_long_it_took(place, r1):
     assert began - 0.01 <= line.time_ms / 1000 <= time.time()
 
 
-def test_lines_are_numbered_from_the_balancers_start(fresh, upstreams):
+def test_access_lines_are_numbered_from_the_start_of_the_balancer(fresh, upstreams):
     fresh.serve(upstreams("r1"))
     for _ in range(5):
         get(fresh.url)
@@ -398,7 +400,7 @@ def test_lines_are_numbered_from_the_balancers_start(fresh, upstreams):
     assert again.boot != lines[0].boot
 
 
-def test_a_request_without_a_pool_is_nobodys(fresh):
+def test_a_request_without_a_pool_has_no_revision(fresh):
     assert get(fresh.url)[0] == 503
     line = fresh.lines(1)[0]
     assert (line.revision, line.code) == ("none", 503)

@@ -1,4 +1,4 @@
-"""The embedded balancer under the sample's own load, and bodies that are longer than any buffer of it."""
+"""The embedded balancer under the load of the example, and with bodies larger than its buffers."""
 
 import contextlib
 import hashlib
@@ -23,6 +23,8 @@ from pratique.telemetry.accesslog import decode
 from support.balancer_fixture import running
 from support.upstream import Upstream
 
+pytestmark = pytest.mark.server
+
 LOAD = Path(__file__).parents[2] / "examples/shop/load.py"
 RATE = 300
 MEGABYTE = 1 << 20
@@ -36,7 +38,7 @@ def place(tmp_path):
 
 @pytest.fixture
 def collected(place):
-    """Access lines as they come in, taken by a thread: no receive buffer holds those of a load."""
+    """The access lines, received by a thread: a receive buffer is too small for a load."""
     lines, done = [], threading.Event()
     place.collector.settimeout(0.1)
 
@@ -54,7 +56,7 @@ def collected(place):
 
 @contextlib.contextmanager
 def load(place, answers):
-    """The sample's load as a process of its own; at its end `answers` holds how many ended how."""
+    """Run the load of the example in a process; at its end `answers` counts the statuses."""
     command = [sys.executable, LOAD, "--url", f"http://{place.url}", "--rate", str(RATE), "--seconds", "60"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -67,14 +69,14 @@ def load(place, answers):
 
 
 def in_force(change, collected, requests=350):
-    """Make a change, let it serve some requests; from when to when it was surely in force, in epoch ms."""
+    """Make a change and wait for some requests; return a period in which it was active, in epoch ms."""
     change()
     began, before = time.time_ns() // 1_000_000 + 1, len(collected)
     eventually(lambda: len(collected) >= before + requests)
     return began, time.time_ns() // 1_000_000 - 1
 
 
-def test_under_load_every_request_is_answered_and_told_once_with_its_revision(place, collected):
+def test_under_load_every_request_is_answered_and_logged_once_with_its_revision(place, collected):
     answers = {}
     with four_servers() as servers:
         address = {name: (server.address,) for name, server in servers.items()}
@@ -108,7 +110,7 @@ def test_under_load_every_request_is_answered_and_told_once_with_its_revision(pl
         assert unlikely(within.count(revision), len(within), share) < FIVE_SIGMA, (share, Counter(within))
 
 
-def test_a_server_that_dies_under_load_costs_its_revision_no_more_than_what_it_was_answering(place, collected):
+def test_a_server_that_dies_under_load_fails_only_its_requests_in_flight(place, collected):
     answers = {}
     with ExitStack() as stack:
         alive, other = (stack.enter_context(Upstream(name)) for name in ("r1", "r2"))
@@ -133,7 +135,7 @@ def test_a_server_that_dies_under_load_costs_its_revision_no_more_than_what_it_w
 
 @contextlib.contextmanager
 def raw_server(place):
-    """A server that a test speaks for itself, as r1; yields a function that takes its next connection."""
+    """A socket server as r1, whose answers the test writes; yields a function that accepts a connection."""
     with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as connections:
         server.settimeout(10)
 
@@ -141,7 +143,7 @@ def raw_server(place):
             while True:
                 connection = connections.enter_context(server.accept()[0])
                 connection.settimeout(10)
-                # the balancer's check of a new pool connects and says nothing
+                # the balancer's check of a new pool connects and sends nothing
                 if connection.recv(1, socket.MSG_PEEK):
                     return connection
 
@@ -159,7 +161,7 @@ def until(connection, end):
     return data
 
 
-def test_a_body_goes_on_as_it_comes_in_both_ways_at_once(place):
+def test_bodies_are_streamed_in_both_directions_at_once(place):
     with raw_server(place) as accept, socket.create_connection(place.url.split(":"), timeout=10) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
         server = accept()
@@ -172,7 +174,7 @@ def test_a_body_goes_on_as_it_comes_in_both_ways_at_once(place):
         until(client, b"two\r\n0\r\n\r\n")
 
 
-def test_20_mb_pass_both_ways_whole_and_not_through_memory(place):
+def test_20_mb_are_streamed_in_both_directions_without_buffering(place):
     part = bytes(range(256)) * (MEGABYTE // 256)
     process = psutil.Process(place.process.pid)
     with Upstream("r1") as r1:
@@ -190,8 +192,8 @@ def test_20_mb_pass_both_ways_whole_and_not_through_memory(place):
     assert most - before < 12 * MEGABYTE
 
 
-def test_an_answer_before_the_body_has_ended_reaches_the_client(place):
-    """A server that refuses an upload does not read it to its end."""
+def test_an_answer_before_the_end_of_the_body_reaches_the_client(place):
+    """A server that refuses an upload does not read all of it."""
     with raw_server(place) as accept, socket.create_connection(place.url.split(":"), timeout=10) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 1000)
         server = accept()
@@ -203,7 +205,7 @@ def test_an_answer_before_the_body_has_ended_reaches_the_client(place):
     assert [line.code for line in place.lines(1)] == [413]
 
 
-def test_what_concerns_one_connection_stays_there(place):
+def test_headers_of_a_single_connection_are_not_forwarded(place):
     with Upstream("r1") as r1:
         place.serve(r1)
         connection = http.client.HTTPConnection(place.url, timeout=10)

@@ -18,6 +18,8 @@ from support.haproxy_fixture import haproxy_running, needs_haproxy
 from support.ports import free_port
 from support.ssh_host import needs_ssh, ssh_to_this_machine
 
+pytestmark = pytest.mark.server
+
 SHOP = FirstFile("shop", command=("{python}", "-m", "http.server", "{port}"))
 
 

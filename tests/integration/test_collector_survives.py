@@ -17,6 +17,8 @@ from pratique.store import open_store
 from pratique.telemetry.status import collector_status
 from support.ports import free_port
 
+pytestmark = pytest.mark.server
+
 
 class Sender:
     """A balancer's side of it: lines with a sequence, sent to the collector's port."""

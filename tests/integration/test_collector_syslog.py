@@ -24,6 +24,8 @@ from support.docker_fixture import DockerPlace
 from support.haproxy_fixture import needs_haproxy
 from support.ports import free_port
 
+pytestmark = pytest.mark.server
+
 
 class Collector:
     """A collector that listens everywhere."""

@@ -1,4 +1,4 @@
-"""HAProxy on other hosts, in a container, and with the wanted pool in Redis."""
+"""HAProxy on other hosts, in a container, and with the desired state in Redis."""
 
 import fcntl
 import io
@@ -20,7 +20,7 @@ from contract.balancer_contract import eventually, four_servers, names, pool_of
 from contract.runtime_contract import get
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
-from pratique.balancer.haproxy.desired import Wanted, WantedFile, WantedRedis
+from pratique.balancer.haproxy.desired import DesiredState, DesiredStateFile, DesiredStateRedis
 from pratique.balancer.haproxy.hosts import WRITE
 from pratique.config import load
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
@@ -33,9 +33,7 @@ from support.ports import free_port
 from support.ssh_host import needs_ssh, ssh_to_this_machine
 
 pytestmark = needs_haproxy
-needs_redis = pytest.mark.skipif(
-    shutil.which("redis-server") is None, reason="redis-server is not installed: apt-get install redis-server"
-)
+needs_redis = pytest.mark.redis
 
 
 def listens(port):
@@ -56,25 +54,27 @@ def redis_server():
         process.wait()
 
 
-class WantedContract:
-    """What a place for the wanted pool must do; `wanted` and `again` are two operators' handles."""
+class DesiredStateContract:
+    """The contract of a store of the desired state; `store` and `again` are the clients of two operators."""
 
-    def test_it_begins_with_nothing(self, wanted):
-        assert wanted.get() == Wanted()
+    def test_it_begins_empty(self, store):
+        assert store.get() == DesiredState()
 
-    def test_what_was_put_is_what_everybody_gets(self, wanted, again, servers):
+    def test_every_client_gets_the_new_state(self, store, again, servers):
         pool = pool_of(servers, "r1", "r2", r1=1.0)
         lease = Lease("r2", "r1", 2.0)
-        assert wanted.put(wanted.get(), pool, lease) == again.get()
+        assert store.put(store.get(), pool, lease) == again.get()
         assert (again.get().pool, again.get().lease, again.get().version) == (pool, lease, 1)
 
-    def test_of_two_operators_the_later_is_refused_with_the_others_name(self, wanted, again, servers, monkeypatch):
+    def test_a_concurrent_change_is_refused_with_the_name_of_the_other_operator(
+        self, store, again, servers, monkeypatch
+    ):
         monkeypatch.setenv("PRATIQUE_WHO", "alice")
         seen = again.get()
-        wanted.put(wanted.get(), pool_of(servers, "r1", r1=1.0), None)
+        store.put(store.get(), pool_of(servers, "r1", r1=1.0), None)
         with pytest.raises(BusyError, match="alice"):
             again.put(seen, pool_of(servers, "r2", r2=1.0), None)
-        assert list(wanted.get().pool.servers) == ["r1"]
+        assert list(store.get().pool.servers) == ["r1"]
 
     @pytest.fixture
     def servers(self):
@@ -82,45 +82,45 @@ class WantedContract:
             yield servers
 
 
-class TestWantedFile(WantedContract):
+class TestDesiredStateFile(DesiredStateContract):
     @pytest.fixture
-    def wanted(self, tmp_path):
-        return WantedFile(tmp_path / "wanted.json")
+    def store(self, tmp_path):
+        return DesiredStateFile(tmp_path / "wanted.json")
 
     @pytest.fixture
     def again(self, tmp_path):
-        return WantedFile(tmp_path / "wanted.json")
+        return DesiredStateFile(tmp_path / "wanted.json")
 
-    def test_a_damaged_one_is_told(self, tmp_path):
+    def test_a_corrupt_file_is_an_error(self, tmp_path):
         (tmp_path / "wanted.json").write_text("{")
         with pytest.raises(DataError, match=r"wanted\.json"):
-            WantedFile(tmp_path / "wanted.json").get()
+            DesiredStateFile(tmp_path / "wanted.json").get()
 
 
 @needs_redis
-class TestWantedRedis(WantedContract):
+class TestDesiredStateRedis(DesiredStateContract):
     @pytest.fixture
     def url(self):
         with redis_server() as url:
             yield url
 
     @pytest.fixture
-    def wanted(self, url):
-        return WantedRedis(url, "shop")
+    def store(self, url):
+        return DesiredStateRedis(url, "shop")
 
     @pytest.fixture
     def again(self, url):
-        return WantedRedis(url, "shop")
+        return DesiredStateRedis(url, "shop")
 
-    def test_a_lease_is_held_as_long_as_it_is_renewed(self, wanted, again):
+    def test_a_lease_is_held_while_it_is_renewed(self, store, again):
         assert again.lease_left_s() == 0
-        wanted.renew(0.3)
+        store.renew_lease(0.3)
         assert 0 < again.lease_left_s() <= 0.3
         eventually(lambda: again.lease_left_s() == 0)
 
-    def test_one_that_does_not_answer_is_told(self):
+    def test_a_redis_that_does_not_answer_is_an_error(self):
         with pytest.raises(UnavailableError, match="Redis does not answer at"):
-            WantedRedis(f"redis://secret:hidden@127.0.0.1:{free_port()}/0", "shop").get()
+            DesiredStateRedis(f"redis://secret:hidden@127.0.0.1:{free_port()}/0", "shop").get()
 
 
 @needs_redis
@@ -135,7 +135,7 @@ def test_a_second_balancer_host_follows_pool_and_shares_and_lease():
                 one.balancer.renew("shop")
                 time.sleep(0.4)
             assert names(two.url, 10) == {"r2": 10}
-            # the holder is silent from now on
+            # the holder stops renewing
             silent = time.monotonic()
             eventually(lambda: names(two.url, 5) == {"r1": 5} and names(one.url, 5) == {"r1": 5}, 10)
             assert time.monotonic() - silent < 5
@@ -144,7 +144,7 @@ def test_a_second_balancer_host_follows_pool_and_shares_and_lease():
 
 
 @needs_redis
-def test_a_host_that_comes_back_gets_the_wanted_pool():
+def test_a_host_that_starts_later_applies_the_desired_pool():
     with redis_server() as url, four_servers() as servers, haproxy_running(f'state_url = "{url}"') as one:
         one.balancer.apply(pool_of(servers, "r1", r1=1.0))
         with haproxy_running(f'state_url = "{url}"') as two:
@@ -172,7 +172,7 @@ def test_a_pool_is_uploaded_verified_and_shifted_on_a_host_over_ssh(ssh):
 
 
 @needs_ssh
-def test_where_one_of_two_hosts_fails_both_have_the_old_pool_again(ssh):
+def test_when_one_of_two_hosts_fails_both_get_the_old_pool_again(ssh):
     with four_servers() as servers, haproxy_running() as place:
         place.balancer.apply(pool_of(servers, "r1", r1=1.0))
         config = place.config.read_text()
@@ -186,7 +186,7 @@ def test_where_one_of_two_hosts_fails_both_have_the_old_pool_again(ssh):
 
 @contextmanager
 def haproxy_of_an_operator_elsewhere(ssh):
-    """A balancer host, and the balancer as an operator on another machine has it."""
+    """Run a balancer host, and yield it with the client of an operator on another machine."""
     place = HAProxyPlace(f'hosts = ["{ssh}"]')
     try:
         place.start()
@@ -202,7 +202,7 @@ def haproxy_of_an_operator_elsewhere(ssh):
 
 
 @needs_ssh
-def test_a_haproxy_that_dies_comes_back_with_the_pool_that_an_operator_brought_over_ssh(ssh):
+def test_a_haproxy_that_dies_restarts_with_the_pool_that_an_operator_set_over_ssh(ssh):
     with four_servers() as servers, haproxy_of_an_operator_elsewhere(ssh) as (place, operator):
         operator.apply(pool_of(servers, "r1", "r2", r1=1.0))
         operator.set_weights("shop", {"r1": 0.0, "r2": 1.0})
@@ -212,7 +212,7 @@ def test_a_haproxy_that_dies_comes_back_with_the_pool_that_an_operator_brought_o
 
 
 @needs_ssh
-def test_renewals_and_shifts_over_ssh_do_not_get_into_each_others_way(ssh):
+def test_renewals_and_changes_over_ssh_do_not_conflict(ssh):
     with four_servers() as servers, haproxy_of_an_operator_elsewhere(ssh) as (place, operator):
         operator.apply(pool_of(servers, "r1", "r2", r1=1.0))
         lease, stop = Lease("r2", "r1", 8.0), threading.Event()
@@ -234,17 +234,17 @@ def test_renewals_and_shifts_over_ssh_do_not_get_into_each_others_way(ssh):
 
 
 @needs_ssh
-def test_a_haproxy_that_somebody_else_is_changing_is_told(ssh, monkeypatch):
-    monkeypatch.setattr("pratique.balancer.haproxy.hosts.TIMEOUT_S", 0.5)
+def test_a_change_while_another_process_changes_haproxy_is_refused(ssh, monkeypatch):
+    monkeypatch.setattr("pratique.balancer.haproxy.hosts.COMMAND_TIMEOUT_S", 0.5)
     with four_servers() as servers, haproxy_of_an_operator_elsewhere(ssh) as (place, operator):
         operator.apply(pool_of(servers, "r1", r1=1.0))
         with (place.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            with pytest.raises(BusyError, match="being changed by somebody else"):
+            with pytest.raises(BusyError, match="another process is changing HAProxy"):
                 operator.set_weights("shop", {"r1": 1.0})
 
 
-def test_a_file_of_which_not_all_has_come_is_no_file(tmp_path):
+def test_an_incomplete_upload_does_not_replace_the_file(tmp_path):
     file = tmp_path / "haproxy.cfg"
     file.write_text("old")
     for content, status, then in (("half", 1, "old"), ("the whole of it", 0, "the whole of it")):
@@ -254,7 +254,7 @@ def test_a_file_of_which_not_all_has_come_is_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_connection_is_kept_only_in_a_folder_that_nobody_else_enters(tmp_path, monkeypatch):
+def test_an_ssh_connection_is_shared_only_in_a_private_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert "ControlMaster=auto" in ssh_words("ssh://lb1", kept=True)
     (folder,) = tmp_path.iterdir()
@@ -263,7 +263,7 @@ def test_a_connection_is_kept_only_in_a_folder_that_nobody_else_enters(tmp_path,
 
 
 @needs_docker
-def test_haproxy_in_a_container_serves_is_reloaded_and_restarted(engine, monkeypatch):
+def test_haproxy_in_a_container_is_reloaded_and_restarted(engine, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", engine.host)
     image_of_haproxy(engine)
     with four_servers() as servers, haproxy_running('image = "pratique-test/haproxy:base"') as place:
@@ -281,7 +281,7 @@ def test_haproxy_in_a_container_serves_is_reloaded_and_restarted(engine, monkeyp
         broken = place.folder / "broken.j2"
         broken.write_text("nonsense\n")
         place.config.write_text(place.config.read_text() + f'template = "{broken}"\n')
-        with pytest.raises(UnavailableError, match="refuses the configuration"):
+        with pytest.raises(UnavailableError, match="rejected the configuration"):
             place.again().apply(pool_of(servers, "r1", r1=1.0))
     engine.clean()
 
@@ -294,7 +294,7 @@ def answers(place):
 
 
 def image_of_haproxy(engine):
-    """This machine's HAProxy with the libraries that it needs."""
+    """Build an image of this machine's HAProxy and its libraries."""
     said = subprocess.run(["ldd", "/usr/sbin/haproxy"], capture_output=True, text=True, check=True).stdout
     files = {"/usr/sbin/haproxy", *(word for word in said.split() if word.startswith("/"))}
     packed = io.BytesIO()
@@ -336,7 +336,7 @@ def test_a_release_runs_on_an_engine_over_ssh_with_its_secret_in_memory_there(en
 
 
 @needs_ssh
-def test_a_host_that_is_away_does_not_keep_the_others_from_their_shares(ssh):
+def test_an_unreachable_host_does_not_block_the_shares_of_the_others(ssh):
     with four_servers() as servers, haproxy_running() as place:
         place.balancer.apply(pool_of(servers, "r1", "r2", r2=1.0))
         config = place.config.read_text()
@@ -349,7 +349,7 @@ def test_a_host_that_is_away_does_not_keep_the_others_from_their_shares(ssh):
 
 @needs_redis
 @pytest.mark.parametrize("fault", ["gone", "empty"])
-def test_a_haproxy_that_dies_while_redis_knows_nothing_comes_back_with_its_last_pool(fault):
+def test_a_haproxy_that_dies_without_redis_restarts_with_its_last_pool(fault):
     with ExitStack() as stack:
         redis_running = stack.enter_context(ExitStack())
         url = redis_running.enter_context(redis_server())
@@ -366,12 +366,12 @@ def test_a_haproxy_that_dies_while_redis_knows_nothing_comes_back_with_its_last_
 
 
 @needs_redis
-def test_a_follower_that_does_not_take_the_pool_is_told(monkeypatch):
-    monkeypatch.setattr("pratique.balancer.haproxy.desired.FOLLOWED_S", 1.0)
+def test_a_follower_that_does_not_apply_the_pool_is_an_error(monkeypatch):
+    monkeypatch.setattr("pratique.balancer.haproxy.desired.FOLLOW_TIMEOUT_S", 1.0)
     with redis_server() as url, four_servers() as servers, haproxy_running(f'state_url = "{url}"') as one:
         one.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
-        stuck = WantedRedis(url, "shop")
-        monkeypatch.setattr("pratique.balancer.haproxy.desired.ALIVE_S", 60.0)
-        stuck.seen(1)
-        with pytest.raises(UnavailableError, match="has not taken version"):
+        stuck = DesiredStateRedis(url, "shop")
+        monkeypatch.setattr("pratique.balancer.haproxy.desired.FOLLOWER_TTL_S", 60.0)
+        stuck.report_version(1)
+        with pytest.raises(UnavailableError, match="has not applied version"):
             one.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5})

@@ -1,4 +1,4 @@
-"""What is HAProxy's own: the lease without us, reloads, drift, users that stay or go first, TLS, access lines."""
+"""Features of HAProxy: leases without a supervisor, reloads, drift, sticky and canary users, TLS, access lines."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ import pytest
 
 from contract.balancer_contract import FIVE_SIGMA, eventually, four_servers, get, names, pool_of, unlikely
 from pratique.balancer.base import Lease, Pool
-from pratique.balancer.haproxy.instance import Node
+from pratique.balancer.haproxy.instance import HAProxyInstance
 from pratique.balancer.haproxy.template import TEMPLATE
 from pratique.errors import ConfigError, StorageError, UnavailableError
 from support.haproxy_fixture import HAProxyPlace, haproxy_running, needs_haproxy
@@ -40,7 +40,7 @@ def running():
 
 @pytest.fixture
 def place(running):
-    """One HAProxy for all tests of this file, each beginning on its own pool."""
+    """One HAProxy for all tests of this file, each of which sets its own pool."""
     return running
 
 
@@ -66,7 +66,7 @@ def next_line(place):
     return json.loads(datagram[datagram.index(b"{") :])
 
 
-def test_the_lease_lapses_when_every_process_of_ours_is_dead(servers):
+def test_the_lease_expires_when_every_process_of_pratique_is_dead(servers):
     with haproxy_running() as place:
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         holder = subprocess.Popen([sys.executable, "-c", place.holder], stdout=subprocess.PIPE)
@@ -80,14 +80,14 @@ def test_the_lease_lapses_when_every_process_of_ours_is_dead(servers):
         place.process.wait()
         eventually(lambda: names(place.url, 20) == {"r1": 20}, 10)
         assert time.monotonic() - killed < 4
-        # another supervisor takes over what it finds, and leaves it serving
+        # a new supervisor adopts the running HAProxy without interrupting it
         pid = place.haproxy_pid()
         place.start()
         assert place.haproxy_pid() == pid
         assert names(place.url, 20) == {"r1": 20}
 
 
-def test_a_lease_whose_clock_was_set_back_is_over(place, servers):
+def test_a_lease_expires_when_the_clock_is_set_back(place, servers):
     place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
     place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 2.0))
     ahead = int((time.time() + 3600) * 1000)
@@ -97,7 +97,7 @@ def test_a_lease_whose_clock_was_set_back_is_over(place, servers):
 
 
 @pytest.mark.parametrize("how", ["reload", "restart"])
-def test_shares_outlive_a_reload_and_a_restart_by_somebody_else(place, servers, how):
+def test_shares_survive_a_reload_and_a_restart_by_another_process(place, servers, how):
     place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
     place.balancer.set_weights("shop", {"r1": 0.25, "r2": 0.75})
     if how == "reload":
@@ -110,7 +110,7 @@ def test_shares_outlive_a_reload_and_a_restart_by_somebody_else(place, servers, 
     assert unlikely(found["r2"], 1000, 0.75) < FIVE_SIGMA
 
 
-def test_ten_percent_stay_ten_percent_beside_three_instances(place):
+def test_a_canary_beside_three_instances_gets_exactly_its_share(place):
     with Upstream("r1") as a, Upstream("r1") as b, Upstream("r1") as c, Upstream("r2") as canary:
         pool = Pool("shop", {"r1": (a.address, b.address, c.address), "r2": (canary.address,)}, {"r1": 0.9, "r2": 0.1})
         place.balancer.apply(pool)
@@ -125,7 +125,7 @@ def test_a_small_share_is_exact(place, servers):
     assert place.balancer.weights("shop").shares == pytest.approx({"r1": 0.999, "r2": 0.001}, abs=2e-9)
 
 
-def test_users_of_a_canary_that_died_are_served_by_the_baseline(place, servers):
+def test_the_baseline_serves_the_users_of_a_dead_canary(place, servers):
     with Upstream("r3") as dying:
         pool = Pool("shop", {"r1": (servers["r1"].address,), "r3": (dying.address,)}, {"r1": 1.0, "r3": 0.0})
         place.balancer.apply(pool)
@@ -134,7 +134,7 @@ def test_users_of_a_canary_that_died_are_served_by_the_baseline(place, servers):
     eventually(lambda: names(place.url, 10) == {"r1": 10}, 6)
 
 
-def test_drift_tells_each_change_by_hand(place, servers):
+def test_drift_reports_each_manual_change(place, servers):
     place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
     assert place.balancer.drift("shop") == []
     place.talk("disable server shop.r1/s0")
@@ -149,12 +149,12 @@ def test_drift_tells_each_change_by_hand(place, servers):
     place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
     configuration = place.directory / "haproxy.cfg"
     configuration.write_text(configuration.read_text().replace('"stamp":"', '"stamp":"0'))
-    assert ["not the configuration that runs" in said for said in place.balancer.drift("shop")] == [True]
+    assert ["is not the running configuration" in said for said in place.balancer.drift("shop")] == [True]
     place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
     assert place.balancer.drift("shop") == []
 
 
-def test_an_access_line_tells_revision_path_code_timers_and_state(place, servers):
+def test_an_access_line_has_revision_path_code_timers_and_state(place, servers):
     place.serve(servers["r1"])
     forget(place)
     get(place.url, "/slow/50?token=secret")
@@ -168,7 +168,7 @@ def test_an_access_line_tells_revision_path_code_timers_and_state(place, servers
     assert (next_line(place)["c"], line["q"] + 1) == (502, line["q"] + 1)
 
 
-def test_a_monitors_probe_is_answered_and_not_measured(place, servers):
+def test_a_readiness_probe_is_answered_and_not_logged(place, servers):
     place.serve(servers["r1"])
     forget(place)
     assert get(place.url, "/healthz")[0] == 200
@@ -181,7 +181,7 @@ def test_a_monitors_probe_is_answered_and_not_measured(place, servers):
     assert second["q"] == first["q"] + 1
 
 
-def test_a_broken_request_has_a_line_without_a_revision(place, servers):
+def test_the_access_line_of_a_malformed_request_has_no_revision(place, servers):
     place.serve(servers["r1"])
     forget(place)
     host, _, port = place.url.rpartition(":")
@@ -210,11 +210,11 @@ def test_users_keep_their_revision_by_a_cookie_while_the_share_rises():
         later = [served(cookie)[0] for _, cookie in users]
         assert all(after == "r2" for (before, _), after in zip(users, later, strict=True) if before == "r2")
         assert unlikely(later.count("r2"), 300, 0.6) < FIVE_SIGMA
-        # one that the client made up is no reason to fail
+        # an invalid cookie is not an error
         assert served("place=';DROP TABLE users")[0] in {"r1", "r2"}
 
 
-def test_named_users_go_first_and_are_not_compared():
+def test_canary_users_get_the_canary_and_are_not_compared():
     more = 'canary_header = "X-User"\ncanary_users = ["alice", "bob the \\"builder\\""]'
     with four_servers() as servers, haproxy_running(more) as place:
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
@@ -228,9 +228,9 @@ def test_named_users_go_first_and_are_not_compared():
         eventually(lambda: get(place.url, headers={"X-User": "alice"})[1] == b"r1", 5)
 
 
-def test_a_lease_that_is_renewed_holds_through_a_change_of_the_pool_that_takes_longer(monkeypatch):
-    verify, stop = Node._verify, threading.Event()
-    monkeypatch.setattr(Node, "_verify", lambda self, text: (time.sleep(3), verify(self, text)))
+def test_a_renewed_lease_survives_a_change_of_the_pool_that_takes_longer(monkeypatch):
+    verify, stop = HAProxyInstance._verify, threading.Event()
+    monkeypatch.setattr(HAProxyInstance, "_verify", lambda self, text: (time.sleep(3), verify(self, text)))
 
     def renew(balancer):
         while not stop.wait(0.3):
@@ -249,13 +249,13 @@ def test_a_lease_that_is_renewed_holds_through_a_change_of_the_pool_that_takes_l
     assert (weights.shares, weights.lease_left_s is None) == ({"r1": 0.5, "r2": 0.5}, False)
 
 
-def test_other_first_users_are_told_as_drift_and_come_with_the_next_change():
+def test_changed_canary_users_are_drift_and_apply_with_the_next_change():
     more = 'canary_header = "X-User"\ncanary_users = ["alice"]'
     with four_servers() as servers, haproxy_running(more) as place:
         place.balancer.apply(pool_of(servers, "r1", r1=1.0))
         place.config.write_text(place.config.read_text().replace("alice", "carol"))
         balancer = place.again()
-        assert any("the first users are not those" in sentence for sentence in balancer.drift("shop"))
+        assert any("canary_users differ from the service file" in sentence for sentence in balancer.drift("shop"))
         balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         balancer.set_weights("shop", {"r1": 1.0, "r2": 0.0}, lease=Lease("r2", "r1", 8.0))
         assert get(place.url, headers={"X-User": "carol"})[1] == b"r2"
@@ -263,17 +263,17 @@ def test_other_first_users_are_told_as_drift_and_come_with_the_next_change():
         assert balancer.drift("shop") == []
 
 
-def test_a_damaged_wanted_state_does_not_keep_haproxy_from_serving_what_it_had():
+def test_haproxy_serves_its_last_pool_when_the_desired_state_is_corrupt():
     with four_servers() as servers, haproxy_running() as place:
         place.balancer.apply(pool_of(servers, "r1", r1=1.0))
         (place.directory / "wanted.json").write_text("")
         place.restart()
         assert names(place.url, 5) == {"r1": 5}
-        assert "is damaged" in place.log()
+        assert "is corrupt" in place.log()
 
 
 def make_certificate(folder, days):
-    """A certificate with its key, which ends in that many days; negative: which has ended."""
+    """Create a certificate with its key that expires in that many days; negative: it has expired."""
     pem = folder / f"cert{days}.pem"
     key = folder / "key.pem"
     ends = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400))
@@ -297,7 +297,7 @@ def make_certificate(folder, days):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed: apt-get install openssl")
-def test_tls_is_terminated_and_a_certificate_that_ends_is_told(tmp_path):
+def test_tls_is_terminated_and_an_expiring_certificate_is_drift(tmp_path):
     with four_servers() as servers, haproxy_running(f'certificate = "{make_certificate(tmp_path, 5)}"') as place:
         place.balancer.apply(pool_of(servers, "r1", r1=1.0))
         host, _, port = place.url.rpartition(":")
@@ -309,12 +309,12 @@ def test_tls_is_terminated_and_a_certificate_that_ends_is_told(tmp_path):
         connection.close()
         assert servers["r1"].received[-1].header("X-Forwarded-Proto") == ["https"]
         assert [
-            "the certificate ends in 5.0 days" in said or "4.9" in said for said in place.balancer.drift("shop")
+            "the certificate expires in 5.0 days" in said or "4.9" in said for said in place.balancer.drift("shop")
         ] == [True]
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed: apt-get install openssl")
-def test_a_pool_behind_a_certificate_that_has_ended_is_refused(tmp_path):
+def test_a_pool_behind_an_expired_certificate_is_refused(tmp_path):
     with four_servers() as servers, haproxy_running(f'certificate = "{make_certificate(tmp_path, -1)}"') as place:
         with pytest.raises(UnavailableError, match="expired"):
             place.balancer.apply(pool_of(servers, "r1", r1=1.0))
@@ -322,7 +322,7 @@ def test_a_pool_behind_a_certificate_that_has_ended_is_refused(tmp_path):
 
 
 def with_template(place, change):
-    """A handle whose template is ours with a change."""
+    """Return a client with a modified template."""
     own = place.folder / "own.cfg.j2"
     own.write_text(change(TEMPLATE.read_text()))
     place.config.write_text(place.config.read_text() + f'template = "{own}"\n')
@@ -332,7 +332,7 @@ def with_template(place, change):
         place.config.write_text(place.config.read_text().replace(f'template = "{own}"\n', ""))
 
 
-def test_a_broken_configuration_is_refused_with_haproxys_words_and_the_old_one_stays(place, servers):
+def test_an_invalid_configuration_is_refused_with_haproxys_message_and_the_old_one_stays(place, servers):
     place.balancer.apply(pool_of(servers, "r1", r1=1.0))
     broken = with_template(place, lambda text: text.replace("balance roundrobin", "balance rounddance"))
     with pytest.raises(UnavailableError, match="balance only supports"):
@@ -342,21 +342,21 @@ def test_a_broken_configuration_is_refused_with_haproxys_words_and_the_old_one_s
     assert names(place.url, 10) == {"r1": 10}
 
 
-def test_a_configuration_that_cannot_be_loaded_is_put_back(place, servers):
+def test_the_old_configuration_is_restored_when_the_new_one_cannot_be_loaded(place, servers):
     place.balancer.apply(pool_of(servers, "r1", r1=1.0))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         bind = f"bind 127.0.0.1:{taken.getsockname()[1]}\n  default_backend pratique.none"
         broken = with_template(place, lambda text: text.replace("default_backend pratique.none", bind, 1))
-        with pytest.raises(UnavailableError, match="old one is put back"):
+        with pytest.raises(UnavailableError, match="old one is restored"):
             broken.apply(pool_of(servers, "r1", "r2", r1=1.0))
     assert place.balancer.pool("shop") == pool_of(servers, "r1", r1=1.0)
     assert place.balancer.drift("shop") == []
     assert names(place.url, 10) == {"r1": 10}
 
 
-def test_a_template_with_an_unknown_name_is_told(place, servers):
+def test_a_template_with_an_unknown_variable_is_an_error(place, servers):
     place.balancer.apply(pool_of(servers, "r1", r1=1.0))
     unknown = with_template(place, lambda text: text + "{{ nobody }}")
     with pytest.raises(ConfigError, match="nobody"):
@@ -364,7 +364,7 @@ def test_a_template_with_an_unknown_name_is_told(place, servers):
     assert place.balancer.pool("shop") == pool_of(servers, "r1", r1=1.0)
 
 
-def test_a_directory_too_long_for_a_socket_is_told():
+def test_a_directory_too_long_for_a_socket_is_refused():
     place = HAProxyPlace()
     try:
         place.config.write_text(place.config.read_text() + f'directory = "{"d" * 100}"\n')
@@ -375,7 +375,7 @@ def test_a_directory_too_long_for_a_socket_is_told():
         shutil.rmtree(place.folder)
 
 
-def test_an_address_that_is_taken_is_told_with_haproxys_words():
+def test_an_address_in_use_is_reported_with_haproxys_message():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -389,7 +389,7 @@ def test_an_address_that_is_taken_is_told_with_haproxys_words():
             shutil.rmtree(place.folder)
 
 
-def test_one_canary_more_keeps_what_a_lease_holds(place, servers):
+def test_adding_a_canary_server_keeps_the_lease(place, servers):
     two = pool_of(servers, "r1", "r2", r1=1.0)
     place.balancer.apply(two)
     shares = {"r1": 0.5, "r2": 0.5}
@@ -429,7 +429,7 @@ def test_no_request_fails_under_a_thousand_a_second_while_it_is_reloaded_and_shi
     assert changes > 10
 
 
-def test_two_balancers_of_one_machine_do_not_meet():
+def test_two_balancers_on_one_machine_are_independent():
     with four_servers() as servers, haproxy_running() as one, haproxy_running(listen=f"127.0.0.1:{free_port()}") as two:
         one.balancer.apply(pool_of(servers, "r1", r1=1.0))
         two.balancer.apply(pool_of(servers, "r2", r2=1.0))
@@ -437,18 +437,18 @@ def test_two_balancers_of_one_machine_do_not_meet():
         assert names(two.url, 10) == {"r2": 10}
 
 
-def test_a_revision_that_is_down_altogether_can_be_left(place, servers):
+def test_traffic_can_leave_a_revision_whose_servers_are_all_down(place, servers):
     with Upstream("r3") as dying:
         both = {"r3": (dying.address,)}
         place.balancer.apply(Pool("shop", both, {"r3": 1.0}))
     eventually(lambda: get(place.url)[0] == 503)
-    # as the runbook does it: into the pool without traffic, then all of it
+    # as the runbook does: add it to the pool without traffic, then give it all traffic
     place.balancer.apply(Pool("shop", {**both, "r1": (servers["r1"].address,)}, {"r3": 1.0, "r1": 0.0}))
     place.balancer.set_weights("shop", {"r3": 0.0, "r1": 1.0})
     assert names(place.url, 10) == {"r1": 10}
 
 
-def test_a_canary_has_no_share_after_a_restart_that_has_lost_its_lease():
+def test_a_canary_has_no_share_after_a_restart_without_the_lease():
     with four_servers() as servers, haproxy_running() as place:
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 8.0))
@@ -459,7 +459,7 @@ def test_a_canary_has_no_share_after_a_restart_that_has_lost_its_lease():
 
 
 @pytest.mark.parametrize("percent", [7, 33.3, 57, 100 / 3])
-def test_a_pool_with_the_same_shares_to_the_last_digit_that_counts_keeps_the_lease(place, servers, percent):
+def test_a_pool_with_shares_equal_within_rounding_keeps_the_lease(place, servers, percent):
     shares = {"r1": 1.0 - percent / 100, "r2": percent / 100}
     place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
     place.balancer.set_weights("shop", shares, lease=Lease("r2", "r1", 8.0))
@@ -467,7 +467,7 @@ def test_a_pool_with_the_same_shares_to_the_last_digit_that_counts_keeps_the_lea
     assert place.balancer.weights("shop").lease_left_s > 0
 
 
-def test_a_process_that_has_haproxys_number_by_now_is_left_alone(servers):
+def test_a_process_that_reuses_the_pid_of_haproxy_is_not_killed(servers):
     with haproxy_running() as place:
         place.balancer.apply(pool_of(servers, "r1", r1=1.0))
         other = subprocess.Popen(["sleep", "60"])
@@ -482,7 +482,7 @@ def test_a_process_that_has_haproxys_number_by_now_is_left_alone(servers):
         other.wait()
 
 
-def test_up_at_an_address_that_is_taken_says_so_in_haproxys_words():
+def test_up_at_an_address_in_use_prints_haproxys_message():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

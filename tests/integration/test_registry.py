@@ -1,4 +1,4 @@
-"""Images in a real registry: pushed and pulled by digest, verified, listed; a registry that mis-tags is caught."""
+"""Images in a real registry: pushed and pulled by digest, verified, and listed."""
 
 import base64
 import json
@@ -36,14 +36,14 @@ class Shelf:
         return push_release(revision, self.settings)
 
     def retag(self, source, target):
-        """What a careless hand does in a registry."""
+        """Move a tag to the image of another revision."""
         client = self.engine.client()
         client.images.get(f"{self.image}:{source}").tag(self.image, tag=target)
         client.images.push(self.image, tag=target)
         client.close()
 
     def forget(self):
-        """Remove every image of it from the engine, so that it must be pulled."""
+        """Remove its images from the engine, so the next load pulls them."""
         client = self.engine.client()
         for image in client.images.list(name=self.image):
             client.images.remove(image.id, force=True)
@@ -62,7 +62,7 @@ def shelf(engine, tmp_path):
         shelf.forget()
 
 
-def test_a_release_is_pushed_and_pulled_by_its_digest_and_runs(shelf):
+def test_a_release_is_pushed_pulled_by_its_digest_and_started(shelf):
     digest = shelf.push("r1")
     shelf.forget()
     release = shelf.load("r1")
@@ -72,23 +72,23 @@ def test_a_release_is_pushed_and_pulled_by_its_digest_and_runs(shelf):
     assert get(instance)[1].split()[0] == "r1"
 
 
-def test_what_can_be_gone_back_to_is_listed(shelf):
+def test_the_revisions_in_the_registry_are_listed(shelf):
     assert list_releases(shelf.settings) == []
     for revision in ("r1", "r2", "r10"):
         shelf.push(revision)
     assert list_releases(shelf.settings) == ["r1", "r10", "r2"]
 
 
-def test_a_tag_that_was_moved_to_another_revision_is_caught(shelf):
+def test_a_tag_that_points_to_another_revision_is_refused(shelf):
     shelf.push("r1")
     shelf.push("r2")
     shelf.retag("r1", "r2")
     shelf.forget()
-    with pytest.raises(DataError, match=r"r2 says that it is 'r1'"):
+    with pytest.raises(DataError, match=r"r2 has the revision label 'r1'"):
         shelf.load("r2")
 
 
-def test_the_recorded_digest_is_what_runs_wherever_the_tag_points_by_now(shelf):
+def test_a_recorded_digest_is_used_wherever_the_tag_points(shelf):
     first = shelf.push("r1")
     shelf.build("r1", app=SERVER + "\n# built again\n")
     second = push_release("r1", shelf.settings)
@@ -98,31 +98,31 @@ def test_the_recorded_digest_is_what_runs_wherever_the_tag_points_by_now(shelf):
     assert shelf.load("r1", digest=first).digest == first
 
 
-def test_an_image_without_a_revision_of_its_own_is_refused(shelf):
+def test_an_image_without_a_revision_label_is_refused(shelf):
     shelf.build("r1", labels={})
     with pytest.raises(DataError, match=REVISION_LABEL):
         push_release("r1", shelf.settings)
 
 
 @pytest.mark.parametrize("label", ["r1$(reboot)", "r1 r2", "../r1", "R1"])
-def test_a_hostile_label_is_another_revision(shelf, label):
+def test_a_hostile_revision_label_is_refused(shelf, label):
     shelf.build("r1", labels={REVISION_LABEL: label})
-    with pytest.raises(DataError, match="says that it is"):
+    with pytest.raises(DataError, match="has the revision label"):
         push_release("r1", shelf.settings)
 
 
-def test_a_revision_that_nobody_pushed_is_told(shelf):
+def test_a_revision_that_is_not_in_the_registry_is_an_error(shelf):
     with pytest.raises(MissingError, match=r"shop:r9.*push it first"):
         shelf.load("r9")
 
 
-def test_a_digest_that_the_registry_does_not_have_is_told(shelf):
+def test_a_digest_that_is_not_in_the_registry_is_an_error(shelf):
     shelf.push("r1")
     with pytest.raises(MissingError, match="sha256:0000"):
         shelf.load("r1", digest=f"sha256:{'0' * 64}")
 
 
-def test_a_registry_that_is_down_is_told_and_what_is_there_by_digest_still_runs(shelf):
+def test_a_registry_that_is_down_is_an_error_and_local_images_can_still_be_loaded_by_digest(shelf):
     digest = shelf.push("r1")
     shelf.load("r1")
     shelf.registry.stop()
@@ -137,11 +137,11 @@ def test_a_registry_that_is_down_is_told_and_what_is_there_by_digest_still_runs(
 
 def test_an_image_without_a_registry_is_not_pushed(engine):
     settings = RuntimeSettings(kind="docker", docker={"image": "shop", "hosts": (engine.host,)})
-    with pytest.raises(UsageError, match="names no registry"):
+    with pytest.raises(UsageError, match="has no registry"):
         push_release("r1", settings)
 
 
-def test_the_engines_own_images_are_listed_where_there_is_no_registry(engine):
+def test_without_a_registry_the_images_of_the_engine_are_listed(engine):
     engine.image("listed:r1", SERVER)
     engine.image("listed:r2", SERVER)
     settings = RuntimeSettings(kind="docker", docker={"image": "listed", "hosts": (engine.host,)})
@@ -150,7 +150,7 @@ def test_the_engines_own_images_are_listed_where_there_is_no_registry(engine):
 
 @pytest.fixture
 def guarded(engine, tmp_path):
-    """A registry that wants a token, and who gives it out."""
+    """A registry that requires a token, and the token server."""
     with token_server(tmp_path) as tokens, registry(tokens.settings()) as found:
         shelf = Shelf(engine, found, tmp_path)
         yield shelf, tokens
@@ -159,14 +159,14 @@ def guarded(engine, tmp_path):
 
 
 def logged_in(folder, monkeypatch, address, login):
-    """What `docker login` leaves behind."""
+    """Write the file that `docker login` writes."""
     folder.mkdir()
     content = {"auths": {address: {"auth": base64.b64encode(login.encode()).decode()}}}
     (folder / "config.json").write_text(json.dumps(content))
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
 
 
-def test_a_registry_that_wants_a_token_is_read_with_the_login_of_docker(guarded, tmp_path, monkeypatch):
+def test_a_registry_that_requires_a_token_is_read_with_the_login_of_docker(guarded, tmp_path, monkeypatch):
     shelf, tokens = guarded
     logged_in(tmp_path / "docker", monkeypatch, shelf.registry.address, "ann:secret")
     digest = shelf.push("r1")
@@ -178,7 +178,7 @@ def test_a_registry_that_wants_a_token_is_read_with_the_login_of_docker(guarded,
 
 
 @pytest.mark.parametrize("login", ["", "ann:wrong"])
-def test_without_the_right_login_it_says_so(guarded, tmp_path, monkeypatch, login):
+def test_without_the_right_login_the_error_names_docker_login(guarded, tmp_path, monkeypatch, login):
     shelf, _ = guarded
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     if login:
@@ -200,7 +200,7 @@ def test_a_login_is_not_sent_in_the_clear(tmp_path, engine, monkeypatch):
             list_releases(shelf.settings)
 
 
-def test_an_image_of_docker_hub_is_known_under_the_name_that_the_engine_gives_it(shelf, tmp_path):
+def test_an_image_of_docker_hub_is_found_under_its_short_name(shelf, tmp_path):
     digest = shelf.push("r1")
     with engine_running(mirror=f"http://{shelf.registry.address}") as other:
         hub = Shelf(other, shelf.registry, tmp_path)

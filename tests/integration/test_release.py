@@ -17,6 +17,8 @@ from pratique.runbook.engine.run import StoppedError
 from pratique.runbook.release.steps import AddToPool, Conclude, RollOut, StartCanary
 from support.shop_fixture import eventually, running_shop
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):

@@ -13,6 +13,8 @@ from pratique.report import write_report
 from pratique.store import open_store
 from support.report_samples import START, sample_rollups
 
+pytestmark = pytest.mark.kernel
+
 AT_ONCE = 8
 ROUNDS = 5
 

@@ -19,6 +19,8 @@ from pratique.report.write import _write
 from pratique.store import open_store
 from support.report_samples import HOSTILE, START, sample_rollups
 
+pytestmark = pytest.mark.kernel
+
 ROOT = Path(__file__).parents[2]
 
 

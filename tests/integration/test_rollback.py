@@ -14,6 +14,8 @@ from pratique.runbook.opening import open_rollback
 from pratique.runbook.rollback.steps import AddToPool, Shift, StartEarlierRelease, StopOthers
 from support.shop_fixture import eventually, running_shop
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):

@@ -8,6 +8,8 @@ import time
 import pytest
 from jupyter_client.manager import KernelManager
 
+pytestmark = pytest.mark.kernel
+
 QUESTION = """
 import time
 from pratique.runbook.canary.approval import make_approver

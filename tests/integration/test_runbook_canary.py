@@ -16,6 +16,8 @@ from pratique.runbook.recovery import remove_orphans
 from pratique.runbook.service.orphans import describe_orphans, find_orphans
 from support.shop_fixture import eventually, running_shop
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):

@@ -14,6 +14,8 @@ from pratique.errors import UnavailableError
 from pratique.runbook.canary.lease_renewer import LeaseRenewer
 from support.ports import free_port
 
+pytestmark = pytest.mark.server
+
 
 class Quiet(BaseHTTPRequestHandler):
     def do_GET(self):

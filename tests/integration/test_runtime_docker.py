@@ -1,4 +1,4 @@
-"""Containers: the contract of all runtimes, and what is their own: limits, secrets, logs, health, restarts."""
+"""The Docker runtime: the contract of all runtimes, and its own features: limits, secrets, logs, health, restarts."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from support.docker_fixture import DockerPlace
 
 pytestmark = needs_docker
 
-# tells what it was given, and where it may write
+# answers with its environment, its rights, and the folders that it can write to
 NOSY = """
 import json, os, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -77,12 +77,12 @@ def seen(instance):
     return json.loads(get(instance)[1])
 
 
-def test_a_container_gets_nothing_that_it_does_not_need(make_place):
+def test_a_container_gets_only_what_it_needs(make_place):
     place = make_place()
     instance = place.start(place.release("nosy", NOSY))
     found, host = seen(instance), place.inspect(instance)["HostConfig"]
     assert (found["uid"], int(found["caps"], 16), found["no_new_privs"]) == (1000, 0, "1")
-    assert found["write"]["/"] != True  # noqa: E712 - it is a reason otherwise
+    assert found["write"]["/"] != True  # noqa: E712 - otherwise an error message
     assert found["write"]["/tmp"] is True
     assert (host["Privileged"], host["ReadonlyRootfs"], host["CapDrop"]) == (False, True, ["ALL"])
     assert host["SecurityOpt"] == ["no-new-privileges"]
@@ -92,7 +92,7 @@ def test_a_container_gets_nothing_that_it_does_not_need(make_place):
     assert host["Binds"] in (None, [])
 
 
-def test_data_is_in_named_volumes_and_outlives_the_container(make_place):
+def test_data_in_named_volumes_outlives_the_container(make_place):
     place = make_place(docker={"volumes": {"shop-data": "/data"}})
     release = place.release("nosy", NOSY)
     instance = place.start(release)
@@ -106,7 +106,7 @@ def test_data_is_in_named_volumes_and_outlives_the_container(make_place):
         client.close()
 
 
-def test_a_secret_is_a_file_in_memory_and_nowhere_else(make_place, monkeypatch):
+def test_a_secret_is_only_a_file_in_memory(make_place, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN", "COLOUR": "green"})
     instance = place.start(place.release("nosy", NOSY))
@@ -123,7 +123,7 @@ def test_a_secret_is_a_file_in_memory_and_nowhere_else(make_place, monkeypatch):
     assert not any(place.secrets.iterdir())
 
 
-def test_secrets_are_readable_for_the_images_user_whatever_the_umask(make_place, monkeypatch):
+def test_secrets_are_readable_for_the_user_of_the_image_with_any_umask(make_place, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     release = place.release("nosy", NOSY)
@@ -135,7 +135,7 @@ def test_secrets_are_readable_for_the_images_user_whatever_the_umask(make_place,
     assert seen(instance)["secret"] == "correct-horse-battery"
 
 
-def test_a_service_leaves_the_secrets_of_one_whose_name_begins_as_its_own_alone(make_place, monkeypatch):
+def test_secrets_of_a_service_with_a_similar_name_are_kept(make_place, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     release = place.release("nosy", NOSY)
@@ -146,7 +146,7 @@ def test_a_service_leaves_the_secrets_of_one_whose_name_begins_as_its_own_alone(
     assert seen(instance)["secret"] == "correct-horse-battery"
 
 
-def test_secrets_that_a_reboot_has_taken_are_not_made_up_empty(make_place, engine, monkeypatch):
+def test_a_container_does_not_start_without_its_secrets_after_a_reboot(make_place, engine, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     release = place.release("nosy", NOSY)
@@ -160,14 +160,14 @@ def test_secrets_that_a_reboot_has_taken_are_not_made_up_empty(make_place, engin
     assert seen(place.start(release))["secret"] == "correct-horse-battery"
 
 
-def test_a_secret_that_is_not_there_is_told_and_nothing_is_left(make_place):
+def test_a_missing_secret_is_an_error_and_leaves_no_container(make_place):
     place = make_place(env={"TOKEN": "env:NO_SUCH_TOKEN"})
     with pytest.raises(MissingError, match="NO_SUCH_TOKEN"):
         place.start(place.release("r1"))
     assert place.runtime.list() == []
 
 
-def test_secrets_of_a_start_that_was_cut_off_are_swept(make_place, monkeypatch):
+def test_secrets_of_an_interrupted_start_are_removed(make_place, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     instance = place.start(place.release("r1"))
@@ -185,7 +185,7 @@ def test_secrets_of_a_start_that_was_cut_off_are_swept(make_place, monkeypatch):
     young.rmdir()
 
 
-def test_a_folder_of_secrets_that_others_may_look_into_is_refused(make_place, monkeypatch, tmp_path):
+def test_a_secrets_folder_that_is_open_to_other_users_is_refused(make_place, monkeypatch, tmp_path):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     folder = Path("/dev/shm", f"pq-{os.getpid()}")
     (folder / ROOT).mkdir(parents=True)
@@ -210,7 +210,7 @@ def test_secrets_on_a_disk_are_refused(make_place, monkeypatch, tmp_path):
     client.close()
 
 
-def test_the_error_of_an_unhealthy_container_has_its_log_and_its_health_log(make_place):
+def test_the_error_for_an_unhealthy_container_has_its_log_and_its_health_check_log(make_place):
     check = 'HEALTHCHECK --interval=1s --retries=1 CMD ["/usr/bin/python3", "-c", "print(\'cart service is away\'); exit(1)"]'
     place = make_place()
     release = place.release("sick", healthcheck=check)
@@ -219,7 +219,7 @@ def test_the_error_of_an_unhealthy_container_has_its_log_and_its_health_log(make
         place.runtime.wait_ready(instance, deadline_s=5)
 
 
-def test_a_healthcheck_that_passes_is_what_counts(make_place):
+def test_a_container_with_a_passing_healthcheck_is_ready(make_place):
     check = 'HEALTHCHECK --interval=30s CMD ["/usr/bin/python3", "-c", "exit(0)"]'
     place = make_place()
     (instance,) = place.runtime.start(place.release("well", healthcheck=check), run="run-1", role="canary")
@@ -227,7 +227,7 @@ def test_a_healthcheck_that_passes_is_what_counts(make_place):
     assert get(instance)[0] == 200
 
 
-def test_one_that_ended_before_it_was_ready_leaves_no_container(make_place):
+def test_a_container_that_exits_before_ready_is_removed(make_place):
     place = make_place()
     with pytest.raises(UnavailableError, match="exited with status 3"):
         place.start(place.release("r1", MODE="crash"))
@@ -236,7 +236,7 @@ def test_one_that_ended_before_it_was_ready_leaves_no_container(make_place):
     client.close()
 
 
-def test_what_ended_while_nobody_looked_is_tidied(make_place):
+def test_an_exited_container_is_removed(make_place):
     place = make_place()
     instance = place.start(place.release("r1"), ready=False)
     place.kill(instance)
@@ -247,7 +247,7 @@ def test_what_ended_while_nobody_looked_is_tidied(make_place):
     client.close()
 
 
-def test_what_ran_runs_again_at_its_address_after_the_engine_was_restarted(make_place):
+def test_a_container_restarts_at_its_address_after_a_restart_of_the_engine(make_place):
     place = make_place()
     instance = place.start(place.release("r1"))
     place.engine.restart()
@@ -258,7 +258,7 @@ def test_what_ran_runs_again_at_its_address_after_the_engine_was_restarted(make_
     assert again.started > instance.started
 
 
-def test_a_tag_that_moved_is_another_release_and_the_old_one_stays_what_it_was(make_place):
+def test_a_moved_tag_is_another_release_and_the_old_one_is_unchanged(make_place):
     place = make_place()
     first = place.release("r1")
     place.engine.image("shop:r1", SERVER + "\n# changed\n")
@@ -270,20 +270,20 @@ def test_a_tag_that_moved_is_another_release_and_the_old_one_stays_what_it_was(m
     place.engine.image("shop:r1", SERVER)
 
 
-def test_an_image_that_says_it_is_another_revision_is_refused(make_place):
+def test_an_image_with_the_label_of_another_revision_is_refused(make_place):
     place = make_place()
-    with pytest.raises(DataError, match="says that it is 'r7'"):
+    with pytest.raises(DataError, match="has the revision label 'r7'"):
         place.release("r8", labels={REVISION_LABEL: "r7"})
 
 
-def test_a_missing_image_is_told_with_what_there_is(make_place):
+def test_the_error_for_a_missing_image_lists_the_existing_ones(make_place):
     place = make_place()
     place.release("r1")
     with pytest.raises(MissingError, match=r"shop:r99.*shop:r1"):
         load_image_release("shop", "r99", place.settings)
 
 
-def test_an_engine_that_does_not_run_is_told(tmp_path):
+def test_a_stopped_engine_is_an_error(tmp_path):
     settings = RuntimeSettings(kind="docker", docker={"image": "shop", "hosts": (f"unix://{tmp_path}/none.sock",)})
     told = r"no Docker engine answers at unix:.*none\.sock: start it"
     with pytest.raises(UnavailableError, match=told):
@@ -292,7 +292,7 @@ def test_an_engine_that_does_not_run_is_told(tmp_path):
         load_image_release("shop", "r1", settings)
 
 
-def test_the_hosts_network_is_joined_only_for_a_reason(make_place):
+def test_a_container_joins_the_network_of_the_host_only_with_a_reason(make_place):
     place = make_place(docker={"host_network_reason": "it must see the host's multicast"})
     release = place.release("r1")
     instance = place.start(
@@ -338,7 +338,7 @@ def test_a_hostile_service_file_is_refused(hostile):
         DockerSettings(**{"image": "shop"} | hostile)
 
 
-def test_a_label_of_a_container_that_is_not_ours_is_nothing(make_place):
+def test_a_container_with_incomplete_labels_is_not_listed(make_place):
     place = make_place()
     place.release("r1")
     client = place.engine.client()
@@ -349,7 +349,7 @@ def test_a_label_of_a_container_that_is_not_ours_is_nothing(make_place):
     assert place.runtime.list() == []
 
 
-def test_starting_one_of_two_that_fails_leaves_none(make_place, monkeypatch):
+def test_when_one_of_two_containers_fails_to_start_none_is_left(make_place, monkeypatch):
     place = make_place(docker={"memory": "1m"})
     began = time.monotonic()
     with pytest.raises(UnavailableError):

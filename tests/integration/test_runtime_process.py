@@ -1,4 +1,4 @@
-"""The embedded runtime: the contract of all runtimes, and what is its own: processes, logs, secrets."""
+"""The process runtime: the contract of all runtimes, and its own features: processes, logs, secrets."""
 
 import os
 import signal
@@ -19,9 +19,11 @@ from pratique.release.model import Release
 from pratique.runtime.process import ProcessRuntime
 from pratique.runtime.supervise import LOG_MAX_BYTES
 
+pytestmark = pytest.mark.server
+
 
 class Place:
-    """A state folder of its own, and releases below it."""
+    """A state folder and a folder of releases."""
 
     def __init__(self, folder, **settings):
         self.folder = folder
@@ -90,7 +92,7 @@ class TestProcessRuntime(RuntimeContract):
     pass
 
 
-def test_an_instance_outlives_whoever_started_it(place, tmp_path):
+def test_an_instance_outlives_the_process_that_started_it(place, tmp_path):
     place.release("r1")
     script = f"""
 import os, signal
@@ -109,26 +111,26 @@ os.killpg(0, signal.SIGKILL)
     assert get(instance)[0] == 200
 
 
-def test_a_starter_that_goes_on_has_no_children_to_bury(place):
+def test_the_starting_process_keeps_no_child_processes(place):
     before = psutil.Process().children()
     instance = place.start(SERVER)
     place.runtime.stop(instance, drain_s=5)
     assert psutil.Process().children() == before
 
 
-def test_an_instance_of_another_state_folder_is_not_ours(place, tmp_path):
+def test_an_instance_of_another_state_folder_is_not_listed(place, tmp_path):
     place.start(SERVER, ready=False)
     assert ProcessRuntime(place.settings, tmp_path / "other", tmp_path).list() == []
 
 
-def test_killing_the_supervisor_ends_the_instance(place):
+def test_killing_the_supervisor_kills_the_instance(place):
     instance = place.start(SERVER)
     place.kill(instance)
     eventually(lambda: processes_below(place.folder) == [])
 
 
-def test_a_server_that_writes_over_its_environment_is_still_known(place):
-    """What setproctitle does: nginx, postgres, gunicorn."""
+def test_a_server_that_overwrites_its_environment_is_still_listed(place):
+    """nginx, postgres and gunicorn do so to set their process title."""
     instance = place.start(
         """
         import ctypes, os, runpy, sys
@@ -140,7 +142,7 @@ def test_a_server_that_writes_over_its_environment_is_still_known(place):
     assert place.runtime.list("shop") == [instance]
 
 
-def test_a_shell_in_between_and_its_server_are_drained_and_ended(make_place):
+def test_a_shell_and_its_server_are_drained_and_stopped(make_place):
     place = make_place(command=("sh", "-c", "{python} {dir}/app.py {port}; exit 0"))
     place.release("r1")
     instance = place.start(SERVER)
@@ -149,7 +151,7 @@ def test_a_shell_in_between_and_its_server_are_drained_and_ended(make_place):
     assert place.runtime.logs(instance)[-1].startswith("pratique: ")
 
 
-def test_whatever_a_crashed_instance_leaves_behind_is_ended(place):
+def test_child_processes_of_a_crashed_instance_are_killed(place):
     instance = place.start(
         """
         import subprocess, sys
@@ -162,8 +164,8 @@ def test_whatever_a_crashed_instance_leaves_behind_is_ended(place):
     assert place.runtime.logs(instance) == ["pratique: exited with status 1"]
 
 
-def test_a_reused_process_id_is_not_stopped(place):
-    """A process with our labels and the same number, started at another time."""
+def test_a_process_that_reuses_the_id_is_not_stopped(place):
+    """It has the same labels and process id, but another start time."""
     instance = place.start(SERVER)
     stale = type(instance)(**{**vars(instance), "id": f"{pid_of(instance)}:1"})
     place.runtime.stop(stale, drain_s=0)
@@ -187,7 +189,7 @@ def test_a_log_is_bounded_and_keeps_its_end(place):
     assert place.runtime.logs(instance, lines=2)[0].startswith("59999 ")
 
 
-def test_a_secret_is_in_the_instance_and_nowhere_else(make_place, monkeypatch, tmp_path):
+def test_a_secret_is_only_in_the_environment_of_the_instance(make_place, monkeypatch, tmp_path):
     monkeypatch.setenv("VAULT", "hunter2-of-the-shop")
     (tmp_path / "key").write_text("s3cr3t-key\n")
     place = make_place(env={"MODE": "env:VAULT", "KEY": "file:key"})
@@ -201,10 +203,10 @@ def test_a_secret_is_in_the_instance_and_nowhere_else(make_place, monkeypatch, t
         assert word not in " ".join(" ".join(p.cmdline()) for p in processes_below(tmp_path))
 
 
-def test_a_secret_at_the_cut_of_a_long_log_is_not_shown_in_half(make_place, monkeypatch):
+def test_a_secret_at_the_cut_of_a_long_log_is_not_partly_shown(make_place, monkeypatch):
     monkeypatch.setenv("VAULT", "hunter2-of-the-shop")
     place = make_place(env={"MODE": "env:VAULT"})
-    # whatever is read of the end of such a log, it begins within a secret
+    # the end of this log always begins within a secret
     talkative = SERVER.replace('print("listening"', 'print(MODE * 5000 + "\\n" + "listening"')
     (instance,) = place.runtime.start(place.release("r1", talkative), run="run-1", role="canary")
     place.runtime.wait_ready(instance, deadline_s=20)
@@ -213,7 +215,7 @@ def test_a_secret_at_the_cut_of_a_long_log_is_not_shown_in_half(make_place, monk
     assert "shop" not in logs
 
 
-def test_a_secret_is_written_down_nowhere_below_the_state_folder(make_place, monkeypatch, tmp_path):
+def test_a_secret_is_not_written_to_the_state_folder(make_place, monkeypatch, tmp_path):
     monkeypatch.setenv("VAULT", "hunter2-of-the-shop")
     place = make_place(env={"MODE": "env:VAULT"})
     instance = place.start(SERVER)
@@ -224,21 +226,21 @@ def test_a_secret_is_written_down_nowhere_below_the_state_folder(make_place, mon
     assert [path for path in kept if b"hunter2" in path.read_bytes()] == []
 
 
-def test_a_secret_that_is_not_there_is_named_and_nothing_is_started(make_place):
+def test_a_missing_secret_is_an_error_and_nothing_starts(make_place):
     place = make_place(env={"KEY": "env:NOT_SET_ANYWHERE"})
     with pytest.raises(MissingError, match=r"'env:NOT_SET_ANYWHERE'.*set it"):
         place.runtime.start(place.release("r1"), run="run-1", role="canary")
     assert place.runtime.list() == []
 
 
-def test_a_command_that_is_not_there_is_told_at_once(make_place):
+def test_a_missing_command_is_reported_immediately(make_place):
     place = make_place(command=("no-such-server",))
     with pytest.raises(UnavailableError, match=r"cannot start 'no-such-server'.*No such file"):
         place.runtime.start(place.release("r1"), run="run-1", role="canary")
 
 
-def test_a_failing_start_of_several_leaves_none(place):
-    """The second finds its release gone."""
+def test_when_one_of_several_instances_fails_to_start_none_is_left(place):
+    """The second instance has no command any more."""
     release = place.release("r1", 'import os\nos.rename(__file__, __file__ + ".gone")\n' + SERVER)
     place.settings = place.settings.model_copy(update={"command": ("{dir}/run", "{port}")})
     run = Path(release.location, "run")
@@ -251,7 +253,7 @@ def test_a_failing_start_of_several_leaves_none(place):
 
 
 def _start_slowly(runtime, release):
-    """Two starts, the second after the first has run."""
+    """Start two instances, the second after the first has run."""
     one = runtime._start_one
 
     def then_wait(*arguments):
@@ -263,21 +265,21 @@ def _start_slowly(runtime, release):
     runtime.start(release, run="run-1", role="canary", count=2)
 
 
-def test_a_release_that_is_gone_is_told(place):
+def test_a_missing_release_directory_is_an_error(place):
     release = place.release("r1")
     Path(release.location).rename(release.location + ".gone")
     with pytest.raises(MissingError, match="does not exist: restore it"):
         place.runtime.start(release, run="run-1", role="canary")
 
 
-def test_a_state_folder_that_cannot_be_made_is_told(place, tmp_path):
+def test_a_state_folder_that_cannot_be_created_is_an_error(place, tmp_path):
     (tmp_path / "state").write_text("a file is in the way")
     with pytest.raises(StorageError, match="cannot write logs"):
         place.runtime.start(place.release("r1"), run="run-1", role="canary")
 
 
-def test_one_whose_port_was_taken_is_not_ready_though_somebody_answers_there(place):
-    """The readiness probe is answered by the process that has the port; ours has ended."""
+def test_an_instance_that_lost_its_port_to_another_process_is_not_ready(place):
+    """The process that has the port answers the readiness probe; the instance has exited."""
     other = place.start(SERVER)
     port = other.address.rpartition(":")[2]
     app = SERVER.replace("sys.argv[1]", repr(port))

@@ -1,4 +1,4 @@
-"""Swarm: the contract of all runtimes, and what is its own: replicas, placement, secrets, an update by the engine."""
+"""The Swarm runtime: the contract of all runtimes, and its own features: replicas, placement, secrets, updates."""
 
 import json
 
@@ -77,7 +77,7 @@ def test_a_release_is_one_service_with_replicas_limits_and_no_capability(make_pl
     assert len({instance.address for instance in instances}) == 2
 
 
-def test_a_secret_is_swarms_own_and_gone_with_the_service(make_place, monkeypatch):
+def test_a_secret_is_a_swarm_secret_and_removed_with_the_service(make_place, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "correct-horse-battery")
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     app = (
@@ -96,7 +96,7 @@ def test_a_secret_is_swarms_own_and_gone_with_the_service(make_place, monkeypatc
     client.close()
 
 
-def test_more_tasks_that_cannot_be_placed_leave_those_that_serve(make_place, monkeypatch):
+def test_running_tasks_are_kept_when_more_tasks_cannot_be_placed(make_place, monkeypatch):
     place = make_place()
     release = place.release("r1")
     first = place.runtime.start(release, run="run-1", role="baseline", count=2)
@@ -111,7 +111,7 @@ def test_more_tasks_that_cannot_be_placed_leave_those_that_serve(make_place, mon
     assert {i.id for i in first} & {i.id for i in place.runtime.list("shop")}
 
 
-def test_a_task_more_leaves_those_that_serve_as_they_are(place):
+def test_adding_a_task_does_not_replace_running_tasks(place):
     release = place.release("r1")
     first = place.runtime.start(release, run="run-1", role="baseline", count=2)
     more = place.again().start(release, run="run-1", role="baseline", count=3)
@@ -122,7 +122,7 @@ def test_a_task_more_leaves_those_that_serve_as_they_are(place):
     client.close()
 
 
-def test_a_task_that_has_ended_does_not_take_the_others_with_it(place):
+def test_an_exited_task_does_not_stop_the_others(place):
     ended, other = place.runtime.start(place.release("r1"), run="run-1", role="baseline", count=2)
     place.kill(ended)
     eventually(lambda: ended.id not in {i.id for i in place.runtime.list("shop")})
@@ -131,7 +131,7 @@ def test_a_task_that_has_ended_does_not_take_the_others_with_it(place):
     assert other.id in {i.id for i in place.runtime.list("shop")}
 
 
-def test_a_service_without_a_task_is_told_and_kept_as_long_as_its_revision_serves(place):
+def test_a_service_without_a_running_task_is_listed_as_exited_and_kept_while_its_revision_is_in_use(place):
     instance = place.start(place.release("r1"))
     client = place.engine.client()
     client.services.list()[0].scale(0)
@@ -146,7 +146,7 @@ def test_a_service_without_a_task_is_told_and_kept_as_long_as_its_revision_serve
     assert place.runtime.exited("shop") == []
 
 
-def test_a_placement_that_no_node_has_is_told(make_place, monkeypatch):
+def test_a_constraint_that_no_node_meets_is_an_error(make_place, monkeypatch):
     monkeypatch.setattr("pratique.runtime.swarm.PLACEMENT_TIMEOUT_S", 2.0)
     place = make_place(swarm={"constraints": ("node.labels.zone == moon",)})
     with pytest.raises(UnavailableError, match="0 of 1 tasks"):
@@ -160,7 +160,7 @@ def test_a_hostile_constraint_is_refused(constraint):
         SwarmSettings(constraints=(constraint,))
 
 
-def test_an_engine_that_is_no_manager_is_told(engine, tmp_path):
+def test_an_engine_that_is_not_a_manager_is_an_error(engine, tmp_path):
     settings = RuntimeSettings(kind="swarm", docker={"image": "shop", "hosts": (engine.host,)})
     with pytest.raises(UnavailableError, match="swarm"):
         SwarmRuntime(settings, tmp_path).list()

@@ -12,6 +12,8 @@ from pratique.config import load
 from pratique.release import load_release
 from pratique.runtime.process import ProcessRuntime
 
+pytestmark = pytest.mark.server
+
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 CONFIG = load(SHOP / "pratique.toml")
 

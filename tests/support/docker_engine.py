@@ -46,10 +46,8 @@ def missing():
     return "" if os.geteuid() == 0 else "a Docker engine of the tests' own needs root"
 
 
-needs_docker = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
-needs_registry = pytest.mark.skipif(
-    shutil.which("docker-registry") is None, reason="docker-registry is not installed: apt-get install docker-registry"
-)
+needs_docker = pytest.mark.docker
+needs_registry = pytest.mark.registry
 
 
 _STARTED = itertools.count()

@@ -21,9 +21,7 @@ from pratique.errors import UnavailableError
 from pratique.telemetry.accesslog import decode
 from support.ports import free_port
 
-needs_haproxy = pytest.mark.skipif(
-    shutil.which("haproxy") is None, reason="haproxy is not installed: apt-get install haproxy"
-)
+needs_haproxy = pytest.mark.haproxy
 
 
 class HAProxyPlace:

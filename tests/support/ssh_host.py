@@ -16,10 +16,7 @@ import pytest
 
 SSHD = "/usr/sbin/sshd"
 START_S = 10.0
-needs_ssh = pytest.mark.skipif(
-    not Path(SSHD).exists() or shutil.which("socat") is None,
-    reason="sshd or socat is not installed: apt-get install openssh-server socat",
-)
+needs_ssh = pytest.mark.ssh
 
 
 @contextmanager

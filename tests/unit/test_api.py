@@ -4,12 +4,16 @@ import ast
 import doctest
 import importlib
 import inspect
+import re
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 import pratique
+from pratique.judge.model import Finding, GuardResult, Remaining, Trace, Verdict
+from support.report_samples import sample_verdict
 
 FUNCTIONS = [name for name in pratique.__all__ if inspect.isfunction(getattr(pratique, name))]
 SUBMODULES = {"errors", "figures"}
@@ -19,6 +23,8 @@ EXAMPLES = [
     "pratique.config.load",
     "pratique.figures.labels",
     "pratique.figures.panels",
+    "pratique.judge.compare",
+    "pratique.store",
 ]
 """Modules with examples in their docstrings, which run here."""
 
@@ -59,7 +65,7 @@ def test_a_type_checker_sees_the_object_that_is_loaded(name):
 
 
 def test_a_type_checker_sees_no_other_names():
-    assert set(type_checked_imports()) == set(pratique.__all__) - {"__version__"}
+    assert set(type_checked_imports()) == set(pratique.__all__)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -73,6 +79,20 @@ def test_a_public_function_is_typed_and_documents_parameters_and_errors(name):
     positional = ("service", "baseline", "canary", "comparison", "name_or_path", "output", "settings")
     optional = [parameter for parameter in signature.parameters if parameter not in positional]
     assert not [parameter for parameter in optional if f"{parameter}" not in doc], "a parameter is not explained"
+
+
+@pytest.mark.parametrize("kind", [Verdict, GuardResult, Finding, Remaining, Trace, pratique.Comparison])
+def test_every_field_of_a_public_value_is_explained(kind):
+    doc = inspect.getdoc(kind)
+    missing = [field.name for field in fields(kind) if not re.search(rf"(^|[.,;] ){field.name}[,:]", doc, re.MULTILINE)]
+    assert not missing
+
+
+def test_the_json_of_a_verdict_has_the_documented_keys():
+    value = sample_verdict().to_json()
+    assert [*value] == [field.name for field in fields(Verdict) if field.name != "trace"] + ["exit_status"]
+    assert [*value["guards"][0]] == [field.name for field in fields(GuardResult)]
+    assert [*value["findings"][0]] == [field.name for field in fields(Finding)]
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *pratique.figures.__all__])

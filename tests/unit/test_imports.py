@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 LIB = Path(__file__).parents[2] / "lib"
-LEAVES = ["errors", "clock", "files"]
+LEAVES = ["errors", "clock", "files", "version"]
 ORDER = [
     *LEAVES,
     "config",
@@ -33,7 +33,6 @@ ORDER = [
     "status",
     "bootstrap",
     "check",
-    "cli_config",
     "cli",
     "__main__",
 ]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pratique import status
-from pratique.balancer.base import Pool, Weights
+from pratique.balancer.base import ActiveWeights, Pool
 from pratique.clock import utc_now
 from pratique.config import parse
 from pratique.errors import UnavailableError
@@ -21,7 +21,7 @@ class Parts:
     """A balancer and an engine at once."""
 
     def __init__(self):
-        self.servers, self.instances, self.found = {"r1": ("h:1",)}, [R1], Weights({"r1": 0.95, "r2": 0.05}, 7.25)
+        self.servers, self.instances, self.found = {"r1": ("h:1",)}, [R1], ActiveWeights({"r1": 0.95, "r2": 0.05}, 7.25)
         self.balancer_error = self.engine_error = None
 
     def pool(self, service):
@@ -90,7 +90,7 @@ def test_an_engine_that_does_not_answer_is_an_error_beside_the_rest(parts, targe
 
 
 def test_no_instances_and_no_pool_are_said(parts, target):
-    parts.instances, parts.servers, parts.found = [], {}, Weights()
+    parts.instances, parts.servers, parts.found = [], {}, ActiveWeights()
     assert lines(target)[0] == "balancer   http://127.0.0.1:8080: no pool yet"
     assert lines(target)[-1] == "instances  none"
 

@@ -35,7 +35,7 @@ FILES = (
     Known("reports/*", "report/write.py", "reports", "reports: HTML, JSON and the executed notebook", "yes"),
     Known("collector/status.json", "telemetry/status.py", "collector/status.json", "counters of the collector", "yes"),
     Known("collector/spool/*", "telemetry/collector.py", "spool", "received lines that are not in the store yet", "to lose them"),
-    Known("collector/*.lock", "telemetry/collector.py", "lock", "keeps a second collector out", "when no collector runs"),
+    Known("collector/lock", "telemetry/collector.py", "lock", "keeps a second collector out", "when no collector runs"),
     Known("logs/*/*/*", "telemetry/containerlogs.py", "logs", "logs of containers, by service and revision", "yes"),
     Known("processes/**", "runtime/process.py", "processes", "logs and state of local instances, collector and balancer", "when nothing runs"),
     Known("balancer/*", "balancer/proxy.py", "balancer", "pool and weights of the embedded balancer, for a restart", "when it does not run"),

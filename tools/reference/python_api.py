@@ -138,7 +138,7 @@ def page() -> str:
         if name.startswith("__"):
             continue
         value = getattr(pratique, name)
-        parts.append(f"## pratique.{name}")
+        parts.append(f"## pratique.{name} {{#{name}}}")
         if inspect.ismodule(value):
             parts += _module(value)
         elif inspect.isclass(value):

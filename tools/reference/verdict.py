@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,7 +87,7 @@ def _fields(kind: type) -> str:
             group = together.get(item.name, item.name)
             first = group.split(", ")[0]
             text = meanings.get(item.name, "") if item.name == first else f"see `{first}`"
-            rows.append((f"`{item.name}`", _type(str(item.type)), cell(text)))
+            rows.append((f"`{item.name}`", _type(str(item.type)), cell(re.sub(r"\bNone\b", "`null`", text))))
     return plain(" ".join(doc.text)) + "\n\n" + table(("key", "type", "meaning"), rows)
 
 

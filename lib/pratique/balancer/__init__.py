@@ -1,4 +1,4 @@
-"""Who gets the traffic: `open_balancer` opens the balancer that a service's settings name."""
+"""The balancer decides which revision gets a request: `open_balancer` opens the balancer of a service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Balancer", "Lease", "Pool", "open_balancer"]
 
 
 def open_balancer(target: Target) -> Balancer:
-    """Open the client of a service's balancer, embedded or HAProxy. Nothing is started or asked."""
+    """Open the client of a service's balancer, embedded or HAProxy. It starts nothing and sends no request."""
     if target.settings.balancer.kind == "haproxy":
         from pratique.balancer.haproxy.balancer import HAProxyBalancer  # noqa: PLC0415 - jinja2
 

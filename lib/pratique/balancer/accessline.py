@@ -1,4 +1,4 @@
-"""One access line a request, as the embedded balancer sends it: RFC 5424 syslog over UDP with a JSON body."""
+"""The access line that the embedded balancer sends for each request: RFC 5424 syslog over UDP with a JSON body."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pratique.balancer.shares import split_address
 from pratique.errors import UnavailableError
 
 MAX_PATH = 2048
-"""A longer path is cut, so that a datagram stays below 8 kB whatever a client sends: JSON makes two bytes of a quote."""
+"""Longer paths are cut: a datagram stays below 8 kB for any path, though JSON escapes a quote as two bytes."""
 
 MAX_ODD_PATH = 340
-"""The same for a path with anything but printable ASCII, of which JSON makes up to twelve bytes each."""
+"""The limit for a path with other characters than printable ASCII: JSON escapes them as up to twelve bytes."""
 
 _PRIORITY = 16 * 8 + 6  # facility local0, severity informational
 
 
 @dataclass(frozen=True)
 class Access:
-    """One answered request: `time_ms` is the UTC epoch at its start; code 499 when the client went away first."""
+    """One request. time_ms: UTC epoch at its start. code: 499 when the client closed the connection early."""
 
     time_ms: int
     service: str
@@ -35,7 +35,7 @@ class Access:
 
 
 def encode(access: Access, *, host: str, boot: str, sequence: int) -> bytes:
-    """The datagram of an access line. `boot` and `sequence` let a receiver count what was lost on the way."""
+    """Return the datagram of an access line. `boot` and `sequence` let a receiver count lost datagrams."""
     body = {
         "t": access.time_ms,
         "s": access.service,
@@ -58,22 +58,22 @@ def _cut(path: str) -> str:
     cut = path[:MAX_PATH]
     if cut.isascii() and cut.isprintable():
         return cut
-    # bytes that are no UTF-8 have come as lone surrogates, which nobody else can read
+    # bytes that are not UTF-8 arrive as lone surrogates, which other programs cannot decode
     return cut[:MAX_ODD_PATH].encode("utf-8", "replace").decode()
 
 
 class AccessSender:
-    """Send access lines without ever making a request wait; count those that could not be sent."""
+    """Send access lines without blocking a request, and count the lines that could not be sent."""
 
     def __init__(self, address: str, host: str) -> None:
-        """address: "host:port" of the collector; host: what the lines say of where they come from.
+        """address: "host:port" of the collector. host: the name of this host in the lines.
 
-        Raises: UnavailableError when the address cannot be found.
+        Raises: UnavailableError when the address cannot be resolved.
         """
         try:
             kind, _, _, _, target = socket.getaddrinfo(*split_address(address), type=socket.SOCK_DGRAM)[0]
         except (OSError, UnicodeError) as error:
-            raise UnavailableError(f"telemetry.listen {address!r} cannot be found: name a host that exists") from error
+            raise UnavailableError(f"telemetry.listen {address!r} cannot be resolved: check the host name") from error
         self._socket = socket.socket(kind, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._target = target
@@ -83,7 +83,7 @@ class AccessSender:
         self.failed = 0
 
     def send(self, access: Access) -> None:
-        """Send one line; a sequence number is used up even by a line that cannot be sent, so that its loss shows."""
+        """Send one line. A line that cannot be sent also uses a sequence number: the receiver sees the gap."""
         sequence = self.sent + self.failed
         try:
             self._socket.sendto(encode(access, host=self._host, boot=self._boot, sequence=sequence), self._target)

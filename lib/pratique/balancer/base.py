@@ -1,4 +1,4 @@
-"""The balancer's contract: who gets the traffic."""
+"""The interface of a balancer, which splits traffic between revisions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Pool:
-    """Which addresses stand for which revision of a service, and the share of each revision.
+    """The servers of each revision of a service, and the share of traffic of each revision.
 
     servers: revision → addresses ("host:port"). weights: revision → share of traffic, a number from 0
-    to 1; they sum to 1. A share belongs to the revision, not to its number of servers.
+    to 1; they sum to 1. A share belongs to the revision, whatever its number of servers.
     """
 
     service: str
@@ -23,7 +23,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Lease:
-    """A share that lapses: unless renewed within `ttl_s`, the traffic of `canary` goes back to `baseline`."""
+    """A canary's share that expires: unless it is renewed within `ttl_s`, `baseline` gets the traffic of `canary`."""
 
     canary: str
     baseline: str
@@ -31,10 +31,10 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Weights:
-    """The shares in force, and the seconds left of the lease (None: no lease, the shares are permanent).
+class ActiveWeights:
+    """The active shares, and the seconds left of the lease (None: no lease, the shares are permanent).
 
-    lapsed: when the last lease lapsed, UTC; None where none has since the shares were last set.
+    lapsed: when the last lease expired, UTC; None if no lease has expired since the shares were last set.
     """
 
     shares: dict[str, float] = field(default_factory=dict)
@@ -43,32 +43,32 @@ class Weights:
 
 
 class Balancer(Protocol):
-    """Send requests to revisions by weight. Every change is read back before the call returns."""
+    """Set which revisions get requests. Every change is read back before the call returns."""
 
     def apply(self, pool: Pool) -> None:
-        """Make this the pool: write, verify, replace, reload; put the old one back if anything fails.
+        """Replace the pool. If any part of the change fails, the balancer keeps or restores the old pool.
 
-        Servers that it takes out have finished their requests when the call returns, or had some seconds to.
+        When the call returns, removed servers have finished their requests, or had some seconds to do so.
         Raises: UsageError (weights do not sum to 1, a revision without servers), UnavailableError.
         """
 
     def pool(self, service: str) -> Pool | None:
-        """The pool in force, None where the service has none."""
+        """Return the active pool; None if the service has none."""
 
-    def weights(self, service: str) -> Weights:
-        """The shares in force now, after any lapse of the lease."""
+    def weights(self, service: str) -> ActiveWeights:
+        """Return the active shares. After a lease has expired, the baseline has the canary's share."""
 
     def set_weights(self, service: str, shares: dict[str, float], *, lease: Lease | None = None) -> None:
-        """Change the shares of revisions in the pool; with a lease they lapse unless renewed.
+        """Set the shares of the revisions in the pool. With a lease they expire unless it is renewed.
 
         Raises: UsageError, MissingError (no such pool or revision), UnavailableError.
         """
 
     def renew(self, service: str) -> None:
-        """Renew the lease for its whole time again.
+        """Renew the lease for its full time.
 
-        Raises: MissingError when it has lapsed already: the traffic is on the baseline, the run must not go on as if not.
+        Raises: MissingError when it has expired: the baseline has the traffic, and the run must take that into account.
         """
 
     def drift(self, service: str) -> Sequence[str]:
-        """How what serves differs from what was set last, a sentence each: changes by hand, a certificate that ends."""
+        """Return one sentence for each difference from the last change, such as manual changes or an expiring certificate."""

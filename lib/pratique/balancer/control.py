@@ -1,7 +1,7 @@
 """The control interface of the embedded balancer: JSON over HTTP, on loopback only.
 
-GET /health                    which service this balancer serves
-GET /pool      PUT /pool       servers and shares as a whole
+GET /health                    the service of this balancer
+GET /pool      PUT /pool       servers and shares together
 GET /weights   PUT /weights    shares, with or without a lease
                PUT /lease      renew the lease
 GET /stats                     requests per revision, requests in flight per server, access lines
@@ -22,25 +22,25 @@ from pratique.balancer.accessline import AccessSender
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.forward import Proxy
 from pratique.balancer.shares import check_pool, split_address
-from pratique.balancer.state_file import Keeper
+from pratique.balancer.state_file import StateFile
 from pratique.errors import DeniedError, PratiqueError, UnavailableError, UsageError
 
-PROBE_S = 2.0
+CONNECT_TIMEOUT_S = 2.0
 LOOPBACK = ("127.", "localhost", "::1")
-KEEPER = web.AppKey("keeper", Keeper)
+STATE_FILE = web.AppKey("state_file", StateFile)
 SERVICE = web.AppKey("service", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def control_app(service: str, keeper: Keeper, proxy: Proxy, sender: AccessSender) -> web.Application:
-    """The application behind BalancerSettings.control."""
+def control_app(service: str, state_file: StateFile, proxy: Proxy, sender: AccessSender) -> web.Application:
+    """Return the application that listens at BalancerSettings.control."""
 
     async def stats(_: web.Request) -> web.Response:
         lines = {"sent": sender.sent, "failed": sender.failed}
         return web.json_response({"requests": proxy.requests, "in_flight": proxy.in_flight, "access_lines": lines})
 
     app = web.Application(middlewares=[_errors])
-    app[KEEPER], app[SERVICE] = keeper, service
+    app[STATE_FILE], app[SERVICE] = state_file, service
     app.router.add_get("/health", _get_health)
     app.router.add_get("/stats", stats)
     app.router.add_get("/pool", _get_pool)
@@ -55,13 +55,13 @@ def control_app(service: str, keeper: Keeper, proxy: Proxy, sender: AccessSender
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         if not (request.url.host or "").startswith(LOOPBACK):
-            # a page in a browser on this machine can make its own name mean this address
-            raise DeniedError(f"control was called as {request.host[:80]!r}: call it by its loopback address")
+            # DNS rebinding: a web page can make its own name resolve to this address
+            raise DeniedError(f"control was called with host {request.host[:80]!r}: use its loopback address")
         return await handler(request)
     except PratiqueError as error:
         return web.json_response({"error": type(error).__name__, "message": str(error)}, status=409)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"not what {request.method} {request.path} takes: {type(error).__name__} {error}"
+        message = f"invalid body for {request.method} {request.path}: {type(error).__name__} {error}"
         return web.json_response({"error": UsageError.__name__, "message": message}, status=400)
 
 
@@ -70,7 +70,7 @@ async def _get_health(request: web.Request) -> web.Response:
 
 
 async def _get_pool(request: web.Request) -> web.Response:
-    state = request.app[KEEPER].state
+    state = request.app[STATE_FILE].state
     pool = state.pool if state else None
     shown = pool and {"service": pool.service, "servers": pool.servers, "weights": pool.weights}
     return web.json_response({"service": request.app[SERVICE], "pool": shown})
@@ -85,29 +85,29 @@ async def _put_pool(request: web.Request) -> web.Response:
             f"this balancer serves {request.app[SERVICE]}, not {pool.service}: check services.*.balancer.control"
         )
     check_pool(pool)
-    keeper = request.app[KEEPER]
-    await _verify(pool, keeper.state.pool.servers if keeper.state else {})
-    keeper.apply(pool)
+    state_file = request.app[STATE_FILE]
+    await _verify(pool, state_file.state.pool.servers if state_file.state else {})
+    state_file.apply(pool)
     return await _get_pool(request)
 
 
 async def _verify(pool: Pool, known: dict[str, tuple[str, ...]]) -> None:
-    """Whether servers accept connections: each new one, and at least one of each revision that gets traffic.
+    """Check that each new server accepts connections, and at least one server of each revision with a share.
 
-    One that was in the pool before and is dead now makes nothing worse: it must not stand in the way of a rollback.
+    A server that was already in the pool may be dead: it must not block a rollback.
     """
     for revision, addresses in pool.servers.items():
         dead = [address for address in addresses if not await _accepts(address)]
         new = [address for address in dead if address not in known.get(revision, ())]
         if new or (dead and len(dead) == len(addresses) and pool.weights.get(revision, 0.0) > 0):
             raise UnavailableError(
-                f"{revision} does not accept connections at {(new or dead)[0]}: the pool stays as it was"
+                f"{revision} does not accept connections at {(new or dead)[0]}: the pool is unchanged"
             )
 
 
 async def _accepts(address: str) -> bool:
     try:
-        async with asyncio.timeout(PROBE_S):
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, writer = await asyncio.open_connection(*split_address(address))
     except (OSError, TimeoutError):
         return False
@@ -118,7 +118,7 @@ async def _accepts(address: str) -> bool:
 
 
 async def _get_weights(request: web.Request) -> web.Response:
-    state, now = request.app[KEEPER].state, time.monotonic()
+    state, now = request.app[STATE_FILE].state, time.monotonic()
     if state is None:
         return web.json_response({"shares": {}, "lease_left_s": None, "lapsed": None, "lapses": 0})
     left = None if state.lease is None else max(0.0, state.expires - now)
@@ -132,10 +132,10 @@ async def _put_weights(request: web.Request) -> web.Response:
     shares = {str(revision): float(share) for revision, share in content["shares"].items()}
     given = content.get("lease")
     lease = Lease(str(given["canary"]), str(given["baseline"]), float(given["ttl_s"])) if given else None
-    request.app[KEEPER].set_shares(shares, lease)
+    request.app[STATE_FILE].set_shares(shares, lease)
     return await _get_weights(request)
 
 
 async def _put_lease(request: web.Request) -> web.Response:
-    request.app[KEEPER].renew()
+    request.app[STATE_FILE].renew()
     return await _get_weights(request)

@@ -1,4 +1,4 @@
-"""One request through the embedded balancer: choose, ask, relay, and tell the collector, however it ends."""
+"""The path of one request through the embedded balancer: choose a server, forward, relay, send an access line."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from yarl import URL
 from pratique.balancer import headers
 from pratique.balancer.accessline import Access, AccessSender
 from pratique.balancer.shares import choose
-from pratique.balancer.state_file import Keeper
+from pratique.balancer.state_file import StateFile
 
 NOBODY = "none"
-"""The revision and server of a request that went to none."""
+"""The revision and server of a request that reached no server."""
 
-# RFC 9110, section 9.2.2. Others, and all that carry a body, get a connection of their own: a server may close
-# a kept one at the very moment that a request is sent over it, and such a request must not be sent again
+# RFC 9110, section 9.2.2. Other methods, and requests with a body, use a new connection: a server may close a kept
+# connection while a request is sent over it, and such a request must not be sent a second time
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-CONNECT_S = 2.0
-KEPT_S = 1.0
-"""How long an idle connection to a server is kept: shorter than any server's own patience, from 2 s on."""
-MAX_HEAD = 1 << 16
-"""Bytes of a request line or header field that are passed on."""
+CONNECT_TIMEOUT_S = 2.0
+SERVER_IDLE_TIMEOUT_S = 1.0
+"""How long an idle connection to a server stays open: shorter than the timeouts of servers, which start at 2 s."""
+HEADER_MAX_BYTES = 1 << 16
+"""Longest request line or header field that is forwarded."""
 CLIENT_CLOSED = 499
 
 
 class _ClientGoneError(Exception):
-    """The client went away before it had its answer."""
+    """The client closed the connection before it had its answer."""
 
 
 @dataclass
 class Exchange:
-    """A request on its way: who serves it, and how it has ended so far."""
+    """A request in progress: its revision, its server, and its status so far."""
 
     request: web.BaseRequest
     service: str
@@ -52,13 +52,13 @@ class Exchange:
     began_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
     def to_access(self) -> Access:
-        """What the collector is told."""
+        """Return the access line of the request."""
         duration_ms = (time.monotonic() - self.began) * 1000.0
         method, path = self.request.method, self.request.raw_path
         return Access(self.began_ms, self.service, self.revision, method, path, self.code, duration_ms, self.server)
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The request's body as it comes in; a client that waits to be asked for it is asked."""
+        """Yield the body of the request as it arrives. Sends 100 Continue to a client that waits for it."""
         request = self.request
         try:
             if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
@@ -66,31 +66,31 @@ class Exchange:
             async for chunk in request.content.iter_any():
                 yield chunk
         except Exception:
-            # the client of the server would take this for a failure of the server
+            # otherwise the HTTP client would report this as a failure of the server
             self.broken = True
             raise
 
 
 class Proxy:
-    """Answer each request from a server of the revision that it is given to, and tell the collector."""
+    """Forward each request to a server of the chosen revision, and send an access line."""
 
-    def __init__(self, service: str, timeout_s: float, keeper: Keeper, sender: AccessSender) -> None:
-        """timeout_s: how long a server may be silent. keeper: the pool in force; sender: where access lines go."""
+    def __init__(self, service: str, timeout_s: float, state_file: StateFile, sender: AccessSender) -> None:
+        """timeout_s: longest silence of a server. state_file: the active pool. sender: sends the access lines."""
         self._service = service
-        self._keeper = keeper
+        self._state_file = state_file
         self._sender = sender
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=timeout_s)
-        self._random = random.Random()  # noqa: S311 - a split of traffic is no secret
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s)
+        self._random = random.Random()  # noqa: S311 - a traffic split needs no secret randomness
         self.requests: Counter[str] = Counter()
         self.in_flight: Counter[str] = Counter()
 
     async def open(self) -> None:
-        """Open the side towards the servers; within a running event loop."""
-        kept = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S)
+        """Open the connections to the servers. Call it in a running event loop."""
+        kept = aiohttp.TCPConnector(limit=0, keepalive_timeout=SERVER_IDLE_TIMEOUT_S)
         self._kept, self._single = self._session(kept), self._session(aiohttp.TCPConnector(limit=0, force_close=True))
 
     async def close(self) -> None:
-        """Close the side towards the servers."""
+        """Close the connections to the servers."""
         await self._kept.close()
         await self._single.close()
 
@@ -101,15 +101,15 @@ class Proxy:
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            max_line_size=MAX_HEAD,
-            max_field_size=MAX_HEAD,
+            max_line_size=HEADER_MAX_BYTES,
+            max_field_size=HEADER_MAX_BYTES,
         )
-        # aiohttp would send an idempotent request again when a kept connection breaks; it may have been served
-        session._retry_connection = False  # noqa: SLF001 - there is no public way; a test counts at the server
+        # aiohttp would repeat an idempotent request when a kept connection breaks, but the server may have handled it
+        session._retry_connection = False  # noqa: SLF001 - no public setting; a test counts requests at the server
         return session
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; whatever happens, one access line is sent."""
+        """Answer one request. It always sends one access line, even on an error."""
         exchange = Exchange(request, self._service)
         try:
             return await self._answer(exchange)
@@ -119,18 +119,18 @@ class Proxy:
             print(f"request failed: {type(error).__name__}: {error!s:.300}", file=sys.stderr, flush=True)  # noqa: T201
             if request.writer.output_size:
                 raise ConnectionResetError from error
-            return _plain(exchange, 502, "the request could not be passed on")
+            return _text(exchange, 502, "the request could not be forwarded")
         finally:
             self._sender.send(exchange.to_access())
 
     async def _answer(self, exchange: Exchange) -> web.StreamResponse:
         target = headers.origin_form(exchange.request.raw_path)
         if target is None or exchange.request.method == "CONNECT":
-            return _plain(exchange, 400, "a target must be a path or an http address")
-        state = self._keeper.state
+            return _text(exchange, 400, "a target must be a path or an http address")
+        state = self._state_file.state
         chosen = choose(state.pool, self._random.random(), self._random.random()) if state else None
         if chosen is None:
-            return _plain(exchange, 503, "no revision in the pool")
+            return _text(exchange, 503, "the pool has no revision")
         exchange.revision, exchange.servers = chosen
         self.requests[exchange.revision] += 1
         return await self._forward(exchange, target)
@@ -138,24 +138,26 @@ class Proxy:
     async def _forward(self, exchange: Exchange, target: str) -> web.StreamResponse:
         for server in exchange.servers:
             exchange.server = server
-            with self._flying(server):
+            with self._counted(server):
                 try:
-                    answer = await self._ask(exchange, target)
+                    answer = await self._request(exchange, target)
                 except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-                    # nothing was sent yet, so another server of the same revision may be asked
+                    # nothing was sent, so another server of the same revision can handle the request
                     continue
                 except TimeoutError:
-                    return _plain(exchange, 504, f"{exchange.revision} did not answer in time")
+                    return _text(exchange, 504, f"{exchange.revision} did not answer in time")
                 except aiohttp.ClientError:
                     if exchange.broken:
-                        return _plain(exchange, 400, "the request's body broke off")
-                    return _plain(exchange, 502, f"{exchange.revision} broke off its answer")
+                        return _text(exchange, 400, "the request body was incomplete")
+                    return _text(
+                        exchange, 502, f"{exchange.revision} closed the connection before its answer was complete"
+                    )
                 async with answer:
                     return await _relay(exchange, answer)
-        return _plain(exchange, 503, f"no server of {exchange.revision} can be reached")
+        return _text(exchange, 503, f"no server of {exchange.revision} is reachable")
 
     @contextlib.contextmanager
-    def _flying(self, server: str) -> Iterator[None]:
+    def _counted(self, server: str) -> Iterator[None]:
         self.in_flight[server] += 1
         try:
             yield
@@ -164,7 +166,7 @@ class Proxy:
             if not self.in_flight[server]:
                 del self.in_flight[server]
 
-    async def _ask(self, exchange: Exchange, target: str) -> aiohttp.ClientResponse:
+    async def _request(self, exchange: Exchange, target: str) -> aiohttp.ClientResponse:
         request = exchange.request
         has_body = request.can_read_body
         session = self._kept if request.method in IDEMPOTENT and not has_body else self._single
@@ -178,7 +180,7 @@ class Proxy:
 
 
 class _Answer(web.StreamResponse):
-    """An answer as the server gave it: where that names no content type, none is made up."""
+    """An answer as the server sent it: aiohttp adds no content type."""
 
     async def _prepare_headers(self) -> None:
         given = "Content-Type" in self.headers
@@ -203,7 +205,7 @@ async def _relay(exchange: Exchange, answer: aiohttp.ClientResponse) -> web.Stre
 
 
 async def _body_of(exchange: Exchange, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The answer's body. Where it breaks off the client's connection is cut: that is all that can be told by now."""
+    """Yield the body of the answer. If it is cut short, close the client's connection: its status is already sent."""
     while True:
         try:
             chunk = await answer.content.readany()
@@ -217,7 +219,7 @@ async def _body_of(exchange: Exchange, answer: aiohttp.ClientResponse) -> AsyncI
         yield chunk
 
 
-def _plain(exchange: Exchange, status: int, text: str) -> web.Response:
+def _text(exchange: Exchange, status: int, text: str) -> web.Response:
     exchange.code = status
     response = web.Response(status=status, text=f"{text}\n", headers={"Server": "pratique"})
     if status == 400:

@@ -1,4 +1,4 @@
-"""What a proxy may pass on of a message's head, and what it must change. Pure."""
+"""The headers that a proxy forwards, removes and adds. These functions are pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from urllib.parse import quote
 from multidict import CIMultiDict, CIMultiDictProxy
 
 REVISION = "X-Pratique-Revision"
-"""Carried by every answer that a revision gave, so that a client or a test can tell who served it."""
+"""The header that names the revision of an answer."""
 
-# RFC 9110, section 7.6.1: what concerns one connection only is not forwarded
+# RFC 9110, section 7.6.1: headers of a single connection are not forwarded
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"}
     | {"te", "trailer", "transfer-encoding", "upgrade", "expect"}
@@ -20,14 +20,14 @@ Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
 
 def end_to_end(headers: Headers) -> CIMultiDict[str]:
-    """The headers without those of the one connection that they came over."""
+    """Return the headers without those that concern a single connection."""
     named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
     dropped = HOP_BY_HOP | named
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
 
 
 def onward(headers: Headers, *, client: str, scheme: str) -> CIMultiDict[str]:
-    """A request's headers as they go on to a server."""
+    """Return the headers of a request as they are forwarded to a server."""
     kept = end_to_end(headers)
     before = ", ".join(kept.popall("X-Forwarded-For", ()))
     kept["X-Forwarded-For"] = f"{before}, {client}" if before else client
@@ -37,7 +37,7 @@ def onward(headers: Headers, *, client: str, scheme: str) -> CIMultiDict[str]:
 
 
 def back(headers: Headers, revision: str) -> CIMultiDict[str]:
-    """A server's headers as they go back to the client."""
+    """Return the headers of an answer as they are sent to the client."""
     kept = end_to_end(headers)
     kept[REVISION] = revision
     kept.setdefault("Server", "pratique")
@@ -45,9 +45,9 @@ def back(headers: Headers, revision: str) -> CIMultiDict[str]:
 
 
 def origin_form(target: str) -> str | None:
-    """A request's target as path and query; None where it is neither a path nor an http address.
+    """Return the target of a request as path and query; None if it is neither a path nor an HTTP URL.
 
-    A target that does not start with a slash could reach another host when it is appended to an address.
+    A target without a leading slash could reach another host when it is appended to an address.
     """
     if not target.startswith("/"):
         absolute = re.match(r"https?://[^/?#]*", target, re.IGNORECASE)

@@ -13,35 +13,35 @@ from aiohttp import web
 
 from pratique.balancer.accessline import AccessSender
 from pratique.balancer.control import control_app
-from pratique.balancer.forward import MAX_HEAD, Proxy
+from pratique.balancer.forward import HEADER_MAX_BYTES, Proxy
 from pratique.balancer.shares import split_address
-from pratique.balancer.state_file import Keeper
+from pratique.balancer.state_file import StateFile
 from pratique.config import Target
 from pratique.errors import UnavailableError
 
-IDLE_S = 75.0
-"""How long an idle connection of a client is kept."""
-FINISH_S = 5.0
-"""How long requests in flight may take to finish when the balancer is told to end."""
-LAPSE_CHECK_S = 0.1
+CLIENT_IDLE_TIMEOUT_S = 75.0
+"""How long an idle connection of a client stays open."""
+SHUTDOWN_TIMEOUT_S = 5.0
+"""How long requests in flight may take to finish when the balancer stops."""
+LEASE_CHECK_INTERVAL_S = 0.1
 
 
 async def serve(target: Target, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set; requests in flight are finished first.
+    """Serve until `stop` is set, then finish the requests in flight.
 
-    Raises: UnavailableError when an address is taken or cannot be found, DataError, DeniedError.
+    Raises: UnavailableError when an address is in use or cannot be resolved, DataError, DeniedError.
     """
     service, settings = target.service, target.settings.balancer
-    keeper = Keeper(target.state_dir / "balancer" / f"{service}.json")
+    state_file = StateFile(target.state_dir / "balancer" / f"{service}.json")
     sender = AccessSender(target.telemetry.listen, socket.gethostname())
-    proxy = Proxy(service, settings.timeout_s, keeper, sender)
+    proxy = Proxy(service, settings.timeout_s, state_file, sender)
     await proxy.open()
-    front, control = _front(proxy), web.AppRunner(control_app(service, keeper, proxy, sender), access_log=None)
+    front, control = _front(proxy), web.AppRunner(control_app(service, state_file, proxy, sender), access_log=None)
     try:
         await _listen(front, settings.listen)
         await _listen(control, settings.control)
         print(f"{service} at http://{settings.listen}, control at {settings.control}", file=sys.stderr, flush=True)  # noqa: T201
-        await _until(stop, keeper)
+        await _until(stop, state_file)
     finally:
         await front.cleanup()
         await control.cleanup()
@@ -50,7 +50,7 @@ async def serve(target: Target, stop: asyncio.Event) -> None:
 
 
 def _front(proxy: Proxy) -> web.ServerRunner:
-    # what a hostile client sends is no event of ours: aiohttp would write a traceback for each broken request
+    # aiohttp would log a traceback for each malformed request of a client
     quiet = logging.getLogger("pratique.balancer.front")
     quiet.setLevel(logging.CRITICAL)
     server = web.Server(
@@ -58,12 +58,12 @@ def _front(proxy: Proxy) -> web.ServerRunner:
         handler_cancellation=True,
         logger=quiet,
         access_log=None,
-        keepalive_timeout=IDLE_S,
-        max_line_size=MAX_HEAD,
-        max_field_size=MAX_HEAD,
+        keepalive_timeout=CLIENT_IDLE_TIMEOUT_S,
+        max_line_size=HEADER_MAX_BYTES,
+        max_field_size=HEADER_MAX_BYTES,
         auto_decompress=False,
     )
-    return web.ServerRunner(server, shutdown_timeout=FINISH_S)
+    return web.ServerRunner(server, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
 
 
 async def _listen(runner: web.BaseRunner, address: str) -> None:
@@ -72,22 +72,24 @@ async def _listen(runner: web.BaseRunner, address: str) -> None:
     try:
         await web.TCPSite(runner, host, port, backlog=1024).start()
     except (OSError, OverflowError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no such port"
-        raise UnavailableError(f"balancer cannot listen at {address}: {why}: is another one running?") from error
+        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        raise UnavailableError(
+            f"balancer cannot listen at {address}: {reason}: check whether another balancer is running"
+        ) from error
 
 
-async def _until(stop: asyncio.Event, keeper: Keeper) -> None:
+async def _until(stop: asyncio.Event, state_file: StateFile) -> None:
     while not stop.is_set():
-        for line in keeper.lapse():
+        for line in state_file.expire_lease():
             print(line, file=sys.stderr, flush=True)  # noqa: T201 - the process's own log
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LAPSE_CHECK_S)
+            await asyncio.wait_for(stop.wait(), LEASE_CHECK_INTERVAL_S)
 
 
 def run_balancer(target: Target) -> None:
     """Run the balancer of a service until SIGTERM or SIGINT.
 
-    Raises: UnavailableError when an address is taken, DataError when its kept state is damaged.
+    Raises: UnavailableError when an address is in use, DataError when its state file is corrupt.
     """
 
     async def main() -> None:

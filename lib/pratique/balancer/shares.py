@@ -1,4 +1,4 @@
-"""The state of a balancer: pool, shares, lease. Pure: time is handed in."""
+"""The state of a balancer: pool, shares and lease. These functions are pure: callers pass the time in."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from pratique.balancer.base import Lease, Pool
 from pratique.errors import MissingError, UsageError
 
-SAME_SHARE = 3e-9
-"""Two shares that differ by less are one: a balancer may keep them as whole numbers."""
-LONGEST_LEASE_S = 8.0
-"""So that a canary's traffic is back on the baseline within 10 s of the death of whoever released it."""
+SHARE_TOLERANCE = 3e-9
+"""Two shares that differ by less are equal: a balancer may store them as integers."""
+LEASE_MAX_S = 8.0
+"""With this limit, the baseline has all traffic within 10 s after the releasing process dies."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What a balancer serves. All times are monotonic.
+    """The state of a balancer. All times are monotonic.
 
-    expires: when the lease lapses. lapsed: when the last lease did; None once shares were set again.
-    lapses: how often one has.
+    expires: when the lease expires. lapsed: when the last lease expired; None after shares were set again.
+    lapses: the number of leases that have expired.
     """
 
     pool: Pool
@@ -30,30 +30,30 @@ class State:
     lapses: int = 0
 
     def at(self, now: float) -> State:
-        """The state at a time: where the lease is over, its canary's share is the baseline's."""
+        """Return the state at a time: when the lease has expired, the baseline has the canary's share."""
         if self.lease is None or now < self.expires:
             return self
         shares = dict(self.pool.weights)
         given = shares.get(self.lease.canary, 0.0)
         shares[self.lease.canary] = 0.0
-        # shares may miss 1 by what floats do, one of them may not
+        # the sum of shares may exceed 1 by rounding, but a single share must not
         shares[self.lease.baseline] = min(1.0, shares.get(self.lease.baseline, 0.0) + given)
         return State(replace(self.pool, weights=shares), lapsed=self.expires, lapses=self.lapses + 1)
 
     def with_pool(self, pool: Pool) -> State:
-        """Another pool. A lease goes on where its revisions and all shares are still the same."""
+        """Replace the pool. The lease continues if its revisions are still in the pool and all shares are unchanged."""
         check_pool(pool)
         lease = self.lease
-        same = all(
-            abs(pool.weights.get(name, 0.0) - self.pool.weights.get(name, 0.0)) < SAME_SHARE
-            for name in pool.weights | self.pool.weights
-        )
-        if lease and same and {lease.canary, lease.baseline} <= set(pool.servers):
+        if (
+            lease
+            and same_shares(pool.weights, self.pool.weights)
+            and {lease.canary, lease.baseline} <= set(pool.servers)
+        ):
             return replace(self, pool=pool)
         return State(pool, lapses=self.lapses)
 
     def with_shares(self, shares: dict[str, float], lease: Lease | None, now: float) -> State:
-        """Other shares of the same pool. Raises: UsageError, MissingError."""
+        """Set the shares of the same pool. Raises: UsageError, MissingError."""
         self._require(shares)
         if lease is not None:
             self._require({lease.canary: 0.0, lease.baseline: 0.0})
@@ -63,36 +63,46 @@ class State:
         return State(pool, lease, now + lease.ttl_s if lease else math.inf, lapses=self.lapses)
 
     def renewed(self, now: float) -> State:
-        """The lease, from now for its whole time again. Raises: MissingError when there is none."""
+        """Renew the lease for its full time, from now. Raises: MissingError when there is none."""
         if self.lease is None:
-            raise MissingError(
-                f"{self.pool.service} has no lease to renew: it lapsed, the traffic is on the baseline: start the stage again"
-            )
+            raise no_lease(self.pool.service)
         return replace(self, expires=now + self.lease.ttl_s)
 
     def _require(self, revisions: dict[str, float]) -> None:
         unknown = sorted(set(revisions) - set(self.pool.servers))
         if unknown:
-            raise MissingError(
-                f"{unknown[0]!r} is not in the pool of {self.pool.service}, which has {', '.join(sorted(self.pool.servers))}"
+            raise MissingError.unknown(
+                "revision", unknown[0], sorted(self.pool.servers), where=f"in the pool of {self.pool.service}"
             )
 
 
+def no_lease(service: str) -> MissingError:
+    """Return the error for a lease that cannot be renewed."""
+    return MissingError(
+        f"{service} has no lease to renew: it expired, and the baseline has the traffic: start the stage again"
+    )
+
+
+def same_shares(found: dict[str, float], expected: dict[str, float]) -> bool:
+    """Return whether two splits of traffic are equal within SHARE_TOLERANCE."""
+    return all(abs(found.get(name, 0.0) - expected.get(name, 0.0)) < SHARE_TOLERANCE for name in found | expected)
+
+
 def check_lease(lease: Lease) -> None:
-    """Raises: UsageError when it is not between two revisions, or too long."""
+    """Check a lease. Raises: UsageError when it is not between two revisions, or too long."""
     if lease.canary == lease.baseline:
-        raise UsageError(f"a lease from {lease.canary!r} to itself: name the canary and the baseline")
-    if not 0.0 < lease.ttl_s <= LONGEST_LEASE_S:
-        raise UsageError(f"a lease of {lease.ttl_s!r} s: give more than 0 and at most {LONGEST_LEASE_S:g} s")
+        raise UsageError(f"the lease has {lease.canary!r} as canary and as baseline: give two different revisions")
+    if not 0.0 < lease.ttl_s <= LEASE_MAX_S:
+        raise UsageError(f"the lease has ttl_s {lease.ttl_s!r}: give more than 0 and at most {LEASE_MAX_S:g} s")
 
 
 def check_pool(pool: Pool) -> None:
-    """Raises: UsageError when shares do not sum to 1, or a revision with a share has no server."""
+    """Check a pool. Raises: UsageError when shares do not sum to 1, or a revision with a share has no server."""
     check_shares(pool.weights)
     for revision, share in pool.weights.items():
         if share > 0 and not pool.servers.get(revision):
             raise UsageError(
-                f"revision {revision!r} of {pool.service} is to get {share:.1%} and has no server: start it first"
+                f"revision {revision!r} of {pool.service} has a share of {share:.1%} but no server: start it first"
             )
     for revision, addresses in pool.servers.items():
         for address in addresses:
@@ -100,16 +110,16 @@ def check_pool(pool: Pool) -> None:
 
 
 def check_shares(shares: dict[str, float]) -> None:
-    """Raises: UsageError when a share is outside 0 to 1, or they do not sum to 1."""
+    """Check shares. Raises: UsageError when a share is outside 0 to 1, or they do not sum to 1."""
     for revision, share in shares.items():
         if not 0.0 <= share <= 1.0:
             raise UsageError(f"the share of {revision!r} is {share!r}: a share is a number from 0 to 1")
     if abs(sum(shares.values()) - 1.0) > 1e-9:
-        raise UsageError(f"the shares sum to {sum(shares.values()):.6g}, not to 1: {shares!r}")
+        raise UsageError(f"the shares {shares!r} sum to {sum(shares.values()):.6g}: they must sum to 1")
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of "host:port"."""
+    """Return host and port of "host:port"."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 
@@ -117,14 +127,14 @@ def split_address(address: str) -> tuple[str, int]:
 def _check_address(revision: str, address: str) -> None:
     found = re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", address)
     if found is None or not 0 < int(found.group(1)) < 1 << 16:
-        raise UsageError(f"server {address[:80]!r} of {revision!r} is no address: write it as HOST:PORT")
+        raise UsageError(f"server {address[:80]!r} of {revision!r} is not an address: write it as HOST:PORT")
 
 
 def choose(pool: Pool, draw: float, second: float) -> tuple[str, tuple[str, ...]] | None:
-    """The revision of a request and its servers, the one to ask first; None when nobody has a share.
+    """Choose the revision of a request; return it with its servers in the order to try them. None without shares.
 
-    draw, second: independent uniform numbers in [0, 1). The share is the revision's: it is drawn first, then
-    one of its servers, so that the number of servers changes nothing.
+    draw, second: independent uniform numbers in [0, 1). The first chooses the revision, the second its first server:
+    the number of servers does not change a revision's share.
     """
     revision = None
     for name, share in pool.weights.items():

@@ -1,4 +1,4 @@
-"""What a balancer keeps: its state in memory, and on disk for the time after a restart."""
+"""The state of the embedded balancer, kept in memory and in a file for the next start."""
 
 from __future__ import annotations
 
@@ -18,45 +18,42 @@ from pratique.errors import DataError, DeniedError, MissingError, StorageError
 from pratique.files import replace_file
 
 
-class Keeper:
-    """The pool in force. A lease goes on over a restart, unless it lapses meanwhile."""
+class StateFile:
+    """The active state and its file. A lease survives a restart, unless it expires in the meantime."""
 
     def __init__(self, file: Path) -> None:
-        """file: where the state is kept; what stands there already is taken up.
-
-        Raises: DataError when it is not a balancer's state, DeniedError.
-        """
+        """Read the file if it exists. Raises: DataError when it is not the state of a balancer, DeniedError."""
         self._file = file
         self._state = _read(file)
 
     @property
     def state(self) -> State | None:
-        """The state now, after any lapse; None before there is a pool."""
+        """The current state, in which expired leases have ended; None before there is a pool."""
         return None if self._state is None else self._state.at(time.monotonic())
 
     def apply(self, pool: Pool) -> None:
-        """Make this the pool. Raises: UsageError, StorageError."""
+        """Replace the pool. Raises: UsageError, StorageError."""
         now = self.state
         self._put((now or State(pool)).with_pool(pool))
 
     def set_shares(self, shares: dict[str, float], lease: Lease | None) -> None:
-        """Change the shares. Raises: UsageError, MissingError, StorageError."""
+        """Set the shares. Raises: UsageError, MissingError, StorageError."""
         self._put(self._present().with_shares(shares, lease, time.monotonic()))
 
     def renew(self) -> None:
-        """Renew the lease. Raises: MissingError when it has lapsed."""
+        """Renew the lease. Raises: MissingError when it has expired."""
         self._state = self._present().renewed(time.monotonic())
         with contextlib.suppress(StorageError):
-            # a lease that is not on disk lapses with the process, no later
+            # a lease that is not on disk ends with the process, never later
             self._put(self._state)
 
-    def lapse(self) -> Iterator[str]:
-        """Write a lapse down as soon as it has happened; yields a line for the log when one has."""
+    def expire_lease(self) -> Iterator[str]:
+        """Store the state when a lease has expired. Yields lines for the log: the expiry, and an error of the disk."""
         before, now = self._state, self.state
         if before is None or now is None or before.lease is None or now.lease is not None:
             return
         self._state = now
-        yield f"lease lapsed: the share of {before.lease.canary} is back on {before.lease.baseline}"
+        yield f"lease expired: {before.lease.baseline} gets the share of {before.lease.canary} again"
         try:
             self._put(now)
         except StorageError as error:
@@ -65,21 +62,21 @@ class Keeper:
     def _present(self) -> State:
         state = self.state
         if state is None:
-            raise MissingError("the balancer has no pool yet: pratique up SERVICE REVISION")
+            raise MissingError("the balancer has no pool yet: run pratique up SERVICE REVISION")
         return state
 
     def _put(self, state: State) -> None:
         try:
-            # not forced to the disk: a machine that dies takes its servers with it
+            # not synced to the disk: if the machine dies, its servers die too
             replace_file(self._file, json.dumps(_to_json(state)), durable=False)
         except OSError as error:
-            raise StorageError(f"balancer cannot keep its state in {str(self._file)!r}: {error.strerror}") from error
+            raise StorageError(f"balancer cannot write its state to {str(self._file)!r}: {error.strerror}") from error
         self._state = state
 
 
 @cache
 def _boot() -> str:
-    """Which boot of the machine this is: monotonic times of another one mean nothing."""
+    """Return the id of this boot of the machine: monotonic times of another boot are meaningless."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
@@ -100,10 +97,10 @@ def _read(file: Path) -> State | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DeniedError(f"balancer's state {str(file)!r} cannot be read: {error.strerror}") from error
+        raise DeniedError(f"balancer cannot read its state from {str(file)!r}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"balancer's state {str(file)!r} is damaged: remove it, then: pratique up SERVICE REVISION"
+            f"balancer's state file {str(file)!r} is corrupt: delete it, then run pratique up SERVICE REVISION"
         ) from error
 
 
@@ -112,7 +109,7 @@ def _from_json(content: dict[str, Any]) -> State:
     pool = Pool(content["pool"]["service"], servers, content["pool"]["weights"])
     lease = Lease(**content["lease"]) if content["lease"] else None
     same_boot = content["boot"] == _boot()
-    # a lease of another boot has lapsed, nobody knows when
+    # a lease of another boot has expired at an unknown time
     expires = content["expires"] if same_boot else time.monotonic()
     lapsed = content["lapsed"] if same_boot else None
     return State(pool, lease, expires if lease else math.inf, lapsed, content["lapses"])

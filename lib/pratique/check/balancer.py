@@ -90,7 +90,7 @@ def _haproxy(binary: str) -> str:
 
 
 def _directory(target: Target) -> str:
-    from pratique.balancer.haproxy.balancer import directory_of  # noqa: PLC0415 - jinja2
+    from pratique.balancer.haproxy.setup import directory_of  # noqa: PLC0415 - jinja2
 
     # refuses a folder whose path is too long for a socket
     open_balancer(target)
@@ -101,18 +101,18 @@ def _directory(target: Target) -> str:
 
 
 def _template(target: Target) -> str:
-    from pratique.balancer.haproxy.balancer import surroundings  # noqa: PLC0415 - jinja2
+    from pratique.balancer.haproxy.setup import template_context  # noqa: PLC0415 - jinja2
     from pratique.balancer.haproxy.template import render  # noqa: PLC0415
 
     pool = Pool(target.service, {"r1": ("127.0.0.1:1",)}, {"r1": 1.0})
-    render(pool, surroundings(target), stamp="00")
+    render(pool, template_context(target), stamp="00")
     return f"{target.settings.balancer.haproxy.template or 'the template of Pratique'} can be filled in"
 
 
 def _desired_state(target: Target) -> str:
-    from pratique.balancer.haproxy.balancer import wanted_state  # noqa: PLC0415 - jinja2
+    from pratique.balancer.haproxy.setup import open_desired_state  # noqa: PLC0415 - jinja2
 
-    return f"Redis answers, with version {wanted_state(target).get().version} of the pool"
+    return f"Redis answers, with version {open_desired_state(target).get().version} of the pool"
 
 
 def _remote_certificate(host: str, path: Path) -> str:

@@ -10,8 +10,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import shell_complete
 
-from pratique import cli_config
-from pratique.cli import analyse, data, operate, release
+from pratique.cli import analyse, configure, data, operate, release
 from pratique.cli.colours import colour_mode
 from pratique.cli.options import EPILOG
 from pratique.cli.sections import Sections
@@ -40,7 +39,7 @@ def pratique(ctx: click.Context) -> None:
 pratique.add_section("Release", release.COMMANDS)
 pratique.add_section("Analyse", analyse.COMMANDS)
 pratique.add_section("Operate", operate.COMMANDS)
-pratique.add_section("Configure", cli_config.COMMANDS)
+pratique.add_section("Configure", configure.COMMANDS)
 pratique.add_section("Data", data.COMMANDS)
 
 

@@ -10,14 +10,14 @@ import plotly.graph_objects as go
 from pratique.clock import utc_now
 from pratique.figures.labels import label
 from pratique.figures.theme import BLUE, VERMILION, Chart, empty, figure, note
-from pratique.figures.traffic import Weights
+from pratique.judge.model import WeightChanges
 
 ALT = "One row per revision: when it received traffic, and its share."
 MAX_ROWS = 20
 ROW_PX = 34
 
 
-def timeline(weights: Weights, *, now: datetime | None = None, max_rows: int = MAX_ROWS) -> Chart:
+def timeline(weights: WeightChanges, *, now: datetime | None = None, max_rows: int = MAX_ROWS) -> Chart:
     """Draw when each revision received traffic; the height of a bar is its share.
 
     weights: changes of the configured weights, (time UTC, revision → share from 0 to 1), oldest first.
@@ -45,7 +45,7 @@ def timeline(weights: Weights, *, now: datetime | None = None, max_rows: int = M
     )
 
 
-def _spans(weights: Weights, end: datetime) -> list[tuple[str, datetime, datetime, float]]:
+def _spans(weights: WeightChanges, end: datetime) -> list[tuple[str, datetime, datetime, float]]:
     """Each period in which a revision had one constant share above 0."""
     found: list[tuple[str, datetime, datetime, float]] = []
     latest: dict[str, int] = {}

@@ -12,13 +12,13 @@ import plotly.graph_objects as go
 from pratique.figures.labels import percent, span
 from pratique.figures.series import Counts, Floats, RequestSeries
 from pratique.figures.theme import INK, LEGEND_T, ROLES, Chart, Role, empty, figure, note, vertical
+from pratique.judge.model import WeightChanges
 
-Weights = Sequence[tuple[datetime, dict[str, float]]]
 ALT = "Requests per second, canary share beside its configured weight, and 5xx share, over time."
 ROWS = ((0.70, 1.0), (0.36, 0.62), (0.0, 0.28))
 
 
-def traffic(series: RequestSeries, weights: Weights = ()) -> Chart:
+def traffic(series: RequestSeries, weights: WeightChanges = ()) -> Chart:
     """Draw requests per second, the canary share of traffic, and the 5xx share, one above the other.
 
     weights: changes of the configured weights, (time UTC, revision → share from 0 to 1), oldest first. Each
@@ -56,7 +56,7 @@ def traffic(series: RequestSeries, weights: Weights = ()) -> Chart:
     )
 
 
-def changes(weights: Weights, series: RequestSeries) -> list[datetime]:
+def changes(weights: WeightChanges, series: RequestSeries) -> list[datetime]:
     """The times at which the canary's weight changed, within the drawn range."""
     found, before = [], None
     for time, shares in weights:
@@ -88,7 +88,7 @@ def _line(
     )
 
 
-def _weights(series: RequestSeries, weights: Weights) -> list[go.Scatter]:
+def _weights(series: RequestSeries, weights: WeightChanges) -> list[go.Scatter]:
     inside = [
         (max(time, series.start), shares.get(series.canary, 0.0)) for time, shares in weights if time < series.end
     ]
@@ -109,7 +109,7 @@ def _weights(series: RequestSeries, weights: Weights) -> list[go.Scatter]:
     ]
 
 
-def _titles(series: RequestSeries, weights: Weights) -> list[dict[str, Any]]:
+def _titles(series: RequestSeries, weights: WeightChanges) -> list[dict[str, Any]]:
     texts = (
         f"<b>requests per second</b> (bins of {span(series.bin_s)})",
         "<b>canary share of traffic</b>" + ("" if weights else " (no weights recorded)"),

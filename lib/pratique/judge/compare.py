@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 import pyarrow.compute as pc
 
 from pratique.clock import utc_now
-from pratique.config import Policy
+from pratique.config import Policy, StoreSettings
 from pratique.errors import MissingError, UsageError
 from pratique.judge.judge import Judge
 from pratique.judge.model import Verdict, WeightChanges
-from pratique.store.base import Seen, Store
+from pratique.store import Seen, Store, open_store
 from pratique.telemetry.rollups import Rollups
 
 
 def compare(
-    store: Store,
+    store: Store | StoreSettings | str,
     service: str,
     baseline: str,
     canary: str,
@@ -30,14 +30,19 @@ def compare(
     notes: Sequence[str] = (),
     now: datetime | None = None,
 ) -> Verdict:
-    """Compare a canary with its baseline over [start, end), UTC.
+    """Compare a canary with its baseline over [start, end), timezone-aware UTC.
 
-    policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
+    store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
     window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from
     which they were in force. notes: what the collector reports as late or lost. now: the time that the deadline is
     compared with; default the current time.
     Raises: UsageError (an empty range, the same revision twice), MissingError (an unknown service or revision, or no
-    request in the range).
+    request in the range); the errors of the store.
+
+    >>> compare("a/folder", "shop", "r1", "r1")
+    Traceback (most recent call last):
+        ...
+    pratique.errors.UsageError: baseline and canary are both 'r1': name two revisions
     """
     policy = policy or Policy()
     if baseline == canary:
@@ -46,6 +51,8 @@ def compare(
         raise UsageError(
             f"the time range is empty: start {start:%Y-%m-%dT%H:%M} is not before end {end:%Y-%m-%dT%H:%M}"
         )
+    if isinstance(store, StoreSettings | str):
+        store = open_store(store)
     known = _known(store, service, baseline, canary, start, end)
     start = start or known[canary].first
     rollups = store.read(service, [baseline, canary], start - timedelta(minutes=policy.history_min), end)

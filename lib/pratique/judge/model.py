@@ -23,19 +23,22 @@ SERVICE = "*"
 
 @dataclass(frozen=True)
 class GuardResult:
-    """One guard, for one action or for the whole service (`action == "*"`).
+    """One guard, for one action or for the whole service.
 
-    bad, requests: per revision; for a latency guard `bad` counts requests slower than `threshold_ms`
-        and `requests` counts those with a duration after the warm-up.
-    ratio, ratio_low, ratio_high: odds ratio of the outcome, canary to baseline, stratified by window,
-        with its confidence sequence: low at 1 - alpha, high at 1 - alpha_promote. None: not known yet.
-    excess, excess_high: canary share minus baseline share, and its upper bound at 1 - alpha_promote.
-    tolerated_ratio, tolerated_excess: the tolerances that the guard was judged against.
-    e_value: current evidence that the canary is worse than tolerated; compared with 1/alpha.
-    first_fired: end of the first window at which this guard's own evidence passed 1/alpha (UTC).
+    guard: name of the guard in the policy. action: the action, or "*" for the whole service.
+    bad: bad requests per revision; for a latency guard, the requests slower than `threshold_ms`.
+    requests: requests per revision; for a latency guard, those with a duration after the warm-up.
+    ratio: odds ratio of a bad request, canary to baseline, stratified by window. None: not known yet.
+    ratio_low: lower bound of its confidence sequence, at 1 - alpha. None: no bound yet.
+    ratio_high: upper bound of its confidence sequence, at 1 - alpha_promote. None: no bound yet.
+    excess: share of bad requests, canary minus baseline, from -1 to 1. None: not known yet.
+    excess_high: upper bound of the excess, at 1 - alpha_promote. None: no bound yet.
+    tolerated_ratio: the odds ratio that the policy tolerates. tolerated_excess: the excess that the policy tolerates.
+    e_value: current evidence that the canary is worse than tolerated; 1 is neutral, 1/alpha is enough.
+    first_fired: end of the first window at which this guard's own evidence passed 1/alpha (UTC). None: never.
     state: "worse", "met", "open" (neither shown yet), or "not evaluated", which is never a pass.
     reason: one line with the numbers that were judged.
-    threshold_ms: for a latency guard, the duration from which a request counts as slow; None before it is known.
+    threshold_ms: for a latency guard, the duration in ms from which a request counts as slow. None: not known yet.
     flagged: whether e-BH flags this action as worse (false discovery rate alpha).
     """
 
@@ -104,16 +107,18 @@ class Verdict:
 
     verdict: "promote", "rollback", "continue" (not decided yet) or "inconclusive" (the deadline passed first).
     reason: one line that explains the verdict, with numbers.
-    service, baseline, canary: the service and the two revisions compared.
-    start, end: the time range judged, UTC, [start, end). window_s: length of a window.
-    requests: requests judged, per revision.
-    e_value: combined evidence that the canary is worse. needed: the evidence that rolls back, 1/alpha.
-    fired: end of the window at which the combined evidence first passed 1/alpha (UTC); it stays set.
-    guards: results for the whole service first, then per action.
-    findings: problems with the data. remaining: the data still needed; None once decided.
-    dispersion: overdispersion φ per guard, for the whole service.
+    service: name of the service. baseline: the running revision. canary: the revision that was judged.
+    start: start of the time range, inclusive (UTC). end: end of the time range, exclusive (UTC).
+    window_s: length of a window in seconds. requests: requests judged, per revision.
+    e_value: combined evidence that the canary is worse than tolerated; 1 is neutral.
+    needed: the evidence that rolls back, 1/alpha.
+    fired: end of the window at which the combined evidence first passed 1/alpha (UTC); it stays set. None: never.
+    guards: results for the whole service first, then per action. findings: problems with the data.
+    remaining: the data still needed; None once decided. dispersion: overdispersion φ per guard, for the whole service.
     trace: the evidence after every window; not part of the JSON.
-    alpha, alpha_promote: error rates of the policy. method, version: how it was computed, by which Pratique.
+    alpha: chance of rolling back a canary within its tolerances, from 0 to 1.
+    alpha_promote: chance, per guard, of promoting a canary at its tolerance, from 0 to 1.
+    method: the statistical method. version: the version of Pratique that judged.
     """
 
     verdict: Decision

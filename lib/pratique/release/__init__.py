@@ -1,4 +1,4 @@
-"""What a release is: service, revision, digest, injected configuration."""
+"""A release: service, revision, digest and injected configuration."""
 
 from pratique.release.directory import digest_of, load_release
 from pratique.release.find import configuration_digest, find_release

@@ -1,4 +1,4 @@
-"""A Docker engine's client, with its errors in our words."""
+"""The client of a Docker engine, with its errors as errors of Pratique."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pratique.errors import MissingError, PratiqueError, UnavailableError
 from pratique.release.tunnel import tunnel
 
 TIMEOUT_S = 60
-USUAL = "unix:///var/run/docker.sock"
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 
 @contextlib.contextmanager
 def engine(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
-    """A `docker.DockerClient` of the engine at `address` ("" is that of the environment); closed at the end.
+    """Open a `docker.DockerClient` of the engine at `address` ("": the engine of the environment).
 
-    Raises: whatever is raised within, docker's own errors as UnavailableError or MissingError.
+    Raises: UnavailableError or MissingError for errors of the client; other errors in the body pass through.
     """
     import docker  # noqa: PLC0415 - slow to load
     import docker.errors  # noqa: PLC0415
@@ -28,7 +28,7 @@ def engine(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
     client = None
     try:
         url = f"unix://{tunnel(address)}" if address.startswith("ssh://") else address
-        _require_socket(url or os.environ.get("DOCKER_HOST") or USUAL)
+        _require_socket(url or os.environ.get("DOCKER_HOST") or DEFAULT_SOCKET)
         if url:
             client = docker.DockerClient(base_url=url, version="auto", timeout=timeout_s)
         else:
@@ -37,7 +37,7 @@ def engine(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
     except PratiqueError:
         raise
     except docker.errors.NotFound as error:
-        raise MissingError(f"the Docker engine{_at(address)} does not have it: {_said(error)}") from error
+        raise MissingError(f"the Docker engine{_at(address)} did not find it: {_message(error)}") from error
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise _unavailable(error, address) from error
     finally:
@@ -46,7 +46,7 @@ def engine(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
 
 
 def _require_socket(url: str) -> None:
-    """Raises: OSError where nothing accepts; docker's own client would leave its socket open."""
+    """Check that the socket accepts connections; Docker's client would leave its own socket open. Raises: OSError."""
     if url.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as tried:
             tried.connect(url.removeprefix("unix://"))
@@ -56,13 +56,13 @@ def _at(address: str) -> str:
     return f" at {address}" if address else ""
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(getattr(error, "explanation", None) or error)[:300]
 
 
 def _unavailable(error: Exception, address: str) -> UnavailableError:
-    text = _said(error)
+    text = _message(error)
     if any(sign in text for sign in ("FileNotFoundError", "Connection refused", "No such file")):
-        asked = address or os.environ.get("DOCKER_HOST") or USUAL
-        return UnavailableError(f"no Docker engine answers at {asked}: start it, or check runtime.docker.hosts")
-    return UnavailableError(f"the Docker engine{_at(address)} does not do it: {text}")
+        where = address or os.environ.get("DOCKER_HOST") or DEFAULT_SOCKET
+        return UnavailableError(f"no Docker engine answers at {where}: start it, or check runtime.docker.hosts")
+    return UnavailableError(f"Docker{_at(address)} rejected the request: {text}")

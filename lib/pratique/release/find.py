@@ -1,4 +1,4 @@
-"""Find the release of a revision, wherever the service keeps its releases."""
+"""Find the release of a revision: in a directory, an engine or a registry."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pratique.release.model import Release
 def find_release(target: Target, revision: str, *, digest: str | None = None) -> Release:
     """Return the release of a revision: a release directory, or an image with its digest.
 
-    digest: of a recorded release, to find exactly that one.
-    Raises: MissingError when there is none, DataError when it has another digest.
+    digest: of a recorded release. An image is then found by digest, whatever its tag points to.
+    Raises: MissingError when it does not exist, DataError when it has another digest.
     """
     settings = target.settings.runtime
     if settings.kind != "process":

@@ -1,4 +1,4 @@
-"""Releases as container images: a revision is a tag, resolved once, and stands for its digest from then on.
+"""Releases as container images. A revision is a tag, which is resolved once to a digest.
 
 Source: OCI Distribution Specification 1.1 (tags, manifests by digest); OCI Image Specification 1.1, annotations
 (`org.opencontainers.image.revision`).
@@ -19,11 +19,11 @@ REVISION_LABEL = "org.opencontainers.image.revision"
 def load_image_release(
     service: str, revision: str, settings: RuntimeSettings, *, digest: str | None = None, host: str | None = None
 ) -> Release:
-    """The release of a revision, its image present in the engine and verified.
+    """Return the release of a revision. Its image is pulled if necessary, and verified.
 
-    digest: exactly this image, whatever the tag says now. host: of which engine; default the first.
-    Raises: UsageError, MissingError (no such image), DataError (the image says it is another revision, or came
-    with another digest), DeniedError (the registry wants another login), UnavailableError (engine or registry).
+    digest: of the image, whatever the tag points to. host: address of the engine; default the first engine.
+    Raises: UsageError, MissingError (no such image), DataError (the label names another revision, or the registry
+    returned another digest), DeniedError (the registry needs a login), UnavailableError (engine or registry).
     """
     check_name("service", service)
     check_name("revision", revision)
@@ -41,27 +41,27 @@ def load_image_release(
 
 
 def push_release(revision: str, settings: RuntimeSettings) -> str:
-    """Push the image of a revision to its registry; return the digest that it has there.
+    """Push the image of a revision to its registry; return its digest in the registry.
 
     Raises: UsageError (no registry in runtime.docker.image), MissingError, DataError, DeniedError, UnavailableError.
     """
     repository = settings.docker.image
     if not _registry_of(repository):
-        raise UsageError(f"runtime.docker.image {repository!r} names no registry: write it as REGISTRY/NAME")
+        raise UsageError(f"runtime.docker.image {repository!r} has no registry: write it as REGISTRY/NAME")
     with engine(settings.docker.hosts[0]) as client:
         _verify(_local(client, repository, revision, None), repository, revision)
         digest = ""
-        for said in client.images.push(repository, tag=revision, stream=True, decode=True):
-            if "error" in said:
-                raise _mapped(said["error"], f"{repository}:{revision}")
-            digest = said.get("aux", {}).get("Digest", digest)
+        for event in client.images.push(repository, tag=revision, stream=True, decode=True):
+            if "error" in event:
+                raise _mapped(event["error"], f"{repository}:{revision}")
+            digest = event.get("aux", {}).get("Digest", digest)
     return digest
 
 
 def list_releases(settings: RuntimeSettings) -> list[str]:
-    """The revisions that the registry has, or the engine where there is no registry: what can be gone back to.
+    """Return the revisions in the registry; without a registry, the revisions in the engine.
 
-    Raises: DeniedError (the registry wants another login), UnavailableError.
+    Raises: DeniedError (the registry needs a login), UnavailableError.
     """
     repository = settings.docker.image
     registry = _registry_of(repository)
@@ -75,13 +75,13 @@ def list_releases(settings: RuntimeSettings) -> list[str]:
 
 
 def _registry_of(repository: str) -> str:
-    """The registry's address; "" for an image of the engine's own."""
+    """Return the address of the registry; "" for an image that exists only in the engine."""
     first, slash, _ = repository.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else ""
 
 
 def _familiar(repository: str) -> str:
-    """What an engine calls it: of Docker Hub's names it leaves out what goes without saying."""
+    """Return the name in the engine, which omits the prefix of Docker Hub."""
     return repository.removeprefix("docker.io/library/").removeprefix("docker.io/")
 
 
@@ -93,7 +93,7 @@ def _resolve(client: Any, repository: str, revision: str) -> str:
 
 
 def _present(client: Any, repository: str, digest: str, settings: RuntimeSettings) -> Any:
-    """The image of a digest, pulled where it is missing."""
+    """Return the image of a digest. A missing image is pulled."""
     pinned = f"{repository}@{digest}"
     known = f"{_familiar(repository)}@{digest}"
     there = client.images.list(name=_familiar(repository))
@@ -101,13 +101,13 @@ def _present(client: Any, repository: str, digest: str, settings: RuntimeSetting
     if found:
         return found[0]
     if settings.docker.pull == "never":
-        raise MissingError(f"the engine has no image {pinned}, and runtime.docker.pull is never: pull it")
+        raise MissingError(f"the engine has no image {pinned}, and runtime.docker.pull is 'never': pull the image")
     try:
         image = client.images.pull(pinned)
     except Exception as error:
         raise _mapped(error, pinned) from error
     if known not in image.attrs.get("RepoDigests", ()):
-        raise DataError(f"the registry gave another image than {pinned}: {image.attrs.get('RepoDigests')!r:.200}")
+        raise DataError(f"the registry returned another image than {pinned}: {image.attrs.get('RepoDigests')!r:.200}")
     return image
 
 
@@ -116,28 +116,29 @@ def _local(client: Any, repository: str, revision: str, digest: str | None) -> A
     found = [image for image in client.images.list() if name == image.id or name in image.tags]
     if not found:
         there = sorted(tag for image in client.images.list(name=_familiar(repository)) for tag in image.tags)
-        raise MissingError(
-            f"the engine has no image {name!r}; it has {', '.join(there[-20:]) or 'none of this name'}: "
-            "build it, or check runtime.docker.image"
+        raise MissingError.unknown(
+            "image", name, there, where="in the engine", hint="build it, or check runtime.docker.image"
         )
     return found[0]
 
 
 def _verify(image: Any, repository: str, revision: str) -> None:
-    """Whether the image itself says that it is this revision; one from a registry must."""
-    said = image.labels.get(REVISION_LABEL)
-    if said is None and _registry_of(repository):
-        raise DataError(f"the image {repository}:{revision} has no label {REVISION_LABEL}: build it with one")
-    if said is not None and said != revision:
-        raise DataError(f"the image tagged {repository}:{revision} says that it is {said[:80]!r}: tag the right one")
+    """Check the revision in the label of the image, which an image from a registry must have."""
+    label = image.labels.get(REVISION_LABEL)
+    if label is None and _registry_of(repository):
+        raise DataError(f"the image {repository}:{revision} has no label {REVISION_LABEL}: build it with that label")
+    if label is not None and label != revision:
+        raise DataError(
+            f"the image {repository}:{revision} has the revision label {label[:80]!r}: tag the image of {revision}"
+        )
 
 
 def _mapped(error: object, image: str) -> PratiqueError:
-    """What an engine says of a registry, for its user."""
-    said = str(error)
+    """Return the error for a message of an engine about a registry."""
+    text = str(error)
     registry = _registry_of(image)
-    if any(word in said for word in ("denied", "unauthorized", "authentication required", "no basic auth")):
-        return DeniedError(f"the registry does not let this user have {image}: run docker login {registry}")
-    if "manifest unknown" in said or "NotFound" in type(error).__name__:
+    if any(word in text for word in ("denied", "unauthorized", "authentication required", "no basic auth")):
+        return DeniedError(f"the registry denies access to {image}: run docker login {registry}")
+    if "manifest unknown" in text or "NotFound" in type(error).__name__:
         return MissingError(f"no image {image} in the registry: push it first")
-    return UnavailableError(f"the registry of {image} does not answer: {said[:200]}: start it, or check the name")
+    return UnavailableError(f"the registry of {image} does not answer: {text[:200]}: start it, or check the name")

@@ -1,4 +1,4 @@
-"""What a release is: a service, a revision, the content it stands for, and the configuration put into it."""
+"""The release model: a service, a revision, its content by digest, and its injected configuration."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 class Release:
     """An immutable release.
 
-    digest: "sha256:…" of the release directory (or, for containers, of the image); a revision is bound
-        to one digest and one configuration for ever.
-    location: the directory (or image reference) that the digest was taken of.
-    env: configuration injected by environment; a value may be a reference ("env:NAME", "file:PATH"),
-        resolved only when an instance is started. Not shown: a person may have written a secret into it.
+    digest: "sha256:…" of the release directory or the image; a revision is permanently bound to one digest and one
+        configuration.
+    location: the directory or image reference with that digest.
+    env: configuration injected by environment. A value may be a reference ("env:NAME", "file:PATH"), which is
+        resolved when an instance starts. It is not part of the repr, because it may contain a secret.
     """
 
     service: str

@@ -9,35 +9,35 @@ from pathlib import Path
 
 from pratique.errors import MissingError
 
-MASKED_FROM = 4
-"""Characters from which on a secret is masked in a text; a shorter one would take half the text with it."""
+MASK_MIN_LENGTH = 4
+"""Shorter secrets are not masked, because they also match other words of the text."""
 
 
 def resolve_env(env: Mapping[str, str], base: Path) -> dict[str, str]:
-    """The environment with its references resolved; paths are taken from `base`.
+    """Return the environment with its references resolved. Relative paths are below `base`.
 
-    Raises: MissingError naming the reference, never a value.
+    Raises: MissingError with the reference, never with a value.
     """
     return {name: _resolve(name, value, base) for name, value in env.items()}
 
 
 def mask(text: str, env: Mapping[str, str], base: Path) -> str:
-    """The text with the values behind the references of `env` replaced by the references."""
+    """Return the text with each secret that `env` refers to replaced by its reference."""
     known: dict[str, str] = {}
     for name, value in env.items():
         if not is_reference(value):
             continue
         with contextlib.suppress(MissingError):
             known |= dict.fromkeys(_resolve(name, value, base).splitlines(), value)
-    # one secret may be the beginning of another
+    # longest first: a secret may begin with another one
     for secret in sorted(known, key=len, reverse=True):
-        if len(secret) >= MASKED_FROM:
+        if len(secret) >= MASK_MIN_LENGTH:
             text = text.replace(secret, f"[{known[secret]}]")
     return text
 
 
 def is_reference(value: str) -> bool:
-    """Whether a value names a secret instead of being one."""
+    """Return whether a value is a reference to a secret."""
     return value.startswith(("env:", "file:"))
 
 
@@ -47,7 +47,7 @@ def _resolve(name: str, value: str, base: Path) -> str:
     kind, _, target = value.partition(":")
     if kind == "env":
         if target not in os.environ:
-            raise MissingError(f"{name} refers to {value!r}, and {target} is not set in the environment: set it")
+            raise MissingError(f"{name} refers to {value!r}, but {target} is not set in the environment: set it")
         return os.environ[target]
     try:
         text = (base / target).read_text(encoding="utf-8").rstrip("\r\n")
@@ -56,5 +56,5 @@ def _resolve(name: str, value: str, base: Path) -> str:
     except UnicodeDecodeError as error:
         raise MissingError(f"{name} refers to {value!r}, which is not text: save it as UTF-8") from error
     if "\0" in text:
-        raise MissingError(f"{name} refers to {value!r}, which holds a zero byte: an environment cannot")
+        raise MissingError(f"{name} refers to {value!r}, which contains a zero byte: remove it")
     return text

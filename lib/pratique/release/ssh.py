@@ -1,4 +1,4 @@
-"""How another host is reached: the system's own ssh, with the user's keys and known hosts."""
+"""Connect to another host with the system's ssh, and the keys and known hosts of the user."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-KEPT_S = 60
+CONNECTION_IDLE_S = 60
 
 
 def ssh_words(address: str, *, kept: bool = False) -> list[str]:
-    """Ssh and its options for "ssh://user@host:port/…", up to the command.
+    """Return ssh and its options for "ssh://user@host:port/…", to which the caller appends the command.
 
-    kept: one connection is kept for many short commands, where a folder can be had that nobody else enters.
+    kept: many short commands share one connection, if there is a private folder for its socket.
     """
     parts = urlsplit(address)
     user = f"{parts.username}@" if parts.username else ""
@@ -24,13 +24,13 @@ def ssh_words(address: str, *, kept: bool = False) -> list[str]:
 
 
 def is_private(folder: Path) -> bool:
-    """Whether it is a folder of this user, no link, that nobody else may enter."""
+    """Return whether it is a folder, not a link, that only this user can access."""
     found = folder.lstat()
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
 def _kept() -> list[str]:
-    # ssh asks whoever listens at its control socket, and not who that is: the folder's owner is what protects it
+    # ssh does not check who listens at its control socket, so the folder must be private
     folder = Path(tempfile.gettempdir(), f"pratique-ssh-{os.geteuid()}")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -39,4 +39,4 @@ def _kept() -> list[str]:
     except OSError:
         return []
     path = str(folder / "%C")
-    return ["-o", "ControlMaster=auto", "-o", f"ControlPath={path}", "-o", f"ControlPersist={KEPT_S}"]
+    return ["-o", "ControlMaster=auto", "-o", f"ControlPath={path}", "-o", f"ControlPersist={CONNECTION_IDLE_S}"]

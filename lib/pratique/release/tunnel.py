@@ -1,4 +1,4 @@
-"""A Docker engine's socket on another host, brought here by the system's own ssh, with the user's keys and hosts."""
+"""Forward the socket of a Docker engine on another host through ssh."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 from pratique.errors import UnavailableError
 from pratique.release.ssh import ssh_words
 
-ENGINE = "/var/run/docker.sock"
-OPEN_S = 10.0
+ENGINE_SOCKET = "/var/run/docker.sock"
+OPEN_TIMEOUT_S = 10.0
 _open: dict[str, Tunnel] = {}
 
 
 @dataclass
 class Tunnel:
-    """One ssh process and the folder with its end of the socket."""
+    """An ssh process and the folder of its local socket."""
 
     process: subprocess.Popen[bytes]
     folder: Path
@@ -33,19 +33,19 @@ class Tunnel:
         return str(self.folder / "docker.sock")
 
     def close(self) -> None:
-        """End it."""
+        """Stop the ssh process and remove the folder."""
         self.process.terminate()
         for pipe in (self.process.stdin, self.process.stderr):
             if pipe is not None:
                 pipe.close()
-        self.process.wait(OPEN_S)
+        self.process.wait(OPEN_TIMEOUT_S)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def tunnel(address: str) -> str:
-    """The path of a local socket that leads to the engine at an ssh:// address; opened once per process.
+    """Return the path of a local socket that forwards to the engine at an ssh:// address.
 
-    Raises: UnavailableError with ssh's own words.
+    A process opens each tunnel once. Raises: UnavailableError with the error message of ssh.
     """
     found = _open.get(address)
     if found is not None and found.process.poll() is None:
@@ -68,9 +68,14 @@ atexit.register(close_all)
 def _opened(address: str) -> Tunnel:
     folder = Path(tempfile.mkdtemp(prefix="pratique-ssh-"))
     words = ssh_words(address)
-    forward = ["-o", "ExitOnForwardFailure=yes", "-L", f"{folder}/docker.sock:{urlsplit(address).path or ENGINE}"]
+    forward = [
+        "-o",
+        "ExitOnForwardFailure=yes",
+        "-L",
+        f"{folder}/docker.sock:{urlsplit(address).path or ENGINE_SOCKET}",
+    ]
     try:
-        # `cat` ends with its input, and so with this process, however that dies
+        # `cat` exits when its input closes, so the tunnel ends with this process even if it is killed
         process = subprocess.Popen(
             [words[0], *forward, *words[1:], "cat"],
             stdin=subprocess.PIPE,
@@ -81,16 +86,16 @@ def _opened(address: str) -> Tunnel:
     except OSError as error:
         raise UnavailableError(f"{address} cannot be reached: ssh: {error.strerror}") from error
     opened = Tunnel(process, folder)
-    deadline = time.monotonic() + OPEN_S
+    deadline = time.monotonic() + OPEN_TIMEOUT_S
     while not _accepts(opened.path):
         if process.poll() is not None or time.monotonic() > deadline:
-            said = (
+            message = (
                 process.stderr.read().decode("utf-8", "replace")
                 if process.poll() is not None and process.stderr
                 else ""
             )
             opened.close()
-            raise UnavailableError(f"{address} cannot be reached: {said.strip()[-200:] or 'it does not answer'}")
+            raise UnavailableError(f"{address} cannot be reached: {message.strip()[-200:] or 'it does not answer'}")
         time.sleep(0.02)
     return opened
 

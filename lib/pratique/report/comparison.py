@@ -13,12 +13,11 @@ from pratique.errors import MissingError, UsageError
 if TYPE_CHECKING:
     from pratique.config import Config
     from pratique.figures.series import RequestSeries
-    from pratique.judge.model import Verdict
+    from pratique.judge.model import Verdict, WeightChanges
     from pratique.store.base import Store
 
 RECENT = timedelta(minutes=10)
 """Problems of the collector are noted when the range ends at most this long before its last status."""
-Weights = list[tuple[datetime, dict[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Comparison:
     config: Config
     verdict: Verdict
     series: RequestSeries
-    weights: Weights
+    weights: WeightChanges
     rows: int
 
 
@@ -184,7 +183,7 @@ def _open(config: Config) -> Store:
     return opened
 
 
-def _weights(config: Config, question: Question) -> Weights:
+def _weights(config: Config, question: Question) -> WeightChanges:
     from pratique.ledger import open_ledger  # noqa: PLC0415 - sqlite
 
     if question.weight is not None:
@@ -194,7 +193,7 @@ def _weights(config: Config, question: Question) -> Weights:
     return open_ledger(config.state_dir).weights(question.service, question.start, question.end)
 
 
-def _judge(config: Config, question: Question, store: Store, weights: Weights) -> Verdict:
+def _judge(config: Config, question: Question, store: Store, weights: WeightChanges) -> Verdict:
     from pratique.judge import compare  # noqa: PLC0415 - numpy
 
     return compare(

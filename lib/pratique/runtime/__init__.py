@@ -1,4 +1,4 @@
-"""Where releases run: `open_runtime` opens the runtime that a service's settings name."""
+"""The runtime starts and stops instances of releases: `open_runtime` opens the runtime of a service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Instance", "Runtime", "open_runtime"]
 
 
 def open_runtime(target: Target) -> Runtime:
-    """Open the runtime of a service: local processes, a Docker engine, or a Swarm. Nothing is started."""
+    """Open the runtime of a service: local processes, Docker engines, or a Swarm. It starts nothing."""
     settings = target.settings.runtime
     if settings.kind == "docker":
         from pratique.runtime.docker import DockerRuntime  # noqa: PLC0415 - docker

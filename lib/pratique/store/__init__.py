@@ -15,6 +15,11 @@ def open_store(settings: StoreSettings | str) -> Store:
         URL that Delta Lake supports: s3://, s3a://, gs://, az://, abfss://, file://. Credentials of object storage come
         from the environment (AWS_…, AZURE_…, GOOGLE_…). A store opened by its address alone never deletes a window.
     Raises: UsageError when the scheme of the address is unknown.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     open_store(folder).exists()
+    False
     """
     # deltalake takes a tenth of a second to import, and most commands open no store
     from pratique.store.delta import DeltaStore  # noqa: PLC0415

@@ -1,9 +1,9 @@
-"""Put on the path of a kernel, it kills or holds the kernel at one line of its journal.
+"""On a kernel's path, this module kills or holds the kernel at one line of its journal. STEP is a step's key.
 
-FAULT_AT is "begun STEP" (killed as soon as that line is on disk: nothing of the step is done) or "done STEP"
-(killed before that line is written: all of the step is done, and nobody knows).
-FAULT_HOLD is a step, at whose beginning the kernel waits until whoever injects a fault has done so: it says that it
-waits by making the file FAULT_FILE, and goes on when that is gone.
+FAULT_AT is "begun STEP" (killed when that line is on disk: nothing of the step is done) or "done STEP" (killed before
+that line is written: all of the step is done, but the journal does not know).
+FAULT_HOLD is a step at whose beginning the kernel waits for the fault: it creates the file FAULT_FILE, and continues
+when the file is gone.
 """
 
 import os
@@ -21,7 +21,7 @@ if "ipykernel_launcher" in sys.orig_argv and os.environ.get("FAULT_AT"):
     _append = Journal.append
 
     def append(self, event, step="", data=None):
-        """Write a line, unless it is the one."""
+        """Write a line, and kill the kernel at the chosen one."""
         if (event, step) == (_event, _step):
             if event == "begun":
                 _append(self, event, step, data)
@@ -36,7 +36,7 @@ if "ipykernel_launcher" in sys.orig_argv and os.environ.get("FAULT_HOLD"):
     _before = Journal.append
 
     def hold(self, event, step="", data=None):
-        """Write a line; wait where it is the one, once."""
+        """Write a line, and wait once at the chosen one."""
         line = _before(self, event, step, data)
         if (event, step) == ("begun", os.environ.get("FAULT_HOLD")):
             del os.environ["FAULT_HOLD"]

@@ -1,4 +1,4 @@
-"""Access lines: what the collector's decoder makes of them is what was sent, whatever a client puts into a path."""
+"""The collector decodes access lines as they were sent, whatever path a client requests."""
 
 import socket
 
@@ -17,7 +17,7 @@ def access(path="/cart", method="GET"):
     return Access(1_795_000_000_123, "shop", "r1", method, path, 200, 12.345678, "127.0.0.1:20000")
 
 
-def test_a_line_comes_back_as_it_was_sent():
+def test_a_line_is_decoded_as_it_was_sent():
     line = decode(encode(access("/search?q=a b\"'<script>${x}"), host="web-1", boot="b00t", sequence=7))
     assert (line.time_ms, line.service, line.revision) == (1_795_000_000_123, "shop", "r1")
     assert (line.method, line.path, line.code, line.duration_ms) == ("GET", "/search?q=a b\"'<script>${x}", 200, 12.346)
@@ -25,7 +25,7 @@ def test_a_line_comes_back_as_it_was_sent():
 
 
 @given(HOSTILE, HOSTILE)
-def test_whatever_the_path_a_line_stays_below_8_kb_and_can_be_read(path, method):
+def test_a_line_with_any_path_stays_below_8_kb_and_is_decoded(path, method):
     datagram = encode(access("/" + path, method), host="h" * 64, boot="b" * 12, sequence=1 << 60)
     assert len(datagram) < 8000
     assert b"\n" not in datagram
@@ -35,7 +35,7 @@ def test_whatever_the_path_a_line_stays_below_8_kb_and_can_be_read(path, method)
 
 
 @pytest.mark.parametrize("character", ["x", '"', "\\", "\x00", "\x7f", "é", "\u2028", "😀", "\udc80"])
-def test_a_path_of_ten_thousand_of_anything_fits(character):
+def test_a_path_of_ten_thousand_characters_fits(character):
     assert len(encode(access(character * 10_000), host="h", boot="b", sequence=0)) < 8000
 
 
@@ -44,7 +44,7 @@ def test_a_long_plain_path_keeps_its_beginning():
     assert line.path == "/" + "x" * (MAX_PATH - 1)
 
 
-def test_lines_are_numbered_and_one_that_cannot_be_sent_uses_up_its_number():
+def test_a_line_that_cannot_be_sent_leaves_a_gap_in_the_sequence():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
         collector.bind(("127.0.0.1", 0))
         sender = AccessSender(f"127.0.0.1:{collector.getsockname()[1]}", "web-1")
@@ -61,6 +61,6 @@ def test_lines_are_numbered_and_one_that_cannot_be_sent_uses_up_its_number():
     assert (sender.sent, sender.failed) == (2, 1)
 
 
-def test_a_collector_that_cannot_be_found_is_told():
-    with pytest.raises(UnavailableError, match=r"'a\.\.b:5514' cannot be found"):
+def test_a_collector_address_that_cannot_be_resolved_is_an_error():
+    with pytest.raises(UnavailableError, match=r"'a\.\.b:5514' cannot be resolved"):
         AccessSender("a..b:5514", "h")

@@ -1,4 +1,4 @@
-"""Heads of messages on their way through the proxy."""
+"""The headers of requests and answers that pass the proxy."""
 
 import pytest
 from multidict import CIMultiDict
@@ -6,7 +6,7 @@ from multidict import CIMultiDict
 from pratique.balancer.headers import back, onward, origin_form
 
 
-def test_what_concerns_one_connection_only_is_not_passed_on():
+def test_headers_of_a_single_connection_are_not_forwarded():
     given = [
         ("Connection", "keep-alive, X-Mine"),
         ("connection", "X-Other"),
@@ -28,20 +28,20 @@ def test_what_concerns_one_connection_only_is_not_passed_on():
     ]
 
 
-def test_the_client_is_added_to_those_it_was_forwarded_for():
+def test_the_client_is_appended_to_x_forwarded_for():
     given = CIMultiDict([("X-Forwarded-For", "9.9.9.9"), ("X-Forwarded-For", "8.8.8.8"), ("Host", "shop:80")])
     found = onward(given, client="1.2.3.4", scheme="http")
     assert found.getall("X-Forwarded-For") == ["9.9.9.9, 8.8.8.8, 1.2.3.4"]
     assert (found["X-Forwarded-Proto"], found["X-Forwarded-Host"], found["Host"]) == ("http", "shop:80", "shop:80")
 
 
-def test_what_a_proxy_before_us_said_of_the_client_stays():
+def test_x_forwarded_headers_of_an_earlier_proxy_are_kept():
     given = CIMultiDict({"X-Forwarded-Proto": "https", "X-Forwarded-Host": "shop.example"})
     found = onward(given, client="1.2.3.4", scheme="http")
     assert (found["X-Forwarded-Proto"], found["X-Forwarded-Host"]) == ("https", "shop.example")
 
 
-def test_an_answer_keeps_all_its_cookies_and_says_who_gave_it():
+def test_an_answer_keeps_all_cookies_and_names_its_revision():
     given = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Connection", "close"), ("x-pratique-revision", "forged")]
     found = back(CIMultiDict(given), "r2")
     assert found.getall("Set-Cookie") == ["a=1", "b=2"]
@@ -69,5 +69,5 @@ def test_an_answer_keeps_all_its_cookies_and_says_who_gave_it():
         ("file:///etc/passwd", None),
     ],
 )
-def test_a_target_goes_on_as_a_path_or_not_at_all(target, expected):
+def test_a_target_is_forwarded_as_a_path_or_refused(target, expected):
     assert origin_form(target) == expected

@@ -1,4 +1,4 @@
-"""Pool, shares and lease, as pure state; and who gets a request."""
+"""The state of a balancer: pool, shares and lease; and the choice of a server for a request."""
 
 import itertools
 import math
@@ -30,7 +30,7 @@ def chosen(weights, count, seed):
     return [choose(pool(**weights), rng.random(), rng.random()) for _ in range(count)]
 
 
-def test_the_share_is_the_revisions_and_not_its_servers():
+def test_a_share_belongs_to_the_revision_whatever_its_number_of_servers():
     """Pearson's chi-square over 100,000 requests, seeded: three servers get no more than one does."""
     found = chosen({"r1": 0.9, "r2": 0.1}, 100_000, seed=1)
     revisions = [revision for revision, _ in found]
@@ -38,14 +38,14 @@ def test_the_share_is_the_revisions_and_not_its_servers():
     assert chisquare(counts, [90_000, 10_000]).pvalue > 0.001
 
 
-def test_the_servers_of_a_revision_share_alike_and_each_is_asked_next():
+def test_the_servers_of_a_revision_get_equal_shares_and_are_all_tried():
     found = [servers for revision, servers in chosen({"r1": 1.0}, 30_000, seed=2) if revision == "r1"]
     first = [servers[0] for servers in found]
     assert chisquare([first.count(address) for address in SERVERS["r1"]]).pvalue > 0.001
     assert all(sorted(servers) == sorted(SERVERS["r1"]) for servers in found)
 
 
-def test_one_choice_says_nothing_about_the_next():
+def test_choices_are_independent():
     """Runs test (Wald and Wolfowitz 1940) on half and half: z within 3.3."""
     found = [revision == "r2" for revision, _ in chosen({"r1": 0.5, "r2": 0.5}, 20_000, seed=3)]
     n1, n2 = found.count(True), found.count(False)
@@ -56,15 +56,15 @@ def test_one_choice_says_nothing_about_the_next():
 
 
 @given(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
-def test_who_has_no_share_is_never_asked(draw, second):
+def test_a_revision_without_a_share_is_never_chosen(draw, second):
     assert choose(pool(r1=0.0, r2=1.0), draw, second) == ("r2", ("b:1",))
 
 
-def test_nobody_is_asked_when_nobody_has_a_share():
+def test_without_shares_no_revision_is_chosen():
     assert choose(Pool("shop", {}, {}), 0.5, 0.5) is None
 
 
-def test_a_lease_lapses_at_its_end_and_not_before():
+def test_a_lease_expires_at_its_end_and_not_before():
     state = leased(now=100.0)
     assert state.at(105.999) is state
     lapsed = state.at(106.0)
@@ -73,24 +73,24 @@ def test_a_lease_lapses_at_its_end_and_not_before():
     assert lapsed.at(1e9) is lapsed
 
 
-def test_only_the_canarys_share_lapses():
+def test_only_the_share_of_the_canary_expires():
     servers = SERVERS | {"r1-fresh": ("c:1",)}
     state = State(Pool("shop", servers, {"r1": 1.0})).with_shares({"r1": 0.8, "r1-fresh": 0.1, "r2": 0.1}, LEASE, 0.0)
     assert state.at(6.0).pool.weights == pytest.approx({"r1": 0.9, "r1-fresh": 0.1, "r2": 0.0})
 
 
-def test_renewing_gives_the_whole_time_again():
+def test_renewing_a_lease_gives_it_its_full_time():
     state = leased(now=100.0).renewed(103.0)
     assert state.at(108.9).lease == LEASE
     assert state.at(109.0).lease is None
 
 
-def test_a_lapsed_lease_cannot_be_renewed():
-    with pytest.raises(MissingError, match="it lapsed, the traffic is on the baseline"):
+def test_an_expired_lease_cannot_be_renewed():
+    with pytest.raises(MissingError, match="it expired, and the baseline has the traffic"):
         leased(now=100.0).at(200.0).renewed(200.0)
 
 
-def test_new_shares_end_the_lease_and_the_tale_of_its_lapse():
+def test_new_shares_end_the_lease_and_clear_its_expiry():
     state = leased().at(200.0).with_shares({"r1": 0.0, "r2": 1.0}, None, 200.0)
     assert (state.lease, state.expires, state.lapsed, state.lapses) == (None, math.inf, None, 1)
 
@@ -99,7 +99,7 @@ def test_a_revision_that_is_left_out_has_no_share():
     assert State(pool()).with_shares({"r2": 1.0}, None, 0.0).pool.weights == {"r1": 0.0, "r2": 1.0}
 
 
-def test_a_lease_goes_on_in_a_pool_that_is_the_same_for_it():
+def test_a_lease_continues_in_a_new_pool_with_the_same_revisions_and_shares():
     state = leased()
     more = Pool("shop", SERVERS | {"r2": ("b:1", "b:2")}, state.pool.weights)
     assert state.with_pool(more).at(105.0).lease == LEASE
@@ -109,13 +109,13 @@ def test_a_lease_goes_on_in_a_pool_that_is_the_same_for_it():
 
 @st.composite
 def parts(draw):
-    """Shares of any three revisions, as counted parts of a whole."""
+    """Shares of three revisions, from counts."""
     counts = draw(st.lists(st.integers(0, 1_000_000), min_size=3, max_size=3).filter(any))
     return dict(zip(("r1", "r2", "r3"), (count / sum(counts) for count in counts), strict=True))
 
 
 @given(parts(), parts(), st.floats(0.0, 20.0))
-def test_shares_sum_to_one_whatever_lapses_and_is_set_again(first, second, passed):
+def test_shares_sum_to_one_after_any_expiry_and_change(first, second, passed):
     state = State(Pool("shop", SERVERS | {"r3": ("c:1",)}, {"r1": 1.0})).with_shares(first, LEASE, 0.0).at(passed)
     check_shares(state.pool.weights)
     assert state.pool.weights["r2"] == (first["r2"] if passed < LEASE.ttl_s else 0.0)
@@ -126,7 +126,7 @@ def test_shares_sum_to_one_whatever_lapses_and_is_set_again(first, second, passe
 
 
 @given(parts(), st.sampled_from(["r1", "r2", "r3"]), st.floats(1e-6, 1.0))
-def test_shares_that_miss_one_by_more_than_floats_do_are_refused(shares, revision, more):
+def test_shares_that_do_not_sum_to_one_are_refused(shares, revision, more):
     with pytest.raises(UsageError):
         check_shares(shares | {revision: shares[revision] + more})
 
@@ -134,31 +134,31 @@ def test_shares_that_miss_one_by_more_than_floats_do_are_refused(shares, revisio
 @pytest.mark.parametrize(
     ("shares", "problem"),
     [
-        ({"r1": 0.5, "r2": 0.4}, "sum to 0.9, not to 1"),
+        ({"r1": 0.5, "r2": 0.4}, "sum to 0.9: they must sum to 1"),
         ({"r1": 1.5, "r2": -0.5}, "from 0 to 1"),
         ({"r1": math.nan}, "from 0 to 1"),
         ({}, "sum to 0"),
     ],
 )
-def test_shares_that_are_none_are_refused(shares, problem):
+def test_invalid_shares_are_refused(shares, problem):
     with pytest.raises(UsageError, match=problem):
         check_shares(shares)
 
 
-def test_shares_may_miss_one_by_what_floats_do():
+def test_shares_may_differ_from_one_by_rounding():
     check_shares(dict.fromkeys("abcdefghij", 0.1))
 
 
-def test_what_a_lapse_leaves_of_such_shares_can_be_set_again():
-    """Else a rollback, which applies the pool that it finds, would be refused."""
+def test_shares_with_rounding_errors_can_be_set_again_after_an_expiry():
+    """A rollback applies the pool that it finds."""
     state = State(pool()).with_shares({"r1": 0.9, "r2": 0.1 + 5e-10}, LEASE, 0.0).at(6.0)
     assert state.with_pool(state.pool).pool.weights == {"r1": 1.0, "r2": 0.0}
 
 
 def test_a_share_without_a_server_is_refused():
-    with pytest.raises(UsageError, match=r"'r2' of shop is to get 10\.0% and has no server"):
+    with pytest.raises(UsageError, match=r"'r2' of shop has a share of 10\.0% but no server"):
         check_pool(Pool("shop", {"r1": ("a:1",), "r2": ()}, {"r1": 0.9, "r2": 0.1}))
-    with pytest.raises(UsageError, match="has no server"):
+    with pytest.raises(UsageError, match="but no server"):
         State(Pool("shop", {"r1": ("a:1",), "r2": ()}, {"r1": 1.0})).with_shares({"r2": 1.0}, None, 0.0)
 
 
@@ -166,24 +166,24 @@ def test_a_share_without_a_server_is_refused():
     "address",
     ["", "a", "a:", ":1", "a:0", "a:65536", "a:1/x", "u@a:1", "a?:1", "a b:1", "a:١"],  # noqa: RUF001
 )
-def test_what_is_no_address_never_reaches_a_request(address):
-    with pytest.raises(UsageError, match="is no address"):
+def test_an_invalid_address_is_refused(address):
+    with pytest.raises(UsageError, match="is not an address"):
         check_pool(Pool("shop", {"r1": (address,)}, {"r1": 1.0}))
 
 
-def test_shares_of_who_is_not_in_the_pool_are_refused():
-    with pytest.raises(MissingError, match="'r9' is not in the pool of shop, which has r1, r2"):
+def test_shares_and_leases_of_unknown_revisions_are_refused():
+    with pytest.raises(MissingError, match="no revision 'r9' in the pool of shop: choose one of r1, r2"):
         State(pool()).with_shares({"r1": 0.5, "r9": 0.5}, None, 0.0)
     with pytest.raises(MissingError, match="'r9'"):
         State(pool()).with_shares({"r1": 1.0}, Lease("r9", "r1", 5.0), 0.0)
 
 
 @pytest.mark.parametrize("ttl_s", [0.0, -1.0, 8.1, math.nan, math.inf])
-def test_a_lease_longer_than_its_promise_is_refused(ttl_s):
+def test_a_lease_that_is_too_long_is_refused(ttl_s):
     with pytest.raises(UsageError, match="more than 0 and at most 8"):
         check_lease(Lease("r2", "r1", ttl_s))
 
 
-def test_a_lease_to_itself_is_refused():
-    with pytest.raises(UsageError, match="to itself"):
+def test_a_lease_with_one_revision_is_refused():
+    with pytest.raises(UsageError, match="as canary and as baseline"):
         check_lease(Lease("r1", "r1", 5.0))

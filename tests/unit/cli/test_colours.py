@@ -55,6 +55,7 @@ def test_a_state_is_painted_and_other_text_is_not(text, painted):
         ("rolled back: 5xx is worse", f"{RED}rolled back{RESET}: 5xx is worse"),
         ("  worse         5xx  2.9x", f"  {RED}worse{RESET}         5xx  2.9x"),
         ("inconclusive", f"{YELLOW}inconclusive{RESET}"),
+        ("problem  store.url  is missing", f"{RED}problem{RESET}  store.url  is missing"),
         ("failedtoday r1", "failedtoday r1"),
         ("the run failed", "the run failed"),
     ],

@@ -98,6 +98,7 @@ def test_drift_and_ramp_in_both_arms_give_no_evidence():
 
 
 @pytest.mark.parametrize("odds", [1.0, 3.0])
+@pytest.mark.slow
 def test_confidence_sequence_covers_the_truth_at_every_look(odds):
     """Misses at any of 40 looks stay below alpha + alpha_promote; 400 runs."""
     rng = np.random.default_rng(7)

@@ -188,6 +188,7 @@ def test_ten_times_the_exposure_narrows_the_interval():
     assert low < lower < 3.0 < higher < high
 
 
+@pytest.mark.slow
 def test_canary_exactly_at_its_tolerance_is_promoted_in_at_most_alpha_of_runs():
     """Wrong promotion at any of 60 looks, odds ratio 1.5 where 1.5 is tolerated; 500 runs, alpha 5 %."""
     rng = np.random.default_rng(11)

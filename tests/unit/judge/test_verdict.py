@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pratique.config import Policy
+from pratique.config import Policy, StoreSettings
 from pratique.errors import MissingError, UsageError
 from pratique.judge import Judge, compare
 from pratique.judge.model import SERVICE
@@ -181,6 +181,7 @@ def test_deadline_is_inconclusive_or_a_rollback_and_never_a_pass():
     assert judged(found, now=late, policy=Policy(at_deadline="rollback")).verdict == "rollback"
 
 
+@pytest.mark.slow
 def test_share_that_the_weight_does_not_explain_holds():
     weights = [(START - timedelta(minutes=1), {"r1": 0.5, "r2": 0.5})]
     verdict = judged(canary(GOOD, GOOD, per_window=20_000), weights=weights)
@@ -285,3 +286,13 @@ def test_thresholds_come_from_history_or_from_the_warm_up():
     without = judged(canary(GOOD, GOOD, per_window=6000, history=0))
     assert any(finding.kind == "no history" for finding in without.findings)
     assert next(g for g in without.guards if g.guard == "p95").threshold_ms == pytest.approx(p95.threshold_ms, rel=0.06)
+
+
+def test_compare_opens_a_store_by_its_address_and_by_its_settings(tmp_path):
+    address = str(tmp_path / "store")
+    store = open_store(address)
+    store.write(canary(GOOD, Behaviour(failing=0.02)))
+    now = START + timedelta(minutes=30)
+    expected = compare(store, "shop", "r1", "r2", now=now).to_json()
+    assert compare(address, "shop", "r1", "r2", now=now).to_json() == expected
+    assert compare(StoreSettings(url=address), "shop", "r1", "r2", now=now).to_json() == expected

@@ -1,4 +1,4 @@
-"""A release directory: its digest changes with anything that could change what runs, and with nothing else."""
+"""A release directory: its digest changes with its content and executable bits, and with nothing else."""
 
 import errno
 import hashlib
@@ -33,20 +33,20 @@ def release(tmp_path):
     return write(tmp_path / "releases" / "r1")
 
 
-def test_the_digest_is_that_of_its_definition(release):
-    """sha256 of one line a file: length of name, name, executable or not, sha256 of content; by coreutils."""
+def test_the_digest_follows_its_definition(release):
+    """Compute the digest with coreutils: one line per file with length of name, name, executable bit, sha256."""
     script = """for f in app.py conf/a.json conf/b.json; do
         printf '%s:%s - %s\\n' ${#f} $f $(sha256sum <$f | cut -d' ' -f1); done | sha256sum | cut -d' ' -f1"""
     expected = subprocess.run(["bash", "-c", script], cwd=release, capture_output=True, text=True, check=True).stdout
     assert digest_of(release) == f"sha256:{expected.strip()}"
 
 
-def test_a_copy_elsewhere_has_the_same_digest_whatever_its_times_and_masks(release, tmp_path):
+def test_a_copy_has_the_same_digest_whatever_its_times_and_modes(release, tmp_path):
     copy = write(tmp_path / "copy", dict(reversed(FILES.items())))
     os.utime(copy / "app.py", (0, 0))
     (copy / "app.py").chmod(0o640)
     (copy / "__pycache__").mkdir()
-    (copy / "__pycache__" / "app.pyc").write_bytes(b"what running it leaves")
+    (copy / "__pycache__" / "app.pyc").write_bytes(b"written when it ran")
     assert digest_of(copy) == digest_of(release)
 
 
@@ -72,12 +72,12 @@ def test_any_change_changes_the_digest(release, change):
     st.dictionaries(names, st.binary(max_size=50), max_size=4),
     st.dictionaries(names, st.binary(max_size=50), max_size=4),
 )
-def test_two_directories_have_one_digest_only_when_they_are_alike(tmp_path_factory, left, right):
+def test_two_directories_have_the_same_digest_only_if_they_are_equal(tmp_path_factory, left, right):
     folders = [write(tmp_path_factory.mktemp("release"), files) for files in (left, right)]
     assert (digest_of(folders[0]) == digest_of(folders[1])) == (left == right)
 
 
-def test_a_name_that_is_no_text_is_digested(release):
+def test_a_file_name_that_is_not_utf8_is_digested(release):
     (release / os.fsdecode(b"caf\xe9")).write_bytes(b"")
     assert digest_of(release).startswith("sha256:")
 
@@ -85,17 +85,17 @@ def test_a_name_that_is_no_text_is_digested(release):
 @pytest.mark.parametrize("target", ["app.py", "conf", "nowhere"])
 def test_a_link_is_refused(release, target):
     (release / "link").symlink_to(target)
-    with pytest.raises(DataError, match=r"holds 'link', which is no plain file"):
+    with pytest.raises(DataError, match=r"contains 'link', which is not a regular file"):
         digest_of(release)
 
 
 def test_a_named_pipe_is_refused(release):
     os.mkfifo(release / "pipe")
-    with pytest.raises(DataError, match="holds 'pipe'"):
+    with pytest.raises(DataError, match="contains 'pipe'"):
         digest_of(release)
 
 
-def test_a_file_that_cannot_be_read_is_told(release, monkeypatch):
+def test_a_file_that_cannot_be_read_is_an_error(release, monkeypatch):
     def refuse(file, _):
         raise PermissionError(errno.EACCES, "Permission denied", file.name)
 
@@ -104,20 +104,20 @@ def test_a_file_that_cannot_be_read_is_told(release, monkeypatch):
         digest_of(release)
 
 
-def test_a_release_is_read_with_its_command_and_references(release, tmp_path):
+def test_a_release_has_its_command_and_references(release, tmp_path):
     found = load_release("shop", "r1", SETTINGS, tmp_path)
     assert found == Release("shop", "r1", digest_of(release), str(release), SETTINGS.command, SETTINGS.env)
     assert "in clear" not in repr(found)
 
 
-def test_an_unknown_revision_is_told_with_those_there_are(release, tmp_path):
+def test_the_error_for_an_unknown_revision_lists_the_known_ones(release, tmp_path):
     write(tmp_path / "releases" / "r2")
-    with pytest.raises(MissingError, match=r"no release 'r9' of 'shop'.*there are r1, r2"):
+    with pytest.raises(MissingError, match=r"no release 'r9' of 'shop'.*: choose one of r1, r2"):
         load_release("shop", "r9", SETTINGS, tmp_path)
 
 
-def test_no_release_at_all_is_told(tmp_path):
-    with pytest.raises(MissingError, match="there is none"):
+def test_a_folder_without_releases_is_an_error(tmp_path):
+    with pytest.raises(MissingError, match="there is no release yet"):
         load_release("shop", "r1", SETTINGS, tmp_path)
 
 
@@ -127,6 +127,6 @@ def test_a_revision_that_could_leave_the_folder_is_refused(release, tmp_path, re
         load_release("shop", revision, SETTINGS, tmp_path)
 
 
-def test_a_release_nobody_says_how_to_start_is_refused(release, tmp_path):
+def test_a_release_without_a_command_is_refused(release, tmp_path):
     with pytest.raises(UsageError, match=r"services\.shop\.runtime\.command is empty"):
         load_release("shop", "r1", RuntimeSettings(), tmp_path)

@@ -1,4 +1,4 @@
-"""What a registry answers is a stranger's: it names tags, or the listing fails in one line."""
+"""The answers of a registry are untrusted: a listing returns valid tags or fails with a one-line error."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from pratique.release.registry import list_tags
 
 @contextmanager
 def answering(status=200, body=b"{}", **headers):
-    """A registry that gives this answer to everything, and 200 elsewhere; `asked` has the headers of each request."""
+    """A registry that gives this answer below /v2 and 200 elsewhere; `asked` has the headers of each request."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -60,19 +60,19 @@ def _logged_in(tmp_path, monkeypatch):
         b'{"tags": ["r1"]' + b" " * (9 << 20),
     ],
 )
-def test_an_answer_that_is_no_listing_is_told(body):
+def test_an_answer_that_is_not_a_listing_is_an_error(body):
     with answering(body=body) as server, pytest.raises(UnavailableError, match="does not list shop"):
         list_tags(f"127.0.0.1:{server.server_port}", "shop")
 
 
-def test_only_what_can_be_a_tag_is_one():
+def test_only_valid_tags_are_listed():
     odd = ["r1", "\x1b[2Jr1", "r1\nrollback: forged", "", "-x", "x" * 129, 5, None, {"a": 1}]
     with answering(body=json.dumps({"tags": odd}).encode()) as server:
         assert list_tags(f"127.0.0.1:{server.server_port}", "shop") == ["r1"]
 
 
-def test_pages_without_end_end(monkeypatch):
-    monkeypatch.setattr(registry, "MOST_PAGES", 5)
+def test_a_listing_without_end_is_an_error(monkeypatch):
+    monkeypatch.setattr(registry, "MAX_PAGES", 5)
     with answering(body=b'{"tags": ["r1"]}', Link='</v2/shop/tags/list?last=r1>; rel="next"') as server:
         with pytest.raises(UnavailableError, match="more than 5 pages"):
             list_tags(f"127.0.0.1:{server.server_port}", "shop")
@@ -82,7 +82,7 @@ def test_pages_without_end_end(monkeypatch):
 @pytest.mark.parametrize(
     "realm", ["http://localhost:x@127.0.0.2:{port}/token", "http://127.0.0.1.example:{port}/", "ftp://a"]
 )
-def test_a_login_goes_to_no_other_host_in_the_clear(tmp_path, realm):
+def test_a_login_is_not_sent_to_another_host_in_the_clear(tmp_path, realm):
     with answering(401, WWW_Authenticate=f'Bearer realm="{realm}",service="s"') as server:
         address = f"127.0.0.1:{server.server_port}"
         auths = {address: {"auth": base64.b64encode(b"ann:secret").decode()}}
@@ -92,7 +92,7 @@ def test_a_login_goes_to_no_other_host_in_the_clear(tmp_path, realm):
         assert len(server.asked) == 1
 
 
-def test_a_token_answer_without_a_token_is_told():
+def test_a_token_answer_without_a_token_is_an_error():
     challenge = 'Bearer realm="http://127.0.0.1:{port}/token"'
     with (
         answering(401, WWW_Authenticate=challenge) as server,
@@ -101,7 +101,7 @@ def test_a_token_answer_without_a_token_is_told():
         list_tags(f"127.0.0.1:{server.server_port}", "shop")
 
 
-def test_a_credential_helper_that_is_not_there_is_told(tmp_path):
+def test_a_missing_credential_helper_is_an_error(tmp_path):
     with answering() as server:
         address = f"127.0.0.1:{server.server_port}"
         (tmp_path / "config.json").write_text(json.dumps({"credHelpers": {address: "no-such-helper"}}))

@@ -1,4 +1,4 @@
-"""References to secrets: resolved where they are used, masked where they could show."""
+"""References to secrets are resolved for an instance and masked in its output."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from pratique.errors import MissingError
 from pratique.release import mask, resolve_env
 
 
-def test_references_are_resolved_and_the_rest_is_left_alone(tmp_path, monkeypatch):
+def test_references_are_resolved_and_other_values_unchanged(tmp_path, monkeypatch):
     monkeypatch.setenv("SHOP_KEY", "env:not-again")
     (tmp_path / "password").write_text("hunter2\n")
     env = {"KEY": "env:SHOP_KEY", "PASSWORD": "file:password", "URL": "http://db:5432", "EMPTY": ""}
@@ -18,23 +18,23 @@ def test_references_are_resolved_and_the_rest_is_left_alone(tmp_path, monkeypatc
     }
 
 
-def test_an_absolute_path_is_taken_as_it_is(tmp_path):
+def test_an_absolute_path_is_not_relative_to_the_base(tmp_path):
     (tmp_path / "password").write_text("hunter2")
     assert resolve_env({"P": f"file:{tmp_path}/password"}, tmp_path / "elsewhere") == {"P": "hunter2"}
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "No such file"), (b"\xff\xfe", "is not text"), (b"a\0b", "holds a zero byte")],
+    [(None, "No such file"), (b"\xff\xfe", "is not text"), (b"a\0b", "contains a zero byte")],
 )
-def test_a_file_that_cannot_be_a_value_is_named_without_its_content(tmp_path, content, problem):
+def test_the_error_for_an_invalid_secret_file_does_not_show_its_content(tmp_path, content, problem):
     if content is not None:
         (tmp_path / "key").write_bytes(content)
     with pytest.raises(MissingError, match=rf"KEY refers to 'file:key'.*{problem}"):
         resolve_env({"KEY": "file:key"}, tmp_path)
 
 
-def test_secrets_are_masked_line_by_line_and_short_ones_left(tmp_path, monkeypatch):
+def test_secrets_are_masked_line_by_line_except_short_ones(tmp_path, monkeypatch):
     monkeypatch.setenv("SHOP_KEY", "hunter2")
     monkeypatch.setenv("SHOP_PIN", "1")
     (tmp_path / "cert").write_text("first line\nsecond line\n")
@@ -43,7 +43,7 @@ def test_secrets_are_masked_line_by_line_and_short_ones_left(tmp_path, monkeypat
     assert mask(text, env, tmp_path) == "at 8080, key [env:SHOP_KEY], pin 1: [file:cert]"
 
 
-def test_a_secret_that_another_begins_with_does_not_bare_the_rest(tmp_path, monkeypatch):
+def test_a_secret_that_begins_with_another_secret_is_masked_completely(tmp_path, monkeypatch):
     monkeypatch.setenv("SHOP_OLD", "key-1234")
     monkeypatch.setenv("SHOP_NEW", "key-1234-5678-live")
     env = {"OLD": "env:SHOP_OLD", "NEW": "env:SHOP_NEW"}

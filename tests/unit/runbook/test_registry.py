@@ -143,7 +143,7 @@ def test_the_watchdog_undoes_a_run_whose_executor_died(toy):
 
 def test_orphan_removal_ends_a_killed_run(toy, config, installed):
     toy.killed("one")
-    engine = SimpleNamespace(list=lambda _: [], ended=lambda _: [], pool=lambda _: None)
+    engine = SimpleNamespace(list=lambda _: [], exited=lambda _: [], pool=lambda _: None)
     assert remove_orphans(load(config).target("shop"), engine, engine, who="ann") == []
     assert toy.files("one") == []
     assert toy.result("one")["outcome"] == "failed"

@@ -1,4 +1,4 @@
-"""An instance's log keeps its end, however much is written, and a full disk does not stop the instance."""
+"""The log of an instance is bounded and keeps its end, and a full disk does not stop the instance."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def log(tmp_path):
     log._file.close()
 
 
-def test_two_files_are_kept_of_a_log_that_grows(log, tmp_path, monkeypatch):
+def test_a_growing_log_keeps_two_files(log, tmp_path, monkeypatch):
     monkeypatch.setattr(supervise, "LOG_MAX_BYTES", 1000)
     for number in range(1000):
         log.write(b"%09d\n" % number)
@@ -25,12 +25,12 @@ def test_two_files_are_kept_of_a_log_that_grows(log, tmp_path, monkeypatch):
     assert 1000 <= len(kept) <= 2 * 1010
 
 
-def test_a_new_instance_begins_a_new_log(log, tmp_path):
+def test_a_new_instance_starts_a_new_log(log, tmp_path):
     log.write(b"listening\n")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"x.log": "listening\n"}
 
 
-def test_a_full_disk_loses_lines_and_nothing_else(log, tmp_path, monkeypatch):
+def test_a_full_disk_loses_only_log_lines(log, tmp_path, monkeypatch):
     with Path("/dev/full").open("wb", buffering=0) as full, monkeypatch.context() as patch:
         patch.setattr(log, "_file", full)
         log.write(b"lost")

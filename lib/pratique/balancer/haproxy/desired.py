@@ -1,6 +1,7 @@
-"""The state that a service's balancers are wanted to have, in a file or in Redis, changed by compare-and-set.
+"""The desired state of a service's balancers, in a file or in Redis.
 
-Every change names the version that it was made from, so that two operators cannot overwrite each other.
+Every change is a compare-and-set: it names the version that it is based on, and fails if another process has changed
+the state in the meantime.
 """
 
 from __future__ import annotations
@@ -13,18 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from typing_extensions import override
+
 from pratique.balancer.base import Lease, Pool
 from pratique.clock import utc_now
 from pratique.errors import BusyError, DataError, StorageError, UnavailableError
 from pratique.files import replace_file
 
-ALIVE_S = 4.0
-FOLLOWED_S = 10.0
+FOLLOWER_TTL_S = 4.0
+"""A follower that does not report for this time counts as dead."""
+FOLLOW_TIMEOUT_S = 10.0
+POLL_S = 0.05
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A pool with its shares, and the lease. version: 0 before the first; who, time: of the last change."""
+class DesiredState:
+    """The desired pool, with its shares, and the lease. version: 0 before the first change. who, time: of the last."""
 
     version: int = 0
     pool: Pool | None = None
@@ -33,43 +38,43 @@ class Wanted:
     time: str = ""
 
 
-class WantedState(Protocol):
-    """Where it is kept."""
+class DesiredStateStore(Protocol):
+    """A store of the desired state, which one process changes and followers apply."""
 
-    def get(self) -> Wanted:
-        """What is wanted now."""
+    def get(self) -> DesiredState:
+        """Return the desired state. Raises: DataError, UnavailableError."""
 
-    def put(self, before: Wanted, pool: Pool | None, lease: Lease | None) -> Wanted:
-        """Replace `before`. Raises: BusyError when somebody else has replaced it meanwhile."""
+    def put(self, before: DesiredState, pool: Pool | None, lease: Lease | None) -> DesiredState:
+        """Replace `before`. Raises: BusyError when another process has replaced it, StorageError, UnavailableError."""
 
-    def renew(self, ttl_s: float) -> None:
-        """Say that the lease's holder lives, for `ttl_s`."""
+    def renew_lease(self, ttl_s: float) -> None:
+        """Report that the holder of the lease is alive, valid for `ttl_s`."""
 
     def lease_left_s(self) -> float:
-        """Seconds until the holder counts as dead; 0 when it does."""
+        """Return the seconds until the holder of the lease counts as dead; 0 if it does."""
 
-    def seen(self, version: int) -> None:
-        """Say, as a follower, which version this host has in force."""
+    def report_version(self, version: int) -> None:
+        """Report, as a follower, the version that this host has applied."""
 
-    def followed(self, version: int) -> None:
-        """Wait until every live follower has this version in force. Raises: UnavailableError naming who has not."""
+    def wait_followers(self, version: int) -> None:
+        """Wait until every live follower has applied a version. Raises: UnavailableError naming one that has not."""
 
 
-class WantedFile:
-    """In a file: for one balancer host, or for those that one machine changes."""
+class DesiredStateFile(DesiredStateStore):
+    """A file, for one balancer host or for hosts that are changed from one machine. It has no followers."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def get(self) -> Wanted:
-        """What is wanted now. Raises: DataError."""
+    @override
+    def get(self) -> DesiredState:
         try:
             return _from_json(self._path.read_text(encoding="utf-8"), str(self._path))
         except FileNotFoundError:
-            return Wanted()
+            return DesiredState()
 
-    def put(self, before: Wanted, pool: Pool | None, lease: Lease | None) -> Wanted:
-        """Replace `before`. Raises: BusyError, StorageError."""
+    @override
+    def put(self, before: DesiredState, pool: Pool | None, lease: Lease | None) -> DesiredState:
         after = _next(before, pool, lease)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,29 +83,30 @@ class WantedFile:
                 _require_same(before, self.get())
                 replace_file(self._path, _to_json(after))
         except OSError as error:
-            raise StorageError(f"{str(self._path)!r} cannot be written: {error.strerror}") from error
+            raise StorageError(f"cannot write {str(self._path)!r}: {error.strerror}") from error
         return after
 
-    def renew(self, ttl_s: float) -> None:
-        """HAProxy itself keeps the lease."""
+    @override
+    def renew_lease(self, ttl_s: float) -> None:
+        """Do nothing: HAProxy itself keeps the lease."""
 
+    @override
     def lease_left_s(self) -> float:
-        """Nobody follows a file."""
         return 0.0
 
-    def seen(self, version: int) -> None:
-        """Nobody follows a file."""
+    @override
+    def report_version(self, version: int) -> None: ...
 
-    def followed(self, version: int) -> None:
-        """Nobody follows a file."""
+    @override
+    def wait_followers(self, version: int) -> None: ...
 
 
-class WantedRedis:
-    """In Redis: several balancer hosts follow it."""
+class DesiredStateRedis(DesiredStateStore):
+    """Redis, for several balancer hosts that follow the desired state."""
 
     def __init__(self, url: str, service: str) -> None:
-        """url: "redis://host:port/db"; nothing is asked before the first call."""
-        import redis  # noqa: PLC0415 - only where it is used
+        """url: "redis://host:port/db". The first call connects."""
+        import redis  # noqa: PLC0415 - only needed here
 
         self._client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, decode_responses=True)
         self._errors = redis.RedisError
@@ -108,41 +114,42 @@ class WantedRedis:
         self._key = f"pratique:{service}:wanted"
         self._lease = f"pratique:{service}:lease"
         self._seen = f"pratique:{service}:seen:"
-        # the comparison and the setting are one step for Redis
+        # Redis runs the script atomically
         self._swap = self._client.register_script(
             "local now = redis.call('GET', KEYS[1]) "
             "if (now or '') == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end return 0"
         )
 
-    def get(self) -> Wanted:
-        """What is wanted now. Raises: UnavailableError, DataError."""
+    @override
+    def get(self) -> DesiredState:
         text = self._text()
-        return _from_json(text, self._key) if text else Wanted()
+        return _from_json(text, self._key) if text else DesiredState()
 
-    def put(self, before: Wanted, pool: Pool | None, lease: Lease | None) -> Wanted:
-        """Replace `before`. Raises: BusyError, UnavailableError."""
+    @override
+    def put(self, before: DesiredState, pool: Pool | None, lease: Lease | None) -> DesiredState:
         after, text = _next(before, pool, lease), self._text()
-        _require_same(before, _from_json(text, self._key) if text else Wanted())
+        _require_same(before, _from_json(text, self._key) if text else DesiredState())
         if not self._ask(self._swap, keys=[self._key], args=[text, _to_json(after)]):
             _require_same(before, self.get())
         return after
 
-    def renew(self, ttl_s: float) -> None:
-        """Followers renew HAProxy's lease only while this holds."""
+    @override
+    def renew_lease(self, ttl_s: float) -> None:
+        """Report that the holder is alive. Followers renew HAProxy's lease only during `ttl_s`."""
         self._ask(self._client.set, self._lease, "held", px=max(1, round(ttl_s * 1000)))
 
+    @override
     def lease_left_s(self) -> float:
-        """Seconds until the holder counts as dead."""
         return max(0.0, float(self._ask(self._client.pttl, self._lease)) / 1000)
 
-    def seen(self, version: int) -> None:
-        """Say which version this host has in force; a host that says nothing for some seconds counts as dead."""
+    @override
+    def report_version(self, version: int) -> None:
         host = f"{self._seen}{os.uname().nodename}:{os.getpid()}"
-        self._ask(self._client.set, host, str(version), px=round(ALIVE_S * 1000))
+        self._ask(self._client.set, host, str(version), px=round(FOLLOWER_TTL_S * 1000))
 
-    def followed(self, version: int) -> None:
-        """Wait until every live follower has this version in force. Raises: UnavailableError naming who has not."""
-        deadline = time.monotonic() + FOLLOWED_S
+    @override
+    def wait_followers(self, version: int) -> None:
+        deadline = time.monotonic() + FOLLOW_TIMEOUT_S
         while True:
             names = list(self._ask(lambda: list(self._client.scan_iter(match=f"{self._seen}*"))))
             behind = [name for name in names if int(self._ask(self._client.get, name) or version) < version]
@@ -151,9 +158,9 @@ class WantedRedis:
             if time.monotonic() > deadline:
                 who = behind[0].removeprefix(self._seen)
                 raise UnavailableError(
-                    f"balancer host {who} has not taken version {version} of the pool: look at its log"
+                    f"balancer host {who} has not applied version {version} of the pool: check its log"
                 )
-            time.sleep(0.05)
+            time.sleep(POLL_S)
 
     def _text(self) -> str:
         return str(self._ask(self._client.get, self._key) or "")
@@ -162,35 +169,37 @@ class WantedRedis:
         try:
             return call(*args, **named)
         except self._errors as error:
-            raise UnavailableError(f"Redis does not answer at {self._where}: {error}: start it") from error
+            raise UnavailableError(
+                f"Redis does not answer at {self._where}: {error}: start it, or check balancer.haproxy.state_url"
+            ) from error
 
 
-def _next(before: Wanted, pool: Pool | None, lease: Lease | None) -> Wanted:
+def _next(before: DesiredState, pool: Pool | None, lease: Lease | None) -> DesiredState:
     who = os.environ.get("PRATIQUE_WHO") or f"process {os.getpid()} of {os.uname().nodename}"
-    return Wanted(before.version + 1, pool, lease, who, utc_now().isoformat(timespec="seconds"))
+    return DesiredState(before.version + 1, pool, lease, who, utc_now().isoformat(timespec="seconds"))
 
 
-def _require_same(before: Wanted, now: Wanted) -> None:
+def _require_same(before: DesiredState, now: DesiredState) -> None:
     if now.version != before.version:
         raise BusyError(
-            f"the pool was changed meanwhile by {now.who} at {now.time} (version {now.version}, "
-            f"not {before.version}): look at it, and try again"
+            f"{now.who} changed the pool at {now.time} (version {now.version}, expected {before.version}): "
+            "check the pool, and try again"
         )
 
 
-def _to_json(wanted: Wanted) -> str:
-    pool, lease = wanted.pool, wanted.lease
+def _to_json(desired: DesiredState) -> str:
+    pool, lease = desired.pool, desired.lease
     content = {
-        "version": wanted.version,
+        "version": desired.version,
         "pool": pool and {"service": pool.service, "servers": pool.servers, "weights": pool.weights},
         "lease": lease and {"canary": lease.canary, "baseline": lease.baseline, "ttl_s": lease.ttl_s},
-        "who": wanted.who,
-        "time": wanted.time,
+        "who": desired.who,
+        "time": desired.time,
     }
     return json.dumps(content, indent=1)
 
 
-def _from_json(text: str, where: str) -> Wanted:
+def _from_json(text: str, where: str) -> DesiredState:
     try:
         content = json.loads(text)
         pool = content["pool"]
@@ -198,6 +207,6 @@ def _from_json(text: str, where: str) -> Wanted:
             servers = {revision: tuple(addresses) for revision, addresses in pool["servers"].items()}
             pool = Pool(pool["service"], servers, pool["weights"])
         lease = Lease(**content["lease"]) if content["lease"] else None
-        return Wanted(int(content["version"]), pool, lease, str(content["who"]), str(content["time"]))
+        return DesiredState(int(content["version"]), pool, lease, str(content["who"]), str(content["time"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"the wanted pool in {where!r} is damaged: remove it, and apply the pool again") from error
+        raise DataError(f"the desired pool in {where!r} is corrupt: delete it, and apply the pool again") from error

@@ -1,6 +1,6 @@
-"""`pratique balancer SERVICE` for HAProxy: it starts HAProxy, starts it again when it dies, and follows the wanted pool.
+"""`pratique balancer SERVICE` for HAProxy: it starts HAProxy, restarts it when it dies, and follows the desired state.
 
-HAProxy does not need it: when this process is killed, HAProxy serves on, and its lease holds.
+HAProxy does not depend on this process: if it is killed, HAProxy keeps running and enforces the lease.
 """
 
 from __future__ import annotations
@@ -13,105 +13,106 @@ import sys
 import time
 from pathlib import Path
 
-from pratique.balancer.base import Pool
-from pratique.balancer.haproxy.balancer import container_of, local_node, surroundings, wanted_state
-from pratique.balancer.haproxy.desired import Wanted, WantedState
-from pratique.balancer.haproxy.instance import Node, same_shares
+from pratique.balancer.base import Lease, Pool
+from pratique.balancer.haproxy.desired import DesiredState, DesiredStateStore
+from pratique.balancer.haproxy.instance import HAProxyInstance
+from pratique.balancer.haproxy.setup import container_of, open_desired_state, open_local_instance, template_context
+from pratique.balancer.haproxy.status import WorkerStatus
 from pratique.balancer.haproxy.template import Paths
-from pratique.balancer.shares import State
+from pratique.balancer.shares import State, same_shares
 from pratique.config import HAProxySettings, Target
 from pratique.errors import PratiqueError, UnavailableError
 
 POLL_S = 0.2
-FOLLOW_S = 0.5
-START_S = 10.0
-FINISH_S = 5.0
-"""How long requests in flight may take to finish when the balancer is told to end."""
+FOLLOW_INTERVAL_S = 0.5
+START_TIMEOUT_S = 10.0
+SHUTDOWN_TIMEOUT_S = 5.0
+"""How long requests in flight may take to finish when the balancer stops."""
 
 
-class Supervisor:
-    """Keeps one HAProxy running."""
+class HAProxySupervisor:
+    """Keep one HAProxy running."""
 
     def __init__(self, target: Target) -> None:
         self._settings = target.settings.balancer
         self._service = target.service
         self._container = container_of(target)
-        self._wanted = wanted_state(target)
-        self._paths = surroundings(target).paths
-        self.node: Node = local_node(target)
+        self._desired = open_desired_state(target)
+        self._paths = template_context(target).paths
+        self.instance: HAProxyInstance = open_local_instance(target)
         self._process: subprocess.Popen[bytes] | None = None
 
     def alive(self) -> bool:
-        """Whether HAProxy answers, whoever started it."""
+        """Return whether HAProxy answers, whoever started it."""
         with contextlib.suppress(PratiqueError):
-            self.node.in_force()
+            self.instance.status()
             return True
         return False
 
     def start(self) -> None:
-        """Start HAProxy on the wanted pool, or on the one it had last, where nothing else can be known.
+        """Start HAProxy with the desired pool; if that is unknown, with the pool of its last configuration.
 
-        Raises: UnavailableError with HAProxy's own words.
+        Raises: UnavailableError. HAProxy's own error messages are in the log of this process.
         """
-        wanted = self._known()
-        pool = wanted.pool or self.node.kept() or Pool(self._service, {}, {})
-        # whether a lease still holds is told by its end, in the file that stands there; without one it does not
-        self.node.prepare(State(pool, wanted.lease, 0.0) if wanted.lease else State(pool))
+        desired = self._known_state()
+        pool = desired.pool or self.instance.stored_pool() or Pool(self._service, {}, {})
+        # the end of the lease is in the map file; without that file the lease has expired
+        self.instance.prepare(State(pool, desired.lease, 0.0) if desired.lease else State(pool))
         pid_file = Path(f"{self._paths.directory}/haproxy.pid")
         pid_file.unlink(missing_ok=True)
-        # `pratique down` looks for this process by its environment, and not for HAProxy
+        # `pratique down` finds this process by this variable, and must not find HAProxy
         env = {name: value for name, value in os.environ.items() if name != "PRATIQUE_PART"}
         command = self._command()
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=env, start_new_session=True)
         except OSError as error:
-            raise UnavailableError(f"{command[0]!r} cannot be started: {error.strerror}: install it") from error
-        deadline = time.monotonic() + START_S
+            raise UnavailableError(f"cannot start {command[0]!r}: {error.strerror}: install it") from error
+        deadline = time.monotonic() + START_TIMEOUT_S
         while not self.alive():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise UnavailableError(
-                    f"HAProxy did not start at {self._settings.listen}: what is wrong stands in the lines above"
-                )
+                raise UnavailableError(f"HAProxy did not start at {self._settings.listen}: see its messages above")
             time.sleep(POLL_S / 4)
 
-    def _known(self) -> Wanted:
-        """What is wanted, as far as this host can tell: not where an operator brings the pool over SSH."""
+    def _known_state(self) -> DesiredState:
+        """Return the desired state; an empty one if it cannot be read, or if an operator sets the pool over SSH."""
         if self._settings.haproxy.hosts:
-            return Wanted()
+            return DesiredState()
         try:
-            return self._wanted.get()
+            return self._desired.get()
         except PratiqueError as error:
-            if self.node.kept() is None:
+            if self.instance.stored_pool() is None:
                 raise
-            say(f"{error}; HAProxy of {self._service} begins with the pool it had last")
-            return Wanted()
+            log(f"{error}; HAProxy of {self._service} starts with its last pool")
+            return DesiredState()
 
     def ensure(self) -> None:
-        """Start it again when it has died."""
+        """Restart HAProxy if it has died."""
         ended = self._process is not None and self._process.poll() is not None
         if (ended or self._process is None) and not self.alive():
-            say(f"HAProxy of {self._service} is not there: starting it")
+            log(f"HAProxy of {self._service} is not running: starting it")
             self.start()
 
     def stop(self) -> None:
-        """Let it finish its requests, for a few seconds."""
+        """Stop HAProxy, after some seconds for its requests in flight."""
         pid = _pid(self._paths)
         if self._container:
             subprocess.run(
-                ["docker", "stop", "-t", str(int(FINISH_S)), self._container], check=False, capture_output=True
+                ["docker", "stop", "-t", str(int(SHUTDOWN_TIMEOUT_S)), self._container],
+                check=False,
+                capture_output=True,
             )
         elif pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGUSR1)
-            deadline = time.monotonic() + FINISH_S
+            deadline = time.monotonic() + SHUTDOWN_TIMEOUT_S
             while _exists(pid, self._process) and time.monotonic() < deadline:
                 time.sleep(POLL_S / 4)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(FINISH_S)
+                self._process.wait(SHUTDOWN_TIMEOUT_S)
 
     def _command(self) -> list[str]:
         arguments = ["-W", "-db", "-S", f"{self._paths.master},mode,600", "-p", f"{self._paths.directory}/haproxy.pid"]
@@ -121,78 +122,88 @@ class Supervisor:
         return _in_container(self._settings.haproxy, self._container, self._paths, arguments)
 
 
-def follow(wanted: WantedState, node: Node, seen: Wanted) -> Wanted:
-    """Bring this host's HAProxy to the wanted state, and keep its lease as long as the holder lives; return that state."""
-    with node.site.locked():
-        # asked within the lock: what somebody else has just put back must not be brought again
-        now, found = wanted.get(), node.in_force()
-        state = found.state.at(found.now)
-        if now.pool is None:
-            return now
-        if state.pool.servers != now.pool.servers:
-            node.install(State(now.pool, now.lease, found.now + wanted.lease_left_s()))
-        elif now.lease is not None:
-            left = wanted.lease_left_s()
-            if left > 0 and (now.version != seen.version or state.lease is not None):
-                node.set_shares(State(now.pool, now.lease, found.now + left))
-            elif left == 0 and state.lease is None:
-                over = State(now.pool, now.lease, found.now).at(found.now)
-                if not same_shares(state.pool.weights, over.pool.weights):
-                    node.set_shares(over)
-        elif not same_shares(state.pool.weights, now.pool.weights):
-            node.set_shares(State(now.pool))
-    return now
+def follow(store: DesiredStateStore, instance: HAProxyInstance, applied: DesiredState) -> DesiredState:
+    """Apply the desired state to this host's HAProxy, and renew its lease while the holder lives; return that state.
+
+    applied: the state of the last call.
+    """
+    with instance.host.locked():
+        # read with the lock held: another process may have restored an older state
+        desired, found = store.get(), instance.status()
+        state = found.current
+        if desired.pool is None:
+            return desired
+        if state.pool.servers != desired.pool.servers:
+            instance.install(State(desired.pool, desired.lease, found.now + store.lease_left_s()))
+        elif desired.lease is not None:
+            is_new = desired.version != applied.version
+            _follow_lease(instance, found, desired.pool, desired.lease, store.lease_left_s(), is_new=is_new)
+        elif not same_shares(state.pool.weights, desired.pool.weights):
+            instance.set_shares(State(desired.pool))
+    return desired
+
+
+def _follow_lease(
+    instance: HAProxyInstance, found: WorkerStatus, pool: Pool, lease: Lease, left: float, *, is_new: bool
+) -> None:
+    """Set the shares of a lease while its holder lives, and the shares of the expired lease afterwards."""
+    state = found.current
+    if left > 0 and (is_new or state.lease is not None):
+        instance.set_shares(State(pool, lease, found.now + left))
+    elif left == 0 and state.lease is None:
+        expired = State(pool, lease, found.now).at(found.now)
+        if not same_shares(state.pool.weights, expired.pool.weights):
+            instance.set_shares(expired)
 
 
 def run_haproxy(target: Target) -> None:
-    """Keep the HAProxy of a service running until SIGTERM or SIGINT; where one runs already, that one is kept.
+    """Keep the HAProxy of a service running until SIGTERM or SIGINT. A HAProxy that already runs is used.
 
     Raises: UnavailableError when it cannot be started.
     """
-    supervisor = Supervisor(target)
-    wanted = wanted_state(target)
+    supervisor = HAProxySupervisor(target)
+    store = open_desired_state(target)
     settings = target.settings.balancer.haproxy
-    # where an operator brings the pool over SSH, nobody else must
+    # with `hosts`, an operator sets the pool over SSH, and no other process may set it
     shared = bool(settings.state_url) and not settings.hosts
     stop: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda number, _: stop.append(number))
     if not supervisor.alive():
         supervisor.start()
-    say(
-        f"{target.service} at {target.settings.balancer.listen}, HAProxy's files in {supervisor.node.site.paths.directory}"
-    )
-    seen, followed = Wanted(), 0.0
+    directory = supervisor.instance.host.paths.directory
+    log(f"{target.service} at {target.settings.balancer.listen}, HAProxy's files in {directory}")
+    applied, applied_at = DesiredState(), 0.0
     while not stop:
         try:
             supervisor.ensure()
-            if shared and time.monotonic() - followed > FOLLOW_S:
-                wanted.seen(seen.version)
-                seen, followed = follow(wanted, supervisor.node, seen), time.monotonic()
-                wanted.seen(seen.version)
+            if shared and time.monotonic() - applied_at > FOLLOW_INTERVAL_S:
+                store.report_version(applied.version)
+                applied, applied_at = follow(store, supervisor.instance, applied), time.monotonic()
+                store.report_version(applied.version)
         except PratiqueError as error:
-            say(str(error))
+            log(str(error))
             time.sleep(1)
         time.sleep(POLL_S)
     supervisor.stop()
 
 
-def end_left_over(target: Target) -> bool:
-    """End a HAProxy that has lost its supervisor; whether there was one."""
-    supervisor = Supervisor(target)
+def stop_unsupervised(target: Target) -> bool:
+    """Stop a HAProxy that runs without its supervisor; return whether there was one."""
+    supervisor = HAProxySupervisor(target)
     if not supervisor.alive():
         return False
     supervisor.stop()
     return True
 
 
-def say(line: str) -> None:
-    """A line of the process's own log."""
+def log(line: str) -> None:
+    """Write a line to the log of this process."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _in_container(settings: HAProxySettings, name: str, paths: Paths, arguments: list[str]) -> list[str]:
-    # the host's network: HAProxy stands in front of published ports, and users must reach it without a hop more
+    # the host's network: HAProxy connects to published ports, and clients reach it without another proxy
     mounts = ["-v", f"{paths.directory}:{paths.directory}"]
     if paths.certificate:
         folder = str(Path(paths.certificate).parent)
@@ -214,7 +225,7 @@ def _in_container(settings: HAProxySettings, name: str, paths: Paths, arguments:
 
 
 def _pid(paths: Paths) -> int | None:
-    """The process of the pid file, when it is that HAProxy and not another one that has its number by now."""
+    """Return the process id of the pid file; None if that process is not this HAProxy: ids are reused."""
     try:
         pid = int(Path(f"{paths.directory}/haproxy.pid").read_text(encoding="ascii").split()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

@@ -1,8 +1,8 @@
-"""HAProxy's configuration and its file of shares, made from a pool. Pure.
+"""Render the configuration of HAProxy and its map of shares from a pool. Pure.
 
-A share is drawn as a number below 10⁹ and compared with one limit per revision, so that it belongs to the
-revision whatever its number of servers. The limits and the lease stand in a map, which HAProxy's runtime
-interface replaces as a whole without a reload.
+For each request HAProxy draws a number below 10⁹ and compares it with one limit per revision, so a share belongs to
+the revision whatever its number of servers. The limits and the lease are entries of a map, which HAProxy's runtime
+interface replaces atomically without a reload.
 
 Source: HAProxy 2.6 Configuration Manual, sections 2.2 (quoting), 7.3.1 (map_str_int, sub, date), 8.2.4 (log-format).
 """
@@ -23,31 +23,31 @@ from pratique.config import BalancerSettings
 from pratique.errors import ConfigError, UsageError
 
 WHOLE = 1_000_000_000
-"""Parts that the traffic is divided into: HAProxy compares whole numbers."""
+"""The number of parts of all traffic: HAProxy compares integers."""
 TEMPLATE = Path(__file__).with_name("haproxy.cfg.j2")
 _BARE = re.compile(r"[A-Za-z0-9_.:/@+=-]+")
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Where one HAProxy's files and sockets are, as HAProxy sees them."""
+    """The files and sockets of one HAProxy, as HAProxy sees them."""
 
     directory: str
     certificate: str = ""
 
     @property
     def configuration(self) -> str:
-        """What HAProxy is started with."""
+        """The configuration that HAProxy starts with."""
         return f"{self.directory}/haproxy.cfg"
 
     @property
     def shares(self) -> str:
-        """The map of limits and lease."""
+        """The map with limits and lease."""
         return f"{self.directory}/shares.map"
 
     @property
     def users(self) -> str:
-        """Users that go first, one a line."""
+        """The users that get the canary, one per line."""
         return f"{self.directory}/first-users.lst"
 
     @property
@@ -57,44 +57,44 @@ class Paths:
 
     @property
     def control(self) -> str:
-        """What serves, and the lease's renewal."""
+        """The socket for the status of a worker and for renewals of the lease."""
         return f"{self.directory}/control.sock"
 
     @property
     def master(self) -> str:
-        """The master process's interface: reloads."""
+        """The socket of the master process, for reloads."""
         return f"{self.directory}/master.sock"
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a configuration needs to know beside the pool: ready is the path of the health check."""
+class TemplateContext:
+    """The values that a configuration needs besides the pool. readiness_path: of the health check."""
 
     settings: BalancerSettings
     paths: Paths
     collector: str
-    ready: str
+    readiness_path: str
 
 
-def render(pool: Pool, around: Surroundings, *, stamp: str) -> str:
-    """The configuration for a pool. stamp: [0-9a-f]*, by which a worker tells which configuration it has.
+def render(pool: Pool, context: TemplateContext, *, stamp: str) -> str:
+    """Return the configuration for a pool. stamp: [0-9a-f]*, which workers report to identify their configuration.
 
-    Raises: UsageError (a value that cannot stand in HAProxy's configuration), ConfigError (the template).
+    Raises: UsageError (a value that HAProxy's configuration cannot contain), ConfigError (the template).
     """
-    settings, haproxy = around.settings, around.settings.haproxy
+    settings, haproxy = context.settings, context.settings.haproxy
     values = {
         "service": pool.service,
         "stamp": stamp,
         "pool64": encoded(pool),
         "arms": _arms(pool),
-        "paths": around.paths,
+        "paths": context.paths,
         "listen": bind_address(settings.listen),
-        "collector": around.collector,
-        "ready": around.ready,
+        "collector": context.collector,
+        "readiness_path": context.readiness_path,
         "timeout_ms": round(settings.timeout_s * 1000),
         "threads": haproxy.threads,
         "tls": bool(haproxy.certificate),
-        "probe_paths": list(haproxy.probe_paths or (around.ready,)),
+        "probe_paths": list(haproxy.probe_paths or (context.readiness_path,)),
         "sticky_cookie": haproxy.sticky_cookie,
         "canary_header": haproxy.canary_header,
         "canary_users": list(haproxy.canary_users),
@@ -106,13 +106,13 @@ def render(pool: Pool, around: Surroundings, *, stamp: str) -> str:
 
 
 def bind_address(listen: str) -> str:
-    """A listen address as HAProxy writes it: IPv6 without brackets."""
+    """Return an address as HAProxy writes it: IPv6 without brackets."""
     host, port = split_address(listen)
     return f"{host}:{port}"
 
 
 def shares_file(shares: dict[str, float], order: list[str], lease: Lease | None, until_ms: int) -> dict[str, int]:
-    """The entries of the map: the limits of `order`'s revisions and the lease. until_ms: HAProxy's epoch ms."""
+    """Return the entries of the map: limits of the revisions in `order`, and the lease. until_ms: of HAProxy's clock."""
     entries = {f"limit.{revision}": limit for revision, limit in zip(order, limits(shares, order), strict=True)}
     if lease is not None:
         entries |= {
@@ -125,7 +125,7 @@ def shares_file(shares: dict[str, float], order: list[str], lease: Lease | None,
 
 
 def limits(shares: dict[str, float], order: list[str]) -> list[int]:
-    """Upper ends, in 10⁹ths, of the intervals that make up the shares, in order."""
+    """Return the upper end, in 10⁹ths, of the interval of each revision, in order."""
     ends, total = [], 0.0
     for revision in order:
         total += shares.get(revision, 0.0)
@@ -134,30 +134,30 @@ def limits(shares: dict[str, float], order: list[str]) -> list[int]:
 
 
 def shares_of(ends: list[int], order: list[str]) -> dict[str, float]:
-    """The shares that limits make up."""
+    """Return the shares that the limits stand for."""
     return {name: (end - before) / WHOLE for name, end, before in zip(order, ends, [0, *ends], strict=False)}
 
 
 def order_of(pool: Pool) -> list[str]:
-    """The revisions in the order of the draw: the newest in the pool first."""
+    """Return the revisions in the order of the draw: the newest of the pool first."""
     return list(pool.servers)[::-1]
 
 
 def encoded(pool: Pool) -> str:
-    """A pool as text that needs no quoting."""
+    """Encode a pool as text that needs no quoting."""
     content = {"service": pool.service, "servers": pool.servers, "weights": pool.weights}
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
 
 
 def decoded(text: str) -> Pool:
-    """A pool from such text."""
+    """Decode a pool that `encoded` has encoded."""
     content = json.loads(base64.urlsafe_b64decode(text))
     servers = {revision: tuple(addresses) for revision, addresses in content["servers"].items()}
     return Pool(content["service"], servers, content["weights"])
 
 
 def pool_in(configuration: str) -> Pool | None:
-    """The pool that a configuration of ours is for; None where it is not ours, or has no servers."""
+    """Return the pool in a configuration; None if the configuration is not of Pratique, or has no servers."""
     found = re.search(r'"pool":"([\w=-]+)"', configuration)
     try:
         pool = decoded(found[1]) if found else None
@@ -185,13 +185,13 @@ def _arms(pool: Pool) -> list[dict[str, object]]:
 
 
 def _template(path: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - jinja2's Template
-    # autoescape would be HTML's; `_quoted` is what escapes here
+    # autoescape is for HTML; `_quoted` escapes for HAProxy
     environment = Environment(undefined=StrictUndefined, finalize=_quoted, keep_trailing_newline=True)  # noqa: S701
     environment.filters["raw"] = _raw
     try:
         return environment.from_string((Path(path) if path else TEMPLATE).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"template {path!r} cannot be read: {error.strerror}") from error
+        raise ConfigError(f"cannot read template {path!r}: {error.strerror}") from error
 
 
 class _Bare(str):
@@ -199,20 +199,20 @@ class _Bare(str):
 
 
 def _raw(value: object) -> _Bare:
-    """A value that stands within quotes of the template: only what needs no quoting at all."""
+    """Return a value for use within quotes of the template: only text that needs no quoting."""
     text = str(value)
     if not _BARE.fullmatch(text):
-        raise UsageError(f"{text[:80]!r} cannot stand in HAProxy's configuration: use letters, digits and _.:/@+=-")
+        raise UsageError(f"{text[:80]!r} is not allowed in HAProxy's configuration: use letters, digits and _.:/@+=-")
     return _Bare(text)
 
 
 def _quoted(value: object) -> object:
-    """A value as one word of HAProxy's configuration; strong quotes, within which nothing has a meaning."""
+    """Return a value as one word of HAProxy's configuration, in strong quotes, which make all characters literal."""
     if isinstance(value, _Bare) or value in ("", ",") or isinstance(value, int):
         return value
     text = str(value)
     if not (text.isascii() and text.isprintable()):
-        raise UsageError(f"{text[:80]!r} cannot stand in HAProxy's configuration: it holds a control character")
+        raise UsageError(f"{text[:80]!r} is not allowed in HAProxy's configuration: use printable ASCII characters")
     if _BARE.fullmatch(text):
         return text
     return "'" + text.replace("'", "'\\''") + "'"

@@ -29,7 +29,7 @@ class Arms:
         """Return the shares while the canary has `percent` of the traffic.
 
         A fresh baseline gets as much as the canary, so both arms are alike, and the old baseline serves the rest.
-        Above 50 % there is no such rest, and the fresh baseline gets what is left.
+        Above 50 % there is no such rest, and the fresh baseline gets the remainder.
         """
         canary = percent / 100.0
         if self.fresh is None:

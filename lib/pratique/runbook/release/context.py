@@ -81,7 +81,7 @@ class ReleaseContext(RunContext[ReleaseParameters]):
         self.approver = make_approver(mode, self.parameters.approvals, self.stages)
         return self.approver
 
-    # -- what is known
+    # -- known facts
 
     def make_plan(self) -> ReleasePlan:
         """Find the baseline and the canary's release.

@@ -8,7 +8,7 @@
     Add to the pool     add the canary to the balancer with no traffic     leave only the baseline in the pool
     Roll out            give it traffic in stages; the judge decides       give all of the traffic to the baseline
     Conclude   (final)  all traffic to the winner; drain, stop the others  start the baseline again, give it the pool
-    Report              write the report of what was judged                nothing to undo
+    Report              write the report of the comparison                 nothing to undo
     Record              write the ledger's last entry and result.json      nothing to undo
 
 When a step fails, or a person interrupts it, the steps before it are undone in reverse order. After Conclude is
@@ -223,7 +223,7 @@ class Conclude(ServiceStep[ReleaseContext]):
 
 
 class Report(ServiceStep[ReleaseContext]):
-    """Write the report of what was judged, and record its hash in the ledger."""
+    """Write the report of the comparison, and record its hash in the ledger."""
 
     key = REPORT
     title = "Report"

@@ -59,7 +59,7 @@ class RollbackContext(RunContext[RunParameters]):
     def title(self) -> str:
         return f"rollback of {self.service} to {self.parameters.revision or 'the previous revision'}"
 
-    # -- what is known
+    # -- known facts
 
     def candidates(self) -> list[RollbackCandidate]:
         """Return the revisions that can be restored; the latest comes last."""

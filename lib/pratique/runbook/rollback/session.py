@@ -38,7 +38,7 @@ class RollbackSession(Session[RollbackContext]):
         return found
 
     def check(self) -> RollbackPlan:
-        """Find the release to restore, and compare it with what was released under its name.
+        """Find the release to restore, and compare it with the content that was released under its name.
 
         Raises: MissingError (nothing earlier, never released, or gone), DataError (changed since),
         UsageError (it already has all of the traffic), UnavailableError (the balancer does not answer).

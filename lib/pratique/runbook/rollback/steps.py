@@ -39,7 +39,7 @@ class Check(ServiceStep[RollbackContext]):
 
     key = CHECK
     title = "Check"
-    description = "find the release to restore, and compare it with what was released"
+    description = "find the release to restore, and compare it with the released content"
 
     @override
     def do(self, attempt: Attempt) -> Data:

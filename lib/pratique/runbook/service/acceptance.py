@@ -155,7 +155,7 @@ def _follow(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, int
     """
     output, tail, status = process.stdout.fileno(), b"", None  # type: ignore[union-attr] # it is a pipe
     while True:
-        # after the exit only what is there already: a child may keep the pipe open
+        # after the exit only the output that is there: a child may keep the pipe open
         readable = select.select([output], [], [], 0 if status is not None else POLL_S)[0]
         piece = os.read(output, 65536) if readable else b""
         tail = (tail + piece)[-TAIL_BYTES:]

@@ -73,7 +73,7 @@ class RunContext(ABC, Generic[Parameters]):
     def title(self) -> str:
         """The run in a few words: "release of shop r2"."""
 
-    # -- what is known
+    # -- known facts
 
     @property
     @abstractmethod
@@ -83,7 +83,7 @@ class RunContext(ABC, Generic[Parameters]):
     @property
     @abstractmethod
     def winner(self) -> str:
-        """The revision that gets all of the traffic in the end."""
+        """The revision that finally gets all of the traffic."""
 
     @property
     @abstractmethod
@@ -121,7 +121,7 @@ class RunContext(ABC, Generic[Parameters]):
             if released and released != found[what]:
                 raise DataError(
                     f"{self.service} {revision!r} was released with {what} {released[:19]}…, but it is now "
-                    f"{found[what][:19]}…: restore what was released, or choose another revision"
+                    f"{found[what][:19]}…: restore the released content, or choose another revision"
                 )
         return release
 

@@ -96,7 +96,7 @@ class Session(Generic[Context]):
 
     @property
     def winner(self) -> str:
-        """The revision that gets all of the traffic in the end."""
+        """The revision that finally gets all of the traffic."""
         return self.context.winner
 
     @property

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pratique.balancer.base import Pool, Weights
+from pratique.balancer.base import ActiveWeights, Pool
 from pratique.errors import UnavailableError
 from pratique.runbook.canary.traffic_split import arms_of
 from pratique.runbook.engine.step import Attempt
@@ -37,7 +37,7 @@ class Parts(RunContext):
     def list(self, _):
         return list(self.running)
 
-    def ready(self, instance, *, deadline_s):
+    def wait_ready(self, instance, *, deadline_s):
         assert instance in self.running
 
     def stop(self, instance, *, drain_s=0, keep=""):
@@ -50,7 +50,7 @@ class Parts(RunContext):
     def weights(self, _):
         if self.current is None:
             raise UnavailableError("HAProxy does not answer")
-        return Weights(self.current.weights)
+        return ActiveWeights(self.current.weights)
 
     def apply(self, pool):
         self.current = pool

@@ -85,7 +85,7 @@ def test_the_timeline_has_a_bar_per_period_and_a_row_per_revision():
     ]
     assert "<b>" not in "".join(chart.layout.yaxis.ticktext)
     assert len(chart.layout.yaxis.ticktext) == 2
-    assert timeline([]).layout.annotations[0].text == "The ledger knows of no traffic yet."
+    assert timeline([]).layout.annotations[0].text == "The ledger has no traffic changes yet."
 
 
 def test_a_promotion_that_its_own_run_undid_does_not_count(tmp_path):

@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from pratique.cli.colours import paint_start
+from pratique.cli.completion import complete_services
+from pratique.cli.options import config_options, json_array
 from pratique.errors import UsageError
 
 
@@ -122,14 +125,14 @@ def _words(command: str) -> tuple[str, ...]:
 
 
 @click.command("check")
-@click.argument("service", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
-@click.option("--store", metavar="PATH-or-URL", help="The store; wins over the service file.")
-@click.option("--config", metavar="FILE", help="The service file. Default: pratique.toml in the working folder.")
+@click.argument("service", required=False, shell_complete=complete_services)
+@json_array
+@config_options
 def check_command(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
-    """Check a service file and everything that it names, before anything runs.
+    """Check a service file and everything that it names.
 
-    One line for each program, engine, address, secret, certificate and folder. Nothing is changed.
+    Run it before `pratique up`. It prints one line for each program, engine, address, secret,
+    certificate and folder, and changes nothing.
 
     \b
     Exit status: 0 no problem, 1 problems were found, 78 the service file is invalid.
@@ -143,7 +146,7 @@ def check_command(service: str | None, as_json: bool, config: str | None, store:
     for check in checks:
         findings.append(check.run())
         if not as_json:
-            click.echo(findings[-1].to_text(width))
+            click.echo(paint_start(findings[-1].to_text(width)))
     if as_json:
         click.echo(json.dumps([finding.to_json() for finding in findings]))
     sys.exit(any(finding.state == "problem" for finding in findings))
