@@ -7,7 +7,7 @@ from dataclasses import fields
 from pratique.telemetry import buckets
 from pratique.telemetry.rollups import KEY, SCHEMA
 from pratique.telemetry.status import CollectorStatus
-from tools.reference.markdown import table
+from tools.reference.markdown import explained, table
 
 COLUMNS = {
     "window": "start of the window, UTC",
@@ -24,31 +24,6 @@ COLUMNS = {
     "count": "requests in each of these buckets; their sum is below `n` when a request has no duration",
 }
 """The meaning of each column of a rollup; the page cannot be written while one is missing here."""
-COUNTERS = {
-    "updated_at": "time of this status, UTC; older than 5 s means that the collector is dead",
-    "listen": "address where it receives syslog over UDP",
-    "received": "access lines received",
-    "malformed": "messages that are not access lines",
-    "other": "messages of a balancer about something other than a request",
-    "late": "lines that came after their window had closed; not counted",
-    "future": "lines with a time more than 5 s ahead; not counted",
-    "duplicates": "lines received twice; counted once",
-    "kernel_dropped": "datagrams that the kernel dropped because the socket's buffer was full",
-    "lost_on_way": "lines missing in a sender's own numbering",
-    "clock_jumps": "how often the system clock was set back",
-    "framing_errors": "broken or too long frames over TCP",
-    "connections": "open TCP connections",
-    "refused": "idle TCP connections closed because too many were open",
-    "container_lines": "lines of container logs received",
-    "container_lost": "lines of container logs that could not be written",
-    "unkept": "lines refused because the disk was full or the spool too long",
-    "waiting": "windows that are not in the store yet",
-    "unstored_ms": "start of the oldest finished window that was never stored, in milliseconds since 1970",
-    "last_window": "time of the last write to the store, UTC",
-    "ended": "whether the collector was stopped",
-    "error": "the last error while writing to the store; null when the last write succeeded",
-}
-"""The same for the collector's status."""
 TEXT = f"""# Metrics
 
 Pratique measures every request that the balancer logs. It keeps no single request: the collector adds them up.
@@ -92,7 +67,9 @@ def page() -> str:
         (f"**`{item.name}`**" if item.name in KEY else f"`{item.name}`", f"`{item.type}`", COLUMNS[item.name])
         for item in SCHEMA
     ]
-    counters = [(f"`{item.name}`", COUNTERS[item.name]) for item in fields(CollectorStatus)]
+    names = [item.name for item in fields(CollectorStatus)]
+    meanings = explained(CollectorStatus.__doc__, names).names
+    counters = [(f"`{name}`", meanings[name]) for name in names]
     return TEXT.format(
         columns=table(("column", "type", "meaning"), columns).strip(),
         counters=table(("field", "meaning"), counters).strip(),

@@ -27,6 +27,10 @@ MEMORIES: Floats = np.array([1.0, 0.9])
 TINY = 1e-12
 NEWTON_STEPS = 5
 """Relative error below 1e-5 over shares from 1e-7 to 0.95; squared, it adds less than 1e-6 to the mean of an e-value."""
+CONVERGED = 1e-3
+"""Relative change of the last Newton step above which the root is bisected: the error is about its square."""
+BISECTIONS = 45
+"""Relative error below 1e-12 from a bracket of 1e-12 to 1."""
 WINDOWS_AT_ONCE = 64
 """Windows processed together: more intermediate values would not fit into the processor's cache."""
 
@@ -60,15 +64,31 @@ def projection(n_b: Floats, n_c: Floats, guess: Floats, other: Floats, excess: F
     weight_b, weight_c = n_b * other * (1.0 - other), n_c * guess * (1.0 - guess)
     q = np.clip((weight_b * guess + weight_c * (other - excess)) / np.maximum(weight_b + weight_c, TINY), low, high)
     for _ in range(NEWTON_STEPS):
-        c = q + excess
+        before, c = q, q + excess
         spread, gap = c * (1.0 - c), c - other
         # multiplied by q (1 - q): the same root, without the pole at 0
         part = q * (1.0 - q) / spread
         value = n_b * (q - guess) + n_c * gap * part
         bend = n_b + n_c * (part + gap * (1.0 - 2.0 * q - part * (1.0 - 2.0 * c)) / spread)
-        step = q - value / np.where(bend > 0, bend, np.inf)
+        step = q - value / np.where(bend > 0, bend, np.nan)
         q = np.where((step > low) & (step < high), step, 0.5 * (q + np.where(value < 0, high, low)))
+    far = np.abs(q - before) > CONVERGED * q
+    if far.any():
+        found = np.broadcast_arrays(n_b, n_c, guess, other, excess, low, high)
+        q[far] = _bisected(*(values[far] for values in found))
     return np.asarray(q, np.float64)
+
+
+def _bisected(
+    n_b: Floats, n_c: Floats, guess: Floats, other: Floats, excess: Floats, low: Floats, high: Floats
+) -> Floats:
+    """The same root by bisection on a logarithmic scale, for the rare strata where Newton's method is too slow."""
+    for _ in range(BISECTIONS):
+        q = np.sqrt(low * high)
+        c = q + excess
+        is_below = n_b * (q - guess) + n_c * (c - other) * q * (1.0 - q) / (c * (1.0 - c)) < 0
+        low, high = np.where(is_below, q, low), np.where(is_below, high, q)
+    return np.asarray(np.sqrt(low * high), np.float64)
 
 
 class BadShare:

@@ -211,9 +211,6 @@ def test_projection_is_the_nearest_point_of_the_line(n_b, share, log_guess, log_
     guess = 10.0**log_guess
     other = float(np.clip(guess * 10**log_factor, 1e-7, 0.99))
     points = np.minimum(BOUNDS, 0.999 - guess)
-    points = points[other - guess < points]
-    if not len(points):
-        return
     arrays = (np.array([[float(value)]]) for value in (n_b, n_c, guess, other))
     found = projection(*arrays, points)[0]
     low = np.full(len(points), 1e-12)
