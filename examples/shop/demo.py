@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from pratique.errors import PratiqueError
-from pratique.release.engine import engine
+from pratique.release.docker_engine import engine
 from pratique.release.image import REVISION_LABEL
 
 HERE = Path(__file__).parent

@@ -50,7 +50,7 @@ def stop(target: Target) -> Iterator[str]:
         background.end(process)
         yield f"balancer   stopped ({process.pid})"
     if target.settings.balancer.kind == "haproxy":
-        from pratique.balancer.haproxy.process import stop_unsupervised  # noqa: PLC0415 - jinja2
+        from pratique.balancer.haproxy.supervisor import stop_unsupervised  # noqa: PLC0415 - jinja2
 
         if stop_unsupervised(target):
             yield "balancer   stopped an unsupervised HAProxy process"

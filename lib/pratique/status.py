@@ -13,7 +13,7 @@ from pratique.clock import stamp
 from pratique.config import BalancerSettings, Target
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.runtime import Instance, open_runtime
-from pratique.telemetry.status import CollectorStatus, collector_status
+from pratique.telemetry.collector_status import CollectorStatus, collector_status
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from pratique.telemetry.status import collector_status
+from pratique.telemetry.collector_status import collector_status
 
 LINE = {"s": "shop", "r": "r2", "m": "GET", "c": 200, "Ti": 0, "TR": 0, "Tw": 0, "Tc": 1, "Tr": 12, "Td": 0, "Ta": 13}
 LINE |= {"ts": "----", "B": 1834, "U": 211, "i": "10.0.0.7:18080"}

@@ -1,4 +1,4 @@
-"""The judge beside two peers on the same streams: JUDGE.md's table again, false alarms, and delay.
+"""The judge beside two peers on the same streams: the table of docs/explanation/measurements.md again, false alarms, and delay.
 
     python tests/benchmarks/judge.py            everything (about 10 minutes on two cores)
     python tests/benchmarks/judge.py --quick    a tenth of the runs
@@ -130,13 +130,13 @@ def peers_on_errors(
 
 
 def table(runs: int) -> None:
-    """JUDGE.md's table: alarmed, and the median window."""
+    """The table: alarmed, and the median window."""
     rng = np.random.default_rng(SEED)
     few = max(runs // 10, 40)
     print(
         "tolerance 1, φ known to be 1, alpha 5 %, 60 windows, thresholds from a day of history; alarmed, median window"
     )
-    print(f"{'stream':<46}{'peeked z-test':>15}{'Mann-Whitney':>15}{'this judge':>15}   JUDGE.md")
+    print(f"{'stream':<46}{'peeked z-test':>15}{'Mann-Whitney':>15}{'this judge':>15}   expected")
     rows: list[tuple[str, int, float, str]] = [
         ("nothing wrong, 5xx 0.5 %", 600, 0.005, "0.8-1.2 %"),
         ("nothing wrong, 5xx 0.5 %, 6,000 requests", 6000, 0.005, "0.8-1.2 %"),

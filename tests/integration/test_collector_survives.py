@@ -14,7 +14,7 @@ import pytest
 from pratique.balancer.accessline import Access, encode
 from pratique.config import load
 from pratique.store import open_store
-from pratique.telemetry.status import collector_status
+from pratique.telemetry.collector_status import collector_status
 from support.ports import free_port
 
 pytestmark = pytest.mark.server

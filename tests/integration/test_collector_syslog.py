@@ -17,8 +17,8 @@ from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.store import open_store
+from pratique.telemetry.collector_status import collector_status
 from pratique.telemetry.containerlogs import container_logs
-from pratique.telemetry.status import collector_status
 from support.docker_engine import needs_docker
 from support.docker_fixture import DockerPlace
 from support.haproxy_fixture import needs_haproxy

@@ -20,7 +20,7 @@ from contract.balancer_contract import eventually, four_servers, names, pool_of
 from contract.runtime_contract import get
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
-from pratique.balancer.haproxy.desired import DesiredState, DesiredStateFile, DesiredStateRedis
+from pratique.balancer.haproxy.desired_state import DesiredState, DesiredStateFile, DesiredStateRedis
 from pratique.balancer.haproxy.hosts import WRITE
 from pratique.config import load
 from pratique.errors import BusyError, DataError, MissingError, UnavailableError
@@ -367,11 +367,11 @@ def test_a_haproxy_that_dies_without_redis_restarts_with_its_last_pool(fault):
 
 @needs_redis
 def test_a_follower_that_does_not_apply_the_pool_is_an_error(monkeypatch):
-    monkeypatch.setattr("pratique.balancer.haproxy.desired.FOLLOW_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("pratique.balancer.haproxy.desired_state.FOLLOW_TIMEOUT_S", 1.0)
     with redis_server() as url, four_servers() as servers, haproxy_running(f'state_url = "{url}"') as one:
         one.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         stuck = DesiredStateRedis(url, "shop")
-        monkeypatch.setattr("pratique.balancer.haproxy.desired.FOLLOWER_TTL_S", 60.0)
+        monkeypatch.setattr("pratique.balancer.haproxy.desired_state.FOLLOWER_TTL_S", 60.0)
         stuck.report_version(1)
         with pytest.raises(UnavailableError, match="has not applied version"):
             one.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5})

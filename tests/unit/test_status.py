@@ -12,7 +12,7 @@ from pratique.config import parse
 from pratique.errors import UnavailableError
 from pratique.runtime.base import Instance
 from pratique.status import describe
-from pratique.telemetry.status import CollectorStatus
+from pratique.telemetry.collector_status import CollectorStatus
 
 R1 = Instance("1", "shop", "r1", "up-r1", "baseline", "h:1", datetime(2026, 11, 21, tzinfo=UTC))
 

@@ -33,7 +33,7 @@ FILES = (
     Known("runs/*/watchdog.log", "runbook/engine/watchdog.py", "watchdog.log", "errors of the run's watchdog, usually empty", "when the run has ended"),
     Known("locks/*.lock", "runbook/engine/lock.py", "locks", "who holds a service; the lock is the kernel's, not the file's existence", "when no run is active"),
     Known("reports/*", "report/write.py", "reports", "reports: HTML, JSON and the executed notebook", "yes"),
-    Known("collector/status.json", "telemetry/status.py", "collector/status.json", "counters of the collector", "yes"),
+    Known("collector/status.json", "telemetry/collector_status.py", "collector/status.json", "counters of the collector", "yes"),
     Known("collector/spool/*", "telemetry/collector.py", "spool", "received lines that are not in the store yet", "to lose them"),
     Known("collector/lock", "telemetry/collector.py", "lock", "keeps a second collector out", "when no collector runs"),
     Known("logs/*/*/*", "telemetry/containerlogs.py", "logs", "logs of containers, by service and revision", "yes"),

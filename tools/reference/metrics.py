@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 from pratique.telemetry import buckets
+from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.rollups import KEY, SCHEMA
-from pratique.telemetry.status import CollectorStatus
 from tools.reference.markdown import explained, table
 
 COLUMNS = {

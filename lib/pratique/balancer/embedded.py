@@ -11,7 +11,8 @@ from typing import Any
 from typing_extensions import override
 
 from pratique.balancer.base import ActiveWeights, Balancer, Lease, Pool
-from pratique.balancer.shares import check_lease, check_pool, check_shares
+from pratique.balancer.lease import check_lease
+from pratique.balancer.shares import check_pool, check_shares
 from pratique.config import BalancerSettings
 from pratique.errors import PratiqueError, UnavailableError, UsageError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pratique.balancer.base import Lease, Pool
-from pratique.balancer.shares import State
+from pratique.balancer.lease import State
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
 from pratique.files import replace_file
 

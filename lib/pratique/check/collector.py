@@ -17,7 +17,7 @@ from pratique.check.programs import run_on
 from pratique.check.sockets import Address, listen_state, resolved
 from pratique.config import Config, ServiceSettings, TelemetrySettings
 from pratique.errors import StorageError, UnavailableError
-from pratique.telemetry.status import collector_status
+from pratique.telemetry.collector_status import collector_status
 
 ARRIVES_S = 3.0
 LONGEST_SOCKET = 107

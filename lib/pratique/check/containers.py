@@ -11,7 +11,7 @@ from pratique.check.processes import revisions_text
 from pratique.check.programs import run_on
 from pratique.config import Target
 from pratique.errors import MissingError, StorageError, UnavailableError
-from pratique.release.engine import engine
+from pratique.release.docker_engine import engine
 from pratique.release.image import list_releases
 from pratique.release.secrets import is_reference
 

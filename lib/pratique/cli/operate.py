@@ -152,7 +152,7 @@ def balancer(service: str, config: str | None, store: str | None) -> None:
     """
     target = load_config(config, store).target(service)
     if target.settings.balancer.kind == "haproxy":
-        from pratique.balancer.haproxy.process import run_haproxy  # noqa: PLC0415
+        from pratique.balancer.haproxy.supervisor import run_haproxy  # noqa: PLC0415
 
         run_haproxy(target)
         return

@@ -2,7 +2,7 @@
 
 A curve is l(θ) = Σ (x θ - psi(θ)) / φ over strata, at NODES: the log likelihood ratio of odds ratio e^θ
 against 1 given both margins of every stratum. Curves add up over windows, actions and sources, so a new
-window costs only itself. Sources: JUDGE.md; Ramdas, Grünwald, Vovk & Shafer 2023 (arXiv 2210.01948)
+window costs only itself. Sources: docs/explanation/judge-statistics.md; Ramdas, Grünwald, Vovk & Shafer 2023 (arXiv 2210.01948)
 for e-processes and their inversion; Wang & Ramdas 2022 (arXiv 2009.02824) for e-BH.
 """
 

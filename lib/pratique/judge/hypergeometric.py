@@ -1,7 +1,7 @@
 """The log moment generating function of the hypergeometric distribution, for many strata at once.
 
 psi(θ) = log E[e^{θX}], where X is the number of the m marked (bad) requests among the canary's n_c of N requests
-when the arms do not differ. All evidence is computed from it (JUDGE.md). It is stored at the
+when the arms do not differ. All evidence is computed from it (docs/explanation/judge-statistics.md). It is stored at the
 Chebyshev nodes of [-3, 3]: its only singularities are at Im θ = π, because the generating polynomial of a
 hypergeometric variable has real, negative roots. The interpolation error therefore falls like 2.5^-K.
 

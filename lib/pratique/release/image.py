@@ -10,7 +10,7 @@ from typing import Any
 
 from pratique.config import RuntimeSettings, check_name
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, UnavailableError, UsageError
-from pratique.release.engine import engine
+from pratique.release.docker_engine import engine
 from pratique.release.model import Release
 
 REVISION_LABEL = "org.opencontainers.image.revision"
@@ -66,7 +66,7 @@ def list_releases(settings: RuntimeSettings) -> list[str]:
     repository = settings.docker.image
     registry = _registry_of(repository)
     if registry:
-        from pratique.release.registry import list_tags  # noqa: PLC0415 - slow to load
+        from pratique.release.image_registry import list_tags  # noqa: PLC0415 - slow to load
 
         return list_tags(registry, repository.removeprefix(f"{registry}/"))
     with engine(settings.docker.hosts[0]) as client:

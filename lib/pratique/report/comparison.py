@@ -211,7 +211,7 @@ def _judge(config: Config, question: Question, store: Store, weights: WeightChan
 
 def _notes(config: Config, question: Question) -> list[str]:
     """Return the collector's problems, unless the range ended long ago: its counters describe the present."""
-    from pratique.telemetry.status import collector_status  # noqa: PLC0415 - only here
+    from pratique.telemetry.collector_status import collector_status  # noqa: PLC0415 - only here
 
     status = collector_status(config.state_dir)
     if status is None or (question.end is not None and question.end < status.updated_at - RECENT):

@@ -15,7 +15,7 @@ from pratique.config import DockerSettings
 from pratique.release.model import Release
 from pratique.runtime import secretfiles
 from pratique.runtime.base import Role
-from pratique.runtime.containerlog import log_config
+from pratique.runtime.log_driver import log_config
 
 PREFIX = "pratique."
 SERVICE, REVISION, RUN, ROLE, ADDRESS, DIGEST = (

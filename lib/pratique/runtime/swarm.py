@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from pratique.config import RuntimeSettings
 from pratique.errors import DataError, UnavailableError
-from pratique.release.engine import engine
+from pratique.release.docker_engine import engine
 from pratique.release.image import load_image_release
 from pratique.release.model import Release
 from pratique.release.secrets import is_reference, mask, resolve_env

@@ -8,7 +8,7 @@ from typing import Any
 
 from pratique.config import DockerSettings, RuntimeSettings, SwarmSettings
 from pratique.release.model import Release
-from pratique.runtime.containerlog import log_config
+from pratique.runtime.log_driver import log_config
 
 PREFIX = "pratique."
 RESTART_DELAY_NS = 2_000_000_000

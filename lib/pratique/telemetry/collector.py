@@ -23,12 +23,12 @@ from pratique.errors import BusyError, DeniedError, PratiqueError
 from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.aggregate import Window, rollups_of
+from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
 from pratique.telemetry.receivers import Receivers
 from pratique.telemetry.rollups import Sink
-from pratique.telemetry.senders import Senders
+from pratique.telemetry.sequence import Senders
 from pratique.telemetry.spool import Spool
-from pratique.telemetry.status import CollectorStatus
 from pratique.telemetry.syslog import parse
 
 GRACE_MS = 400

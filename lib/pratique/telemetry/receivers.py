@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pratique.config import TelemetrySettings
 from pratique.errors import UnavailableError
-from pratique.telemetry.frames import Frames
+from pratique.telemetry.framing import Frames
 
 RECEIVE_BUFFER = 32 << 20
 """Bytes that the kernel buffers for each datagram socket, if it allows them."""

@@ -16,7 +16,7 @@ from io import FileIO
 from pathlib import Path
 
 from pratique.files import replace_file
-from pratique.telemetry.frames import LONGEST
+from pratique.telemetry.framing import LONGEST
 
 _FRAME = struct.Struct("<II")
 MAX_RECORD = LONGEST

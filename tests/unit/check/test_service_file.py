@@ -14,7 +14,7 @@ from pratique.clock import utc_now
 from pratique.config import load
 from pratique.config.first_file import FirstFile, write_first_file
 from pratique.errors import MissingError
-from pratique.telemetry.status import CollectorStatus
+from pratique.telemetry.collector_status import CollectorStatus
 
 
 class Place:

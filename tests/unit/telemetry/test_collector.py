@@ -8,7 +8,7 @@ from pratique.clock import utc_now
 from pratique.config import load
 from pratique.telemetry import collector as module
 from pratique.telemetry.collector import Collector
-from pratique.telemetry.status import CollectorStatus
+from pratique.telemetry.collector_status import CollectorStatus
 
 START_MS = 1_795_226_000_000
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from pratique.telemetry import spool
-from pratique.telemetry.frames import LONGEST, Frames
+from pratique.telemetry.framing import LONGEST, Frames
 from pratique.telemetry.spool import MAX_RECORD, Spool
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pratique.config import HttplogSettings
 from pratique.telemetry.accesslog import GONE, NONE, decode
-from pratique.telemetry.frames import LONGEST, Frames
+from pratique.telemetry.framing import LONGEST, Frames
 from pratique.telemetry.syslog import parse
 
 JSON = {"t": 1795226059138, "s": "shop", "r": "r2", "m": "GET", "p": "/cart", "c": 200, "ts": "----", "B": 73, "U": 82}

@@ -11,8 +11,9 @@ from typing_extensions import override
 from pratique.balancer.base import ActiveWeights, Balancer, Lease, Pool
 from pratique.balancer.haproxy.instance import HAProxyInstance
 from pratique.balancer.haproxy.setup import open_desired_state, open_instances
-from pratique.balancer.haproxy.status import WorkerStatus
-from pratique.balancer.shares import State, check_lease, check_pool, check_shares, no_lease, same_shares
+from pratique.balancer.haproxy.worker_status import WorkerStatus
+from pratique.balancer.lease import State, check_lease, no_lease
+from pratique.balancer.shares import check_pool, check_shares, same_shares
 from pratique.clock import utc_now
 from pratique.config import Target
 from pratique.errors import MissingError, PratiqueError, UnavailableError, UsageError

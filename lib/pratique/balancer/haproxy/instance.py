@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from pratique.balancer.base import Pool
 from pratique.balancer.haproxy.hosts import Host, LocalHost
-from pratique.balancer.haproxy.status import (
+from pratique.balancer.haproxy.template import TemplateContext, pool_in, render
+from pratique.balancer.haproxy.worker_status import (
     WorkerStatus,
     check_results,
     limited_revisions,
@@ -20,8 +21,8 @@ from pratique.balancer.haproxy.status import (
     map_text,
     parse_status,
 )
-from pratique.balancer.haproxy.template import TemplateContext, pool_in, render
-from pratique.balancer.shares import State, same_shares, split_address
+from pratique.balancer.lease import State
+from pratique.balancer.shares import same_shares, split_address
 from pratique.errors import BusyError, StorageError, UnavailableError
 
 RELOAD_TIMEOUT_S = 8.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pratique.balancer.haproxy.desired import DesiredStateFile, DesiredStateRedis, DesiredStateStore
+from pratique.balancer.haproxy.desired_state import DesiredStateFile, DesiredStateRedis, DesiredStateStore
 from pratique.balancer.haproxy.hosts import Host, LocalHost, SSHHost
 from pratique.balancer.haproxy.instance import HAProxyInstance
 from pratique.balancer.haproxy.template import Paths, TemplateContext

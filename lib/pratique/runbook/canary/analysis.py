@@ -18,8 +18,8 @@ from pratique.judge.model import Verdict
 from pratique.ledger import Ledger
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.store.base import Store
+from pratique.telemetry.collector_status import CollectorStatus, require_collector
 from pratique.telemetry.rollups import Rollups
-from pratique.telemetry.status import CollectorStatus, require_collector
 
 WINDOW_MIN_DELAY_S = 0.5
 """How soon after its end a window can be in the store: the collector waits for late requests."""

@@ -25,7 +25,7 @@ from pratique.runbook.canary.progress import Progress
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.runbook.service import file_names
 from pratique.runbook.service.context import RunContext
-from pratique.runbook.service.shares import percents
+from pratique.runbook.service.share_text import percents
 
 MAX_RESTARTS = 3
 """How often a rollout starts again after its lease expired; a program that hangs more often should not release."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pratique.balancer.base import Pool
 from pratique.errors import UsageError
-from pratique.runbook.service.shares import all_to, percents
+from pratique.runbook.service.share_text import all_to, percents
 
 FRESH = "-fresh"
 """Follows the baseline's name for a fresh instance of the baseline, in the pool and in access lines."""

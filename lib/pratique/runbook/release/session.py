@@ -28,7 +28,7 @@ from pratique.runbook.service.orphans import describe_orphans, find_orphans
 from pratique.runbook.service.session import Session
 from pratique.runbook.service.steps import CHECK
 from pratique.store import open_store
-from pratique.telemetry.status import require_collector
+from pratique.telemetry.collector_status import require_collector
 
 COLLECTOR_RETRY_S = 40.0
 """How long the check waits for a collector that cannot write: longer than the collector's own retry interval."""

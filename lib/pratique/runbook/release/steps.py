@@ -30,10 +30,10 @@ from pratique.balancer.base import Pool
 from pratique.errors import UnavailableError
 from pratique.runbook.engine.step import Attempt, Data, Step
 from pratique.runbook.release.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, ReleaseContext
-from pratique.runbook.release.roll_out import RollOut
+from pratique.runbook.release.rollout_step import RollOut
 from pratique.runbook.service.acceptance import AcceptanceTest
 from pratique.runbook.service.orphans import UNDO_SUFFIX
-from pratique.runbook.service.shares import all_to, percents
+from pratique.runbook.service.share_text import all_to, percents
 from pratique.runbook.service.steps import CHECK, Record, ServiceStep
 
 

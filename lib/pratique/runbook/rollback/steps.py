@@ -27,7 +27,7 @@ from pratique.errors import UnavailableError
 from pratique.runbook.engine.step import Attempt, Data, Step
 from pratique.runbook.rollback.context import JOIN, RETIRE, SHIFT, START, RollbackContext
 from pratique.runbook.service.acceptance import AcceptanceTest
-from pratique.runbook.service.shares import all_to, percents
+from pratique.runbook.service.share_text import all_to, percents
 from pratique.runbook.service.steps import CHECK, Record, ServiceStep
 
 BALANCER_LIMIT_S = 30.0

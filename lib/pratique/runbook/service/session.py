@@ -14,8 +14,8 @@ from pratique.runbook.engine.step import Step
 from pratique.runbook.engine.watchdog import LOG_NAME as WATCHDOG_LOG_NAME
 from pratique.runbook.service import file_names
 from pratique.runbook.service.context import RunContext
-from pratique.runbook.service.result import write_result
-from pratique.runbook.service.shares import percents
+from pratique.runbook.service.record_result import write_result
+from pratique.runbook.service.share_text import percents
 from pratique.runbook.service.steps import RECORD
 
 Context = TypeVar("Context", bound=RunContext[Any])

@@ -10,7 +10,7 @@ from typing_extensions import override
 from pratique.runbook.engine.step import Attempt, Data, Step
 from pratique.runbook.service import file_names
 from pratique.runbook.service.context import RunContext
-from pratique.runbook.service.result import write_result
+from pratique.runbook.service.record_result import write_result
 
 Context = TypeVar("Context", bound=RunContext[Any])
 

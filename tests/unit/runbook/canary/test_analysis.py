@@ -20,7 +20,7 @@ from pratique.runbook.canary.traffic_split import arms_of
 from pratique.store import open_store
 from pratique.telemetry import collector as collector_module
 from pratique.telemetry.collector import Collector
-from pratique.telemetry.status import CollectorStatus
+from pratique.telemetry.collector_status import CollectorStatus
 
 RATE = 20
 """Requests a second of each arm."""

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pratique.balancer.base import Pool
 from pratique.errors import UsageError
 from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of
-from pratique.runbook.service.shares import all_to, percents
+from pratique.runbook.service.share_text import all_to, percents
 
 
 @given(percent=st.floats(min_value=0, max_value=100), fresh=st.booleans())

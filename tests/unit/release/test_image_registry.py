@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from pratique.errors import UnavailableError
-from pratique.release import registry
-from pratique.release.registry import list_tags
+from pratique.release import image_registry as registry
+from pratique.release.image_registry import list_tags
 
 
 @contextmanager

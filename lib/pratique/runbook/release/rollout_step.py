@@ -16,7 +16,7 @@ from pratique.runbook.engine.console import say_detail
 from pratique.runbook.engine.step import Attempt, Data
 from pratique.runbook.release.context import ROLL_OUT, ReleaseContext
 from pratique.runbook.service.acceptance import accept_instance
-from pratique.runbook.service.shares import all_to, percents
+from pratique.runbook.service.share_text import all_to, percents
 from pratique.runbook.service.steps import ServiceStep
 
 LARGEST_JSON_NUMBER = 1e300

@@ -14,12 +14,13 @@ import time
 from pathlib import Path
 
 from pratique.balancer.base import Lease, Pool
-from pratique.balancer.haproxy.desired import DesiredState, DesiredStateStore
+from pratique.balancer.haproxy.desired_state import DesiredState, DesiredStateStore
 from pratique.balancer.haproxy.instance import HAProxyInstance
 from pratique.balancer.haproxy.setup import container_of, open_desired_state, open_local_instance, template_context
-from pratique.balancer.haproxy.status import WorkerStatus
 from pratique.balancer.haproxy.template import Paths
-from pratique.balancer.shares import State, same_shares
+from pratique.balancer.haproxy.worker_status import WorkerStatus
+from pratique.balancer.lease import State
+from pratique.balancer.shares import same_shares
 from pratique.config import HAProxySettings, Target
 from pratique.errors import PratiqueError, UnavailableError
 

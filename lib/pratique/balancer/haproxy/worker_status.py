@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.haproxy.template import decoded, limits, order_of, shares_file, shares_of
-from pratique.balancer.shares import State, split_address
+from pratique.balancer.lease import State
+from pratique.balancer.shares import split_address
 from pratique.errors import UnavailableError
 
 CLOCK_TOLERANCE_S = 1.0
