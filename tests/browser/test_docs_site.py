@@ -1,4 +1,4 @@
-"""The documentation in a browser, opened from a folder: readable on every screen, searchable, and nothing from the network."""
+"""The documentation in a browser, opened from a folder: readable on every screen, and nothing from the network."""
 
 import subprocess
 import sys
@@ -60,14 +60,3 @@ def test_the_colours_follow_the_device(opened):
     light, _, _ = opened("index.html", color_scheme="light")
     dark, _, _ = opened("index.html", color_scheme="dark")
     assert light.evaluate(BACKGROUND) != dark.evaluate(BACKGROUND)
-
-
-def test_the_search_finds_a_page_without_a_server(opened):
-    page, requests, _ = opened("index.html", viewport=WIDE)
-    page.keyboard.press("/")
-    found = page.get_by_text("Rollback: is the odds ratio above the tolerance?")
-    assert found.count() == 0
-    page.locator("input:focus").wait_for(timeout=20_000)
-    page.keyboard.type("martingale", delay=20)
-    found.first.wait_for(timeout=20_000)
-    assert [url for url in requests if not url.startswith((SITE.as_uri(), "data:"))] == []
