@@ -20,7 +20,7 @@ FREE = ("kernel SIGKILL",)
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_users_are_safe_whatever_dies(name):
+def test_a_fault_does_not_harm_users(name):
     with place(name) as found:
         known = {f"{fault.name}: {fault.step}": fault for fault in faults(found)}
         for number, wanted in enumerate(CHOSEN[name]):

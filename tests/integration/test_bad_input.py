@@ -1,4 +1,4 @@
-"""Every wrong input is one line on standard error with the right exit status, and loses nothing."""
+"""Every invalid input is one line on standard error with the right exit status, and loses no data."""
 
 import gzip
 import json
@@ -59,7 +59,7 @@ def assert_one_line(done, exit_status, *words):
         assert word in done.stderr
 
 
-def test_a_missing_file(filled):
+def test_a_missing_file_is_one_line(filled):
     before = stored(filled)
     assert_one_line(import_log(filled / "nowhere.log", filled), 66, "nowhere.log")
     assert stored(filled) == before
@@ -80,11 +80,11 @@ def test_a_wrong_format_stores_nothing(filled):
     assert stored(filled) == before
 
 
-def test_an_unknown_service(filled):
+def test_an_unknown_service_is_one_line(filled):
     assert_one_line(pratique("compare", "shpo", "r1", "r2", cwd=filled), 66, "shpo")
 
 
-def test_an_unknown_revision_names_those_that_are_known(filled):
+def test_an_unknown_revision_lists_the_known_revisions(filled):
     assert_one_line(pratique("compare", "shop", "r1", "r7", cwd=filled), 66, "r7", "r1", "r2")
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_revision_names_those_that_are_known(filled):
     ("start", "end", "status"),
     [("2026-11-21T00:00", "2026-11-22T00:00", 66), ("2026-11-20T13:00", "2026-11-20T12:00", 64)],
 )
-def test_an_empty_time_range(filled, start, end, status):
+def test_an_empty_time_range_is_one_line(filled, start, end, status):
     done = pratique("compare", "shop", "r1", "r2", "--start", start, "--end", end, cwd=filled)
     assert_one_line(done, status, start[:10])
 
@@ -114,13 +114,13 @@ def test_a_broken_service_file_names_file_line_and_key(filled):
     assert_one_line(done, 78, "broken.toml:3", "alhpa")
 
 
-def test_a_store_that_does_not_exist(tmp_path):
+def test_a_missing_store_is_one_line(tmp_path):
     assert_one_line(
         pratique("compare", "shop", "r1", "r2", "--store", "nothing-here", cwd=tmp_path), 66, "nothing-here"
     )
 
 
-def test_a_folder_that_is_no_store(tmp_path):
+def test_a_folder_without_a_store_is_one_line(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"\xff\xd8")
     done = pratique("compare", "shop", "r1", "r2", "--store", "photos", cwd=tmp_path)
@@ -128,7 +128,7 @@ def test_a_folder_that_is_no_store(tmp_path):
     assert_one_line(done, done.returncode, "photos")
 
 
-def test_wrong_use_is_64_and_says_where_help_is(filled):
+def test_wrong_usage_exits_with_64_and_names_the_help_option(filled):
     assert_one_line(pratique("compare", "shop", cwd=filled), 64, "--help")
     assert_one_line(pratique("compare", "shop", "r1", "r2", "--start", "noon", cwd=filled), 64, "noon")
     assert_one_line(pratique("compare", "../shop", "r1", "r2", cwd=filled), 64, "is not a name")
@@ -147,8 +147,8 @@ def test_a_parameter_of_the_wrong_type_is_an_error_before_a_kernel_starts(filled
     assert_one_line(done, 64, "dry_run", "maybe")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user without rights")
-def test_a_store_folder_without_rights(filled):
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+def test_a_store_without_permission_is_one_line(filled):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -165,7 +165,7 @@ def test_a_store_folder_without_rights(filled):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
-def test_a_full_disk_loses_nothing_that_was_there(filled, tmp_path):
+def test_a_full_disk_loses_no_stored_data(filled, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=False)
@@ -190,7 +190,7 @@ def disk_free(path: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def test_a_clock_going_back_in_a_log_is_told_and_loses_no_line(filled, tmp_path):
+def test_a_clock_that_goes_backwards_in_a_log_is_reported_and_loses_no_line(filled, tmp_path):
     log = tmp_path / "back.log"
     log.write_text("".join(LINE.format(second=second, revision="r1") for second in [30, 31, 5, 6, 32]))
     done = import_log(log, tmp_path)

@@ -34,7 +34,7 @@ def start(tmp_path):
         runtime.stop(instance, drain_s=0)
 
 
-def test_the_shop_has_its_routes_and_a_404_for_the_rest(start):
+def test_the_shop_answers_its_routes_and_404_for_other_paths(start):
     url = start("r1")
     found = [
         get(url, path, method, body)[0]
@@ -54,7 +54,7 @@ def test_the_shop_has_its_routes_and_a_404_for_the_rest(start):
     assert get(url, "/healthz")[1] == b"r1"
 
 
-def test_a_release_runs_without_anything_beside_its_directory():
+def test_a_release_needs_no_file_outside_its_directory():
     assert len({(SHOP / "releases" / r / "app.py").read_bytes() for r in ("r1", "r2", "r3")}) == 1
     r1, r2, r3 = (json.loads((SHOP / "releases" / r / "release.json").read_text()) for r in ("r1", "r2", "r3"))
     assert r1["routes"] == r2["routes"]
@@ -62,7 +62,7 @@ def test_a_release_runs_without_anything_beside_its_directory():
     assert worse == ["/search", "/checkout"]
 
 
-def test_a_load_keeps_its_rate_and_stops_by_itself(start):
+def test_the_load_keeps_its_rate_and_ends_after_its_time(start):
     command = [sys.executable, SHOP / "load.py", "--url", f"http://{start('r3')}", "--rate", "200", "--seconds", "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     counts = json.loads(done.stdout)
@@ -71,7 +71,7 @@ def test_a_load_keeps_its_rate_and_stops_by_itself(start):
     assert 590 <= sum(counts.values()) <= 610
 
 
-def test_a_load_on_nobody_counts_its_failures_and_says_so():
+def test_a_load_without_a_server_counts_and_reports_failures():
     command = [sys.executable, SHOP / "load.py", "--url", "http://127.0.0.1:1", "--rate", "50", "--seconds", "0.5"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1

@@ -15,6 +15,8 @@ from pratique.store import open_store
 from support import store_child
 from support.store_child import batch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def start():

@@ -1,4 +1,4 @@
-"""`pratique balancer` as a process of its own, for tests: its state folder, its addresses, and its collector."""
+"""`pratique balancer` in its own process, with a state folder, addresses and a socket that stands for the collector."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ from support.ports import free_port
 
 
 class Place:
-    """A balancer process of a state folder of its own, and the socket of its collector."""
+    """A balancer process with its own state folder, and the socket of its collector."""
 
     def __init__(self, folder, *, timeout_s=30.0):
         self.folder = folder
@@ -90,7 +90,7 @@ while True:
         return [decode(self.collector.recv(65536)) for _ in range(count)]
 
     def forget(self):
-        """Wait for the end of what an earlier test began, and throw its lines away."""
+        """Wait until requests of an earlier test have ended, and discard their lines."""
         eventually(lambda: not self.balancer.stats()["in_flight"])
         self.collector.setblocking(False)
         with suppress(BlockingIOError):
@@ -98,7 +98,7 @@ while True:
                 pass
 
     def serve(self, *upstreams, **weights):
-        """Put servers into the pool, each under its name; the first has all traffic unless told otherwise."""
+        """Put servers into the pool, each under its name; the first has all traffic unless `weights` says otherwise."""
         addresses = {}
         for upstream in upstreams:
             addresses[upstream.name] = (*addresses.get(upstream.name, ()), upstream.address)
@@ -110,7 +110,7 @@ while True:
 
 @contextmanager
 def running(folder, **settings):
-    """A place whose balancer ends as it should, and never with a traceback in its log."""
+    """A running balancer; asserts that it exits with status 0 and logs no traceback."""
     place = Place(folder, **settings)
     try:
         yield place

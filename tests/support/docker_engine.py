@@ -1,4 +1,4 @@
-"""A real Docker engine and a real registry for tests, started by them and ended with them.
+"""A real Docker engine and a real registry, started and stopped by the tests.
 
     engine.host          "unix://…", for DOCKER_HOST or services.*.runtime.docker.hosts
     engine.client()      a docker client of it
@@ -6,7 +6,7 @@
     engine.restart()     ends the daemon and starts it again; kill() ends it without warning
     registry()           Debian's docker-registry on a free loopback port; .address is "127.0.0.1:PORT"
 
-No image is pulled: the base is Debian's python3 as it is installed here, packed by `docker import`.
+No image is pulled: the base is this machine's Debian python3, packed by `docker import`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ START_S = 60.0
 
 
 def missing():
-    """Why there can be no engine here; "" when there can."""
+    """The reason why no engine can run here; "" if one can."""
     found = [name for name in NEEDED if shutil.which(name) is None and not Path("/usr/sbin", name).exists()]
     if found:
         return f"{', '.join(found)} is not installed: apt-get install docker.io iptables iproute2 python3"
     if not Path("/usr/bin/python3.11").exists():
         return "Debian's python3.11 is not installed: apt-get install python3"
-    return "" if os.geteuid() == 0 else "a Docker engine of the tests' own needs root"
+    return "" if os.geteuid() == 0 else "starting a Docker engine needs root"
 
 
 needs_docker = pytest.mark.docker
@@ -54,7 +54,7 @@ _STARTED = itertools.count()
 
 
 class Engine:
-    """One dockerd with folders and a bridge of its own; mirror: the address that it asks instead of Docker Hub."""
+    """One dockerd with its own folders and bridge; mirror: the address that it uses instead of Docker Hub."""
 
     def __init__(self, mirror=""):
         self.mirror = ["--registry-mirror", mirror] if mirror else []
@@ -105,7 +105,7 @@ class Engine:
         return (self.folder / "log").read_text()[-3000:]
 
     def base(self):
-        """The base image, made when it is not there yet."""
+        """The base image; it is made on first use."""
         client = self.client()
         try:
             if not client.images.list(name=BASE):
@@ -153,7 +153,7 @@ class Engine:
         self.start()
 
     def clean(self):
-        """Remove every container, and the secrets that they had."""
+        """Remove every container and its secrets."""
         client = self.client()
         try:
             for container in client.containers.list(all=True):
@@ -216,7 +216,7 @@ def _base_tar():
 
 
 class Registry:
-    """A docker-registry process; auth: its own words for whom it lets in."""
+    """A docker-registry process; auth: the `auth` section of its configuration."""
 
     def __init__(self, auth=""):
         self.auth = auth
@@ -250,7 +250,7 @@ class Registry:
 
 @contextmanager
 def registry(auth=""):
-    """A registry that is empty; gone at the end."""
+    """An empty registry; it is removed at the end."""
     found = Registry(auth)
     try:
         yield found.start()
@@ -261,7 +261,7 @@ def registry(auth=""):
 
 @contextmanager
 def engine_running(mirror=""):
-    """An engine; gone at the end with everything that it ran."""
+    """An engine; it is removed at the end with everything that it ran."""
     found = Engine(mirror)
     try:
         yield found.start()

@@ -1,4 +1,4 @@
-"""Releases as images in an engine of the tests' own."""
+"""Releases as images in an engine that belongs to the tests."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ BUILT = {}
 
 
 class DockerPlace:
-    """A runtime on an engine; what it started is removed by `clean`."""
+    """A runtime on an engine; `clean` removes everything that it started."""
 
     def __init__(self, engine, folder, *, image="shop", **settings):
         self.engine, self.folder = engine, Path(folder)

@@ -1,4 +1,4 @@
-"""HAProxy under `pratique balancer`, for tests: its folder, its address, and its collector."""
+"""HAProxy under `pratique balancer`, with a folder, an address and a socket that stands for the collector."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ needs_haproxy = pytest.mark.haproxy
 
 
 class HAProxyPlace:
-    """A HAProxy with files of its own; `more`: lines of [services.shop.balancer.haproxy]."""
+    """One HAProxy with its own files; `more`: lines of [services.shop.balancer.haproxy]."""
 
     def __init__(self, more="", *, listen=None):
         # a socket's path is short, pytest's folders are not
@@ -90,7 +90,7 @@ while True:
         return int((self.directory / "haproxy.pid").read_text().split()[0])
 
     def kill_haproxy(self):
-        """End the master and its workers without warning."""
+        """Kill the master and its workers."""
         master = self.haproxy_pid()
         workers = subprocess.run(
             ["pgrep", "-P", str(master)], check=False, capture_output=True, text=True
@@ -121,7 +121,7 @@ while True:
         return [decode(self.collector.recv(65536)) for _ in range(count)]
 
     def talk(self, command):
-        """Say something to HAProxy's runtime interface, as a person does by hand."""
+        """Send a command to HAProxy's runtime interface, as an operator does."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(self.directory / "stats.sock"))
             connection.sendall(command.encode() + b"\n")

@@ -1,6 +1,6 @@
-"""An object storage on loopback that speaks as much of S3 as Delta Lake uses: enough to take the way that s3:// goes.
+"""Object storage on loopback: the part of S3 that Delta Lake uses, for tests of s3:// addresses.
 
-It keeps objects in memory, checks no signature, and honours what commits rely on: `If-None-Match: *`.
+It keeps objects in memory and checks no signature. It supports `If-None-Match: *`, which commits rely on.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 
 
 class Bucket(BaseHTTPRequestHandler):
-    """One request; the objects are the server's."""
+    """One request; the server holds the objects."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # an answer in one packet, or Nagle's algorithm holds it up for 40 ms
@@ -121,7 +121,7 @@ def etag(body):
 
 @contextmanager
 def serving():
-    """Run a storage in a process of its own (deltalake keeps Python's lock while it uploads); gives its address."""
+    """Run the storage in its own process (deltalake holds the GIL while it uploads); yields its address."""
     process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True)
     try:
         yield process.stdout.readline().strip()

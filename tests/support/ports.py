@@ -1,4 +1,4 @@
-"""Ports for what the tests start: below those that the kernel gives to outgoing connections, and each only once."""
+"""Ports for servers of tests: below the range of outgoing connections, and each port only once."""
 
 import os
 import random
@@ -10,7 +10,7 @@ random.Random(os.getpid()).shuffle(_PORTS)
 
 
 def free_port():
-    """A port of 127.0.0.1 that nobody listens at, by TCP or UDP."""
+    """A port of 127.0.0.1 that is free for TCP and UDP."""
     while True:
         port = _PORTS.pop()
         if all(_is_free(kind, port) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):

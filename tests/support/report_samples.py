@@ -1,4 +1,4 @@
-"""A canary that fails at the checkout and searches slowly: rollups from a seed, and a verdict as a judge gives it."""
+"""A canary with errors in /checkout and a slow /search: rollups from a fixed seed, and a verdict about them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -71,12 +71,12 @@ def sample_events(
 
 
 def sample_rollups(**options):
-    """The same, rolled up in windows of 10 s."""
+    """The same events, rolled up in windows of 10 s."""
     return Rollups.from_events(sample_events(**options), window_s=10)
 
 
 def sample_guard(guard="5xx", action="*", **changes):
-    """One guard's result; shown worse unless told otherwise."""
+    """One guard's result; worse than tolerated by default."""
     result = GuardResult(
         guard=guard,
         action=action,
@@ -100,7 +100,7 @@ def sample_guard(guard="5xx", action="*", **changes):
 
 
 def sample_verdict(actions=None, baseline="r2", canary="r3", **changes):
-    """A rollback: the checkout fails, the search is slow, one guard of one action could not be evaluated."""
+    """A rollback: /checkout fails, /search is slow, and one guard of one action could not be evaluated."""
     states = {
         ("5xx", "*"): {},
         ("5xx", "POST /checkout"): {"ratio": 11.2, "ratio_low": 6.1, "ratio_high": 22.0, "e_value": 3.1e9},

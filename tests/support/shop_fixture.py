@@ -1,4 +1,4 @@
-"""The shop as a whole in a folder of its own, for tests: collector, balancer, processes, store, and a steady load."""
+"""The complete shop in its own folder: collector, balancer, processes, store, and a steady load."""
 
 import contextlib
 import hashlib
@@ -52,7 +52,7 @@ PROCESS = 'command = ["{python}", "{dir}/app.py", "{port}"]'
 
 
 class Shop:
-    """A service folder with everything running, and what a test asks of it."""
+    """A service folder with everything running, and helpers to inspect it."""
 
     def __init__(self, folder, more="", balancer="embedded", runtime=PROCESS):
         self.folder = folder
@@ -71,7 +71,7 @@ class Shop:
         self.state = self.settings.state_dir
 
     def make(self, revision, failing=None, spoil=("", "")):
-        """A release that is r1 under another name; failing: share of errors; spoil: text of app.py, and what stands for it."""
+        """Copy r1 under another name; failing: share of errors; spoil: a text of app.py and its replacement."""
         target = self.folder / "releases" / revision
         shutil.copytree(ROOT / "examples/shop/releases/r1", target)
         spec = json.loads((target / "release.json").read_text())
@@ -90,17 +90,17 @@ class Shop:
         return done
 
     def release(self, **parameters):
-        """`pratique run release`, as a person types it: the finished process, and result.json."""
+        """Run `pratique run release`; returns the finished process and result.json."""
         return self.run("release", **parameters)
 
     def run(self, runbook, **parameters):
-        """`pratique run RUNBOOK`: the finished process, and result.json."""
+        """Run `pratique run RUNBOOK`; returns the finished process and result.json."""
         pairs = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
         done = self.pratique("run", runbook, "-p", "service", "shop", *pairs, check=False)
         return done, self.result(parameters.get("run_id", "none"))
 
     def papermill(self, runbook="release", *, env=None, **parameters):
-        """Plain papermill at work; env: added to its environment."""
+        """Start papermill itself; env: added to its environment."""
         pairs = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
         notebook, out = ROOT / "runbooks" / f"{runbook}.ipynb", self.folder / "out.ipynb"
         command = [sys.executable, "-m", "papermill", notebook, out, "-p", "service", "shop"]
@@ -120,7 +120,7 @@ class Shop:
         return json.loads(file.read_text()) if file.exists() else None
 
     def part(self, name):
-        """The process of a part that `pratique up` has started; None when it is dead."""
+        """The process of a part that `pratique up` started; None if it is dead."""
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 labels = process.environ()
@@ -142,12 +142,12 @@ class Shop:
         return revision
 
     def stage(self, run_id):
-        """Whether the run has come to judging."""
+        """Whether the run has begun to judge."""
         progress = self.state / "runs" / run_id / "progress.jsonl"
         return progress.exists() and '"look"' in progress.read_text()
 
     def trace(self):
-        """Everything that a dry run must leave as it is. The collector writes all the time; its files are its own."""
+        """Everything that a dry run must not change. The collector always writes, so its files do not count."""
         kept = [p for p in self.state.rglob("*") if p.is_file() and not {"collector", "store"} & set(p.parts)]
         files = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept if not p.name.endswith(".log")}
         return files, sorted(instance.id for instance in self.runtime.list())
@@ -156,7 +156,7 @@ class Shop:
 def eventually(condition, deadline_s=30.0):
     deadline = time.monotonic() + deadline_s
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.05)
 
 
@@ -173,9 +173,9 @@ def leftovers(folder):
 
 @contextlib.contextmanager
 def running_shop(folder, *, make_shop=Shop, rate=150, seconds=600, failing=None, **settings):
-    """A shop with r1 in place and a steady load; nothing of it is left afterwards.
+    """A shop that runs r1 under a steady load; asserts that no process is left at the end.
 
-    settings: of the shop. rate: requests a second, 0 for none. failing: r1's share of errors.
+    settings: passed to the shop. rate: requests per second, 0 for no load. failing: r1's share of errors.
     """
     shop = make_shop(folder, **settings)
     shop.make("r1", failing=failing)

@@ -1,4 +1,4 @@
-"""The shop as images: built in an engine of the tests' own, pushed to a registry of theirs."""
+"""The shop as images: built in an engine of the tests and pushed to a registry of the tests."""
 
 from pratique.release.image import REVISION_LABEL, push_release
 from support.shop_fixture import Shop
@@ -14,7 +14,7 @@ class ImageShop(Shop):
         super().__init__(folder, more, balancer, f'kind = "docker"\n{docker}')
 
     def make(self, revision, failing=None, spoil=("", "")):
-        """A release as a directory, and the image of it in the registry."""
+        """Make a release directory and push its image to the registry."""
         super().make(revision, failing, spoil)
         folder = self.folder / "releases" / revision
         # a container's port is reached from outside of it

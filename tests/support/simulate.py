@@ -1,4 +1,4 @@
-"""Traffic of known behaviour, as rollups: for tests and benchmarks that must know the truth."""
+"""Rollups of simulated traffic with known error rates and latencies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOUR_S = 3600
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How a revision behaves: share of 5xx and lognormal latency, per action where it differs."""
+    """How a revision behaves: share of 5xx and lognormal latency, and overrides per action."""
 
     failing: float = 0.005
     median_ms: float = 100.0
@@ -38,7 +38,7 @@ def events(
     actions: tuple[str, ...] = ("GET /",),
     hosts: tuple[str, ...] = ("a", "b"),
 ) -> pa.Table:
-    """Poisson many requests in each window; window 0 starts at START, negative windows lie before it."""
+    """A Poisson number of requests in each window; window 0 starts at START, negative windows are earlier."""
     n = rng.poisson(per_window, len(windows))
     window = np.repeat(np.array(windows, np.int64), n)
     total = len(window)
@@ -65,7 +65,7 @@ def events(
 
 
 def rollups(*tables: pa.Table, window_s: int = 60) -> Rollups:
-    """Roll several tables of events up into one."""
+    """Roll up several tables of events into one."""
     return Rollups.from_events(pa.concat_tables([table.cast(plain(table)) for table in tables]), window_s=window_s)
 
 
@@ -87,7 +87,7 @@ def canary(
     window_s: int = 60,
     actions: tuple[str, ...] = ("GET /",),
 ) -> Rollups:
-    """History of the baseline, then both revisions side by side."""
+    """History of the baseline, then both revisions in parallel."""
     rng = np.random.default_rng(seed)
     common = {"window_s": window_s, "actions": actions}
     return rollups(

@@ -1,4 +1,4 @@
-"""A process at a store, for tests of several of them: `python store_child.py write|read|share STORE …`."""
+"""A process that uses a store, for tests with several: `python store_child.py write|read|share STORE …`."""
 
 import sys
 from collections import Counter
@@ -10,17 +10,17 @@ from contract.store_contract import rollups, row
 from pratique.store import open_store
 
 ROWS = 12
-"""Rows of one batch."""
+"""Number of rows in a batch."""
 
 
 def batch(number, source="collector"):
-    """Batches 0, 1, 2, … have rows of their own, but every third replaces those of the batch before it."""
+    """The rows of a batch; every third batch replaces the rows of the batch before it."""
     window = 60 + (number - 1 if number % 3 == 2 else number)
     return [row(window, action=f"GET /{part}", n=1000 * number, source=source) for part in range(ROWS)]
 
 
 def write(url, first, how_many):
-    """Write batches one by one, and say when each begins and when it is acknowledged."""
+    """Write batches one by one; print when each begins and when it is acknowledged."""
     store = open_store(url)
     print("ready", flush=True)
     for number in range(int(first), int(first) + int(how_many)):
@@ -30,7 +30,7 @@ def write(url, first, how_many):
 
 
 def read(url, until):
-    """Read again and again until so many windows are there; no read may see a part of a write."""
+    """Read repeatedly until `until` windows exist; no read may see a part of a write."""
     store = open_store(url)
     print("ready", flush=True)
     reads = seen = 0
@@ -47,7 +47,7 @@ def read(url, until):
 
 
 def share(url, name, how_many):
-    """Write batches of which half is what others write too."""
+    """Write batches; other processes write half of the rows too."""
     store = open_store(url)
     for number in range(int(how_many)):
         store.write(rollups(*batch(number, source="shared"), *batch(number, source=name)))

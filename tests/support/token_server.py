@@ -1,4 +1,4 @@
-"""Who gives out tokens for a registry, as the hosted ones have it: Distribution's token authentication."""
+"""A token server for a registry, as hosted registries have it: Distribution's token authentication."""
 
 import base64
 import contextlib
@@ -17,7 +17,7 @@ def _encoded(content):
 
 
 class TokenServer(ThreadingHTTPServer):
-    """Gives ann, by her password, what she asks for; anybody else may do nothing. `asked` has each scope."""
+    """Grants the user ann every scope, if her password is right, and others nothing. `asked` records each scope."""
 
     def __init__(self, folder):
         self.key, self.certificate, self.asked = folder / "key.pem", folder / "certificate.pem", []
@@ -30,7 +30,7 @@ class TokenServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/token"
 
     def settings(self, realm=""):
-        """What the registry's configuration says of it."""
+        """The `auth` section of the registry's configuration."""
         words = {"realm": realm or self.realm, "service": "registry", "issuer": NAME}
         return "auth: " + json.dumps({"token": words | {"rootcertbundle": str(self.certificate)}}) + "\n"
 
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def token_server(folder):
-    """One at work; gone at the end."""
+    """A running token server; it is stopped at the end."""
     with TokenServer(folder) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server

@@ -1,4 +1,4 @@
-"""A server behind a balancer, in a thread of the test: it counts what reached it and behaves as the path says.
+"""A server behind a balancer, in a thread of the test: it records requests, and the path selects its behaviour.
 
 /…                 200 with its name            /slow/MS     the same after that time
 /status/CODE       that status                  /big/N       N bytes in chunks
@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass, field
 
 PROBED = "/healthz"
-"""Where a balancer looks whether it is there; not counted among what it received."""
+"""The path of health checks; they are not recorded."""
 
 
 def target_of(line):
@@ -23,7 +23,7 @@ def target_of(line):
 
 @dataclass
 class Received:
-    """A request as it came in."""
+    """A request as it was received."""
 
     line: str
     headers: list[tuple[str, str]]

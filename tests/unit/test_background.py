@@ -11,6 +11,7 @@ def test_a_part_that_does_not_start_is_an_error_with_its_last_log_lines(tmp_path
         background.spawn(tmp_path, "balancer", "shop", ["no-such-command"], lambda: False)
 
 
+@pytest.mark.server
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_a_part_that_runs_is_found_by_its_labels_and_ended(tmp_path):
     collect = ["collect", "--config", str(tmp_path / "pratique.toml")]

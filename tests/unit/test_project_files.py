@@ -42,7 +42,7 @@ def test_constraints_pin_every_direct_dependency():
     assert named <= pinned
 
 
-def test_every_pinned_version_runs_on_the_oldest_python_that_is_named():
+def test_every_pinned_version_runs_on_the_oldest_supported_python():
     oldest = PROJECT["project"]["requires-python"].removeprefix(">=") + ".0"
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     refused = {}
@@ -66,7 +66,7 @@ def test_no_committed_file_names_a_registry():
     assert guilty == []
 
 
-def test_every_make_target_says_what_it_does():
+def test_every_make_target_explains_itself():
     text = (ROOT / "Makefile").read_text()
     targets = re.findall(r"^([a-z-]+):", text, re.MULTILINE)
     assert targets
@@ -101,7 +101,7 @@ def test_the_suites_compose_file_is_valid():
         assert f"  {service}:\n" in done.stdout
 
 
-def test_what_the_suite_starts_exists():
+def test_the_suite_starts_only_existing_commands():
     config = load(SUITE / "pratique.toml").service("shop")
     assert (config.runtime.kind, config.balancer.kind) == ("docker", "haproxy")
     started = re.findall(r'command: \["pratique", "([a-z]+)"', (SUITE / "compose.yaml").read_text())

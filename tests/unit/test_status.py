@@ -89,7 +89,7 @@ def test_an_engine_that_does_not_answer_is_an_error_beside_the_rest(parts, targe
     assert found.to_json()["error"] == "the engine does not answer"
 
 
-def test_no_instances_and_no_pool_are_said(parts, target):
+def test_missing_instances_and_a_missing_pool_are_reported(parts, target):
     parts.instances, parts.servers, parts.found = [], {}, ActiveWeights()
     assert lines(target)[0] == "balancer   http://127.0.0.1:8080: no pool yet"
     assert lines(target)[-1] == "instances  none"
