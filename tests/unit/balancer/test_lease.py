@@ -11,6 +11,7 @@ from pratique.balancer.base import Lease, Pool
 from pratique.balancer.lease import State, check_lease
 from pratique.balancer.shares import check_shares, choose
 from pratique.errors import MissingError, UsageError
+from support.shares import three_shares
 
 SERVERS = {"r1": ("a:1", "a:2", "a:3"), "r2": ("b:1",)}
 LEASE = Lease("r2", "r1", 6.0)
@@ -72,7 +73,7 @@ def test_a_lease_continues_in_a_new_pool_with_the_same_revisions_and_shares():
     assert state.with_pool(Pool("shop", {"r1": ("a:1",)}, {"r1": 1.0})).lease is None
 
 
-@given(parts(), parts(), st.floats(0.0, 20.0))
+@given(three_shares(), three_shares(), st.floats(0.0, 20.0))
 def test_shares_sum_to_one_after_any_expiry_and_change(first, second, passed):
     state = State(Pool("shop", SERVERS | {"r3": ("c:1",)}, {"r1": 1.0})).with_shares(first, LEASE, 0.0).at(passed)
     check_shares(state.pool.weights)

@@ -13,6 +13,7 @@ from pratique.balancer.base import Lease, Pool
 from pratique.balancer.lease import State
 from pratique.balancer.shares import check_pool, check_shares, choose
 from pratique.errors import UsageError
+from support.shares import three_shares
 
 SERVERS = {"r1": ("a:1", "a:2", "a:3"), "r2": ("b:1",)}
 LEASE = Lease("r2", "r1", 6.0)
@@ -65,14 +66,7 @@ def test_without_shares_no_revision_is_chosen():
     assert choose(Pool("shop", {}, {}), 0.5, 0.5) is None
 
 
-@st.composite
-def parts(draw):
-    """Shares of three revisions, from counts."""
-    counts = draw(st.lists(st.integers(0, 1_000_000), min_size=3, max_size=3).filter(any))
-    return dict(zip(("r1", "r2", "r3"), (count / sum(counts) for count in counts), strict=True))
-
-
-@given(parts(), st.sampled_from(["r1", "r2", "r3"]), st.floats(1e-6, 1.0))
+@given(three_shares(), st.sampled_from(["r1", "r2", "r3"]), st.floats(1e-6, 1.0))
 def test_shares_that_do_not_sum_to_one_are_refused(shares, revision, more):
     with pytest.raises(UsageError):
         check_shares(shares | {revision: shares[revision] + more})
