@@ -60,3 +60,22 @@ def test_only_a_durable_write_waits_for_the_disk(tmp_path, monkeypatch):
     assert synced == []
     replace_file(tmp_path / "a", "")
     assert len(synced) == 2
+
+
+def test_a_folder_that_was_deleted_is_not_made_again_on_request(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        replace_file(tmp_path / "gone" / "status.json", "", make_folder=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_that_cannot_sync_a_folder_is_no_error(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def refuse_folders(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, "Invalid argument")
+        sync(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", refuse_folders)
+    replace_file(tmp_path / "a", "content")
+    assert (tmp_path / "a").read_text() == "content"

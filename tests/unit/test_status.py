@@ -22,7 +22,7 @@ class Parts:
 
     def __init__(self):
         self.servers, self.instances, self.found = {"r1": ("h:1",)}, [R1], ActiveWeights({"r1": 0.95, "r2": 0.05}, 7.25)
-        self.balancer_error = self.engine_error = None
+        self.balancer_error = self.engine_error = self.drift_error = None
 
     def pool(self, service):
         if self.balancer_error:
@@ -33,6 +33,8 @@ class Parts:
         return self.found
 
     def drift(self, service):
+        if self.drift_error:
+            raise self.drift_error
         return ["r1 is in maintenance"]
 
     def list(self, service):
@@ -89,6 +91,13 @@ def test_an_engine_that_does_not_answer_is_an_error_beside_the_rest(parts, targe
     assert found.to_json()["error"] == "the engine does not answer"
 
 
+def test_drift_that_cannot_be_read_is_an_error_beside_the_rest(parts, target):
+    parts.drift_error = UnavailableError("Redis does not answer")
+    found = describe(target)
+    assert found.error is parts.drift_error
+    assert [line.split()[0] for line in found.to_text()] == ["balancer", "collector", "r1"]
+
+
 def test_missing_instances_and_a_missing_pool_are_reported(parts, target):
     parts.instances, parts.servers, parts.found = [], {}, ActiveWeights()
     assert lines(target)[0] == "balancer   http://127.0.0.1:8080: no pool yet"
@@ -96,6 +105,7 @@ def test_missing_instances_and_a_missing_pool_are_reported(parts, target):
 
 
 def test_the_status_is_plain_json(parts, target):
+    (target.state_dir / "collector").mkdir(parents=True)
     CollectorStatus(utc_now(), listen="127.0.0.1:5514", received=7).write(target.state_dir)
     found = json.loads(json.dumps(describe(target).to_json(), allow_nan=False))
     assert found["balancer"] == {

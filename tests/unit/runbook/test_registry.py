@@ -177,5 +177,13 @@ def test_a_registered_object_that_is_no_runbook_is_an_error(packages, installed)
         runbooks()
 
 
+def test_a_package_that_cannot_be_loaded_does_not_stop_a_rollback(packages, installed):
+    (packages / "toy-1.0.dist-info/entry_points.txt").write_text(
+        "[pratique.runbooks]\nresize = no_such_module:RUNBOOK\n"
+    )
+    assert runbook_of_notebook("rollback").name == "rollback"
+    assert find_runbook("rollback").notebook == "rollback"
+
+
 def test_every_notebook_in_runbooks_is_in_the_table():
     assert {runbook.notebook for runbook in BUILT_IN} == {path.stem for path in ROOT.glob("runbooks/*.ipynb")}

@@ -161,6 +161,14 @@ def test_a_missing_template_is_an_error():
         render(POOL, context(template="/nowhere.j2"), stamp="00")
 
 
+@pytest.mark.parametrize(("old", "new"), [("ready", "readiness_path"), ("first_users", "canary_users")])
+def test_an_own_template_with_an_old_variable_is_refused_with_the_new_name(tmp_path, old, new):
+    template = tmp_path / "own.j2"
+    template.write_text("{{ " + old + " }}")
+    with pytest.raises(ConfigError, match=f"own.j2': variable '{old}' is now '{new}': rename it"):
+        render(POOL, context(template=str(template)), stamp="00")
+
+
 shares_of_pools = st.lists(st.integers(0, 1000), min_size=1, max_size=6).filter(sum)
 
 
