@@ -55,18 +55,34 @@ def plain(cell):
     return " ".join(cell.split()).replace("|", "/").replace("[", "\\[").replace("<", "&lt;")
 
 
-def section(name, rows):
-    """The table of one place."""
-    lines = [f"## {name}", "", "| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
-    lines += ["| " + " | ".join(map(plain, cells(row))) + " |" for row in rows]
-    return "\n".join([*lines, "", f"Measured on {datetime.now(UTC):%Y-%m-%d} with {os.cpu_count()} cores."])
+def line(row):
+    """One row of a table."""
+    return "| " + " | ".join(map(plain, cells(row))) + " |"
+
+
+def section(name, rows, before=""):
+    """The table of one place: the rows measured now, in place of the same rows of the section before, or after them."""
+    measured = {identity(line(row)): line(row) for row in rows}
+    kept = [text for text in before.split("\n") if text.startswith("| ")][2:]
+    lines = [measured.pop(identity(text), text) for text in kept] + list(measured.values())
+    notes = [text for text in before.split("\n") if text.startswith("Measured on")] if len(rows) < len(lines) else []
+    notes.append(
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} with {os.cpu_count()} cores{f': {len(rows)} of {len(lines)} rows' if notes else ''}."
+    )
+    head = [f"## {name}", "", "| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
+    return "\n".join([*head, *lines, "", *notes])
+
+
+def identity(text):
+    """The fault and the step of a row, by which it is found again."""
+    return tuple(cell.strip() for cell in text.split("|")[1:3])
 
 
 def page(rows, before=""):
-    """The page: the places that were measured now, and those that were on the page before."""
+    """The page: what was measured now, and everything else of the page before."""
     sections = {text.partition("\n")[0]: f"## {text.strip()}" for text in before.split("\n## ")[1:]}
     for name in dict.fromkeys(row.place for row in rows):
-        sections[name] = section(name, [row for row in rows if row.place == name])
+        sections[name] = section(name, [row for row in rows if row.place == name], sections.get(name, ""))
     return "\n\n".join([f"# The impact of faults\n\n{INTRODUCTION}", *sections.values()]) + "\n"
 
 
