@@ -19,6 +19,7 @@ from contract.store_contract import StoreContract, by_key, content, rollups, row
 from pratique.config import StoreSettings
 from pratique.errors import DataError, UsageError
 from pratique.store import open_store, query, upkeep
+from pratique.store.base import Upkeep
 from pratique.store.delta import DeltaStore
 from pratique.telemetry.rollups import SCHEMA, Rollups
 from support.object_storage import serving
@@ -91,7 +92,7 @@ def version(folder):
 def test_nothing_is_created_before_the_first_write(store, folder):
     assert not store.exists()
     assert len(store.read("shop", ["r1"])) == 0
-    assert store.maintain() == upkeep.Upkeep()
+    assert store.maintain() == Upkeep()
     assert not folder.exists()
     store.write(rollups(row()))
     assert store.exists()

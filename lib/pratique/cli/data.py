@@ -68,6 +68,20 @@ def import_command(
     click.echo(summary.to_text())
 
 
+@click.command(epilog=EPILOG)
+@config_options
+def maintain(config: str | None, store: str | None) -> None:
+    """Compact the store now.
+
+    Merges small files, applies the retention, and deletes files that no reader needs. Every write does a part of this, so
+    you need the command only to free space at once.
+    """
+    from pratique.store import open_store  # noqa: PLC0415 - deltalake
+
+    done = open_store(load_config(config, store).store).maintain()
+    click.echo(f"merged {done.merged} files, dropped {done.dropped} beyond the retention, deleted {done.deleted}")
+
+
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
     """Show a progress bar on standard error; yield its update(done, total), or None when that is not a terminal."""
@@ -82,4 +96,4 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-COMMANDS = (import_command,)
+COMMANDS = (import_command, maintain)

@@ -21,6 +21,15 @@ class Seen:
     requests: int
 
 
+@dataclass(frozen=True)
+class Upkeep:
+    """The result of upkeep: files merged into others, files dropped by the retention, files deleted from the disk."""
+
+    merged: int = 0
+    dropped: int = 0
+    deleted: int = 0
+
+
 class Store(Protocol):
     """Write rollups, read them, and list the revisions.
 
@@ -52,3 +61,9 @@ class Store(Protocol):
         self, service: str | None = None, start: datetime | None = None, end: datetime | None = None
     ) -> list[Seen]:
         """List the revisions with requests in the range, oldest first."""
+
+    def maintain(self) -> Upkeep:
+        """Do all upkeep now: merge small files, apply the retention, delete files that no reader needs.
+
+        Writes do a part of it each time, so this is never required. Raises: as `write`.
+        """

@@ -19,12 +19,11 @@ from pratique.clock import now_ms
 from pratique.config import check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.store import changes, datafile, scan, summary, upkeep
-from pratique.store.base import Seen
+from pratique.store.base import Seen, Upkeep
 from pratique.store.delta_log import DeltaLog
 from pratique.store.failures import translated
 from pratique.store.location import Location
 from pratique.store.snapshot import Snapshot, StoredFile, epoch_ms
-from pratique.store.upkeep import Upkeep
 from pratique.telemetry.rollups import Rollups
 
 Result = TypeVar("Result")
@@ -124,10 +123,7 @@ class DeltaStore:
             upkeep.tend(self._log, before, after, touched, self._retention_days)
 
     def maintain(self) -> Upkeep:
-        """Merge all small files, apply the retention, and delete files that no reader needs any more.
-
-        Writes do a part of this each time. Call it to have it done at once. Raises: as `write`.
-        """
+        """Do all upkeep now: merge small files, apply the retention, delete unused files. Raises: as `write`."""
         with self._writing, translated(self._name, "maintained"):
             if self._log.open() is None:
                 return Upkeep()

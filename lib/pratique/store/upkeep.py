@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import pyarrow as pa
@@ -33,15 +32,6 @@ _CLEAN_EVERY = 512
 """Versions between two rounds of retention and vacuum: 1.4 h at a write every 10 s."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Upkeep:
-    """The result of upkeep: files merged into others, files dropped by the retention, files deleted from the disk."""
-
-    merged: int = 0
-    dropped: int = 0
-    deleted: int = 0
 
 
 def tend(log: DeltaLog, before: int, after: int, touched: Collection[Partition], retention_days: float) -> None:
