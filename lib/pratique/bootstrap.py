@@ -29,7 +29,7 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     balancer = open_balancer(target)
     if running_collector(target.state_dir) is None:
         _spawn_collector(target, options)
-    yield f"collector  listening at {target.telemetry.listen} (UDP)"
+    yield f"collector  listening on {target.telemetry.listen} (UDP)"
     if not answers(balancer, service):
         _spawn_balancer(target, balancer, options)
     yield f"balancer   {service} at {url_of(target.settings.balancer)}"

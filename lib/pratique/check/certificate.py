@@ -1,4 +1,4 @@
-"""Whether a PEM file can be served: certificate and key match, and it is valid now."""
+"""Check that a PEM file can be served: certificate and key match, and it is valid now."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def certificate_state(path: Path, *, warn_days: float) -> str:
     days = left / timedelta(days=1)
     if days < warn_days:
         raise DataError(f"{str(path)!r} expires in {days:.1f} days: renew it")
-    return f"{path} has its key, and is valid until {ends:%Y-%m-%d} ({days:.0f} days)"
+    return f"{path} contains its key and is valid until {ends:%Y-%m-%d} ({days:.0f} days)"
 
 
 def certificate_end(path: Path) -> datetime:

@@ -1,4 +1,4 @@
-"""What one check of a service file found."""
+"""The result of one check of a service file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether programs are installed, on this machine and on other hosts."""
+"""Check that programs are installed, on this machine and on other hosts."""
 
 from __future__ import annotations
 

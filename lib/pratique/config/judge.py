@@ -50,7 +50,7 @@ def default_guards() -> dict[str, GuardPolicy]:
 
 
 class Policy(Strict):
-    """When the evidence suffices to roll back or to promote a canary.
+    """When the evidence is sufficient to roll back or to promote a canary.
 
     The fields are the keys of `[services.NAME.judge]` in the service file.
     Raises: pydantic.ValidationError naming the field.

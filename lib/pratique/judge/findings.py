@@ -23,7 +23,7 @@ FURTHER: Floats = np.array([1.2, 1.5, 2.0, 4.0])
 def find(
     state: JudgeState, guards: Sequence[GuardResult], weights: WeightChanges, notes: Sequence[str]
 ) -> tuple[Finding, ...]:
-    """Return every finding. notes: what the collector reports; each becomes a finding of kind "collector"."""
+    """Return every finding. notes: lines that the collector reports; each becomes a finding of kind "collector"."""
     found = [*_no_data(state, guards), *_share(state, weights), *_gaps(state, weights), *_minor(state)]
     found += [Finding("collector", "note", note) for note in notes]
     return tuple(found)

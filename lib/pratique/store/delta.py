@@ -124,7 +124,7 @@ class DeltaStore:
             upkeep.tend(self._log, before, after, touched, self._retention_days)
 
     def maintain(self) -> Upkeep:
-        """Merge all small files, apply the retention, and delete files that no reader needs any more.
+        """Merge all small files, apply the retention, and delete files that no reader needs.
 
         Writes do a part of this each time. Call it to have it done at once. Raises: as `write`.
         """
@@ -174,7 +174,7 @@ class DeltaStore:
             if time.monotonic() > deadline:
                 self._log.discard(change.adds)
                 raise UnavailableError(
-                    f"store {self._name!r} is being written by other processes all the time: try again later"
+                    f"store {self._name!r} is constantly written by other processes: try again later"
                 )
             time.sleep(random.uniform(0.0, 0.05))  # noqa: S311  # spreads the writers, not a secret
             table = self._log.open_or_create()
