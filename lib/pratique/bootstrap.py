@@ -82,7 +82,7 @@ def _options(config_file: str | None, store: str | None) -> list[str]:
 
 
 def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[Instance]:
-    """Give all of the traffic to the instances of the first revision, which are started where they are missing."""
+    """Give all of the traffic to the instances of the first revision, which are started if they are missing."""
     service, revision = release.service, release.revision
     _refuse_another(balancer, service, revision)
     runtime = open_runtime(target)

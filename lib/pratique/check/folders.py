@@ -11,7 +11,7 @@ from pratique.store import open_store
 
 
 def writable_folder(folder: Path) -> str:
-    """Say how a folder can be written: now, or once it is made.
+    """Describe how a folder can be written: now, or once it is created.
 
     Raises: StorageError (something else is in its place), DeniedError.
     """
@@ -26,7 +26,7 @@ def writable_folder(folder: Path) -> str:
 
 
 def store_state(settings: StoreSettings) -> str:
-    """Say whether the store answers, and whether it has data.
+    """Describe whether the store answers and has data.
 
     Raises: UsageError, DataError, DeniedError, StorageError, UnavailableError.
     """

@@ -23,7 +23,7 @@ def process_checks(target: Target) -> Iterator[Check]:
 
 
 def revisions_text(revisions: Sequence[str]) -> str:
-    """Say which revisions there are, the last ones by name."""
+    """List the revisions, the last ones by name."""
     if not revisions:
         return "no revision yet"
     more = "…, " if len(revisions) > SHOWN else ""

@@ -40,7 +40,7 @@ class Address:
 
 
 def listen_state(address: Address, own_part: Callable[[], str]) -> str:
-    """Say that an address is free, or which part of Pratique listens there.
+    """Describe an address as free, or name the part of Pratique that listens there.
 
     own_part: called when the address is in use; returns the part that listens there, "" if none does.
     Raises: UnavailableError (in use, not of this machine, unknown), DeniedError (a port below 1024).

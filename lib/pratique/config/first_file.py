@@ -85,7 +85,7 @@ POINTER = "# Every other key has its default. To read about all keys: pratique c
 
 
 def write_first_file(path: Path, choices: FirstFile, *, force: bool = False) -> None:
-    """Write the service file, and make the releases folder for runtime "process".
+    """Write the service file, and create the releases folder for runtime "process".
 
     force: replace a file that is there. Raises: UsageError (a file is there, a value is wrong), StorageError.
     """

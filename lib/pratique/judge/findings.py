@@ -83,7 +83,7 @@ def _share_evidence(canary: Ints, total: Ints, share: Floats, tolerance: float, 
 
 
 def _in_force(time_ms: Ints, window_ms: int, weights: WeightChanges, canary: str, baseline: str) -> Floats:
-    """The canary's part of both revisions' weight per window; 0 where it changed within the window or is unknown."""
+    """The canary's share of both revisions' weight per window; 0 where it changed within the window or is unknown."""
     share = np.full(len(time_ms), np.nan)
     changes = sorted(weights, key=lambda change: change[0])
     for (start, shares), (end, _) in zip(changes, [*changes[1:], (datetime.max.replace(tzinfo=UTC), {})], strict=True):
