@@ -23,8 +23,10 @@ PATHS = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs",
+    "lib",
     "notebooks",
     "runbooks",
+    "tests",
     "tools",
     "examples",
     "zensical.toml",
@@ -70,6 +72,8 @@ ASKING = re.compile(
 """Words before an indirect question, as in "shows what was decided"."""
 REFUSED = [(re.compile(rf"\b{phrase}\b", re.IGNORECASE), suggestion) for phrase, suggestion in PHRASES.items()]
 FENCE = re.compile(r"^\s*(```|~~~)")
+FIELD = re.compile(r"(?<!\{)\{[^{}]*\}(?!\})")
+"""A replacement field of an f-string: code, which Python before 3.12 does not split off."""
 
 
 @dataclass(frozen=True)
@@ -134,15 +138,25 @@ def _comments(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _python(text: str) -> Iterator[tuple[int, str]]:
-    """Strings and comments, and the names of tests as words."""
+    """Strings and comments, and the names of tests as words. Bytes are data, and fields of f-strings are code."""
     before = ""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         kind = tokenize.tok_name[token.type]
-        if kind in {"STRING", "COMMENT", "FSTRING_MIDDLE"}:
+        prefix = re.match(r"[a-z]*", token.string.lower())[0] if kind == "STRING" else ""
+        if "f" in prefix:
+            yield token.start[0], _without_fields(token.string)
+        elif kind in {"STRING", "COMMENT", "FSTRING_MIDDLE"} and "b" not in prefix:
             yield token.start[0], token.string
         elif kind == "NAME" and before == "def" and token.string.startswith("test_"):
             yield token.start[0], token.string.replace("_", " ")
         before = token.string
+
+
+def _without_fields(literal: str) -> str:
+    """An f-string with its fields replaced, the innermost first, at the same length and on the same lines."""
+    while (plain := FIELD.sub(lambda field: re.sub(r"[^\n]", "x", field[0]), literal)) != literal:
+        literal = plain
+    return literal
 
 
 def _notebook(text: str) -> Iterator[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""The background processes of a service: start one, find those that run, end one.
+"""The background processes of a service: start one, find the running ones, stop one.
 
 The environment is their label: PRATIQUE_PART is the command (`collector` or `balancer`), PRATIQUE_SERVICE the service,
 PRATIQUE_STATE the state folder.

@@ -29,7 +29,7 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     balancer = open_balancer(target)
     if running_collector(target.state_dir) is None:
         _spawn_collector(target, options)
-    yield f"collector  listening at {target.telemetry.listen} (UDP)"
+    yield f"collector  listening on {target.telemetry.listen} (UDP)"
     if not answers(balancer, service):
         _spawn_balancer(target, balancer, options)
     yield f"balancer   {service} at {url_of(target.settings.balancer)}"
@@ -82,7 +82,7 @@ def _options(config_file: str | None, store: str | None) -> list[str]:
 
 
 def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[Instance]:
-    """Give all of the traffic to the instances of the first revision, which are started where they are missing."""
+    """Give all of the traffic to the instances of the first revision, which are started if they are missing."""
     service, revision = release.service, release.revision
     _refuse_another(balancer, service, revision)
     runtime = open_runtime(target)

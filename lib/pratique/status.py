@@ -18,7 +18,7 @@ from pratique.telemetry.collector_status import CollectorStatus, collector_statu
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """What `pratique status` shows.
+    """The state of a service, as `pratique status` shows it.
 
     url: where users reach the service. weights: None when the balancer does not answer. collector: None when it does
     not run. drift: one sentence for each difference between the real state and the recorded one. error: why the

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/balancer.py          (about 30 s)
 
-The balancer, its upstream and the load share the machine; the processor time of the balancer alone says
-what one core of its own would carry. The peer is HAProxy in the same place, where it is installed.
+The balancer, its upstream and the load share the machine; the processor time of the balancer alone gives
+the load that one dedicated core would carry. The peer is HAProxy in the same place, where it is installed.
 """
 
 from __future__ import annotations

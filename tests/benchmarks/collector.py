@@ -51,7 +51,7 @@ def free_port():
 
 
 def send(port, rate, seconds, actions=10, first=10**9):
-    """Send in a process of its own; the rate that it came to."""
+    """Send in a separate process; return the rate that it reached."""
     words = [
         sys.executable,
         "-c",
@@ -68,7 +68,7 @@ def send(port, rate, seconds, actions=10, first=10**9):
 
 
 class Collector:
-    """`pratique collect` with a folder of its own."""
+    """`pratique collect` with its own folder."""
 
     name = "pratique collect"
 

@@ -174,7 +174,7 @@ MEASURES = {
 
 
 def on_one_core(name: str, folder: str) -> dict[str, float]:
-    """Measure in a process of its own that has one core and one thread."""
+    """Measure in a separate process that has one core and one thread."""
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "TOKIO_WORKER_THREADS": "1"}
     core = str(max(os.sched_getaffinity(0)))
     begun = time.perf_counter()

@@ -61,7 +61,7 @@ def timed(command: list[str], folder: Path) -> float:
 
 
 def main() -> None:
-    """Print both times and the ratio of the speeds; the best of three for ours and one for GoAccess's."""
+    """Print both times and the ratio of the speeds; the best of three for Pratique and one for GoAccess."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lines", type=int, default=1_000_000)
     arguments = parser.parse_args()

@@ -58,7 +58,7 @@ def shown(found: np.ndarray) -> str:
 
 
 def guard_of(outcome: str, alpha: float = 0.05) -> Guard:
-    """A guard as the product makes it, with tolerance 1 and φ = 1; each run is an action of its own."""
+    """A guard as the product makes it, with tolerance 1 and φ = 1; each run is a separate action."""
     settings = GuardPolicy(outcome=outcome, tolerated_ratio=1.0)
     return Guard(outcome, settings, Policy(alpha=alpha, dispersion=1.0))
 

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/report.py [--rounds 5]
 
-Both are run as commands in processes of their own, in turn, on the same machine: `pratique report` on an hour's
+Both are run as commands in separate processes, in turn, on the same machine: `pratique report` on an hour's
 comparison from the store to the HTML page; and `papermill` then `jupyter nbconvert --to html` on a notebook that only
 imports pandas and plotly. Prints each median and their ratio; fails above 2.5.
 """

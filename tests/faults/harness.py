@@ -159,7 +159,7 @@ class Trial:
         return time.time()
 
     def _settled(self):
-        """Return when one revision had all of the traffic, according to the balancer."""
+        """Return when one revision had all traffic, according to the balancer."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             with contextlib.suppress(PratiqueError):

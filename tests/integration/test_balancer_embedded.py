@@ -73,7 +73,7 @@ def test_an_address_in_use_is_reported_in_one_line(place):
     second = subprocess.run(place.command, capture_output=True, text=True, timeout=30, check=False)
     assert second.returncode == 69
     assert second.stderr.count("\n") == 1
-    assert f"balancer cannot listen at {place.url}" in second.stderr
+    assert f"balancer cannot listen on {place.url}" in second.stderr
 
 
 def test_a_corrupt_state_file_is_reported_in_one_line(place):

@@ -212,7 +212,7 @@ def test_a_slow_client_does_not_fill_the_memory_of_the_balancer(place, r1):
     assert code(place) == 499
 
 
-# -- what is forwarded
+# -- forwarded requests
 
 
 def test_a_request_is_forwarded_unchanged(place, r1):

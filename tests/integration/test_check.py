@@ -166,7 +166,7 @@ def test_a_balancer_host_is_checked_over_ssh_and_reaches_the_collector(ssh, writ
         host, port = load(astray).telemetry.listen.split(":")
         taken.bind((host, int(port)))
         state, message = findings(astray)["telemetry.advertise_address"]
-    assert (state, message) == ("skipped", f"whether {ssh} reaches it can only be tested while {host}:{port} is free")
+    assert (state, message) == ("skipped", f"the path from {ssh} can only be tested while {host}:{port} is free")
 
 
 @needs_ssh

@@ -155,7 +155,7 @@ def test_without_a_verdict_at_the_deadline_the_canary_is_removed(shop):
 def test_an_unknown_parameter_is_refused_under_plain_papermill(shop):
     process = shop.papermill(revision="killed", stage="5", run_id="typo", config=shop.config)
     assert process.wait(timeout=60) != 0
-    assert "takes no parameter 'stage'" in (shop.folder / "out.ipynb").read_text()
+    assert "has no parameter 'stage'" in (shop.folder / "out.ipynb").read_text()
     assert not (shop.state / "runs/typo").exists()
 
 

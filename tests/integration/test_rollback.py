@@ -90,7 +90,7 @@ def test_a_target_that_cannot_be_restored_is_refused_before_anything_is_started(
     shop.make("never")
     before = shop.trace()
     with pytest.raises(
-        MissingError, match=r"no release 'never' of shop that has had all of the traffic: choose one of r2, r1, r3"
+        MissingError, match=r"no release 'never' of shop that has had all traffic: choose one of r2, r1, r3"
     ):
         back(shop, "refused-1", "never").check()
     with pytest.raises(UsageError, match="'r3' already has all of the traffic"):

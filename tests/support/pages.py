@@ -80,7 +80,7 @@ class Shell:
     """One shell in a folder; it keeps its working folder, variables and background jobs between commands."""
 
     def __init__(self, folder, *, env=None, isolated=False):
-        """isolated: with a network of its own, so that no port is taken, where this machine allows it."""
+        """isolated: with its own network, so that no port is taken, where this machine allows it."""
         prefix = _own_network() if isolated else []
         self._process = subprocess.Popen(
             [*prefix, "bash", "--noprofile", "--norc"],

@@ -1,4 +1,4 @@
-"""Errors are one line, with an exit status of their own, and list the names that exist."""
+"""Errors are one line, have their own exit status, and list the names that exist."""
 
 import pytest
 
@@ -9,7 +9,7 @@ def test_a_message_is_one_line():
     assert str(PratiqueError("cannot read\n  'x':\tno such file")) == "cannot read 'x': no such file"
 
 
-def test_every_class_has_an_exit_status_of_its_own():
+def test_every_class_has_its_own_exit_status():
     classes = [PratiqueError, *PratiqueError.__subclasses__()]
     assert len({found.exit_status for found in classes}) == len(classes)
 

@@ -24,7 +24,7 @@ SUITES = ("unit", "integration", "browser", "docs", "faults", "packaging")
 
 
 def modules_of(file):
-    """The modules that a file of unit tests can stand for: a module, a package, or the package of its own folder."""
+    """The modules that a file of unit tests can stand for: a module, a package, or the package of the folder itself."""
     name = file.stem.removeprefix("test_")
     found = [PACKAGE / file.parent / f"{name}.py", PACKAGE / file.parent / name / "__init__.py"]
     return [*found, PACKAGE / file.parent / "__init__.py"] if file.parent.name == name else found

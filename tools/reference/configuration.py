@@ -16,7 +16,7 @@ INTRODUCTION = """# Configuration
 The service file is TOML. Pratique looks for it at `--config FILE`, then at the environment variable `PRATIQUE_CONFIG`, then at
 `pratique.toml` in the working folder. Without a file, every key has its default.
 
-`pratique init` writes a first file, `pratique check` verifies a file and everything that it names, and
+`pratique init` writes a first file, `pratique check` verifies a file and everything it refers to, and
 `pratique config --reference [SECTION]` prints the text of this page.
 
 An unknown key is an error that names file, line and key. Names of keys end with their unit: `_s` is seconds, `_min` is minutes,

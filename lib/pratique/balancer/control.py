@@ -33,7 +33,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def control_app(service: str, state_file: StateFile, proxy: Proxy, sender: AccessSender) -> web.Application:
-    """Return the application that listens at BalancerSettings.control."""
+    """Return the application that listens on BalancerSettings.control."""
 
     async def stats(_: web.Request) -> web.Response:
         lines = {"sent": sender.sent, "failed": sender.failed}

@@ -20,7 +20,7 @@ Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
 
 def end_to_end(headers: Headers) -> CIMultiDict[str]:
-    """Return the headers without those that concern a single connection."""
+    """Return the headers without the hop-by-hop ones."""
     named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
     dropped = HOP_BY_HOP | named
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)

@@ -88,6 +88,6 @@ def no_lease(service: str) -> MissingError:
 def check_lease(lease: Lease) -> None:
     """Check a lease. Raises: UsageError when it is not between two revisions, or too long."""
     if lease.canary == lease.baseline:
-        raise UsageError(f"the lease has {lease.canary!r} as canary and as baseline: give two different revisions")
+        raise UsageError(f"the lease names {lease.canary!r} as both canary and baseline: name two different revisions")
     if not 0.0 < lease.ttl_s <= LEASE_MAX_S:
-        raise UsageError(f"the lease has ttl_s {lease.ttl_s!r}: give more than 0 and at most {LEASE_MAX_S:g} s")
+        raise UsageError(f"the lease has ttl_s {lease.ttl_s!r}: use a value above 0 and at most {LEASE_MAX_S:g} s")

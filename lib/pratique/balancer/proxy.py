@@ -74,7 +74,7 @@ async def _listen(runner: web.BaseRunner, address: str) -> None:
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no such port"
         raise UnavailableError(
-            f"balancer cannot listen at {address}: {reason}: check whether another balancer is running"
+            f"balancer cannot listen on {address}: {reason}: check whether another balancer is running"
         ) from error
 
 

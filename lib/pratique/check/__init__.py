@@ -1,4 +1,4 @@
-"""`pratique check`: check everything that a service file names before anything runs."""
+"""`pratique check`: check everything that a service file refers to, before anything runs."""
 
 from pratique.check.finding import Check, Finding
 from pratique.check.service_file import checks_of

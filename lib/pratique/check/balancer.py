@@ -83,7 +83,7 @@ def _haproxy(binary: str) -> str:
     output = subprocess.run([path, "-v"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"version (\d+)\.(\d+)\S*", output)
     if found is None:
-        raise UnavailableError(f"{path!r} is not HAProxy: it prints no version")
+        raise UnavailableError(f"{path!r} is not HAProxy: it printed no version")
     if (int(found[1]), int(found[2])) < OLDEST:
         raise UnavailableError(f"{path!r} is HAProxy {found[1]}.{found[2]}: install 2.6 or newer")
     return f"HAProxy {found[0].removeprefix('version ')} found at {path}"
@@ -106,7 +106,7 @@ def _template(target: Target) -> str:
 
     pool = Pool(target.service, {"r1": ("127.0.0.1:1",)}, {"r1": 1.0})
     render(pool, template_context(target), stamp="00")
-    return f"{target.settings.balancer.haproxy.template or 'the template of Pratique'} can be filled in"
+    return f"{target.settings.balancer.haproxy.template or 'the built-in template'} can be rendered"
 
 
 def _desired_state(target: Target) -> str:

@@ -1,4 +1,4 @@
-"""Whether a PEM file can be served: certificate and key match, and it is valid now."""
+"""Check that a PEM file can be served: certificate and key match, and it is valid now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXPIRED, _NOT_YET = 10, 9
 
 
 def certificate_state(path: Path, *, warn_days: float) -> str:
-    """Say until when a certificate is valid.
+    """Return how long a certificate is valid.
 
     warn_days: fewer days before its end are a problem. Raises: MissingError, DeniedError, DataError.
     """
@@ -26,7 +26,7 @@ def certificate_state(path: Path, *, warn_days: float) -> str:
     days = left / timedelta(days=1)
     if days < warn_days:
         raise DataError(f"{str(path)!r} expires in {days:.1f} days: renew it")
-    return f"{path} has its key, and is valid until {ends:%Y-%m-%d} ({days:.0f} days)"
+    return f"{path} contains its key and is valid until {ends:%Y-%m-%d} ({days:.0f} days)"
 
 
 def certificate_end(path: Path) -> datetime:
@@ -69,7 +69,7 @@ def _read(path: Path) -> str:
 
 
 def _end_of(server: ssl.SSLContext, client: ssl.SSLContext) -> datetime:
-    """Let client and server greet each other in memory; return the end of the server's certificate."""
+    """Run a TLS handshake in memory; return the end of the server's certificate."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     asked = client.wrap_bio(to_client, to_server)
     answering = server.wrap_bio(to_server, to_client, server_side=True)

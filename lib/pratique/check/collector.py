@@ -92,7 +92,7 @@ def _listening(address: Address, host: str) -> socket.socket:
         receiver.bind(where)
     except OSError as error:
         receiver.close()
-        raise SkippedError(f"whether {host} reaches it can only be tested while {address.text} is free") from error
+        raise SkippedError(f"the path from {host} can only be tested while {address.text} is free") from error
     return receiver
 
 

@@ -1,4 +1,4 @@
-"""What one check of a service file found."""
+"""The result of one check of a service file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pratique.errors import PratiqueError
 
 
 class SkippedError(Exception):
-    """A check that cannot be made here; the message says why."""
+    """A check that cannot run here; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check. subject: the key of the service file that it is about."""
+    """The outcome of one check. subject: the key of the service file that it concerns."""
 
     subject: str
     state: Literal["ok", "problem", "skipped"]
@@ -32,13 +32,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One check. look: returns what is well, and raises PratiqueError for a problem or SkippedError."""
+    """One check. look: returns a message if all is well, and raises PratiqueError for a problem or SkippedError."""
 
     subject: str
     look: Callable[[], str]
 
     def run(self) -> Finding:
-        """Make the check. A check that breaks is a problem, never a pass."""
+        """Run the check. A check that raises is a problem, never a pass."""
         try:
             return Finding(self.subject, "ok", self.look())
         except SkippedError as error:

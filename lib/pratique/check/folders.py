@@ -1,4 +1,4 @@
-"""Whether folders and the store can be used."""
+"""Check that folders and the store can be used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pratique.store import open_store
 
 
 def writable_folder(folder: Path) -> str:
-    """Say how a folder can be written: now, or once it is made.
+    """Describe how a folder can be written: now, or once it is created.
 
     Raises: StorageError (something else is in its place), DeniedError.
     """
@@ -22,11 +22,11 @@ def writable_folder(folder: Path) -> str:
         raise StorageError(f"{str(there)!r} is not a folder: remove it, or choose another path")
     if not os.access(there, os.W_OK | os.X_OK):
         raise DeniedError(f"{str(there)!r} cannot be written by this user: change its permissions")
-    return f"{folder} can be written" if there == folder.absolute() else f"{folder} will be made"
+    return f"{folder} can be written" if there == folder.absolute() else f"{folder} will be created"
 
 
 def store_state(settings: StoreSettings) -> str:
-    """Say whether the store answers, and whether it has data.
+    """Describe whether the store answers and has data.
 
     Raises: UsageError, DataError, DeniedError, StorageError, UnavailableError.
     """

@@ -23,7 +23,7 @@ def process_checks(target: Target) -> Iterator[Check]:
 
 
 def revisions_text(revisions: Sequence[str]) -> str:
-    """Say which revisions there are, the last ones by name."""
+    """List the revisions, the last ones by name."""
     if not revisions:
         return "no revision yet"
     more = "…, " if len(revisions) > SHOWN else ""
@@ -38,7 +38,7 @@ def _revisions(folder: Path) -> list[str]:
     try:
         return sorted(path.name for path in folder.iterdir() if path.is_dir())
     except FileNotFoundError:
-        raise MissingError(f"{str(folder)!r} does not exist: make it, with a folder for each revision") from None
+        raise MissingError(f"{str(folder)!r} does not exist: create it, with a folder for each revision") from None
     except OSError as error:
         raise DeniedError(f"{str(folder)!r} cannot be read: {error.strerror}") from error
 
@@ -55,5 +55,5 @@ def _command(command: Sequence[str], folder: Path) -> str:
     if "{python}" not in program and "/" in program and not program.startswith("/"):
         # relative to the folder of the release, in which it is started
         found = [find_program(program, folder / revision) for revision in revisions]
-        return found[-1] if found else "not checked before there is a release"
+        return found[-1] if found else "not checked until there is a release"
     return find_program(program, folder)

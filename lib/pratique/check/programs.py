@@ -1,4 +1,4 @@
-"""Whether programs are installed, on this machine and on other hosts."""
+"""Check that programs are installed, on this machine and on other hosts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MISSING = 'for name in "$@"; do command -v "$name" >/dev/null || echo "$name"; 
 
 
 def find_program(word: str, folder: Path) -> str:
-    """Say where a program is. word: as in the service file. folder: that a relative path is relative to.
+    """Describe where a program is. word: as in the service file. folder: that a relative path is relative to.
 
     Raises: MissingError.
     """
@@ -33,7 +33,7 @@ def find_program(word: str, folder: Path) -> str:
 
 
 def find_remote_programs(host: str, names: Sequence[str]) -> str:
-    """Say that programs are installed on another host. Raises: MissingError, UnavailableError."""
+    """Confirm that programs are installed on another host. Raises: MissingError, UnavailableError."""
     missing = run_on(host, ["sh", "-c", _MISSING, "sh", *names]).split()
     if missing:
         raise MissingError(f"{host} does not have {', '.join(missing)}: install it there")

@@ -49,7 +49,7 @@ def _services(config: Config) -> str:
 
 
 def _addresses(config: Config) -> Iterator[tuple[str, Address]]:
-    """Yield every address of this machine that something will listen at, with its key."""
+    """Yield every address of this machine that something will listen on, with its key."""
     telemetry = config.telemetry
     yield "telemetry.listen", Address(telemetry.listen, "udp")
     if telemetry.listen_tcp:

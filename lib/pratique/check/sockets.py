@@ -1,4 +1,4 @@
-"""Whether an address can be listened at, and who does if it is in use."""
+"""Check that an address is free to listen on, and name its owner if it is in use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANY = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 
 @dataclass(frozen=True)
 class Address:
-    """An address to listen at: HOST:PORT and its protocol."""
+    """An address to listen on: HOST:PORT and its protocol."""
 
     text: str
     protocol: Literal["tcp", "udp"]
@@ -34,13 +34,13 @@ class Address:
         return int(self.text.rpartition(":")[2])
 
     def overlaps(self, other: Address) -> bool:
-        """Whether only one of them can be listened at."""
+        """True if only one of the two can be used."""
         same_port = (self.port, self.protocol) == (other.port, other.protocol)
         return same_port and (self.host == other.host or bool({self.host, other.host} & ANY))
 
 
 def listen_state(address: Address, own_part: Callable[[], str]) -> str:
-    """Say that an address is free, or which part of Pratique listens there.
+    """Describe an address as free, or name the part of Pratique that listens there.
 
     own_part: called when the address is in use; returns the part that listens there, "" if none does.
     Raises: UnavailableError (in use, not of this machine, unknown), DeniedError (a port below 1024).
@@ -92,14 +92,14 @@ def _refused(address: Address, error: OSError) -> UnavailableError | DeniedError
         owner = _owner(address) or "another program"
         return UnavailableError(f"{address.text} is in use by {owner}: stop it, or choose another address")
     if error.errno == errno.EACCES:
-        return DeniedError(f"{address.text} is refused: only root may listen at ports below 1024")
+        return DeniedError(f"{address.text} is refused: only root may listen on ports below 1024")
     if error.errno == errno.EADDRNOTAVAIL:
         return UnavailableError(f"{address.host!r} is not an address of this machine: check it")
-    return UnavailableError(f"{address.text} cannot be listened at: {os.strerror(error.errno or 0)}")
+    return UnavailableError(f"cannot listen on {address.text}: {os.strerror(error.errno or 0)}")
 
 
 def _owner(address: Address) -> str:
-    """Return the name and number of the process that listens at a port, "" if this user cannot see it."""
+    """Return the name and number of the process that listens on a port, "" if this user cannot see it."""
     try:
         for found in psutil.net_connections(address.protocol):
             listens = address.protocol == "udp" or found.status == psutil.CONN_LISTEN

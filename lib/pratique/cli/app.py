@@ -101,7 +101,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _output_closed() -> bool:
-    """Whether the reader of standard output or standard error is gone."""
+    """Return whether the reader of standard output or standard error is gone."""
     poll = select.poll()
     for descriptor in (STDOUT, STDERR):
         poll.register(descriptor, 0)

@@ -24,7 +24,7 @@ def complete_services(ctx: click.Context, param: click.Parameter, incomplete: st
 
 
 def complete_revisions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
-    """Offer the revisions of the service that stands before them on the line."""
+    """Offer the revisions of the service given earlier on the line."""
     with suppress(ANY):
         # click leaves the arguments unparsed where the last word is an option without its value
         service = ctx.params.get("service") or ctx.args[0]

@@ -27,7 +27,7 @@ from pratique.errors import UsageError
     help="Print every key of the service file with its default, or those of one section.",
 )
 def config_command(section: str) -> None:
-    """Explain the service file.
+    """Explain the keys of the service file.
 
     \b
     pratique config --reference            the whole reference, a valid service file
@@ -40,7 +40,7 @@ def config_command(section: str) -> None:
 
 @click.command("init")
 @click.argument("service", required=False)
-@click.option("--runtime", type=click.Choice(["process", "docker"]), help="What runs a release. Default: process.")
+@click.option("--runtime", type=click.Choice(["process", "docker"]), help="How to run releases. Default: process.")
 @click.option(
     "--command", metavar="WORDS", help="The command that starts an instance; {port}, {dir} and {python} are replaced."
 )
@@ -48,24 +48,22 @@ def config_command(section: str) -> None:
     "--releases", metavar="FOLDER", help="The folder with one subfolder for each revision. Default: releases."
 )
 @click.option("--image", metavar="REPOSITORY", help="The repository of the images, without a tag.")
-@click.option("--port", type=int, help="The port that the container listens at. Default: 8000.")
+@click.option("--port", type=int, help="The port that the container listens on. Default: 8000.")
 @click.option(
     "--readiness-path", metavar="PATH", help="The path that answers 200 when an instance is ready. Default: /healthz."
 )
-@click.option(
-    "--balancer", type=click.Choice(["embedded", "haproxy"]), help="Which balancer to use. Default: embedded."
-)
+@click.option("--balancer", type=click.Choice(["embedded", "haproxy"]), help="The balancer to use. Default: embedded.")
 @click.option("--listen", metavar="HOST:PORT", help="The address that users connect to. Default: 127.0.0.1:8080.")
 @click.option(
     "--control", metavar="HOST:PORT", help="The control address of the embedded balancer. Default: 127.0.0.1:8081."
 )
 @click.option("--collector", metavar="HOST:PORT", help="The collector's address. Default: 127.0.0.1:5514.")
 @click.option("--config", metavar="FILE", help="The file to write. Default: pratique.toml.")
-@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 def init_command(service: str | None, config: str | None, force: bool, **given: Any) -> None:
     """Write a first service file.
 
-    On a terminal, it asks for what you do not give as an option. Elsewhere, the defaults apply.
+    In a terminal, it asks for each option that you leave out. Elsewhere, the defaults apply.
 
     \b
     pratique init shop --command '{python} {dir}/app.py {port}'
@@ -76,7 +74,7 @@ def init_command(service: str | None, config: str | None, force: bool, **given: 
 
     path = Path(config or DEFAULT_FILE)
     if path.exists() and not force:
-        raise UsageError(f"{str(path)!r} exists already: choose another --config, or replace it with --force")
+        raise UsageError(f"{str(path)!r} already exists: choose another --config, or replace it with --force")
     chosen = {key: value for key, value in given.items() if value is not None}
     if sys.stdin.isatty():
         service, chosen = _ask(service, chosen)
@@ -90,7 +88,7 @@ def init_command(service: str | None, config: str | None, force: bool, **given: 
 
 
 def _ask(service: str | None, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Ask for what is not given."""
+    """Ask for every option that is missing."""
     from pratique.config.first_file import FirstFile  # noqa: PLC0415
 
     usual, answers = FirstFile(""), dict(given)
@@ -103,12 +101,12 @@ def _ask(service: str | None, given: dict[str, Any]) -> tuple[str, dict[str, Any
         return answers[key]
 
     service = service or click.prompt("Name of the service", type=str)
-    if ask("runtime", "What runs a release", type=click.Choice(["process", "docker"])) == "process":
+    if ask("runtime", "How to run releases", type=click.Choice(["process", "docker"])) == "process":
         ask("releases", "Folder with one subfolder for each revision")
         ask("command", "Command that starts an instance", default="{python} {dir}/app.py {port}")
     else:
         ask("image", "Repository of the images, without a tag")
-        ask("port", "Port that the container listens at", type=int)
+        ask("port", "Port that the container listens on", type=int)
     ask("readiness_path", "Path that answers 200 when an instance is ready")
     if ask("balancer", "Balancer", type=click.Choice(["embedded", "haproxy"])) == "embedded":
         ask("control", "Address for controlling the balancer")
@@ -129,7 +127,7 @@ def _words(command: str) -> tuple[str, ...]:
 @json_array
 @config_options
 def check_command(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
-    """Check a service file and everything that it names.
+    """Check a service file and everything it refers to.
 
     Run it before `pratique up`. It prints one line for each program, engine, address, secret,
     certificate and folder, and changes nothing.

@@ -16,7 +16,9 @@ from pratique.cli.options import EPILOG, PATH, config_options, load_config
 
 @click.command("import", epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True, type=PATH)
-@click.option("--service", required=True, shell_complete=complete_services, help="The service of the lines.")
+@click.option(
+    "--service", required=True, shell_complete=complete_services, help="The service that the lines belong to."
+)
 @click.option(
     "--format",
     "fmt",
@@ -24,7 +26,7 @@ from pratique.cli.options import EPILOG, PATH, config_options, load_config
     type=click.Choice(["haproxy", "combined", "jsonl"]),
     help="The format of the files.",
 )
-@click.option("--revision", help="The revision of every line.")
+@click.option("--revision", help="Assign every line to this revision.")
 @click.option(
     "--revision-from",
     metavar="FIELD[:REGEX]",

@@ -148,7 +148,7 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
 def balancer(service: str, config: str | None, store: str | None) -> None:
     """Run the balancer of a service in the foreground.
 
-    HAProxy keeps running after this command is killed; a normal end stops it.
+    HAProxy keeps running if this command is killed, and stops if it exits normally.
     """
     target = load_config(config, store).target(service)
     if target.settings.balancer.kind == "haproxy":

@@ -34,9 +34,13 @@ def runbook_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in (
         config_options,
         OUT,
-        click.option("--who", help="Who runs it, for the ledger. Default: PRATIQUE_WHO, or the login name."),
-        click.option("--why", help="The reason, for the ledger and for whoever finds the service locked."),
-        click.option("--run-id", metavar="NAME", help="A name for the run; the name of an interrupted run resumes it."),
+        click.option("--who", help="Name to record in the ledger. Default: PRATIQUE_WHO, or the login name."),
+        click.option(
+            "--why", help="The reason, recorded in the ledger and shown to anyone who finds the service locked."
+        ),
+        click.option(
+            "--run-id", metavar="NAME", help="Name of the run. Reuse the name of an interrupted run to resume it."
+        ),
         click.option("--dry-run", is_flag=True, help="List every effect and change nothing."),
     ):
         command = decorate(command)
@@ -47,14 +51,16 @@ def runbook_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @service_argument
 @revision_argument()
 @click.option(
-    "--stages", metavar="PERCENTS", help="The canary's share in each stage, as 5,25,50. Default: the service file's."
+    "--stages",
+    metavar="PERCENTS",
+    help="Canary share of each stage in percent, such as 5,25,50. Default: the service file's.",
 )
 @click.option(
     "--approval",
     type=click.Choice(["automatic", "ask"]),
-    help="Whether a person approves each stage. Default: the service file's.",
+    help="How stages are approved: automatic, or ask a person. Default: the service file's.",
 )
-@click.option("--approvals", metavar="STAGES", help="Stages that are approved in advance: all, or percents as 5,25.")
+@click.option("--approvals", metavar="STAGES", help="Stages approved in advance: all, or percentages such as 5,25.")
 @click.option(
     "--baseline",
     type=click.Choice(["running", "fresh"]),
@@ -82,7 +88,7 @@ def release(out: str | None, **given: Any) -> None:
 def rollback(out: str | None, **given: Any) -> None:
     """Return all traffic to an earlier release.
 
-    Without REVISION, it is the one that ran before the present one. The same as `pratique run rollback`. If a run is interrupted, run it again with the same --run-id to resume it.
+    Without REVISION, the target is the release before the current one. The same as `pratique run rollback`. If a run is interrupted, run it again with the same --run-id to resume it.
     """
     _launch("rollback", given, out)
 
@@ -91,7 +97,7 @@ def rollback(out: str | None, **given: Any) -> None:
 @click.argument("name", required=False, shell_complete=complete_notebooks)
 @click.option("-p", "--parameter", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter.")
 @OUT
-@click.option("--list", "only_list", is_flag=True, help="List the parameters of NAME, or the names, and stop.")
+@click.option("--list", "only_list", is_flag=True, help="List the parameters of NAME, or all names, and exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print one JSON array and nothing else.")
 @config_options
 def run(
@@ -174,7 +180,7 @@ COMMANDS = (release, rollback, run, releases, images, push)
 def _launch(name: str, given: Mapping[str, Any], out: str | None) -> NoReturn:
     from pratique.runbook.launcher import launch  # noqa: PLC0415 - the judge
 
-    # what is not given keeps the default of the notebook
+    # missing parameters keep the notebook's default
     parameters = {key: value for key, value in given.items() if value is not None and value is not False}
     sys.exit(launch(name, parameters, out=Path(out) if out else None, echo=_echo))
 

@@ -1,4 +1,4 @@
-"""Settings of the balancer: who gets the traffic."""
+"""Settings of the balancer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HAProxySettings(Strict):
 
 
 class BalancerSettings(Strict):
-    """Which balancer decides who gets the traffic, and where it listens."""
+    """The balancer that divides the traffic, and its addresses."""
 
     kind: Literal["embedded", "haproxy"] = "embedded"
     listen: Address = "127.0.0.1:8080"

@@ -23,7 +23,7 @@ _RUNTIME, _DOCKER, _BALANCER = RuntimeSettings(), DockerSettings(), BalancerSett
 
 @dataclass(frozen=True)
 class FirstFile:
-    """What a new user chooses. The defaults are those of the service file.
+    """The choices of a new user. The defaults are those of the service file.
 
     command: required for runtime "process". image: required for "docker". listen: where users connect.
     control: of the embedded balancer. collector: where the collector receives syslog.
@@ -85,7 +85,7 @@ POINTER = "# Every other key has its default. To read about all keys: pratique c
 
 
 def write_first_file(path: Path, choices: FirstFile, *, force: bool = False) -> None:
-    """Write the service file, and make the releases folder for runtime "process".
+    """Write the service file, and create the releases folder for runtime "process".
 
     force: replace a file that is there. Raises: UsageError (a file is there, a value is wrong), StorageError.
     """
@@ -97,7 +97,7 @@ def write_first_file(path: Path, choices: FirstFile, *, force: bool = False) -> 
             with path.open("x", encoding="utf-8") as file:
                 file.write(text)
     except FileExistsError:
-        raise UsageError(f"{str(path)!r} exists already: choose another file, or replace it with --force") from None
+        raise UsageError(f"{str(path)!r} already exists: choose another file, or replace it with --force") from None
     except OSError as error:
         raise StorageError(f"{str(path)!r} cannot be written: {error.strerror}") from error
     if choices.runtime == "process":
@@ -108,7 +108,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"the releases folder {str(folder)!r} cannot be made: {error.strerror}") from error
+        raise StorageError(f"the releases folder {str(folder)!r} cannot be created: {error.strerror}") from error
 
 
 def _table(name: str, keys: dict[str, Value], service: str) -> str:

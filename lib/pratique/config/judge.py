@@ -39,7 +39,7 @@ class GuardPolicy(Strict):
 
 
 def default_guards() -> dict[str, GuardPolicy]:
-    """Return the guards of a service that names none; `reference.toml` explains their tolerances."""
+    """Return the guards of a service that defines none; `reference.toml` explains their tolerances."""
     return {
         "5xx": GuardPolicy(outcome="5xx", tolerated_ratio=1.5, tolerated_excess=0.001, weight=0.5),
         "4xx": GuardPolicy(outcome="4xx", tolerated_ratio=2.0, tolerated_excess=0.01, weight=0.1),
@@ -50,7 +50,7 @@ def default_guards() -> dict[str, GuardPolicy]:
 
 
 class Policy(Strict):
-    """When the evidence suffices to roll back or to promote a canary.
+    """When the evidence is sufficient to roll back or to promote a canary.
 
     The fields are the keys of `[services.NAME.judge]` in the service file.
     Raises: pydantic.ValidationError naming the field.

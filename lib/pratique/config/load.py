@@ -92,7 +92,7 @@ def _first_problem(text: str, path: Path, data: Mapping[str, Any], error: Valida
 
 
 def _message(problems: list[ErrorDetails]) -> str:
-    """Return what is wrong with one value; a value of several types has a problem for each of them."""
+    """Describe the error in one value; a value of several types has a problem for each of them."""
     if problems[0]["type"] == "extra_forbidden":
         return UNKNOWN
     first, *others = (problem["msg"].removeprefix("Value error, ") for problem in problems)

@@ -1,4 +1,4 @@
-"""Keys that earlier versions of the service file had, and the names that they have now."""
+"""Keys of earlier versions of the service file, and their current names."""
 
 from __future__ import annotations
 

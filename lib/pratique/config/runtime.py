@@ -49,7 +49,7 @@ class DockerSettings(Strict):
 
 
 class SwarmSettings(Strict):
-    """What Docker Swarm adds, for kind "swarm"."""
+    """Settings of Docker Swarm, for kind "swarm"."""
 
     constraints: tuple[
         Annotated[str, Field(pattern=r"^(node|engine)\.[A-Za-z0-9._-]+ ?[!=]= ?[A-Za-z0-9._-]+$")], ...

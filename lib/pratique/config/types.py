@@ -51,7 +51,7 @@ def check_name(what: str, value: str) -> str:
 
 
 def check_address(value: str) -> str:
-    """Return `value` if it is an address to listen at, HOST:PORT.
+    """Return `value` if it is an address to listen on, HOST:PORT.
 
     Raises: UsageError.
     """

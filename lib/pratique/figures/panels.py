@@ -30,7 +30,7 @@ STATES = {
 }
 ORDER = {"worse": 0, "not evaluated": 1, "open": 2, "met": 3}
 EFFECTS = {"note": "noted", "hold": "blocks promotion", "rollback": "rolls back"}
-NOTHING_JUDGED = "Nothing was judged. A dry run, or a run that stopped before its roll-out, has no verdict."
+NOTHING_JUDGED = "Nothing was judged. A dry run, or a run that stopped before its rollout, has no verdict."
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def verdict_banner(verdict: Verdict | None) -> Panel:
     """Show the verdict, its reason in one sentence, and the traffic that it is based on.
 
     >>> verdict_banner(None)
-    Nothing was judged. A dry run, or a run that stopped before its roll-out, has no verdict.
+    Nothing was judged. A dry run, or a run that stopped before its rollout, has no verdict.
     """
     if verdict is None:
         return _nothing_judged()
@@ -184,7 +184,7 @@ def _signed(share: float) -> str:
 
 
 def findings(verdict: Verdict | None, weights: Sequence[object] = ()) -> Panel:
-    """Show what is missing or unusual in the data and what the policy does about it, or list the checks that passed.
+    """Show missing or unusual data and the policy's reaction to it, or list the checks that passed.
 
     weights: the recorded changes of weight; without any, traffic shares were not checked.
     """

@@ -34,7 +34,7 @@ def compare(
 
     store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
     window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from
-    which they were in force. notes: what the collector reports as late or lost. now: the time that the deadline is
+    which they were in force. notes: lines that the collector reports as late or lost. now: the time that the deadline is
     compared with; default the current time.
     Raises: UsageError (an empty range, the same revision twice), MissingError (an unknown service or revision, or no
     request in the range); the errors of the store.

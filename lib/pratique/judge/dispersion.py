@@ -1,4 +1,4 @@
-"""Overdispersion φ: how much more than chance the canary's part of the bad requests varies from block to block.
+"""Overdispersion φ: how much more than chance the canary's share of the bad requests varies from block to block.
 
 Requests cluster by user, host and time, so counts vary more than counts of independent requests. φ compares each
 block of windows with the block before. A difference between the arms therefore does not count as noise, whether it

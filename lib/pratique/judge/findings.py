@@ -23,7 +23,7 @@ FURTHER: Floats = np.array([1.2, 1.5, 2.0, 4.0])
 def find(
     state: JudgeState, guards: Sequence[GuardResult], weights: WeightChanges, notes: Sequence[str]
 ) -> tuple[Finding, ...]:
-    """Return every finding. notes: what the collector reports; each becomes a finding of kind "collector"."""
+    """Return every finding. notes: lines that the collector reports; each becomes a finding of kind "collector"."""
     found = [*_no_data(state, guards), *_share(state, weights), *_gaps(state, weights), *_minor(state)]
     found += [Finding("collector", "note", note) for note in notes]
     return tuple(found)
@@ -83,7 +83,7 @@ def _share_evidence(canary: Ints, total: Ints, share: Floats, tolerance: float, 
 
 
 def _in_force(time_ms: Ints, window_ms: int, weights: WeightChanges, canary: str, baseline: str) -> Floats:
-    """The canary's part of both revisions' weight per window; 0 where it changed within the window or is unknown."""
+    """The canary's share of both revisions' weight per window; 0 where it changed within the window or is unknown."""
     share = np.full(len(time_ms), np.nan)
     changes = sorted(weights, key=lambda change: change[0])
     for (start, shares), (end, _) in zip(changes, [*changes[1:], (datetime.max.replace(tzinfo=UTC), {})], strict=True):

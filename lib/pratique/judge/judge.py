@@ -42,7 +42,7 @@ class Judge:
         """Decide on everything taken in so far.
 
         now: the time that the deadline is compared with. weights: the shares of traffic and the times from which they
-        were in force. notes: what the collector reports as late or lost; each becomes a finding.
+        were in force. notes: lines that the collector reports as late or lost; each becomes a finding.
         Raises: MissingError when no window was judged yet.
         """
         return decide(self.state, now, weights, notes)

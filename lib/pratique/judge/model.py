@@ -66,7 +66,7 @@ class Finding:
     """A problem with the data that a person must know about.
 
     kind: "no data", "share mismatch", "gap", "no history", "few instances", "noisy", "late lines" or "collector".
-    effect: what it does to the verdict: "note" nothing, "hold" forbids promotion, "rollback" rolls back.
+    effect: its effect on the verdict: "note" has none, "hold" forbids promotion, "rollback" rolls back.
     message: one line with the numbers.
     """
 

@@ -21,7 +21,7 @@ LARGE = 10**9
 
 
 def remaining_for(state: JudgeState, open_guards: list[Guard]) -> Remaining:
-    """Return what a promotion still needs, which is what the slowest of the open guards needs."""
+    """Return the traffic that a promotion still needs: that of the slowest open guard."""
     canary = int(sum(requests[1].sum() for requests in state.requests))
     missing = {guard.name: _requests(guard, state.policy.alpha_promote) for guard in open_guards}
     needed = max([state.policy.minimum_requests - canary, *missing.values(), 1])

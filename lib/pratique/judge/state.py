@@ -1,4 +1,4 @@
-"""What the judge knows after each window: counts and evidence that add up, so a new window costs only itself."""
+"""The judge's state after each window: additive counts and evidence, so a new window costs only itself."""
 
 from __future__ import annotations
 

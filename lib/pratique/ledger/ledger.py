@@ -96,7 +96,7 @@ class Ledger:
         who: str | None = None,
         run: str | None = None,
     ) -> None:
-        """Bind a revision to the digests of its content and configuration for ever. Repeating a binding changes nothing.
+        """Bind a revision to the digests of its content and configuration permanently. Repeating a binding changes nothing.
 
         configuration: "" where it is unknown, which matches any.
         Raises: UsageError when the revision is already bound to another digest; BusyError, DeniedError, StorageError.

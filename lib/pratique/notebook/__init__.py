@@ -1,4 +1,4 @@
-"""Find notebooks, check their parameters and run them; errors come back as they were raised."""
+"""Find notebooks, check their parameters and run them; errors are raised again unchanged."""
 
 from pratique.notebook.execute import run_notebook
 from pratique.notebook.find import find_notebook

@@ -107,7 +107,9 @@ def _present(client: Any, repository: str, digest: str, settings: RuntimeSetting
     except Exception as error:
         raise _mapped(error, pinned) from error
     if known not in image.attrs.get("RepoDigests", ()):
-        raise DataError(f"the registry returned another image than {pinned}: {image.attrs.get('RepoDigests')!r:.200}")
+        raise DataError(
+            f"the registry returned a different image than {pinned}: {image.attrs.get('RepoDigests')!r:.200}"
+        )
     return image
 
 

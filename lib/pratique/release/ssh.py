@@ -30,7 +30,7 @@ def is_private(folder: Path) -> bool:
 
 
 def _kept() -> list[str]:
-    # ssh does not check who listens at its control socket, so the folder must be private
+    # ssh does not check who listens on its control socket, so the folder must be private
     folder = Path(tempfile.gettempdir(), f"pratique-ssh-{os.geteuid()}")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Opening a run: check the parameters, end what a crashed run left, take the lock, begin or resume."""
+"""Opening a run: check the parameters, clean up after a crashed run, take the lock, begin or resume."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def open_rollback(
 
 
 def open_session(session: Session[Any]) -> None:
-    """Open a run of any runbook: end what a crashed run of the service left, then begin or resume.
+    """Open a run of any runbook: clean up after a crashed run of the service, then begin or resume.
 
     Raises: UsageError (another runbook or revision under this run id), BusyError.
     """

@@ -1,4 +1,4 @@
-"""Recovery: ending runs whose process died, and removing what they left."""
+"""Recovery: ending runs whose process died, and removing their leftovers."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def runbooks() -> dict[str, Runbook]:
         except Exception as error:
             raise DataError(f"runbook {entry.name!r} cannot be loaded from {entry.value!r}: {error}") from error
         if not isinstance(runbook, Runbook):
-            raise DataError(f"runbook {entry.name!r}: {entry.value!r} is no pratique.runbook.registry.Runbook")
+            raise DataError(f"runbook {entry.name!r}: {entry.value!r} is not a pratique.runbook.registry.Runbook")
         found.setdefault(runbook.name, runbook)
     return found
 

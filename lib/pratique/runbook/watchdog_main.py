@@ -22,7 +22,7 @@ DIED_UNDOING = "the run's process died while it was undoing"
 
 
 def watch(folder: Path, run_pid: int, executor_pid: int) -> None:
-    """Wait until the run ends or one of the processes dies, and undo the run where nobody else does."""
+    """Wait until the run ends or one of the processes dies, and undo the run if no other process does."""
     executor = _pidfd(executor_pid) if executor_pid else None
     if executor is None and executor_pid:
         _undo(folder, run_pid, EXECUTOR_DIED)

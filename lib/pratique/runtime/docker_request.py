@@ -1,6 +1,6 @@
 """The arguments with which Docker's client creates the container of an instance. Nothing here talks to an engine.
 
-A container gets only what it needs: no capability, no new privilege, no writable root, no path of the host; memory,
+A container gets only what it needs: no capabilities, no new privileges, no writable root, no host paths; memory,
 processors, processes and logs are bounded.
 """
 

@@ -227,7 +227,7 @@ def _filled(word: str, values: dict[str, str]) -> str:
 
 
 def _free_port(taken: Collection[str]) -> int:
-    """Return a port on which nobody listens. taken: addresses of instances that may not listen yet."""
+    """Return a port that no process listens on. taken: addresses of instances that may not listen yet."""
     for port in random.sample(PORTS, 100):
         with contextlib.suppress(OSError), socket.socket() as found:
             found.bind(("127.0.0.1", port))

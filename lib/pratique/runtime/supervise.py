@@ -88,7 +88,7 @@ class InstanceSupervisor:
         os.killpg(0, signal.SIGKILL)
 
     def _move(self) -> bool:
-        """Copy available output into the log. Return False when no process can write any more."""
+        """Copy available output into the log. Return False when no process can write to it."""
         if self._readable(self._wake):
             os.read(self._wake, 4096)
         if not self._readable(self._output):

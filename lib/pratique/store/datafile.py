@@ -30,7 +30,7 @@ MAX_ROWS = 1 << 20
 _ROW_GROUP = 1 << 17
 _BOUNDED = ("window", "revision", "code", "host", "source")
 _MAX_BOUND = 100
-"""Longer strings get no bounds: a hostile one would stay in the log for ever."""
+"""Longer strings get no bounds: a hostile one would stay in the log permanently."""
 
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 DAY_MS = 86_400_000

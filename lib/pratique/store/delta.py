@@ -170,7 +170,7 @@ class DeltaStore:
             if time.monotonic() > deadline:
                 self._log.discard(change.adds)
                 raise UnavailableError(
-                    f"store {self._name!r} is being written by other processes all the time: try again later"
+                    f"store {self._name!r} is constantly written by other processes: try again later"
                 )
             time.sleep(random.uniform(0.0, 0.05))  # noqa: S311  # spreads the writers, not a secret
             table = self._log.open_or_create()

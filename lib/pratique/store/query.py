@@ -66,7 +66,7 @@ def _view(location: Location, files: Sequence[StoredFile]) -> str:
 def _select(location: Location, service: str, files: Iterable[StoredFile]) -> str:
     columns = ", ".join(f'"{name}"' for name in FILE_SCHEMA.names)
     paths = ", ".join(_quoted(f"{location.folder}/{file.path}") for file in files)
-    # a view takes no parameters, so both are quoted
+    # a view has no parameters, so both are quoted
     return f"SELECT {columns}, {_quoted(service)} AS service FROM read_parquet([{paths}], hive_partitioning=false)"  # noqa: S608
 
 

@@ -156,7 +156,7 @@ class Collector:
             self._status.error = f"spool: {error.strerror}"
 
     def tick(self) -> None:
-        """Close and write finished windows; drop those that no late line can change any more."""
+        """Close and write finished windows; drop those that are too old for late lines."""
         now = now_ms()
         if now < self._last_ms - JUMP_MS:
             self._after_jump()

@@ -26,10 +26,10 @@ class CollectorStatus:
     malformed: messages that are not access lines
     other: messages of a balancer about something other than a request
     late: lines that came after their window had closed; not counted
-    future: lines with a time more than 5 s ahead; not counted
+    future: lines with a time more than 5 s in the future; not counted
     duplicates: lines received twice; counted once
     kernel_dropped: datagrams that the kernel dropped because the buffer of the socket was full
-    lost_on_way: lines missing in the numbering of a sender
+    lost_on_way: lines missing from a sender's numbering
     clock_jumps: how often the system clock was set back
     framing_errors: broken or too long frames over TCP
     connections: open TCP connections
@@ -88,10 +88,10 @@ class CollectorStatus:
             (self.late, "lines came after their window had closed and are not counted"),
             (
                 self.future,
-                "lines had a time more than 5 s ahead and are not counted: check the clocks and telemetry.httplog.timezone",
+                "lines had a time more than 5 s in the future and are not counted: check the clocks and telemetry.httplog.timezone",
             ),
             (self.kernel_dropped, "lines were dropped by the kernel because the buffer of the socket was full"),
-            (self.lost_on_way, "lines are missing in the numbering of their senders"),
+            (self.lost_on_way, "lines are missing from their senders' numbering"),
             (self.malformed, "messages were not access lines"),
             (self.framing_errors, "frames over TCP were broken or too long"),
             (self.refused, "idle TCP connections were closed because too many were open"),
@@ -105,7 +105,7 @@ class CollectorStatus:
     def to_text(self) -> str:
         """Return one line for a terminal."""
         other = [f"{self.other:,} other messages"] if self.other else []
-        return "; ".join([f"{self.received:,} lines received at {self.listen}", *other, *self.notes()])
+        return "; ".join([f"{self.received:,} lines received on {self.listen}", *other, *self.notes()])
 
     def write(self, state_dir: Path) -> None:
         """Replace the status file of a state folder atomically. Raises: OSError."""

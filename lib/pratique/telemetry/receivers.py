@@ -154,7 +154,7 @@ def _udp(address: str) -> socket.socket:
         receiver.bind(target)
     except (OSError, OverflowError) as error:
         raise UnavailableError(
-            f"collector cannot listen at {address} (UDP): {error}: check whether another collector is running"
+            f"collector cannot listen on {address} (UDP): {error}: check whether another collector is running"
         ) from error
     receiver.setblocking(False)
     return receiver
@@ -174,7 +174,7 @@ def _unix(path: Path) -> socket.socket:
         path.chmod(0o660)
     except OSError as error:
         receiver.close()
-        raise UnavailableError(f"collector cannot listen at {str(path)!r} (unix): {error.strerror}") from error
+        raise UnavailableError(f"collector cannot listen on {str(path)!r} (unix): {error.strerror}") from error
     receiver.setblocking(False)
     return receiver
 
@@ -187,7 +187,7 @@ def _tcp(address: str) -> socket.socket:
         )
     except (OSError, OverflowError) as error:
         raise UnavailableError(
-            f"collector cannot listen at {address} (TCP): {error}: check whether another collector is running"
+            f"collector cannot listen on {address} (TCP): {error}: check whether another collector is running"
         ) from error
     listener.setblocking(False)
     return listener

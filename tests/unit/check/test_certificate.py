@@ -64,7 +64,7 @@ def test_a_valid_certificate_tells_when_it_ends(authority):
     file = authority.own_signed("shop", days=100)
     assert abs(certificate_end(file) - (utc_now() + timedelta(days=100))) < timedelta(minutes=5)
     message = certificate_state(file, warn_days=14)
-    assert message.startswith(f"{file} has its key, and is valid until ")
+    assert message.startswith(f"{file} contains its key and is valid until ")
     assert message.endswith("(100 days)")
 
 

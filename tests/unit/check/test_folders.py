@@ -1,4 +1,4 @@
-"""A folder can be written, will be made, or is a problem; looking at it changes nothing."""
+"""A folder can be written, will be created, or is a problem; looking at it changes nothing."""
 
 import os
 
@@ -16,7 +16,7 @@ def test_a_folder_that_is_there_can_be_written(tmp_path):
 
 
 def test_a_folder_that_is_missing_is_not_made_by_looking(tmp_path):
-    assert writable_folder(tmp_path / "a" / "b") == f"{tmp_path}/a/b will be made"
+    assert writable_folder(tmp_path / "a" / "b") == f"{tmp_path}/a/b will be created"
     assert not list(tmp_path.iterdir())
 
 
@@ -46,12 +46,12 @@ def test_a_folder_of_somebody_else_is_a_problem(tmp_path):
 
 def test_a_store_says_whether_it_has_data(tmp_path):
     settings = StoreSettings(url=str(tmp_path / "store"))
-    assert store_state(settings) == f"{tmp_path}/store will be made; it has no data yet"
+    assert store_state(settings) == f"{tmp_path}/store will be created; it has no data yet"
     open_store(settings).write(sample_rollups(history=3))
     assert store_state(settings) == f"{tmp_path}/store can be written; it has data"
 
 
-def test_a_folder_of_something_else_is_no_store(tmp_path):
+def test_a_folder_with_other_files_is_refused_as_a_store(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="no _delta_log"):
         store_state(StoreSettings(url=str(tmp_path)))

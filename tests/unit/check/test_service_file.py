@@ -165,7 +165,7 @@ def test_a_secret_is_resolved_and_never_shown(place, monkeypatch, run):
 
 def test_a_missing_releases_folder_is_a_problem(place):
     place.set('releases = "releases"', 'releases = "built"')
-    assert "built' does not exist: make it" in place.problems()["services.shop.runtime.releases"]
+    assert "built' does not exist: create it" in place.problems()["services.shop.runtime.releases"]
 
 
 def test_releases_are_counted_and_the_last_are_named(place):
@@ -235,7 +235,7 @@ def test_the_collectors_own_address_is_well(place):
 def test_a_unix_socket_is_checked_without_making_it(place):
     path = place.folder / "run" / "log.sock"
     place.set("[telemetry]", f'[telemetry]\nlisten_unix = "{path}"')
-    assert place.find("telemetry.listen_unix")[0].message == f"{path.parent} will be made"
+    assert place.find("telemetry.listen_unix")[0].message == f"{path.parent} will be created"
     path.parent.mkdir()
     path.write_text("a file")
     assert "exists and is not a socket" in place.problems()["telemetry.listen_unix"]

@@ -40,7 +40,7 @@ def test_a_free_address_stays_free(protocol):
         assert listen_state(address, nobody) == f"{address.text} ({protocol.upper()}) is free"
 
 
-def test_an_address_that_a_part_of_ours_has_is_well(taken):
+def test_an_address_used_by_a_part_of_pratique_passes(taken):
     assert listen_state(taken, lambda: "the collector") == f"{taken.text} is in use by the collector"
 
 
@@ -86,7 +86,7 @@ def test_a_port_that_needs_root_is_a_problem():
         try:
             listen_state(Address("127.0.0.1:7", "tcp"), nobody)
         except DeniedError as error:
-            os._exit(0 if "only root may listen at ports below 1024" in str(error) else 1)
+            os._exit(0 if "only root may listen on ports below 1024" in str(error) else 1)
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

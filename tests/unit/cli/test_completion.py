@@ -112,7 +112,7 @@ def test_a_shell_completes_the_line(shell, typed, line):
 
 
 def completions(folder, monkeypatch, *words):
-    """What is offered for the last of the words."""
+    """Return the completions of the last word."""
     monkeypatch.chdir(folder)
     complete = ShellComplete(pratique, {}, "pratique", "_PRATIQUE_COMPLETE")
     return [item.value for item in complete.get_completions(list(words[:-1]), words[-1])]

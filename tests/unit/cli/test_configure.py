@@ -70,7 +70,7 @@ def test_init_does_not_replace_a_file_without_force(run, tmp_path):
     file.write_text("mine")
     status, _, error = run("init", "shop", "--command", "run", "--config", str(file))
     assert (status, file.read_text()) == (64, "mine")
-    assert "exists already: choose another --config, or replace it with --force" in error
+    assert "already exists: choose another --config, or replace it with --force" in error
     assert run("init", "shop", "--command", "run", "--config", str(file), "--force")[0] == 0
 
 

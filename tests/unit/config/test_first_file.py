@@ -1,4 +1,4 @@
-"""The first service file holds what was chosen, explains it, and is valid."""
+"""The first service file holds the chosen settings, explains them, and is valid."""
 
 import tomllib
 from itertools import pairwise
@@ -19,7 +19,7 @@ def path(tmp_path):
     return tmp_path / "pratique.toml"
 
 
-def test_a_file_for_processes_has_what_was_chosen_and_nothing_else(path):
+def test_a_file_for_processes_has_only_the_chosen_settings(path):
     write_first_file(path, PROCESS)
     assert tomllib.loads(path.read_text()) == {
         "telemetry": {"listen": "127.0.0.1:5514"},
@@ -39,7 +39,7 @@ def test_a_file_for_processes_has_what_was_chosen_and_nothing_else(path):
     assert (path.parent / "releases").is_dir()
 
 
-def test_a_file_for_containers_has_what_was_chosen_and_nothing_else(path):
+def test_a_file_for_containers_has_only_the_chosen_settings(path):
     write_first_file(path, DOCKER)
     assert tomllib.loads(path.read_text())["services"]["shop"] == {
         "runtime": {
@@ -75,7 +75,7 @@ def test_any_text_is_written_as_it_is(path, name, word):
 
 def test_a_file_that_exists_is_replaced_only_by_force(path):
     path.write_text("mine")
-    with pytest.raises(UsageError, match=r"pratique\.toml' exists already: .*--force"):
+    with pytest.raises(UsageError, match=r"pratique\.toml' already exists: .*--force"):
         write_first_file(path, PROCESS)
     assert path.read_text() == "mine"
     write_first_file(path, PROCESS, force=True)
@@ -103,5 +103,5 @@ def test_a_wrong_choice_writes_nothing(path, choices, message):
 
 def test_a_folder_that_cannot_be_made_is_one_line(path):
     (path.parent / "taken").write_text("")
-    with pytest.raises(StorageError, match=r"releases folder .*taken/x' cannot be made: Not a directory"):
+    with pytest.raises(StorageError, match=r"releases folder .*taken/x' cannot be created: Not a directory"):
         write_first_file(path, FirstFile("shop", command=("run",), releases="taken/x"))

@@ -1,1 +1,1 @@
-"""HAProxy as the balancer: its configuration, the hosts it runs on, and the state it is wanted to have."""
+"""HAProxy as the balancer: its configuration, the hosts it runs on, and its desired state."""

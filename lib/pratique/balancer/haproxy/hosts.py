@@ -27,7 +27,7 @@ SOCKET_PATH_MAX_BYTES = 90
 
 
 class Host(Protocol):
-    """A host with one HAProxy. name: as errors and drift name it."""
+    """A host with one HAProxy. name: used in errors and drift."""
 
     name: str
     paths: Paths

@@ -155,7 +155,7 @@ class HAProxyInstance:
         return contents
 
     def _protect_old_workers(self, before: Pool, state: State) -> None:
-        """Set the shares of removed revisions to 0: workers from before the reload go on with these shares."""
+        """Set the shares of removed revisions to 0: workers from before the reload continue with these shares."""
         staying = {name: share for name, share in state.pool.weights.items() if share > 0 and name in before.servers}
         removed = set(before.servers) - set(state.pool.servers)
         total = sum(staying.values())

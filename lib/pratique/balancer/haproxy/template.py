@@ -115,7 +115,7 @@ def render(pool: Pool, context: TemplateContext, *, stamp: str) -> str:
 
 
 def _problem(error: TemplateError) -> str:
-    """What is wrong with a template of the user's own, and what to do."""
+    """Describe the error in a user's template, and the remedy."""
     unknown = re.match(r"'(\w+)' is undefined", error.message or "")
     new = RENAMED.get(unknown.group(1)) if unknown else None
     return (
@@ -154,7 +154,7 @@ def limits(shares: dict[str, float], order: list[str]) -> list[int]:
 
 
 def shares_of(ends: list[int], order: list[str]) -> dict[str, float]:
-    """Return the shares that the limits stand for."""
+    """Return the shares that the limits represent."""
     return {name: (end - before) / WHOLE for name, end, before in zip(order, ends, [0, *ends], strict=False)}
 
 

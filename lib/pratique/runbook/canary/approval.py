@@ -141,7 +141,7 @@ class Mixed(Approver):
 
 
 def can_ask() -> bool:
-    """Whether this is a notebook with a person, and clicks reach a busy cell.
+    """True in a notebook with a person in front of it, where clicks reach a busy cell.
 
     A frontend with a person allows requests for input; papermill and nbclient do not.
     """

@@ -44,7 +44,7 @@ class HealthMonitor:
 
     @property
     def suspect(self) -> bool:
-        """Whether the last check failed, which may pass: no time for more traffic."""
+        """True if the last check failed, which may be temporary: traffic must not rise now."""
         return bool(self._misses)
 
     def start(self) -> None:

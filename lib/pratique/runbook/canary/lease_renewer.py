@@ -13,7 +13,7 @@ HEARTBEAT_TIMEOUT_S = 10.0
 
 
 class LeaseRenewer:
-    """A thread that renews a service's lease, and stops when nobody calls `heartbeat`.
+    """A thread that renews a service's lease, and stops without calls of `heartbeat`.
 
     The judge calls `heartbeat` at least every second. When it hangs, the lease expires and the balancer returns
     the traffic to the baseline.

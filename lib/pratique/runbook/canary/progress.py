@@ -52,7 +52,7 @@ class Progress:
         """Report, every few seconds, that there is nothing to judge yet."""
         if time.monotonic() - self._waited > WAITING_EVERY_S:
             self._waited = time.monotonic()
-            self.event("waiting", f"{percent:g} %  no canary request is in the store yet")
+            self.event("waiting", f"{percent:g} %  no canary requests in the store yet")
 
     def event(self, event: str, text: str) -> None:
         """Report any other event in one line."""

@@ -119,7 +119,7 @@ class Rollout:
         shares = weights.shares
         if believed > 0 and shares.get(self._arms.canary, 0.0) == 0:
             now = utc_now()
-            # a balancer that was restarted does not know when: then the time of this look stands in
+            # a restarted balancer does not know the time: use the time of this look instead
             since = min(now, max(weights.lapsed or now, changes[-1][0]))
             data = {"shares": shares, "since": stamp(since)}
             self._context.outbox.record("lapse", data, revision=self._arms.canary)
@@ -205,7 +205,7 @@ class Rollout:
         return not last or (self._last is not None and self._last.verdict == "promote")
 
     def _still_may_end(self, *, last: bool) -> bool:
-        """Whether the stage may end by everything in the store, late requests included."""
+        """True if the stage may end, judged by everything in the store, late requests included."""
         again = self._analysis.look_again()
         if again is None:
             return not last
@@ -233,7 +233,7 @@ class Rollout:
         return RolloutResult("rollback", reason, self._last)
 
     def _status(self) -> str:
-        return self._last.reason if self._last is not None else "nothing is judged yet"
+        return self._last.reason if self._last is not None else "no window has been judged yet"
 
     def _shift(self, percent: float) -> datetime:
         shares = self._arms.at(percent)

@@ -55,7 +55,7 @@ def baseline_of(pool: Pool | None, service: str, canary: str) -> str:
     serving = [revision for revision, share in pool.weights.items() if share > 0] if pool else []
     if pool is None or not serving:
         raise UsageError(
-            f"{service} has no revision in place to compare with: start one with: pratique up {service} REVISION"
+            f"{service} has no revision in its pool to compare with: start one with: pratique up {service} REVISION"
         )
     if serving == [canary]:
         raise UsageError(f"{service} {canary!r} already gets all of the traffic: release another revision")

@@ -18,7 +18,7 @@ Event = Literal["opened", "resumed", "begun", "done", "failed", "undoing", "undo
 
 FILE_NAME = "journal.jsonl"
 KEPT = ("noted", "done")
-"""The events whose data say what a step has done."""
+"""The events whose data record the results of a step."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Journal:
         return state
 
     def data(self, step: str) -> dict[str, Any]:
-        """Return what the current attempt of a step has noted and returned; {} once it is undone."""
+        """Return the notes and the result of the current attempt at a step; {} once it is undone."""
         found: dict[str, Any] = {}
         for line in self.lines():
             if line.step == step:
@@ -98,7 +98,7 @@ class Journal:
         return found
 
     def last_done(self, step: str) -> dict[str, Any]:
-        """Return what the step returned when it was last done, even if it was undone later; {} if it was never done."""
+        """Return the result of the step's last completion, even if it was undone later; {} if it was never done."""
         done = [line.data for line in self.lines() if line.step == step and line.event == "done"]
         return dict(done[-1]) if done else {}
 

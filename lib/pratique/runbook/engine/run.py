@@ -71,7 +71,7 @@ class Run:
     def open(self, identity: Data, *, context: Data, deadline: timedelta) -> Holder | None:
         """Take the lock and begin, or resume the run of the same id.
 
-        identity: what the run is for; the same id with another identity is refused. context: everything else that
+        identity: the purpose of the run; the same id with another identity is refused. context: everything else that
             another process needs to undo the run. deadline: for the whole run, from its beginning.
         Returns: the dead holder whose lock was taken over, if any.
         Raises: BusyError, UsageError.
@@ -112,7 +112,7 @@ class Run:
 
     @property
     def active(self) -> bool:
-        """Whether this process is working on the run: it was opened here and has not ended."""
+        """True if this process is working on the run: it was opened here and has not ended."""
         return self.lock.held
 
     @property
@@ -168,7 +168,7 @@ class Run:
     def perform(self, key: str) -> Data:
         """Do a step unless this run has done it before; undo everything when it fails.
 
-        Returns: what the step returned, in this process or an earlier one.
+        Returns: the result of the step, from this process or an earlier one.
         Raises: the step's error, after everything is undone and recorded.
         """
         step = self.steps[key]

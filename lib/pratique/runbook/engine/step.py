@@ -38,7 +38,7 @@ class Step(ABC):
 
     key: its name on disk, in the journal and the ledger; never change it, or old journals become unreadable.
     title: its name for people. description: what it does, in the imperative.
-    final: once it is done, no earlier step is undone any more.
+    final: once it is done, no earlier step is undone.
     """
 
     key: ClassVar[str]
@@ -58,10 +58,10 @@ class Step(ABC):
         """
 
     def undo(self, data: Data) -> None:  # noqa: B027 - a step that changes nothing has nothing to undo
-        """Restore everything as it was. Must be safe to run twice. data: what the step noted and returned."""
+        """Restore everything as it was. Must be safe to run twice. data: the notes and the result of the step."""
 
     def effects(self) -> Sequence[str]:
-        """Return what it would do, one line per effect, for a dry run. Changes nothing."""
+        """Return the effects for a dry run, one line each. Changes nothing."""
         return ()
 
     def holds(self, data: Data) -> bool:  # noqa: ARG002 - most steps hold for good

@@ -15,7 +15,7 @@ UNDO_RETRY_LIMIT_S = 20.0
 """How long undoing retries while an engine or a balancer does not answer."""
 UNDO_RETRY_EVERY_S = 1.0
 UNDO_BUSY_LIMIT_S = 40.0
-"""How much longer undoing retries while somebody else has locked the balancer; such a lock ends by itself."""
+"""How much longer undoing retries while another process has locked the balancer; such a lock ends by itself."""
 
 
 class Undo:

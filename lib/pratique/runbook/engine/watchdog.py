@@ -19,7 +19,7 @@ from pathlib import Path
 MODULE = "pratique.runbook.watchdog_main"
 LOG_NAME = "watchdog.log"
 DONE = b"done"
-"""What the run writes to the watchdog's standard input when it has ended."""
+"""The line that the run writes to the watchdog's standard input when it ends."""
 GRACE_S = 8.0
 """How long a process whose executor died may take to die too, or to undo by itself."""
 

@@ -1,4 +1,4 @@
-"""The context of a release: its plan, its arms, and what the journal knows of its decision."""
+"""The context of a release: its plan, its arms, and its decision according to the journal."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pratique.runbook.service.parameters import RunParameters, check_run_paramet
 
 @dataclass(frozen=True)
 class ReleaseParameters(RunParameters):
-    """The parameters of a release. () and 0 stand for the service file's settings."""
+    """The parameters of a release. () and 0 mean the service file's settings."""
 
     stages: tuple[float, ...]
     approval: str

@@ -89,7 +89,7 @@ class ReleaseSession(Session[ReleaseContext]):
         return f"{data['decision']}: {data['reason']}" if data else "dry run: nothing was judged"
 
     def conclude(self) -> dict[str, float]:
-        """Promote the canary or take it out, as decided; return the shares."""
+        """Promote the canary or remove it, according to the verdict; return the shares."""
         self._run.perform(CONCLUDE)
         return self.context.shares()
 

@@ -12,7 +12,7 @@
     Record              write the ledger's last entry and result.json      nothing to undo
 
 When a step fails, or a person interrupts it, the steps before it are undone in reverse order. After Conclude is
-done, nothing is undone any more. When the process dies, the canary's lease expires, the balancer returns its traffic
+done, nothing is undone. When the process dies, the canary's lease expires, the balancer returns its traffic
 to the baseline, and the same run_id resumes at the step that was interrupted.
 """
 
@@ -175,7 +175,7 @@ class Conclude(ServiceStep[ReleaseContext]):
 
     key = CONCLUDE
     title = "Conclude"
-    description = "promote the canary or take it out, as decided"
+    description = "promote the canary or remove it, according to the verdict"
     final = True
 
     @override

@@ -1,4 +1,4 @@
-"""Rollback candidates: every revision that once had all of the traffic, when, and by which run."""
+"""Rollback candidates: every revision that once had all traffic, when, and by which run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALL_TRAFFIC = 1.0 - 1e-9
 
 @dataclass(frozen=True)
 class ServingPeriod:
-    """A time in which a revision had all of the traffic. Times are UTC; end: None while it still has.
+    """A time in which a revision had all traffic. Times are UTC; end: None while it still has.
 
     run: the run that gave it the traffic, "" for the first revision. by_rollback: whether that run was a rollback.
     """
@@ -28,7 +28,7 @@ class ServingPeriod:
 
 @dataclass(frozen=True)
 class RollbackCandidate:
-    """A revision that a rollback can restore. digest, configuration: those that it was released with."""
+    """A revision that a rollback can restore. digest, configuration: as it was released."""
 
     revision: str
     digest: str
@@ -67,7 +67,7 @@ def serving_periods(entries: Iterable[Entry]) -> list[ServingPeriod]:
 
 
 def rollback_candidates(ledger: Ledger, service: str) -> list[RollbackCandidate]:
-    """Return the revisions that once had all of the traffic; the one that had it last comes last."""
+    """Return the revisions that once had all traffic; the one that had it last comes last."""
     entries = ledger.entries(service)
     periods = serving_periods(entries)
     bound = {entry.revision: entry.data for entry in entries if entry.kind == "bind"}
@@ -100,5 +100,5 @@ def previous_revision(periods: Sequence[ServingPeriod], current: str) -> str:
         line = line[: len(line) - 1 - line[::-1].index(current)]
     line = [name for name in line if name != current]
     if not line:
-        raise MissingError(f"the ledger knows no revision that served before {current!r}: name a revision")
+        raise MissingError(f"the ledger has no revision that served before {current!r}: name a revision")
     return line[-1]

@@ -1,4 +1,4 @@
-"""The context of a rollback: its plan, its instances, and what the journal knows of its progress."""
+"""The context of a rollback: its plan, its instances, and its progress according to the journal."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class RollbackContext(RunContext[RunParameters]):
         pool = self.balancer.pool(self.service)
         if pool is None:
             raise UsageError(
-                f"{self.service} has no revision in place: start one with: pratique up {self.service} REVISION"
+                f"{self.service} has no revision in its pool: start one with: pratique up {self.service} REVISION"
             )
         current = max(pool.weights, key=lambda name: pool.weights[name])
         periods = serving_periods(self.ledger.entries(self.service))
@@ -116,7 +116,7 @@ class RollbackContext(RunContext[RunParameters]):
 
     @property
     def shifted(self) -> bool:
-        """Whether the restored release has the traffic: then nothing is undone any more."""
+        """True if the restored release has the traffic; from then on nothing is undone."""
         return self.journal.state(SHIFT) == "done"
 
     @property
@@ -132,7 +132,7 @@ class RollbackContext(RunContext[RunParameters]):
         return round(sum(part["balancer_s"] for part in data), 3) if all(data) else None
 
     def target_instances(self) -> list[Instance]:
-        """Return the target's instances: those that were ready at the beginning, and those that this run started."""
+        """Return the target's instances: those ready at the beginning, and those that this run started."""
         found: list[str] = self.journal.data(START).get("found", [])
         return [
             i
@@ -164,7 +164,7 @@ class RollbackContext(RunContext[RunParameters]):
         """
         known = {candidate.revision: candidate for candidate in self.candidates()}
         if target not in known:
-            where = f"of {self.service} that has had all of the traffic"
+            where = f"of {self.service} that has had all traffic"
             raise MissingError.unknown("release", target, known, where=where)
         return self.release_of(target).digest
 

@@ -62,7 +62,7 @@ class StartEarlierRelease(ServiceStep[RollbackContext]):
 
     key = START
     title = "Start the earlier release"
-    description = "start it where it does not run, and wait until it is ready"
+    description = "start it if it is not running, and wait until it is ready"
 
     @override
     def do(self, attempt: Attempt) -> Data:

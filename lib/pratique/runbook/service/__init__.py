@@ -1,1 +1,1 @@
-"""What any runbook does to a service: its context, session, shared steps, acceptance test, orphans and result."""
+"""The parts that all runbooks share: context, session, shared steps, acceptance test, orphans and result."""

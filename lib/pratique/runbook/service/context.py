@@ -1,4 +1,4 @@
-"""The context of a run: its parameters, the service's runtime and balancer, and what the journal knows."""
+"""The context of a run: its parameters, the service's runtime and balancer, and the content of its journal."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RunContext(ABC, Generic[Parameters]):
 
     @property
     def identity(self) -> Data:
-        """What the run is for; the same run id with another identity is refused."""
+        """The identity of the run; the same run id with another identity is refused."""
         return {"runbook": self.runbook, "service": self.service, "revision": self.parameters.revision}
 
     @property

@@ -19,7 +19,7 @@ INJECTED = "# Parameters\n"
 
 @dataclass(frozen=True)
 class RunParameters:
-    """The parameters that every runbook takes. Empty text stands for the service file's setting, or the environment's."""
+    """The parameters that every runbook takes. Empty text means the service file's setting, or the environment's."""
 
     service: str
     revision: str
@@ -97,7 +97,7 @@ def refuse_unknown(known: Sequence[str]) -> None:
         if cell.startswith(INJECTED):
             unknown = [name for name in _assigned(cell) if name not in known]
             if unknown:
-                raise UsageError(f"the runbook takes no parameter {unknown[0]!r:.80}: it takes {', '.join(known)}")
+                raise UsageError(f"the runbook has no parameter {unknown[0]!r:.80}: it accepts {', '.join(known)}")
 
 
 def require_text(given: Mapping[str, Any]) -> None:

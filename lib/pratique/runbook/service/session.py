@@ -43,11 +43,11 @@ class Session(Generic[Context]):
 
     @property
     def will_run(self) -> bool:
-        """Whether opening it begins or resumes a run: it is no dry run, and this run id has not finished."""
+        """True if opening it begins or resumes a run: it is not a dry run, and this run id has not finished."""
         return not self._run.dry_run and not self._finished
 
     def open(self) -> None:
-        """Take the lock, and begin or resume. `opening.open_session` first ends what a dead run left.
+        """Take the lock, and begin or resume. `opening.open_session` first cleans up after a crashed run.
 
         Raises: UsageError (another runbook or revision under this run id), BusyError.
         """

@@ -40,7 +40,7 @@ def test_the_baseline_is_the_revision_that_serves_now():
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (None, "no revision in place"),
+        (None, "no revision in its pool"),
         (pool(r2=1.0), "already gets all of the traffic"),
         (pool(r1=0.5, r3=0.5), "end that rollout first"),
         (pool(r1=1.0, r2=0.0), "end that rollout first"),
