@@ -79,7 +79,7 @@ def identity(text):
 
 
 def page(rows, before=""):
-    """The page: what was measured now, and everything else of the page before."""
+    """The page: the rows measured now, and everything else of the page before."""
     sections = {text.partition("\n")[0]: f"## {text.strip()}" for text in before.split("\n## ")[1:]}
     for name in dict.fromkeys(row.place for row in rows):
         sections[name] = section(name, [row for row in rows if row.place == name], sections.get(name, ""))
