@@ -37,7 +37,7 @@ docs: docs-check ## Build the documentation and serve it at http://127.0.0.1:800
 docs-check: $(VENV)/.dev ## Build the documentation into build/site, with warnings as errors
 	$(BIN)/zensical build --strict
 
-docs-reference: $(VENV)/.dev ## Write docs/reference again from the code
+docs-reference: $(VENV)/.dev ## Regenerate docs/reference from the code
 	$(BIN)/python -m tools.reference
 
 test: check ## Check, run every test, and check the coverage (PYTEST="…": other tests, without coverage)
@@ -55,7 +55,7 @@ lab: $(VENV)/.runtime ## Open JupyterLab on the notebooks, ready to run
 	$(BIN)/python examples/shop/sample.py
 	PRATIQUE_CONFIG=$(CURDIR)/examples/shop/pratique.toml $(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks/canary_report.ipynb
 
-bench: $(VENV)/.dev ## Run the benchmarks, each beside a named peer (about 20 minutes)
+bench: $(VENV)/.dev ## Run the benchmarks, each with a named peer (about 20 minutes)
 	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean: ## Remove the environment, caches and the demo's state

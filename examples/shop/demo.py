@@ -60,7 +60,7 @@ def release(revision: str) -> dict[str, str]:
     subprocess.run(pratique("run", "release", *pairs), check=False)
     result = STATE / "runs" / run / "result.json"
     if not result.exists():
-        sys.exit(f"the run of {revision} left no result: look into {result.parent}")
+        sys.exit(f"the run of {revision} left no result: see {result.parent}")
     return json.loads(result.read_text(encoding="utf-8"))
 
 
@@ -83,7 +83,7 @@ def main() -> int:
             [sys.executable, HERE / "load.py", "--url", ADDRESS, "--rate", str(RATE), "--seconds", str(LIMIT_S)]
         )
         print(
-            f"steady load: {RATE} requests/s; r1 alone for {HISTORY_S} s, so that there is something to compare with",
+            f"steady load: {RATE} requests/s; r1 alone for {HISTORY_S} s, to collect baseline data",
             flush=True,
         )
         time.sleep(HISTORY_S)

@@ -21,7 +21,7 @@ class ServiceStatus:
     """The state of a service, as `pratique status` shows it.
 
     url: where users reach the service. weights: None when the balancer does not answer. collector: None when it does
-    not run. drift: one sentence for each difference between the real state and the recorded one. error: why the
+    not run. drift: one sentence for each difference between the real state and the recorded one. error: the reason why the
     instances are unknown; None when they are known.
     """
 
@@ -34,7 +34,7 @@ class ServiceStatus:
     error: PratiqueError | None = None
 
     def to_text(self) -> Iterator[str]:
-        """Yield the lines for a terminal; the first word of each says which part it is about."""
+        """Yield the lines for a terminal; the first word of each names the part."""
         yield f"balancer   {self._balancer()}"
         yield f"collector  {self._collector()}"
         yield from (f"drift      {sentence}" for sentence in self.drift)

@@ -1,4 +1,4 @@
-"""What every store must do, on the real thing. A store's own test file inherits StoreContract and gives it
+"""The contract of every store, tested on real storage. A store's own test file inherits StoreContract and gives it
 one fixture, `fresh`: a function that returns a new handle on an empty store, or, given a handle's number,
 a further handle on that store:
 

@@ -1,4 +1,4 @@
-"""The pages of docs/reference say what the code does; `make docs-reference` writes them again."""
+"""The pages of docs/reference match the code; `make docs-reference` writes them again."""
 
 import re
 from dataclasses import fields

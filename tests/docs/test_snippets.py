@@ -1,4 +1,4 @@
-"""What the pages show is accepted by the code: service files, paths of files, and file names."""
+"""The code accepts the snippets of the pages: service files, paths of files, and file names."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""The tutorial works as it stands: its files are written and its commands run in an empty folder, with real processes."""
+"""The tutorial works exactly as written: its files are written and its commands run in an empty folder, with real processes."""
 
 import sys
 from fnmatch import fnmatch

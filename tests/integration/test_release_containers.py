@@ -1,4 +1,4 @@
-"""The runbooks with containers, HAProxy, a registry and syslog: a promotion, a canary that is taken out, a rollback."""
+"""The runbooks with containers, HAProxy, a registry and syslog: a promotion, a canary that is removed, a rollback."""
 
 import functools
 import shutil

@@ -1,4 +1,4 @@
-"""Notebooks in real kernels: errors come back as they were raised, and the executed notebook is always kept."""
+"""Notebooks in real kernels: errors are raised again unchanged, and the executed notebook is always kept."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""The sample service and its load, on which the demo and the README rest."""
+"""The sample service and its load, which the demo and the README use."""
 
 import json
 import subprocess

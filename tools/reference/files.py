@@ -23,10 +23,10 @@ class Known:
 
 FILES = (
     Known("ledger.sqlite", "ledger/ledger.py", "ledger.sqlite", "the ledger: every change, append-only", "never"),
-    Known("store/**", "config/store.py", ".pratique/store", "the store: a Delta Lake table (`store.url`)", "to lose all measurements"),
-    Known("imports.json", "telemetry/import_files.py", "imports.json", "which logs were imported", "then importing a log again counts it twice"),
+    Known("store/**", "config/store.py", ".pratique/store", "the store: a Delta Lake table (`store.url`)", "no: all measurements are lost"),
+    Known("imports.json", "telemetry/import_files.py", "imports.json", "which logs were imported", "no: importing a log again would count it twice"),
     Known("rejects/*.jsonl", "telemetry/import_files.py", "rejects", "lines that an import could not read, with the reason", "yes"),
-    Known("runs/*/journal.jsonl", "runbook/engine/journal.py", "journal.jsonl", "the journal of a run: what it has begun and done", "when the run has ended"),
+    Known("runs/*/journal.jsonl", "runbook/engine/journal.py", "journal.jsonl", "the journal of a run: its started and finished steps", "when the run has ended"),
     Known("runs/*/progress.jsonl", "runbook/service/file_names.py", "progress.jsonl", "the lines of a rollout, for programs", "when the run has ended"),
     Known("runs/*/result.json", "runbook/service/file_names.py", "result.json", "how the run ended, for programs", "when the run has ended"),
     Known("runs/*/*.ipynb", "runbook/launcher.py", "ipynb", "the executed notebook with its outputs", "when the run has ended"),
@@ -34,8 +34,8 @@ FILES = (
     Known("locks/*.lock", "runbook/engine/lock.py", "locks", "who holds a service; the lock is the kernel's, not the file's existence", "when no run is active"),
     Known("reports/*", "report/write.py", "reports", "reports: HTML, JSON and the executed notebook", "yes"),
     Known("collector/status.json", "telemetry/collector_status.py", "collector/status.json", "counters of the collector", "yes"),
-    Known("collector/spool/*", "telemetry/collector.py", "spool", "received lines that are not in the store yet", "to lose them"),
-    Known("collector/lock", "telemetry/collector.py", "lock", "keeps a second collector out", "when no collector runs"),
+    Known("collector/spool/*", "telemetry/collector.py", "spool", "received lines that are not in the store yet", "no: these lines are lost"),
+    Known("collector/lock", "telemetry/collector.py", "lock", "prevents a second collector", "when no collector runs"),
     Known("logs/*/*/*", "telemetry/containerlogs.py", "logs", "logs of containers, by service and revision", "yes"),
     Known("processes/**", "runtime/process.py", "processes", "logs and state of local instances, collector and balancer", "when nothing runs"),
     Known("balancer/*", "balancer/proxy.py", "balancer", "pool and weights of the embedded balancer, for a restart", "when it does not run"),
@@ -47,7 +47,7 @@ TEXT = """# Files on disk
 Everything that Pratique keeps is below the state folder, `.pratique` beside the service file (`state` in the service file). Back up the
 ledger and the store.
 
-Files that others read are replaced whole or not at all; journals and the ledger are synced to disk before the next action.
+Files that other programs read are replaced atomically; journals and the ledger are synced to disk before the next action.
 
 {files}
 

@@ -67,7 +67,7 @@ def _share(state: JudgeState, weights: WeightChanges) -> list[Finding]:
         log_e = log_e / state.policy.dispersion_without_history
         if (log_e >= limit).any():
             measured, expected = canary.sum() / max(total.sum(), 1), (share * total).sum() / max(total.sum(), 1)
-            message = f"the canary got {measured:.1%} of the requests, but its weight explains {expected:.1%}"
+            message = f"the canary got {measured:.1%} of the requests, but its weight accounts for {expected:.1%}"
             return _finding("share mismatch", state.policy.on_share_mismatch, message)
     return []
 

@@ -1,4 +1,4 @@
-"""Run a runbook from the command line: print its lines as they come, return its outcome as an exit status."""
+"""Run a runbook from the command line: print its output as it runs, return its outcome as an exit status."""
 
 from __future__ import annotations
 

@@ -99,10 +99,10 @@ def test_shares_and_leases_of_unknown_revisions_are_refused():
 
 @pytest.mark.parametrize("ttl_s", [0.0, -1.0, 8.1, math.nan, math.inf])
 def test_a_lease_that_is_too_long_is_refused(ttl_s):
-    with pytest.raises(UsageError, match="more than 0 and at most 8"):
+    with pytest.raises(UsageError, match="a value above 0 and at most 8"):
         check_lease(Lease("r2", "r1", ttl_s))
 
 
 def test_a_lease_with_one_revision_is_refused():
-    with pytest.raises(UsageError, match="as canary and as baseline"):
+    with pytest.raises(UsageError, match="as both canary and baseline"):
         check_lease(Lease("r1", "r1", 5.0))

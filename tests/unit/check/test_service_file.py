@@ -1,4 +1,4 @@
-"""`pratique check` looks at everything that a service file names, and says one line about each."""
+"""`pratique check` checks everything that a service file refers to, and prints one line for each."""
 
 import json
 import os

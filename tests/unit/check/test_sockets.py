@@ -1,4 +1,4 @@
-"""An address is free, in use by a part of Pratique, or a problem that names who has it."""
+"""An address is free, in use by a part of Pratique, or a problem that names its owner."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What commands print, as text and as JSON, and what they hand to the packages."""
+"""The output of commands as text and as JSON, and the arguments that they pass to the packages."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""Completion as bash and zsh do it: a real shell at a terminal, the Tab key, and the line that comes of it."""
+"""Completion as bash and zsh do it: a real shell at a terminal, the Tab key, and the resulting line."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Every figure draws its data in the colours of the roles, and says so when there is nothing to draw."""
+"""Every figure draws its data in the colours of the roles, and shows a message when there is nothing to draw."""
 
 import json
 from dataclasses import replace

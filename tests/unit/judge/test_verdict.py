@@ -186,7 +186,7 @@ def test_share_that_the_weight_does_not_explain_holds():
     weights = [(START - timedelta(minutes=1), {"r1": 0.5, "r2": 0.5})]
     verdict = judged(canary(GOOD, GOOD, per_window=20_000), weights=weights)
     assert verdict.verdict == "continue"
-    assert "10.0% of the requests, but its weight explains 50.0%" in verdict.reason
+    assert "10.0% of the requests, but its weight accounts for 50.0%" in verdict.reason
     noted = judged(
         canary(GOOD, GOOD, per_window=20_000),
         weights=weights,

@@ -124,7 +124,7 @@ class Session(Generic[Context]):
         running = {instance.revision for instance in context.runtime.list(context.service)}
         if receiving != [winner] or running != {winner}:
             raise UnavailableError(
-                f"expected only {winner!r} to be serving, but the balancer sends {percents(shares)}, and running: "
+                f"expected only {winner!r} to be serving, but the balancer sends {percents(shares)}, and these revisions run: "
                 f"{', '.join(sorted(running)) or 'none'}: check `pratique status {context.service}`"
             )
         say(f"verified: {winner} has all of the traffic; ledger verified ({context.ledger.verify()} entries)")
