@@ -53,7 +53,7 @@ async def serve(reader, writer):
 
 
 async def main():
-    """Listen until SIGTERM, then finish the requests in progress."""
+    """Listen until SIGTERM; then finish what is being answered."""
     random.seed(RELEASE["name"])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
