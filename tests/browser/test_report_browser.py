@@ -7,7 +7,7 @@ from pratique.report import write_report
 from pratique.store import open_store
 from support.report_samples import ACTIONS, HOSTILE, START, sample_rollups
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.kernel]
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DRAWN = """[...document.querySelectorAll('[data-figure]')].map(place => ({

@@ -109,7 +109,7 @@ def test_haproxy_that_runs_is_well():
         ('binary = "no-such-haproxy"', "binary", "is not installed: install HAProxy, or set haproxy.image"),
         ('binary = "sh"', "binary", "is not HAProxy"),
         (f'directory = "{"x" * 90}"', "directory", "is too long for a socket"),
-        ('template = "mine.j2"', "template", "cannot be read"),
+        ('template = "mine.j2"', "template", "cannot read template"),
         ('template = "broken.j2"', "template", "unexpected end of template"),
         ('state_url = "redis://user:hidden@127.0.0.1:1/0"', "state_url", "Redis does not answer at 127.0.0.1:1/0"),
         ('certificate = "shop.pem"', "certificate", "does not exist"),

@@ -257,7 +257,7 @@ def test_up_keeps_a_serving_instance_when_another_does_not_become_ready(shop):
     text = Path(shop.config).read_text()
     for old, new in (
         ("drain_s = 2", 'drain_s = 2\ninstances = 2\nreadiness_path = "/never"'),
-        ("deadline_s = 8", "deadline_s = 1"),
+        ("readiness_timeout_s = 8", "readiness_timeout_s = 1"),
     ):
         assert old in text
         text = text.replace(old, new)
@@ -290,7 +290,7 @@ def test_changed_content_under_an_old_name_is_refused(shop):
     run.check()
     run.abort("enough")
     (shop.folder / "releases/changed/release.json").write_text("{}")
-    with pytest.raises(UsageError, match="a changed release is a new revision"):
+    with pytest.raises(UsageError, match="a changed release needs a new revision name"):
         shop.open("changed", "changed-2").check()
 
 
@@ -317,8 +317,8 @@ def test_a_dead_collector_stops_a_rollout(shop):
                 process.cmdline()
             ):
                 process.kill()
-    with pytest.raises(UnavailableError, match="the collector does not run"):
+    with pytest.raises(UnavailableError, match="the collector is not running"):
         run.roll_out()
     assert shop.serving() == {before: 1.0}
-    with pytest.raises(UnavailableError, match="the collector does not run"):
+    with pytest.raises(UnavailableError, match="the collector is not running"):
         shop.open("blind", "blind-2").check()

@@ -224,6 +224,7 @@ def test_the_collectors_own_address_is_well(place):
         udp.bind((host, int(port)))
         assert set(place.problems()) == {"telemetry.listen", "telemetry.listen_tcp"}
         status = CollectorStatus(utc_now(), listen=place.ports["collector"])
+        (load(place.file).state_dir / "collector").mkdir(parents=True, exist_ok=True)
         status.write(load(place.file).state_dir)
         (found,) = place.find("telemetry.listen")
         assert found.message == f"{place.ports['collector']} is in use by the collector of this state folder"
