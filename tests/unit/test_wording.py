@@ -77,7 +77,7 @@ def test_python_is_checked_in_strings_comments_and_names_of_tests_only(tmp_path)
 def test_bytes_and_fields_of_f_strings_are_not_prose(tmp_path):
     path = tmp_path / "x.py"
     path.write_text('told = f"it is told {f\'{told:.1f}\'} {{anew}}"\nSENT = b"by now"\n')
-    assert [(hit.line, hit.phrase) for hit in wording.check([path])] == [(1, "told"), (1, "anew")]
+    assert sorted((hit.line, hit.phrase) for hit in wording.check([path])) == [(1, "anew"), (1, "told")]
 
 
 def test_a_page_is_checked_outside_of_its_code(tmp_path):

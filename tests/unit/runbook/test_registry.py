@@ -126,6 +126,7 @@ def test_another_run_undoes_a_killed_run(toy):
     assert toy.result("one")["runbook"] == "resize"
 
 
+@pytest.mark.slow
 def test_the_watchdog_undoes_a_run_whose_executor_died(toy):
     command = toy.command("one", "grow", toy.marker)
     env = toy.env | {"JPY_PARENT_PID": "1"}  # as in a kernel

@@ -110,6 +110,7 @@ def world(tmp_path, monkeypatch):
     found.collector._spool.close()
 
 
+@pytest.mark.slow
 def test_timeouts_are_found_although_they_arrive_late(world):
     seen = list(world.verdicts(25, failing=0.4))
     assert seen[-1].verdict == "rollback"
@@ -118,6 +119,7 @@ def test_timeouts_are_found_although_they_arrive_late(world):
     assert first.end < world.now - timedelta(seconds=5)
 
 
+@pytest.mark.slow
 def test_late_requests_do_not_change_the_verdict(world):
     list(world.verdicts(40, failing=0.02))
     last = list(world.verdicts(10, failing=0.0))[-1]
