@@ -81,21 +81,21 @@ def find_runbook(name: str) -> Runbook:
 
     Raises: DataError naming the runbooks that exist.
     """
-    for runbook in BUILT_IN:
-        if runbook.name == name:
-            return runbook
-    known = runbooks()
-    if name not in known:
+    found = _first(lambda runbook: runbook.name == name)
+    if found is None:
         raise DataError(
-            f"runbook {name!r} is not registered here, known are {', '.join(sorted(known))}: "
+            f"runbook {name!r} is not registered here, known are {', '.join(sorted(runbooks()))}: "
             "install the package that defines it"
         )
-    return known[name]
+    return found
 
 
 def runbook_of_notebook(notebook: str) -> Runbook | None:
     """Return the runbook of a notebook, by its file name without extension; None for any other notebook."""
-    for runbook in BUILT_IN:
-        if runbook.notebook == notebook:
-            return runbook
-    return next((runbook for runbook in runbooks().values() if runbook.notebook == notebook), None)
+    return _first(lambda runbook: runbook.notebook == notebook)
+
+
+def _first(is_wanted: Callable[[Runbook], bool]) -> Runbook | None:
+    """The first runbook that matches. Built-in ones come first: a package that cannot be loaded must not stop a rollback."""
+    built_in = next(filter(is_wanted, BUILT_IN), None)
+    return built_in or next(filter(is_wanted, runbooks().values()), None)

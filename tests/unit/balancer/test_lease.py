@@ -1,7 +1,6 @@
 """The state of a balancer: pool, shares and lease; and the choice of a server for a request."""
 
 import math
-import random
 
 import pytest
 from hypothesis import given
@@ -9,25 +8,9 @@ from hypothesis import strategies as st
 
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.lease import State, check_lease
-from pratique.balancer.shares import check_shares, choose
+from pratique.balancer.shares import check_shares
 from pratique.errors import MissingError, UsageError
-from support.shares import three_shares
-
-SERVERS = {"r1": ("a:1", "a:2", "a:3"), "r2": ("b:1",)}
-LEASE = Lease("r2", "r1", 6.0)
-
-
-def pool(**weights):
-    return Pool("shop", SERVERS, weights or {"r1": 1.0, "r2": 0.0})
-
-
-def leased(now=100.0):
-    return State(pool()).with_shares({"r1": 0.75, "r2": 0.25}, LEASE, now)
-
-
-def chosen(weights, count, seed):
-    rng = random.Random(seed)
-    return [choose(pool(**weights), rng.random(), rng.random()) for _ in range(count)]
+from support.shares import LEASE, SERVERS, leased, pool, three_shares
 
 
 def test_a_lease_expires_at_its_end_and_not_before():

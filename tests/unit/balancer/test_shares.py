@@ -9,22 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from pratique.balancer.base import Lease, Pool
+from pratique.balancer.base import Pool
 from pratique.balancer.lease import State
 from pratique.balancer.shares import check_pool, check_shares, choose
 from pratique.errors import UsageError
-from support.shares import three_shares
-
-SERVERS = {"r1": ("a:1", "a:2", "a:3"), "r2": ("b:1",)}
-LEASE = Lease("r2", "r1", 6.0)
-
-
-def pool(**weights):
-    return Pool("shop", SERVERS, weights or {"r1": 1.0, "r2": 0.0})
-
-
-def leased(now=100.0):
-    return State(pool()).with_shares({"r1": 0.75, "r2": 0.25}, LEASE, now)
+from support.shares import SERVERS, pool, three_shares
 
 
 def chosen(weights, count, seed):
