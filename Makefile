@@ -49,7 +49,7 @@ else
 endif
 
 test-fast: $(VENV)/.dev ## Run the tests that start no server and are not slow: under a minute
-	$(BIN)/python -m pytest -n 2 -m fast --hypothesis-profile fast $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m fast --hypothesis-profile fast $(PYTEST)
 
 lab: $(VENV)/.runtime ## Open JupyterLab on the notebooks, ready to run
 	$(BIN)/python examples/shop/sample.py

@@ -233,6 +233,7 @@ class StoreContract:
         own = [row(window, source=f"own-{number}", n=number) for window in range(5) for number in range(1, 4)]
         assert content(store) == by_key([*own, *[row(window, source="shared", n=9) for window in range(5)]])
 
+    @pytest.mark.slow
     @settings(
         max_examples=25,
         deadline=None,

@@ -33,6 +33,7 @@ class TestDelta(StoreContract):
         return lambda of=None: open_store(of.url if of else str(tmp_path / f"store-{next(NUMBERS)}"))
 
 
+@pytest.mark.slow
 class TestDeltaOnObjectStorage(StoreContract):
     @pytest.fixture
     def fresh(self, storage, monkeypatch):
@@ -53,6 +54,7 @@ def storage():
         }
 
 
+@pytest.mark.slow
 def test_store_on_object_storage_works_as_one_in_a_folder(storage, monkeypatch):
     for name, value in storage.items():
         monkeypatch.setenv(name, value)
@@ -141,6 +143,7 @@ def test_new_rows_of_old_windows_are_appended_without_rewriting(store, folder):
     assert str(first) in {uri.removeprefix("file://") for uri in DeltaTable(str(folder)).file_uris()}
 
 
+@pytest.mark.slow
 def test_writes_merge_small_files_and_keep_the_rows(store, folder):
     rows = [row(window, n=window + 1, source=source) for window in range(60, 100) for source in ("a", "b")]
     for values in rows:
@@ -163,6 +166,7 @@ def test_maintain_leaves_one_file_a_day_and_later_writes_replace_rows(store, fol
     assert content(store) == by_key([row(window, n=4) for window in range(6)])
 
 
+@pytest.mark.slow
 def test_checkpoints_bound_the_log_entries_to_read(store, folder):
     for window in range(40):
         store.write(rollups(row(window)))

@@ -129,6 +129,7 @@ print(json.dumps({"written": len(acknowledged), "refused": refused, "lost": len(
 """
 
 
+@pytest.mark.slow
 def test_full_disk_is_an_error_and_keeps_stored_rows(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -210,6 +210,7 @@ def test_the_acceptance_command_is_found_beside_the_file(place):
     assert place.find(subject)[0].state == "ok"
 
 
+@pytest.mark.slow
 def test_an_address_in_use_is_a_problem(place):
     host, _, port = place.ports["control"].partition(":")
     with socket.create_server((host, int(port))):

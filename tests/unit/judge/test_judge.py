@@ -80,6 +80,7 @@ def test_bad_action_that_appears_later_is_rolled_back_and_flagged(with_new_actio
     assert {guard.action for guard in verdict.guards if guard.flagged} == {"POST /new"}
 
 
+@pytest.mark.slow
 def test_new_actions_weigh_the_same_window_by_window_and_all_at_once(with_new_actions):
     whole, step = judge_of(with_new_actions), judge_of(*by_window(with_new_actions, 40))
     assert step.state.combined() == pytest.approx(whole.state.combined(), rel=1e-9)
@@ -203,6 +204,7 @@ def test_canary_exactly_at_its_tolerance_is_promoted_in_at_most_alpha_of_runs():
     assert promoted.mean() <= 0.05
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.integers(1, 20_000), st.floats(0.01, 10), st.floats(-7, -0.05), st.floats(-2, 2))
 def test_projection_is_the_nearest_point_of_the_line(n_b, share, log_guess, log_factor):
@@ -262,6 +264,7 @@ def test_evidence_against_equal_arms_agrees_with_the_exact_test():
     assert p_value <= np.exp(-guard.log_e) <= 100 * p_value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("good", [30, 120])
 def test_errors_that_begin_after_good_windows_are_found_soon(good):
     """A good hour does not hide later errors; 6,000 requests a minute, 10 % canary, 5xx 0.5 to 2 %."""

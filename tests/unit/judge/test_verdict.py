@@ -32,6 +32,7 @@ def states(verdict):
     return {guard.guard: guard.state for guard in verdict.guards if guard.action == SERVICE}
 
 
+@pytest.mark.slow
 def test_good_canary_with_enough_traffic_is_promoted():
     verdict = judged(canary(GOOD, GOOD, per_window=20_000))
     assert verdict.verdict == "promote"
@@ -39,6 +40,7 @@ def test_good_canary_with_enough_traffic_is_promoted():
     assert set(states(verdict).values()) == {"met"}
 
 
+@pytest.mark.slow
 def test_more_errors_are_rolled_back_and_stay_rolled_back():
     verdict = judged(canary(GOOD, Behaviour(failing=0.02)))
     assert (verdict.verdict, verdict.exit_status) == ("rollback", 1)
@@ -130,11 +132,13 @@ def test_few_requests_continue_with_an_estimate_of_the_remaining():
     assert re.search(r"about [\d,]+ more canary requests.* at \d+%", verdict.reason)
 
 
+@pytest.mark.slow
 def test_rise_from_one_to_three_in_a_million_is_promoted():
     verdict = judged(canary(Behaviour(failing=1e-6), Behaviour(failing=3e-6), per_window=60_000, history=5, windows=30))
     assert verdict.verdict == "promote"
 
 
+@pytest.mark.slow
 def test_difference_within_the_tolerances_is_promoted():
     verdict = judged(
         canary(GOOD, Behaviour(failing=0.0055, median_ms=101.5), per_window=60_000, history=10, windows=40)
@@ -164,6 +168,7 @@ def test_arm_without_requests_holds_with_a_finding():
     assert verdict.findings[0].kind == "no data"
 
 
+@pytest.mark.slow
 def test_guard_that_is_not_evaluated_never_passes():
     found = canary(GOOD, GOOD, per_window=20_000).table
     empty = pa.array([[]] * len(found), pa.list_(pa.int16())), pa.array([[]] * len(found), pa.list_(pa.int64()))
@@ -203,6 +208,7 @@ def test_windows_without_canary_requests_despite_its_weight_are_a_finding():
     assert any(f.kind == "gap" and "10 windows" in f.message for f in verdict.findings)
 
 
+@pytest.mark.slow
 def test_verdict_is_the_same_window_by_window_and_all_at_once():
     found = canary(GOOD, Behaviour(failing=0.012, median_ms=104), actions=ACTIONS[:3])
     whole = judged(found)

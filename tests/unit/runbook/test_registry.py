@@ -102,6 +102,7 @@ def eventually(condition, deadline_s=60.0):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_the_same_run_id_resumes_a_killed_run(toy):
     toy.killed("one")
     assert toy.files("one") == ["grow", "reserve"]
@@ -114,6 +115,7 @@ def test_the_same_run_id_resumes_a_killed_run(toy):
     assert toy.result("one")["outcome"] == "promoted"
 
 
+@pytest.mark.slow
 def test_another_run_undoes_a_killed_run(toy):
     toy.killed("one")
     done = toy.run("two")

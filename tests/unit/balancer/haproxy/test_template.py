@@ -195,6 +195,7 @@ def test_the_newest_revision_has_the_low_numbers_of_the_draw():
     }
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(min_size=1), st.lists(st.text(), max_size=3).map(tuple), max_size=3))
 def test_a_pool_survives_encoding(servers):
     pool = Pool("shop", servers, dict.fromkeys(servers, 0.0))

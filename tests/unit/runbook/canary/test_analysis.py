@@ -127,6 +127,7 @@ def test_late_requests_do_not_change_the_verdict(world):
     assert (last.requests, last.verdict, last.e_value) == (again.requests, again.verdict, pytest.approx(again.e_value))
 
 
+@pytest.mark.slow
 def test_a_slow_store_delays_the_verdict_only(world):
     list(world.verdicts(10, failing=0.0))
     world.slow = 10
@@ -135,6 +136,7 @@ def test_a_slow_store_delays_the_verdict_only(world):
     assert seen[-1].verdict == "rollback"
 
 
+@pytest.mark.slow
 def test_a_store_that_stops_accepting_data_is_an_error(world):
     list(world.verdicts(10, failing=0.0))
     world.slow = 10_000

@@ -60,6 +60,7 @@ def rollout_of(parts, scale_out):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_canary_that_fails_during_scale_out_loses_its_lease_at_once(parts):
     def scale_out(_):
         time.sleep(0.5)

@@ -436,6 +436,7 @@ def test_facts_are_kept_until_every_step_is_undone(tmp_path, there):
     assert again.journal.data("found") == {}
 
 
+@pytest.mark.slow
 def test_undo_retries_while_an_engine_restarts(tmp_path, there):
     late = Put(there, "a")
     really, tries = late.undo, []

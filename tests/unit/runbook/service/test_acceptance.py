@@ -118,6 +118,7 @@ def test_a_failed_command_shows_its_last_lines_without_secrets(instance, tmp_pat
         )
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_is_killed_with_its_children(instance, tmp_path):
     child = f"import time; time.sleep(1.5); open({str(tmp_path / 'lived')!r}, 'w')"
     code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); print('on'); time.sleep(60)"
