@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from pratique.cli.colours import paint, paint_start
-from pratique.cli.completion import complete_notebooks
+from pratique.cli.completion import complete_notebooks, complete_runs, complete_services
 from pratique.cli.options import (
     EPILOG,
     PATH,
@@ -125,6 +125,69 @@ def run(
 
 
 @click.command(epilog=EPILOG)
+@click.argument("service", required=False, shell_complete=complete_services)
+@json_array
+@config_options
+def runs(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
+    """List the runs of all services or of one, with their state.
+
+    A dead run has lost its process before it ended: the list shows the command that resumes it.
+    """
+    from pratique.runbook.runs import list_runs  # noqa: PLC0415
+
+    found = list_runs(load_config(config, store).state_dir, service)
+    if as_json:
+        click.echo(json.dumps([run.to_json() for run in found]))
+        return
+    if not found:
+        raise MissingError(
+            f"no runs{f' of {service!r}' if service else ''}: start one with: pratique release SERVICE REVISION"
+        )
+    width = max(len(run.id) for run in found)
+    for run in found:
+        state = run.outcome or run.state
+        click.echo(f"{run.started:%Y-%m-%d %H:%M:%SZ}  {run.id:<{width}}  {run.service} {run.revision}  {paint(state)}")
+        if run.state == "dead":
+            click.echo(f"    resume it with: {run.resume_command}\n    or undo it with: pratique abort {run.id}")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run", metavar="RUN", shell_complete=complete_runs)
+@click.argument("stage", required=False, type=float)
+@click.option("--rollback", "roll_back", is_flag=True, help="Return the traffic to the baseline instead.")
+@click.option("--who", help="Name to keep with the answer. Default: PRATIQUE_WHO, or the login name.")
+@config_options
+def approve(
+    run: str, stage: float | None, roll_back: bool, who: str | None, config: str | None, store: str | None
+) -> None:
+    """Approve a stage of a run that asks for approval.
+
+    STAGE is the canary's share in percent. Without it, the stage that waits now is approved.
+    """
+    from pratique.runbook.approve import approve as answer  # noqa: PLC0415 - the judge
+
+    found = answer(load_config(config, store).state_dir, run, stage, roll_back=roll_back, who=who or "")
+    done = "rollback requested" if roll_back else "approved" if found.was_asked else "approved in advance"
+    click.echo(f"{found.run.service} {found.run.revision}, stage {found.stage:g} %: {done}")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run", metavar="RUN", shell_complete=complete_runs)
+@click.option("--why", default="", help="The reason, recorded in the ledger.")
+@click.option("--who", default="", help="Name to record in the ledger. Default: PRATIQUE_WHO, or the login name.")
+@config_options
+def abort(run: str, why: str, who: str, config: str | None, store: str | None) -> None:
+    """Stop a run and undo its changes.
+
+    All traffic returns to the baseline. A run whose process is dead is undone here.
+    """
+    from pratique.runbook.abort import abort_run  # noqa: PLC0415 - the judge
+
+    ended = abort_run(load_config(config, store).state_dir, run, who=who, why=why, say=click.echo)
+    click.echo(f"run {ended.id} has ended: {ended.outcome}")
+
+
+@click.command(epilog=EPILOG)
 @service_argument
 @json_array
 @config_options
@@ -174,7 +237,7 @@ def push(service: str, revision: str, config: str | None, store: str | None) -> 
     click.echo(f"{settings.docker.image}@{push_release(revision, settings)}")
 
 
-COMMANDS = (release, rollback, run, releases, images, push)
+COMMANDS = (release, rollback, run, runs, approve, abort, releases, images, push)
 
 
 def _launch(name: str, given: Mapping[str, Any], out: str | None) -> NoReturn:

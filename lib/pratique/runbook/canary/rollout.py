@@ -18,6 +18,7 @@ from pratique.clock import stamp, utc_now
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
 from pratique.runbook.canary.analysis import LiveAnalysis
+from pratique.runbook.canary.answers import Answer
 from pratique.runbook.canary.approval import Approver
 from pratique.runbook.canary.health import HealthMonitor
 from pratique.runbook.canary.lease_renewer import LeaseRenewer
@@ -87,6 +88,7 @@ class Rollout:
         self._renewer = LeaseRenewer(context.balancer, context.service, lease_s)
         self._progress = Progress(context.folder / file_names.PROGRESS, context.run_id)
         self._last: Verdict | None = None
+        self._asked: int | None = None
 
     def run(self) -> RolloutResult:
         """Run the stages; after the lease expired, run all of them again.
@@ -103,6 +105,7 @@ class Rollout:
                 except _LeaseExpiredError:
                     self._renewer.stop()
                     self._approver.withdraw()
+                    self._asked = None
             raise UnavailableError(
                 f"the lease expired {MAX_RESTARTS + 1} times: this process is being delayed (check CPU load and the store)"
             )
@@ -190,12 +193,20 @@ class Rollout:
             if result is not None:
                 return result
             if windows >= self._min_windows and self._may_end(last=last) and not self._monitor.suspect:
-                answer = self._approver.ask(number, percent, self._status())
+                answer = self._ask(number, percent)
                 if answer == "rollback":
                     return self._rolled_back_by_hand(percent)
                 if answer == "approve" and self._still_may_end(last=last):
                     return RolloutResult("promote", self._status(), self._last) if last else None
             time.sleep(TICK_S)
+
+    def _ask(self, number: int, percent: float) -> Answer | None:
+        answer = self._approver.ask(number, percent, self._status())
+        if answer is None and self._asked != number:
+            self._asked = number
+            command = f"pratique approve {self._context.run_id} {percent:g}"
+            self._progress.event("approval", f"{percent:g} %  waits for approval: {command}")
+        return answer
 
     def _require_lease(self) -> None:
         if self._renewer.expired:

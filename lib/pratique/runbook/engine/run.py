@@ -18,6 +18,7 @@ from pratique.runbook.engine.ledger_outbox import LedgerOutbox
 from pratique.runbook.engine.lock import Holder, Lock
 from pratique.runbook.engine.signals import Interrupts, signals_ignored
 from pratique.runbook.engine.step import Attempt, Data, Step
+from pratique.runbook.engine.stop_request import stop_reason
 from pratique.runbook.engine.undo import Undo, journal_safely
 from pratique.runbook.engine.watchdog import Watchdog
 
@@ -62,7 +63,7 @@ class Run:
         self.dry_run = dry_run
         self._on_failure = on_failure
         self._undo = Undo(self.journal, outbox, self.steps)
-        self._interrupts = Interrupts(self.abort)
+        self._interrupts = Interrupts(self.abort, partial(stop_reason, folder))
         self._watchdog: Watchdog | None = None
         self._deadline: datetime | None = None
 
@@ -141,17 +142,9 @@ class Run:
         if not self.journal.lines():
             self.journal.append("opened", data={**identity, "context": context})
         else:
-            self._require_same(identity)
+            require_same_identity(self.journal, self.id, identity)
             self.journal.append("resumed", data={"who": self.outbox.who, "why": self.outbox.why})
         self._deadline = self._attempt_began() + deadline
-
-    def _require_same(self, identity: Data) -> None:
-        opened = self.journal.first("opened").data
-        for key, value in identity.items():
-            if opened.get(key) != value:
-                raise UsageError(
-                    f"run {self.id!r} was opened with {key} {opened.get(key)!r}, not {value!r}: use a new run_id"
-                )
 
     def _attempt_began(self) -> datetime:
         """Return when the current attempt was opened: "ended" ends an attempt, the death of a process does not."""
@@ -246,6 +239,16 @@ class Run:
 
     def _journal_safely(self, event: Event, step: str = "", data: Data | None = None) -> None:
         journal_safely(self.journal, event, step, data)
+
+
+def require_same_identity(journal: Journal, run_id: str, identity: Data) -> None:
+    """Check that the run of a journal has this identity. Raises: UsageError naming the difference."""
+    opened = journal.first("opened").data
+    for key, value in identity.items():
+        if opened.get(key) != value:
+            raise UsageError(
+                f"run {run_id!r} was opened with {key} {opened.get(key)!r}, not {value!r}: use a new run_id"
+            )
 
 
 def _print_effects(step: Step) -> None:
