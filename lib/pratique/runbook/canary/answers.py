@@ -15,7 +15,8 @@ from pratique.clock import stamp, utc_now
 from pratique.files import replace_file
 
 Answer = Literal["approve", "rollback"]
-WITHDRAWN = "withdrawn"
+Withdrawn = Literal["withdrawn"]
+WITHDRAWN: Withdrawn = "withdrawn"
 """In place of an answer: the stage begins again, and is asked for again."""
 QUESTION = "question.json"
 ANSWERS = "answers.jsonl"
@@ -39,7 +40,7 @@ def read_question(folder: Path) -> Question | None:
         return None
 
 
-def write_answer(folder: Path, stage: float, answer: Answer | Literal["withdrawn"], who: str) -> None:
+def write_answer(folder: Path, stage: float, answer: Answer | Withdrawn, who: str) -> None:
     """Answer for a stage of the run in `folder`, now or in advance. Raises: OSError."""
     line = json.dumps({"time": stamp(utc_now()), "stage": stage, "answer": answer, "who": who})
     with (folder / ANSWERS).open("a", encoding="utf-8") as file:
