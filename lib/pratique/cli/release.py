@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from pratique.cli.colours import paint, paint_start
+from pratique.cli.colours import colour_mode, paint, paint_start
 from pratique.cli.completion import complete_notebooks, complete_runs, complete_services
+from pratique.cli.live_lines import LiveLines
 from pratique.cli.options import (
     EPILOG,
     PATH,
@@ -122,6 +124,32 @@ def run(
         raise UsageError("the name is missing: pratique run --list prints the names of runbooks and notebooks")
     given = {"config": config, "store": store} | dict(pairs)
     _launch(name, given, out)
+
+
+@click.command()
+@click.argument("folder", required=False, type=PATH, default="pratique-lab")
+@click.option("--copy-only", is_flag=True, help="Copy the notebooks and do not start JupyterLab.")
+@config_options
+def lab(folder: str, copy_only: bool, config: str | None, store: str | None) -> None:
+    """Open JupyterLab on your own copies of the notebooks and runbooks.
+
+    FOLDER gets the copies; those that you have edited stay as they are. Default: pratique-lab. Commands such as
+    `pratique release` never run these copies.
+    """
+    from pratique.notebook.workspace import copy_notebooks  # noqa: PLC0415
+
+    settings = load_config(config, store)
+    copies = copy_notebooks(Path(folder))
+    click.echo(f"{len(copies)} notebooks in {folder}")
+    if copy_only:
+        return
+    environment = {"PRATIQUE_CONFIG": settings.file} if settings.file else {}
+    environment |= {"PRATIQUE_STORE": settings.store.url} if store else {}
+    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={Path(folder).absolute()}"]
+    words += ["--allow-root"] if os.geteuid() == 0 else []
+    os.execvpe(  # noqa: S606 - JupyterLab takes the place of this process
+        sys.executable, [*words, "--LabApp.default_url=/lab/tree/canary_report.ipynb"], os.environ | environment
+    )
 
 
 @click.command(epilog=EPILOG)
@@ -237,7 +265,7 @@ def push(service: str, revision: str, config: str | None, store: str | None) -> 
     click.echo(f"{settings.docker.image}@{push_release(revision, settings)}")
 
 
-COMMANDS = (release, rollback, run, runs, approve, abort, releases, images, push)
+COMMANDS = (release, rollback, run, lab, runs, approve, abort, releases, images, push)
 
 
 def _launch(name: str, given: Mapping[str, Any], out: str | None) -> NoReturn:
@@ -245,11 +273,18 @@ def _launch(name: str, given: Mapping[str, Any], out: str | None) -> NoReturn:
 
     # missing parameters keep the notebook's default
     parameters = {key: value for key, value in given.items() if value is not None and value is not False}
-    sys.exit(launch(name, parameters, out=Path(out) if out else None, echo=_echo))
+    lines = LiveLines(_coloured, terminal=sys.stdout.isatty() and colour_mode() is not False)
+    try:
+        status = launch(name, parameters, out=Path(out) if out else None, echo=lines)
+    finally:
+        lines.close()
+    sys.exit(status)
 
 
-def _echo(line: str) -> None:
-    click.echo(paint_start(line))
+def _coloured(line: str) -> str:
+    """Return a line in colour where standard output takes it."""
+    mode = colour_mode()
+    return paint_start(line) if (sys.stdout.isatty() if mode is None else mode) else line
 
 
 def _list_notebooks(*, as_json: bool) -> None:

@@ -153,4 +153,5 @@ def test_every_argument_that_names_something_is_completed():
                 ("import", "files"),
                 ("init", "service"),
                 ("approve", "stage"),
+                ("lab", "folder"),
             }

@@ -23,6 +23,7 @@ class Progress:
         self._path = path
         self._run = run
         self._waited = 0.0
+        self._looked = ""
 
     def stage(self, percent: float, shares: Mapping[str, float], text: str) -> None:
         """Report that a stage begins."""
@@ -31,7 +32,14 @@ class Progress:
     def look(
         self, percent: float, windows: int, min_windows: int, shares: Mapping[str, float], verdict: Verdict
     ) -> None:
-        """Report a look. windows: complete windows of this stage so far; min_windows: those that the stage needs."""
+        """Report a look, unless it says the same as the one before.
+
+        windows: complete windows of this stage so far; min_windows: those that the stage needs.
+        """
+        text = look_line(percent, windows, min_windows, verdict)
+        if text == self._looked:
+            return
+        self._looked = text
         self._write(
             {
                 "event": "look",
@@ -44,7 +52,7 @@ class Progress:
                 "e_value": min(verdict.e_value, 1e300),
                 "needed": verdict.needed,
                 "guards": {guard.guard: _guard_json(guard) for guard in _service_level(verdict)},
-                "text": look_line(percent, windows, min_windows, verdict),
+                "text": text,
             }
         )
 
@@ -73,8 +81,14 @@ def look_line(percent: float, windows: int, min_windows: int, verdict: Verdict) 
     evidence = f"evidence {min(verdict.e_value, 1e9):.3g} of {verdict.needed:.3g}"
     return (
         f"{verdict.end:%H:%M:%S}  {percent:g} %  window {window}  requests {requests}  {evidence}  "
-        f"{guards}  → {verdict.verdict}"
+        f"{guards}  → {verdict.verdict}{_held(verdict)}"
     )
+
+
+def _held(verdict: Verdict) -> str:
+    """What holds a promotion, which no guard of the line shows."""
+    kinds = dict.fromkeys(finding.kind for finding in verdict.findings if finding.effect == "hold")
+    return f" (held: {', '.join(kinds)})" if kinds else ""
 
 
 def _service_level(verdict: Verdict) -> list[GuardResult]:

@@ -22,6 +22,7 @@ from pratique.runbook.canary.answers import Answer
 from pratique.runbook.canary.approval import Approver
 from pratique.runbook.canary.health import HealthMonitor
 from pratique.runbook.canary.lease_renewer import LeaseRenewer
+from pratique.runbook.canary.live_chart import LiveChart
 from pratique.runbook.canary.progress import Progress
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.runbook.service import file_names
@@ -87,6 +88,7 @@ class Rollout:
         self._hosts = 1
         self._renewer = LeaseRenewer(context.balancer, context.service, lease_s)
         self._progress = Progress(context.folder / file_names.PROGRESS, context.run_id)
+        self._chart = LiveChart()
         self._last: Verdict | None = None
         self._asked: int | None = None
 
@@ -186,6 +188,7 @@ class Rollout:
             if verdict is not None:
                 windows = max(0, int((verdict.end - began).total_seconds() // verdict.window_s))
                 self._progress.look(percent, windows, self._min_windows, self._arms.at(percent), verdict)
+                self._chart.draw(verdict)
                 self._last = verdict
             elif self._last is None:
                 self._progress.waiting(percent)
