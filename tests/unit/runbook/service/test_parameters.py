@@ -34,7 +34,7 @@ def test_stages_are_accepted_in_every_form_of_papermill(stages):
         ({"approval": "perhaps"}, "approval is 'perhaps': use 'automatic' or 'ask'"),
         ({"baseline": "old"}, "baseline is 'old': use 'running' or 'fresh'"),
         ({"service": "../shop"}, "is not a name"),
-        ({"revision": ""}, "is not a name"),
+        ({"revision": ""}, "the revision is missing: name it"),
         ({"run_id": "a/b"}, "is not a name"),
     ],
 )
