@@ -6,9 +6,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pratique.figures.labels import count, percent
 from pratique.figures.series import RequestSeries, share_interval
 from pratique.figures.theme import GRID, ROLES, Chart, Role, empty, figure
+from pratique.number_text import count, percent
 
 MOST_CODES = 14
 ALT = "Share of requests per status code, baseline beside canary, with 95 % confidence intervals."
