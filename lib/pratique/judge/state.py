@@ -26,6 +26,8 @@ class JudgeState:
         their requests of shape (arms, windows), and the guards' e-values of shape (guards, windows).
     start_ms, last_ms: start of the first and of the last window judged, epoch ms; None before it.
     fired_ms: start of the first window after which the combined evidence passed 1/alpha; None until then.
+    thin_history: the baseline's timed requests before the canary where they are too few for thresholds, which come from
+        the warm-up then; None where the history is enough.
     guards_fired: the guards as they were after that window; empty until then.
     late: requests that came for a window already judged. canary_hosts: numbers of the hosts that served the canary.
     """
@@ -51,7 +53,7 @@ class JudgeState:
         self.actions, self.hosts = Names(), Names()
         self.start_ms = int(start.timestamp() * 1000) // self.window_ms * self.window_ms if start else None
         self.history: list[Rows] = []
-        self.had_history = False
+        self.thin_history: int | None = None
         self.late = 0
         self.last_ms: int | None = None
         self.time_ms: list[Ints] = []
@@ -98,14 +100,15 @@ class JudgeState:
     def _begin(self, rows: Rows) -> ActionWeights:
         """Learn thresholds, shares and noise from the history, and weigh the actions, before the first judged window."""
         history = Rows.join(self.history)
-        self.had_history = bool(len(history))
         self.thresholds.learn(history)
         if self.thresholds.enough:
             self._warm_ms = self._earliest_ms()
             self._settle()
-        if self.had_history:
+        else:
+            self.thin_history = self.thresholds.timed
+        if len(history):
             self._learn(history)
-        known = history if self.had_history else rows.where(rows.time_ms == rows.time_ms.min())
+        known = history if len(history) else rows.where(rows.time_ms == rows.time_ms.min())
         return ActionWeights(known, len(self.actions))
 
     def _earliest_ms(self) -> int:

@@ -70,10 +70,10 @@ def _of_last_release(asked: Question, known: list[str], config: Config) -> Quest
             if asked.baseline or asked.canary or asked.start or asked.end:
                 return found
             judged = ledger.entries(asked.service, kind="verdict", run=release.run)
-            times = judged[-1].data if judged and judged[-1].data.get("end") else {}
-            return replace(
-                found, **{key: datetime.fromisoformat(times[key]) for key in ("start", "end") if key in times}
-            )
+            if not judged or judged[-1].data.get("end") is None:
+                return found
+            start, end = (datetime.fromisoformat(judged[-1].data[key]) for key in ("start", "end"))
+            return replace(found, start=start, end=end)
     return None
 
 
