@@ -59,6 +59,8 @@ def verdict_banner(verdict: Verdict | None) -> Panel:
     if verdict is None:
         return _nothing_judged()
     mark, title, meaning = TITLES[verdict.verdict]
+    if verdict.verdict == "rollback" and verdict.fired is None:
+        meaning = "the policy asks for it"
     facts = [
         ("service", label(verdict.service, 60)),
         ("canary", f'<span class="canary">◆ {label(verdict.canary, 40)}</span> {_requests(verdict, verdict.canary)}'),
@@ -69,7 +71,7 @@ def verdict_banner(verdict: Verdict | None) -> Panel:
         ("time range", f"{_range(verdict)}<br><small>{_length(verdict)}</small>"),
         ("evidence", _evidence(verdict)),
     ]
-    lines = [("reason", verdict.summary or verdict.reason)]
+    lines = [("reason", _capital(verdict.summary or verdict.reason, verdict))]
     if verdict.cause is not None:
         lines.append(("numbers", guard_line(verdict.cause, verdict)))
     if verdict.lacking and verdict.lacking != verdict.summary:
@@ -77,10 +79,22 @@ def verdict_banner(verdict: Verdict | None) -> Panel:
     html = (
         f'<div class="verdict {verdict.verdict}"><p class="answer"><span class="mark">{mark}</span> <strong>{title}</strong>'
         f' <span class="meaning">{meaning}</span></p>'
-        + "".join(f'<p class="{kind}">{label(text, MAX_REASON)}</p>' for kind, text in lines)
+        + "".join(f'<p class="{kind}">{_unbroken(label(text, MAX_REASON))}</p>' for kind, text in lines)
         + f"{_facts(facts)}</div>"
     )
-    return Panel(html, "\n".join([f"{verdict.verdict}: {lines[0][1]}", *(text for _, text in lines[1:])]))
+    first = f"{verdict.verdict}: {verdict.summary or verdict.reason}"
+    return Panel(html, "\n".join([first, *(text for _, text in lines[1:])]))
+
+
+def _capital(text: str, verdict: Verdict) -> str:
+    """The text as a sentence of its own; one that begins with the canary's or an action's name keeps that as it is."""
+    begins_with_a_name = verdict.fired is not None or text.startswith(verdict.canary)
+    return text if begins_with_a_name else text[:1].upper() + text[1:]
+
+
+def _unbroken(text: str) -> str:
+    """Text in which no line ends between a number and its percent sign."""
+    return text.replace(" %", "\u00a0%")
 
 
 def _nothing_judged() -> Panel:
@@ -115,7 +129,7 @@ def _evidence(verdict: Verdict) -> str:
     needed = f"{evidence(verdict.needed)} needed to roll back"
     if verdict.fired is None:
         return f"{evidence(verdict.e_value)} of {needed}"
-    return f"the {needed} at {verdict.fired:%H:%M:%S} UTC<br><small>{evidence(verdict.e_value)} at the end</small>"
+    return f"{needed}, reached at {verdict.fired:%H:%M:%S} UTC<br><small>{evidence(verdict.e_value)} at the end</small>"
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
@@ -195,7 +209,8 @@ def _excess(result: GuardResult) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{'+' if share >= 0 else '-'}{percent(abs(share))}"
+    sign = "+" if share > 0 else "-" if share < 0 else ""
+    return f"{sign}{percent(abs(share))}"
 
 
 def findings(verdict: Verdict | None, weights: Sequence[object] = ()) -> Panel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pratique.judge.model import SERVICE, GuardResult
 from pratique.number_text import duration, two_shares
@@ -16,11 +16,14 @@ class Wording:
     """How to say that an outcome is more frequent.
 
     worse: a predicate for the canary or the action. of_requests: what the share of its requests is, after a share such
-    as "29 % of its requests".
+    as "29 % of its requests". among: which requests are counted, if not all. fewer: the share to name is that of the
+    requests without the outcome.
     """
 
     worse: str
     of_requests: str
+    among: str = ""
+    fewer: bool = False
 
 
 WORDINGS = {
@@ -34,10 +37,15 @@ WORDINGS = {
     "429": Wording("throttles more often", "are 429"),
     "499": Wording("is given up by its clients more often", "are 499"),
     "no answer": Wording("leaves requests without an answer more often", "got no answer"),
-    "other": Wording("answers with unusual codes more often", "have a code that no other guard watches"),
+    "other": Wording(
+        "answers with unusual codes more often", "have a code that no other guard watches", " without an error"
+    ),
 }
 """The wording of each outcome that has one of its own; `wording_of` has a default for any other."""
 QUANTILE_NAMES = {"50": "median", "25": "lower quartile", "75": "upper quartile"}
+FEWER = "fewer "
+"""Prefix of an outcome: the outcome after it has become less frequent."""
+_CODE = re.compile(r"\d{3}|[1-9]xx")
 _QUANTILE = re.compile(r"p(\d+(?:\.\d+)?)")
 
 
@@ -57,7 +65,10 @@ def wording_of(outcome: str, threshold_ms: float | None = None) -> Wording:
         return Wording("is slower", f"took longer than the baseline's {name}{limit}")
     if outcome in WORDINGS:
         return WORDINGS[outcome]
-    if re.fullmatch(r"\d{3}|[1-9]xx", outcome):
+    if outcome.startswith(FEWER):
+        less = outcome.removeprefix(FEWER)
+        return Wording(f"answers {less} less often", f"are {less}", " that did not fail", fewer=True)
+    if _CODE.fullmatch(outcome):
         return Wording(f"answers {outcome} more often", f"are {outcome}")
     return Wording(f'has the outcome "{printable(outcome)}" more often', "have it")
 
@@ -65,15 +76,19 @@ def wording_of(outcome: str, threshold_ms: float | None = None) -> Wording:
 def sentence(guard: GuardResult, baseline: str, canary: str) -> str:
     """Return one sentence: what is worse, in which action (or in the whole canary), and both shares of requests."""
     wording = wording_of(guard.outcome, guard.threshold_ms)
+    if guard.guard == f"code {guard.outcome}":
+        # such a guard watches one code among those that are no error
+        wording = replace(wording, among=WORDINGS["other"].among)
     subject = printable(canary if guard.action == SERVICE else guard.action)
-    ours, theirs = (_share(guard, revision) for revision in (canary, baseline))
-    in_canary, in_baseline = two_shares(ours, theirs)
-    if ours > theirs:
-        return f"{subject} {wording.worse}: {in_canary} of its requests {wording.of_requests}, {in_baseline} in the baseline"
+    bad = [_share(guard, revision) for revision in (canary, baseline)]
+    in_canary, in_baseline = two_shares(*(1.0 - share if wording.fewer else share for share in bad))
+    of_requests = f"of its requests{wording.among} {wording.of_requests}"
+    if bad[0] > bad[1]:
+        return f"{subject} {wording.worse}: {in_canary} {of_requests}, {in_baseline} in the baseline"
     # compared window by window it is worse, although the sums over all windows say the opposite
     return (
-        f"{subject} {wording.worse} than the baseline at the same times, although in total {in_canary} of its requests "
-        f"{wording.of_requests} and {in_baseline} in the baseline"
+        f"{subject} {wording.worse} than the baseline at the same times, although in total {in_canary} {of_requests} "
+        f"and {in_baseline} in the baseline"
     )
 
 

@@ -85,7 +85,7 @@ def _cause(at_firing: Sequence[GuardResult]) -> GuardResult | None:
 def _with_firing(
     guards: Sequence[GuardResult], at_firing: Sequence[GuardResult], needed: float
 ) -> tuple[GuardResult, ...]:
-    """The results with their evidence of the moment of firing: what was a suspect is worse from then on."""
+    """The results with their evidence of the moment of firing: a suspect is worse from then on."""
     if not at_firing:
         return tuple(guards)
     then = {(guard.guard, guard.action): guard.e_value for guard in at_firing}

@@ -60,7 +60,7 @@ def _only_service(store: Store) -> str:
 
 
 def _of_last_release(asked: Question, known: list[str], config: Config) -> Question | None:
-    """The question about the last release that agrees with what was asked, and whose revisions are in the store."""
+    """The question about the last release that agrees with the question, and whose revisions are in the store."""
     from pratique.ledger import open_ledger  # noqa: PLC0415 - sqlite
 
     ledger = open_ledger(config.state_dir)

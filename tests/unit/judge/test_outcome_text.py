@@ -1,4 +1,4 @@
-"""A result in words names what is worse, where, and by how much, for every kind of guard."""
+"""A result in words names the outcome, the place and the size of a difference, for every kind of guard."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def words(outcome, bad, requests, *, action="GET /search", threshold_ms=None):
         (
             "other",
             None,
-            "GET /search answers with unusual codes more often: 29 % of its requests have a code that no other guard watches, 0.30 % in the baseline",
+            "GET /search answers with unusual codes more often: 29 % of its requests without an error have a code that no other guard watches, 0.30 % in the baseline",
         ),
         (
             "lost\x1b[31m",
@@ -70,3 +70,15 @@ def test_a_difference_that_only_shows_window_by_window_says_so():
 def test_an_outcome_without_a_name_is_that_of_the_guard():
     assert sample_guard("5xx").outcome == "5xx"
     assert wording_of("p75", 10.0).of_requests == "took longer than the baseline's upper quartile (10 ms)"
+
+
+def test_an_outcome_that_became_less_frequent_is_shown_with_its_own_share():
+    text = words("fewer 4xx", (880, 999), (1_000, 1_000), action="*")
+    assert text == "r3 answers 4xx less often: 0.10 % of its requests that did not fail are 4xx, 12 % in the baseline"
+
+
+def test_a_watched_code_is_counted_among_the_requests_without_an_error():
+    guard = sample_guard("code 302", "*", outcome="302", bad={"r2": 0, "r3": 10}, requests={"r2": 90, "r3": 10})
+    assert sentence(guard, "r2", "r3") == (
+        "r3 answers 302 more often: 100 % of its requests without an error are 302, none in the baseline"
+    )

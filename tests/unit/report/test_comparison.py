@@ -38,7 +38,7 @@ def reads(store, monkeypatch):
     return found
 
 
-def test_what_is_drawn_is_what_was_judged_while_rows_arrive(store, reads, tmp_path):
+def test_the_figures_show_the_judged_rows_while_others_arrive(store, reads, tmp_path):
     comparison = open_comparison("shop", "r2", "r3", store=str(tmp_path / "store"))
     assert len(reads) == 1
     drawn = {revision: comparison.series.total(revision) for revision in comparison.series.revisions}
