@@ -87,7 +87,7 @@ def verdict_banner(verdict: Verdict | None) -> Panel:
 
 
 def _capital(text: str, verdict: Verdict) -> str:
-    """The text as a sentence of its own; one that begins with the canary's or an action's name keeps that as it is."""
+    """The text as a whole sentence; one that begins with the canary's or an action's name keeps that as it is."""
     begins_with_a_name = verdict.fired is not None or text.startswith(verdict.canary)
     return text if begins_with_a_name else text[:1].upper() + text[1:]
 

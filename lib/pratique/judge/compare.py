@@ -76,7 +76,7 @@ def read_and_judge(
     notes: Sequence[str] = (),
     now: datetime | None = None,
 ) -> Judged:
-    """Read the rows of two revisions once, and judge them; what is drawn from the rows is what was judged.
+    """Read the rows of two revisions once, and judge them, so that figures can show exactly the rows that were judged.
 
     store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
     window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from

@@ -118,7 +118,7 @@ class Verdict:
 
     verdict: "promote", "rollback", "continue" (not decided yet) or "inconclusive" (the deadline passed first).
     reason: one line that explains the verdict, with numbers.
-    summary: the same in words: what is worse or missing, in which action, and by how much.
+    summary: the same in words: the outcome that is worse, in which action and by how much, or the evidence that is missing.
     service: name of the service. baseline: the running revision. canary: the revision that was judged.
     start: start of the time range, inclusive (UTC). end: end of the time range, exclusive (UTC).
     window_s: length of a window in seconds. requests: requests judged, per revision.

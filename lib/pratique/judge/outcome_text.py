@@ -1,4 +1,4 @@
-"""A guard's result in words: what is worse, where, and by how much, for a person who has never read the policy."""
+"""A guard's result in words: which outcome is worse, where, and by how much, for a person who has never read the policy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WORDINGS = {
     "5xx": Wording("fails more often", "are 5xx"),
     "401": Wording("asks for a login more often", "are 401"),
     "403": Wording("denies access more often", "are 403"),
-    "404": Wording("does not find more often what was requested", "are 404"),
+    "404": Wording("answers 404 (not found) more often", "are 404"),
     "429": Wording("throttles more often", "are 429"),
     "499": Wording("is given up by its clients more often", "are 499"),
     "no answer": Wording("leaves requests without an answer more often", "got no answer"),
@@ -41,7 +41,7 @@ WORDINGS = {
         "answers with unusual codes more often", "have a code that no other guard watches", " without an error"
     ),
 }
-"""The wording of each outcome that has one of its own; `wording_of` has a default for any other."""
+"""The wording of each outcome that has its own; `wording_of` has a default for any other."""
 QUANTILE_NAMES = {"50": "median", "25": "lower quartile", "75": "upper quartile"}
 FEWER = "fewer "
 """Prefix of an outcome: the outcome after it has become less frequent."""
@@ -74,7 +74,7 @@ def wording_of(outcome: str, threshold_ms: float | None = None) -> Wording:
 
 
 def sentence(guard: GuardResult, baseline: str, canary: str) -> str:
-    """Return one sentence: what is worse, in which action (or in the whole canary), and both shares of requests."""
+    """Return one sentence: the outcome that is worse, in which action (or in the whole canary), and both shares of requests."""
     wording = wording_of(guard.outcome, guard.threshold_ms)
     if guard.guard == f"code {guard.outcome}":
         # such a guard watches one code among those that are no error

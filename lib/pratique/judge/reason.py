@@ -77,7 +77,7 @@ def why_undecided(
     held: Sequence[Finding],
     remaining: Remaining | None,
 ) -> Reason:
-    """Return the reason why a canary is neither promoted nor rolled back by evidence: suspect, deadline, what is lacking.
+    """Return the reason why a canary is neither promoted nor rolled back by evidence: suspect, deadline, and missing evidence.
 
     suspect: the guard to name first. deadline_min: the deadline in minutes if it has passed. waiting: guards that are not
     met. held: findings that hold the promotion. remaining: the traffic that is still needed.
