@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 from pratique.judge.outcome_text import printable
@@ -69,12 +71,16 @@ def evidence_line(guard: GuardResult, verdict: Verdict) -> str:
     return f"evidence {now} of {needed} needed"
 
 
+def headline(verdict: Mapping[str, Any]) -> str:
+    """Return a verdict, given as JSON, in one or two lines: in words, and the numbers of the guard that they are about."""
+    words = f"{verdict['verdict']}: {verdict['summary']}"
+    return words if verdict["cause"] is None else f"{words}\n  {verdict['cause']['reason']}"
+
+
 def table(verdict: Verdict) -> str:
     """Return the comparison for a terminal: verdict, every guard of the service, other causes and suspects, findings."""
     requests = ", ".join(f"{plural(number, 'request')} of {revision}" for revision, number in verdict.requests.items())
-    lines = [f"{verdict.verdict}: {verdict.summary}"]
-    if verdict.cause is not None:
-        lines.append(f"  {guard_line(verdict.cause, verdict)}")
+    lines = [headline(verdict.to_json())]
     lines += [
         "",
         f"{verdict.service}: canary {verdict.canary} against baseline {verdict.baseline}, {requests}",
@@ -93,9 +99,11 @@ def table(verdict: Verdict) -> str:
 
 def combined_line(verdict: Verdict) -> str:
     """Return the evidence of all guards together, and when it was enough."""
+    needed = f"{evidence(verdict.needed)} needed to roll back"
     if verdict.fired is None:
-        return f"evidence of all guards together: {evidence(verdict.e_value)} of {evidence(verdict.needed)} needed to roll back"
-    return f"evidence of all guards together: the {evidence(verdict.needed)} needed to roll back at {verdict.fired:%H:%M:%S}, {evidence(verdict.e_value)} at the end"
+        return f"evidence of all guards together: {evidence(verdict.e_value)} of {needed}"
+    reached = f"{needed}, reached at {verdict.fired:%H:%M:%S}"
+    return f"evidence of all guards together: {reached}; {evidence(verdict.e_value)} at the end"
 
 
 def _rest(guard: GuardResult, verdict: Verdict) -> str:

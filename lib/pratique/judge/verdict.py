@@ -72,8 +72,17 @@ def decide(state: JudgeState, now: datetime | None, weights: WeightChanges, note
         version=__version__,
         cause=_cause(at_firing),
     )
-    draft = replace(draft, guards=tuple(replace(guard, reason=guard_line(guard, draft)) for guard in guards))
+    draft = _with_guard_lines(draft)
     return _decided(state, draft, max(now.replace(tzinfo=now.tzinfo or UTC), end) if now is not None else end)
+
+
+def _with_guard_lines(draft: Verdict) -> Verdict:
+    """The verdict with the reason of each guard, which needs the evidence of all of them."""
+    guards = tuple(replace(guard, reason=guard_line(guard, draft)) for guard in draft.guards)
+    cause = draft.cause
+    if cause is not None:
+        cause = replace(cause, reason=guard_line(cause, draft))
+    return replace(draft, guards=guards, cause=cause)
 
 
 def _cause(at_firing: Sequence[GuardResult]) -> GuardResult | None:
