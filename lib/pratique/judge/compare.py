@@ -40,7 +40,12 @@ def compare(
 ) -> Verdict:
     """Compare a canary with its baseline over [start, end), timezone-aware UTC.
 
-    The parameters and errors are those of `read_and_judge`.
+    store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
+    window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from
+    which they were in force. notes: lines that the collector reports as late or lost. now: the time that the deadline is
+    compared with; default the end of the data, because stored data does not age.
+    Raises: UsageError (an empty range, the same revision twice), MissingError (an unknown service or revision, or no
+    request in the range); the errors of the store.
 
     >>> compare("a/folder", "shop", "r1", "r1")
     Traceback (most recent call last):
@@ -78,12 +83,7 @@ def read_and_judge(
 ) -> Judged:
     """Read the rows of two revisions once, and judge them, so that figures can show exactly the rows that were judged.
 
-    store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
-    window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from
-    which they were in force. notes: lines that the collector reports as late or lost. now: the time that the deadline is
-    compared with; default the end of the data, because stored data does not age.
-    Raises: UsageError (an empty range, the same revision twice), MissingError (an unknown service or revision, or no
-    request in the range); the errors of the store.
+    The parameters and errors are those of `compare`.
     """
     policy = policy or Policy()
     if baseline == canary:
