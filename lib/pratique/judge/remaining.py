@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from pratique.judge.evidence import log_promotion
+from pratique.judge.evidence import GRID, log_evidence_below, log_promotion
 from pratique.judge.excess import projection
 from pratique.judge.guard import Guard
 from pratique.judge.model import Remaining
@@ -64,6 +64,16 @@ def _per_request(rate: float, share: float, excess: float) -> float:
 
 def _kl(p: float, q: float) -> float:
     return p * math.log(p / q) + (1.0 - p) * math.log((1.0 - p) / (1.0 - q))
+
+
+def evidence_within(guard: Guard, stratified: float = 1.0) -> tuple[float, float]:
+    """Return the log e-values that a promotion of this guard is based on: by ratio, and by excess.
+
+    Either one at -log(alpha_promote) meets the guard. stratified: factor on the evidence by ratio.
+    """
+    below = log_evidence_below(stratified * guard.curve[None, :], guard.mixture)[0]
+    needed = max(int(np.searchsorted(GRID, math.log(guard.tolerance))) - 1, 0)
+    return float(below[needed]), guard.excess.log_within
 
 
 def _rate(state: JudgeState) -> tuple[float, float]:

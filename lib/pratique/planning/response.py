@@ -1,0 +1,171 @@
+"""How a guard's evidence answers to the counts: learned from a few simulated canaries that the guard itself judges.
+
+Evidence is a sum over windows, so it is nearly linear in the canary's and in the baseline's bad requests beyond those
+expected. A dozen runs through the judge's own guard are enough to fit that line. Thousands of runs then need counts
+only, which makes the chance in a forecast small at little cost (regression as control variate: Glasserman 2003,
+Monte Carlo Methods in Financial Engineering, section 4.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pratique.judge.guard import Guard
+from pratique.judge.hypergeometric import Floats, Ints
+from pratique.planning.timeline import Timeline
+
+RUNS = 12
+POINTS = 8
+"""Times at which the evidence is read in each run."""
+BEYOND = 1.7
+"""How far beyond the time found first the runs go, so that slow ones also arrive."""
+EXTRA_CELLS = 6
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One outcome in both arms: the share of bad requests of baseline and canary, by cell, shape (2, cells).
+
+    requests: expected requests per cell, shape (2, cells), 0 where the guard does not count.
+    """
+
+    requests: Floats
+    shares: tuple[float, float]
+    timeline: Timeline
+
+    def draw(self, rng: np.random.Generator, runs: int, cells: slice) -> tuple[Ints, Ints]:
+        """Return bad requests and requests of independent runs, shape (runs, 2, cells)."""
+        n = rng.poisson(self.requests[:, cells], (runs, *self.requests[:, cells].shape))
+        return rng.binomial(n, np.array(self.shares)[:, None]), n
+
+    @property
+    def information(self) -> Floats:
+        """The clock of the evidence: cumulated requests of the smaller arm, as it were; shape (cells,)."""
+        baseline, canary = self.requests
+        return np.asarray(np.cumsum(baseline * canary / np.maximum(baseline + canary, 1e-300)), np.float64)
+
+
+@dataclass(frozen=True)
+class Response:
+    """The evidence of one kind: its mean over the cells, and what one bad request more of an arm adds.
+
+    mean: shape (cells,). slope: shape (2, cells), baseline first. level: the evidence that is needed.
+    """
+
+    mean: Floats
+    slope: Floats
+    level: float
+
+    def paths(self, beyond: Floats) -> Floats:
+        """Return the evidence. beyond: cumulated bad requests beyond the expected ones, shape (runs, 2, cells)."""
+        return np.asarray(self.mean + (self.slope * beyond).sum(axis=1), np.float64)
+
+
+Reading = Callable[[Guard, Timeline, Ints, Ints], Floats]
+"""Feeds cells to a guard and returns its evidence after them, by kind. bad, n: shape (2, cells)."""
+
+
+def learn(
+    stream: Stream,
+    make: Callable[[], Guard],
+    read: Reading,
+    levels: Floats,
+    rng: np.random.Generator,
+) -> list[Response] | None:
+    """Return the response of each kind of evidence; None when no kind reaches its level within the timeline.
+
+    make: makes the guard as it is before the canary. levels: the evidence needed, by kind.
+    """
+    reach = _reach(stream, make, read, levels, rng)
+    if reach is None:
+        return None
+    clock = stream.information
+    chosen = _points(clock, reach)
+    bad, n = stream.draw(rng, RUNS, slice(0, chosen[-1] + 1))
+    beyond = np.cumsum(bad - (stream.requests * np.array(stream.shares)[:, None])[:, : chosen[-1] + 1], axis=2)
+    found = np.empty((RUNS, len(chosen), len(levels)))
+    for run in range(RUNS):
+        guard, start = make(), 0
+        for index, cell in enumerate(chosen):
+            part = slice(start, cell + 1)
+            found[run, index] = read(guard, _part(stream.timeline, part), bad[run, :, part], n[run, :, part])
+            start = cell + 1
+    empty = read(make(), _part(stream.timeline, slice(0, 1)), np.zeros((2, 1), np.int64), np.zeros((2, 1), np.int64))
+    return [
+        _fit(clock, chosen, beyond[:, :, chosen], found[:, :, kind], float(empty[kind]), float(levels[kind]))
+        for kind in range(len(levels))
+    ]
+
+
+def _part(timeline: Timeline, cells: slice) -> Timeline:
+    return Timeline(timeline.last[cells], timeline.length[cells], timeline.share[cells], timeline.minutes[cells])
+
+
+def _reach(
+    stream: Stream, make: Callable[[], Guard], read: Reading, levels: Floats, rng: np.random.Generator
+) -> int | None:
+    """The first cell, of a few, after which two runs have reached a level."""
+    latest = 0
+    for _ in range(2):
+        guard, start, cells = make(), 0, len(stream.timeline)
+        while start < cells:
+            end = min(cells, max(start + EXTRA_CELLS, int(start * 1.12)))
+            bad, n = stream.draw(rng, 1, slice(start, end))
+            evidence = read(guard, _part(stream.timeline, slice(start, end)), bad[0], n[0])
+            start = end
+            if (evidence >= levels).any():
+                break
+        else:
+            return None
+        latest = max(latest, start - 1)
+    return latest
+
+
+def _points(clock: Floats, reach: int) -> list[int]:
+    """Cells at about equal steps of the clock until beyond `reach`."""
+    goals = np.linspace(0.15, BEYOND, POINTS) * clock[reach]
+    found = np.minimum(np.searchsorted(clock, goals), len(clock) - 1)
+    return sorted({int(cell) for cell in found} | {min(reach + 1, len(clock) - 1)})
+
+
+def _fit(clock: Floats, chosen: list[int], beyond: Floats, found: Floats, start: float, level: float) -> Response:
+    """Fit a mean for each point and, over all of them, slopes that may change with the clock, by least squares."""
+    runs, points = found.shape
+    at = clock[chosen] / clock[chosen[-1]]
+    columns = [np.tile(np.eye(points), (runs, 1))]
+    for arm in range(2):
+        effect = beyond[:, arm].reshape(-1, 1)
+        columns += [effect, effect * np.tile(at, runs)[:, None]]
+    solved, *_ = np.linalg.lstsq(np.concatenate(columns, axis=1), found.reshape(-1), rcond=1e-9)
+    mean, (b, b_more, c, c_more) = solved[:points], solved[points:]
+    x = np.append(0.0, clock[chosen])
+    y = np.append(start, mean)
+    value = np.interp(clock, x, y)
+    after = clock > x[-1]
+    half = len(x) // 2
+    rise = (y[-1] - y[half]) / max(x[-1] - x[half], 1e-300)
+    value[after] = y[-1] + rise * (clock[after] - x[-1])
+    scale = np.minimum(clock / clock[chosen[-1]], 1.0)
+    return Response(value, np.stack([b + b_more * scale, c + c_more * scale]), level)
+
+
+def first_passage(paths: list[Floats], levels: list[float], minutes: Floats) -> Floats:
+    """Return when any kind of evidence first reaches its level, in minutes, inf for never; shape (runs,).
+
+    paths: evidence by kind, shape (runs, cells). Within a cell the evidence is taken to rise evenly.
+    """
+    best = np.full(len(paths[0]), math.inf)
+    for path, level in zip(paths, levels, strict=True):
+        passed = path >= level
+        cell = passed.argmax(axis=1)
+        runs = np.arange(len(path))
+        now, before = path[runs, cell], np.where(cell > 0, path[runs, cell - 1], -math.inf)
+        begin = np.where(cell > 0, minutes[cell - 1], 0.0)
+        part = np.where(np.isfinite(before), (level - before) / np.maximum(now - before, 1e-12), 1.0)
+        time = begin + (minutes[cell] - begin) * np.clip(part, 0.0, 1.0)
+        best = np.minimum(best, np.where(passed.any(axis=1), time, math.inf))
+    return best
