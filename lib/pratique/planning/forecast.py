@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,13 +13,15 @@ from pratique.config import Policy, RolloutSettings
 from pratique.judge.hypergeometric import Floats
 from pratique.planning.guards import PlannedGuard, WorseReader, planned_guards
 from pratique.planning.response import Response, Stream, first_passage, learn
-from pratique.planning.timeline import Timeline, timeline
+from pratique.planning.timeline import timeline
 from pratique.planning.traffic import Traffic, worse
 
 FACTORS = (1.5, 2.0, 5.0)
 """How much worse the canaries are whose detection is forecast: odds ratios of the outcome."""
-RUNS = 1000
+RUNS = 600
 SEED = 20261120
+Progress = Callable[[int, int], None]
+Known = dict[Hashable, list[Response] | None]
 LONGEST_MIN = 30 * 1440.0
 """No forecast goes beyond a month."""
 WHOLE = "release"
@@ -98,35 +100,41 @@ def forecast(
     rollout: RolloutSettings,
     *,
     factors: Sequence[float] = FACTORS,
-    progress: Callable[[float, str], None] = lambda *_: None,
+    progress: Progress | None = None,
+    known: Known | None = None,
 ) -> Forecast:
     """Return what to expect of a release under this traffic. The same input gives the same answer.
 
-    factors: how much worse the canaries are whose detection is forecast. progress: told the finished part, from 0 to 1,
-    and what comes next.
+    factors: how much worse the canaries are whose detection is forecast; empty for the promotion alone. progress: told
+    the steps done and their number. known: keeps what one forecast has learned for the next one of the same traffic.
     """
-    return _Forecaster(traffic, policy, rollout, progress).run(tuple(factors))
+    return _Forecaster(traffic, policy, rollout, progress or (lambda *_: None), {} if known is None else known).run(
+        tuple(factors)
+    )
 
 
 class _Forecaster:
     def __init__(
-        self, traffic: Traffic, policy: Policy, rollout: RolloutSettings, progress: Callable[[float, str], None]
+        self, traffic: Traffic, policy: Policy, rollout: RolloutSettings, progress: Progress, known: Known
     ) -> None:
-        self._traffic, self._policy, self._rollout, self._progress = traffic, policy, rollout, progress
+        self._traffic, self._policy, self._rollout = traffic, policy, rollout
+        self._progress, self._known = progress, known
         self._guards = planned_guards(policy, traffic)
         self._timeline = timeline(rollout.stages, rollout.stage_min_windows, traffic.window_s, LONGEST_MIN)
         self._requests = self._timeline.requests(traffic.per_minute)
 
     def run(self, factors: tuple[float, ...]) -> Forecast:
         steps = len(self._guards) * (1 + len(factors))
-        within, worse_by = {}, {factor: {} for factor in factors}  # type: ignore[var-annotated]
+        within: dict[str, list[Response] | None] = {}
+        worse_by: dict[float, dict[str, list[Response] | None]] = {factor: {} for factor in factors}
         done = 0
         for guard in self._guards:
-            self._progress(done / steps, guard.name)
-            within[guard.name] = self.within(guard)
+            self._progress(done, steps)
+            within[guard.name] = self._within(guard)
             for factor in factors:
                 worse_by[factor][guard.name] = self._worse(guard, factor)
             done += 1 + len(factors)
+        self._progress(steps, steps)
         promoted, chance, alone, by = self._promoted(within)
         found = {factor: self._found(responses, factor) for factor, responses in worse_by.items()}
         rows = tuple(
@@ -153,8 +161,13 @@ class _Forecaster:
             self._traffic.source,
         )
 
-    def within(self, guard: PlannedGuard) -> list[Response] | None:
-        """How the evidence that the canary is within the tolerances answers to the counts."""
+    def _within(self, guard: PlannedGuard) -> list[Response] | None:
+        key = (guard.name, guard.settings.model_dump_json(), guard.outcome, tuple(self._rollout.stages))
+        if key not in self._known:
+            self._known[key] = self._learn_within(guard)
+        return self._known[key]
+
+    def _learn_within(self, guard: PlannedGuard) -> list[Response] | None:
         goal = -math.log(self._policy.alpha_promote)
         by_excess = goal if guard.settings.tolerated_excess > 0 and guard.outcome.rate <= 0.9 else math.inf
         stream = self._stream(guard, guard.outcome.rate)
@@ -202,7 +215,8 @@ class _Forecaster:
             by[guard.name] = "ratio" if np.median(times[0]) <= np.median(times[-1]) else "excess"
         met &= np.cumsum(self._requests[1])[:cells] >= self._policy.minimum_requests
         met &= self._timeline.last[:cells] + 1 >= len(self._rollout.stages) * self._rollout.stage_min_windows
-        times = np.where(met.any(axis=1), minutes[met.argmax(axis=1)], math.inf)
+        middle = 0.5 * (minutes + np.append(0.0, minutes[:-1]))
+        times = np.where(met.any(axis=1), middle[met.argmax(axis=1)], math.inf)
         return self._duration(times), float((times <= self._policy.deadline_min).mean()), alone, by
 
     def _found(self, responses: dict[str, list[Response] | None], factor: float) -> dict[str, Duration]:

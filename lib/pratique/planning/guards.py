@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,10 +77,15 @@ class PlannedGuard:
         free.service_dispersion = free.action_dispersion = dispersion  # type: ignore[assignment]
         return free
 
-    def read_within(self, guard: Guard, cells: Timeline, bad: Ints, n: Ints) -> Floats:
-        """Feed cells, and return the evidence that the canary is within the tolerances: by ratio, by excess."""
-        guard.update(cells.last, bad[:, :, None], n[:, :, None])
-        return np.array(evidence_within(guard, self.traffic.stratified))
+    def read_within(self, guard: Guard, cells: Timeline, bad: Ints, n: Ints, read: list[int]) -> Floats:
+        """Feed cells, and return the evidence that the canary is within the tolerances: by ratio, and by excess."""
+        found, start = [], 0
+        for end in read:
+            part = slice(start, end + 1)
+            guard.update(cells.last[part], bad[:, part, None], n[:, part, None])
+            found.append(evidence_within(guard, self.traffic.stratified))
+            start = end + 1
+        return np.array(found).T
 
 
 class WorseReader:
@@ -97,13 +101,13 @@ class WorseReader:
         self._weights = (1.0 - NEW_ACTION_RESERVE) * np.sqrt(shares) / max(roots.sum(), 1e-9)
         self._rng = rng
 
-    def __call__(self, guard: Guard, cells: Timeline, bad: Ints, n: Ints) -> Floats:
-        """Return the log of the guard's e-value after the cells, shape (1,)."""
+    def __call__(self, guard: Guard, cells: Timeline, bad: Ints, n: Ints, read: list[int]) -> Floats:
+        """Return the log of the guard's e-value after the cells read, shape (1, cells read)."""
         bad_by_action = self._rng.multinomial(bad, self._shares)
         n_by_action = bad_by_action + self._rng.multinomial(n - bad, self._shares)
         service, actions = guard.update(cells.last, bad_by_action, n_by_action)
-        mean = 1.0 + float((e_values(actions[-1]) - 1.0) @ self._weights)
-        return np.array([math.log(0.5 * float(e_values(service[-1:])[0]) + 0.5 * mean)])
+        mean = 1.0 + (e_values(actions[read]) - 1.0) @ self._weights
+        return np.log(0.5 * e_values(service[read]) + 0.5 * mean)[None, :]
 
 
 def planned_guards(policy: Policy, traffic: Traffic) -> Sequence[PlannedGuard]:

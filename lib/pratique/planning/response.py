@@ -18,12 +18,16 @@ from pratique.judge.guard import Guard
 from pratique.judge.hypergeometric import Floats, Ints
 from pratique.planning.timeline import Timeline
 
-RUNS = 12
-POINTS = 8
+RUNS = 10
+POINTS = 6
 """Times at which the evidence is read in each run."""
 BEYOND = 1.7
 """How far beyond the time found first the runs go, so that slow ones also arrive."""
-EXTRA_CELLS = 6
+SCOUTS = 2
+"""Runs that find out how long it takes, at first."""
+FIRST_LOOK = 60
+"""Cells of the first attempt at that."""
+LOOK_EVERY = 6
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ class Stream:
         """Return bad requests and requests of independent runs, shape (runs, 2, cells)."""
         n = rng.poisson(self.requests[:, cells], (runs, *self.requests[:, cells].shape))
         return rng.binomial(n, np.array(self.shares)[:, None]), n
+
+    @property
+    def expected(self) -> Floats:
+        """Expected bad requests, shape (2, cells)."""
+        return np.asarray(self.requests * np.array(self.shares)[:, None], np.float64)
 
     @property
     def information(self) -> Floats:
@@ -65,8 +74,11 @@ class Response:
         return np.asarray(self.mean + (self.slope * beyond).sum(axis=1), np.float64)
 
 
-Reading = Callable[[Guard, Timeline, Ints, Ints], Floats]
-"""Feeds cells to a guard and returns its evidence after them, by kind. bad, n: shape (2, cells)."""
+Reading = Callable[[Guard, Timeline, Ints, Ints, list[int]], Floats]
+"""Feeds cells to a guard that has seen none, and returns its evidence after some of them, shape (kinds, cells read).
+
+bad, n: shape (2, cells), baseline first. The list has the cells that are read, rising.
+"""
 
 
 def learn(
@@ -80,54 +92,42 @@ def learn(
 
     make: makes the guard as it is before the canary. levels: the evidence needed, by kind.
     """
-    reach = _reach(stream, make, read, levels, rng)
+    reach = max((_reach(stream, make, read, levels, rng) for _ in range(SCOUTS)), key=lambda cell: cell or math.inf)
     if reach is None:
         return None
     clock = stream.information
     chosen = _points(clock, reach)
-    bad, n = stream.draw(rng, RUNS, slice(0, chosen[-1] + 1))
-    beyond = np.cumsum(bad - (stream.requests * np.array(stream.shares)[:, None])[:, : chosen[-1] + 1], axis=2)
-    found = np.empty((RUNS, len(chosen), len(levels)))
-    for run in range(RUNS):
-        guard, start = make(), 0
-        for index, cell in enumerate(chosen):
-            part = slice(start, cell + 1)
-            found[run, index] = read(guard, _part(stream.timeline, part), bad[run, :, part], n[run, :, part])
-            start = cell + 1
-    empty = read(make(), _part(stream.timeline, slice(0, 1)), np.zeros((2, 1), np.int64), np.zeros((2, 1), np.int64))
+    cells = slice(0, chosen[-1] + 1)
+    bad, n = stream.draw(rng, RUNS, cells)
+    beyond = np.cumsum(bad - stream.expected[:, cells], axis=2)
+    timeline = stream.timeline.until(cells.stop)
+    found = np.stack([read(make(), timeline, bad[run], n[run], chosen) for run in range(RUNS)])
+    nothing = np.zeros((2, 1), np.int64)
+    empty = read(make(), timeline.until(1), nothing, nothing, [0])[:, 0]
     return [
-        _fit(clock, chosen, beyond[:, :, chosen], found[:, :, kind], float(empty[kind]), float(levels[kind]))
+        _fit(clock, chosen, beyond[:, :, chosen], found[:, kind], float(empty[kind]), float(levels[kind]))
         for kind in range(len(levels))
     ]
-
-
-def _part(timeline: Timeline, cells: slice) -> Timeline:
-    return Timeline(timeline.last[cells], timeline.length[cells], timeline.share[cells], timeline.minutes[cells])
 
 
 def _reach(
     stream: Stream, make: Callable[[], Guard], read: Reading, levels: Floats, rng: np.random.Generator
 ) -> int | None:
-    """The first cell, of a few, after which two runs have reached a level."""
-    latest = 0
-    for _ in range(2):
-        guard, start, cells = make(), 0, len(stream.timeline)
-        while start < cells:
-            end = min(cells, max(start + EXTRA_CELLS, int(start * 1.12)))
-            bad, n = stream.draw(rng, 1, slice(start, end))
-            evidence = read(guard, _part(stream.timeline, slice(start, end)), bad[0], n[0])
-            start = end
-            if (evidence >= levels).any():
-                break
-        else:
-            return None
-        latest = max(latest, start - 1)
-    return latest
+    """The first cell, of a few, after which a run has reached a level; None for never."""
+    cells = len(stream.timeline)
+    for end in (FIRST_LOOK, 2 * FIRST_LOOK, cells):
+        stop = min(end, cells)
+        bad, n = stream.draw(rng, 1, slice(0, stop))
+        looks = sorted({*range(4, stop, LOOK_EVERY), stop - 1})
+        reached = (read(make(), stream.timeline.until(stop), bad[0], n[0], looks) >= levels[:, None]).any(axis=0)
+        if reached.any():
+            return looks[int(reached.argmax())]
+    return None
 
 
 def _points(clock: Floats, reach: int) -> list[int]:
     """Cells at about equal steps of the clock until beyond `reach`."""
-    goals = np.linspace(0.15, BEYOND, POINTS) * clock[reach]
+    goals = np.linspace(0.2, BEYOND, POINTS) * clock[reach]
     found = np.minimum(np.searchsorted(clock, goals), len(clock) - 1)
     return sorted({int(cell) for cell in found} | {min(reach + 1, len(clock) - 1)})
 
@@ -163,9 +163,9 @@ def first_passage(paths: list[Floats], levels: list[float], minutes: Floats) -> 
         passed = path >= level
         cell = passed.argmax(axis=1)
         runs = np.arange(len(path))
-        now, before = path[runs, cell], np.where(cell > 0, path[runs, cell - 1], -math.inf)
+        now, before = path[runs, cell], np.where(cell > 0, path[runs, cell - 1], level - 1e9)
         begin = np.where(cell > 0, minutes[cell - 1], 0.0)
-        part = np.where(np.isfinite(before), (level - before) / np.maximum(now - before, 1e-12), 1.0)
+        part = np.where(passed.any(axis=1), (level - before) / np.maximum(now - before, 1e-12), 1.0)
         time = begin + (minutes[cell] - begin) * np.clip(part, 0.0, 1.0)
         best = np.minimum(best, np.where(passed.any(axis=1), time, math.inf))
     return best

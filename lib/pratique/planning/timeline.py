@@ -9,7 +9,7 @@ import numpy as np
 
 from pratique.judge.hypergeometric import Floats, Ints
 
-GROWTH = 0.03
+GROWTH = 0.05
 """Length of a cell, as a part of the time before it."""
 
 

@@ -22,12 +22,13 @@ class Outcome:
     """One guard's outcome in the baseline's traffic.
 
     rate: share of requests with the outcome. ratio: tolerated odds ratio. dispersion: φ as the judge measures it.
-    slower: for a latency guard, the factor by which durations may grow until the ratio is reached; else None.
+    slower: for a latency guard, the factor by which all durations grow when the ratio is reached.
     """
 
     rate: float
     ratio: float
     dispersion: float
+    slower: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def assume(
             known = ", ".join(guard for guard, settings in policy.guards.items() if not settings.is_latency)
             raise UsageError(f"no guard on status codes is called {name[:80]!r}; there are: {known or 'none'}")
         if not 0 <= rate < 1:
-            raise UsageError(f"the error rate of {name} must be a share from 0 to below 1, not {rate:g}: 0.005 is 0.5 %")
+            raise UsageError(
+                f"the error rate of {name} must be a share from 0 to below 1, not {rate:g}: 0.005 is 0.5 %"
+            )
     known_rates = USUAL | dict(rates or {})
     measured = policy.dispersion if policy.dispersion != "measured" else dispersion
     outcomes = {
@@ -91,6 +94,7 @@ def assume(
             rate=1.0 - guard.quantile if guard.is_latency else known_rates.get(name, RARE),
             ratio=_assumed_ratio(guard),
             dispersion=float(measured or 1.0),
+            slower=guard.tolerated_slower,
         )
         for name, guard in policy.guards.items()
     }
