@@ -158,7 +158,7 @@ def plan(
     pratique plan shop --within 45m
     pratique plan shop --requests-per-minute 1200 --error-rate 0.005
     """
-    from pratique.planning import plan as plan_release  # noqa: PLC0415 - the judge
+    from pratique.planning.plan import plan as plan_release  # noqa: PLC0415 - the judge
     from pratique.planning.text import plan_text  # noqa: PLC0415
 
     with progress_bar("plan") as progress:

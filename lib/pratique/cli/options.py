@@ -38,11 +38,14 @@ class Time(click.ParamType[datetime]):
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
+UNIT_MIN = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 1440.0, "": 1.0}
+"""Minutes in a unit of time."""
+
+
 class Minutes(click.ParamType[float]):
     """A length of time on the command line: 90s, 45m, 2h; a number alone is minutes. Its value is in minutes."""
 
     name = "time"
-    _UNITS = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 1440.0, "": 1.0}
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -51,7 +54,7 @@ class Minutes(click.ParamType[float]):
         found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(s|m|min|h|d|)", str(value).strip())
         if not found or not float(found[1]):
             self.fail(f"{value!r} is not a length of time: write it as 45m, 90s or 2h", param, ctx)
-        return float(found[1]) * self._UNITS[found[2]]
+        return float(found[1]) * UNIT_MIN[found[2]]
 
 
 PATH = click.Path(readable=False)

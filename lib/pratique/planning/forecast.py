@@ -19,6 +19,9 @@ from pratique.planning.traffic import Traffic, worse
 FACTORS = (1.5, 2.0, 5.0)
 """How much worse the canaries are whose detection is forecast: odds ratios of the outcome."""
 RUNS = 600
+"""Runs of counts alone."""
+RUNS_WORSE = 20
+"""Runs of a worse canary through the guard: their evidence is further from a line."""
 SEED = 20261120
 Progress = Callable[[int, int], None]
 Known = dict[Hashable, list[Response] | None]
@@ -181,7 +184,9 @@ class _Forecaster:
         level = -math.log(self._policy.alpha * guard.weight)
         stream = self._stream(guard, worse(guard.outcome.rate, factor))
         reader = WorseReader(self._traffic, rng)
-        return learn(stream, lambda: guard.make(1.0 / self._traffic.stratified), reader, np.array([level]), rng)
+        return learn(
+            stream, lambda: guard.make(1.0 / self._traffic.stratified), reader, np.array([level]), rng, runs=RUNS_WORSE
+        )
 
     def _stream(self, guard: PlannedGuard, canary: float) -> Stream:
         return Stream(self._counted(guard), (guard.outcome.rate, canary), self._timeline)

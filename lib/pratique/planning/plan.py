@@ -8,7 +8,7 @@ from typing import Any
 
 from pratique.config import Config, Policy, RolloutSettings
 from pratique.errors import UsageError
-from pratique.planning.forecast import Forecast, Known, Progress, forecast
+from pratique.planning.forecast import FACTORS, Forecast, Known, Progress, forecast
 from pratique.planning.history import measure
 from pratique.planning.proposal import Proposal, propose
 from pratique.planning.traffic import Traffic, assume
@@ -56,6 +56,7 @@ def plan(
     dispersion: float | None = None,
     stages: Sequence[float] = (),
     within_min: float | None = None,
+    factors: Sequence[float] = FACTORS,
     proposing: bool = True,
     progress: Progress | None = None,
 ) -> Plan:
@@ -64,7 +65,7 @@ def plan(
     requests_per_minute: of the whole service; default: everything is measured in the store. error_rates: by guard, in
     place of those assumed; dispersion: φ in place of the policy's; both only with requests_per_minute. stages: percent,
     in place of the service file's. within_min: the wished time until promotion; default: the judge's deadline.
-    proposing: whether to look for better settings. progress: told the steps done and their number.
+    factors: how much worse the canaries are whose detection is forecast. proposing: whether to look for better settings. progress: told the steps done and their number.
     Raises: UsageError, MissingError (nothing in the store); the errors of the store.
     """
     settings = config.services.get(service)
@@ -83,7 +84,7 @@ def plan(
     if not wished > 0:
         raise UsageError(f"the wished time must be above 0 minutes, not {wished:g}")
     known: Known = {}
-    found = forecast(traffic, policy, rollout, progress=progress, known=known)
+    found = forecast(traffic, policy, rollout, factors=factors, progress=progress, known=known)
     proposals = propose(traffic, policy, rollout, found, wished, known) if proposing else []
     return Plan(service, traffic, policy, rollout, found, wished, tuple(proposals))
 

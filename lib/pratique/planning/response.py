@@ -18,14 +18,14 @@ from pratique.judge.guard import Guard
 from pratique.judge.hypergeometric import Floats, Ints
 from pratique.planning.timeline import Timeline
 
-RUNS = 10
-POINTS = 6
+RUNS = 12
+POINTS = 5
 """Times at which the evidence is read in each run."""
-BEYOND = 1.7
+BEYOND = 2.0
 """How far beyond the time found first the runs go, so that slow ones also arrive."""
-SCOUTS = 2
+SCOUTS = 1
 """Runs that find out how long it takes, at first."""
-FIRST_LOOK = 60
+FIRST_LOOK = 48
 """Cells of the first attempt at that."""
 LOOK_EVERY = 6
 
@@ -87,10 +87,12 @@ def learn(
     read: Reading,
     levels: Floats,
     rng: np.random.Generator,
+    *,
+    runs: int = RUNS,
 ) -> list[Response] | None:
     """Return the response of each kind of evidence; None when no kind reaches its level within the timeline.
 
-    make: makes the guard as it is before the canary. levels: the evidence needed, by kind.
+    make: makes the guard as it is before the canary. levels: the evidence needed, by kind. runs: to learn from.
     """
     reach = max((_reach(stream, make, read, levels, rng) for _ in range(SCOUTS)), key=lambda cell: cell or math.inf)
     if reach is None:
@@ -98,10 +100,10 @@ def learn(
     clock = stream.information
     chosen = _points(clock, reach)
     cells = slice(0, chosen[-1] + 1)
-    bad, n = stream.draw(rng, RUNS, cells)
+    bad, n = stream.draw(rng, runs, cells)
     beyond = np.cumsum(bad - stream.expected[:, cells], axis=2)
     timeline = stream.timeline.until(cells.stop)
-    found = np.stack([read(make(), timeline, bad[run], n[run], chosen) for run in range(RUNS)])
+    found = np.stack([read(make(), timeline, bad[run], n[run], chosen) for run in range(runs)])
     nothing = np.zeros((2, 1), np.int64)
     empty = read(make(), timeline.until(1), nothing, nothing, [0])[:, 0]
     return [
@@ -133,24 +135,22 @@ def _points(clock: Floats, reach: int) -> list[int]:
 
 
 def _fit(clock: Floats, chosen: list[int], beyond: Floats, found: Floats, start: float, level: float) -> Response:
-    """Fit a mean for each point and, over all of them, slopes that may change with the clock, by least squares."""
-    runs, points = found.shape
-    at = clock[chosen] / clock[chosen[-1]]
-    columns = [np.tile(np.eye(points), (runs, 1))]
-    for arm in range(2):
-        effect = beyond[:, arm].reshape(-1, 1)
-        columns += [effect, effect * np.tile(at, runs)[:, None]]
-    solved, *_ = np.linalg.lstsq(np.concatenate(columns, axis=1), found.reshape(-1), rcond=1e-9)
-    mean, (b, b_more, c, c_more) = solved[:points], solved[points:]
-    x = np.append(0.0, clock[chosen])
-    y = np.append(start, mean)
-    value = np.interp(clock, x, y)
-    after = clock > x[-1]
-    half = len(x) // 2
-    rise = (y[-1] - y[half]) / max(x[-1] - x[half], 1e-300)
-    value[after] = y[-1] + rise * (clock[after] - x[-1])
-    scale = np.minimum(clock / clock[chosen[-1]], 1.0)
-    return Response(value, np.stack([b + b_more * scale, c + c_more * scale]), level)
+    """Fit the mean, with its start known, and the slopes, which may change with the clock, by least squares.
+
+    The mean rises in proportion to the clock, less the price of a mixture, which grows more slowly.
+    """
+    runs = len(found)
+    now = clock / clock[chosen[-1]]
+    at = np.tile(now[chosen], runs)
+    effects = [beyond[:, arm].reshape(-1) for arm in range(2)]
+    columns = [at, np.sqrt(at), *(effect * part for effect in effects for part in (1.0, at))]
+    (rise, price, b, b_more, c, c_more), *_ = np.linalg.lstsq(
+        np.stack(columns, axis=1), found.reshape(-1) - start, rcond=1e-9
+    )
+    scale = np.minimum(now, 1.0)
+    return Response(
+        start + rise * now + price * np.sqrt(now), np.stack([b + b_more * scale, c + c_more * scale]), level
+    )
 
 
 def first_passage(paths: list[Floats], levels: list[float], minutes: Floats) -> Floats:

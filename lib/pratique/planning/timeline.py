@@ -9,7 +9,7 @@ import numpy as np
 
 from pratique.judge.hypergeometric import Floats, Ints
 
-GROWTH = 0.05
+GROWTH = 0.07
 """Length of a cell, as a part of the time before it."""
 
 
