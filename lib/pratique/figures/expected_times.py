@@ -26,17 +26,7 @@ from pratique.planning.text import both, minutes
 
 ALT = "Expected times until a good release is promoted and until a bad one is found, by guard, beside the deadline."
 TICKS = {1 / 6: "10 s", 0.5: "30 s", 1: "1 min", 3: "3 min", 10: "10 min", 30: "30 min", 120: "2 h", 360: "6 h"}
-    1 / 6: "10 s",
-    0.5: "30 s",
-    1: "1 min",
-    3: "3 min",
-    10: "10 min",
-    30: "30 min",
-    60: "1 h",
-    180: "3 h",
-    600: "10 h",
-}
-LONG_TICKS = {1440: "1 d", 4320: "3 d", 14400: "10 d", 43200: "30 d"}
+LONG_TICKS = {1440: "1 d", 7200: "5 d", 43200: "30 d"}
 SPREAD = 0.5
 """Height of the lines of one row, in rows."""
 

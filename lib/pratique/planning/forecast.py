@@ -184,9 +184,7 @@ class _Forecaster:
         level = -math.log(self._policy.alpha * guard.weight)
         stream = self._stream(guard, worse(guard.outcome.rate, factor))
         reader = WorseReader(self._traffic, rng)
-        return learn(
-            stream, lambda: guard.make(1.0 / self._traffic.stratified), reader, np.array([level]), rng, runs=RUNS_WORSE
-        )
+        return learn(stream, guard.make_for_rollback, reader, np.array([level]), rng, runs=RUNS_WORSE)
 
     def _stream(self, guard: PlannedGuard, canary: float) -> Stream:
         return Stream(self._counted(guard), (guard.outcome.rate, canary), self._timeline)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from typing_extensions import override
 
 from pratique.config import GuardPolicy, Policy
 from pratique.judge.action_weights import NEW_ACTION_RESERVE
 from pratique.judge.dispersion import PRIOR_STEPS
+from pratique.judge.excess import Excess
 from pratique.judge.guard import Guard, e_values
 from pratique.judge.hypergeometric import Floats, Ints
 from pratique.judge.remaining import evidence_within
@@ -38,6 +40,14 @@ class ExpectedDispersion:
         return np.asarray(np.maximum(phi, 1.0) * self._factor, np.float64)
 
 
+class UnboundedExcess(Excess):
+    """An excess without its confidence bound, which a rollback does not need and which takes most of the time."""
+
+    @override
+    def _update_bounds(self, bad: Ints, n: Ints, guesses: Floats, seen: Floats, phi: Floats) -> None:
+        """Leave it out."""
+
+
 @dataclass(frozen=True)
 class PlannedGuard:
     """One guard of the policy before a canary of the given traffic."""
@@ -57,25 +67,33 @@ class PlannedGuard:
         """The guard's part of the combined evidence, from 0 to 1."""
         return self.settings.weight / sum(guard.weight for guard in self.policy.guards.values())
 
-    def make(self, factor: float = 1.0) -> Guard:
-        """Return the guard as it is before the canary's first window. factor: that φ is multiplied by."""
+    def make_for_rollback(self) -> Guard:
+        """Return the guard as it is before the canary's first window, to be read by `WorseReader`.
+
+        Its φ also stands for the evidence that is lost because only equal windows and actions are compared.
+        """
+        return self._make(1.0 / self.traffic.stratified, UnboundedExcess(self.settings.tolerated_excess))
+
+    def make(self) -> Guard:
+        """Return the guard as it is before the canary's first window."""
+        return self._make(1.0, Excess(self.settings.tolerated_excess))
+
+    def _make(self, factor: float, excess: Excess) -> Guard:
         outcome, history = self.outcome, self.traffic.history
         phi = max(outcome.dispersion, 1.0)
-        guard = Guard(self.name, self.settings, self.policy.model_copy(update={"dispersion": phi * factor}))
+        measuring = not history and self.policy.dispersion == "measured"
+        policy = self.policy if measuring else self.policy.model_copy(update={"dispersion": phi * factor})
+        guard = Guard(self.name, self.settings, policy)
+        guard.excess = excess
         if self.settings.is_latency:
             guard.tolerate(outcome.ratio)
         if history:
-            guard.excess.learn(round(outcome.rate * history), history)
-        elif self.policy.dispersion == "measured":
-            prior, block = self.policy.dispersion_without_history, self.policy.dispersion_block
-            guard = self._unmeasured(guard, ExpectedDispersion(prior, phi, block, factor))
+            excess.learn(round(outcome.rate * history), history)
+        if measuring:
+            prior, block = policy.dispersion_without_history, policy.dispersion_block
+            expected = ExpectedDispersion(prior, phi, block, factor)
+            guard.service_dispersion = guard.action_dispersion = expected  # type: ignore[assignment]
         return guard
-
-    def _unmeasured(self, guard: Guard, dispersion: ExpectedDispersion) -> Guard:
-        free = Guard(self.name, self.settings, self.policy)
-        free.tolerate(guard.tolerance)
-        free.service_dispersion = free.action_dispersion = dispersion  # type: ignore[assignment]
-        return free
 
     def read_within(self, guard: Guard, cells: Timeline, bad: Ints, n: Ints, read: list[int]) -> Floats:
         """Feed cells, and return the evidence that the canary is within the tolerances: by ratio, and by excess."""

@@ -73,7 +73,9 @@ def test_a_worse_release_is_found_when_the_forecast_says(setting, factor):
 def small_service():
     """20 requests a second, 10 % for the canary, today's defaults."""
     policy = Policy()
-    return forecast(assume(policy, 1200.0, rates={"5xx": 0.005}), policy, RolloutSettings(stages=(10.0,)), factors=(1.5, 5.0))
+    return forecast(
+        assume(policy, 1200.0, rates={"5xx": 0.005}), policy, RolloutSettings(stages=(10.0,)), factors=(1.5, 5.0)
+    )
 
 
 @pytest.mark.slow
