@@ -161,11 +161,13 @@ def first_passage(paths: list[Floats], levels: list[float], minutes: Floats) -> 
     best = np.full(len(paths[0]), math.inf)
     for path, level in zip(paths, levels, strict=True):
         passed = path >= level
+        if not passed.any():
+            continue
         cell = passed.argmax(axis=1)
         runs = np.arange(len(path))
-        now, before = path[runs, cell], np.where(cell > 0, path[runs, cell - 1], level - 1e9)
+        now, before = path[runs, cell], np.where(cell > 0, path[runs, cell - 1], -1e9)
         begin = np.where(cell > 0, minutes[cell - 1], 0.0)
-        part = np.where(passed.any(axis=1), (level - before) / np.maximum(now - before, 1e-12), 1.0)
+        part = (level - before) / np.maximum(now - before, 1e-12)
         time = begin + (minutes[cell] - begin) * np.clip(part, 0.0, 1.0)
         best = np.minimum(best, np.where(passed.any(axis=1), time, math.inf))
     return best
