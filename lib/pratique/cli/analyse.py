@@ -146,7 +146,8 @@ def plan(
     as_json: bool,
     config: str | None,
     store: str | None,
-    **given: float | None,
+    requests_per_minute: float | None,
+    dispersion: float | None,
 ) -> None:
     """Forecast a release: when a good one is promoted, and how soon a bad one is found.
 
@@ -169,7 +170,8 @@ def plan(
             stages=[_number("--stages", part) for part in stages.split(",")] if stages else (),
             within_min=within,
             progress=progress,
-            **given,
+            requests_per_minute=requests_per_minute,
+            dispersion=dispersion,
         )
     click.echo(json.dumps(found.to_json(), allow_nan=False) if as_json else plan_text(found))
     sys.exit(0 if found.arrives else 2)

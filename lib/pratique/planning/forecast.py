@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pratique.config import Policy, RolloutSettings
-from pratique.judge.hypergeometric import Floats
+from pratique.judge.hypergeometric import Floats, Ints
 from pratique.planning.guards import PlannedGuard, WorseReader, planned_guards
 from pratique.planning.response import Response, Stream, first_passage, learn
 from pratique.planning.timeline import timeline
@@ -108,8 +108,8 @@ def forecast(
 ) -> Forecast:
     """Return what to expect of a release under this traffic. The same input gives the same answer.
 
-    factors: how much worse the canaries are whose detection is forecast; empty for the promotion alone. progress: told
-    the steps done and their number. known: keeps what one forecast has learned for the next one of the same traffic.
+    factors: how much worse the canaries are whose detection is forecast; empty for the promotion alone. progress: called
+    with the steps done and their number. known: keeps what one forecast has learned for the next one of the same traffic.
     """
     return _Forecaster(traffic, policy, rollout, progress or (lambda *_: None), {} if known is None else known).run(
         tuple(factors)
@@ -219,8 +219,8 @@ class _Forecaster:
         met &= np.cumsum(self._requests[1])[:cells] >= self._policy.minimum_requests
         met &= self._timeline.last[:cells] + 1 >= len(self._rollout.stages) * self._rollout.stage_min_windows
         middle = 0.5 * (minutes + np.append(0.0, minutes[:-1]))
-        times = np.where(met.any(axis=1), middle[met.argmax(axis=1)], math.inf)
-        return self._duration(times), float((times <= self._policy.deadline_min).mean()), alone, by
+        whole = np.where(met.any(axis=1), middle[met.argmax(axis=1)], math.inf)
+        return self._duration(whole), float((whole <= self._policy.deadline_min).mean()), alone, by
 
     def _found(self, responses: dict[str, list[Response] | None], factor: float) -> dict[str, Duration]:
         """The time until rollback when one outcome is worse, by guard, and when all are."""
@@ -256,7 +256,7 @@ class _Forecaster:
         rng = np.random.default_rng(SEED + 1)
         expected = self._requests[:, :cells]
         requests = rng.poisson(expected, (RUNS, *expected.shape))
-        slower: tuple[Floats, Floats] | None = None
+        slower: tuple[Ints, Floats] | None = None
         found = {}
         for guard in sorted(self._guards, key=lambda guard: -guard.outcome.rate):
             rate = guard.outcome.rate

@@ -125,7 +125,7 @@ class WorseReader:
         n_by_action = bad_by_action + self._rng.multinomial(n - bad, self._shares)
         service, actions = guard.update(cells.last, bad_by_action, n_by_action)
         mean = 1.0 + (e_values(actions[read]) - 1.0) @ self._weights
-        return np.log(0.5 * e_values(service[read]) + 0.5 * mean)[None, :]
+        return np.asarray(np.log(0.5 * e_values(service[read]) + 0.5 * mean)[None, :], np.float64)
 
 
 def planned_guards(policy: Policy, traffic: Traffic) -> Sequence[PlannedGuard]:

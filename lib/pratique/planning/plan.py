@@ -65,7 +65,7 @@ def plan(
     requests_per_minute: of the whole service; default: everything is measured in the store. error_rates: by guard, in
     place of those assumed; dispersion: φ in place of the policy's; both only with requests_per_minute. stages: percent,
     in place of the service file's. within_min: the wished time until promotion; default: the judge's deadline.
-    factors: how much worse the canaries are whose detection is forecast. proposing: whether to look for better settings. progress: told the steps done and their number.
+    factors: how much worse the canaries are whose detection is forecast. proposing: whether to look for better settings. progress: called with the steps done and their number.
     Raises: UsageError, MissingError (nothing in the store); the errors of the store.
     """
     settings = config.services.get(service)

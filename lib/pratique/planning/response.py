@@ -23,8 +23,6 @@ POINTS = 5
 """Times at which the evidence is read in each run."""
 BEYOND = 2.0
 """How far beyond the time found first the runs go, so that slow ones also arrive."""
-SCOUTS = 1
-"""Runs that find out how long it takes, at first."""
 FIRST_LOOK = 48
 """Cells of the first attempt at that."""
 LOOK_EVERY = 6
@@ -94,7 +92,7 @@ def learn(
 
     make: makes the guard as it is before the canary. levels: the evidence needed, by kind. runs: to learn from.
     """
-    reach = max((_reach(stream, make, read, levels, rng) for _ in range(SCOUTS)), key=lambda cell: cell or math.inf)
+    reach = _reach(stream, make, read, levels, rng)
     if reach is None:
         return None
     clock = stream.information
@@ -123,7 +121,7 @@ def _reach(
         looks = sorted({*range(4, stop, LOOK_EVERY), stop - 1})
         reached = (read(make(), stream.timeline.until(stop), bad[0], n[0], looks) >= levels[:, None]).any(axis=0)
         if reached.any():
-            return looks[int(reached.argmax())]
+            return int(looks[int(reached.argmax())])
     return None
 
 

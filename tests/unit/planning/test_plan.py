@@ -49,13 +49,18 @@ def test_proposals_arrive_in_time_when_they_are_pasted_into_the_service_file(sma
         if proposal.policy.guards == small.policy.guards:
             merged += SMALL.partition("stages = [10]")[2]
         again = plan(
-            config(merged, tmp_path), "shop", requests_per_minute=1200.0, error_rates={"5xx": 0.005}, factors=(), proposing=False
+            config(merged, tmp_path),
+            "shop",
+            requests_per_minute=1200.0,
+            error_rates={"5xx": 0.005},
+            factors=(),
+            proposing=False,
         )
         assert again.arrives
 
 
 @pytest.mark.slow
-def test_a_proposal_keeps_what_is_in_time_and_widens_the_rest(small):
+def test_a_proposal_keeps_guards_in_time_and_widens_the_rest(small):
     wider = next(proposal for proposal in small.proposals if proposal.title == "wider tolerances")
     assert wider.policy.guards["503"] == small.policy.guards["503"]
     before, after = small.policy.guards["5xx"], wider.policy.guards["5xx"]
@@ -108,4 +113,10 @@ def test_wrong_use_is_named(given, named):
 
 
 def test_times_have_suitable_units():
-    assert [minutes(value) for value in (0.5, 79.0, 200.0, 2880.0, None)] == ["30 s", "79 min", "3.3 h", "2 d", "> 30 d"]
+    assert [minutes(value) for value in (0.5, 79.0, 200.0, 2880.0, None)] == [
+        "30 s",
+        "79 min",
+        "3.3 h",
+        "2 d",
+        "> 30 d",
+    ]
