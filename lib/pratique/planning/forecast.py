@@ -184,7 +184,7 @@ class _Forecaster:
         level = -math.log(self._policy.alpha * guard.weight)
         stream = self._stream(guard, worse(guard.outcome.rate, factor))
         reader = WorseReader(self._traffic, rng)
-        return learn(stream, guard.make_for_rollback, reader, np.array([level]), rng, runs=RUNS_WORSE)
+        return learn(stream, guard.make_for_rollback, reader, np.array([level]), rng, runs=RUNS_WORSE, dense=True)
 
     def _stream(self, guard: PlannedGuard, canary: float) -> Stream:
         return Stream(self._counted(guard), (guard.outcome.rate, canary), self._timeline)
@@ -210,7 +210,7 @@ class _Forecaster:
                 met[:] = False
                 alone[guard.name], by[guard.name] = Duration(None, None), ""
                 continue
-            paths = [_paths(response, beyond[guard.name]) for response in responses]
+            paths = [response.paths(beyond[guard.name]) for response in responses]
             levels = [response.level for response in responses]
             met &= np.logical_or.reduce([path >= level for path, level in zip(paths, levels, strict=True)])
             times = [first_passage([path], [level], minutes) for path, level in zip(paths, levels, strict=True)]
@@ -229,14 +229,22 @@ class _Forecaster:
         minutes = self._timeline.minutes[:cells]
         beyond = self._beyond(factor, cells)
         combined = np.full((RUNS, cells), -math.inf)
-        durations = {guard.name: Duration(None, None) for guard in self._guards}
+        alone = {}
         for guard in self._guards:
             if guard.name in known:
-                path = _paths(known[guard.name], beyond[guard.name])
-                durations[guard.name] = self._duration(first_passage([path], [known[guard.name].level], minutes))
+                response = known[guard.name]
+                path = response.paths(beyond[guard.name])
+                alone[guard.name] = response.stretch * first_passage([path], [response.level], minutes)
                 combined = np.logaddexp(combined, path + math.log(guard.weight))
-        level = -math.log(self._policy.alpha)
-        return durations | {WHOLE: self._duration(first_passage([combined], [level], minutes))}
+        whole = first_passage([combined], [-math.log(self._policy.alpha)], minutes)
+        if alone:
+            soonest = min(alone, key=lambda name: float(np.median(alone[name])))
+            whole = known[soonest].stretch * whole
+        nothing = Duration(None, None)
+        found = {
+            guard.name: self._duration(alone[guard.name]) if guard.name in alone else nothing for guard in self._guards
+        }
+        return found | {WHOLE: self._duration(whole)}
 
     def _cells(self, found: list[list[Response]]) -> int:
         """Cells to simulate: until well after the mean evidence has reached its level, of the slowest guard."""
@@ -282,11 +290,6 @@ class _Forecaster:
             return None
         window = self._traffic.window_s / 60.0
         return round(math.ceil(minutes / window - 1e-6) * window, 4)
-
-
-def _paths(response: Response, beyond: Floats) -> Floats:
-    cells = beyond.shape[2]
-    return Response(response.mean[:cells], response.slope[:, :cells], response.level).paths(beyond)
 
 
 def _is_tolerated(guard: PlannedGuard, factor: float) -> bool:

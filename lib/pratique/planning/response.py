@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,18 +58,29 @@ class Stream:
 
 @dataclass(frozen=True)
 class Response:
-    """The evidence of one kind: its mean over the cells, and what one bad request more of an arm adds.
+    """The evidence of one kind: its mean over the cells, and what bad requests beyond the expected ones add.
 
-    mean: shape (cells,). slope: shape (2, cells), baseline first. level: the evidence that is needed.
+    mean: shape (cells,). slope: evidence of one more bad request of an arm, shape (2, cells), baseline first.
+    bend: evidence of the squared difference of the arms, and balance: the baseline's part in it; shape (cells,).
+    level: the evidence that is needed. stretch: the times in the runs through the guard, as multiples of those by the line.
     """
 
     mean: Floats
     slope: Floats
+    bend: Floats
+    balance: Floats
     level: float
+    stretch: float = 1.0
 
     def paths(self, beyond: Floats) -> Floats:
-        """Return the evidence. beyond: cumulated bad requests beyond the expected ones, shape (runs, 2, cells)."""
-        return np.asarray(self.mean + (self.slope * beyond).sum(axis=1), np.float64)
+        """Return the evidence. beyond: cumulated bad requests beyond the expected ones, shape (runs, 2, cells).
+
+        They may end before the forecast's last cell.
+        """
+        cells = beyond.shape[2]
+        difference = beyond[:, 1] - self.balance[:cells] * beyond[:, 0]
+        found = self.mean[:cells] + (self.slope[:, :cells] * beyond).sum(axis=1) + self.bend[:cells] * difference**2
+        return np.asarray(found, np.float64)
 
 
 Reading = Callable[[Guard, Timeline, Ints, Ints, list[int]], Floats]
@@ -87,10 +98,12 @@ def learn(
     rng: np.random.Generator,
     *,
     runs: int = RUNS,
+    dense: bool = False,
 ) -> list[Response] | None:
     """Return the response of each kind of evidence; None when no kind reaches its level within the timeline.
 
-    make: makes the guard as it is before the canary. levels: the evidence needed, by kind. runs: to learn from.
+    make: makes the guard as it is before the canary. levels: the evidence needed, by kind. runs: to learn from. dense: read the
+    guard after every cell, and compare the times at which evidence reaches its level with those by the line.
     """
     reach = _reach(stream, make, read, levels, rng)
     if reach is None:
@@ -101,13 +114,33 @@ def learn(
     bad, n = stream.draw(rng, runs, cells)
     beyond = np.cumsum(bad - stream.expected[:, cells], axis=2)
     timeline = stream.timeline.until(cells.stop)
-    found = np.stack([read(make(), timeline, bad[run], n[run], chosen) for run in range(runs)])
+    read_at = list(range(cells.stop)) if dense else chosen
+    found = np.stack([read(make(), timeline, bad[run], n[run], read_at) for run in range(runs)])
     nothing = np.zeros((2, 1), np.int64)
     empty = read(make(), timeline.until(1), nothing, nothing, [0])[:, 0]
-    return [
-        _fit(clock, chosen, beyond[:, :, chosen], found[:, kind], float(empty[kind]), float(levels[kind]))
+    fitted = [
+        _fit(
+            stream,
+            chosen,
+            beyond[:, :, chosen],
+            found[:, kind, chosen] if dense else found[:, kind],
+            float(empty[kind]),
+            float(levels[kind]),
+        )
         for kind in range(len(levels))
     ]
+    return [_stretched(fit, beyond, found[:, kind], timeline) for kind, fit in enumerate(fitted)] if dense else fitted
+
+
+def _stretched(response: Response, beyond: Floats, found: Floats, timeline: Timeline) -> Response:
+    """Correct the times for what the line does not know: the same counts, by the guard and by the line."""
+    by_line, by_guard = (
+        first_passage([paths], [response.level], timeline.minutes) for paths in (response.paths(beyond), found)
+    )
+    both = np.isfinite(by_line) & np.isfinite(by_guard)
+    if not both.any():
+        return response
+    return replace(response, stretch=float(np.exp(np.mean(np.log(by_guard[both] / by_line[both])))))
 
 
 def _reach(
@@ -132,23 +165,27 @@ def _points(clock: Floats, reach: int) -> list[int]:
     return sorted({int(cell) for cell in found} | {min(reach + 1, len(clock) - 1)})
 
 
-def _fit(clock: Floats, chosen: list[int], beyond: Floats, found: Floats, start: float, level: float) -> Response:
-    """Fit the mean, with its start known, and the slopes, which may change with the clock, by least squares.
+def _fit(stream: Stream, chosen: list[int], beyond: Floats, found: Floats, start: float, level: float) -> Response:
+    """Fit mean, slopes and bend by least squares.
 
-    The mean rises in proportion to the clock, less the price of a mixture, which grows more slowly.
+    The mean rises from its known start in proportion to the clock, less the price of a mixture, which grows more
+    slowly. The slopes may change with the clock. The bend falls with it, as in a likelihood ratio of normal counts.
     """
-    runs = len(found)
+    runs, clock = len(found), stream.information
     now = clock / clock[chosen[-1]]
-    at = np.tile(now[chosen], runs)
+    requests = np.cumsum(stream.requests, axis=1)
+    balance = requests[1] / np.maximum(requests[0], 1e-9)
+    # before the first reading, counts are too small to be called normal
+    flat = 1.0 / np.maximum(now, now[chosen[0]])
+    at, fall = np.tile(now[chosen], runs), np.tile(flat[chosen], runs)
     effects = [beyond[:, arm].reshape(-1) for arm in range(2)]
-    columns = [at, np.sqrt(at), *(effect * part for effect in effects for part in (1.0, at))]
-    (rise, price, b, b_more, c, c_more), *_ = np.linalg.lstsq(
-        np.stack(columns, axis=1), found.reshape(-1) - start, rcond=1e-9
-    )
+    squared = (effects[1] - np.tile(balance[chosen], runs) * effects[0]) ** 2
+    columns = [at, np.sqrt(at), *(effect * part for effect in effects for part in (1.0, at)), squared * fall]
+    solved, *_ = np.linalg.lstsq(np.stack(columns, axis=1), found.reshape(-1) - start, rcond=1e-9)
+    rise, price, b, b_more, c, c_more, bend = solved
     scale = np.minimum(now, 1.0)
-    return Response(
-        start + rise * now + price * np.sqrt(now), np.stack([b + b_more * scale, c + c_more * scale]), level
-    )
+    slope = np.stack([b + b_more * scale, c + c_more * scale])
+    return Response(start + rise * now + price * np.sqrt(now), slope, bend * flat, balance, level)
 
 
 def first_passage(paths: list[Floats], levels: list[float], minutes: Floats) -> Floats:
