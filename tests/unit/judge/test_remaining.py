@@ -35,8 +35,9 @@ def test_the_remaining_time_at_the_start_is_that_of_the_plan(per_minute, failing
     traffic = assume(policy, per_minute, rates={"5xx": failing}, window_s=WINDOW_S)
     planned = forecast(traffic, policy, RolloutSettings(stages=(100 * share,)), factors=()).release.promoted
     found = [remaining(policy, per_minute, failing, share, minutes=2, seed=seed) for seed in range(15)]
+    total = 2.0 + np.median([left.minutes for left in found if left])
     # the remaining time is a mean, which is longer than the median
-    assert 0.75 * planned.median < np.median([left.minutes for left in found if left]) < planned.p90
+    assert 0.7 * planned.median < total < planned.p90
 
 
 @pytest.mark.slow
