@@ -62,6 +62,7 @@ def plan(
 ) -> Plan:
     """Plan a release of a service with its policy and stages.
 
+    config: the service file; a service that it does not have gets the defaults. service: its name.
     requests_per_minute: of the whole service; default: everything is measured in the store. error_rates: by guard, in
     place of those assumed; dispersion: φ in place of the policy's; both only with requests_per_minute. stages: percent,
     in place of the service file's. within_min: the wished time until promotion; default: the judge's deadline.
