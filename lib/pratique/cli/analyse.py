@@ -149,7 +149,7 @@ def plan(
     requests_per_minute: float | None,
     dispersion: float | None,
 ) -> None:
-    """Forecast a release: when a good one is promoted, and how soon a bad one is found.
+    """Forecast how long a release takes and how soon a bad one is found.
 
     It measures the traffic in the store, or takes the numbers you give. If a good release is not promoted in time, it
     proposes settings that can be pasted into the service file.
