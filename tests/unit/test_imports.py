@@ -21,6 +21,7 @@ ORDER = [
     "telemetry",
     "store",
     "judge",
+    "planning",
     "figures",
     "report",
     "runbook.engine",
