@@ -13,6 +13,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def elapsed_s() -> float:
+    """Return seconds on a clock for durations and deadlines: nobody can set it, and it goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def now_ms() -> int:
     """Return the current time in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000

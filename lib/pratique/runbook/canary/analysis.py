@@ -20,6 +20,7 @@ from pratique.runbook.canary.traffic_split import Arms
 from pratique.store.base import Store
 from pratique.telemetry.collector_status import CollectorStatus, require_collector
 from pratique.telemetry.rollups import Rollups
+from pratique.weight_changes import WeightChange
 
 WINDOW_MIN_DELAY_S = 0.5
 """How soon after its end a window can be in the store: the collector waits for late requests."""
@@ -136,7 +137,7 @@ class LiveAnalysis:
         except MissingError:
             return None
 
-    def _weights(self) -> list[tuple[datetime, dict[str, float]]]:
+    def _weights(self) -> list[WeightChange]:
         return self._ledger.weights(self._service, self._since)
 
     def _floor(self, time: datetime) -> datetime:

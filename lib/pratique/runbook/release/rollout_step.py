@@ -77,9 +77,11 @@ class RollOut(ServiceStep[ReleaseContext]):
             min_windows=rollout.stage_min_windows,
             lease_s=rollout.lease_s,
             deadline_min=context.settings.judge.deadline_min,
+            on_lapse=rollout.on_lapse,
             approver=context.approver or context.choose_approver(),
             make_monitor=lambda: HealthMonitor(context.runtime, context.service, self._addresses()),
             time_left_s=attempt.time_left_s,
+            extend_deadline=attempt.extend_deadline,
             scale_out=self._scale_out,
         )
 

@@ -63,7 +63,13 @@ class Parts(RunContext):
 
 
 def attempt(noted=None):
-    return Attempt(noted or {}, note=lambda _: None, time_left_s=lambda: 60.0, require_time=lambda: None)
+    return Attempt(
+        noted or {},
+        note=lambda _: None,
+        time_left_s=lambda: 60.0,
+        require_time=lambda: None,
+        extend_deadline=lambda _: None,
+    )
 
 
 def test_a_ready_canary_is_promoted_and_the_baseline_stopped():
