@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pratique.clock import stamp
+from pratique.clock import EPOCH, stamp
 from pratique.ledger.entry import Entry
 from pratique.weight_changes import WeightChange
 
@@ -93,14 +93,17 @@ def _ended(release: ReleaseRecord, entry: Entry) -> ReleaseRecord:
 def weights_of(entries: Sequence[Entry], start: datetime | None, end: datetime | None) -> list[WeightChange]:
     """Return the changes of shares in [start, end), preceded by the one in force at `start`. entries: by number."""
     changes: list[WeightChange] = []
+    written = EPOCH
     for entry in entries:
         if "shares" not in entry.data:
             continue
         change = _change(entry)
-        # a later entry with an earlier time: the clock was set back, and the times of the entries between came again
-        while changes and changes[-1].time > change.time:
-            changes.pop()
+        if entry.time < written:
+            # the clock was set back: the times of the entries before come again, with the shares of this one
+            changes = [earlier for earlier in changes if earlier.time < change.time]
+        written = entry.time
         changes.append(change)
+    changes.sort(key=lambda change: change.time)
     before = [change for change in changes if start is not None and change.time < start]
     inside = [
         change for change in changes if (start is None or change.time >= start) and (end is None or change.time < end)

@@ -151,7 +151,7 @@ def test_weights_start_with_the_one_in_force(ledger):
         times.append(entry.time)
     lapse = ledger.append("lapse", "shop", who="ann", data={"shares": {"r1": 1.0, "r2": 0.0}})
     found = ledger.weights("shop", times[2], datetime.now(UTC) + timedelta(seconds=1))
-    assert [time for time, _ in found] == [times[1], times[2], lapse.time]
+    assert [change.time for change in found] == [times[1], times[2], lapse.time]
     assert found[-1][1] == {"r1": 1.0, "r2": 0.0}
     assert len(ledger.weights("shop")) == 4
 
@@ -162,7 +162,7 @@ def test_lapse_detected_later_counts_from_its_time(ledger):
     again = ledger.append("weight", "shop", data={"shares": {"r2": 0.1}})
     stamp = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     ledger.append("lapse", "shop", data={"shares": {"r2": 0.0}, "since": stamp})
-    times = [time for time, _ in ledger.weights("shop")]
+    times = [change.time for change in ledger.weights("shop")]
     assert times == sorted([given.time, since, again.time])
 
 
