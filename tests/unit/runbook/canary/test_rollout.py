@@ -42,6 +42,8 @@ class Parts:
         return ActiveWeights({}, self.lease.ttl_s, lease_id=self.lease.id)
 
     def renew(self, _):
+        if self.lease is None:
+            raise MissingError("it expired")
         self.renewed.append(time.monotonic())
 
     def extend(self, seconds):
@@ -127,8 +129,8 @@ def test_the_deadlines_are_put_off_by_the_lapse_and_the_lapse_is_told(parts):
     )
 
     def pause():
-        time.sleep(0.1)
         lose_lease(parts)
+        time.sleep(0.1)
 
     parts.at_look = [pause, lambda: None, lambda: fail(parts)]
     rollout_of(parts).run()
