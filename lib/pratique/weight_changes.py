@@ -10,13 +10,14 @@ class WeightChange(NamedTuple):
     """A change of the shares of traffic. All times are UTC.
 
     time: when the change was asked for. shares: by revision, from 0 to 1. confirmed: when the balancer confirmed it;
-    None: at once. Between the two nobody knows which shares were in force. note: why the shares changed, if not by a
-    rollout: an expired lease, a clock that was set.
+    None: at once. Between the two nobody knows which shares were in force. kind: of the ledger's entry: "weight", "lapse"
+    (a lease expired) or "clock" (the clock was set: no shares are known). note: for a lapse and a clock, what happened.
     """
 
     time: datetime
     shares: dict[str, float]
     confirmed: datetime | None = None
+    kind: str = "weight"
     note: str = ""
 
     @property

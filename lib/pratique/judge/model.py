@@ -67,7 +67,7 @@ class GuardResult:
 class Finding:
     """A problem with the data that a person must know about.
 
-    kind: "no data", "share mismatch", "lapse", "gap", "no history", "few instances", "noisy", "late lines" or "collector".
+    kind: "no data", "share mismatch", "lapse", "clock", "gap", "no history", "few instances", "noisy", "late lines" or "collector".
     effect: its effect on the verdict: "note" has none, "hold" forbids promotion, "rollback" rolls back.
     message: one line with the numbers.
     """

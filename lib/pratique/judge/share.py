@@ -66,7 +66,7 @@ def share_findings(state: JudgeState, guards: Sequence[GuardResult], weights: We
         return []
     begin, end = from_ms(int(state.start_ms or 0)), state.end_of(int(state.last_ms or 0))
     noted = [change for change, _ in spans(weights) if change.note and begin <= change.in_force and change.time < end]
-    found = [Finding("lapse", "note", f"{change.note}: its windows do not count") for change in noted]
+    found = [Finding(change.kind, "note", f"{change.note}: its windows do not count") for change in noted]
     mismatch = _mismatch(state, weights)
     reaction = state.policy.on_share_mismatch
     if mismatch is None or reaction == "ignore":

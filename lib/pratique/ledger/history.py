@@ -4,7 +4,8 @@ Entries of kind "release" record a release: `event` in their data is "started", 
 `verdict`, `reason`, `exit_status`), or "first" for a revision put in place without a comparison. Entries of kind
 "weight" and "lapse" record shares: `shares` in their data, revision → share from 0 to 1. A change has the time when it
 was `asked` for and the time when the balancer `confirmed` it; entries of older versions have only their own time. A lapse
-has the time `since` which the lease had expired and the time `until` which nobody noticed.
+has the time `since` which the lease had expired and the time `until` which nobody noticed. Entries of kind "clock" have no
+shares: the clock was set by `jump_s` seconds, and from then on shares are unknown until the next change.
 """
 
 from __future__ import annotations
@@ -114,10 +115,17 @@ def weights_of(entries: Sequence[Entry], start: datetime | None, end: datetime |
 def _change(entry: Entry) -> WeightChange:
     since = _time(entry, "since") or entry.time
     note = ""
+    if entry.kind == "clock":
+        jump_s = float(entry.data["jump_s"])
+        note = (
+            f"the clock was set {'back' if jump_s < 0 else 'forward'} by {abs(jump_s):,.0f} s at {entry.time:%H:%M:%S}"
+        )
     if entry.kind == "lapse":
         until = _time(entry, "until") or entry.time
         note = f"the lease expired at {since:%H:%M:%S} and nobody noticed until {until:%H:%M:%S}"
-    return WeightChange(_time(entry, "asked") or since, dict(entry.data["shares"]), _time(entry, "confirmed"), note)
+    return WeightChange(
+        _time(entry, "asked") or since, dict(entry.data["shares"]), _time(entry, "confirmed"), entry.kind, note
+    )
 
 
 def _time(entry: Entry, name: str) -> datetime | None:

@@ -148,7 +148,7 @@ class Ledger:
 
     def weights(self, service: str, start: datetime | None = None, end: datetime | None = None) -> list[WeightChange]:
         """Return the changes of shares in [start, end), oldest first, preceded by the one in force at `start`."""
-        entries = self.entries(service, "weight") + self.entries(service, "lapse")
+        entries = [entry for kind in ("weight", "lapse", "clock") for entry in self.entries(service, kind)]
         return weights_of(sorted(entries, key=lambda entry: entry.number), start, end)
 
     def verify(self) -> int:

@@ -80,7 +80,7 @@ def test_a_window_counts_only_if_one_weight_was_in_force_throughout():
     weights = [
         (START, split(0.1)),
         WeightChange(at(2.5), split(0.5), at(4.2)),
-        WeightChange(at(6), split(0.0), at(6), "the lease expired"),
+        WeightChange(at(6), split(0.0), at(6), "lapse", "the lease expired"),
     ]
     found = in_force(time_ms, WINDOW_MS, weights, "r2", "r1")
     assert found == pytest.approx([0.1, 0.1, 0, 0, 0, 0.5, 0, 0])
@@ -136,7 +136,7 @@ def test_a_mismatch_does_not_hide_a_canary_that_is_worse():
 
 
 def test_a_lapse_is_a_finding_with_both_times():
-    weights = [(START, split(0.1)), WeightChange(at(3), split(0.0), at(3), "the lease expired at 12:03:00"), WeightChange(at(5), split(0.1), at(5))]  # fmt: skip
+    weights = [(START, split(0.1)), WeightChange(at(3), split(0.0), at(3), "lapse", "the lease expired at 12:03:00"), WeightChange(at(5), split(0.1), at(5))]  # fmt: skip
     judge = judge_of([(180, 20)] * 3 + [(200, 0)] * 2 + [(180, 20)] * 5)
     verdict = judge.verdict(at(10), weights=weights)
     assert [(f.kind, f.effect) for f in verdict.findings] == [("lapse", "note")]
@@ -150,7 +150,7 @@ def test_the_deadline_does_not_run_while_nothing_can_be_observed():
     held = [(START, split(0.1))]
     lapse = [
         *held,
-        WeightChange(at(5), split(0.0), at(5), "the lease expired"),
+        WeightChange(at(5), split(0.0), at(5), "lapse", "the lease expired"),
         WeightChange(at(45), split(0.1), at(47)),
     ]
     assert judge.verdict(at(61), weights=held).verdict == "inconclusive"

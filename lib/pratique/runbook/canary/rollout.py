@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
-from pratique.clock import elapsed_s
+from pratique.clock import ClockWatch, elapsed_s, stamp, utc_now
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
 from pratique.runbook.canary.analysis import LiveAnalysis
@@ -38,6 +39,10 @@ class RolloutResult:
     decision: Literal["promote", "rollback", "inconclusive"]
     reason: str
     verdict: Verdict | None
+
+
+class _ClockSetError(Exception):
+    """The wall clock was set by `args[0]` seconds."""
 
 
 class Rollout:
@@ -77,6 +82,7 @@ class Rollout:
         self._lease_s = lease_s
         self._share = LeasedShare(context, arms, lease_s)
         self._lapses = 0
+        self._clock = ClockWatch()
         self._on_lapse = on_lapse
         self._first_request_until_s = elapsed_s() + deadline_min * 60
         self._approver = approver
@@ -111,6 +117,9 @@ class Rollout:
                 result = self._run_stage(number, self._stages[number - 1]) or self._scale_out(number + 1)
             except LeaseExpiredError:
                 result = self._after_lapse(self._stages[number - 1])
+            except _ClockSetError as jump:
+                self._after_clock_change(jump.args[0])
+                result = None
             else:
                 number += 1
             if result is not None:
@@ -134,6 +143,26 @@ class Rollout:
         self._first_request_until_s += pause_s
         self._progress.event("lapse", f"{told}; stage {percent:g} % begins again, deadlines are {pause_s:.0f} s later")
         return None
+
+    def _after_clock_change(self, jump_s: float) -> None:
+        """Record that the clock was set; the stage begins again, because windows have other times from now on."""
+        now = utc_now()
+        # from the last moment that is certain in the new time
+        asked = min(now, now - timedelta(seconds=jump_s))
+        data = {"shares": {}, "jump_s": round(jump_s, 3), "asked": stamp(asked), "confirmed": stamp(now)}
+        self._context.outbox.record("clock", data, revision=self._arms.canary)
+        self._approver.withdraw()
+        if jump_s < 0:
+            self._analysis.begin_again(now)
+        way = "back" if jump_s < 0 else "forward"
+        self._progress.event("clock", f"the clock was set {way} by {abs(jump_s):,.0f} s; the stage begins again")
+
+    def _keep_share(self) -> None:
+        """Keep the canary's share. Raises: LeaseExpiredError, _ClockSetError."""
+        self._share.keep()
+        jump_s = self._clock.jump_s()
+        if jump_s:
+            raise _ClockSetError(jump_s)
 
     def _scale_out(self, number: int) -> RolloutResult | None:
         """Run the canary on that many hosts, and keep its share meanwhile, because a start takes time.
@@ -164,7 +193,7 @@ class Rollout:
 
     def _analyse_until_done(self, scaling: Future[None], percent: float) -> RolloutResult | None:
         while not scaling.done():
-            self._share.keep()
+            self._keep_share()
             self._last = self._analysis.look() or self._last
             result = self._result(percent)
             if result is not None:
@@ -180,7 +209,7 @@ class Rollout:
         self._progress.stage(percent, shares, f"stage {percent:g} %: {percents(shares)}, lease {self._lease_s:g} s")
         windows = 0
         while True:
-            self._share.keep()
+            self._keep_share()
             verdict = self._analysis.look()
             if verdict is not None:
                 windows = verdict.windows_since(began)

@@ -40,7 +40,8 @@ class RollOut(ServiceStep[ReleaseContext]):
         since = attempt.noted.get("since") or stamp(utc_now())
         if not attempt.noted:
             attempt.note({"since": since})
-        result = self._rollout(attempt, datetime.fromisoformat(since)).run()
+        # a clock that was set back meanwhile must not put the beginning into the future
+        result = self._rollout(attempt, min(datetime.fromisoformat(since), utc_now())).run()
         if result.decision != "promote":
             context.shift(context.arms.only(context.arms.baseline))
         context.last_verdict = result.verdict

@@ -21,7 +21,7 @@ class Parts:
 
     def __init__(self, folder):
         self.folder, self.failure, self.renewed, self.given, self.recorded = folder, "", [], [], []
-        self.lease, self.extended_s, self.at_look = None, 0.0, []
+        self.lease, self.extended_s, self.at_look, self.begun = None, 0.0, [], []
         self.balancer = self.outbox = self
 
     def record(self, kind, data, **_):
@@ -45,6 +45,9 @@ class Parts:
         if self.lease is None:
             raise MissingError("it expired")
         self.renewed.append(time.monotonic())
+
+    def begin_again(self, since):
+        self.begun.append(since)
 
     def extend(self, seconds):
         self.extended_s += seconds
@@ -152,6 +155,25 @@ def test_a_run_that_loses_its_lease_again_and_again_fails(parts):
     parts.at_look = [lambda: lose_lease(parts)] * 9
     with pytest.raises(UnavailableError, match="the lease expired 4 times"):
         rollout_of(parts).run()
+
+
+@pytest.mark.parametrize(("jump_s", "way"), [(3600.0, "forward"), (-3600.0, "back")])
+def test_a_clock_that_was_set_begins_the_stage_again(parts, monkeypatch, jump_s, way):
+    """The judge begins again only when the times of its windows come again."""
+    jumps = [0.0, jump_s]
+    monkeypatch.setattr(rollout.ClockWatch, "jump_s", lambda _: jumps.pop(0) if jumps else 0.0)
+    parts.at_look = [lambda: None] * 2 + [lambda: fail(parts)]
+    rollout_of(parts).run()
+    assert parts.given[:2] == [0.05, 0.5]
+    assert parts.given[1:3] == [0.5, 0.5]
+    [data] = [data for kind, data in parts.recorded if kind == "clock"]
+    asked, confirmed = (datetime.fromisoformat(data[name]) for name in ("asked", "confirmed"))
+    assert (data["shares"], data["jump_s"]) == ({}, jump_s)
+    assert confirmed - asked == timedelta(seconds=max(0.0, jump_s))
+    assert bool(parts.begun) == (jump_s < 0)
+    assert [event["text"] for event in events(parts) if event["event"] == "clock"] == [
+        f"the clock was set {way} by 3,600 s; the stage begins again"
+    ]
 
 
 def test_a_stage_does_not_end_while_the_balancer_cannot_be_asked(parts):
