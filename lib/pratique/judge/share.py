@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from pratique.clock import from_ms
-from pratique.judge.dispersion import Dispersion
+from pratique.judge.dispersion import MEDIAN_OF_CHI_SQUARE, PRIOR_STEPS
 from pratique.judge.hypergeometric import Floats, Ints
 from pratique.judge.martingale import log_sum_exp
 from pratique.judge.model import Finding, GuardResult, WeightChanges
@@ -26,6 +26,8 @@ FURTHER: Floats = np.array([1.2, 1.5, 2.0, 4.0])
 """Alternatives to "the share is within its tolerance", as factors of the odds."""
 PERSISTENT_WINDOWS = 3
 """Windows that must contradict the weight, at least."""
+FEWEST_STEPS = 5
+"""Steps from window to window, or from block to block, from which dispersion can be measured."""
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -99,7 +101,7 @@ def _mismatch(state: JudgeState, weights: WeightChanges) -> Mismatch | None:
     """Return the windows that contradict the weight, if their evidence lasts until now."""
     time_ms, requests = np.concatenate(state.time_ms), np.concatenate(state.requests, axis=1)
     share = in_force(time_ms, state.window_ms, weights, state.canary, state.baseline)
-    usable = (share > 0) & (share < 1)
+    usable = (share > 0) & (share < 1) & (requests.sum(axis=0) > 0)
     if not usable.any():
         return None
     time_ms, canary, total, share = time_ms[usable], requests[1][usable], requests.sum(axis=0)[usable], share[usable]
@@ -149,9 +151,15 @@ def share_dispersion(canary: Ints, total: Ints, share: Floats, prior: float, blo
     found = [prior]
     for length in {1, block}:
         starts = np.arange(0, len(total), length)
-        measured = Dispersion(prior, length)
-        measured.learn(*(np.add.reduceat(values, starts)[:, None] for values in (excess, variance)))
-        found.append(measured.phi)
+        d, v = (np.add.reduceat(values, starts) for values in (excess, variance))
+        # a difference of two means has mean 0 and this variance, whatever the mismatch
+        expected = v[:-1] * v[1:] / (v[:-1] + v[1:])
+        squares = ((d[:-1] * v[1:] - d[1:] * v[:-1]) / (v[:-1] + v[1:])) ** 2
+        if len(squares) < FEWEST_STEPS:
+            continue
+        # the median: the step at which a mismatch begins is no dispersion
+        typical = float(np.median(squares / expected)) / MEDIAN_OF_CHI_SQUARE
+        found.append((PRIOR_STEPS * prior + len(squares) * typical) / (PRIOR_STEPS + len(squares)))
     return max(found)
 
 
