@@ -123,8 +123,8 @@ def test_the_dispersion_of_the_share_leaves_a_constant_mismatch_out():
     chance = share_dispersion(rng.binomial(1000, 0.1, 200), total, share, 1.0, 10)
     shifted = share_dispersion(rng.binomial(1000, 0.3, 200), total, share, 1.0, 10)
     bursts = share_dispersion(rng.binomial(1000, rng.beta(2, 18, 200)), total, share, 1.0, 10)
-    assert chance < 1.4
-    assert shifted < 4
+    assert chance < 2.5
+    assert shifted < 5
     assert bursts > 20
 
 
