@@ -72,7 +72,7 @@ def _broken_template(trial):
 
 
 def _machine(trial):
-    """Return all processes of the service and of the release: what stands still when a machine is paused."""
+    """Return all processes of the service and of the release, which a pause of the machine stops."""
     parts = [trial.place.shop.part(name) for name in ("balancer", "collector")]
     instances = [psutil.Process(int(i.id.partition(":")[0])) for i in trial.shop.runtime.list("shop")]
     below = [child for process in instances for child in process.children(recursive=True)]

@@ -2,7 +2,7 @@
 
 A canary that gets another share than its weight is not the canary that was planned: a cookie, a second balancer or a
 retry decides instead. The evidence counts only once it has persisted: no window counts for more than a third of what
-is needed, so one odd window is never enough, and later windows that match the weight take it away again.
+is needed, so one odd window is never enough, and later windows that match the weight cancel it.
 """
 
 from __future__ import annotations

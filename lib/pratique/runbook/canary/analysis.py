@@ -106,7 +106,7 @@ class LiveAnalysis:
         return judge
 
     def begin_again(self, since: datetime) -> None:
-        """Judge only what comes from now on: the clock was set back, so the times of judged windows come again.
+        """Judge the windows from now on only: the clock was set back, so the times of judged windows come again.
 
         since: now, UTC. Rows of those windows that are in the store already stay out: the collector writes the new ones
         under another source.

@@ -102,8 +102,9 @@ class Rollout:
         """
         self._monitor.start()
         try:
-            # of an earlier process of this run
-            self._context.record_lapse()
+            lapse = self._context.record_lapse()
+            if lapse is not None:
+                self._progress.event("lapse", f"{lapse}, in an earlier process of this run")
             return self._run_stages()
         finally:
             self._share.stop()

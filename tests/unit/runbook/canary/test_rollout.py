@@ -125,7 +125,7 @@ def test_a_stage_whose_lease_expired_begins_again_although_nothing_here_noticed(
     assert parts.given[:4] == [stages[0] / 100, stages[1] / 100, stages[1] / 100, stages[2] / 100]
 
 
-def test_the_deadlines_are_put_off_by_the_lapse_and_the_lapse_is_told(parts):
+def test_the_deadlines_are_put_off_by_the_lapse_and_the_lapse_is_reported(parts):
     now = datetime.now(UTC)
     parts.record_lapse = lambda last_held=None: (
         last_held and Lapse(("r2",), {}, now - timedelta(seconds=12), now - timedelta(seconds=12), now)
@@ -138,9 +138,9 @@ def test_the_deadlines_are_put_off_by_the_lapse_and_the_lapse_is_told(parts):
     parts.at_look = [pause, lambda: None, lambda: fail(parts)]
     rollout_of(parts).run()
     assert 0.1 <= parts.extended_s < 10
-    [told] = [event["text"] for event in events(parts) if event["event"] == "lapse"]
-    assert f"the lease expired at {now - timedelta(seconds=12):%H:%M:%S}, noticed at {now:%H:%M:%S}" in told
-    assert "stage 5 % begins again" in told
+    [text] = [event["text"] for event in events(parts) if event["event"] == "lapse"]
+    assert f"the lease expired at {now - timedelta(seconds=12):%H:%M:%S}, noticed at {now:%H:%M:%S}" in text
+    assert "stage 5 % begins again" in text
 
 
 def test_a_lapse_ends_the_run_where_the_policy_says_so(parts):

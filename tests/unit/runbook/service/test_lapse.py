@@ -43,8 +43,9 @@ class Context(RunContext):
 
 @pytest.fixture
 def context(tmp_path):
-    found = Context(tmp_path, ActiveWeights(LOST, lapsed=utc_now()))
+    found = Context(tmp_path, ActiveWeights())
     found.ledger.append("weight", "shop", revision="r2", data=GIVEN)
+    found.found = ActiveWeights(LOST, lapsed=utc_now())
     return found
 
 
