@@ -73,12 +73,13 @@ def decide(state: JudgeState, now: datetime, weights: WeightChanges, notes: Sequ
         version=__version__,
     )
     now = max(now, end) if now.tzinfo else now.replace(tzinfo=UTC)
-    observed = now - start - time_without_share(weights, state.canary, start, now)
-    decision, reason, remaining = _decision(state, draft, observed)
+    # the deadline does not come nearer while nothing can be observed
+    now -= time_without_share(weights, state.canary, start, now)
+    decision, reason, remaining = _decision(state, draft, now)
     return replace(draft, verdict=decision, reason=reason, remaining=remaining)
 
 
-def _decision(state: JudgeState, draft: Verdict, observed: timedelta) -> tuple[Decision, str, Remaining | None]:
+def _decision(state: JudgeState, draft: Verdict, now: datetime) -> tuple[Decision, str, Remaining | None]:
     if draft.fired is not None:
         return "rollback", _why_worse(draft), None
     rolling = [finding for finding in draft.findings if finding.effect == "rollback"]
@@ -97,7 +98,7 @@ def _decision(state: JudgeState, draft: Verdict, observed: timedelta) -> tuple[D
     ]
     remaining = remaining_for(state, open_guards) if open_guards or few else None
     reason = _why_open(waiting, held, flagged, draft, remaining)
-    if observed >= timedelta(minutes=state.policy.deadline_min):
+    if now - draft.start >= timedelta(minutes=state.policy.deadline_min):
         decision: Decision = "rollback" if state.policy.at_deadline == "rollback" else "inconclusive"
         return decision, f"the deadline of {state.policy.deadline_min:g} min has passed: {reason}", remaining
     return "continue", reason, remaining
