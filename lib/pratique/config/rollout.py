@@ -15,6 +15,7 @@ class RolloutSettings(Strict):
     stages: tuple[Annotated[float, Field(gt=0, le=100)], ...] = (5.0, 25.0, 50.0)
     stage_min_windows: Annotated[int, Field(ge=1)] = 3
     lease_s: Annotated[float, Field(gt=0, le=8)] = 6.0
+    on_lapse: Literal["extend", "end"] = "extend"
     baseline: Literal["running", "fresh"] = "running"
     approval: Literal["automatic", "ask"] = "automatic"
     acceptance_paths: tuple[RequestPath, ...] = ()

@@ -25,6 +25,7 @@ from pratique.judge.model import (
 )
 from pratique.judge.reason import Reason, suspect_of, why_promoted, why_rolled_back, why_undecided
 from pratique.judge.remaining import remaining_for
+from pratique.judge.share import time_without_share
 from pratique.judge.state import JudgeState
 from pratique.judge.text import guard_line
 
@@ -73,7 +74,10 @@ def decide(state: JudgeState, now: datetime | None, weights: WeightChanges, note
         cause=_cause(at_firing),
     )
     draft = _with_guard_lines(draft)
-    return _decided(state, draft, max(now.replace(tzinfo=now.tzinfo or UTC), end) if now is not None else end)
+    now = max(now.replace(tzinfo=now.tzinfo or UTC), end) if now is not None else end
+    # the deadline does not come nearer while nothing can be observed
+    now -= time_without_share(weights, state.canary, start, now)
+    return _decided(state, draft, now)
 
 
 def _with_guard_lines(draft: Verdict) -> Verdict:

@@ -18,6 +18,7 @@ from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, StorageError, UsageError
 from pratique.ledger.entry import GENESIS, Entry, canonical
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
+from pratique.weight_changes import WeightChange
 
 BUSY_S = 60.0
 """How long a writer waits for other writers: SQLite has no queue, and on a slow disk each holds the file longer."""
@@ -133,11 +134,21 @@ class Ledger:
         """Return the releases of a service, oldest first."""
         return releases_of(self.entries(service))
 
-    def weights(
-        self, service: str, start: datetime | None = None, end: datetime | None = None
-    ) -> list[tuple[datetime, dict[str, float]]]:
+    def latest_shares(self, service: str) -> Entry | None:
+        """Return the last entry that changed the shares of a service; None if there is none."""
+        if not self.path.exists():
+            return None
+        query = (
+            f"SELECT {COLUMNS} FROM entries WHERE service = ? AND kind IN ('weight', 'lapse') "  # noqa: S608 - constant columns
+            "ORDER BY number DESC LIMIT 1"
+        )
+        with self._connect() as connection:
+            row = connection.execute(query, [service]).fetchone() if _is_set_up(connection) else None
+        return _entry(row) if row else None
+
+    def weights(self, service: str, start: datetime | None = None, end: datetime | None = None) -> list[WeightChange]:
         """Return the changes of shares in [start, end), oldest first, preceded by the one in force at `start`."""
-        entries = self.entries(service, "weight") + self.entries(service, "lapse")
+        entries = [entry for kind in ("weight", "lapse", "clock") for entry in self.entries(service, kind)]
         return weights_of(sorted(entries, key=lambda entry: entry.number), start, end)
 
     def verify(self) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pratique.clock import utc_now
+from pratique.clock import elapsed_s, utc_now
 from pratique.config import check_name
 from pratique.errors import PratiqueError, UnavailableError, UsageError
 from pratique.runbook.engine.console import describe, say, say_detail
@@ -65,7 +66,7 @@ class Run:
         self._undo = Undo(self.journal, outbox, self.steps)
         self._interrupts = Interrupts(self.abort, partial(stop_reason, folder))
         self._watchdog: Watchdog | None = None
-        self._deadline: datetime | None = None
+        self._deadline_s = math.inf
 
     # -- open and close
 
@@ -129,7 +130,11 @@ class Run:
 
     def time_left_s(self) -> float:
         """Return the seconds until the run's deadline, at least 0."""
-        return max(0.0, (self._deadline - utc_now()).total_seconds()) if self._deadline else float("inf")
+        return max(0.0, self._deadline_s - elapsed_s())
+
+    def extend_deadline(self, seconds: float) -> None:
+        """Put the run's deadline off."""
+        self._deadline_s += seconds
 
     def require_time(self) -> None:
         """Raises: UnavailableError when the run's deadline has passed."""
@@ -144,7 +149,8 @@ class Run:
         else:
             require_same_identity(self.journal, self.id, identity)
             self.journal.append("resumed", data={"who": self.outbox.who, "why": self.outbox.why})
-        self._deadline = self._attempt_began() + deadline
+        left = self._attempt_began() + deadline - utc_now()
+        self._deadline_s = elapsed_s() + left.total_seconds()
 
     def _attempt_began(self) -> datetime:
         """Return when the current attempt was opened: "ended" ends an attempt, the death of a process does not."""
@@ -203,7 +209,8 @@ class Run:
         if not interrupted:
             self.journal.append("begun", step.key)
         noted = self.journal.data(step.key) if interrupted else {}
-        data = step.do(Attempt(noted, partial(self.save_progress, step.key), self.time_left_s, self.require_time))
+        note = partial(self.save_progress, step.key)
+        data = step.do(Attempt(noted, note, self.time_left_s, self.require_time, self.extend_deadline))
         self.journal.append("done", step.key, data)
         self.outbox.record_step(step.key, "done")
         return data
