@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 OTHER = "other"
-MOST_ACTIONS = 1000
-"""Most actions of a service that the lines themselves name."""
+MOST_ACTIONS = 500
+"""Most actions of a service: in an import whose lines name them, and in a comparison."""
 MOST_REVISIONS = 1000
 """Most revisions of a service in one import."""
 MOST_HOSTS = 1000

@@ -248,13 +248,12 @@ class Collector:
         """Write every changed window, and wait for the write."""
         self.sync()
         self._settle(FLUSH_TIMEOUT_S)
-        self._failures = 0
-        while self._write is None and not self._failures:
-            self._retry_at = 0.0
-            self._start_write({start: window for start, window in self._windows.items() if window.changed})
-            if self._write is None:
-                return
+        self._retry_at, self._failures = 0.0, 0
+        while changed := {start: window for start, window in self._windows.items() if window.changed}:
+            self._start_write(changed)
             self._settle(FLUSH_TIMEOUT_S)
+            if self._write is not None or self._failures:
+                return
 
     def close(self) -> None:
         """Write every window. The spool stays: a restarted collector continues open windows from it."""
@@ -267,7 +266,8 @@ class Collector:
 
 def _first(windows: dict[int, Window]) -> dict[int, Window]:
     """Return the oldest windows, at least one, with at most MOST_KEYS_IN_WRITE keys."""
-    keys, chosen = 0, {}
+    keys = 0
+    chosen: dict[int, Window] = {}
     for start, window in sorted(windows.items()):
         keys += len(window.cells)
         if chosen and keys > MOST_KEYS_IN_WRITE:

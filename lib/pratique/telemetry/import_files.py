@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from pratique.telemetry.import_summary import ImportSummary
 from pratique.telemetry.imported_logs import ImportedLogs
 from pratique.telemetry.line_parsers import Parsed, Parser
 from pratique.telemetry.rejects import RejectsFile
+from pratique.telemetry.rollup_runs import RollupRuns
 from pratique.telemetry.rollups import Rollups, Sink
 
 SAMPLE = 1000
@@ -36,8 +37,6 @@ LONGEST_SHOWN = 4000
 """Bytes of a line that is too long, of which the beginning is kept."""
 LONGEST_HOST = 100
 """Characters of a host that are stored."""
-MOST_ROWS = 1_500_000
-"""Most rows that an import may have in memory."""
 
 
 def import_files(
@@ -54,7 +53,8 @@ def import_files(
     progress: Callable[[int, int], None] | None = None,
     notice: Callable[[str], None] = lambda _: None,
 ) -> ImportSummary:
-    """Import log files, all of them or none.
+    """Import log files, all of them or none. Only very large imports are written in several steps: after a crash within
+    them, import the files again.
 
     fmt: "haproxy", "combined" or "jsonl". revision: of all lines; revision_from: FIELD or FIELD:REGEX to read it from.
     log_format: format string of combined lines, from nginx's log_format or Apache's LogFormat; default from the service
@@ -75,13 +75,15 @@ def import_files(
         log_format=log_format or (settings.imports.log_format if fmt == "combined" else None),
     )
     sizes = [_size(path) for path in paths]
-    with RejectsFile(rejects or config.state_dir / "rejects" / f"{service}.jsonl") as kept:
-        job = _Import(parser, fmt, service, Actions(settings.actions), config.telemetry.window_s, kept)
+    rejects = rejects or config.state_dir / "rejects" / f"{service}.jsonl"
+    with RejectsFile(rejects) as kept, RollupRuns(config.state_dir) as rollups:
+        job = _Import(parser, fmt, service, Actions(settings.actions), config.telemetry.window_s, kept, rollups)
         for index, path in enumerate(paths):
             notice(_waits_for(path))
             job.read(path, partial(_report, progress, sum(sizes[:index]), sum(sizes)) if progress else None)
         with ImportedLogs.open(config.state_dir / "imports.json") as known:
-            store.write(job.named(known))
+            for part in job.named(known):
+                store.write(part)
             known.keep()
         job.summary.rejects, job.summary.rejects_kept = kept.keep(), kept.kept
     return job.summary
@@ -113,7 +115,14 @@ class _Import:
     """One import in progress."""
 
     def __init__(
-        self, parser: Parser, fmt: str, service: str, actions: Actions, window_s: int, rejects: RejectsFile
+        self,
+        parser: Parser,
+        fmt: str,
+        service: str,
+        actions: Actions,
+        window_s: int,
+        rejects: RejectsFile,
+        rollups: RollupRuns,
     ) -> None:
         self._parser = parser
         self._fmt = fmt
@@ -128,7 +137,7 @@ class _Import:
             "action": BoundedNames(MOST_ACTIONS),
             "host": BoundedNames(MOST_HOSTS),
         }
-        self._rollups = Rollups.empty()
+        self._rollups = rollups
         self.summary = ImportSummary()
 
     def read(self, path: Path, progress: Callable[[int], None] | None) -> None:
@@ -143,20 +152,16 @@ class _Import:
         self._heads.append(file.head)
         self._lines.append(self.summary.lines - before)
 
-    def named(self, known: ImportedLogs) -> Rollups:
-        """Return the rows of all files, each log counted once even when several of the files are the same log."""
+    def named(self, known: ImportedLogs) -> Iterator[Rollups]:
+        """Yield the rows of all files, each log counted once even when several of the files are the same log."""
         # a shorter copy first: the beginning of a log that has grown is known by then
         sources = {head: known.source(head) for head in sorted(set(self._heads), key=len) if head}
         files = [index for index, head in enumerate(self._heads) if head]
         longest = {sources[self._heads[index]]: index for index in sorted(files, key=self._lines.__getitem__)}
         self.summary.repeated = len(files) - len(longest)
         chosen = {str(index): source for source, index in longest.items()}
-        table = self._rollups.table
-        table = table.filter(pc.is_in(table["source"], pa.array(list(chosen), pa.string())))
-        found = table["source"].combine_chunks().dictionary_encode()
-        names = pa.array([chosen[index] for index in found.dictionary.to_pylist()], pa.string())
-        renamed = pa.DictionaryArray.from_arrays(found.indices, names).cast(pa.string())
-        return Rollups(table.set_column(table.schema.get_field_index("source"), table.schema.field("source"), renamed))
+        for part in self._rollups.parts():
+            yield _with_sources(part.table, chosen)
 
     def _check_sample(self, path: Path, block: bytes) -> None:
         head = block.split(b"\n", SAMPLE)[:SAMPLE]
@@ -187,7 +192,7 @@ class _Import:
         summary.backwards += int((behind & ~np.concatenate([[False], behind[:-1]])).sum())
         events = self._bounded(events)
         self._count(events)
-        self._add(Rollups.from_events(self._table(events), window_s=self._window_s))
+        self._rollups.add(Rollups.from_events(self._table(events), window_s=self._window_s))
         return int(running[-1])
 
     def _bounded(self, events: pl.DataFrame) -> pl.DataFrame:
@@ -233,13 +238,14 @@ class _Import:
         )
         return _rollup_types(columns.to_arrow())
 
-    def _add(self, rollups: Rollups) -> None:
-        self._rollups = self._rollups.merge(rollups)
-        if len(self._rollups) > MOST_ROWS:
-            raise DataError(
-                f"the input has more than {MOST_ROWS:,} combinations of window, revision, action, code and host: "
-                "nothing was stored; import fewer files at a time, or set a longer telemetry.window_s"
-            )
+
+def _with_sources(table: pa.Table, names: dict[str, str]) -> Rollups:
+    """Give rows the source name of their file; rows of other files are left out. names: by the number of the file."""
+    table = table.filter(pc.is_in(table["source"], pa.array(list(names), pa.string())))
+    found = table["source"].combine_chunks().dictionary_encode()
+    sources = pa.array([names[number] for number in found.dictionary.to_pylist()], pa.string())
+    renamed = pa.DictionaryArray.from_arrays(found.indices, sources).cast(pa.string())
+    return Rollups(table.set_column(table.schema.get_field_index("source"), table.schema.field("source"), renamed))
 
 
 def _too_long(block: Block) -> Parsed:
