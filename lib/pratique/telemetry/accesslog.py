@@ -79,6 +79,7 @@ def looks_like_access(message: Message) -> bool:
 
 def _json(message: Message, host: str) -> AccessLine:
     body = json.loads(message.body)
+    _check_types(body)
     time_ms, duration = int(body["t"]), body.get("d")
     if duration is None:
         # on a kept-alive connection HAProxy's accept date is the beginning of the idle time before the request
@@ -97,6 +98,20 @@ def _json(message: Message, host: str) -> AccessLine:
         boot=str(body.get("b", "")),
         sequence=int(body.get("q", 0)),
     )
+
+
+_TEXTS, _WHOLE_NUMBERS = ("s", "r", "m", "p", "h", "b", "ts"), ("t", "c", "q", "Ta", "TR", "Tr", "Ti")
+
+
+def _check_types(body: dict[str, object]) -> None:
+    """Refuse values that `str` and `int` would make something of, such as a list as the revision. Raises: TypeError."""
+    for name in _TEXTS:
+        if isinstance(body.get(name), bool | list | dict):
+            raise TypeError(f"{name} is not text")
+    for name in _WHOLE_NUMBERS:
+        value = body.get(name)
+        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+            raise TypeError(f"{name} is not a whole number")
 
 
 def _active(body: dict[str, object]) -> float | None:

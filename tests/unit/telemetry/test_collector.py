@@ -159,3 +159,12 @@ def test_late_line_is_not_reported_as_lost(world):
     assert (world.status.received, world.status.late, world.status.lost_on_way) == (4, 2, 0)
     world.receive(15_000, b="boot", q=2)
     assert (world.status.late, world.status.duplicates) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"c": True}, {"c": 200.9}, {"r": ["x"]}, {"r": {"a": 1}}, {"s": True}, {"q": 1.5}, {"t": False}, {"h": []}],
+)
+def test_value_of_another_type_is_malformed(world, change):
+    world.receive(**change)
+    assert (world.status.received, world.status.malformed) == (0, 1)
