@@ -150,7 +150,7 @@ def test_pipe_is_read_to_its_end(tmp_path, give):
         (".", 77, "cannot be read: Is a directory"),
     ],
 )
-def test_what_is_no_log_is_named_in_one_line(tmp_path, given, status, text):
+def test_input_that_is_not_a_log_is_named_in_one_line(tmp_path, given, status, text):
     done = Import(tmp_path, given)
     assert (done.status, text in done.text) == (status, True), done.text
 

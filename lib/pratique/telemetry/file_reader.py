@@ -154,7 +154,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 class _Counted(io.RawIOBase):
-    """A stream from its beginning, whose first bytes can be looked at; it counts what was read."""
+    """A stream from its beginning, whose first bytes can be looked at; it counts the bytes read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -44,7 +44,7 @@ class _Sender:
         return True, gap
 
     def _jump(self, number: int) -> int:
-        """Count anew from here when the number before was near; return how many are missing between the two."""
+        """Start over from here when the number before was near; return how many are missing between the two."""
         before = self._elsewhere
         if before is None or not 0 < number - before < REMEMBERED:
             self._elsewhere = number

@@ -38,7 +38,7 @@ def test_made_up_numbers_between_real_ones_cost_no_real_line():
     assert all(new for new, _ in seen(*numbers))
 
 
-def test_sender_that_counts_anew_is_followed_from_its_second_line():
+def test_sender_that_starts_over_is_followed_from_its_second_line():
     far = 5 * REMEMBERED
     assert seen(0, 1, far, far + 1, far + 1, far + 4) == [(True, 0)] * 4 + [(False, 0), (True, 2)]
 
