@@ -100,17 +100,19 @@ def _json(message: Message, host: str) -> AccessLine:
     )
 
 
-_TEXTS, _WHOLE_NUMBERS = ("s", "r", "m", "p", "h", "b", "ts"), ("t", "c", "q", "Ta", "TR", "Tr", "Ti")
+_NOT_SCALAR = frozenset({bool, list, dict})
+_USED = frozenset({"t", "s", "r", "m", "p", "c", "d", "h", "b", "q", "ts", "Ta", "TR", "Tr", "Ti"})
 
 
 def _check_types(body: dict[str, object]) -> None:
     """Refuse values that `str` and `int` would make something of, such as a list as the revision. Raises: TypeError."""
-    for name in _TEXTS:
-        if isinstance(body.get(name), bool | list | dict):
-            raise TypeError(f"{name} is not text")
-    for name in _WHOLE_NUMBERS:
+    if not _NOT_SCALAR.isdisjoint(map(type, body.values())):
+        wrong = [name for name in _USED & body.keys() if type(body[name]) in _NOT_SCALAR]
+        if wrong:
+            raise TypeError(f"{wrong[0]} is neither text nor a number")
+    for name in ("t", "c", "q"):
         value = body.get(name)
-        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        if isinstance(value, float) and not value.is_integer():
             raise TypeError(f"{name} is not a whole number")
 
 

@@ -7,6 +7,7 @@ the collector reads the spool, computes the same totals, and continues: the stor
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import signal
@@ -209,8 +210,11 @@ class Collector:
         if not over:
             return
         self._closed_ms = max(self._closed_ms, max(over) + self._span)
+        keys = sum(len(self._windows[start].cells) for start in over)
         for start in over:
             del self._windows[start]
+        if keys > MOST_KEYS_IN_WRITE // 10:
+            _return_memory()
         self._keys.forget(self._closed_ms, sum(len(window.cells) for window in self._windows.values()))
         done = [n for n, end in self._segments.items() if end <= self._closed_ms and n != self._segment]
         if done:
@@ -262,6 +266,12 @@ class Collector:
         self._logs.close()
         with suppress(OSError):
             self._spool.close()
+
+
+def _return_memory() -> None:
+    """Give freed memory back to the system; the C library keeps it after a flood."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _first(windows: dict[int, Window]) -> dict[int, Window]:

@@ -25,7 +25,7 @@ MOST_HOSTS = 200
 """Hosts of a service in use at a time."""
 MOST_KEYS = 5000
 """Keys of a service in a window, from which a new one counts without its action and host."""
-MOST_KEYS_IN_MEMORY = 100_000
+MOST_KEYS_IN_MEMORY = 50_000
 """The same for all windows and services together."""
 LEDGER_S = 2.0
 """Time between two looks at the ledger."""
