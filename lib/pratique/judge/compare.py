@@ -99,7 +99,16 @@ def read_and_judge(
     rollups = store.read(service, [baseline, canary], start - timedelta(minutes=policy.history_min), end)
     judge = Judge(policy, service, baseline, canary, window_s or _window_s(rollups), start=start)
     judge.update(rollups)
+    notes = [*notes, *_folded(len(judge.state.actions.folded))]
     return Judged(judge.verdict(now, weights=weights, notes=notes), rollups)
+
+
+def _folded(actions: int) -> list[str]:
+    if not actions:
+        return []
+    return [
+        f"{actions:,} actions with few requests are judged together as 'other': declare rules in [[services.NAME.actions]]"
+    ]
 
 
 def _known(
