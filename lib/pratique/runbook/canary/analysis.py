@@ -7,10 +7,9 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from pratique.clock import floor, utc_now
+from pratique.clock import floor, from_ms, utc_now
 from pratique.config import Target
 from pratique.errors import MissingError, UnavailableError
 from pratique.judge import Judge
@@ -20,6 +19,7 @@ from pratique.runbook.canary.traffic_split import Arms
 from pratique.store.base import Store
 from pratique.telemetry.collector_status import CollectorStatus, require_collector
 from pratique.telemetry.rollups import Rollups
+from pratique.telemetry.windows import ends_ms, joined_s, lengths_s, within
 
 WINDOW_MIN_DELAY_S = 0.5
 """How soon after its end a window can be in the store: the collector waits for late requests."""
@@ -47,11 +47,9 @@ class LiveAnalysis:
         self._ledger = ledger
         self._store = store
         self._window = timedelta(seconds=target.telemetry.window_s)
-        slowest_s = target.settings.balancer.timeout_s + WINDOW_DELAY_S
-        self._open = self._window + timedelta(seconds=min(slowest_s, target.telemetry.late_s))
         self._since = since
         self._next = self._settled = self._floor(since)
-        self._judge = self._begin()
+        self._begin()
         self._failing_since: float | None = None
 
     def look(self) -> Verdict | None:
@@ -64,13 +62,12 @@ class LiveAnalysis:
         closed = self._floor(now - timedelta(seconds=WINDOW_MIN_DELAY_S))
         if closed <= self._next:
             return None
-        rows = self._read(self._settled, closed)
-        newest = pc.max(rows.table["window"]).as_py()
-        complete = max(
-            newest + self._window if newest else self._next, self._floor(now - timedelta(seconds=WINDOW_DELAY_S))
-        )
+        rows = self._read(closed)
+        newest = pc.max(ends_ms(rows.table)).as_py()
+        complete = max(from_ms(newest) if newest else self._next, now - timedelta(seconds=WINDOW_DELAY_S))
         if status.unstored is not None:
-            complete = min(complete, self._floor(status.unstored))
+            complete = min(complete, status.unstored)
+        complete = self._floor(complete)
         if complete <= self._next:
             return None
         self._next = complete
@@ -82,20 +79,21 @@ class LiveAnalysis:
         It includes requests that arrived later than expected, so a rollout calls it before the canary gets more traffic.
         """
         self._next = until or self._next
-        self._settled = self._floor(self._since)
-        self._judge = self._begin()
+        self._begin()
         now = until or utc_now()
-        judge = self._judged(self._read(self._settled, self._next), now)
+        judge = self._judged(self._read(self._next), now)
         return self._verdict(
             judge, now, [] if until else require_collector(self._target.state_dir, may_restart=True).notes()
         )
 
     def _judged(self, rows: Rollups, now: datetime) -> Judge:
         """Return a judge that has seen these rows, which begin at the first open window, up to the last look."""
-        settled = min(self._next, max(self._settled, self._floor(now - self._open)))
-        self._judge.update(_before(rows, settled))
+        slowest_s = min(self._target.settings.balancer.timeout_s + WINDOW_DELAY_S, self._target.telemetry.late_s)
+        still_open = self._floor(now - self._window - timedelta(seconds=slowest_s))
+        settled = min(self._next, max(self._settled, still_open))
+        self._judge.update(within(rows, self._settled, settled))
         judge = copy.deepcopy(self._judge)
-        judge.update(_before(_since(rows, settled), self._next))
+        judge.update(within(rows, settled, self._next))
         self._settled = settled
         return judge
 
@@ -118,17 +116,32 @@ class LiveAnalysis:
             )
         return status
 
-    def _begin(self) -> Judge:
-        """Return a judge that knows the baseline's history."""
+    def _begin(self) -> None:
+        """Start with a judge that knows the baseline's history."""
         policy = self._target.settings.judge
-        judge = Judge(policy, self._service, self._arms.compared, self._arms.canary, self._target.telemetry.window_s)
-        start = self._floor(self._since)
-        history = timedelta(minutes=policy.history_min)
-        judge.update(self._store.read(self._service, [self._arms.compared], start - history, start))
-        return judge
+        joined = int(self._window.total_seconds())
+        self._settled = self._floor(self._since)
+        self._judge = Judge(policy, self._service, self._arms.compared, self._arms.canary, joined)
+        earliest = self._settled - timedelta(minutes=policy.history_min)
+        history = self._store.read(self._service, [self._arms.compared], earliest, self._settled)
+        # the judge takes longer windows of the history as they are, except one that reaches into the rollout
+        self._judge.update(within(history, earliest, self._settled))
 
-    def _read(self, start: datetime, end: datetime) -> Rollups:
-        return self._store.read(self._service, [self._arms.compared, self._arms.canary], start, end)
+    def _read(self, end: datetime) -> Rollups:
+        """Return the windows from the first open one up to `end`.
+
+        When they have another length than those judged so far, because the collector's settings changed, all windows
+        of the rollout are judged again, joined to windows that hold both.
+        """
+        revisions = [self._arms.compared, self._arms.canary]
+        rows = self._store.read(self._service, revisions, self._settled, end)
+        judged = int(self._window.total_seconds())
+        joined = joined_s(judged, *lengths_s(rows))
+        if joined == judged:
+            return rows
+        self._window = timedelta(seconds=joined)
+        self._begin()
+        return self._store.read(self._service, revisions, self._settled, end)
 
     def _verdict(self, judge: Judge, now: datetime, notes: Sequence[str]) -> Verdict | None:
         try:
@@ -141,13 +154,3 @@ class LiveAnalysis:
 
     def _floor(self, time: datetime) -> datetime:
         return floor(time, self._window)
-
-
-def _before(rows: Rollups, end: datetime) -> Rollups:
-    return Rollups(rows.table.filter(pc.less(rows.table["window"], pa.scalar(end, rows.table["window"].type))))
-
-
-def _since(rows: Rollups, start: datetime) -> Rollups:
-    return Rollups(
-        rows.table.filter(pc.greater_equal(rows.table["window"], pa.scalar(start, rows.table["window"].type)))
-    )
