@@ -87,11 +87,13 @@ def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[
     _refuse_another(balancer, service, revision)
     runtime = open_runtime(target)
     ledger = open_ledger(target.state_dir)
-    ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
+    configuration = configuration_digest(release)
+    ledger.require_unchanged(service, revision, release.digest, configuration=configuration)
     instances = _ready_instances(target, runtime, release)
+    ledger.bind(service, revision, release.digest, configuration=configuration)
+    ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
     shares = {revision: 1.0}
     balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
-    ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
     ledger.append("weight", service, revision=revision, data={"shares": shares})
     return instances
 

@@ -54,7 +54,7 @@ class ReleaseSession(Session[ReleaseContext]):
         super().open()
 
     def check(self) -> ReleasePlan:
-        """Check that everything needed is there, and bind the revision to its digest.
+        """Check that everything needed is there, and that the revision was not released with other content.
 
         Raises: MissingError (no such release), UsageError (changed content under an old name, another
         rollout), UnavailableError (collector, balancer or store does not answer).
