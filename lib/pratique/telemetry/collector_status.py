@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
@@ -41,6 +42,8 @@ class CollectorStatus:
     unstored_ms: start of the oldest finished window that was never stored, in milliseconds since 1970
     last_window: time of the last write to the store, UTC
     ended: whether the collector was stopped
+    pid: its process
+    settings: the settings that it works by, as a part of a service file; empty for a collector before version 0.2
     error: the last error while writing to the store or spool; null when the last write succeeded
     """
 
@@ -66,6 +69,8 @@ class CollectorStatus:
     last_window: str | None = None
     ended: bool = False
     error: str | None = None
+    pid: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def unstored(self) -> datetime | None:
@@ -118,7 +123,8 @@ def collector_status(state_dir: Path) -> CollectorStatus | None:
     """Return the last status that a collector wrote; None when there is none that can be read."""
     try:
         content = json.loads((state_dir / FILE).read_text(encoding="utf-8"))
-        return CollectorStatus(**content | {"updated_at": datetime.fromisoformat(content["updated_at"])})
+        known = {item.name: content[item.name] for item in fields(CollectorStatus) if item.name in content}
+        return CollectorStatus(**known | {"updated_at": datetime.fromisoformat(content["updated_at"])})
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

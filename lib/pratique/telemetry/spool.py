@@ -9,11 +9,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from pratique.files import replace_file
 from pratique.telemetry.framing import LONGEST
@@ -43,6 +46,32 @@ def records(content: bytes) -> Iterator[bytes]:
         at += _FRAME.size + length
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What must survive the collector.
+
+    source: the base of the rows' source, so that the collectors of one store do not replace each other's rows.
+    epoch: how often counting began anew; each time under another source. first_segment: the first of this epoch.
+    closed_ms: end of the last window that takes no more lines, epoch ms. settings: what the lines are counted with.
+    """
+
+    source: str = "collector"
+    epoch: int = 0
+    first_segment: int = 0
+    closed_ms: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def row_source(self) -> str:
+        """The source of the rows written now."""
+        return self.source if self.epoch == 0 else f"{self.source}:{self.epoch}"
+
+
+def new_source() -> str:
+    """Return a name for a collector's source that no other collector has."""
+    return f"collector:{secrets.token_hex(4)}"
+
+
 class Spool:
     """Segments in a folder, and a small file of facts that must survive the collector."""
 
@@ -57,9 +86,12 @@ class Spool:
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob("*.spool"))
 
-    def replay(self) -> Iterator[tuple[int, bytes]]:
-        """Yield all records with the number of their segment, oldest first."""
+    def replay(self, first: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Yield all records with the number of their segment, oldest first; remove the segments before `first`."""
         for path in self._paths():
+            if int(path.stem) < first:
+                path.unlink(missing_ok=True)
+                continue
             for record in records(path.read_bytes()):
                 yield int(path.stem), record
 
@@ -97,16 +129,17 @@ class Spool:
         """Remove a segment, if it still exists."""
         (self._folder / f"{number:012d}.spool").unlink(missing_ok=True)
 
-    def keep(self, facts: dict[str, int]) -> None:
+    def keep(self, facts: Facts) -> None:
         """Replace the facts durably and atomically. Raises: OSError."""
-        replace_file(self._folder / "facts.json", json.dumps(facts), make_folder=False)
+        replace_file(self._folder / "facts.json", json.dumps(asdict(facts)), make_folder=False)
 
-    def facts(self) -> dict[str, int]:
-        """Return the facts kept last; empty before the first."""
+    def facts(self) -> Facts:
+        """Return the facts kept last. A new folder gets a name for its source that no other folder has."""
         try:
-            return {str(k): int(v) for k, v in json.loads((self._folder / "facts.json").read_text("utf-8")).items()}
+            return Facts(**json.loads((self._folder / "facts.json").read_text("utf-8")))
         except FileNotFoundError:
-            return {}
+            # an unnamed source is that of a collector before version 0.2, whose windows may still be open
+            return Facts() if self._paths() else Facts(source=new_source())
 
     def close(self) -> None:
         """Make all appended records durable, and close."""
