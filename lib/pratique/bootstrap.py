@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Iterator
 
 from pratique import background
@@ -12,7 +14,10 @@ from pratique.ledger import open_ledger
 from pratique.release import Release, configuration_digest, find_release
 from pratique.runbook.engine.lock import Lock
 from pratique.runtime import Instance, Runtime, open_runtime
-from pratique.status import answers, running_collector, url_of
+from pratique.status import answers, running_collector, setting_differences, url_of
+
+RELOAD_TIMEOUT_S = 5.0
+"""How long a collector may take to follow a changed service file before it is started again."""
 
 
 def start(target: Target, revision: str, *, config_file: str | None = None, store: str | None = None) -> Iterator[str]:
@@ -29,6 +34,8 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     balancer = open_balancer(target)
     if running_collector(target.state_dir) is None:
         _spawn_collector(target, options)
+    else:
+        yield from _apply_settings(target, options)
     yield f"collector  listening on {target.telemetry.listen} (UDP)"
     if not answers(balancer, service):
         _spawn_balancer(target, balancer, options)
@@ -68,6 +75,30 @@ def _spawn_collector(target: Target, options: list[str]) -> None:
         return running_collector(target.state_dir) is not None
 
     background.spawn(target.state_dir, "collector", target.service, ["collect", *options], ready)
+
+
+def _apply_settings(target: Target, options: list[str]) -> Iterator[str]:
+    """Make a collector that runs with other settings work by the service file; yield a line for each setting."""
+    before = setting_differences(target)
+    if not before:
+        return
+    processes = background.find(target.state_dir, "collector")
+    if not processes:
+        raise UsageError(
+            f"{before[0]}: this collector was not started by pratique up: stop it and start it again, "
+            "or send it SIGHUP if it reads the same service file"
+        )
+    for process in processes:
+        process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + RELOAD_TIMEOUT_S
+    while setting_differences(target) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if setting_differences(target):
+        # it reads another service file, or has another --store: its command line cannot change while it runs
+        for process in processes:
+            background.end(process)
+        _spawn_collector(target, options)
+    yield from (f"collector  changed: {sentence}" for sentence in before)
 
 
 def _spawn_balancer(target: Target, balancer: Balancer, options: list[str]) -> None:

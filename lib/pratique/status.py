@@ -13,7 +13,11 @@ from pratique.clock import stamp
 from pratique.config import BalancerSettings, Target
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.runtime import Instance, open_runtime
+from pratique.telemetry.collector_settings import wanted_settings
 from pratique.telemetry.collector_status import CollectorStatus, collector_status
+from pratique.telemetry.collector_status import setting_differences as collector_differences
+
+APPLY = "apply it with: pratique up {service} REVISION"
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,14 @@ def describe(target: Target) -> ServiceStatus:
         drift += _addresses_without_instance(balancer, service, instances)
     except PratiqueError as raised:
         error = error or raised
+    drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in setting_differences(target)]
     url, collector = url_of(target.settings.balancer), running_collector(target.state_dir)
     return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), error)
+
+
+def setting_differences(target: Target) -> list[str]:
+    """Return one sentence for each setting in which the running collector differs from the service file."""
+    return collector_differences(target.state_dir, wanted_settings(target))
 
 
 def answers(balancer: Balancer, service: str) -> bool:

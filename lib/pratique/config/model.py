@@ -50,7 +50,7 @@ class Config(Strict):
 
         Raises: UsageError when `name` cannot be the name of a service.
         """
-        return Target(name, self.service(name), Path(self.base), self.state_dir, self.telemetry)
+        return Target(name, self.service(name), Path(self.base), self.state_dir, self.telemetry, self.store)
 
     def path(self, relative: str) -> Path:
         """Return a path of the service file, relative to the folder of that file."""

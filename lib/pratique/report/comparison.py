@@ -211,9 +211,11 @@ def _judge(config: Config, question: Question, store: Store, weights: WeightChan
 
 def _notes(config: Config, question: Question) -> list[str]:
     """Return the collector's problems, unless the range ended long ago: its counters describe the present."""
-    from pratique.telemetry.collector_status import collector_status  # noqa: PLC0415 - only here
+    from pratique.telemetry.collector_settings import wanted_settings  # noqa: PLC0415 - only here
+    from pratique.telemetry.collector_status import collector_status, setting_differences  # noqa: PLC0415 - only here
 
     status = collector_status(config.state_dir)
     if status is None or (question.end is not None and question.end < status.updated_at - RECENT):
         return []
-    return status.notes()
+    wanted = wanted_settings(config.target(question.service))
+    return [*status.notes(), *setting_differences(config.state_dir, wanted)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pratique.config import Config, ServiceSettings, StoreSettings, TelemetrySettings
+from pratique.config import Config, ServiceSettings, StoreSettings, Target, TelemetrySettings
 
 COUNTING = ("telemetry.window_s", "telemetry.host", "telemetry.httplog", "services.", "store.url")
 """Beginnings of the settings that decide which row of which store a request is counted in."""
@@ -34,8 +34,13 @@ def settings_of(
     return {
         "telemetry": own | ({"listen": listen} if listen else {}),
         "store": store.model_dump(mode="json") | {"url": _spelled(store.url)},
-        "services": {name: rules for name, rules in actions.items() if rules["actions"]},
+        "services": actions,
     }
+
+
+def wanted_settings(target: Target) -> dict[str, Any]:
+    """Return the settings that the service file of a service wants a collector to work by."""
+    return settings_of(target.telemetry, target.store, {target.service: target.settings})
 
 
 def counting_config(kept: Mapping[str, Any], config: Config) -> Config:
@@ -80,8 +85,13 @@ def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     was, now = dict(_flat(before)), dict(_flat(after))
     keys = [*was, *(key for key in now if key not in was)]
-    found = [(key, was.get(key), now.get(key)) for key in keys]
+    # a service that only one of them names has no rules there
+    found = [(key, was.get(key, _absent(key)), now.get(key, _absent(key))) for key in keys]
     return [(key, old, new) for key, old, new in found if old != new and not _hears(key, old, new)]
+
+
+def _absent(key: str) -> Any:
+    return [] if key.startswith("services.") else None
 
 
 def _hears(key: str, running: Any, wanted: Any) -> bool:

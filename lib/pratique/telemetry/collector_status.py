@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
 from pratique.files import replace_file
+from pratique.telemetry.collector_settings import differences
 
 FILE = "collector/status.json"
 FRESH_S = 5.0
@@ -127,6 +129,19 @@ def collector_status(state_dir: Path) -> CollectorStatus | None:
         return CollectorStatus(**known | {"updated_at": datetime.fromisoformat(content["updated_at"])})
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
+
+
+def setting_differences(state_dir: Path, wanted: Mapping[str, Any], *, counting_only: bool = False) -> list[str]:
+    """Return one sentence for each setting in which the running collector differs from `wanted`; [] when none runs.
+
+    wanted: as `settings_of` returns it. Action rules of services that it does not name are not compared.
+    """
+    status = collector_status(state_dir)
+    if status is None or not status.alive or not status.settings:
+        return []
+    named = wanted["services"]
+    services = {name: rules for name, rules in status.settings.get("services", {}).items() if name in named}
+    return differences(status.settings | {"services": services}, wanted, counting_only=counting_only)
 
 
 def require_collector(state_dir: Path, *, may_restart: bool = False) -> CollectorStatus:

@@ -28,7 +28,8 @@ from pratique.runbook.service.orphans import describe_orphans, find_orphans
 from pratique.runbook.service.session import Session
 from pratique.runbook.service.steps import CHECK
 from pratique.store import open_store
-from pratique.telemetry.collector_status import require_collector
+from pratique.telemetry.collector_settings import wanted_settings
+from pratique.telemetry.collector_status import require_collector, setting_differences
 
 COLLECTOR_RETRY_S = 40.0
 """How long the check waits for a collector that cannot write: longer than the collector's own retry interval."""
@@ -113,6 +114,11 @@ class ReleaseSession(Session[ReleaseContext]):
 
     def _require_collector(self) -> None:
         """Wait for a collector that cannot write: it retries by itself, at the latest after half a minute."""
+        target = self.context.target
+        other = setting_differences(target.state_dir, wanted_settings(target), counting_only=True)
+        if other:
+            # windows or names would change in the middle of the canary when the collector is started again
+            raise UnavailableError(f"{other[0]}: apply it with: pratique up {target.service} {self._running()}")
         deadline, announced = time.monotonic() + COLLECTOR_RETRY_S, False
         while error := require_collector(self.context.target.state_dir).error:
             if time.monotonic() > deadline:
@@ -121,6 +127,11 @@ class ReleaseSession(Session[ReleaseContext]):
                 announced = True
                 say_detail(f"waiting until the collector can write: {error}")
             time.sleep(0.5)
+
+    def _running(self) -> str:
+        pool = self.context.balancer.pool(self.context.service)
+        serving = [revision for revision, share in pool.weights.items() if share > 0] if pool else []
+        return serving[0] if serving else "REVISION"
 
     def _print_orphans(self) -> None:
         context = self.context
