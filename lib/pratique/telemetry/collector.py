@@ -25,7 +25,7 @@ from pratique.errors import BusyError, DeniedError, PratiqueError
 from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.aggregate import Window, rollups_of
-from pratique.telemetry.collector_settings import counting_config, counts_alike, settings_of
+from pratique.telemetry.collector_settings import changed_settings, counting_config, counts_alike, settings_of
 from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
 from pratique.telemetry.receivers import Receivers
@@ -52,6 +52,8 @@ FLUSH_TIMEOUT_S = 30.0
 """Most time to wait for a write to the store before the collector stops."""
 MOST_SERVICES = 1000
 """Services whose action rules are kept ready; names come from datagrams and are unbounded."""
+MOST_CHANGES = 100
+"""Changes of settings that are remembered."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Delays before the first and each further retry of a failed write; the last one repeats."""
 
@@ -108,8 +110,9 @@ class Collector:
         self._pending = None
         self._use(config, store)
         self._logs.keep(limit_bytes=int(config.telemetry.container_log_mb * 1e6), services=config.services)
-        self._remember(source=source, settings=wanted)
-        self._status.settings = wanted
+        changes = [[utc_now().isoformat(), text] for text in changed_settings(self._status.settings, wanted)]
+        self._remember(source=source, settings=wanted, changes=[*self._facts.changes, *changes][-MOST_CHANGES:])
+        self._status.settings, self._status.changes = wanted, self._facts.changes
         return True
 
     def _use(self, config: Config, store: Sink) -> None:

@@ -78,8 +78,9 @@ def differences(running: Mapping[str, Any], wanted: Mapping[str, Any], *, counti
 
 
 def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return one phrase for each setting that has another value."""
-    return [f"{key} from {_shown(was)} to {_shown(now)}" for key, was, now in _changes(before, after)]
+    """Return one phrase for each counting setting that has another value."""
+    found = [change for change in _changes(before, after) if change[0].startswith(COUNTING)]
+    return [f"{key} changed from {_shown(was)} to {_shown(now)}" for key, was, now in found]
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -46,6 +46,7 @@ class CollectorStatus:
     ended: whether the collector was stopped
     pid: its process
     settings: the settings that it works by, as a part of a service file; empty for a collector before version 0.2
+    changes: the last changes of settings that decide how requests are counted: time (ISO 8601, UTC) and a sentence
     error: the last error while writing to the store or spool; null when the last write succeeded
     """
 
@@ -73,6 +74,7 @@ class CollectorStatus:
     error: str | None = None
     pid: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    changes: list[list[str]] = field(default_factory=list)
 
     @property
     def unstored(self) -> datetime | None:
@@ -108,6 +110,16 @@ class CollectorStatus:
         ]
         found = [f"{count:,} {text}" for count, text in problems if count]
         return found + ([f"the collector cannot write: {self.error}"] if self.error else [])
+
+    def changes_in(self, service: str, start: datetime, end: datetime | None = None) -> list[str]:
+        """Return a sentence for each change in [start, end), UTC, of how the requests of a service are counted."""
+        found = []
+        for stamped, text in self.changes:
+            time = datetime.fromisoformat(stamped)
+            concerns = not text.startswith("services.") or text.startswith(f"services.{service}.")
+            if concerns and start <= time and (end is None or time < end):
+                found.append(f"{text} at {time:%H:%M:%S}: windows before and after it are counted differently")
+        return found
 
     def to_text(self) -> str:
         """Return one line for a terminal."""

@@ -53,6 +53,7 @@ class Facts:
     source: the base of the rows' source, so that the collectors of one store do not replace each other's rows.
     epoch: how often counting began anew; each time under another source. first_segment: the first of this epoch.
     closed_ms: end of the last window that takes no more lines, epoch ms. settings: what the lines are counted with.
+    changes: the last changes of settings, each with its time (ISO 8601, UTC), oldest first.
     """
 
     source: str = "collector"
@@ -60,6 +61,7 @@ class Facts:
     first_segment: int = 0
     closed_ms: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    changes: list[list[str]] = field(default_factory=list)
 
     @property
     def row_source(self) -> str:

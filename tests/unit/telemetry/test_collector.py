@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
@@ -222,6 +223,21 @@ def test_rows_before_a_change_keep_their_windows_and_names(changing):
     changing.collector.close()
     assert changing.books.of("window_s") == {10: 125, 2: 125}
     assert changing.books.of("action") == {"A": 125, "B": 125}
+
+
+def test_a_change_is_remembered_with_its_time_for_the_verdicts_of_that_time(changing):
+    began = utc_now()
+    changing.traffic(5)
+    changing.collector.close()
+    for actions in ([{"path": "/a", "action": "B"}], [{"path": "/a", "action": "B"}], []):
+        changing.open(BEFORE | {"services": {"shop": {"actions": actions}}})
+        changing.collector.close()
+    first, second = changing.status.changes_in("shop", began)
+    assert first.startswith("services.shop.actions changed from [{")
+    assert '"action": "B"' in second
+    assert changing.status.changes_in("other", began) == []
+    assert changing.status.changes_in("shop", began - timedelta(hours=1), began) == []
+    assert changing.status.changes_in("shop", utc_now()) == []
 
 
 def test_a_store_that_takes_no_write_keeps_the_old_settings_until_it_does(changing, monkeypatch):

@@ -17,7 +17,7 @@ from pratique.judge.model import Verdict
 from pratique.ledger import Ledger
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.store.base import Store
-from pratique.telemetry.collector_status import CollectorStatus, require_collector
+from pratique.telemetry.collector_status import CollectorStatus, collector_status, require_collector
 from pratique.telemetry.rollups import Rollups
 from pratique.telemetry.windows import ends_ms, joined_s, lengths_s, within
 
@@ -145,9 +145,13 @@ class LiveAnalysis:
 
     def _verdict(self, judge: Judge, now: datetime, notes: Sequence[str]) -> Verdict | None:
         try:
-            return judge.verdict(now, weights=self._weights(), notes=notes)
+            return judge.verdict(now, weights=self._weights(), notes=[*notes, *self._setting_changes(now)])
         except MissingError:
             return None
+
+    def _setting_changes(self, now: datetime) -> list[str]:
+        status = collector_status(self._target.state_dir)
+        return status.changes_in(self._service, self._since, now) if status is not None else []
 
     def _weights(self) -> list[tuple[datetime, dict[str, float]]]:
         return self._ledger.weights(self._service, self._since)
