@@ -131,6 +131,10 @@ class Ledger:
         with self._connect() as connection:
             return _entries(connection, service, kind, run)
 
+    def revisions(self, service: str) -> list[str]:
+        """Return the revisions of a service that are bound to a digest, oldest first."""
+        return list(dict.fromkeys(entry.revision for entry in self.entries(service, "bind") if entry.revision))
+
     def releases(self, service: str) -> list[ReleaseRecord]:
         """Return the releases of a service, oldest first."""
         return releases_of(self.entries(service))

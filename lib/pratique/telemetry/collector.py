@@ -23,11 +23,11 @@ from pratique.clock import now_ms, utc_now
 from pratique.config import Config
 from pratique.errors import BusyError, DeniedError, PratiqueError
 from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
-from pratique.telemetry.actions import Actions
 from pratique.telemetry.aggregate import Window, rollups_of
 from pratique.telemetry.collector_settings import changed_settings, counting_config, counts_alike, settings_of
 from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
+from pratique.telemetry.line_keys import LineKeys
 from pratique.telemetry.receivers import Receivers
 from pratique.telemetry.rollups import Sink
 from pratique.telemetry.sequence import Senders
@@ -50,10 +50,10 @@ STATUS_S = 1.0
 """Time between two writes of the status file."""
 FLUSH_TIMEOUT_S = 30.0
 """Most time to wait for a write to the store before the collector stops."""
-MOST_SERVICES = 1000
-"""Services whose action rules are kept ready; names come from datagrams and are unbounded."""
 MOST_CHANGES = 100
 """Changes of settings that are remembered."""
+MOST_KEYS_IN_WRITE = 20_000
+"""Keys from which the next window waits for the next write: a write needs several times the memory of its windows."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Delays before the first and each further retry of a failed write; the last one repeats."""
 
@@ -68,7 +68,7 @@ class Collector:
         """
         self._status = status
         self._spool = Spool(config.state_dir / "collector" / "spool")
-        self._facts = self._spool.facts()
+        self._facts = self._spool.facts
         self._use(counting_config(self._facts.settings, config) if self._facts.settings else config, store)
         self._pending: tuple[Config, Sink] | None = None
         self._retry_follow_at = 0.0
@@ -87,9 +87,9 @@ class Collector:
         for number, record in self._spool.replay(self._facts.first_segment):
             self._segment = number
             line = decode(record, self._config.telemetry.httplog, self._config.telemetry.host)
-            if line is not None and self._is_new(line):
+            if line is not None and self._keys.takes(line.service) and self._is_new(line):
                 self._take(line, self._start_of(line))
-        status.received = status.late = status.duplicates = status.lost_on_way = 0
+        status.received = status.late = status.duplicates = status.lost_on_way = status.folded = 0
         self._segment = self._spool.rotate()
         self._rotated = time.monotonic()
         self.follow(config, store)
@@ -107,8 +107,9 @@ class Collector:
         if not alike and self._segments and not self._start_over(source, wanted):
             self._pending, self._retry_follow_at = (config, store), time.monotonic() + RETRY_S[-1]
             return False
-        self._pending = None
+        self._pending, folded = None, self._keys.folded
         self._use(config, store)
+        self._keys.folded = folded
         self._logs.keep(limit_bytes=int(config.telemetry.container_log_mb * 1e6), services=config.services)
         changes = [[utc_now().isoformat(), text] for text in changed_settings(self._status.settings, wanted)]
         self._remember(source=source, settings=wanted, changes=[*self._facts.changes, *changes][-MOST_CHANGES:])
@@ -119,7 +120,7 @@ class Collector:
         self._config, self._store = config, store
         self._span = config.telemetry.window_s * 1000
         self._late_ms = int(config.telemetry.late_s * 1000)
-        self._actions: dict[str, Actions] = {}
+        self._keys = LineKeys(config)
 
     def _remember(self, **changed: Any) -> bool:
         """Keep changed facts; return whether they are on disk."""
@@ -146,7 +147,9 @@ class Collector:
                 self._status.malformed += 1
             return
         now, start = now_ms(), self._start_of(line)
-        if line.time_ms > now + FUTURE_MS:
+        if not self._keys.takes(line.service):
+            self._status.undeclared += 1
+        elif line.time_ms > now + FUTURE_MS:
             self._status.future += 1
         elif not self._is_new(line):
             self._status.duplicates += 1
@@ -173,21 +176,12 @@ class Collector:
         window = self._windows.get(start)
         if window is None:
             window = self._windows[start] = Window()
-        key = (line.service, line.revision, self._action(line), line.code, line.host)
-        window.add(key, line.duration_ms)
+        window.add(self._keys.key(line, window), line.duration_ms)
+        self._status.folded = self._keys.folded
         window.segments.add(self._segment)
         self._segments[self._segment] = max(self._segments.get(self._segment, 0), start + self._span)
         self._status.received += 1
         return True
-
-    def _action(self, line: AccessLine) -> str:
-        actions = self._actions.get(line.service)
-        if actions is None:
-            if len(self._actions) >= MOST_SERVICES:
-                del self._actions[next(iter(self._actions))]
-            known = self._config.services.get(line.service)
-            actions = self._actions[line.service] = Actions(known.actions if known else ())
-        return actions.action(line.method, line.path)
 
     def sync(self) -> None:
         """Make all received lines durable."""
@@ -214,15 +208,18 @@ class Collector:
         self._status.waiting = sum(window.changed for window in self._windows.values())
         self._status.unstored_ms = min((start for start, window in over.items() if not window.stored), default=None)
 
-    def _start_write(self, windows: dict[int, Window]) -> None:
+    def _start_write(self, windows: dict[int, Window]) -> bool:
+        """Begin a write; return whether there was something to write, and nothing in its way."""
         if not windows or self._write is not None or time.monotonic() < self._retry_at:
-            return
+            return False
+        windows = _first(windows)
         # under a new source, windows that occur again (after a clock jump or other settings) add to the stored ones
         rollups = rollups_of(windows, window_s=self._config.telemetry.window_s, source=self._facts.row_source)
         for window in windows.values():
             window.changed = False
         self._writing = windows
         self._write = self._writer.submit(self._store.write, rollups)
+        return True
 
     def _settle(self, timeout: float = 0.0) -> None:
         """Handle the result of a finished write; wait up to `timeout` s for it."""
@@ -258,6 +255,7 @@ class Collector:
         self._facts = replace(self._facts, closed_ms=max(self._facts.closed_ms, max(over) + self._span))
         for start in over:
             del self._windows[start]
+        self._keys.forget(self._facts.closed_ms, sum(len(window.cells) for window in self._windows.values()))
         done = [n for n, end in self._segments.items() if end <= self._facts.closed_ms and n != self._segment]
         if done:
             with suppress(OSError):
@@ -300,9 +298,12 @@ class Collector:
         """Write every changed window, and wait for the write."""
         self.sync()
         self._settle(FLUSH_TIMEOUT_S)
-        self._retry_at = 0.0
-        self._start_write({start: window for start, window in self._windows.items() if window.changed})
-        self._settle(FLUSH_TIMEOUT_S)
+        self._failures = 0
+        while self._write is None and not self._failures:
+            self._retry_at = 0.0
+            if not self._start_write({start: window for start, window in self._windows.items() if window.changed}):
+                return
+            self._settle(FLUSH_TIMEOUT_S)
 
     def close(self) -> None:
         """Write every window. The spool stays: a restarted collector continues open windows from it."""
@@ -311,6 +312,18 @@ class Collector:
         self._logs.close()
         with suppress(OSError):
             self._spool.close()
+
+
+def _first(windows: dict[int, Window]) -> dict[int, Window]:
+    """Return the oldest windows, at least one, with at most MOST_KEYS_IN_WRITE keys."""
+    keys = 0
+    chosen: dict[int, Window] = {}
+    for start, window in sorted(windows.items()):
+        keys += len(window.cells)
+        if chosen and keys > MOST_KEYS_IN_WRITE:
+            break
+        chosen[start] = window
+    return chosen
 
 
 def run_collector(
@@ -410,7 +423,7 @@ def _loop(
         if now - reported > STATUS_S:
             status.updated_at, status.kernel_dropped = utc_now(), receivers.kernel_dropped()
             status.framing_errors, status.connections = receivers.framing_errors, receivers.connections
-            status.refused = receivers.refused
+            status.refused, status.not_allowed = receivers.refused, receivers.not_allowed
             with suppress(OSError):
                 status.write(state_dir)
             reported = now

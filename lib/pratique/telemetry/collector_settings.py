@@ -18,6 +18,8 @@ from pratique.config import Config, ServiceSettings, StoreSettings, Target, Tele
 
 COUNTING = ("telemetry.window_s", "telemetry.host", "telemetry.httplog", "services.", "store.url")
 """Beginnings of the settings that decide which row of which store a request is counted in."""
+UNKNOWN_SERVICE = "no such service"
+"""In place of the action rules of a service that a collector's service file did not name."""
 ANYWHERE = ("0.0.0.0", "[::]", "*")  # noqa: S104 - compared
 LONGEST_VALUE = 60
 

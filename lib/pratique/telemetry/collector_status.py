@@ -12,7 +12,7 @@ from typing import Any
 from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
 from pratique.files import replace_file
-from pratique.telemetry.collector_settings import differences
+from pratique.telemetry.collector_settings import UNKNOWN_SERVICE, differences
 
 FILE = "collector/status.json"
 FRESH_S = 5.0
@@ -36,7 +36,10 @@ class CollectorStatus:
     clock_jumps: how often the system clock was set back
     framing_errors: broken or too long frames over TCP
     connections: open TCP connections
-    refused: idle TCP connections closed because too many were open
+    refused: TCP connections closed because too many were open, or because a message was begun and not completed
+    not_allowed: datagrams and connections of senders that telemetry.allow does not name
+    undeclared: lines of services that the service file does not name; not stored
+    folded: lines stored under the revision or host "other", because there were too many names
     container_lines: lines of container logs received
     container_lost: lines of container logs that could not be written
     unkept: lines refused because they could not be written to the spool
@@ -64,6 +67,9 @@ class CollectorStatus:
     framing_errors: int = 0
     connections: int = 0
     refused: int = 0
+    not_allowed: int = 0
+    undeclared: int = 0
+    folded: int = 0
     container_lines: int = 0
     container_lost: int = 0
     unkept: int = 0
@@ -103,7 +109,9 @@ class CollectorStatus:
             (self.lost_on_way, "lines are missing from their senders' numbering"),
             (self.malformed, "messages were not access lines"),
             (self.framing_errors, "frames over TCP were broken or too long"),
-            (self.refused, "idle TCP connections were closed because too many were open"),
+            (self.refused, "TCP connections were closed: too many were open, or a message was not completed"),
+            (self.not_allowed, "messages came from senders that telemetry.allow does not name and are not counted"),
+            (self.folded, 'lines are stored under the name "other", because lines named too many revisions or hosts'),
             (self.clock_jumps, "times the clock was set back"),
             (self.unkept, "lines are not counted because they could not be written to the disk"),
             (self.container_lost, "lines of container logs could not be written"),
@@ -123,7 +131,8 @@ class CollectorStatus:
 
     def to_text(self) -> str:
         """Return one line for a terminal."""
-        other = [f"{self.other:,} other messages"] if self.other else []
+        counts = [(self.other, "other messages"), (self.undeclared, "lines of services that are not declared")]
+        other = [f"{count:,} {what}" for count, what in counts if count]
         return "; ".join([f"{self.received:,} lines received on {self.listen}", *other, *self.notes()])
 
     def write(self, state_dir: Path) -> None:
@@ -146,13 +155,15 @@ def collector_status(state_dir: Path) -> CollectorStatus | None:
 def setting_differences(state_dir: Path, wanted: Mapping[str, Any], *, counting_only: bool = False) -> list[str]:
     """Return one sentence for each setting in which the running collector differs from `wanted`; [] when none runs.
 
-    wanted: as `settings_of` returns it. Action rules of services that it does not name are not compared.
+    wanted: as `settings_of` returns it. Services that it does not name are not compared.
     """
     status = collector_status(state_dir)
     if status is None or not status.alive or not status.settings:
         return []
-    named = wanted["services"]
-    services = {name: rules for name, rules in status.settings.get("services", {}).items() if name in named}
+    known = status.settings.get("services", {})
+    # a collector whose file names services drops the lines of all others
+    unknown: dict[str, Any] = {"actions": UNKNOWN_SERVICE if known else []}
+    services = {name: known.get(name, unknown) for name in wanted["services"]}
     return differences(status.settings | {"services": services}, wanted, counting_only=counting_only)
 
 
