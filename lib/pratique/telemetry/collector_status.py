@@ -148,7 +148,7 @@ def collector_status(state_dir: Path) -> CollectorStatus | None:
         content = json.loads((state_dir / FILE).read_text(encoding="utf-8"))
         known = {item.name: content[item.name] for item in fields(CollectorStatus) if item.name in content}
         return CollectorStatus(**known | {"updated_at": datetime.fromisoformat(content["updated_at"])})
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
 
 
