@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from pratique import background
 from pratique.balancer import Balancer, Pool, open_balancer
+from pratique.balancer.settings_file import balancer_differences
 from pratique.config import Target, check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.ledger import open_ledger
@@ -37,6 +38,7 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     else:
         yield from _apply_settings(target, options)
     yield f"collector  listening on {target.telemetry.listen} (UDP)"
+    yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
     if not answers(balancer, service):
         _spawn_balancer(target, balancer, options)
     yield f"balancer   {service} at {url_of(target.settings.balancer)}"

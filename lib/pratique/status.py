@@ -9,6 +9,7 @@ from typing import Any
 
 from pratique.balancer import Balancer, open_balancer
 from pratique.balancer.base import ActiveWeights
+from pratique.balancer.settings_file import balancer_differences
 from pratique.clock import stamp
 from pratique.config import BalancerSettings, Target
 from pratique.errors import PratiqueError, UnavailableError
@@ -99,6 +100,7 @@ def describe(target: Target) -> ServiceStatus:
     except PratiqueError as raised:
         error = error or raised
     drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in setting_differences(target)]
+    drift += balancer_differences(target)
     url, collector = url_of(target.settings.balancer), running_collector(target.state_dir)
     return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), error)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from pratique.balancer.settings_file import balancer_differences
 from pratique.check.finding import Check, SkippedError
 from pratique.check.folders import writable_folder
 from pratique.check.programs import run_on
@@ -37,6 +38,9 @@ def collector_checks(config: Config) -> Iterator[Check]:
         yield Check("telemetry.listen_unix", partial(_unix_socket, Path(settings.listen_unix)))
     if _running(config):
         yield Check("telemetry", partial(_same_settings, config))
+    for name in config.services:
+        if found := balancer_differences(config.target(name)):
+            yield Check(f"services.{name}.balancer", partial(_refuse, found[0]))
     if settings.advertise_address:
         yield Check("telemetry.advertise_address", partial(_resolves, settings.advertise_address))
     for host in sorted({host for service in config.services.values() for host in _remote_senders(service)}):
@@ -50,6 +54,10 @@ def _advertised(settings: TelemetrySettings) -> str:
 def _running(config: Config) -> str:
     status = collector_status(config.state_dir)
     return "the collector of this state folder" if status is not None and status.alive else ""
+
+
+def _refuse(sentence: str) -> str:
+    raise UnavailableError(sentence)
 
 
 def _same_settings(config: Config) -> str:

@@ -159,7 +159,10 @@ def balancer(service: str, config: str | None, store: str | None) -> None:
 
     HAProxy keeps running if this command is killed, and stops if it exits normally.
     """
+    from pratique.balancer.settings_file import keep_settings  # noqa: PLC0415
+
     target = load_config(config, store).target(service)
+    keep_settings(target)
     if target.settings.balancer.kind == "haproxy":
         from pratique.balancer.haproxy.supervisor import run_haproxy  # noqa: PLC0415
 

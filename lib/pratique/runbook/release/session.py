@@ -9,6 +9,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from pratique.balancer.settings_file import balancer_differences
 from pratique.errors import UnavailableError
 from pratique.judge.model import Verdict
 from pratique.runbook.engine.console import say_detail
@@ -116,6 +117,9 @@ class ReleaseSession(Session[ReleaseContext]):
         """Wait for a collector that cannot write: it retries by itself, at the latest after half a minute."""
         target = self.context.target
         other = setting_differences(target.state_dir, wanted_settings(target), counting_only=True)
+        unheard = [line for line in balancer_differences(target) if "telemetry.listen" in line]
+        if unheard:
+            raise UnavailableError(f"nothing would be measured: {unheard[0]}")
         if other:
             # windows or names would change in the middle of the canary when the collector is started again
             raise UnavailableError(f"{other[0]}: apply it with: pratique up {target.service} {self._running()}")
