@@ -97,7 +97,7 @@ class Collector:
     def follow(self, config: Config, store: Sink) -> bool:
         """Work by other settings from now on; return whether it does.
 
-        What was counted before stays as it is: it is written first, and rows of other windows, names or stores follow under
+        Earlier counts stay as they are: they are written first, and rows of other windows, names or stores follow under
         another source. While the store takes no write the settings stay, and `tick` tries again.
         """
         wanted = settings_of(config.telemetry, config.store, config.services, listen=self._status.listen)

@@ -53,7 +53,7 @@ class Facts:
     """What must survive the collector.
 
     source: the base of the rows' source, so that the collectors of one store do not replace each other's rows.
-    epoch: how often counting began anew; each time under another source. first_segment: the first of this epoch.
+    epoch: how often counting started over; each time under another source. first_segment: the first of this epoch.
     closed_ms: end of the last window that takes no more lines, epoch ms. settings: what the lines are counted with.
     changes: the last changes of settings, each with its time (ISO 8601, UTC), oldest first.
     """

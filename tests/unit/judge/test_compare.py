@@ -63,7 +63,7 @@ def stored(store, *parts):
 
 
 @pytest.mark.parametrize("history_s", [1, 2, 7, 10, 60])
-def test_windows_of_another_length_in_the_history_do_not_change_what_is_judged(store, history_s):
+def test_windows_of_another_length_in_the_history_do_not_change_the_windows_judged(store, history_s):
     judged = events_of(NEW)
     stored(store, (events_of(OLD), history_s), (judged, 2))
     verdict = compare(store, "shop", "r1", "r2", start=at(NEW, 24), end=at(NEW, 52))

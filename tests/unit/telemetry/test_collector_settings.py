@@ -70,7 +70,7 @@ class Changing:
         self.collector = Collector(self.settings(given), self.books, self.status)
 
     def kill(self):
-        """Leave everything as a kill does; what was synced is on disk."""
+        """Leave everything as a kill does; the synced lines are on disk."""
         self.collector.sync()
         self.collector._writer.shutdown()
         self.collector._spool._file.close()

@@ -314,7 +314,7 @@ CHANGES = {
     "a longer window": "[telemetry]\nwindow_s = 45",
     "the name of an action": '[services.shop]\nactions = [{ path = "/cart", action = "basket" }]',
     "the host": '[telemetry]\nhost = "elsewhere"',
-    "what is ignored": '[services.shop.imports]\nignore_paths = ["/nothing"]',
+    "the ignored paths": '[services.shop.imports]\nignore_paths = ["/nothing"]',
 }
 
 

@@ -119,7 +119,7 @@ class StartCanary(ServiceStep[ReleaseContext]):
         ] + [f"ledger: bind {context.revision} to {context.plan.digest}"]
 
     def _bind(self) -> None:
-        """Bind the revision to what is ready now: until then, what is wrong with it can be corrected under its name."""
+        """Bind the revision to the content that is ready: until then, a mistake in it can be corrected under its name."""
         context, plan = self._context, self._context.plan
         context.ledger.bind(
             context.service,
