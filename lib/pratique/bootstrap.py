@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Iterator
 
 from pratique import background
 from pratique.balancer import Balancer, Pool, open_balancer
+from pratique.balancer.settings_file import balancer_differences
 from pratique.clock import stamp, utc_now
 from pratique.config import Target, check_name
 from pratique.errors import UnavailableError, UsageError
@@ -13,7 +16,10 @@ from pratique.ledger import open_ledger
 from pratique.release import Release, configuration_digest, find_release
 from pratique.runbook.engine.lock import Lock
 from pratique.runtime import Instance, Runtime, open_runtime
-from pratique.status import answers, running_collector, url_of
+from pratique.status import answers, running_collector, setting_differences, url_of
+
+RELOAD_TIMEOUT_S = 5.0
+"""How long a collector may take to follow a changed service file before it is started again."""
 
 
 def start(target: Target, revision: str, *, config_file: str | None = None, store: str | None = None) -> Iterator[str]:
@@ -30,7 +36,10 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     balancer = open_balancer(target)
     if running_collector(target.state_dir) is None:
         _spawn_collector(target, options)
+    else:
+        yield from _apply_settings(target, options)
     yield f"collector  listening on {target.telemetry.listen} (UDP)"
+    yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
     if not answers(balancer, service):
         _spawn_balancer(target, balancer, options)
     yield f"balancer   {service} at {url_of(target.settings.balancer)}"
@@ -71,6 +80,30 @@ def _spawn_collector(target: Target, options: list[str]) -> None:
     background.spawn(target.state_dir, "collector", target.service, ["collect", *options], ready)
 
 
+def _apply_settings(target: Target, options: list[str]) -> Iterator[str]:
+    """Make a collector that runs with other settings work by the service file; yield a line for each setting."""
+    before = setting_differences(target)
+    if not before:
+        return
+    processes = background.find(target.state_dir, "collector")
+    if not processes:
+        raise UsageError(
+            f"{before[0]}: this collector was not started by pratique up: stop it and start it again, "
+            "or send it SIGHUP if it reads the same service file"
+        )
+    for process in processes:
+        process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + RELOAD_TIMEOUT_S
+    while setting_differences(target) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if setting_differences(target):
+        # it reads another service file, or has another --store: its command line cannot change while it runs
+        for process in processes:
+            background.end(process)
+        _spawn_collector(target, options)
+    yield from (f"collector  changed: {sentence}" for sentence in before)
+
+
 def _spawn_balancer(target: Target, balancer: Balancer, options: list[str]) -> None:
     service = target.service
     arguments = ["balancer", service, *options]
@@ -88,12 +121,14 @@ def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[
     _refuse_another(balancer, service, revision)
     runtime = open_runtime(target)
     ledger = open_ledger(target.state_dir)
-    ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
+    configuration = configuration_digest(release)
+    ledger.require_unchanged(service, revision, release.digest, configuration=configuration)
     instances = _ready_instances(target, runtime, release)
+    ledger.bind(service, revision, release.digest, configuration=configuration)
+    ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
     shares, asked = {revision: 1.0}, utc_now()
     balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
     times = {"asked": stamp(asked), "confirmed": stamp(utc_now())}
-    ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
     ledger.append("weight", service, revision=revision, data={"shares": shares, **times})
     return instances
 

@@ -9,12 +9,17 @@ from typing import Any
 
 from pratique.balancer import Balancer, open_balancer
 from pratique.balancer.base import ActiveWeights
+from pratique.balancer.settings_file import balancer_differences
 from pratique.clock import stamp
 from pratique.config import BalancerSettings, Target
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.runbook.runs import RunSummary, list_runs
 from pratique.runtime import Instance, open_runtime
+from pratique.telemetry.collector_settings import wanted_settings
 from pratique.telemetry.collector_status import CollectorStatus, collector_status
+from pratique.telemetry.collector_status import setting_differences as collector_differences
+
+APPLY = "apply it with: pratique up {service} REVISION"
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ def describe(target: Target) -> ServiceStatus:
         drift += _addresses_without_instance(balancer, service, instances)
     except PratiqueError as raised:
         error = error or raised
+    drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in setting_differences(target)]
+    drift += balancer_differences(target)
     url, collector = url_of(target.settings.balancer), running_collector(target.state_dir)
     runs = tuple(run for run in list_runs(target.state_dir, service) if run.state != "ended")
     return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), runs, error)
@@ -124,6 +131,11 @@ def _run_line(run: RunSummary) -> str:
     if run.holder is not None:
         return f"run        {what}, by {run.holder.who}, since {run.started:%Y-%m-%d %H:%M:%SZ}"
     return f"dead run   {what} lost its process; resume it with: {run.resume_command}; or undo it with: pratique abort {run.id}"
+
+
+def setting_differences(target: Target) -> list[str]:
+    """Return one sentence for each setting in which the running collector differs from the service file."""
+    return collector_differences(target.state_dir, wanted_settings(target))
 
 
 def answers(balancer: Balancer, service: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +22,10 @@ from pratique.cli.options import (
 )
 from pratique.clock import stamp
 from pratique.errors import MissingError
+
+if TYPE_CHECKING:
+    from pratique.config import Config
+    from pratique.store import Store
 
 
 @click.command(epilog=EPILOG)
@@ -135,14 +140,18 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
     """Run the collector in the foreground.
 
     It receives access lines as syslog, rolls them up, and writes them to the store. It also keeps container logs.
+    On SIGHUP it reads the service file again, without losing a line.
     """
     from pratique.config import check_address  # noqa: PLC0415
     from pratique.store import open_store  # noqa: PLC0415
     from pratique.telemetry.collector import run_collector  # noqa: PLC0415
 
-    settings = load_config(config, store)
+    def read_settings() -> tuple[Config, Store]:
+        settings = load_config(config, store)
+        return settings, open_store(settings.store)
+
     address = check_address(listen) if listen is not None else None
-    run_collector(settings, open_store(settings.store), listen=address)
+    run_collector(*read_settings(), listen=address, reread=read_settings)
 
 
 @click.command(epilog=EPILOG)
@@ -153,7 +162,10 @@ def balancer(service: str, config: str | None, store: str | None) -> None:
 
     HAProxy keeps running if this command is killed, and stops if it exits normally.
     """
+    from pratique.balancer.settings_file import keep_settings  # noqa: PLC0415
+
     target = load_config(config, store).target(service)
+    keep_settings(target)
     if target.settings.balancer.kind == "haproxy":
         from pratique.balancer.haproxy.supervisor import run_haproxy  # noqa: PLC0415
 

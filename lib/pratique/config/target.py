@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pratique.config.service import ServiceSettings
+from pratique.config.store import StoreSettings
 from pratique.config.telemetry import TelemetrySettings
 
 
@@ -21,6 +22,7 @@ class Target:
     base: Path
     state_dir: Path
     telemetry: TelemetrySettings
+    store: StoreSettings
 
     def path(self, relative: str) -> Path:
         """Return a path of the service file, relative to the folder of that file."""

@@ -17,6 +17,7 @@ from pratique.judge.hypergeometric import Ints
 from pratique.telemetry.buckets import HIGHEST, LOWEST
 from pratique.telemetry.cardinality import OTHER
 from pratique.telemetry.rollups import Rollups
+from pratique.telemetry.windows import ends_ms, starts_ms
 
 SPAN = HIGHEST - LOWEST + 2
 """Length of a dense histogram: bucket i is at index i - LOWEST, and the last index is for "beyond all buckets"."""
@@ -26,11 +27,12 @@ SPAN = HIGHEST - LOWEST + 2
 class Rows:
     """Rollup rows as flat arrays, one element a row.
 
-    time_ms: start of the window, epoch ms. arm: 0 baseline, 1 canary. action, host: numbers given by `Names`.
+    time_ms, end_ms: start and end of the row's own window, epoch ms. arm: 0 baseline, 1 canary. action, host: numbers given by `Names`.
     lengths: buckets of each row's histogram; bucket, count: all histograms in a row, buckets counted from 0.
     """
 
     time_ms: Ints
+    end_ms: Ints
     arm: Ints
     action: Ints
     host: Ints
@@ -54,7 +56,7 @@ class Rows:
         if not chosen.any():
             return Rows(**{name: getattr(self, name)[:0] for name in self.__dataclass_fields__})
         flat = np.repeat(chosen, self.lengths)
-        names = ("time_ms", "arm", "action", "host", "code", "n", "lengths")
+        names = ("time_ms", "end_ms", "arm", "action", "host", "code", "n", "lengths")
         return Rows(
             **{name: getattr(self, name)[chosen] for name in names}, bucket=self.bucket[flat], count=self.count[flat]
         )
@@ -108,10 +110,8 @@ def rows_of(rollups: Rollups, baseline: str, canary: str, actions: Names, hosts:
     arm = np.where(arm == 2, -1, 1 - arm)
     buckets, counts = _flat(table["bucket"]), _flat(table["count"])
     rows = Rows(
-        time_ms=_one(table["window"])
-        .cast(pa.timestamp("ms", tz="UTC"))
-        .cast(pa.int64())
-        .to_numpy(zero_copy_only=False),
+        time_ms=_one(starts_ms(table)).to_numpy(zero_copy_only=False),
+        end_ms=_one(ends_ms(table)).to_numpy(zero_copy_only=False),
         arm=arm,
         action=_numbers(table["action"], actions.number),
         host=_numbers(table["host"], hosts.number),

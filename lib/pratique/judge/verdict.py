@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from pratique import __version__
+from pratique.clock import from_ms
 from pratique.errors import MissingError
 from pratique.judge.evidence import confidence, e_bh, estimate
 from pratique.judge.findings import find
@@ -47,7 +48,7 @@ def decide(state: JudgeState, now: datetime | None, weights: WeightChanges, note
     guards = _with_firing(_results(state, state.guards), at_firing, 1.0 / state.policy.alpha)
     findings = find(state, guards, weights, notes)
     combined = state.combined()
-    start, end = state.end_of(state.start_ms - state.window_ms), state.end_of(state.last_ms or state.start_ms)
+    start, end = from_ms(state.start_ms), state.end_of(state.last_ms or state.start_ms)
     requests = np.concatenate(state.requests, axis=1).sum(axis=1)
     draft = Verdict(
         verdict="continue",
@@ -265,6 +266,7 @@ def _result(
 
 def _trace(state: JudgeState) -> Trace:
     times = np.concatenate(state.time_ms) + state.window_ms
+    times = times if state.end_ms is None else np.minimum(times, state.end_ms)
     per_guard = np.concatenate(state.e_values, axis=1)
     return Trace(
         times=times.astype("datetime64[ms]"),

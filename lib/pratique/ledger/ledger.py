@@ -102,6 +102,7 @@ class Ledger:
     ) -> None:
         """Bind a revision to the digests of its content and configuration permanently. Repeating a binding changes nothing.
 
+        Bind a revision once an instance of it was ready, so that a release that never ran can be corrected under its name.
         configuration: "" where it is unknown, which matches any.
         Raises: UsageError when the revision is already bound to another digest; BusyError, DeniedError, StorageError.
         """
@@ -112,12 +113,13 @@ class Ledger:
             if bound is None:
                 _append(connection, "bind", service, who or current_user(), "", revision, run, wanted)
                 return
-        for what, now in wanted.items():
-            if bound[what] and now and bound[what] != now:
-                raise UsageError(
-                    f"{service} {revision!r} was released with {what} {bound[what][:19]}…, but now it has {now[:19]}…: "
-                    "a changed release needs a new revision name"
-                )
+        _require_same(service, revision, bound, wanted)
+
+    def require_unchanged(self, service: str, revision: str, digest: str, *, configuration: str = "") -> None:
+        """Refuse a revision that is bound to other digests. The parameters and errors are those of `bind`."""
+        bound = self.binding(service, revision)
+        if bound is not None:
+            _require_same(service, revision, bound, {"digest": digest, "configuration": configuration})
 
     def binding(
         self, service: str, revision: str, connection: sqlite3.Connection | None = None
@@ -247,6 +249,15 @@ def current_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def _require_same(service: str, revision: str, bound: dict[str, str], wanted: dict[str, str]) -> None:
+    for what, now in wanted.items():
+        if bound[what] and now and bound[what] != now:
+            raise UsageError(
+                f"{service} {revision!r} was released with {what} {bound[what][:19]}…, but now it has {now[:19]}…: "
+                "a changed release needs a new revision name"
+            )
 
 
 def _begin(connection: sqlite3.Connection) -> None:

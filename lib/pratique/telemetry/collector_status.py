@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
 from pratique.files import replace_file
+from pratique.telemetry.collector_settings import UNKNOWN_SERVICE, differences
 
 FILE = "collector/status.json"
 FRESH_S = 5.0
@@ -44,6 +47,9 @@ class CollectorStatus:
     unstored_ms: start of the oldest finished window that was never stored, in milliseconds since 1970
     last_window: time of the last write to the store, UTC
     ended: whether the collector was stopped
+    pid: its process
+    settings: the settings that it works by, as a part of a service file; empty for a collector before version 0.2
+    changes: the last changes of settings that decide how requests are counted: time (ISO 8601, UTC) and a sentence
     error: the last error while writing to the store or spool; null when the last write succeeded
     """
 
@@ -72,6 +78,9 @@ class CollectorStatus:
     last_window: str | None = None
     ended: bool = False
     error: str | None = None
+    pid: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    changes: list[list[str]] = field(default_factory=list)
 
     @property
     def unstored(self) -> datetime | None:
@@ -110,6 +119,16 @@ class CollectorStatus:
         found = [f"{count:,} {text}" for count, text in problems if count]
         return found + ([f"the collector cannot write: {self.error}"] if self.error else [])
 
+    def changes_in(self, service: str, start: datetime, end: datetime | None = None) -> list[str]:
+        """Return a sentence for each change in [start, end), UTC, of how the requests of a service are counted."""
+        found = []
+        for stamped, text in self.changes:
+            time = datetime.fromisoformat(stamped)
+            concerns = not text.startswith("services.") or text.startswith(f"services.{service}.")
+            if concerns and start <= time and (end is None or time < end):
+                found.append(f"{text} at {time:%H:%M:%S}: windows before and after it are counted differently")
+        return found
+
     def to_text(self) -> str:
         """Return one line for a terminal."""
         counts = [(self.other, "other messages"), (self.undeclared, "lines of services that are not declared")]
@@ -127,9 +146,25 @@ def collector_status(state_dir: Path) -> CollectorStatus | None:
     """Return the last status that a collector wrote; None when there is none that can be read."""
     try:
         content = json.loads((state_dir / FILE).read_text(encoding="utf-8"))
-        return CollectorStatus(**content | {"updated_at": datetime.fromisoformat(content["updated_at"])})
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        known = {item.name: content[item.name] for item in fields(CollectorStatus) if item.name in content}
+        return CollectorStatus(**known | {"updated_at": datetime.fromisoformat(content["updated_at"])})
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
+
+
+def setting_differences(state_dir: Path, wanted: Mapping[str, Any], *, counting_only: bool = False) -> list[str]:
+    """Return one sentence for each setting in which the running collector differs from `wanted`; [] when none runs.
+
+    wanted: as `settings_of` returns it. Services that it does not name are not compared.
+    """
+    status = collector_status(state_dir)
+    if status is None or not status.alive or not status.settings:
+        return []
+    known = status.settings.get("services", {})
+    # a collector whose file names services drops the lines of all others
+    unknown: dict[str, Any] = {"actions": UNKNOWN_SERVICE if known else []}
+    services = {name: known.get(name, unknown) for name in wanted["services"]}
+    return differences(status.settings | {"services": services}, wanted, counting_only=counting_only)
 
 
 def require_collector(state_dir: Path, *, may_restart: bool = False) -> CollectorStatus:

@@ -57,13 +57,17 @@ class ContainerLogs:
 
         services: names whose logs are kept; without this list any sender could fill the folder.
         """
-        self._services = frozenset(services)
+        self.keep(limit_bytes=limit_bytes, services=services)
         self._folder = state_dir / FOLDER
-        self._limit = limit_bytes
         self._files: OrderedDict[Path, BinaryIO] = OrderedDict()
         self._written = CHECK_EVERY
         self.lines = 0
         self.lost = 0
+
+    def keep(self, *, limit_bytes: int, services: Collection[str]) -> None:
+        """Change the limits. The parameters are those of the constructor."""
+        self._services = frozenset(services)
+        self._limit = limit_bytes
 
     def take(self, message: Message) -> bool:
         """Keep a line. Return False when the message is not from a container of these services."""

@@ -7,6 +7,8 @@ lists the beginnings of imported logs.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -83,11 +85,21 @@ def import_files(
             notice(_waits_for(path))
             job.read(path, partial(_report, progress, sum(sizes[:index]), sum(sizes)) if progress else None)
         with ImportedLogs.open(config.state_dir / "imports.json") as known:
-            for part in job.named(known):
-                store.write(part)
+            shape, replaced = _shape(config, service, fmt, revision, revision_from, log_format), False
+            for part in job.named(known, shape):
+                store.write(part, instead_of=() if replaced else known.changed)
+                replaced = True
             known.keep()
         job.summary.rejects, job.summary.rejects_kept = kept.keep(), kept.kept
     return job.summary
+
+
+def _shape(config: Config, service: str, *options: str | None) -> str:
+    """Return a digest of everything besides its lines that shapes the rows of a log."""
+    settings = config.service(service)
+    parts = [settings.imports.model_dump(mode="json"), [rule.model_dump(mode="json") for rule in settings.actions]]
+    content = [service, options, config.telemetry.window_s, config.telemetry.host, *parts]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def _size(path: Path) -> int:
@@ -153,10 +165,10 @@ class _Import:
         self._heads.append(file.head)
         self._lines.append(self.summary.lines - before)
 
-    def named(self, known: ImportedLogs) -> Iterator[Rollups]:
+    def named(self, known: ImportedLogs, settings: str) -> Iterator[Rollups]:
         """Yield the rows of all files, each log counted once even when several of the files are the same log."""
         # a shorter copy first: the beginning of a log that has grown is known by then
-        sources = {head: known.source(head) for head in sorted(set(self._heads), key=len) if head}
+        sources = {head: known.source(head, settings) for head in sorted(set(self._heads), key=len) if head}
         files = [index for index, head in enumerate(self._heads) if head]
         longest = {sources[self._heads[index]]: index for index in sorted(files, key=self._lines.__getitem__)}
         self.summary.repeated = len(files) - len(longest)

@@ -16,15 +16,16 @@ from pratique.files import locked, replace_file
 
 @dataclass
 class _Log:
-    """A log: the source name of its rows, and the length and hash of its known beginning."""
+    """A log: the source name of its rows, the length and hash of its known beginning, and what shaped its rows."""
 
     source: str
     length: int
     sha256: str
+    settings: str = ""
 
 
-def _log(*, source: str, length: int, sha256: str) -> _Log:
-    return _Log(str(source), int(length), str(sha256))
+def _log(*, source: str, length: int, sha256: str, settings: str = "") -> _Log:
+    return _Log(str(source), int(length), str(sha256), str(settings))
 
 
 class ImportedLogs:
@@ -33,6 +34,7 @@ class ImportedLogs:
     def __init__(self, path: Path) -> None:
         """path: of the JSON file with the list. Raises: DataError when the file is corrupt, StorageError."""
         self._path = path
+        self.changed: set[str] = set()
         try:
             self._logs = [_log(**log) for log in json.loads(path.read_text(encoding="utf-8"))]
         except FileNotFoundError:
@@ -55,15 +57,22 @@ class ImportedLogs:
                 ) from error
             yield cls(path)
 
-    def source(self, head: bytes) -> str:
-        """Return the source name of a log that begins with `head`: that of a known log, or a new one."""
+    def source(self, head: bytes, settings: str = "") -> str:
+        """Return the source name of a log that begins with `head`: that of a known log, or a new one.
+
+        settings: what shapes its rows. With other settings than before, its old rows would stay beside the new ones, so
+        the source is among `changed`.
+        """
         digest = hashlib.sha256(head).hexdigest()
         for log in self._logs:
             if log.length <= len(head) and hashlib.sha256(head[: log.length]).hexdigest() == log.sha256:
                 log.length, log.sha256 = len(head), digest
+                if log.settings != settings:
+                    self.changed.add(log.source)
+                log.settings = settings
                 return log.source
         source = f"file:{digest[:16]}"
-        self._logs.append(_Log(source, len(head), digest))
+        self._logs.append(_Log(source, len(head), digest, settings))
         return source
 
     def keep(self) -> None:

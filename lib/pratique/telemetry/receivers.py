@@ -36,6 +36,10 @@ MAX_SOCKET_PATH = 107
 """Longest path of a unix socket in bytes, on Linux."""
 
 
+Addresses = tuple[str, str, str]
+"""UDP address, path of a unix socket or "", TCP address or ""."""
+
+
 @dataclass
 class _Stream:
     """A TCP connection. begun: when its unfinished message began, monotonic; None between messages."""
@@ -53,28 +57,50 @@ class Receivers:
     ) -> None:
         """listen: UDP address in place of that of the settings. Raises: UnavailableError when an address is in use."""
         self._take = take
-        self._selector = selectors.DefaultSelector()
-        self._datagrams: list[socket.socket] = []
-        self._allowed = AllowedSenders(settings.allow)
-        self._streams: dict[socket.socket, _Stream] = {}
-        self._most = min(MAX_CONNECTIONS, max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_KEPT))
-        self._looked = 0.0
-        self._listener: socket.socket | None = None
-        self._path: Path | None = None
         self.framing_errors = 0
         self.refused = 0
         self.not_allowed = 0
-        self._udp = _udp(listen or settings.listen)
+        self._allowed = AllowedSenders(settings.allow)
+        self._most = min(MAX_CONNECTIONS, max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_KEPT))
+        self._looked = 0.0
+        self._open(_addresses(settings, listen))
+
+    def _open(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._selector = selectors.DefaultSelector()
+        self._datagrams: list[socket.socket] = []
+        self._streams: dict[socket.socket, _Stream] = {}
+        self._listener: socket.socket | None = None
+        self._path: Path | None = None
+        udp, unix, tcp = addresses
+        self._udp = _udp(udp)
         self._add(self._udp)
         try:
-            if settings.listen_unix:
-                self._add(_unix(Path(settings.listen_unix)))
-                self._path = Path(settings.listen_unix)
-            if settings.listen_tcp:
-                self._listener = _tcp(settings.listen_tcp)
+            if unix:
+                self._add(_unix(Path(unix)))
+                self._path = Path(unix)
+            if tcp:
+                self._listener = _tcp(tcp)
                 self._selector.register(self._listener, selectors.EVENT_READ)
         except BaseException:
             self.close()
+            raise
+
+    def move(self, settings: TelemetrySettings, *, listen: str | None = None) -> None:
+        """Receive at other addresses from now on; the sockets of unchanged addresses stay open only if all are unchanged.
+
+        Raises: UnavailableError when an address is in use; then the old addresses are open again.
+        """
+        before, wanted = self._addresses, _addresses(settings, listen)
+        self._allowed = AllowedSenders(settings.allow)
+        if wanted == before:
+            return
+        self.drain()
+        self.close()
+        try:
+            self._open(wanted)
+        except UnavailableError:
+            self._open(before)
             raise
 
     def _add(self, receiver: socket.socket) -> None:
@@ -200,6 +226,10 @@ class Receivers:
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink()
+
+
+def _addresses(settings: TelemetrySettings, listen: str | None) -> Addresses:
+    return listen or settings.listen, settings.listen_unix, settings.listen_tcp
 
 
 def _udp(address: str) -> socket.socket:

@@ -10,12 +10,16 @@ import errno
 import json
 import os
 import re
+import secrets
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from pydantic import TypeAdapter
 
 from pratique.errors import DataError
 from pratique.files import replace_file
@@ -44,6 +48,34 @@ def records(segment: BinaryIO) -> Iterator[bytes]:
         yield record
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What must survive the collector.
+
+    source: the base of the rows' source, so that the collectors of one store do not replace each other's rows.
+    epoch: how often counting started over; each time under another source. first_segment: the first of this epoch.
+    closed_ms: end of the last window that takes no more lines, epoch ms. settings: what the lines are counted with.
+    changes: the last changes of settings, each with its time (ISO 8601, UTC), oldest first.
+    """
+
+    source: str = "collector"
+    epoch: int = 0
+    first_segment: int = 0
+    closed_ms: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    changes: list[list[str]] = field(default_factory=list)
+
+    @property
+    def row_source(self) -> str:
+        """The source of the rows written now."""
+        return self.source if self.epoch == 0 else f"{self.source}:{self.epoch}"
+
+
+def new_source() -> str:
+    """Return a name for a collector's source that no other collector has."""
+    return f"collector:{secrets.token_hex(4)}"
+
+
 class Spool:
     """Segments in a folder, and a small file of facts that must survive the collector."""
 
@@ -69,9 +101,12 @@ class Spool:
                 )
         return paths
 
-    def replay(self) -> Iterator[tuple[int, bytes]]:
-        """Yield all records with the number of their segment, oldest first."""
+    def replay(self, first: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Yield all records with the number of their segment, oldest first; remove the segments before `first`."""
         for path in self._paths():
+            if int(path.stem) < first:
+                path.unlink(missing_ok=True)
+                continue
             with path.open("rb") as segment:
                 for record in records(segment):
                     yield int(path.stem), record
@@ -110,17 +145,18 @@ class Spool:
         """Remove a segment, if it still exists."""
         (self._folder / f"{number:012d}.spool").unlink(missing_ok=True)
 
-    def keep(self, facts: dict[str, int]) -> None:
+    def keep(self, facts: Facts) -> None:
         """Replace the facts durably and atomically. Raises: OSError."""
-        replace_file(self._folder / "facts.json", json.dumps(facts), make_folder=False)
+        replace_file(self._folder / "facts.json", json.dumps(asdict(facts)), make_folder=False)
 
-    def _read_facts(self) -> dict[str, int]:
+    def _read_facts(self) -> Facts:
         path = self._folder / "facts.json"
         try:
-            return {str(key): int(value) for key, value in json.loads(path.read_text("utf-8")).items()}
+            return TypeAdapter(Facts).validate_json(path.read_bytes(), strict=True)
         except FileNotFoundError:
-            return {}
-        except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+            # an unnamed source is that of a collector before version 0.2, whose windows may still be open
+            return Facts() if self._paths() else Facts(source=new_source())
+        except ValueError as error:
             raise DataError(
                 f"{str(path)!r} is damaged: move the folder {str(self._folder)!r} away, and start again; "
                 "the lines in it that are not in the store yet are lost"

@@ -33,7 +33,9 @@ def test_a_target_has_the_settings_and_folders_of_one_service(tmp_path):
     file.write_text('state = "kept"\n[telemetry]\nwindow_s = 2\n[services.shop.runtime]\nreleases = "built"\n')
     config = load(file)
     target = config.target("shop")
-    assert target == Target("shop", config.services["shop"], tmp_path, tmp_path / "kept", config.telemetry)
+    assert target == Target(
+        "shop", config.services["shop"], tmp_path, tmp_path / "kept", config.telemetry, config.store
+    )
     assert target.path(target.settings.runtime.releases) == tmp_path / "built"
     assert target.path("/srv/built") == Path("/srv/built")
 

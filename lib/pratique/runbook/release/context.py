@@ -151,6 +151,13 @@ class ReleaseContext(RunContext[ReleaseParameters]):
     def new_instances(self) -> list[Instance]:
         return [instance for instance in self.own_instances() if instance.role == "canary"]
 
+    @override
+    def bound_to(self, revision: str) -> dict[str, str] | None:
+        """Return the digests of the ledger, or of this run's plan for a canary that never ran."""
+        planned = bool(self.journal.data(CHECK)) and revision == self.revision
+        plan = {"digest": self.plan.digest, "configuration": self.plan.configuration} if planned else None
+        return super().bound_to(revision) or plan
+
     def servers(self) -> dict[str, tuple[str, ...]]:
         """Return the pool's servers during the rollout: the baseline's, and all that this run has started."""
         arms = self.arms

@@ -113,11 +113,11 @@ class RunContext(ABC, Generic[Parameters]):
         """Return the instances that must pass the acceptance test before they get traffic."""
 
     def release_of(self, revision: str) -> Release:
-        """Return the release of a revision: the content that the ledger bound to the name.
+        """Return the release of a revision: the content that the name stands for.
 
         Raises: MissingError, DataError when the content has changed.
         """
-        bound = self.ledger.binding(self.service, revision)
+        bound = self.bound_to(revision)
         release = find_release(self.target, revision, digest=bound["digest"] if bound else None)
         found = {"digest": release.digest, "configuration": configuration_digest(release)}
         for what, released in (bound or {}).items():
@@ -127,6 +127,10 @@ class RunContext(ABC, Generic[Parameters]):
                     f"{found[what][:19]}…: restore the released content, or choose another revision"
                 )
         return release
+
+    def bound_to(self, revision: str) -> dict[str, str] | None:
+        """Return the digests that a revision stands for, as `digest` and `configuration`; None while it never ran."""
+        return self.ledger.binding(self.service, revision)
 
     def own_instances(self) -> list[Instance]:
         """Return the instances that this run started, according to the engine's labels."""
