@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 LIB = Path(__file__).parents[2] / "lib"
-LEAVES = ["errors", "clock", "files", "version"]
+LEAVES = ["errors", "clock", "files", "isolated", "lock_holders", "own_processes", "version"]
 ORDER = [
     *LEAVES,
     "config",

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from pratique.balancer.accessline import AccessSender
 from pratique.balancer.control import control_app
+from pratique.balancer.control_socket import control_path, listening
 from pratique.balancer.forward import HEADER_MAX_BYTES, Proxy
 from pratique.balancer.shares import split_address
 from pratique.balancer.state_file import StateFile
@@ -29,7 +30,7 @@ LEASE_CHECK_INTERVAL_S = 0.1
 async def serve(target: Target, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then finish the requests in flight.
 
-    Raises: UnavailableError when an address is in use or cannot be resolved, DataError, DeniedError.
+    Raises: UnavailableError when an address is in use or cannot be resolved, BusyError, DataError, DeniedError.
     """
     service, settings = target.service, target.settings.balancer
     state_file = StateFile(target.state_dir / "balancer" / f"{service}.json")
@@ -39,14 +40,24 @@ async def serve(target: Target, stop: asyncio.Event) -> None:
     front, control = _front(proxy), web.AppRunner(control_app(service, state_file, proxy, sender), access_log=None)
     try:
         await _listen(front, settings.listen)
-        await _listen(control, settings.control)
-        print(f"{service} at http://{settings.listen}, control at {settings.control}", file=sys.stderr, flush=True)  # noqa: T201
-        await _until(stop, state_file)
+        with listening(control_path(target.state_dir, service)) as listener:
+            await _control_until(stop, control, listener, f"{service} at http://{settings.listen}", state_file)
     finally:
         await front.cleanup()
-        await control.cleanup()
         await proxy.close()
         sender.close()
+
+
+async def _control_until(
+    stop: asyncio.Event, control: web.AppRunner, listener: socket.socket, what: str, state_file: StateFile
+) -> None:
+    try:
+        await control.setup()
+        await web.SockSite(control, listener).start()
+        print(what, file=sys.stderr, flush=True)  # noqa: T201
+        await _until(stop, state_file)
+    finally:
+        await control.cleanup()
 
 
 def _front(proxy: Proxy) -> web.ServerRunner:

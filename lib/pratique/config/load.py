@@ -63,6 +63,7 @@ def _read(path: Path, *, named: bool) -> Config:
 def parse(text: str, path: Path) -> Config:
     """Validate the text of a service file; `path` is its place, for messages and relative paths.
 
+    Paths are relative to the folder of the real file, so that every path to the file means the same service.
     Raises: ConfigError naming file, line and key.
     """
     try:
@@ -75,7 +76,7 @@ def parse(text: str, path: Path) -> Config:
         old, new = ".".join(keys), ".".join([*keys[:-1], name])
         raise ConfigError(f"{path}:{line_of(text, keys)}: {old} is now {new}: rename the key")
     try:
-        return Config.model_validate({**data, "base": str(path.absolute().parent), "file": str(path.absolute())})
+        return Config.model_validate({**data, "base": str(path.resolve().parent), "file": str(path.resolve())})
     except ValidationError as error:
         raise ConfigError(_first_problem(text, path, data, error)) from error
 

@@ -16,6 +16,7 @@ from typing import Any
 from pratique import __version__
 from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, StorageError, UsageError
+from pratique.files import open_private
 from pratique.ledger.entry import GENESIS, Entry, canonical
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
 
@@ -182,7 +183,8 @@ class Ledger:
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite would make it as the umask says; its other files get the permissions of this one
+            open_private(self.path, "ab").close()
             connection = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise DeniedError(

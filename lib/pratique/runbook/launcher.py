@@ -34,12 +34,14 @@ def launch(
     if "run_id" in read_parameters(name) and not values.get("run_id"):
         values["run_id"] = new_run_id(*_subject(stem, values))
     check_name("run_id", values.get("run_id", "none"))
-    state = load(values.get("config") or None, store=values.get("store") or None).state_dir
+    config = load(values.get("config") or None, store=values.get("store") or None)
+    state = config.state_dir
     folder = state / "runs" / values["run_id"] if "run_id" in values else state / "reports"
     if values.get("dry_run"):
         with tempfile.TemporaryDirectory() as scratch:
             run_notebook(name, values, out or Path(scratch, f"{stem}.ipynb"), progress=echo)
         return 0
+    config.make_state_folder()
     kept = run_notebook(name, values, out or folder / f"{stem}.ipynb", progress=echo)
     return _print_result(folder / file_names.RESULT, kept, echo)
 

@@ -20,6 +20,8 @@ from typing import TextIO
 from pratique.clock import now_ms, utc_now
 from pratique.config import Config
 from pratique.errors import BusyError, DeniedError, PratiqueError
+from pratique.files import make_private_folder, open_private
+from pratique.lock_holders import describe_process, lock_holders
 from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.aggregate import Window, rollups_of
@@ -275,7 +277,7 @@ def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> 
     address = listen or config.telemetry.listen
     folder = config.state_dir / "collector"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         lock = _lock(folder)
     except OSError as error:
         raise DeniedError(
@@ -326,14 +328,13 @@ def _loop(
 
 
 def _lock(folder: Path) -> TextIO:
-    file = (folder / "lock").open("a+", encoding="utf-8")
+    file = open_private(folder / "lock", "a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise BusyError(f"another collector (process {holder}) uses {str(folder)!r}: stop it first") from None
+        with file:
+            holders = " and ".join(map(describe_process, lock_holders(file.fileno()))) or "another collector"
+            raise BusyError(f"{str(folder)!r} is in use by {holders}: stop it first") from None
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()

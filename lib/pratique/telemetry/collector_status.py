@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
-from pratique.files import replace_file
+from pratique.files import PRIVATE, replace_file
 
 FILE = "collector/status.json"
 FRESH_S = 5.0
@@ -111,7 +111,7 @@ class CollectorStatus:
         """Replace the status file of a state folder atomically. Raises: OSError."""
         path = state_dir / FILE
         content = asdict(self) | {"updated_at": self.updated_at.isoformat()}
-        replace_file(path, json.dumps(content), durable=False, make_folder=False)
+        replace_file(path, json.dumps(content), durable=False, mode=PRIVATE, make_folder=False)
 
 
 def collector_status(state_dir: Path) -> CollectorStatus | None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from pratique.files import replace_file
+from pratique.files import PRIVATE, make_private_folder, open_private, replace_file
 from pratique.telemetry.framing import LONGEST
 
 _FRAME = struct.Struct("<II")
@@ -48,7 +48,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         """folder: created if it does not exist. Raises: OSError."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         self._folder = folder
         self._number = max((int(path.stem) for path in self._paths()), default=0)
         self._file = Path(os.devnull).open("ab", buffering=0)  # noqa: SIM115 - kept open until the next segment
@@ -68,7 +68,7 @@ class Spool:
         self.sync()
         self._file.close()
         self._number += 1
-        self._file = (self._folder / f"{self._number:012d}.spool").open("ab", buffering=0)
+        self._file = open_private(self._folder / f"{self._number:012d}.spool", "ab", buffering=0)
         return self._number
 
     @property
@@ -99,7 +99,7 @@ class Spool:
 
     def keep(self, facts: dict[str, int]) -> None:
         """Replace the facts durably and atomically. Raises: OSError."""
-        replace_file(self._folder / "facts.json", json.dumps(facts), make_folder=False)
+        replace_file(self._folder / "facts.json", json.dumps(facts), mode=PRIVATE, make_folder=False)
 
     def facts(self) -> dict[str, int]:
         """Return the facts kept last; empty before the first."""
