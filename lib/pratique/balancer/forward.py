@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -116,7 +117,7 @@ class Proxy:
         except _ClientGoneError as error:
             raise ConnectionResetError from error
         except Exception as error:
-            print(f"request failed: {type(error).__name__}: {error!s:.300}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"request failed: {type(error).__name__}: {_without_queries(error)}", file=sys.stderr, flush=True)  # noqa: T201
             if request.writer.output_size:
                 raise ConnectionResetError from error
             return _text(exchange, 502, "the request could not be forwarded")
@@ -177,6 +178,11 @@ class Proxy:
             data=exchange.body() if has_body else None,
             allow_redirects=False,
         )
+
+
+def _without_queries(error: Exception) -> str:
+    """The text of an error, for the log, without the queries of the addresses in it: they may hold tokens."""
+    return re.sub(r"\?\S*", "?…", str(error))[:300]
 
 
 class _Answer(web.StreamResponse):

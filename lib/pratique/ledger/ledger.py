@@ -17,6 +17,7 @@ from pratique import __version__
 from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, StorageError, UsageError
 from pratique.files import open_private
+from pratique.ledger.anchors import check_schema, compare, keep_head, read_anchors
 from pratique.ledger.entry import GENESIS, Entry, canonical
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
 
@@ -85,7 +86,9 @@ class Ledger:
         """
         with self._connect() as connection:
             _begin(connection)
-            return _append(connection, kind, service, who or current_user(), why, revision, run, data or {})
+            entry = _append(connection, kind, service, who or current_user(), why, revision, run, data or {})
+        keep_head(self.path, entry.number, entry.hash)
+        return entry
 
     def bind(
         self,
@@ -106,11 +109,14 @@ class Ledger:
         with self._connect() as connection:
             _begin(connection)
             bound = self.binding(service, revision, connection)
+            entry = None
             if bound is None:
-                _append(connection, "bind", service, who or current_user(), "", revision, run, wanted)
-                return
+                entry = _append(connection, "bind", service, who or current_user(), "", revision, run, wanted)
+        if entry is not None:
+            keep_head(self.path, entry.number, entry.hash)
+            return
         for what, now in wanted.items():
-            if bound[what] and now and bound[what] != now:
+            if bound is not None and bound[what] and now and bound[what] != now:
                 raise UsageError(
                     f"{service} {revision!r} was released with {what} {bound[what][:19]}…, but now it has {now[:19]}…: "
                     "a changed release needs a new revision name"
@@ -142,14 +148,17 @@ class Ledger:
         return weights_of(sorted(entries, key=lambda entry: entry.number), start, end)
 
     def verify(self) -> int:
-        """Verify the whole chain. Return the number of entries.
+        """Verify the whole chain, its triggers, and what other files keep about it (anchors.py). Return the number of entries.
 
         Raises: DataError that names the first entry that was changed, added or removed.
         """
+        anchors = read_anchors(self.path)
         if not self.path.exists():
+            compare(self.path, (), anchors)
             return 0
         with self._connect() as connection:
             if not _is_set_up(connection):
+                compare(self.path, (), anchors)
                 return 0
             # one transaction for both: other processes may append between two
             connection.execute("BEGIN")
@@ -162,6 +171,9 @@ class Ledger:
             raise DataError(
                 f"ledger {self.path}: entry {len(rows) + 1} is missing: entries after {len(rows)} cannot be trusted"
             )
+        compare(self.path, [str(row[-2]) for row in rows], anchors)
+        with self._connect() as connection:
+            check_schema(connection, self.path, SCHEMA)
         return len(rows)
 
     def _checked(self, row: Sequence[Any], number: int, previous: str) -> str:

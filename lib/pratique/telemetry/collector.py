@@ -22,7 +22,7 @@ from pratique.config import Config
 from pratique.errors import BusyError, DeniedError, PratiqueError
 from pratique.files import make_private_folder, open_private
 from pratique.lock_holders import describe_process, lock_holders
-from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
+from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read, without_query
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.aggregate import Window, rollups_of
 from pratique.telemetry.collector_status import CollectorStatus
@@ -99,7 +99,7 @@ class Collector:
             self._status.container_lines, self._status.container_lost = self._logs.lines, self._logs.lost
             return
         line = None if message is None else read(message, self._config.telemetry.httplog, self._host)
-        if line is None:
+        if message is None or line is None:
             if message is not None and not looks_like_access(message):
                 self._status.other += 1
             else:
@@ -115,7 +115,7 @@ class Collector:
         elif self._spool.full:
             self._status.unkept += 1
         elif self._take(line, start):
-            self._spool.append(datagram)
+            self._spool.append(without_query(datagram, message))
 
     def _is_new(self, line: AccessLine) -> bool:
         # a sender without numbering gives no way to detect missing or repeated lines

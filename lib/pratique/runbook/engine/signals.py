@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-
-class Interrupted(KeyboardInterrupt):
-    """SIGTERM during a step. Like Ctrl-C it is not an Exception, because `except Exception` must not swallow it."""
+from pratique.errors import Interrupted
 
 
 class Interrupts:
@@ -22,9 +20,9 @@ class Interrupts:
     cleans up after the process has ended.
     """
 
-    def __init__(self, abort: Callable[[str], None]) -> None:
-        """abort: ends the run when a signal arrives between steps."""
-        self._abort = abort
+    def __init__(self, terminate: Callable[[], None]) -> None:
+        """terminate: ends the run when a signal arrives between steps."""
+        self._terminate = terminate
         self._previous: Any = None
         self._installed = False
         self._working = False
@@ -53,7 +51,7 @@ class Interrupts:
     def _terminated(self, number: int, _frame: FrameType | None) -> None:
         if self._working:
             raise Interrupted("SIGTERM")
-        self._abort("received SIGTERM")
+        self._terminate()
         self.remove()
         os.kill(os.getpid(), number)
 
