@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 LONGEST_NAME = 100
 """Bytes of a file's name that its draft repeats; a name may have 255."""
@@ -58,8 +58,8 @@ def make_private_folder(folder: Path) -> None:
     folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
-def open_private(path: Path, mode: str, **options: Any) -> IO[Any]:
-    """Open a file as `open` does, and make it, and its folder, for its owner only. Raises: OSError."""
+def open_private(path: Path, mode: str, **options: Any) -> Any:
+    """Open a file as `open` does; a new file and a new folder are for their owner only. Raises: OSError."""
     make_private_folder(path.parent)
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, PRIVATE), **options)
 
