@@ -62,7 +62,7 @@ def shop():
     with shared_folder() as folder:
         for name in HIDES:
             (folder / name).write_text(f"raise RuntimeError('{name} of the working folder')\n")
-        before, umask = os.getcwd(), os.umask(0)
+        before, umask = Path.cwd(), os.umask(0)
         os.chdir(folder)
         os.environ["OPERATOR_TOKEN"] = "of the operator"
         try:
@@ -94,7 +94,7 @@ def test_an_open_state_folder_of_an_older_version_is_closed(shop):
 
 
 def test_an_instance_gets_only_the_declared_environment(shop):
-    [supervisor] = [i for i in shop.runtime.list("shop")]
+    [supervisor] = shop.runtime.list("shop")
     [app] = psutil.Process(int(supervisor.id.partition(":")[0])).children()
     names = set(app.environ())
     assert "OPERATOR_TOKEN" not in names
