@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, keep what is private from other users, and change a shared file under its lock."""
+"""Write a file whole or not at all, keep private files from other users, and change a shared file under its lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is imported is declared, what is declared is used, and what is fetched is pinned."""
+"""Imports are declared, declared packages are used, and everything that is fetched has one version."""
 
 import ast
 import json

@@ -24,7 +24,7 @@ def make_state_folder(state_dir: Path, base: Path) -> None:
 
 
 def close_state_folder(state_dir: Path, base: Path) -> None:
-    """Close an existing state folder to other users, if it is ours. Raises: OSError.
+    """Close an existing state folder to other users, if it belongs to this user. Raises: OSError.
 
     A state folder that is the folder of the service file, or holds it, stays as it is: other programs need it.
     """

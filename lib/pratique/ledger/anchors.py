@@ -1,6 +1,6 @@
 """Where the hashes of the ledger are kept a second time, and the comparison with them.
 
-A hash chain alone shows a mistake, not intent: whoever can write the file can hash it anew, or put an older copy in its
+A hash chain alone shows a mistake, not intent: whoever can write the file can hash it again, or put an older copy in its
 place. So the number and hash of each entry are also appended to a file beside the ledger, and each run keeps those of its
 last entry in its result.json. Whoever changes the ledger must find and change all of them.
 """
@@ -45,7 +45,7 @@ def read_anchors(ledger: Path) -> list[Anchor]:
 
 
 def compare(ledger: Path, hashes: Sequence[str], anchors: Sequence[Anchor]) -> None:
-    """Compare the hashes of the entries, the first one first, with what was kept about them.
+    """Compare the hashes of the entries, the first one first, with the kept ones.
 
     Raises: DataError naming the first entry that is missing or differs, and the file that knows it.
     """

@@ -254,7 +254,7 @@ def test_chain_verifies_while_others_append(tmp_path):
         writing.result(30)
 
 
-def hashed_anew(path, change):
+def hashed_again(path, change):
     """Rewrite the ledger as somebody who may write the file: change it, then compute every hash again."""
     content = Ledger(path).entries()
     kept = [change(entry) for entry in content]
@@ -284,9 +284,9 @@ def hashed_anew(path, change):
     ],
     ids=["changed", "cut", "emptied"],
 )
-def test_a_ledger_that_was_hashed_anew_is_detected(ledger, change, message):
+def test_a_ledger_that_was_hashed_again_is_detected(ledger, change, message):
     filled(ledger)
-    hashed_anew(ledger.path, change)
+    hashed_again(ledger.path, change)
     with pytest.raises(DataError, match=message):
         ledger.verify()
 
@@ -310,7 +310,7 @@ def test_the_result_of_a_run_is_compared_too(ledger):
     run.mkdir(parents=True)
     (run / "result.json").write_text(json.dumps({"ledger": {"entry": last.number, "hash": last.hash}}))
     assert ledger.verify() == 5
-    hashed_anew(ledger.path, lambda entry: replace(entry, why="another"))
+    hashed_again(ledger.path, lambda entry: replace(entry, why="another"))
     heads_path(ledger.path).unlink()
     with pytest.raises(DataError, match=r"entry 5 is not the one that .*result\.json"):
         ledger.verify()
