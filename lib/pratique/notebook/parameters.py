@@ -27,6 +27,10 @@ NOTHING = ("", "None", "null")
 WORDS = {"true": True, "false": False}
 
 
+class NotFiniteError(ValueError):
+    """A value is or holds NaN or an infinity."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter. type: str, int, float, bool, list[…] or Optional[…], as written. help: the comment on its line."""
@@ -112,6 +116,10 @@ def _type_of(default: Any) -> str:
 def _checked(parameter: Parameter, value: Any) -> Any:
     try:
         return finite(_as(parameter.type, value))
+    except NotFiniteError:
+        raise UsageError(
+            f"parameter {parameter.name!r} is {value!r:.80}: NaN and infinities cannot be kept in a notebook: give a finite number"
+        ) from None
     except ValueError:
         raise UsageError(
             f"parameter {parameter.name!r} is {value!r:.80} (a {type(value).__name__}), not {parameter.type}"
@@ -157,9 +165,9 @@ def _as_one_of(choices: list[str], value: Any) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """Return a value that JSON can hold. Raises: ValueError when it is or holds NaN or an infinity."""
+    """Return a value that JSON can hold. Raises: NotFiniteError when it is or holds NaN or an infinity."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(value)
+        raise NotFiniteError(value)
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
         finite(inner)
     return value

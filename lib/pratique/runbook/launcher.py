@@ -45,7 +45,8 @@ def launch(
         with tempfile.TemporaryDirectory() as scratch:
             run_notebook(name, values, out or Path(scratch, f"{stem}.ipynb"), progress=echo)
         return 0
-    config.make_state_folder()
+    if out is None:
+        config.make_state_folder()
     try:
         kept = run_notebook(name, values, out or folder / f"{stem}.ipynb", progress=echo)
     except (KeyboardInterrupt, StoppedError) as error:
