@@ -275,3 +275,13 @@ def test_a_notebook_finds_modules_beside_it_and_they_hide_nothing(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "found it" in done.stdout
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644)], ids=["077", "022"])
+def test_a_report_is_as_open_as_the_umask_says(config, tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        paths = write_report(config, "shop", "r2", "r3", start=START, out_dir=tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (paths.html, paths.json, paths.notebook)} == {mode}
