@@ -25,7 +25,7 @@ def isolated_command(module: str, *arguments: str, working_folder: bool = False)
     """
     here = os.path.realpath(os.curdir)
     kept = [entry for entry in sys.path if Path(entry).is_absolute() and os.path.realpath(entry) != here]
-    path = [*kept, str(Path(__file__).parents[1]), *([WORKING_FOLDER] if working_folder else ())]
+    path = dict.fromkeys([*kept, str(Path(__file__).parents[1]), *([WORKING_FOLDER] if working_folder else ())])
     return [sys.executable, "-I", __file__, os.pathsep.join(path), module, *arguments]
 
 
