@@ -328,7 +328,7 @@ def _loop(
 
 
 def _lock(folder: Path) -> TextIO:
-    file = open_private(folder / "lock", "a+", encoding="utf-8")
+    file: TextIO = open_private(folder / "lock", "a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

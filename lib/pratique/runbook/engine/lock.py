@@ -133,11 +133,12 @@ class Lock:
 
     def _open(self) -> IO[str]:
         try:
-            return open_private(self.path, "a+", encoding="utf-8")
+            file: IO[str] = open_private(self.path, "a+", encoding="utf-8")
         except OSError as error:
             raise DeniedError(
                 f"lock {str(self.path)!r} cannot be opened: {error.strerror}: check the state folder"
             ) from error
+        return file
 
 
 def _write(file: IO[str], text: str) -> None:
