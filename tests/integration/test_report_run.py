@@ -254,7 +254,7 @@ def test_parameters_that_json_cannot_hold_are_refused_before_a_kernel_starts(tmp
 def test_a_cell_that_exits_is_reported_and_the_saved_notebook_is_json(tmp_path):
     show = (
         "from IPython.display import display\n"
-        "display({'application/json': {'y': float('nan')}, 'text/plain': maybe is None}, raw=True)"
+        "display({'application/json': {'y': float('nan')}, 'text/plain': repr(maybe)}, raw=True)"
     )
     source = notebook(tmp_path, show, "import sys; sys.exit(0)", "print('AFTER')", parameters="maybe: str | None = ''")
     done = pratique(source, "-p", "maybe", "None", "--out", tmp_path / "out.ipynb", folder=tmp_path)
