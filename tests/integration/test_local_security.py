@@ -132,7 +132,7 @@ def test_a_process_of_another_user_that_looks_like_a_supervisor_is_no_instance(s
 def test_a_child_that_has_the_labels_is_no_instance(shop):
     port = free_port()
     words = [sys.executable, "-c", IMPOSTOR, str(port)]
-    child = subprocess.Popen(words, env=os.environ | labels_of(shop, port), stdout=subprocess.PIPE)
+    child = subprocess.Popen(words, env=os.environ | labels_of(shop, port), stdout=subprocess.PIPE, cwd="/")
     try:
         assert child.stdout.readline() == b"listening\n"
         assert [i.revision for i in shop.runtime.list("shop") if i.address.endswith(f":{port}")] == []
