@@ -34,8 +34,8 @@ def test_url_takes_options_from_the_environment_and_hides_them(monkeypatch):
 
 def test_credentials_in_an_address_are_refused():
     with pytest.raises(UsageError, match="holds credentials") as raised:
-        Location.of("s3://KEY:SECRET@bucket/x")
-    assert "SECRET" not in str(raised.value)
+        Location.of("s3://KEY:hunter2@bucket/x")
+    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["http://x/y", "influxdb://x", "s4://x", "://x"])
