@@ -24,7 +24,8 @@ from pratique.release.image import REVISION_LABEL
 HERE = Path(__file__).parent
 CONFIGS = {"process": HERE / "pratique.toml", "docker": HERE / "pratique-docker.toml"}
 RUNTIME = os.environ.get("RUNTIME", "process")
-BASE = os.environ.get("BASE", "python:3.13-slim")
+BASE = os.environ.get("BASE", "")
+"""The base image; by default the one that the Dockerfile names by its digest."""
 STATE = HERE / ".pratique"
 CONFIG = STATE / "demo.toml"
 RATE = 200
@@ -42,12 +43,12 @@ def build_images() -> None:
     """One image per release, each with its revision as a label."""
     with engine("") as client:
         for folder in sorted((HERE / "releases").iterdir()):
-            print(f"build pratique-shop:{folder.name} on {BASE}", flush=True)
+            print(f"build pratique-shop:{folder.name} on {BASE or 'the base image of its Dockerfile'}", flush=True)
             client.images.build(
                 path=str(folder),
                 dockerfile=str(HERE / "Dockerfile"),
                 tag=f"pratique-shop:{folder.name}",
-                buildargs={"BASE": BASE},
+                buildargs={"BASE": BASE} if BASE else {},
                 labels={REVISION_LABEL: folder.name},
                 rm=True,
             )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from pratique import background
 from pratique.balancer import Balancer, Pool, open_balancer
 from pratique.balancer.settings_file import balancer_differences
 from pratique.clock import stamp, utc_now
 from pratique.config import Target, check_name
-from pratique.errors import UnavailableError, UsageError
+from pratique.errors import BusyError, UnavailableError, UsageError
 from pratique.ledger import open_ledger
 from pratique.release import Release, configuration_digest, find_release
 from pratique.runbook.engine.lock import Lock
@@ -32,6 +34,7 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     service = target.service
     check_name("revision", revision)
     release = find_release(target, revision)
+    target.make_state_folder()
     options = _options(config_file, store)
     balancer = open_balancer(target)
     if running_collector(target.state_dir) is None:
@@ -49,13 +52,30 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     yield f"{revision:<10} running at {addresses} with all of the traffic"
 
 
-def stop(target: Target) -> Iterator[str]:
+def stop(target: Target, *, force: bool = False) -> Iterator[str]:
     """Stop the balancer and the instances of a service, and the collector when no other service needs it. Data stays.
 
-    Yields one line for each part.
+    Yields one line for each part. force: also while a run holds the service; the run then fails.
+    Raises: BusyError naming the run that holds the service.
     """
-    state_dir, service = target.state_dir, target.service
     runtime = open_runtime(target)
+    # without a state folder there is no run, and a lock would leave a trace
+    free = force or not target.state_dir.is_dir()
+    with contextlib.nullcontext() if free else _no_run(target):
+        yield from _stop_parts(target, runtime)
+
+
+@contextlib.contextmanager
+def _no_run(target: Target) -> Iterator[None]:
+    try:
+        with Lock(target.state_dir, target.service).blocking_new_runs():
+            yield
+    except BusyError as error:
+        raise BusyError(f"{error} (or stop the service under it: pratique down {target.service} --force)") from None
+
+
+def _stop_parts(target: Target, runtime: Runtime) -> Iterator[str]:
+    state_dir, service = target.state_dir, target.service
     for process in background.find(state_dir, "balancer", service):
         background.end(process)
         yield f"balancer   stopped ({process.pid})"
@@ -67,10 +87,16 @@ def stop(target: Target) -> Iterator[str]:
     for instance in runtime.list(service):
         runtime.stop(instance, drain_s=target.settings.runtime.drain_s)
         yield f"{instance.revision:<10} stopped ({instance.address})"
-    if not background.find(state_dir, "balancer"):
+    if not background.find(state_dir, "balancer") and not _runs_of_others(state_dir, service):
         for process in background.find(state_dir, "collector"):
             background.end(process)
             yield f"collector  stopped ({process.pid}); every line that it received is in the store"
+
+
+def _runs_of_others(state_dir: Path, service: str) -> list[str]:
+    """The other services that a run holds: their release needs the collector, wherever their balancer runs."""
+    others = [path.stem for path in (state_dir / "locks").glob("*.lock") if path.stem != service]
+    return [other for other in others if Lock(state_dir, other).holder() is not None]
 
 
 def _spawn_collector(target: Target, options: list[str]) -> None:

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 LIB = Path(__file__).parents[2] / "lib"
-LEAVES = ["errors", "clock", "files", "version", "number_text", "weight_changes"]
+LEAVES = [
+    "errors",
+    "clock",
+    "files",
+    "isolated",
+    "lock_holders",
+    "number_text",
+    "own_processes",
+    "version",
+    "weight_changes",
+]
 ORDER = [
     *LEAVES,
     "config",

@@ -1,4 +1,4 @@
-"""The control interface of the embedded balancer: JSON over HTTP, on loopback only.
+"""The control interface of the embedded balancer: JSON over HTTP, on a socket file (control_socket.py).
 
 GET /health                    the service of this balancer
 GET /pool      PUT /pool       servers and shares together
@@ -24,17 +24,16 @@ from pratique.balancer.forward import Proxy
 from pratique.balancer.shares import check_pool, split_address
 from pratique.balancer.state_file import StateFile
 from pratique.clock import elapsed_s
-from pratique.errors import DeniedError, PratiqueError, UnavailableError, UsageError
+from pratique.errors import PratiqueError, UnavailableError, UsageError
 
 CONNECT_TIMEOUT_S = 2.0
-LOOPBACK = ("127.", "localhost", "::1")
 STATE_FILE = web.AppKey("state_file", StateFile)
 SERVICE = web.AppKey("service", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def control_app(service: str, state_file: StateFile, proxy: Proxy, sender: AccessSender) -> web.Application:
-    """Return the application that listens on BalancerSettings.control."""
+    """Return the application that listens on the control socket."""
 
     async def stats(_: web.Request) -> web.Response:
         lines = {"sent": sender.sent, "failed": sender.failed}
@@ -55,9 +54,6 @@ def control_app(service: str, state_file: StateFile, proxy: Proxy, sender: Acces
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        if not (request.url.host or "").startswith(LOOPBACK):
-            # DNS rebinding: a web page can make its own name resolve to this address
-            raise DeniedError(f"control was called with host {request.host[:80]!r}: use its loopback address")
         return await handler(request)
     except PratiqueError as error:
         return web.json_response({"error": type(error).__name__, "message": str(error)}, status=409)
@@ -83,7 +79,7 @@ async def _put_pool(request: web.Request) -> web.Response:
     pool = Pool(str(content["service"]), servers, {str(r): float(w) for r, w in content["weights"].items()})
     if pool.service != request.app[SERVICE]:
         raise UsageError(
-            f"this balancer serves {request.app[SERVICE]}, not {pool.service}: check services.*.balancer.control"
+            f"this balancer serves {request.app[SERVICE]}, not {pool.service}: check the name of the service"
         )
     check_pool(pool)
     state_file = request.app[STATE_FILE]

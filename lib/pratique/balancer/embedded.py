@@ -7,14 +7,15 @@ import json
 import time
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from pratique.balancer.base import ActiveWeights, Balancer, Lease, Pool
+from pratique.balancer.control_socket import ControlConnection
 from pratique.balancer.lease import check_lease
 from pratique.balancer.shares import check_pool, check_shares
-from pratique.config import BalancerSettings
 from pratique.errors import PratiqueError, UnavailableError, UsageError
 
 CALL_TIMEOUT_S = 10.0
@@ -28,9 +29,9 @@ POLL_S = 0.05
 class EmbeddedBalancer(Balancer):
     """Set pool, shares and lease of a running `pratique balancer`. Every change is read back."""
 
-    def __init__(self, settings: BalancerSettings) -> None:
-        """Keep the address of the balancer. The first call connects."""
-        self._control = settings.control
+    def __init__(self, control: Path) -> None:
+        """control: the path of the control socket, from `control_path`. The first call connects."""
+        self._control = control
 
     @override
     def apply(self, pool: Pool) -> None:
@@ -102,7 +103,7 @@ class EmbeddedBalancer(Balancer):
             time.sleep(POLL_S)
 
     def _call(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(self._control, timeout=CALL_TIMEOUT_S)
+        connection = ControlConnection(self._control, CALL_TIMEOUT_S)
         try:
             body = json.dumps(content) if content is not None else None
             connection.request(method, path, body, {"Content-Type": "application/json"})

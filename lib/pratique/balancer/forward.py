@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -124,7 +125,7 @@ class Proxy:
         except _ClientGoneError as error:
             raise ConnectionResetError from error
         except Exception as error:
-            LOG.exception("request failed")
+            LOG.error("request failed: %s: %s", type(error).__name__, _without_queries(error))  # noqa: TRY400 - a traceback may hold a query
             if request.writer.output_size:
                 raise ConnectionResetError from error
             return _text(exchange, 502, "the request could not be forwarded")
@@ -187,6 +188,11 @@ class Proxy:
             data=exchange.body() if has_body else None,
             allow_redirects=False,
         )
+
+
+def _without_queries(error: Exception) -> str:
+    """The text of an error, for the log, without the queries of the addresses in it: they may hold tokens."""
+    return re.sub(r"\?\S*", "?…", str(error))[:300]
 
 
 class _Answer(web.StreamResponse):

@@ -15,7 +15,7 @@ from pratique.balancer.base import Lease, Pool
 from pratique.balancer.lease import State
 from pratique.clock import elapsed_s
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
-from pratique.files import replace_file
+from pratique.files import PRIVATE, replace_file
 
 
 class StateFile:
@@ -68,7 +68,7 @@ class StateFile:
     def _put(self, state: State) -> None:
         try:
             # not synced to the disk: if the machine dies, its servers die too
-            replace_file(self._file, json.dumps(_to_json(state)), durable=False)
+            replace_file(self._file, json.dumps(_to_json(state)), durable=False, mode=PRIVATE)
         except OSError as error:
             raise StorageError(f"balancer cannot write its state to {str(self._file)!r}: {error.strerror}") from error
         self._state = state

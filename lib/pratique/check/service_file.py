@@ -56,8 +56,6 @@ def _addresses(config: Config) -> Iterator[tuple[str, Address]]:
     if telemetry.listen_tcp:
         yield "telemetry.listen_tcp", Address(telemetry.listen_tcp, "tcp")
     for name, service in config.services.items():
-        if service.balancer.kind == "embedded":
-            yield f"services.{name}.balancer.control", Address(service.balancer.control, "tcp")
         if service.balancer.kind == "embedded" or not service.balancer.haproxy.hosts:
             yield f"services.{name}.balancer.listen", Address(service.balancer.listen, "tcp")
 

@@ -54,9 +54,7 @@ def config_command(section: str) -> None:
 )
 @click.option("--balancer", type=click.Choice(["embedded", "haproxy"]), help="The balancer to use. Default: embedded.")
 @click.option("--listen", metavar="HOST:PORT", help="The address that users connect to. Default: 127.0.0.1:8080.")
-@click.option(
-    "--control", metavar="HOST:PORT", help="The control address of the embedded balancer. Default: 127.0.0.1:8081."
-)
+@click.option("--control", hidden=True, expose_value=False, help="Accepted and ignored: control needs no address.")
 @click.option("--collector", metavar="HOST:PORT", help="The collector's address. Default: 127.0.0.1:5514.")
 @click.option(
     "--requests-per-minute",
@@ -130,8 +128,7 @@ def _ask(service: str | None, given: dict[str, Any]) -> tuple[str, dict[str, Any
         ask("image", "Repository of the images, without a tag")
         ask("port", "Port that the container listens on", type=int)
     ask("readiness_path", "Path that answers 200 when an instance is ready")
-    if ask("balancer", "Balancer", type=click.Choice(["embedded", "haproxy"])) == "embedded":
-        ask("control", "Address for controlling the balancer")
+    ask("balancer", "Balancer", type=click.Choice(["embedded", "haproxy"]))
     ask("listen", "Address that users connect to")
     ask("collector", "Address of the collector")
     return str(service), answers

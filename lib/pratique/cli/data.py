@@ -58,6 +58,7 @@ def import_command(
     from pratique.telemetry.import_files import import_files  # noqa: PLC0415 - pyarrow
 
     settings = load_config(config, store)
+    settings.make_state_folder()
     with progress_bar("import") as progress:
         summary = import_files(
             [Path(file) for file in files],

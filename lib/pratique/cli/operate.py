@@ -63,15 +63,16 @@ def up(service: str, revision: str, config: str | None, store: str | None) -> No
 
 @click.command(epilog=EPILOG)
 @service_argument
+@click.option("--force", is_flag=True, help="Stop it even while a release runs, which then fails.")
 @config_options
-def down(service: str, config: str | None, store: str | None) -> None:
+def down(service: str, force: bool, config: str | None, store: str | None) -> None:
     """Stop everything that runs for a service. Data stays.
 
-    The collector is stopped when no other service needs it.
+    The collector is stopped when no other service needs it. It refuses while a run holds the service.
     """
     from pratique.bootstrap import stop  # noqa: PLC0415
 
-    for line in stop(load_config(config, store).target(service)):
+    for line in stop(load_config(config, store).target(service), force=force):
         click.echo(line)
 
 
@@ -148,6 +149,7 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
 
     def read_settings() -> tuple[Config, Store]:
         settings = load_config(config, store)
+        settings.make_state_folder()
         return settings, open_store(settings.store)
 
     address = check_address(listen) if listen is not None else None
@@ -165,6 +167,7 @@ def balancer(service: str, config: str | None, store: str | None) -> None:
     from pratique.balancer.settings_file import keep_settings  # noqa: PLC0415
 
     target = load_config(config, store).target(service)
+    target.make_state_folder()
     keep_settings(target)
     if target.settings.balancer.kind == "haproxy":
         from pratique.balancer.haproxy.supervisor import run_haproxy  # noqa: PLC0415

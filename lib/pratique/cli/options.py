@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,5 +88,10 @@ def load_config(path: str | None, store: str | None) -> Config:
     """Read the service file. Raises: ConfigError, MissingError, DeniedError."""
     # pydantic is not needed for help
     from pratique.config import load  # noqa: PLC0415
+    from pratique.config.state_folder import close_state_folder  # noqa: PLC0415
 
-    return load(path, store=store)
+    config = load(path, store=store)
+    with suppress(OSError):
+        # an older version made it as the umask said
+        close_state_folder(config.state_dir, Path(config.base))
+    return config

@@ -15,6 +15,7 @@ from pratique.config.lines import line_of
 from pratique.config.messages import describe
 from pratique.config.model import Config
 from pratique.config.renames import renamed_keys
+from pratique.config.store import refuse_credentials
 from pratique.errors import ConfigError, DeniedError, MissingError
 
 DEFAULT_FILE = "pratique.toml"
@@ -26,7 +27,7 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     path: the file; None or "" means PRATIQUE_CONFIG from the environment, else pratique.toml in the working
     folder, else the defaults. store: overrides `store.url`, as does PRATIQUE_STORE from the environment; the
     argument wins. The `store.url` of the result is a URL or an absolute folder.
-    Raises: MissingError, DeniedError, ConfigError naming file, line and key.
+    Raises: MissingError, DeniedError, ConfigError naming file, line and key; UsageError for a store with credentials.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -38,6 +39,7 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     named = path or os.environ.get("PRATIQUE_CONFIG")
     config = _read(Path(named), named=True) if named else _read(Path(DEFAULT_FILE), named=False)
     override = store or os.environ.get("PRATIQUE_STORE")
+    refuse_credentials(override or config.store.url)
     url = _absolute(override, Path()) if override else _absolute(config.store.url, Path(config.base))
     return config.model_copy(update={"store": config.store.model_copy(update={"url": url})})
 
@@ -63,6 +65,7 @@ def _read(path: Path, *, named: bool) -> Config:
 def parse(text: str, path: Path) -> Config:
     """Validate the text of a service file; `path` is its place, for messages and relative paths.
 
+    Paths are relative to the folder of the real file, so that every path to the file means the same service.
     Raises: ConfigError naming file, line and key.
     """
     try:
@@ -75,7 +78,7 @@ def parse(text: str, path: Path) -> Config:
         old, new = ".".join(keys), ".".join([*keys[:-1], name])
         raise ConfigError(f"{path}:{line_of(text, keys)}: {old} is now {new}: rename the key")
     try:
-        return Config.model_validate({**data, "base": str(path.absolute().parent), "file": str(path.absolute())})
+        return Config.model_validate({**data, "base": str(path.resolve().parent), "file": str(path.resolve())})
     except ValidationError as error:
         raise ConfigError(_first_problem(text, path, data, error)) from error
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from pratique.config.service import ServiceSettings
+from pratique.config.state_folder import make_state_folder
 from pratique.config.store import StoreSettings
 from pratique.config.target import Target
 from pratique.config.telemetry import TelemetrySettings
@@ -67,7 +68,11 @@ class Config(Strict):
     @property
     def state_dir(self) -> Path:
         """The folder of everything that is kept apart from the store."""
-        return self.path(self.state)
+        return self.path(self.state).resolve()
+
+    def make_state_folder(self) -> None:
+        """Make the state folder for its owner only. Raises: DeniedError."""
+        make_state_folder(self.state_dir, Path(self.base))
 
 
 def _senders_of(service: ServiceSettings) -> list[str]:

@@ -16,6 +16,8 @@ from typing import Any
 from pratique import __version__
 from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, StorageError, UsageError
+from pratique.files import open_private
+from pratique.ledger.anchors import check_schema, compare, keep_head, read_anchors
 from pratique.ledger.entry import GENESIS, Entry, canonical
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
 from pratique.weight_changes import WeightChange
@@ -88,7 +90,9 @@ class Ledger:
         """
         with self._connect() as connection:
             _begin(connection)
-            return _append(connection, kind, service, who or current_user(), why, revision, run, data or {})
+            entry = _append(connection, kind, service, who or current_user(), why, revision, run, data or {})
+        keep_head(self.path, entry.number, entry.hash)
+        return entry
 
     def bind(
         self,
@@ -110,10 +114,13 @@ class Ledger:
         with self._connect() as connection:
             _begin(connection)
             bound = self.binding(service, revision, connection)
+            entry = None
             if bound is None:
-                _append(connection, "bind", service, who or current_user(), "", revision, run, wanted)
-                return
-        _require_same(service, revision, bound, wanted)
+                entry = _append(connection, "bind", service, who or current_user(), "", revision, run, wanted)
+        if entry is not None:
+            keep_head(self.path, entry.number, entry.hash)
+        elif bound is not None:
+            _require_same(service, revision, bound, wanted)
 
     def require_unchanged(self, service: str, revision: str, digest: str, *, configuration: str = "") -> None:
         """Refuse a revision that is bound to other digests. The parameters and errors are those of `bind`."""
@@ -177,14 +184,17 @@ class Ledger:
             return [_entry(row) for row in connection.execute(query, values)]
 
     def verify(self) -> int:
-        """Verify the whole chain. Return the number of entries.
+        """Verify the whole chain, its triggers, and what other files keep about it (anchors.py). Return the number of entries.
 
         Raises: DataError that names the first entry that was changed, added or removed.
         """
+        anchors = read_anchors(self.path)
         if not self.path.exists():
+            compare(self.path, (), anchors)
             return 0
         with self._connect() as connection:
             if not _is_set_up(connection):
+                compare(self.path, (), anchors)
                 return 0
             # one transaction for both: other processes may append between two
             connection.execute("BEGIN")
@@ -197,6 +207,9 @@ class Ledger:
             raise DataError(
                 f"ledger {self.path}: entry {len(rows) + 1} is missing: entries after {len(rows)} cannot be trusted"
             )
+        compare(self.path, [str(row[-2]) for row in rows], anchors)
+        with self._connect() as connection:
+            check_schema(connection, self.path, SCHEMA)
         return len(rows)
 
     def _checked(self, row: Sequence[Any], number: int, previous: str) -> str:
@@ -218,7 +231,8 @@ class Ledger:
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite would make it as the umask says; its other files get the permissions of this one
+            open_private(self.path, "ab").close()
             connection = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise DeniedError(

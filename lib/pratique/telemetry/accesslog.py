@@ -25,6 +25,7 @@ LONGEST = 16 << 10
 """Bytes of an httplog line that are parsed; HAProxy sends no longer lines."""
 NONE = "none"
 """The revision of a request for which no server was chosen."""
+_QUERY = re.compile(rb"\?|\\u003f", re.IGNORECASE)
 GONE = 499
 """The code of a request whose client closed the connection before the answer, as in nginx."""
 
@@ -70,6 +71,21 @@ def read(message: Message, httplog: HttplogSettings | None = None, host: str = "
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError, AttributeError):
         return None
     return line if line is not None and _plausible(line) else None
+
+
+def without_query(datagram: bytes, message: Message) -> bytes:
+    """Return a datagram with an access line as it may be kept: a query may hold a token, and no action needs it.
+
+    message: the one that was parsed from it.
+    """
+    if not _QUERY.search(message.body):
+        return datagram
+    head = datagram[: datagram.rfind(message.body)]
+    if message.body[:1] == b"{":
+        body = json.loads(message.body)
+        return head + json.dumps({**body, "p": str(body["p"]).partition("?")[0]}).encode()
+    before, quote, request = message.body.rpartition(b' "')
+    return head + before + quote + re.sub(rb'\?[^\s"]*', b"", request)
 
 
 def looks_like_access(message: Message) -> bool:

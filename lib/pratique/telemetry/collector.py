@@ -23,7 +23,9 @@ from typing import Any, TextIO
 from pratique.clock import now_ms, utc_now
 from pratique.config import Config
 from pratique.errors import BusyError, DeniedError, PratiqueError
-from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
+from pratique.files import make_private_folder, open_private
+from pratique.lock_holders import describe_process, lock_holders
+from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read, without_query
 from pratique.telemetry.aggregate import Window, rollups_of
 from pratique.telemetry.collector_settings import changed_settings, counting_config, counts_alike, settings_of
 from pratique.telemetry.collector_status import CollectorStatus
@@ -141,7 +143,7 @@ class Collector:
             self._status.container_lines, self._status.container_lost = self._logs.lines, self._logs.lost
             return
         line = None if message is None else read(message, self._config.telemetry.httplog, self._config.telemetry.host)
-        if line is None:
+        if message is None or line is None:
             if message is not None and not looks_like_access(message):
                 self._status.other += 1
             else:
@@ -159,7 +161,7 @@ class Collector:
         elif self._spool.full:
             self._status.unkept += 1
         elif self._take(line, start):
-            self._spool.append(datagram)
+            self._spool.append(without_query(datagram, message))
 
     def _is_new(self, line: AccessLine) -> bool:
         # a sender without numbering gives no way to detect missing or repeated lines
@@ -308,8 +310,6 @@ class Collector:
             if not self._start_write({start: window for start, window in self._windows.items() if window.changed}):
                 return
             self._settle(FLUSH_TIMEOUT_S)
-            if self._write is not None or self._failures:
-                return
 
     def close(self) -> None:
         """Write every window. The spool stays: a restarted collector continues open windows from it."""
@@ -349,7 +349,7 @@ def run_collector(
     address = listen or config.telemetry.listen
     folder = config.state_dir / "collector"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         lock = _lock(folder)
     except OSError as error:
         raise DeniedError(
@@ -443,14 +443,13 @@ def _loop(
 
 
 def _lock(folder: Path) -> TextIO:
-    file = (folder / "lock").open("a+", encoding="utf-8")
+    file: TextIO = open_private(folder / "lock", "a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise BusyError(f"another collector (process {holder}) uses {str(folder)!r}: stop it first") from None
+        with file:
+            holders = " and ".join(map(describe_process, lock_holders(file.fileno()))) or "another collector"
+            raise BusyError(f"{str(folder)!r} is in use by {holders}: stop it first") from None
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()

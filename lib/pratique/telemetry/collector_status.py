@@ -11,7 +11,7 @@ from typing import Any
 
 from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
-from pratique.files import replace_file
+from pratique.files import PRIVATE, replace_file
 from pratique.telemetry.collector_settings import UNKNOWN_SERVICE, differences
 
 FILE = "collector/status.json"
@@ -139,7 +139,7 @@ class CollectorStatus:
         """Replace the status file of a state folder atomically. Raises: OSError."""
         path = state_dir / FILE
         content = asdict(self) | {"updated_at": self.updated_at.isoformat()}
-        replace_file(path, json.dumps(content), durable=False, make_folder=False)
+        replace_file(path, json.dumps(content), durable=False, mode=PRIVATE, make_folder=False)
 
 
 def collector_status(state_dir: Path) -> CollectorStatus | None:

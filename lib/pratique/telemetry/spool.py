@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from pydantic import TypeAdapter
 
 from pratique.errors import DataError
-from pratique.files import replace_file
+from pratique.files import PRIVATE, make_private_folder, open_private, replace_file
 from pratique.telemetry.framing import LONGEST
 
 _FRAME = struct.Struct("<II")
@@ -85,7 +85,7 @@ class Spool:
         facts: kept by the collector before; empty when there was none.
         Raises: OSError, DataError (a file that is no segment, or damaged facts).
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         self._folder = folder
         self.facts = self._read_facts()
         self._number = max((int(path.stem) for path in self._paths()), default=0)
@@ -116,7 +116,7 @@ class Spool:
         self.sync()
         self._file.close()
         self._number += 1
-        self._file = (self._folder / f"{self._number:012d}.spool").open("ab", buffering=0)
+        self._file = open_private(self._folder / f"{self._number:012d}.spool", "ab", buffering=0)
         return self._number
 
     @property
@@ -147,7 +147,7 @@ class Spool:
 
     def keep(self, facts: Facts) -> None:
         """Replace the facts durably and atomically. Raises: OSError."""
-        replace_file(self._folder / "facts.json", json.dumps(asdict(facts)), make_folder=False)
+        replace_file(self._folder / "facts.json", json.dumps(asdict(facts)), mode=PRIVATE, make_folder=False)
 
     def _read_facts(self) -> Facts:
         path = self._folder / "facts.json"

@@ -23,7 +23,7 @@ class Place:
     def __init__(self, folder):
         self.folder = folder
         self.file = folder / "pratique.toml"
-        self.ports = {name: f"127.0.0.1:{free_port()}" for name in ("listen", "control", "collector")}
+        self.ports = {name: f"127.0.0.1:{free_port()}" for name in ("listen", "collector")}
         write_first_file(self.file, FirstFile("shop", command=("{python}", "{dir}/app.py", "{port}"), **self.ports))
         (folder / "releases" / "r1").mkdir()
         (folder / "releases" / "r1" / "app.py").write_text("")
@@ -213,9 +213,9 @@ def test_the_acceptance_command_is_found_beside_the_file(place):
 
 @pytest.mark.slow
 def test_an_address_in_use_is_a_problem(place):
-    host, _, port = place.ports["control"].partition(":")
+    host, _, port = place.ports["listen"].partition(":")
     with socket.create_server((host, int(port))):
-        problem = place.problems()["services.shop.balancer.control"]
+        problem = place.problems()["services.shop.balancer.listen"]
     assert f"(process {os.getpid()})" in problem
 
 

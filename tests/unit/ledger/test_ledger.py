@@ -1,9 +1,11 @@
+import json
 import shutil
 import sqlite3
 import stat
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import Barrier, Process
 
@@ -15,8 +17,9 @@ from pratique.clock import stamp, utc_now
 from pratique.errors import DataError, DeniedError, UsageError
 from pratique.ledger import Ledger, current_user
 from pratique.ledger import ledger as ledger_module
-from pratique.ledger.entry import canonical
-from pratique.ledger.ledger import COLUMNS
+from pratique.ledger.anchors import heads_path
+from pratique.ledger.entry import GENESIS, canonical
+from pratique.ledger.ledger import COLUMNS, SCHEMA
 from pratique.ledger.text import releases_table
 
 
@@ -308,3 +311,100 @@ def test_ledger_of_many_entries_is_read_within_a_second_where_a_part_is_asked_fo
     assert [shares for _, shares, *_ in changes] == [{"r1": 1.0}, {"r1": 1.0}, {"r1": 0.9, "r2": 0.1}]
     assert (ledger.releases("shop"), ledger.revisions("shop")) == ([], ["r2"])
     assert time.process_time() - began < 0.5
+
+
+def hashed_again(path, change):
+    """Rewrite the ledger as somebody who may write the file: change it, then compute every hash again."""
+    content = Ledger(path).entries()
+    kept = [change(entry) for entry in content]
+    schema = SCHEMA.replace("IF NOT EXISTS ", "")
+    path.unlink()
+    for more in ("-wal", "-shm"):
+        path.with_name(path.name + more).unlink(missing_ok=True)
+    connection = sqlite3.connect(path)
+    connection.executescript(schema)
+    previous = GENESIS
+    for number, changed in enumerate((entry for entry in kept if entry), start=1):
+        entry = replace(changed, number=number, previous=previous)
+        values = entry.to_json() | {"hash": entry.digest(), "data": canonical(entry.data)}
+        names = COLUMNS.split(", ")
+        connection.execute(f"INSERT INTO entries ({COLUMNS}) VALUES ({','.join('?' * 12)})", [values[n] for n in names])
+        previous = values["hash"]
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda entry: replace(entry, who="eve") if entry.number == 3 else entry, "entry 3 is not the one that"),
+        (lambda entry: entry if entry.number <= 3 else None, "entry 4 is missing, but .*ledger.heads knows it"),
+        (lambda entry: None, "entry 1 is missing, but .*ledger.heads knows it"),
+    ],
+    ids=["changed", "cut", "emptied"],
+)
+def test_a_ledger_that_was_hashed_again_is_detected(ledger, change, message):
+    filled(ledger)
+    hashed_again(ledger.path, change)
+    with pytest.raises(DataError, match=message):
+        ledger.verify()
+
+
+def test_an_older_copy_and_a_removed_ledger_are_detected(ledger, tmp_path):
+    filled(ledger)
+    shutil.copy(ledger.path, tmp_path / "yesterday")
+    ledger.append("step", "shop")
+    shutil.copy(tmp_path / "yesterday", ledger.path)
+    with pytest.raises(DataError, match="entry 6 is missing"):
+        ledger.verify()
+    ledger.path.unlink()
+    with pytest.raises(DataError, match="entry 1 is missing"):
+        ledger.verify()
+
+
+def test_the_result_of_a_run_is_compared_too(ledger):
+    filled(ledger)
+    last = ledger.entries()[-1]
+    run = ledger.path.parent / "runs" / "one"
+    run.mkdir(parents=True)
+    (run / "result.json").write_text(json.dumps({"ledger": {"entry": last.number, "hash": last.hash}}))
+    assert ledger.verify() == 5
+    hashed_again(ledger.path, lambda entry: replace(entry, why="another"))
+    heads_path(ledger.path).unlink()
+    with pytest.raises(DataError, match=r"entry 5 is not the one that .*result\.json"):
+        ledger.verify()
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("DROP TRIGGER entries_keep", "its trigger entries_keep is missing"),
+        ("DROP TRIGGER entries_stay", "its trigger entries_stay is missing"),
+        (
+            "CREATE TRIGGER quiet BEFORE INSERT ON entries BEGIN SELECT RAISE(IGNORE); END",
+            "its trigger quiet was added",
+        ),
+        ("ALTER TABLE entries ADD COLUMN more TEXT", "its table entries was changed"),
+    ],
+)
+def test_a_changed_schema_is_detected(ledger, statement, message):
+    filled(ledger)
+    connection = sqlite3.connect(ledger.path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    with pytest.raises(DataError, match=message):
+        ledger.verify()
+
+
+def test_half_a_line_of_heads_is_no_anchor(ledger):
+    filled(ledger)
+    with heads_path(ledger.path).open("a") as file:
+        file.write("6 aa")
+    assert ledger.verify() == 5
+
+
+def test_a_full_disk_beside_the_ledger_loses_no_entry(ledger):
+    heads_path(ledger.path).mkdir(parents=True)
+    filled(ledger)
+    assert len(ledger.entries()) == 5

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pratique.clock import stamp, utc_now
+from pratique.files import open_private
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 from pratique.judge.text import ratio_shown
 from pratique.number_text import evidence, factor
@@ -72,7 +73,7 @@ class Progress:
     def _write(self, event: dict[str, object]) -> None:
         say_detail(str(event["text"]))
         line = json.dumps({"time": stamp(utc_now()), "run": self._run, **event})
-        with self._path.open("a", encoding="utf-8") as file:
+        with open_private(self._path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
 
 

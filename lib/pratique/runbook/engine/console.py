@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pratique.errors import PratiqueError
-from pratique.runbook.engine.signals import Interrupted
+from pratique.errors import Interrupted, PratiqueError
 
+STOPPED_BY_SIGNAL = "stopped by a program (received SIGTERM)"
 LONGEST_ERROR = 500
 """Characters kept of an error that is not Pratique's."""
 
@@ -24,7 +24,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, Interrupted):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted from the keyboard"
+        return "stopped by a person (interrupted from the keyboard)"
     if isinstance(error, PratiqueError):
         return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST_ERROR]

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pratique.clock import elapsed_s, utc_now
 from pratique.config import check_name
-from pratique.errors import PratiqueError, UnavailableError, UsageError
+from pratique.errors import Interrupted, PratiqueError, UnavailableError, UsageError
 from pratique.runbook.engine.console import describe, say, say_detail
 from pratique.runbook.engine.journal import Event, Journal
 from pratique.runbook.engine.ledger_outbox import LedgerOutbox
@@ -25,14 +25,20 @@ from pratique.runbook.engine.watchdog import Watchdog
 
 Result = TypeVar("Result")
 
-STOPPED = 130
-"""Exit status of a run that a person or a signal stopped, as a shell returns it for Ctrl-C."""
+STOPPED, TERMINATED = 130, 143
+"""Exit statuses of a run that was stopped, as a shell returns them for Ctrl-C and SIGTERM."""
 
 
 class StoppedError(PratiqueError):
-    """A person or a signal stopped the run; its steps are undone."""
+    """A person stopped the run; its steps are undone."""
 
     exit_status = STOPPED
+
+
+class TerminatedError(StoppedError):
+    """SIGTERM stopped the run; its steps are undone."""
+
+    exit_status = TERMINATED
 
 
 class Run:
@@ -64,7 +70,7 @@ class Run:
         self.dry_run = dry_run
         self._on_failure = on_failure
         self._undo = Undo(self.journal, outbox, self.steps)
-        self._interrupts = Interrupts(self.abort, partial(stop_reason, folder))
+        self._interrupts = Interrupts(self._terminate, partial(stop_reason, folder))
         self._watchdog: Watchdog | None = None
         self._deadline_s = math.inf
 
@@ -219,16 +225,27 @@ class Run:
 
     def abort(self, reason: str) -> None:
         """End a run between steps: undo everything and record it. Aborting an ended run is allowed."""
+        self._stop(StoppedError(f"run {self.id!r} was stopped: {reason}"), reason)
+
+    def _terminate(self) -> None:
+        reason = stop_reason(self.folder)
+        self._stop(TerminatedError(f"run {self.id!r} was {reason}"), reason)
+
+    def _stop(self, error: StoppedError, reason: str) -> None:
         if self.active:
             with signals_ignored():
                 self._journal_safely("cancelled", data={"reason": reason})
-                self._end_undone(reason, StoppedError(f"run {self.id!r} was stopped: {reason}"))
+                self._end_undone(reason, error)
 
     def _failed(self, key: str, error: BaseException) -> Exception:
         title = self.steps[key].title if key in self.steps else key
         with signals_ignored():
             reason = describe(error)
             self._journal_safely("failed", key, {"reason": reason})
+            if isinstance(error, KeyboardInterrupt):
+                stopped = TerminatedError if isinstance(error, Interrupted) else StoppedError
+                message = f"{reason} during {title!r}"
+                return self._end_undone(message, stopped(f"run {self.id!r} was {message}"), failed=key)
             return self._end_undone(f"{title} failed: {reason}", error, failed=key)
 
     def _end_undone(self, reason: str, error: BaseException, *, failed: str = "") -> Exception:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pratique.clock import stamp, utc_now
 from pratique.files import replace_file
-from pratique.runbook.engine.signals import SIGTERM_REASON
+from pratique.runbook.engine.console import STOPPED_BY_SIGNAL
 
 FILE_NAME = "stop.json"
 
@@ -24,8 +24,8 @@ def stop_reason(folder: Path) -> str:
     try:
         request = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         if request["pid"] != os.getpid():  # of an earlier process of this run
-            return SIGTERM_REASON
+            return STOPPED_BY_SIGNAL
         why = f" ({request['why']})" if request["why"] else ""
         return f"stopped by {request['who']}{why}"
     except (OSError, ValueError, KeyError, TypeError):
-        return SIGTERM_REASON
+        return STOPPED_BY_SIGNAL
