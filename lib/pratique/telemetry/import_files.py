@@ -30,6 +30,10 @@ HEAD = 1 << 16
 """Bytes at the beginning of a log that identify it."""
 SAMPLE = 1000
 """Lines at the beginning; when more than half of them cannot be read, the format is wrong."""
+WITH_A_FORMAT_STRING = frozenset(
+    {"auto", "combined", "haproxy", "envoy", "tomcat", "gunicorn", "vhost_combined", "jsonl"}
+)
+"""Formats that the format string of the service file is for."""
 MAX_LINE = 2000
 """Characters of a rejected line that are kept."""
 
@@ -41,6 +45,9 @@ class ImportSummary:
     lines: lines read; each is one of events (stored requests), rejected, ignored, or without_revision.
     backwards: how often the clock in the log was set back. reasons: rejected lines by reason. first, last: times of the
     first and last request, UTC. revisions: requests by revision. rejects: the file of rejected lines, if any.
+    others: lines of the program itself that are no requests, by kind. notes: how the lines were read. warnings: what
+    looks wrong about their times and durations. failed_attempts: attempts at other servers that failed before the
+    answer, by the revision that answered.
     """
 
     files: int = 0
@@ -56,12 +63,23 @@ class ImportSummary:
     revisions: dict[str, int] = field(default_factory=dict)
     actions: int = 0
     rejects: Path | None = None
+    others: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    failed_attempts: dict[str, int] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """Return a few lines for a terminal."""
         span = f" from {self.first:%Y-%m-%d %H:%M:%S} to {self.last:%Y-%m-%d %H:%M:%S} UTC" if self.first else ""
         text = [f"{self.events:,} requests of {self.lines:,} lines{span}, {self.actions:,} actions"]
         text += [f"  revision {name}: {count:,}" for name, count in sorted(self.revisions.items())]
+        text += [f"  {note}" for note in self.notes]
+        text += [f"  warning: {warning}" for warning in self.warnings]
+        text += [
+            f"  revision {name}: {count:,} attempts failed at another server before the answer"
+            for name, count in sorted(self.failed_attempts.items())
+        ]
+        text += [f"  {count:,} lines are no requests: {kind}" for kind, count in sorted(self.others.items())]
         if self.without_revision:
             text.append(f"  {self.without_revision:,} lines have no revision and are not stored")
         if self.ignored:
@@ -86,30 +104,32 @@ def import_files(
     revision: str | None = None,
     revision_from: str | None = None,
     log_format: str | None = None,
+    field_names: Sequence[str] = (),
+    timezone: str | None = None,
     rejects: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImportSummary:
     """Import log files, all of them or none.
 
-    fmt: "haproxy", "combined" or "jsonl". revision: of all lines; revision_from: FIELD or FIELD:REGEX to read it from.
-    log_format: format string of combined lines, from nginx's log_format or Apache's LogFormat; default from the service
-    file. rejects: file for rejected lines; default in the state folder. progress: called with the bytes read and in all.
+    fmt: a key of `logs.presets.PRESETS`, or "auto". revision: of all lines; revision_from: FIELD or FIELD:REGEX to read it
+    from. log_format: format string from the server's configuration; default from the service file. field_names:
+    MEANING=NAME[:UNIT]. timezone: of times without a zone; default from the service file, else UTC. rejects: file for rejected lines; default in the state folder. progress: called with the bytes read and in all.
     Raises: UsageError, MissingError, DeniedError, DataError (a wrong format, a truncated file), StorageError.
     """
     check_name("service", service)
     settings = config.service(service)
-    parser = Parser(
+    parser = parser_for(
+        config,
+        service,
         fmt,
-        service=service,
-        fields=settings.imports.fields,
-        ignore_paths=settings.imports.ignore_paths,
-        default_host=config.telemetry.host,
         revision=revision,
         revision_from=revision_from,
-        log_format=log_format or (settings.imports.log_format if fmt == "combined" else None),
+        log_format=log_format,
+        field_names=field_names,
+        timezone=timezone,
     )
     known = ImportedLogs(config.state_dir / "imports.json")
-    job = _Import(parser, fmt, service, Actions(settings.actions), config.telemetry.window_s, known)
+    job = _Import(parser, service, Actions(settings.actions), config.telemetry.window_s, known)
     sizes = [_size(path) for path in paths]
     for index, path in enumerate(paths):
         job.read(path, partial(_report, progress, sum(sizes[:index]), sum(sizes)) if progress else None)
@@ -117,6 +137,33 @@ def import_files(
     store.write(job.rollups)
     known.keep()
     return job.summary
+
+
+def parser_for(
+    config: Config,
+    service: str,
+    fmt: str,
+    *,
+    revision: str | None = None,
+    revision_from: str | None = None,
+    log_format: str | None = None,
+    field_names: Sequence[str] = (),
+    timezone: str | None = None,
+) -> Parser:
+    """Return the parser of a service's log, by the arguments of import_files and the service file."""
+    imports, httplog = config.service(service).imports, config.telemetry.httplog
+    return Parser(
+        fmt,
+        service=service,
+        fields=imports.fields,
+        ignore_paths=imports.ignore_paths,
+        default_host=config.telemetry.host,
+        revision=revision,
+        revision_from=revision_from or (imports.revision_from if revision is None else None),
+        log_format=log_format or (imports.log_format if fmt in WITH_A_FORMAT_STRING else None),
+        timezone=timezone or (httplog.timezone if "timezone" in httplog.model_fields_set else None),
+        field_names=tuple(field_names),
+    )
 
 
 def _size(path: Path) -> int:
@@ -133,11 +180,8 @@ def _report(progress: Callable[[int, int], None], before: int, total: int, at: i
 class _Import:
     """One import in progress."""
 
-    def __init__(
-        self, parser: Parser, fmt: str, service: str, actions: Actions, window_s: int, known: ImportedLogs
-    ) -> None:
+    def __init__(self, parser: Parser, service: str, actions: Actions, window_s: int, known: ImportedLogs) -> None:
         self._parser = parser
-        self._fmt = fmt
         self._service = service
         self._actions = actions
         self._window_s = window_s
@@ -158,14 +202,22 @@ class _Import:
             number += parsed.lines
             last_ms = self._take(parsed, path, source, last_ms)
         self.summary.files += 1
+        findings = self._parser.findings
+        self.summary.notes, self.summary.warnings = findings.notes(), findings.warnings()
+        self.summary.failed_attempts = dict(findings.failed_attempts)
 
     def _check_sample(self, path: Path, block: bytes) -> None:
         head = block.split(b"\n", SAMPLE)[:SAMPLE]
-        parsed = self._parser.parse(b"\n".join(head), 1)
-        if parsed.lines and len(parsed.rejects) * 2 > parsed.lines:
+        try:
+            self._parser.prepare([line.decode("utf-8", "replace") for line in head])
+        except DataError as error:
+            raise DataError(f"{str(path)!r}: {error}; nothing was stored") from error
+        parsed = self._parser.sample(b"\n".join(head))
+        read = parsed.lines - sum(parsed.others.values())
+        if parsed.lines and len(parsed.rejects) * 2 > read:
             number, reason, _ = parsed.rejects[0]
             raise DataError(
-                f"{str(path)!r} is not a {self._fmt} log: {len(parsed.rejects):,} of its first {parsed.lines:,} lines cannot be read, "
+                f"{str(path)!r} is not a {self._parser.format} log: {len(parsed.rejects):,} of its first {parsed.lines:,} lines cannot be read, "
                 f"first line {number}: {reason}; nothing was stored, check --format"
             )
 
@@ -175,6 +227,8 @@ class _Import:
         summary.ignored += parsed.ignored
         summary.without_revision += parsed.without_revision
         summary.rejected += len(parsed.rejects)
+        for kind, count in parsed.others.items():
+            summary.others[kind] = summary.others.get(kind, 0) + count
         for number, reason, line in parsed.rejects:
             summary.reasons[reason] = summary.reasons.get(reason, 0) + 1
             self._rejects.append({"file": str(path), "line": number, "reason": reason, "text": line[:MAX_LINE]})
@@ -183,7 +237,7 @@ class _Import:
         time_ms = events["time_ms"].to_numpy()
         # HAProxy writes a line at the end of a request, with the time of its beginning: up to a minute back is normal
         running = np.maximum.accumulate(np.concatenate([[last_ms], time_ms]))
-        behind = time_ms < running[:-1] - (60_000 if self._fmt == "haproxy" else 1_000)
+        behind = time_ms < running[:-1] - (60_000 if self._parser.is_backdated else 1_000)
         summary.backwards += int((behind & ~np.concatenate([[False], behind[:-1]])).sum())
         self._count(events["revision"].value_counts().iter_rows(), time_ms)
         table = self._table(events, source)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.config import HttplogSettings
-from pratique.telemetry.accesslog import GONE, NONE, decode
+from pratique.telemetry.accesslog import NONE, decode
 from pratique.telemetry.framing import LONGEST, Frames
+from pratique.telemetry.logs.meaning import GONE
 from pratique.telemetry.syslog import parse
 
 JSON = {"t": 1795226059138, "s": "shop", "r": "r2", "m": "GET", "p": "/cart", "c": 200, "ts": "----", "B": 73, "U": 82}
