@@ -229,7 +229,7 @@ def _check_keys(layout: NamedLayout, source: RevisionSource) -> None:
         raise DataError(
             f"the unit of the duration {name!r} is not known: give --field duration={name}:s (or ms, us, ns)"
         )
-    if source.field and layout.keys and source.field not in layout.keys:
-        known = {name.lower() for found in layout.fields for name in (found.name, *found.aliases)}
-        if not any(found.answers_to(source.field) for found in layout.fields) or source.field.lower() not in known:
-            raise DataError(f"--revision-from: no line has a field {source.field!r}: {have}")
+    known = [found for found in layout.fields if found in layout.candidates]
+    is_key = source.field.lower() in {key.lower() for key in layout.keys}
+    if source.field and layout.keys and not is_key and not any(found.answers_to(source.field) for found in known):
+        raise DataError(f"--revision-from: no line has a field {source.field!r}: {have}")

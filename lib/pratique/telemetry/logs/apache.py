@@ -22,6 +22,7 @@ _APACHE_D = "as Apache writes it; for Tomcat before 10.1 give --field duration=%
 _TOMCAT_D = "as Tomcat before 10.1 writes it; from 10.1 on give --field duration=%D:us"
 _NAMES = {"h": "client", "a": "client", "t": "time", "s": "status", "m": "method", "U": "path", "v": "host"}
 _NAMES |= {"V": "host", "u": "remote_user", "l": "ident", "b": "bytes", "D": "request_time", "T": "request_time"}
+_BODIES = {**dict.fromkeys(("b", "B", "O"), NUMBER), "p": "([0-9]+|-)", **dict.fromkeys(("v", "V"), r"([^ :;,|\"]*)")}
 _CLOCKS = {"sec": "epoch_s", "msec": "epoch_ms", "usec": "epoch_us"}
 _FRACTIONS = {"msec_frac": "ms", "usec_frac": "us"}
 # Java's SimpleDateFormat, which Tomcat takes in the braces of %{}t
@@ -52,7 +53,8 @@ def _value(source: str, which: str, braces: str | None, letter: str, *, tomcat: 
     if letter == "t":
         return _time(source, braces)
     if letter in {"D", "T", "Tf"}:
-        return Value(source, (duration(source, letter, braces, tomcat=tomcat),), body=DECIMAL)
+        body = DECIMAL if letter != "D" else "([0-9]+|-)"
+        return Value(source, (duration(source, letter, braces, tomcat=tomcat),), body=body)
     if letter == "s":
         return Value(source, (Field("status", source, "status", {">": 3, "": 2, "<": 1}[which]),), body=STATUS)
     name = braces.lower() if braces and braces != "c" else _NAMES.get(letter, letter)
@@ -60,7 +62,7 @@ def _value(source: str, which: str, braces: str | None, letter: str, *, tomcat: 
         return Value(source, (Field(name, source),), body=ADDRESS)
     meaning, rank = {"m": ("method", 2), "U": ("path", 1 if which == ">" else 2), "v": ("host", 1)}.get(letter, ("", 1))
     text = letter in {"i", "o", "u", "C", "e", "n", "f", "q"} or (letter in {"c", "x", "r"} and braces is not None)
-    body = NUMBER if letter in {"b", "B", "O"} and braces is None else ""
+    body = _BODIES.get(letter, "") if braces is None else ""
     return Value(
         source, (Field(name, source, "" if braces and letter != "v" else meaning, rank),), body=body, text=text
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from pratique.errors import UsageError
+from pratique.errors import DataError, UsageError
 from pratique.telemetry.logs.declared import declared
 from pratique.telemetry.logs.fields import UNITS, Field
 from pratique.telemetry.logs.layouts import Layout, NamedLayout, TextLayout
@@ -16,7 +16,6 @@ from pratique.telemetry.logs.presets import AUTO, HTTPLOG, PRESETS
 
 _ENOUGH = 200
 """Lines that are tried."""
-_WITH_A_FORMAT_STRING = ("combined", "haproxy", "envoy", "jsonl", "auto")
 
 
 def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
@@ -72,7 +71,10 @@ def _unit(field: Field, known: Field | None) -> str:
 
 
 def chosen(layouts: Sequence[Layout], lines: Sequence[str], fmt: str) -> tuple[Layout, str]:
-    """Return the layout that reads the most lines, the first of equals, and why it was taken; "" where none was open."""
+    """Return the layout that reads the most lines, the first of equals, and why it was taken; "" where none was open.
+
+    Raises: DataError when --format auto finds none.
+    """
     if len(layouts) == 1:
         return layouts[0], ""
     head = lines[:_ENOUGH]
@@ -81,7 +83,9 @@ def chosen(layouts: Sequence[Layout], lines: Sequence[str], fmt: str) -> tuple[L
     top = max(scores)
     layout = layouts[scores.index(top)]
     if fmt == "auto" and top == 0:
-        return layouts[[one.name for one in layouts].index("combined")], "no known format fits the first lines"
+        raise DataError(
+            f"no known format fits the first lines, as {head[0][:80]!r}: give --format, or the format string of the server as --log-format"
+        )
     second = max(
         ((score, other.name) for score, other in zip(scores, layouts, strict=True) if other.name != layout.name),
         default=(0, ""),

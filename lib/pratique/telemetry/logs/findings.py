@@ -11,6 +11,8 @@ from pratique.telemetry.logs.events import Events
 from pratique.telemetry.logs.fields import UNITS
 from pratique.telemetry.logs.zones import NEAR_MS, QUARTER_MS
 
+SHORT_MS = 0.01
+"""Requests that are all shorter have a wrong unit."""
 LONG_MS = 9 * 86_400_000
 """A request of nine days is a wrong unit."""
 _OLD_HEADER = (
@@ -52,9 +54,9 @@ class Findings:
             return
         offsets = ((frame["local"] - frame["time_ms"]) // 60_000).drop_nulls().unique().to_list()
         shown = ", ".join(_offset(minutes) for minutes in sorted(offsets))
-        header = frame["header"].drop_nulls() if "header" in frame.columns else pl.Series([], dtype=pl.String)
-        if len(header):
-            told = header.str.extract(r"(Z|[+-][0-9]{2}:?[0-9]{2})$").drop_nulls().unique().to_list()
+        header = frame["header"] if "header" in frame.columns else pl.Series([], dtype=pl.String)
+        told = header.str.extract(r"(Z|[+-][0-9]{2}:?[0-9]{2})$").drop_nulls().unique().to_list()
+        if told:
             self._notes[f"times have no zone: taken as {shown} by the header of the lines"] = None
             if any(_minutes(zone) not in offsets for zone in told):
                 self._warnings[
@@ -88,7 +90,7 @@ class Findings:
         self._events += len(events)
         took = events["took_ms"].drop_nulls().drop_nans()
         self._timed += len(took)
-        self._zero += int((took == 0).sum())
+        self._zero += int((took < SHORT_MS).sum())
         self._long += int((took >= LONG_MS).sum())
         failed = events.filter(pl.col("failed_attempts") > 0)
         for revision, count in failed.group_by("revision").agg(pl.col("failed_attempts").sum()).iter_rows():
@@ -103,9 +105,13 @@ class Findings:
         found = list(self._warnings)
         unit = f" ({self._duration})" if self._duration else ""
         if self._events and not self._timed:
-            found.append(f"none of {self._events:,} requests has a duration: only the codes can be compared")
+            found.append(
+                f"none of {self._events:,} requests has a duration; if the lines hold one, give the server's format string (--log-format) or --field"
+            )
         if self._timed > 1 and self._zero == self._timed:
-            found.append(f"all {self._timed:,} durations are 0 ms{unit}: check the unit, or log a finer time")
+            found.append(
+                f"all {self._timed:,} durations are below {SHORT_MS} ms{unit}: check the unit, or log a finer time"
+            )
         if self._long:
             found.append(f"{self._long:,} durations reach nine days{unit}: check the unit")
         return found

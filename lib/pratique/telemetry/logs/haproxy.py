@@ -85,7 +85,10 @@ _BODIES = {
     "hr": r"(\{[^}]*\})",
     "hs": r"(\{[^}]*\})",
 }
-_QUOTED_BY_Q = frozenset("b f ft s r ts tsc CC CS hrl hsl HM HP HPO HQ HU HV ID sslc sslv ci si bi fi H".split())
+_QUOTED_BY_Q = frozenset(
+    {"b", "f", "ft", "s", "r", "ts", "tsc", "CC", "CS", "hrl", "hsl", "HM", "HP", "HPO", "HQ", "HU", "HV", "ID", "sslc"}
+    | {"sslv", "ci", "si", "bi", "fi", "H"}
+)
 """Aliases that %{+Q}o puts in quotes: the texts."""
 JSON = (
     "%{+json}o %(client_ip)ci %(client_port)cp %(request_date)tr %(fe_name_transport)ft %(be_name)b %(server_name)s "

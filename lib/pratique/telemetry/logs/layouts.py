@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Protocol
 
 import polars as pl
@@ -13,7 +14,6 @@ import polars as pl
 from pratique.telemetry.logs.fields import Field
 from pratique.telemetry.logs.named import Named, keys_of
 from pratique.telemetry.logs.template import Template, Value, compiled
-
 
 OVERRIDE = 9
 """Rank of a field that a person named."""
@@ -113,13 +113,13 @@ class NamedLayout:
     reader: Named
     candidates: tuple[Field, ...]
     requires: tuple[str, ...] = ()
-    found: tuple[Field, ...] = ()
+    found: tuple[Field, ...] | None = None
     keys: tuple[str, ...] = ()
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """The fields that the log has."""
-        return self.found or self.candidates
+        return self.candidates if self.found is None else self.found
 
     def prepared(self, lines: Sequence[str], wanted: Iterable[str]) -> NamedLayout:
         """Keep the fields that the lines have, and add those that are wanted by their name."""
@@ -194,7 +194,7 @@ class W3CLayout:
         is_header = frame["line"].str.starts_with("#Fields:")
         starts = [0, *is_header.arg_true().to_list(), len(frame)]
         wanted, parts = self.fields, []
-        for begin, end in zip(starts, starts[1:], strict=False):
+        for begin, end in pairwise(starts):
             if begin == end:
                 continue
             part = frame.slice(begin, end - begin)
@@ -239,5 +239,5 @@ def w3c_tokens(header: str) -> list[str | Value]:
     tokens: list[str | Value] = []
     for name in header.split():
         known = _W3C.get(name.lower(), Field(name, name))
-        tokens += [Value(name, (known,), body=r"([^ \t]+)"), "\t"]
+        tokens += [Value(name, (known,), body=r"([^ \t]+)"), Value("a blank", (), body=r"[ \t]")]
     return tokens[:-1]

@@ -31,9 +31,9 @@ _MEANINGS: dict[str, tuple[str, int, str]] = {
 UPSTREAM_LISTS = frozenset(
     f"upstream_{name}"
     for name in (
-        "addr status response_time connect_time header_time first_byte_time session_time response_length "
-        "bytes_received bytes_sent queue_time cache_age"
-    ).split()
+        *("addr", "status", "response_time", "connect_time", "header_time", "first_byte_time", "session_time"),
+        *("response_length", "bytes_received", "bytes_sent", "queue_time", "cache_age"),
+    )
 )
 _TEXTS = re.compile(r"(?:http|sent_http|upstream_http|cookie|arg)_|remote_user$|args$|query_string$|request_body$")
 _NUMBERS = frozenset({"status", "body_bytes_sent", "bytes_sent", "request_length", "remote_port", "server_port"})

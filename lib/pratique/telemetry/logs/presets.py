@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from pratique.config import FieldNames
 from pratique.errors import UsageError
-from pratique.telemetry.logs import declared, envoy, haproxy, nginx
+from pratique.telemetry.logs import envoy, haproxy, nginx, python_logging
+from pratique.telemetry.logs.declared import declared
 from pratique.telemetry.logs.fields import UNITS, Field
 from pratique.telemetry.logs.layouts import OVERRIDE, Layout, NamedLayout, TextLayout, W3CLayout
 from pratique.telemetry.logs.named import Named
@@ -64,7 +65,7 @@ _UVICORN = '%(client_addr)s - "%(request_line)s" %(status_code)s'
 
 def text(name: str, log_format: str, **options: object) -> TextLayout:
     """Return the layout of a format string."""
-    found = declared.declared(log_format)
+    found = declared(log_format)
     assert found.template is not None  # noqa: S101 - the format strings here are no JSON
     return TextLayout(name, found.template, **options)  # type: ignore[arg-type]
 
@@ -221,7 +222,9 @@ def _presets() -> dict[str, Preset]:
         "alb": Preset("AWS Application Load Balancer", (_alb(),)),
         "tomcat": Preset("Tomcat: combined with %D in milliseconds", _tomcat()),
         "gunicorn": Preset("gunicorn: its default, with or without %(L)s or %(D)s behind it", _gunicorn()),
-        "uvicorn": Preset("uvicorn: a line with a time in front", (text("uvicorn", _UVICORN),)),
+        "uvicorn": Preset(
+            "uvicorn: a line with a time in front", (text("uvicorn", _UVICORN, kinds=python_logging.own_message),)
+        ),
         "iis": Preset("IIS and other W3C extended logs, such as CloudFront's", (W3CLayout(),)),
         "heroku": Preset("Heroku's router", (heroku,)),
         "logfmt": Preset("key=value pairs; name the fields with --field", (heroku, _generic("logfmt", "logfmt"))),
@@ -237,14 +240,16 @@ def _tomcat() -> tuple[Layout, ...]:
 
 def _gunicorn() -> tuple[Layout, ...]:
     base = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
-    return tuple(text("gunicorn", f"{base}{tail}") for tail in (" %(L)s", " %(D)s", ""))
+    return tuple(
+        text("gunicorn", f"{base}{tail}", kinds=python_logging.own_message) for tail in (" %(L)s", " %(D)s", "")
+    )
 
 
 PRESETS = _presets()
 AUTO = (
-    "caddy traefik haproxy haproxy-json envoy-json istio envoy alb ingress-nginx traefik-clf heroku iis "
-    "haproxy-clf vhost_combined combined uvicorn jsonl logfmt"
-).split()
+    *("caddy", "traefik", "haproxy", "envoy", "alb", "ingress-nginx", "heroku", "iis"),
+    *("vhost_combined", "combined", "uvicorn", "jsonl", "logfmt"),
+)
 """The order in which --format auto tries: of two that read as many lines, the first one is taken."""
 
 
@@ -275,25 +280,23 @@ _TIME_FORMS = {"s": "epoch_s", "ms": "epoch_ms", "us": "epoch_us", "ns": "epoch_
 _TIME_FORMS |= {"haproxy": "haproxy"}
 
 
-def _override(meaning: str, text_given: str) -> Field:
-    name, _, form = text_given.rpartition(":")
+def _override(meaning: str, given: str) -> Field:
     known = _ALIASES.get(meaning, meaning)
+    name, _, form = given.rpartition(":")
     if known == "duration":
-        if form in UNITS and name:
-            return Field(name, name, known, OVERRIDE, form)
-        if meaning == "duration_ms":
-            return Field(text_given, text_given, known, OVERRIDE, "ms")
-        unit = (
-            nginx.field_of(text_given, text_given).kind
-            if text_given in {"request_time", "upstream_response_time"}
-            else ""
-        )
-        return Field(text_given, text_given, known, OVERRIDE, unit or "?", upstreams=text_given in nginx.UPSTREAM_LISTS)
+        return _duration(given, "ms" if meaning == "duration_ms" else "?")
     if known == "time":
-        pattern = re.match(r"(.+?):(%.+)$", text_given)
+        pattern = re.match(r"(.+?):(%.+)$", given)
         if pattern is not None:
             return Field(pattern[1], pattern[1], known, OVERRIDE, f"strftime:{pattern[2]}")
         if form in _TIME_FORMS and name:
             return Field(name, name, known, OVERRIDE, _TIME_FORMS[form])
-        return Field(text_given, text_given, known, OVERRIDE, "auto")
-    return Field(text_given, text_given, known, OVERRIDE, upstreams=text_given in nginx.UPSTREAM_LISTS)
+        return Field(given, given, known, OVERRIDE, "auto")
+    return Field(given, given, known, OVERRIDE, upstreams=given in nginx.UPSTREAM_LISTS)
+
+
+def _duration(given: str, default: str) -> Field:
+    name, _, unit = given.rpartition(":")
+    if unit in UNITS and name:
+        return Field(name, name, "duration", OVERRIDE, unit, upstreams=name in nginx.UPSTREAM_LISTS)
+    return Field(given, given, "duration", OVERRIDE, default, upstreams=given in nginx.UPSTREAM_LISTS)

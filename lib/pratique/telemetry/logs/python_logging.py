@@ -6,6 +6,7 @@ Source: gunicorn's settings, access_log_format; uvicorn's logging configuration.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from pratique.telemetry.logs import apache
 from pratique.telemetry.logs.fields import Field
@@ -13,7 +14,25 @@ from pratique.telemetry.logs.nginx import ADDRESS
 from pratique.telemetry.logs.template import Value
 
 DIRECTIVE = re.compile(r"%\((?:\{([^}]+)\}([ioe])|([A-Za-z_]+))\)-?[0-9]*[sd]")
-_NAMES = {"h": "client", "client_addr": "client", "u": "remote_user", "f": "referer", "a": "user-agent", "l": "ident"}
+_NAMES = {"u": "remote_user", "f": "referer", "a": "user-agent", "l": "ident"}
+_FIELDS = {
+    "t": Field("time", "", "time", 3, "clf"),
+    "asctime": Field("time", "", "time", 3, "iso"),
+    "s": Field("status", "", "status", 3),
+    "status_code": Field("status", "", "status", 3),
+    "m": Field("method", "", "method", 2),
+    "U": Field("path", "", "path", 2),
+    "h": Field("client", ""),
+    "client_addr": Field("client", ""),
+}
+_BODIES = {
+    "t": apache.CLF_TIME,
+    "asctime": r"([0-9-]{10}[ T][0-9:]{8}(?:[,.][0-9]+)?)",
+    **dict.fromkeys(("s", "status_code"), r"([0-9]{3})(?: [A-Za-z' -]+)?"),
+    **dict.fromkeys(("h", "client_addr"), ADDRESS),
+    **dict.fromkeys(("D", "M", "T"), "([0-9]+|-)"),
+    "L": r"([0-9]+\.[0-9]+|-)",
+}
 _DURATIONS = {"D": ("us", 5), "M": ("ms", 4), "L": ("s", 5), "T": ("s", 2)}
 
 
@@ -34,18 +53,16 @@ def _value(source: str, header: str | None, name: str | None) -> Value:
         return Value(source, (Field("method", source, "method", 3), Field("path", source, "path", 3)), is_request=True)
     if name in _DURATIONS:
         unit, rank = _DURATIONS[name]
-        body = r"([0-9]+\.[0-9]+|-)" if name == "L" else "([0-9]+|-)"
-        return Value(source, (Field("request_time", source, "duration", rank, unit),), body=body)
-    if name == "t":
-        return Value(source, (Field("time", source, "time", 3, "clf"),), body=apache.CLF_TIME)
-    if name == "asctime":
-        return Value(
-            source, (Field("time", source, "time", 3, "iso"),), body=r"([0-9-]{10}[ T][0-9:]{8}(?:[,.][0-9]+)?)"
-        )
-    if name in {"s", "status_code"}:
-        return Value(source, (Field("status", source, "status", 3),), body=r"([0-9]{3})(?: [A-Za-z' -]+)?")
-    if name in {"h", "client_addr"}:
-        return Value(source, (Field("client", source),), body=ADDRESS)
-    meaning = {"m": "method", "U": "path"}.get(name, "")
-    named = {"method": "method", "path": "path"}.get(meaning, _NAMES.get(name, name))
-    return Value(source, (Field(named, source, meaning, 2),), text=name in {"u", "f", "a", "q", "levelprefix"})
+        return Value(source, (Field("request_time", source, "duration", rank, unit),), body=_BODIES[name])
+    if name in _FIELDS:
+        return Value(source, (replace(_FIELDS[name], source=source),), body=_BODIES.get(name, ""))
+    return Value(source, (Field(_NAMES.get(name, name), source),), text=name in {"u", "f", "a", "q", "levelprefix"})
+
+
+_OWN = re.compile(r"(?:^|[\s\[])(DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:\]|:|\s+-)\s+[^\"]*$")
+
+
+def own_message(line: str) -> str | None:
+    """Return the kind of a message of the server about itself, None for any other line."""
+    found = _OWN.search(line)
+    return None if found is None else f"messages of the server, {found[1]}"

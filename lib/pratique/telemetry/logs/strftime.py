@@ -53,7 +53,7 @@ def _expression(text: str, number: int) -> tuple[str, int]:
             found += rf"(?P<S{number}>[0-9]{{2}})\.(?P<f{number}>[0-9]+)"
         elif letter == "%":
             found += "%"
-        elif letter == "n" or letter == "t":
+        elif letter in {"n", "t"}:
             found += r"\s"
         elif letter in _LONG:
             inner, number = _expression(_LONG[letter], number)
