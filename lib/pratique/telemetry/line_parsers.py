@@ -13,12 +13,11 @@ from pratique.clock import utc_now
 from pratique.config import FieldNames
 from pratique.errors import DataError
 from pratique.telemetry.buckets import LONGEST_MS
-from pratique.telemetry.logs import detect, envelopes
+from pratique.telemetry.logs import detect, envelopes, presets
 from pratique.telemetry.logs.events import MAX_TEXT, Events, RevisionSource
 from pratique.telemetry.logs.findings import Findings
 from pratique.telemetry.logs.layouts import Layout, NamedLayout
 from pratique.telemetry.logs.named import listed
-from pratique.telemetry.logs.presets import overrides
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
@@ -71,8 +70,9 @@ class Parser:
         self._fmt = fmt
         self._ignore = list(ignore_paths)
         self._source = RevisionSource.of(revision, revision_from)
-        self._overrides = overrides(fields, field_names)
-        self._candidates = detect.candidates(fmt, log_format)
+        self._candidates = detect.with_names(
+            detect.candidates(fmt, log_format), presets.given(field_names), presets.configured(fields)
+        )
         self._given = {"service": service, "host": default_host, "zone": timezone or "UTC"}
         self.findings = Findings(zone=timezone)
         self._layout: Layout | None = None
@@ -97,7 +97,6 @@ class Parser:
 
     def _check_names(self, layout: Layout) -> None:
         """Raise for a field that no line can have, before any file is read."""
-        layout = detect.with_overrides(layout, self._overrides)
         Events(layout.fields, self._source, **self._given, has_header=True)
 
     def prepare(self, lines: Sequence[str]) -> None:
@@ -108,8 +107,7 @@ class Parser:
         self._envelope = envelopes.found(lines, is_json=any(isinstance(one, NamedLayout) for one in self._candidates))
         frame = self._framed(lines, 1)
         lines = frame["line"].to_list()
-        candidates = [detect.with_overrides(layout, self._overrides) for layout in self._candidates]
-        layout, why = detect.chosen(candidates, lines, self._fmt)
+        layout, why = detect.chosen(self._candidates, lines, self._fmt)
         layout = layout.prepared(lines, [self._source.field])
         if isinstance(layout, NamedLayout):
             layout = layout.with_units(frame)

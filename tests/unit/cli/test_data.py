@@ -383,7 +383,11 @@ def rows(folder):
         key = (revision, action, code)
         before_ms, before_n = merged.get(key, ("None", 0))
         total = (
-            ms if before_ms == "None" else before_ms if ms == "None" else f"{round(float(before_ms) + float(ms), 3):.10g}"
+            ms
+            if before_ms == "None"
+            else before_ms
+            if ms == "None"
+            else f"{round(float(before_ms) + float(ms), 3):.10g}"
         )
         merged[key] = (total, before_n + n)
     return sorted(

@@ -33,8 +33,26 @@ def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
     return PRESETS[fmt].layouts
 
 
-def with_overrides(layout: Layout, overrides: Sequence[Field]) -> Layout:
-    """Return the layout with the fields that a person named. Raises: UsageError for a field that no line has."""
+def with_names(layouts: Sequence[Layout], given: Sequence[Field], configured: Sequence[Field]) -> tuple[Layout, ...]:
+    """Return the layouts with the fields that a person named; those of the service file are for named values alone.
+
+    Raises: UsageError when no layout has a field that was given.
+    """
+    found: list[Layout] = []
+    refused: UsageError | None = None
+    named = {field.meaning for field in given}
+    more = [field for field in configured if field.meaning not in named]
+    for layout in layouts:
+        try:
+            found.append(_with(layout, [*given, *more] if isinstance(layout, NamedLayout) else given))
+        except UsageError as error:
+            refused = error
+    if refused is not None and not found:
+        raise refused
+    return tuple(found)
+
+
+def _with(layout: Layout, overrides: Sequence[Field]) -> Layout:
     if not overrides:
         return layout
     if isinstance(layout, NamedLayout):
@@ -49,12 +67,10 @@ def with_overrides(layout: Layout, overrides: Sequence[Field]) -> Layout:
     for override in overrides:
         at = next((index for index, field in enumerate(fields) if field.answers_to(override.name)), None)
         if at is None:
-            raise UsageError(
-                f"--field: a line has no field {override.name!r}: it has {', '.join(sorted({f.name for f in fields}))}"
-            )
-        found = fields[at]
-        kind = override.kind if override.kind not in {"?", "auto"} else (found.kind or override.kind)
-        fields[at] = replace(found, meaning=override.meaning, rank=override.rank, kind=kind, assumed="")
+            names = ", ".join(sorted({field.name for field in fields}))
+            raise UsageError(f"--field: a line has no field {override.name!r}: it has {names}")
+        kind = override.kind if override.kind not in {"?", "auto"} else (fields[at].kind or override.kind)
+        fields[at] = replace(fields[at], meaning=override.meaning, rank=override.rank, kind=kind, assumed="")
     return replace(layout, template=replace(layout.template, fields=tuple(fields)))
 
 

@@ -125,7 +125,7 @@ class NamedLayout:
         """Keep the fields that the lines have, and add those that are wanted by their name."""
         rows = [row for line in lines if (row := self.reader.row(line)) is not None]
         keys = Counter(key for row in rows for key in keys_of(row))
-        have = [field for field in self.candidates if field.rank >= OVERRIDE or self.reader.has(rows, field)]
+        have = [one for one in self.candidates if not rows or one.rank >= OVERRIDE or self.reader.has(rows, one)]
         known = {name for field in have for name in (field.name, *field.aliases)}
         more = [Field(name, name) for name in wanted if name and name not in known]
         reader = self.reader.prepared(rows, [field.name for field in (*have, *more)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pratique.config import FieldNames
@@ -253,14 +254,15 @@ AUTO = (
 """The order in which --format auto tries: of two that read as many lines, the first one is taken."""
 
 
-def overrides(names: FieldNames, given: tuple[str, ...]) -> tuple[Field, ...]:
-    """Return the fields that a person named, in the service file or with --field MEANING=NAME[:UNIT].
-
-    Raises: UsageError for an unknown meaning, and for a duration whose unit is not known.
-    """
+def configured(names: FieldNames) -> tuple[Field, ...]:
+    """Return the fields that the service file names, for lines of named values."""
     texts = {key: getattr(names, key) for key in names.model_fields_set}
-    texts |= dict(_split(one) for one in given)
     return tuple(_override(meaning, name) for meaning, name in texts.items() if name)
+
+
+def given(options: Iterable[str]) -> tuple[Field, ...]:
+    """Return the fields that --field MEANING=NAME[:UNIT] names. Raises: UsageError for an unknown meaning."""
+    return tuple(_override(*_split(option)) for option in options)
 
 
 _ALIASES = {"code": "status", "url": "path", "uri": "path", "duration_ms": "duration"}
