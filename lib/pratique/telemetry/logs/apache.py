@@ -14,7 +14,7 @@ from pratique.telemetry.logs.template import Value
 
 DIRECTIVE = re.compile(r"%[!0-9,]*([<>]?)(?:\{([^}]+)\})?(\^(?:FB|FU|ti|to)|Tf(?![A-Za-z])|[A-Za-z%])")
 CLF_TIME = r"\[([^\]]+)\]"
-STATUS = r"(-?[0-9]{1,3}|-)"
+STATUS = r"([0-9]{3}|-)"
 NUMBER = r"(-|\+?-?[0-9]*)"
 DECIMAL = r"(-|-?[0-9]*\.?[0-9]*)"
 

@@ -36,7 +36,7 @@ UPSTREAM_LISTS = frozenset(
     )
 )
 _TEXTS = re.compile(r"(?:http|sent_http|upstream_http|cookie|arg)_|remote_user$|args$|query_string$|request_body$")
-_NUMBERS = frozenset({"status", "body_bytes_sent", "bytes_sent", "request_length", "remote_port", "server_port"})
+_NUMBERS = frozenset({"body_bytes_sent", "bytes_sent", "request_length", "remote_port", "server_port"})
 
 
 def tokens(text: str) -> list[str | Value]:
@@ -58,6 +58,8 @@ def value(name: str, source: str) -> Value:
         return Value(source, (field,), body=_LIST)
     if name == "time_local":
         return Value(source, (field,), body=_CLF)
+    if name == "status":
+        return Value(source, (field,), body="([0-9]{3}|-)")
     if name in _NUMBERS:
         return Value(source, (field,), body="(-?[0-9]+|-)")
     return Value(source, (field,), text=_TEXTS.match(name) is not None)

@@ -13,7 +13,7 @@ from pratique.telemetry.logs.declared import declared
 from pratique.telemetry.logs.fields import UNITS, Field
 from pratique.telemetry.logs.layouts import OVERRIDE, Layout, NamedLayout, TextLayout, W3CLayout
 from pratique.telemetry.logs.named import Named
-from pratique.telemetry.logs.template import QUICK_REQUEST, REQUEST, Piece, Template
+from pratique.telemetry.logs.template import PREFIX, QUICK_REQUEST, REQUEST, Piece, Template
 
 _QUOTED = r'(?:"(?:[^"\\]|\\.)*"|-)'
 _COMBINED_FIELDS = (
@@ -26,7 +26,7 @@ _COMBINED_FIELDS = (
 )
 _BODY = rf'([^ ]+) [^ ]+ [^ ]+ \[([^\]]+)\] (?:"{REQUEST}"|-) (-?[0-9]{{1,3}}|-) (?:[0-9]+|-)'
 COMBINED = Template(
-    pattern=rf'^(?:[^"]*? )?{_BODY}(?: {_QUOTED} {_QUOTED})?(?: ([0-9]+\.[0-9]+))?(?: .*)?\r?$',
+    pattern=rf'^{PREFIX}{_BODY}(?: {_QUOTED} {_QUOTED})?(?: ([0-9]+\.[0-9]+))?(?: .*)?\r?$',
     quick=rf'^([^ ]+) [^ ]+ [^ ]+ \[([^\]]+)\] "{QUICK_REQUEST}" ([0-9]{{3}}) (?:[0-9]+|-) '
     r'"[^"\\]*" "[^"\\]*"(?: ([0-9]+\.[0-9]+))?$',
     fields=_COMBINED_FIELDS,

@@ -18,7 +18,9 @@ QUICK_REQUEST = r'([A-Za-z]+) ([^ "\\]+) [^"\\]*'
 BARE_REQUEST = r"([A-Za-z]+) ([^ ]+)(?: [A-Z]+/[0-9.]+)?"
 QUOTED = r'((?:[^"\\]|\\.)*)'
 QUICK_QUOTED = r'([^"\\]*)'
-PREFIX = r'(?:[^"]*? )?'
+_STAMP = r"(?:[A-Z][a-z]{2} [ 0-9][0-9] (?:[0-9]{4} )?[0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ \"]+)"
+_HEADER = rf'(?:(?:<[0-9]{{1,3}}>)?{_STAMP} (?:std(?:out|err) [FP] |(?:[^ "]+ )?[^ ":]+: )|[^ "]+ +\| )'
+PREFIX = rf'(?:{_HEADER})?(?:[^"]*? )??'
 """What may stand in front of a line: the header of syslog, of a container engine, of a log viewer. It has no quotes, so
 that what a client sends, which stands in quotes, cannot be taken for the beginning of a line."""
 STOPS = frozenset(" ]}|;,\t'")
@@ -87,7 +89,9 @@ def compiled(tokens: Sequence[str | Value], *, open_end: bool = False) -> Templa
     """Return the template of a line. open_end: anything may follow."""
     items = _quotes_with_their_value(_merged(tokens))
     pieces = [
-        Piece(item, escaped(item), escaped(item)) if isinstance(item, str) else _piece(item, _next(items, index))
+        Piece(item, escaped(item), escaped(item))
+        if isinstance(item, str)
+        else _piece(item, _next(items, index), first=index == 0)
         for index, item in enumerate(items)
     ]
     end = r"(?:[ \t].*)?\r?$" if open_end else END
@@ -123,8 +127,10 @@ def _quotes_with_their_value(items: list[str | Value]) -> list[str | Value]:
         if isinstance(before, str) and isinstance(after, str) and before.endswith('"') and after.startswith('"'):
             found[index - 1], found[index + 1] = before[:-1], after[1:]
             found[index] = replace(item, quoted=True)
-        elif item.optional and isinstance(after, str):
-            found[index + 1] = after.removeprefix(" ")
+        elif item.optional and isinstance(after, str) and after.startswith(" "):
+            found[index + 1] = after[1:]
+        elif item.optional:
+            found[index] = replace(item, optional=False, body=f"(?:{item.body})?")
     return [item for item in found if item != ""]
 
 
@@ -136,7 +142,7 @@ def _next(items: list[str | Value], index: int) -> str | None:
     return after[0] if isinstance(after, str) else ""
 
 
-def _piece(value: Value, after: str | None) -> Piece:
+def _piece(value: Value, after: str | None, *, first: bool) -> Piece:
     if value.is_request:
         full, quick = (REQUEST, QUICK_REQUEST) if value.quoted else (BARE_REQUEST, BARE_REQUEST)
     elif value.body:
@@ -144,7 +150,8 @@ def _piece(value: Value, after: str | None) -> Piece:
     elif value.quoted:
         full, quick = QUOTED, QUICK_QUOTED
     else:
-        full, quick = _up_to(after, text=value.text)
+        # blanks in front belong to what stands in front of a line, not to its first value
+        full, quick = _up_to(after, text=value.text and not first, blanks=not first)
     if value.quoted:
         full, quick = f'(?:"{full}"|-)', f'"{quick}"'
     if value.optional:
@@ -152,14 +159,13 @@ def _piece(value: Value, after: str | None) -> Piece:
     return Piece(value.source, full, quick)
 
 
-def _up_to(after: str | None, *, text: bool) -> tuple[str, str]:
-    """Expressions of whatever stands in front of a character."""
-    if after is None:
-        return ("(.*?)" if text else "([^ ]*)"), "([^ ]*)"
-    if after in STOPS:
-        some = f"([^{escaped(after)}]*)"
-        return ("(.*?)" if text else some), some
-    return ("(.*?)" if text else "([^ ]*?)"), "([^ ]*?)"
+def _up_to(after: str | None, *, text: bool, blanks: bool) -> tuple[str, str]:
+    """Expressions of whatever stands in front of a character; None: of the end of the line. blanks: it may hold them."""
+    stop = after if after is not None and after in STOPS else ""
+    some = f"[^{escaped(stop)}{'' if blanks and stop else ' '}]*" if stop != " " else "[^ ]*"
+    # a character that a value may hold ends it where the rest of the line fits
+    some = f"({some})" if stop or after is None else f"({some}?)"
+    return ("(.*?)" if text else some), some
 
 
 def escaped(text: str) -> str:
