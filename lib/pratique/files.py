@@ -1,10 +1,12 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, and change a shared file under its lock."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LONGEST_NAME = 100
@@ -38,6 +40,18 @@ def replace_file(
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Within the context, no other process changes the file at `path`: for reading it, changing it and replacing it.
+
+    The lock is a file beside it, because `replace_file` replaces the file itself. Raises: OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _sync_folder(folder: Path) -> None:

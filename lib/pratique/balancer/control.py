@@ -60,7 +60,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except PratiqueError as error:
         return web.json_response({"error": type(error).__name__, "message": str(error)}, status=409)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         message = f"invalid body for {request.method} {request.path}: {type(error).__name__} {error}"
         return web.json_response({"error": UsageError.__name__, "message": message}, status=400)
 

@@ -17,6 +17,8 @@ from pratique.config import BalancerSettings
 from pratique.errors import PratiqueError, UnavailableError, UsageError
 
 CALL_TIMEOUT_S = 10.0
+LONGEST_ANSWER = 1 << 20
+"""Bytes of an answer that are read."""
 DRAIN_TIMEOUT_S = 5.0
 """How long `apply` waits for removed servers to finish their requests."""
 POLL_S = 0.05
@@ -103,8 +105,8 @@ class EmbeddedBalancer(Balancer):
             body = json.dumps(content) if content is not None else None
             connection.request(method, path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            found: dict[str, Any] = json.loads(answer.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            found: dict[str, Any] = json.loads(answer.read(LONGEST_ANSWER))
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             raise UnavailableError(
                 f"balancer does not answer at {self._control}: start it with pratique up SERVICE REVISION"
             ) from error

@@ -12,8 +12,10 @@ import sys
 from aiohttp import web
 
 from pratique.balancer.accessline import AccessSender
+from pratique.balancer.connections import FILES_KEPT, MOST_CONNECTIONS, UserConnections, raise_file_limit
 from pratique.balancer.control import control_app
 from pratique.balancer.forward import HEADER_MAX_BYTES, Proxy
+from pratique.balancer.process_log import bound_the_log
 from pratique.balancer.shares import split_address
 from pratique.balancer.state_file import StateFile
 from pratique.config import Target
@@ -36,25 +38,33 @@ async def serve(target: Target, stop: asyncio.Event) -> None:
     sender = AccessSender(target.telemetry.listen, socket.gethostname())
     proxy = Proxy(service, settings.timeout_s, state_file, sender)
     await proxy.open()
-    front, control = _front(proxy), web.AppRunner(control_app(service, state_file, proxy, sender), access_log=None)
+    users = UserConnections(proxy.handle, most=_most_connections())
+    front, control = _front(users), web.AppRunner(control_app(service, state_file, proxy, sender), access_log=None)
     try:
-        await _listen(front, settings.listen)
+        await front.setup()
+        assert front.server is not None  # noqa: S101 - set by setup
+        users.start(front.server, settings.listen)
         await _listen(control, settings.control)
         print(f"{service} at http://{settings.listen}, control at {settings.control}", file=sys.stderr, flush=True)  # noqa: T201
         await _until(stop, state_file)
     finally:
+        await users.stop()
         await front.cleanup()
         await control.cleanup()
         await proxy.close()
         sender.close()
 
 
-def _front(proxy: Proxy) -> web.ServerRunner:
+def _most_connections() -> int:
+    return max(1, min(MOST_CONNECTIONS, (raise_file_limit() - FILES_KEPT) // 2))
+
+
+def _front(users: UserConnections) -> web.ServerRunner:
     # aiohttp would log a traceback for each malformed request of a client
     quiet = logging.getLogger("pratique.balancer.front")
     quiet.setLevel(logging.CRITICAL)
     server = web.Server(
-        proxy.handle,
+        users.handle,
         handler_cancellation=True,
         logger=quiet,
         access_log=None,
@@ -98,4 +108,5 @@ def run_balancer(target: Target) -> None:
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         await serve(target, stop)
 
+    bound_the_log()
     asyncio.run(main())

@@ -49,6 +49,10 @@ def comparison(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+MOST_LISTED = 200
+"""Most revisions that a terminal is given; a wrong --revision-from makes a revision of every line."""
+
+
 @click.command(epilog=EPILOG)
 @comparison
 def compare(as_json: bool, config: str | None, store: str | None, **question: Any) -> None:
@@ -106,7 +110,9 @@ def revisions(service: str | None, as_json: bool, config: str | None, store: str
         raise MissingError(
             f"store {settings.store.url!r} has no requests{of}: import a log first: pratique import --help"
         )
-    for s in seen:
+    if len(seen) > MOST_LISTED:
+        click.echo(f"… and {len(seen) - MOST_LISTED:,} older ones: --json lists them all", err=True)
+    for s in seen[-MOST_LISTED:]:
         click.echo(f"{s.service:<20} {s.revision:<30} {iso(s.first)} to {iso(s.last)}  {s.requests:>12,} requests")
 
 

@@ -60,7 +60,7 @@ from pratique.cli.options import EPILOG, PATH, config_options, load_config
 def import_command(
     files: tuple[str, ...], rejects: str | None, config: str | None, store: str | None, preview: bool, **options: Any
 ) -> None:
-    """Import access logs: plain, .gz or .zst.
+    """Import access logs: plain, .gz or .zst; "-" is standard input.
 
     \b
     auto            find the format by the first lines, and say which it is
@@ -93,9 +93,12 @@ def import_command(
             store=open_store(settings.store),
             rejects=Path(rejects) if rejects else None,
             progress=progress,
+            notice=lambda sentence: click.echo(sentence, err=True) if sentence else None,
             **options,
         )
     click.echo(summary.to_text())
+    for warning in summary.warnings():
+        click.echo(f"warning: {warning}", err=True)
 
 
 @click.command(epilog=EPILOG)

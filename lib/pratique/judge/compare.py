@@ -58,7 +58,15 @@ def compare(
     rollups = store.read(service, [baseline, canary], start - timedelta(minutes=policy.history_min), end)
     judge = Judge(policy, service, baseline, canary, window_s or _window_s(rollups), start=start)
     judge.update(rollups)
-    return judge.verdict(now or utc_now(), weights=weights, notes=notes)
+    return judge.verdict(now or utc_now(), weights=weights, notes=[*notes, *_folded(len(judge.state.actions.folded))])
+
+
+def _folded(actions: int) -> list[str]:
+    if not actions:
+        return []
+    return [
+        f"{actions:,} actions with few requests are judged together as 'other': declare rules in [[services.NAME.actions]]"
+    ]
 
 
 def _known(

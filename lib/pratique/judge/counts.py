@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from pratique.config import GuardPolicy
 from pratique.judge.hypergeometric import Ints
 from pratique.telemetry.buckets import HIGHEST, LOWEST
+from pratique.telemetry.cardinality import OTHER
 from pratique.telemetry.rollups import Rollups
 
 SPAN = HIGHEST - LOWEST + 2
@@ -65,14 +67,31 @@ class Rows:
 
 
 class Names:
-    """Number names from 0 in order of appearance."""
+    """Number names from 0 in order of appearance. folded: distinct names that have the number of OTHER.
 
-    def __init__(self) -> None:
+    most: distinct names from which further ones are OTHER; memory and time grow with their number.
+    """
+
+    def __init__(self, most: int = sys.maxsize) -> None:
         self.known: dict[str, int] = {}
+        self.folded: set[str] = set()
+        self._most = most
 
     def number(self, values: Sequence[str]) -> Ints:
         """Return the numbers of some names; a new name gets the next number."""
-        return np.array([self.known.setdefault(value, len(self.known)) for value in values], np.int64)
+        return np.array([self._number(value) for value in values], np.int64)
+
+    def _number(self, name: str) -> int:
+        if name not in self.known and len(self.known) >= self._most:
+            self.folded.add(name)
+            name = OTHER
+        return self.known.setdefault(name, len(self.known))
+
+    def learn(self, column: pa.ChunkedArray, n: pa.ChunkedArray) -> None:
+        """Number the names with the most requests first, when there are too many."""
+        totals = pa.table({"name": column.cast(pa.string()), "n": n}).group_by("name").aggregate([("n", "sum")])
+        if len(totals) > self._most - len(self.known):
+            self.number(totals.sort_by([("n_sum", "descending"), ("name", "ascending")])["name"].to_pylist())
 
     def __len__(self) -> int:
         return len(self.known)
@@ -81,6 +100,7 @@ class Names:
 def rows_of(rollups: Rollups, baseline: str, canary: str, actions: Names, hosts: Names) -> Rows:
     """Return the rows of both revisions. actions, hosts: number the names, and learn new ones."""
     table = rollups.table
+    actions.learn(table["action"], table["n"])
     arm = _numbers(
         table["revision"],
         lambda names: np.array([(canary, baseline).index(n) if n in (canary, baseline) else 2 for n in names]),

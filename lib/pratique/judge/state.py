@@ -15,6 +15,7 @@ from pratique.judge.counts import Names, OutcomeCounts, Rows, count_outcomes, ro
 from pratique.judge.guard import NEVER, Guard, e_values
 from pratique.judge.hypergeometric import Floats, Ints, variance_of
 from pratique.judge.thresholds import Thresholds
+from pratique.telemetry.cardinality import MOST_ACTIONS
 from pratique.telemetry.rollups import Rollups
 
 
@@ -46,7 +47,7 @@ class JudgeState:
         self.window_ms = window_s * 1000
         self.guards = [Guard(name, settings, policy) for name, settings in policy.guards.items()]
         self.settings = [guard.settings for guard in self.guards]
-        self.actions, self.hosts = Names(), Names()
+        self.actions, self.hosts = Names(MOST_ACTIONS), Names()
         self.start_ms = int(start.timestamp() * 1000) // self.window_ms * self.window_ms if start else None
         self.history: list[Rows] = []
         self.had_history = False

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
 
 BUSY_S = 60.0
 """How long a writer waits for other writers: SQLite has no queue, and on a slow disk each holds the file longer."""
+
+CHANGES_BEFORE = 10
+"""Changes of shares that are read from before a range; the last of them is in force at its start."""
 
 # with AUTOINCREMENT SQLite remembers the highest number ever given, which reveals a truncated end
 SCHEMA = """
@@ -129,16 +132,36 @@ class Ledger:
         with self._connect() as connection:
             return _entries(connection, service, kind, run)
 
+    def revisions(self, service: str) -> list[str]:
+        """Return the revisions of a service that are bound to a digest, oldest first."""
+        found = self._select("service = ? AND kind = 'bind' AND revision IS NOT NULL", service)
+        return list(dict.fromkeys(str(entry.revision) for entry in found))
+
     def releases(self, service: str) -> list[ReleaseRecord]:
         """Return the releases of a service, oldest first."""
-        return releases_of(self.entries(service))
+        return releases_of(self._select("service = ? AND kind IN ('release', 'report')", service))
 
     def weights(
         self, service: str, start: datetime | None = None, end: datetime | None = None
     ) -> list[tuple[datetime, dict[str, float]]]:
         """Return the changes of shares in [start, end), oldest first, preceded by the one in force at `start`."""
-        entries = self.entries(service, "weight") + self.entries(service, "lapse")
-        return weights_of(sorted(entries, key=lambda entry: entry.number), start, end)
+        changes = "service = ? AND kind IN ('weight', 'lapse')"
+        if start is None:
+            return weights_of(self._select(changes, service), start, end)
+        # entered in order of their times; a few more, because a lapse is entered after the time it began
+        first = f"SELECT number FROM entries WHERE {changes} AND time < ? ORDER BY number DESC LIMIT {CHANGES_BEFORE}"  # noqa: S608 - constant text
+        later = f"{changes} AND number >= coalesce((SELECT min(number) FROM ({first})), 0)"  # noqa: S608 - constant text
+        return weights_of(self._select(later, service, service, stamp(start.astimezone(UTC))), start, end)
+
+    def _select(self, condition: str, *values: str) -> list[Entry]:
+        """Return the entries that meet a condition in SQL, oldest first."""
+        if not self.path.exists():
+            return []
+        with self._connect() as connection:
+            if not _is_set_up(connection):
+                return []
+            query = f"SELECT {COLUMNS} FROM entries WHERE {condition} ORDER BY number"  # noqa: S608 - constant text, bound values
+            return [_entry(row) for row in connection.execute(query, values)]
 
     def verify(self) -> int:
         """Verify the whole chain. Return the number of entries.
@@ -288,8 +311,9 @@ def _is_set_up(connection: sqlite3.Connection) -> bool:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    values = dict(zip(COLUMNS.split(", "), row, strict=True))
-    return Entry(**{**values, "time": datetime.fromisoformat(values["time"]), "data": json.loads(values["data"])})
+    number, time, kind, service, who, why, revision, run, version, previous, digest, data = row
+    moment, content = datetime.fromisoformat(time), json.loads(data)
+    return Entry(number, moment, kind, service, who, why, revision, run, version, previous, digest, content)
 
 
 def _mapped(path: Path, error: sqlite3.Error, busy_s: float) -> PratiqueError:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pratique.errors import MissingError, UsageError
+from pratique.errors import LISTED, MissingError, UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -139,11 +139,16 @@ def _latest(store: Store, service: str, baseline: str, canary: str) -> tuple[str
         others = [revision for revision in known if revision not in (baseline, canary, "none")]
         if len(others) + bool(baseline) + bool(canary) < 2:
             raise UsageError(
-                f"baseline and canary are required: the store has {', '.join(known) or 'no revision'} of {service}"
+                f"baseline and canary are required: the store has {_newest(known) or 'no revision'} of {service}"
             )
         canary = canary or others.pop()
         baseline = baseline or others[-1]
     return service, baseline, canary
+
+
+def _newest(names: list[str]) -> str:
+    more = f", and {len(names) - LISTED:,} older ones" if len(names) > LISTED else ""
+    return ", ".join(names[-LISTED:]) + more
 
 
 def _slug(text: str) -> str:

@@ -81,6 +81,7 @@ def looks_like_access(message: Message) -> bool:
 
 def _json(message: Message, host: str) -> AccessLine:
     body = json.loads(message.body)
+    _check_types(body)
     time_ms, duration = int(body["t"]), body.get("d")
     if duration is None:
         # on a kept-alive connection HAProxy's accept date is the beginning of the idle time before the request
@@ -99,6 +100,22 @@ def _json(message: Message, host: str) -> AccessLine:
         boot=str(body.get("b", "")),
         sequence=int(body.get("q", 0)),
     )
+
+
+_NOT_SCALAR = frozenset({bool, list, dict})
+_USED = frozenset({"t", "s", "r", "m", "p", "c", "d", "h", "b", "q", "ts", "Ta", "TR", "Tr", "Ti"})
+
+
+def _check_types(body: dict[str, object]) -> None:
+    """Refuse values that `str` and `int` would make something of, such as a list as the revision. Raises: TypeError."""
+    if not _NOT_SCALAR.isdisjoint(map(type, body.values())):
+        wrong = [name for name in _USED & body.keys() if type(body[name]) in _NOT_SCALAR]
+        if wrong:
+            raise TypeError(f"{wrong[0]} is neither text nor a number")
+    for name in ("t", "c", "q"):
+        value = body.get(name)
+        if isinstance(value, float) and not value.is_integer():
+            raise TypeError(f"{name} is not a whole number")
 
 
 def _active(body: dict[str, object]) -> float | None:

@@ -7,6 +7,7 @@ the collector reads the spool, computes the same totals, and continues: the stor
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import signal
@@ -21,10 +22,10 @@ from pratique.clock import now_ms, utc_now
 from pratique.config import Config
 from pratique.errors import BusyError, DeniedError, PratiqueError
 from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
-from pratique.telemetry.actions import Actions
 from pratique.telemetry.aggregate import Window, rollups_of
 from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
+from pratique.telemetry.line_keys import LineKeys
 from pratique.telemetry.receivers import Receivers
 from pratique.telemetry.rollups import Sink
 from pratique.telemetry.sequence import Senders
@@ -47,8 +48,8 @@ STATUS_S = 1.0
 """Time between two writes of the status file."""
 FLUSH_TIMEOUT_S = 30.0
 """Most time to wait for a write to the store before the collector stops."""
-MOST_SERVICES = 1000
-"""Services whose action rules are kept ready; names come from datagrams and are unbounded."""
+MOST_KEYS_IN_WRITE = 20_000
+"""Keys from which the next window waits for the next write: a write needs several times the memory of its windows."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Delays before the first and each further retry of a failed write; the last one repeats."""
 
@@ -63,7 +64,7 @@ class Collector:
         self._status = status
         self._span = config.telemetry.window_s * 1000
         self._late_ms = int(config.telemetry.late_s * 1000)
-        self._actions: dict[str, Actions] = {}
+        self._keys = LineKeys(config)
         self._windows: dict[int, Window] = {}
         self._senders = Senders()
         self._host = config.telemetry.host
@@ -71,9 +72,8 @@ class Collector:
             config.state_dir, limit_bytes=int(config.telemetry.container_log_mb * 1e6), services=config.services
         )
         self._spool = Spool(config.state_dir / "collector" / "spool")
-        facts = self._spool.facts()
-        self._epoch = facts.get("epoch", 0)
-        self._closed_ms = facts.get("closed_ms", 0)
+        self._epoch = self._spool.facts.get("epoch", 0)
+        self._closed_ms = self._spool.facts.get("closed_ms", 0)
         self._last_ms = 0
         self._segments: dict[int, int] = {}
         self._writer = ThreadPoolExecutor(1, "store")
@@ -84,9 +84,9 @@ class Collector:
         for number, record in self._spool.replay():
             self._segment = number
             line = decode(record, config.telemetry.httplog, self._host)
-            if line is not None and self._is_new(line):
+            if line is not None and self._keys.takes(line.service) and self._is_new(line):
                 self._take(line, self._start_of(line))
-        status.received = status.late = status.duplicates = status.lost_on_way = 0
+        status.received = status.late = status.duplicates = status.lost_on_way = status.folded = 0
         self._segment = self._spool.rotate()
         self._rotated = time.monotonic()
 
@@ -104,7 +104,9 @@ class Collector:
                 self._status.malformed += 1
             return
         now, start = now_ms(), self._start_of(line)
-        if line.time_ms > now + FUTURE_MS:
+        if not self._keys.takes(line.service):
+            self._status.undeclared += 1
+        elif line.time_ms > now + FUTURE_MS:
             self._status.future += 1
         elif not self._is_new(line):
             self._status.duplicates += 1
@@ -131,21 +133,12 @@ class Collector:
         window = self._windows.get(start)
         if window is None:
             window = self._windows[start] = Window()
-        key = (line.service, line.revision, self._action(line), line.code, line.host)
-        window.add(key, line.duration_ms)
+        window.add(self._keys.key(line, window), line.duration_ms)
+        self._status.folded = self._keys.folded
         window.segments.add(self._segment)
         self._segments[self._segment] = max(self._segments.get(self._segment, 0), start + self._span)
         self._status.received += 1
         return True
-
-    def _action(self, line: AccessLine) -> str:
-        actions = self._actions.get(line.service)
-        if actions is None:
-            if len(self._actions) >= MOST_SERVICES:
-                del self._actions[next(iter(self._actions))]
-            known = self._config.services.get(line.service)
-            actions = self._actions[line.service] = Actions(known.actions if known else ())
-        return actions.action(line.method, line.path)
 
     def sync(self) -> None:
         """Make all received lines durable."""
@@ -173,6 +166,7 @@ class Collector:
     def _start_write(self, windows: dict[int, Window]) -> None:
         if not windows or self._write is not None or time.monotonic() < self._retry_at:
             return
+        windows = _first(windows)
         rollups = rollups_of(windows, window_s=self._config.telemetry.window_s, source=self._source)
         for window in windows.values():
             window.changed = False
@@ -216,8 +210,12 @@ class Collector:
         if not over:
             return
         self._closed_ms = max(self._closed_ms, max(over) + self._span)
+        keys = sum(len(self._windows[start].cells) for start in over)
         for start in over:
             del self._windows[start]
+        if keys > MOST_KEYS_IN_WRITE // 10:
+            _return_memory()
+        self._keys.forget(self._closed_ms, sum(len(window.cells) for window in self._windows.values()))
         done = [n for n, end in self._segments.items() if end <= self._closed_ms and n != self._segment]
         if done:
             with suppress(OSError):
@@ -254,9 +252,12 @@ class Collector:
         """Write every changed window, and wait for the write."""
         self.sync()
         self._settle(FLUSH_TIMEOUT_S)
-        self._retry_at = 0.0
-        self._start_write({start: window for start, window in self._windows.items() if window.changed})
-        self._settle(FLUSH_TIMEOUT_S)
+        self._retry_at, self._failures = 0.0, 0
+        while changed := {start: window for start, window in self._windows.items() if window.changed}:
+            self._start_write(changed)
+            self._settle(FLUSH_TIMEOUT_S)
+            if self._write is not None or self._failures:
+                return
 
     def close(self) -> None:
         """Write every window. The spool stays: a restarted collector continues open windows from it."""
@@ -265,6 +266,24 @@ class Collector:
         self._logs.close()
         with suppress(OSError):
             self._spool.close()
+
+
+def _return_memory() -> None:
+    """Give freed memory back to the system; the C library keeps it after a flood."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _first(windows: dict[int, Window]) -> dict[int, Window]:
+    """Return the oldest windows, at least one, with at most MOST_KEYS_IN_WRITE keys."""
+    keys = 0
+    chosen: dict[int, Window] = {}
+    for start, window in sorted(windows.items()):
+        keys += len(window.cells)
+        if chosen and keys > MOST_KEYS_IN_WRITE:
+            break
+        chosen[start] = window
+    return chosen
 
 
 def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> None:
@@ -318,7 +337,7 @@ def _loop(
         if now - reported > STATUS_S:
             status.updated_at, status.kernel_dropped = utc_now(), receivers.kernel_dropped()
             status.framing_errors, status.connections = receivers.framing_errors, receivers.connections
-            status.refused = receivers.refused
+            status.refused, status.not_allowed = receivers.refused, receivers.not_allowed
             with suppress(OSError):
                 status.write(state_dir)
             reported = now

@@ -33,7 +33,10 @@ class CollectorStatus:
     clock_jumps: how often the system clock was set back
     framing_errors: broken or too long frames over TCP
     connections: open TCP connections
-    refused: idle TCP connections closed because too many were open
+    refused: TCP connections closed because too many were open, or because a message was begun and not completed
+    not_allowed: datagrams and connections of senders that telemetry.allow does not name
+    undeclared: lines of services that the service file does not name; not stored
+    folded: lines stored under the revision or host "other", because there were too many names
     container_lines: lines of container logs received
     container_lost: lines of container logs that could not be written
     unkept: lines refused because they could not be written to the spool
@@ -58,6 +61,9 @@ class CollectorStatus:
     framing_errors: int = 0
     connections: int = 0
     refused: int = 0
+    not_allowed: int = 0
+    undeclared: int = 0
+    folded: int = 0
     container_lines: int = 0
     container_lost: int = 0
     unkept: int = 0
@@ -94,7 +100,9 @@ class CollectorStatus:
             (self.lost_on_way, "lines are missing from their senders' numbering"),
             (self.malformed, "messages were not access lines"),
             (self.framing_errors, "frames over TCP were broken or too long"),
-            (self.refused, "idle TCP connections were closed because too many were open"),
+            (self.refused, "TCP connections were closed: too many were open, or a message was not completed"),
+            (self.not_allowed, "messages came from senders that telemetry.allow does not name and are not counted"),
+            (self.folded, 'lines are stored under the name "other", because lines named too many revisions or hosts'),
             (self.clock_jumps, "times the clock was set back"),
             (self.unkept, "lines are not counted because they could not be written to the disk"),
             (self.container_lost, "lines of container logs could not be written"),
@@ -104,7 +112,8 @@ class CollectorStatus:
 
     def to_text(self) -> str:
         """Return one line for a terminal."""
-        other = [f"{self.other:,} other messages"] if self.other else []
+        counts = [(self.other, "other messages"), (self.undeclared, "lines of services that are not declared")]
+        other = [f"{count:,} {what}" for count, what in counts if count]
         return "; ".join([f"{self.received:,} lines received on {self.listen}", *other, *self.notes()])
 
     def write(self, state_dir: Path) -> None:

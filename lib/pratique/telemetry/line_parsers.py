@@ -18,10 +18,14 @@ from pratique.telemetry.logs.events import MAX_TEXT, Events, RevisionSource
 from pratique.telemetry.logs.findings import Findings
 from pratique.telemetry.logs.layouts import Layout, NamedLayout
 from pratique.telemetry.logs.named import listed
+from pratique.telemetry.logs.zones import check_zone
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 """A line must not be further ahead of the clock than this."""
+MAX_SHOWN = 4000
+"""Characters of a rejected line that are looked at and kept."""
+OTHER_SERVICE = "another service"
 CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
 COLUMNS = ("time_ms", "method", "path", "action", "code", "duration_ms", "host", "revision")
 SAMPLE = 1000
@@ -33,14 +37,15 @@ class Parsed:
     """The parsed lines of a block.
 
     events: one row for each request, columns COLUMNS. rejects: (line number, reason, line) of rejected lines. others:
-    numbers of lines of the program itself that are no requests, by their kind. ignored, without_revision: numbers of
-    other lines that are not events. lines: number of all lines.
+    numbers of lines of the program itself that are no requests, by their kind. ignored, without_revision, other_services:
+    numbers of other lines that are not events. lines: number of all lines.
     """
 
     events: pl.DataFrame
     rejects: list[tuple[int, str, str]]
     ignored: int
     without_revision: int
+    other_services: int
     lines: int
     others: dict[str, int] = field(default_factory=dict)
 
@@ -73,6 +78,8 @@ class Parser:
         self._candidates = detect.with_names(
             detect.candidates(fmt, log_format), presets.given(field_names), presets.configured(fields)
         )
+        if timezone is not None:
+            check_zone(timezone)
         self._given = {"service": service, "host": default_host, "zone": timezone or "UTC"}
         self.findings = Findings(zone=timezone)
         self._layout: Layout | None = None
@@ -137,7 +144,7 @@ class Parser:
             self.prepare(lines)
         if self._layout is None or self._events is None:
             return Parsed(
-                _NO_EVENTS, [(first_number + i, "an empty line", "") for i in range(len(lines))], 0, 0, len(lines)
+                _NO_EVENTS, [(first_number + i, "an empty line", "") for i in range(len(lines))], 0, 0, 0, len(lines)
             )
         frame = self._with_header(self._framed(lines, first_number))
         read = self._events.read(self._layout.split(frame))
@@ -161,7 +168,7 @@ class Parser:
             pl.when(~pl.col("matched"))
             .then(pl.lit("format"))
             .when(pl.col("other_service"))
-            .then(pl.lit("it belongs to another service"))
+            .then(pl.lit(OTHER_SERVICE))
             .when(pl.col("time_ms").is_null())
             .then(pl.lit(f"its time cannot be read{where['time']}"))
             .when((pl.col("time_ms") < earliest) | (pl.col("time_ms") > latest))
@@ -188,22 +195,21 @@ class Parser:
         rejects = []
         others: Counter[str] = Counter()
         for number, reason, line in bad.select("number", "reason", "line").iter_rows():
-            kind = self._layout.other_kind(line) if reason not in {"ignored", "no revision"} else None
+            if reason in _COUNTED:
+                continue
+            kind = self._layout.other_kind(line[:MAX_SHOWN])
             if kind is not None:
                 others[kind] += 1
-            elif reason not in {"ignored", "no revision"}:
-                rejects.append((number, self._layout.why_not(line) if reason == "format" else reason, line))
+                continue
+            shown = line[:MAX_SHOWN]
+            rejects.append((number, self._layout.why_not(shown) if reason == "format" else reason, shown))
         events = judged.filter(pl.col("reason").is_null())
         self.findings.count_events(events)
-        return Parsed(
-            events.select(*COLUMNS),
-            rejects,
-            counts.get("ignored", 0),
-            counts.get("no revision", 0),
-            lines,
-            dict(others),
-        )
+        ignored, without_revision, elsewhere = (counts.get(key, 0) for key in _COUNTED)
+        return Parsed(events.select(*COLUMNS), rejects, ignored, without_revision, elsewhere, lines, dict(others))
 
+
+_COUNTED = ("ignored", "no revision", OTHER_SERVICE)
 
 _NO_EVENTS = pl.DataFrame(
     schema={

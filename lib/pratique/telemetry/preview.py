@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pratique.config import Config, check_name
 from pratique.errors import DataError
 from pratique.telemetry.actions import Actions
-from pratique.telemetry.file_reader import blocks
+from pratique.telemetry.file_reader import LogReader
 from pratique.telemetry.import_files import SAMPLE, parser_for
 from pratique.telemetry.line_parsers import Parsed
 
@@ -29,7 +28,7 @@ def preview_files(paths: Sequence[Path], *, service: str, fmt: str, config: Conf
     actions = Actions(config.service(service).actions)
     text = []
     for path in paths:
-        block = next(islice(blocks(path), 1), b"")
+        block = next((block.content for block in LogReader(path).blocks() if not block.too_long), b"")
         head = b"\n".join(block.split(b"\n", SAMPLE)[:SAMPLE])
         parser = parser_for(config, service, fmt, **options)
         try:
@@ -67,6 +66,7 @@ def _others(parsed: Parsed) -> list[str]:
     text = [f"  {len(parsed.events):,} requests in the first {parsed.lines:,} lines"]
     text += [f"  {count:,} lines are no requests: {kind}" for kind, count in parsed.others.items()]
     text += [f"  {parsed.without_revision:,} lines have no revision"] if parsed.without_revision else []
+    text += [f"  {parsed.other_services:,} lines are of other services"] if parsed.other_services else []
     text += [f"  {parsed.ignored:,} lines ignored by ignore_paths of the service file"] if parsed.ignored else []
     for number, reason, line in parsed.rejects[:EVENTS]:
         text.append(f"  line {number} would be rejected: {reason}: {line[:LONGEST_REJECT]!r}")

@@ -9,18 +9,21 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
+from pratique.errors import DataError
 from pratique.files import replace_file
 from pratique.telemetry.framing import LONGEST
 
 _FRAME = struct.Struct("<II")
 MAX_RECORD = LONGEST
-MOST_PENDING = 128 << 20
+MOST_PENDING = 32 << 20
 """Bytes buffered while the disk accepts no writes; further lines are refused."""
 
 
@@ -31,37 +34,47 @@ def frame(record: bytes) -> bytes:
     return _FRAME.pack(len(record), zlib.crc32(record)) + record
 
 
-def records(content: bytes) -> Iterator[bytes]:
+def records(segment: BinaryIO) -> Iterator[bytes]:
     """Yield the valid records at the beginning of a segment."""
-    at = 0
-    while at + _FRAME.size <= len(content):
-        length, check = _FRAME.unpack_from(content, at)
-        record = content[at + _FRAME.size : at + _FRAME.size + length]
-        if length > MAX_RECORD or len(record) < length or zlib.crc32(record) != check:
+    while len(head := segment.read(_FRAME.size)) == _FRAME.size:
+        length, check = _FRAME.unpack(head)
+        record = segment.read(length) if length <= MAX_RECORD else b""
+        if len(record) < length or zlib.crc32(record) != check:
             return
         yield record
-        at += _FRAME.size + length
 
 
 class Spool:
     """Segments in a folder, and a small file of facts that must survive the collector."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: created if it does not exist. Raises: OSError."""
+        """folder: created if it does not exist.
+
+        facts: kept by the collector before; empty when there was none.
+        Raises: OSError, DataError (a file that is no segment, or damaged facts).
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self.facts = self._read_facts()
         self._number = max((int(path.stem) for path in self._paths()), default=0)
         self._file = Path(os.devnull).open("ab", buffering=0)  # noqa: SIM115 - kept open until the next segment
         self._pending = bytearray()
 
     def _paths(self) -> list[Path]:
-        return sorted(self._folder.glob("*.spool"))
+        paths = sorted(self._folder.glob("*.spool"))
+        for path in paths:
+            if not re.fullmatch(r"[0-9]{12}", path.stem) or not path.is_file():
+                raise DataError(
+                    f"{str(path)!r} is no file of the collector: move it out of the folder, and start again"
+                )
+        return paths
 
     def replay(self) -> Iterator[tuple[int, bytes]]:
         """Yield all records with the number of their segment, oldest first."""
         for path in self._paths():
-            for record in records(path.read_bytes()):
-                yield int(path.stem), record
+            with path.open("rb") as segment:
+                for record in records(segment):
+                    yield int(path.stem), record
 
     def rotate(self) -> int:
         """Begin the next segment. Return its number. Raises: OSError."""
@@ -101,12 +114,17 @@ class Spool:
         """Replace the facts durably and atomically. Raises: OSError."""
         replace_file(self._folder / "facts.json", json.dumps(facts), make_folder=False)
 
-    def facts(self) -> dict[str, int]:
-        """Return the facts kept last; empty before the first."""
+    def _read_facts(self) -> dict[str, int]:
+        path = self._folder / "facts.json"
         try:
-            return {str(k): int(v) for k, v in json.loads((self._folder / "facts.json").read_text("utf-8")).items()}
+            return {str(key): int(value) for key, value in json.loads(path.read_text("utf-8")).items()}
         except FileNotFoundError:
             return {}
+        except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+            raise DataError(
+                f"{str(path)!r} is damaged: move the folder {str(self._folder)!r} away, and start again; "
+                "the lines in it that are not in the store yet are lost"
+            ) from error
 
     def close(self) -> None:
         """Make all appended records durable, and close."""

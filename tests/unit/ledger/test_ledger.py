@@ -2,6 +2,7 @@ import shutil
 import sqlite3
 import stat
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import Barrier, Process
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pratique.clock import stamp, utc_now
 from pratique.errors import DataError, DeniedError, UsageError
 from pratique.ledger import Ledger, current_user
 from pratique.ledger.entry import canonical
+from pratique.ledger.ledger import COLUMNS
 from pratique.ledger.text import releases_table
 
 
@@ -248,3 +251,21 @@ def test_chain_verifies_while_others_append(tmp_path):
         finally:
             stop.set()
         writing.result(30)
+
+
+def test_ledger_of_many_entries_is_read_within_a_second_where_a_part_is_asked_for(ledger):
+    ledger.append("weight", "shop", data={"shares": {"r1": 1.0}})
+    with ledger._connect() as connection:
+        row = connection.execute(f"SELECT {COLUMNS} FROM entries").fetchone()
+        rows = [(n, *row[1:10], f"hash {n}", row[11]) for n in range(2, 50_000)]
+        connection.execute("BEGIN")
+        connection.executemany(f"INSERT INTO entries ({COLUMNS}) VALUES ({','.join('?' * 12)})", rows)
+    start = utc_now()
+    ledger.append("weight", "shop", data={"shares": {"r1": 0.9, "r2": 0.1}})
+    ledger.append("lapse", "shop", data={"shares": {"r1": 1.0}, "since": stamp(start + timedelta(microseconds=1))})
+    ledger.bind("shop", "r2", "sha256:2")
+    began = time.process_time()
+    changes = ledger.weights("shop", start)
+    assert [shares for _, shares in changes] == [{"r1": 1.0}, {"r1": 1.0}, {"r1": 0.9, "r2": 0.1}]
+    assert (ledger.releases("shop"), ledger.revisions("shop")) == ([], ["r2"])
+    assert time.process_time() - began < 0.5

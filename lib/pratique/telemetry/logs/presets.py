@@ -26,7 +26,7 @@ _COMBINED_FIELDS = (
 )
 _BODY = rf'([^ ]+) [^ ]+ [^ ]+ \[([^\]]+)\] (?:"{REQUEST}"|-) (-?[0-9]{{1,3}}|-) (?:[0-9]+|-)'
 COMBINED = Template(
-    pattern=rf'^{PREFIX}{_BODY}(?: {_QUOTED} {_QUOTED})?(?: ([0-9]+\.[0-9]+))?(?: .*)?\r?$',
+    pattern=rf"^{PREFIX}{_BODY}(?: {_QUOTED} {_QUOTED})?(?: ([0-9]+\.[0-9]+))?(?: .*)?\r?$",
     quick=rf'^([^ ]+) [^ ]+ [^ ]+ \[([^\]]+)\] "{QUICK_REQUEST}" ([0-9]{{3}}) (?:[0-9]+|-) '
     r'"[^"\\]*" "[^"\\]*"(?: ([0-9]+\.[0-9]+))?$',
     fields=_COMBINED_FIELDS,

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pratique.errors import UsageError
 
 QUARTER_MS = 900_000
 """Zones differ by whole quarters of an hour."""
 NEAR_MS = QUARTER_MS // 2
+
+
+def check_zone(name: str) -> None:
+    """Raise UsageError for the name of an unknown zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"timezone {name!r} is unknown: write it like Europe/Vienna") from None
 
 
 def header_instant(text: str) -> tuple[int, int] | None:

@@ -192,6 +192,6 @@ def test_a_format_string_that_cannot_be_read_is_refused(text, message):
         ("[%trg] %ms %ST", "[24/Nov/2026:10:00:00 +0000] 123 200", 1795514400123),
     ],
 )
-def test_times_of_a_servers_own_form_are_read(log_format, line, time_ms):
+def test_times_in_a_form_of_the_server_are_read(log_format, line, time_ms):
     request = " %REQ(:METHOD)% %REQ(:PATH)%" if "RESPONSE" in log_format else " %r"
     assert parsed(f"{line} GET /", log_format + request, revision="r1")["time_ms"] == time_ms
