@@ -222,7 +222,7 @@ class Events:
         if field is not None and field.upstreams:
             text = meaning.last_of_list_column(text)
         code = text.cast(pl.Int64, strict=False)
-        # JSON may hold 200.0, but 200.9 is no code
+        # JSON may hold 200.0, but 200.9 is not a code
         number = text.cast(pl.Float64, strict=False)
         code = pl.coalesce(code, pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False)))
         state = best(self.fields, "state")

@@ -90,7 +90,7 @@ def is_no_name_column(text: pl.Expr) -> pl.Expr:
 
 
 def duration_ms_column(text: pl.Series, unit: str) -> pl.Series:
-    """Durations in milliseconds: numbers in the unit, texts with a unit of their own (12ms, 1m2.5s), and nginx's lists.
+    """Durations in milliseconds: numbers in the unit, texts with a unit (12ms, 1m2.5s), and nginx's lists.
 
     A list ("0.004, 0.012 : 0.100", "-" where a server gave no answer) is the time at all servers together: their sum.
     """

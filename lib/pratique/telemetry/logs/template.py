@@ -150,7 +150,7 @@ def _piece(value: Value, after: str | None, *, first: bool) -> Piece:
     elif value.quoted:
         full, quick = QUOTED, QUICK_QUOTED
     else:
-        # blanks in front belong to what stands in front of a line, not to its first value
+        # blanks in front belong to the prefix of a line, not to its first value
         full, quick = _up_to(after, text=value.text and not first, blanks=not first)
     if value.quoted:
         full, quick = f'(?:"{full}"|-)', f'"{quick}"'
