@@ -227,6 +227,10 @@ def _check_keys(layout: NamedLayout, source: RevisionSource) -> None:
         raise DataError(f"no field is known as the status of a request: {have}; name it: --field status=NAME")
     if layout.keys and not meanings & {"path", "request", "action"}:
         raise DataError(f"no field is known as the path or request of a line: {have}; name it: --field path=NAME")
+    keys = {key.lower() for key in layout.keys}
+    missing = [found.name for found in layout.named() if found.name.lower() not in keys]
+    if layout.keys and missing:
+        raise DataError(f"no line has a field {missing[0]!r}, which is named as a value of the log: {have}")
     unclear = [found for found in layout.fields if found.kind == "?"]
     if unclear:
         name = unclear[0].name
@@ -234,6 +238,10 @@ def _check_keys(layout: NamedLayout, source: RevisionSource) -> None:
             f"the unit of the duration {name!r} is not known: give --field duration={name}:s (or ms, us, ns)"
         )
     known = [found for found in layout.fields if found in layout.candidates]
-    is_key = source.field.lower() in {key.lower() for key in layout.keys}
-    if source.field and layout.keys and not is_key and not any(found.answers_to(source.field) for found in known):
+    if (
+        source.field
+        and layout.keys
+        and source.field.lower() not in keys
+        and not any(found.answers_to(source.field) for found in known)
+    ):
         raise DataError(f"--revision-from: no line has a field {source.field!r}: {have}")

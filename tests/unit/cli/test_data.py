@@ -360,7 +360,7 @@ CASES = [
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    """Run `pratique import` on a file of the cases with a store of its own; return exit status, output and errors."""
+    """Run `pratique import` on a file of the cases with an empty store; return exit status, output and errors."""
 
     def done(file, *options):
         monkeypatch.chdir((LOGS / file).parent)
@@ -473,6 +473,11 @@ def test_durations_in_a_wrong_unit_are_reported(run, tmp_path, took, word):
             ["no line has a field 'colour'", "it has status, path, time"],
         ),
         ({"status": 200, "path": "/"}, given("jsonl", None, *R1), ["have no time", "--field time=NAME"]),
+        (
+            {"status": 200, "path": "/", "time": 1795514400},
+            given("jsonl", None, *R1, "--field", "time=when"),
+            ["no line has a field 'when'", "it has status, path, time"],
+        ),
     ],
 )
 def test_refusal_of_a_json_log_names_the_field_and_the_option(run, tmp_path, line, options, parts):

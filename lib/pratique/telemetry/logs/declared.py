@@ -76,7 +76,8 @@ def _check(found: Declared, log_format: str) -> None:
 
 def _bare(log_format: str) -> tuple[str, bool]:
     """The format string without the directive and the quotes around it; whether it was written in XML."""
-    text = log_format.strip()
+    # Envoy's strings end with an escaped line end
+    text = log_format.strip().removesuffix("\\n").rstrip()
     is_xml = re.search(r"&(?:quot|gt|lt|amp|apos|#\d+);", text) is not None or "<Valve" in text
     valve = _VALVE.search(text) if "<Valve" in text or text.startswith("pattern") else None
     if valve is not None:

@@ -26,7 +26,7 @@ def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
         found = declared(log_format)
         if found.template is None:
             return (NamedLayout(f"{found.program} JSON", Named("json"), found.fields),)
-        layout = TextLayout(f"{found.program} log format", found.template)
+        layout = TextLayout(found.program, found.template)
         return (replace(layout, kinds=HTTPLOG.kinds) if found.program == "HAProxy" else layout,)
     if fmt == "auto":
         return tuple(layout for name in AUTO for layout in PRESETS[name].layouts)

@@ -19,6 +19,9 @@ OVERRIDE = 9
 """Rank of a field that a person named."""
 
 
+_NEEDED = frozenset({"time", "status", "method", "path", "request", "duration"})
+
+
 class Layout(Protocol):
     """How a line is split into fields.
 
@@ -130,6 +133,10 @@ class NamedLayout:
         more = [Field(name, name) for name in wanted if name and name not in known]
         reader = self.reader.prepared(rows, [field.name for field in (*have, *more)])
         return replace(self, reader=reader, found=(*have, *more), keys=tuple(keys))
+
+    def named(self) -> list[Field]:
+        """The fields that a person named, but for those that a line may well lack."""
+        return [one for one in self.fields if one.rank >= OVERRIDE and one.meaning in _NEEDED]
 
     def with_units(self, frame: pl.DataFrame) -> NamedLayout:
         """Settle the unit of durations that tell their own, as 12ms does."""

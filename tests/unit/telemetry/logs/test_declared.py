@@ -157,6 +157,10 @@ def test_a_request_is_read_back_from_any_order_of_directives(dialect, request, d
         "access_log_format = '%(h)s %(t)s \"%(r)s\" %(s)s'",
         "log-format %ci\\ [%Tl]\\ %{+Q}r\\ %ST",
         'log-format "%ci [%Tl] %{+Q}r %ST"',
+        (
+            '%DOWNSTREAM_REMOTE_ADDRESS% [%START_TIME(%d/%b/%Y:%H:%M:%S %z)%] "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%" '
+            "%RESPONSE_CODE%\\n"
+        ),
     ],
 )
 def test_a_directive_may_be_pasted_as_the_configuration_writes_it(text):
