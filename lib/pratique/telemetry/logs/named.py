@@ -50,10 +50,11 @@ class Named:
 
     def split(self, frame: pl.DataFrame, names: Sequence[str], requires: Sequence[str]) -> pl.DataFrame:
         """Add the columns matched, g0, g1, … with the texts of the names."""
-        if self.kind == "json" and not requires:
+        if self.kind == "json" and set(requires) <= set(names):
             decoded = self._decoded(frame, names)
             if decoded is not None:
-                return decoded
+                needed = [pl.col(f"g{names.index(name)}").is_not_null() for name in requires]
+                return decoded.with_columns(matched=pl.all_horizontal(pl.lit(value=True), *needed))
         places = {name: place for name, place, _ in self.shapes}
         rows = [self.row(line) for line in frame["line"].to_list()]
         matched = [row is not None and all(_place(row, key) is not None for key in requires) for row in rows]
