@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pratique import background
 from pratique.balancer import Balancer, Pool, open_balancer
+from pratique.clock import stamp, utc_now
 from pratique.config import Target, check_name
 from pratique.errors import UnavailableError, UsageError
 from pratique.ledger import open_ledger
@@ -89,10 +90,11 @@ def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[
     ledger = open_ledger(target.state_dir)
     ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
     instances = _ready_instances(target, runtime, release)
-    shares = {revision: 1.0}
+    shares, asked = {revision: 1.0}, utc_now()
     balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
+    times = {"asked": stamp(asked), "confirmed": stamp(utc_now())}
     ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
-    ledger.append("weight", service, revision=revision, data={"shares": shares})
+    ledger.append("weight", service, revision=revision, data={"shares": shares, **times})
     return instances
 
 

@@ -8,12 +8,30 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from contract.balancer_contract import eventually
 from support.balancer_fixture import Place
 from support.upstream import Upstream
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 DESCRIPTORS = 1024
 STRANGERS = 1100
+
+
+IMPATIENT = """
+import sys
+from pratique.balancer import forward
+from pratique.cli.app import main
+forward.CLIENT_SILENCE_S = 1.0
+main(sys.argv[1:])
+"""
+
+
+class Impatient(Place):
+    """A balancer that waits one second for a client."""
+
+    @property
+    def command(self):
+        return [super().command[0], "-c", IMPATIENT, *super().command[3:]]
 
 
 class Limited(Place):
@@ -90,3 +108,21 @@ def test_connection_without_a_request_is_closed_in_time_and_one_with_requests_st
         assert slow.recv(1) == b""
         assert 8 < time.monotonic() - began < 15
         assert status(kept) == 200
+
+
+def test_client_that_stalls_within_its_request_or_its_answer_is_not_waited_for(tmp_path, upstream):
+    place = Impatient(tmp_path)
+    try:
+        place.serve(upstream)
+        with ExitStack() as clients:
+            sender = connected(place, clients, b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
+            assert sender.recv(1000).startswith(b"HTTP/1.1 408 ")
+            reader = connected(place, clients, b"GET /big/100000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            eventually(lambda: place.balancer.stats()["in_flight"])
+            eventually(lambda: not place.balancer.stats()["in_flight"])
+            assert reader.recv(10) == b"HTTP/1.1 2"
+            assert new_status(place) == 200
+        assert [line.code for line in place.lines(3)] == [408, 499, 200]
+    finally:
+        place.stop()
+        place.collector.close()

@@ -297,11 +297,6 @@ def test_changed_content_under_an_old_name_is_refused(shop):
 def test_missing_things_are_errors_before_anything_is_started(shop):
     with pytest.raises(MissingError, match="no release 'nowhere'"):
         shop.open("nowhere", "nowhere").check()
-    shop.make("asks")
-    done, _ = shop.release(revision="asks", run_id="asks", config=shop.config, approval="ask")
-    assert done.returncode == UsageError.exit_status
-    assert "there is no person to ask" in done.stderr
-    assert not (shop.state / "runs/asks/journal.jsonl").exists()
 
 
 def test_a_dead_collector_stops_a_rollout(shop):

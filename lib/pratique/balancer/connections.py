@@ -50,8 +50,7 @@ class UserConnections:
         self._most = most
         self._busy: set[RequestHandler] = set()
         self._served: set[RequestHandler] = set()
-        self._accepting: asyncio.Task[None] | None = None
-        self._server: web.Server | None = None
+        self._accepting: list[asyncio.Task[None]] = []
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Handle a request whose head is complete."""
@@ -69,15 +68,14 @@ class UserConnections:
 
     def start(self, server: web.Server, address: str) -> None:
         """Listen, and accept connections for a server that calls `handle`. Raises: UnavailableError."""
-        self._server = server
-        self._accepting = asyncio.create_task(self._accept(server, _listening(address)))
+        self._accepting = [asyncio.create_task(self._accept(server, listener)) for listener in _listening(address)]
 
     async def stop(self) -> None:
         """Accept no more connections; those that are open stay."""
-        if self._accepting is not None:
-            self._accepting.cancel()
+        for task in self._accepting:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._accepting
+                await task
 
     async def _accept(self, server: web.Server, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -122,15 +120,21 @@ def _abort(protocol: RequestHandler) -> None:
         protocol.transport.abort()
 
 
-def _listening(address: str) -> socket.socket:
+def _listening(address: str) -> list[socket.socket]:
+    """Listen on each address of a host; localhost has one of IPv4 and one of IPv6."""
+    listeners: list[socket.socket] = []
     try:
         host, port = split_address(address)
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server(found[4][:2], family=found[0], backlog=1024)
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, target in dict.fromkeys((family, target[:2]) for family, _, _, _, target in found):
+            listeners.append(socket.create_server(target, family=family, backlog=1024))
     except (OSError, OverflowError) as error:
+        for listener in listeners:
+            listener.close()
         reason = error.strerror if isinstance(error, OSError) else "no such port"
         raise UnavailableError(
             f"balancer cannot listen on {address}: {reason}: check whether another balancer is running"
         ) from error
-    listener.setblocking(False)
-    return listener
+    for listener in listeners:
+        listener.setblocking(False)
+    return listeners

@@ -23,6 +23,7 @@ from pratique.balancer.base import Lease, Pool
 from pratique.balancer.forward import Proxy
 from pratique.balancer.shares import check_pool, split_address
 from pratique.balancer.state_file import StateFile
+from pratique.clock import elapsed_s
 from pratique.errors import DeniedError, PratiqueError, UnavailableError, UsageError
 
 CONNECT_TIMEOUT_S = 2.0
@@ -118,21 +119,25 @@ async def _accepts(address: str) -> bool:
 
 
 async def _get_weights(request: web.Request) -> web.Response:
-    state, now = request.app[STATE_FILE].state, time.monotonic()
+    state, now = request.app[STATE_FILE].state, elapsed_s()
     if state is None:
-        return web.json_response({"shares": {}, "lease_left_s": None, "lapsed": None, "lapses": 0})
+        return web.json_response({"shares": {}, "lease_left_s": None, "lease_id": None, "lapsed": None, "lapses": 0})
     left = None if state.lease is None else max(0.0, state.expires - now)
     lapsed = None if state.lapsed is None else datetime.fromtimestamp(time.time() - now + state.lapsed, UTC).isoformat()
-    shares = state.pool.weights
-    return web.json_response({"shares": shares, "lease_left_s": left, "lapsed": lapsed, "lapses": state.lapses})
+    lease_id = None if state.lease is None else state.lease.id
+    found = {"shares": state.pool.weights, "lease_left_s": left, "lease_id": lease_id}
+    return web.json_response(found | {"lapsed": lapsed, "lapses": state.lapses})
 
 
 async def _put_weights(request: web.Request) -> web.Response:
     content = await request.json()
     shares = {str(revision): float(share) for revision, share in content["shares"].items()}
     given = content.get("lease")
-    lease = Lease(str(given["canary"]), str(given["baseline"]), float(given["ttl_s"])) if given else None
-    request.app[STATE_FILE].set_shares(shares, lease)
+    lease = None
+    if given:
+        lease = Lease(str(given["canary"]), str(given["baseline"]), float(given["ttl_s"]), int(given.get("id", 0)))
+    held = content.get("held")
+    request.app[STATE_FILE].set_shares(shares, lease, None if held is None else int(held))
     return await _get_weights(request)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -63,16 +64,17 @@ class EmbeddedBalancer(Balancer):
         self.pool(service)
         found = self._call("GET", "/weights")
         lapsed = datetime.fromisoformat(found["lapsed"]) if found["lapsed"] else None
-        return ActiveWeights(found["shares"], found["lease_left_s"], lapsed)
+        return ActiveWeights(found["shares"], found["lease_left_s"], lapsed, found.get("lease_id"))
 
     @override
-    def set_weights(self, service: str, shares: dict[str, float], *, lease: Lease | None = None) -> None:
+    def set_weights(
+        self, service: str, shares: dict[str, float], *, lease: Lease | None = None, held: int | None = None
+    ) -> None:
         check_shares(shares)
         if lease is not None:
             check_lease(lease)
         self.pool(service)
-        given = {"canary": lease.canary, "baseline": lease.baseline, "ttl_s": lease.ttl_s} if lease else None
-        self._call("PUT", "/weights", {"shares": shares, "lease": given})
+        self._call("PUT", "/weights", {"shares": shares, "lease": asdict(lease) if lease else None, "held": held})
         found = self.weights(service)
         if not _same(found.shares, shares) or (found.lease_left_s is None) != (lease is None):
             raise UnavailableError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from pratique.check.balancer import balancer_checks
 from pratique.check.collector import collector_checks
 from pratique.check.containers import container_checks
+from pratique.check.deadline import deadline_state
 from pratique.check.finding import Check
 from pratique.check.folders import store_state, writable_folder
 from pratique.check.processes import process_checks
@@ -71,6 +72,7 @@ def _service_checks(config: Config, name: str) -> Iterator[Check]:
     if command:
         subject = f"services.{name}.rollout.acceptance_command"
         yield Check(subject, partial(find_program, command[0], target.base))
+    yield Check(f"services.{name}.judge.deadline_min", partial(deadline_state, config, name))
 
 
 def _secret_checks(target: Target) -> Iterator[Check]:

@@ -36,7 +36,7 @@ def status(service: str, as_json: bool, config: str | None, store: str | None) -
         click.echo(json.dumps(found.to_json(), allow_nan=False))
     else:
         for line in found.to_text():
-            click.echo(paint_phrase(line, "drift", "not running", "does not answer"))
+            click.echo(paint_phrase(line, "drift", "dead run", "not running", "does not answer"))
     if found.error is not None:
         raise found.error
 
@@ -107,6 +107,7 @@ def orphans(service: str, remove: bool, as_json: bool, config: str | None, store
     """
     from pratique.balancer import open_balancer  # noqa: PLC0415
     from pratique.runbook.recovery import remove_orphans  # noqa: PLC0415
+    from pratique.runbook.runs import dead_runs  # noqa: PLC0415
     from pratique.runbook.service.orphans import describe_orphans, find_orphans  # noqa: PLC0415
     from pratique.runtime import open_runtime  # noqa: PLC0415
     from pratique.status import instance_json  # noqa: PLC0415
@@ -119,6 +120,8 @@ def orphans(service: str, remove: bool, as_json: bool, config: str | None, store
         return
     for line in describe_orphans(found):
         click.echo(f"removed {line}" if remove else line)
+    for run in dead_runs(target.state_dir, service):
+        click.echo(f"dead run {run.id}: resume it with: {run.resume_command}; or undo it with: pratique abort {run.id}")
     if not found:
         click.echo(f"no orphans of {service}")
     elif not remove:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,25 @@ class Time(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"{value!r} is not a time: write it as 2026-11-20T14:00 (UTC) or with a zone, +01:00", param, ctx)
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+UNIT_MIN = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 1440.0, "": 1.0}
+"""Minutes in a unit of time."""
+
+
+class Minutes(click.ParamType[float]):
+    """A length of time on the command line: 90s, 45m, 2h; a number alone is minutes. Its value is in minutes."""
+
+    name = "time"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(s|m|min|h|d|)", str(value).strip())
+        if not found or not float(found[1]):
+            self.fail(f"{value!r} is not a length of time: write it as 45m, 90s or 2h", param, ctx)
+        return float(found[1]) * UNIT_MIN[found[2]]
 
 
 PATH = click.Path(readable=False)

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pratique.config.lines import line_of
+from pratique.config.messages import describe
 from pratique.config.model import Config
 from pratique.config.renames import renamed_keys
 from pratique.errors import ConfigError, DeniedError, MissingError
 
 DEFAULT_FILE = "pratique.toml"
-UNKNOWN = "unknown key: remove it or check the spelling"
 
 
 def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
@@ -85,18 +85,8 @@ def _first_problem(text: str, path: Path, data: Mapping[str, Any], error: Valida
     for problem in error.errors():
         problems.setdefault(_keys_of(data, problem["loc"]), []).append(problem)
     keys, found = next(iter(problems.items()))
-    message, got = _message(found), found[0].get("input")
-    shown = f" (got {got!r:.60})" if isinstance(got, str | int | float | bool) and message != UNKNOWN else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{path}:{line_of(text, keys)}: {'.'.join(map(str, keys))}: {message}{shown}{more}"
-
-
-def _message(problems: list[ErrorDetails]) -> str:
-    """Describe the error in one value; a value of several types has a problem for each of them."""
-    if problems[0]["type"] == "extra_forbidden":
-        return UNKNOWN
-    first, *others = (problem["msg"].removeprefix("Value error, ") for problem in problems)
-    return " or ".join([first, *(other[0].lower() + other[1:] for other in others)])
+    return f"{path}:{line_of(text, keys)}: {'.'.join(map(str, keys))}: {describe(keys, found)}{more}"
 
 
 def _keys_of(data: Any, location: tuple[str | int, ...]) -> tuple[str | int, ...]:

@@ -13,6 +13,7 @@ from pratique.config.store import StoreSettings
 from pratique.config.target import Target
 from pratique.config.telemetry import TelemetrySettings
 from pratique.config.types import Name, Strict, check_name
+from pratique.errors import UsageError
 
 
 class Config(Strict):
@@ -46,10 +47,17 @@ class Config(Strict):
         return self.services.get(name, ServiceSettings())
 
     def target(self, name: str) -> Target:
-        """Return a service with its settings and folders, for the packages that act on it.
+        """Return a service of the service file with its settings and folders, for the packages that act on it.
 
-        Raises: UsageError when `name` cannot be the name of a service.
+        Raises: UsageError when the file has no such service, naming those that it has.
         """
+        check_name("service", name)
+        if name not in self.services:
+            if not self.file:
+                raise UsageError(f"no service file here, so no service {name!r}: write one with: pratique init {name}")
+            raise UsageError.unknown(
+                "service", name, self.services, where=f"in {self.file}", hint=f"or add a table [services.{name}]"
+            )
         return Target(name, self.service(name), Path(self.base), self.state_dir, self.telemetry)
 
     def path(self, relative: str) -> Path:

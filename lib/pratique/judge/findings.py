@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 
 from pratique.config import Reaction
-from pratique.judge.hypergeometric import Floats, Ints
-from pratique.judge.martingale import log_sum_exp
 from pratique.judge.model import SERVICE, Finding, GuardResult, WeightChanges
+from pratique.judge.share import in_force, share_findings
 from pratique.judge.state import JudgeState
+from pratique.judge.thresholds import ENOUGH_TIMED
 
 NOISY = 5.0
 """φ above which a finding asks a person to find out why the traffic is so uneven."""
-FURTHER: Floats = np.array([1.2, 1.5, 2.0, 4.0])
-"""Alternatives to "the share is within its tolerance", as factors of the odds."""
 
 
 def find(
     state: JudgeState, guards: Sequence[GuardResult], weights: WeightChanges, notes: Sequence[str]
 ) -> tuple[Finding, ...]:
     """Return every finding. notes: lines that the collector reports; each becomes a finding of kind "collector"."""
-    found = [*_no_data(state, guards), *_share(state, weights), *_gaps(state, weights), *_minor(state)]
+    found = [*_no_data(state, guards), *share_findings(state, guards, weights), *_gaps(state, weights), *_minor(state)]
     found += [Finding("collector", "note", note) for note in notes]
     return tuple(found)
 
@@ -51,54 +47,11 @@ def _why_skipped(state: JudgeState, guard: GuardResult) -> str:
     return f"{share:.0%} of the baseline's requests are {outcome}, which leaves no room to be worse"
 
 
-def _share(state: JudgeState, weights: WeightChanges) -> list[Finding]:
-    """Whether the canary's share of the requests matches its weight, tested after every window."""
-    if not weights or not state.requests:
-        return []
-    time_ms, requests = np.concatenate(state.time_ms), np.concatenate(state.requests, axis=1)
-    share = _in_force(time_ms, state.window_ms, weights, state.canary, state.baseline)
-    usable = (share > 0) & (share < 1)
-    if not usable.any():
-        return []
-    canary, total, share = requests[1][usable], requests.sum(axis=0)[usable], share[usable]
-    limit = -math.log(state.policy.alpha)
-    for direction in (1, -1):
-        log_e = _share_evidence(canary, total, share, state.policy.share_tolerance, direction)
-        log_e = log_e / state.policy.dispersion_without_history
-        if (log_e >= limit).any():
-            measured, expected = canary.sum() / max(total.sum(), 1), (share * total).sum() / max(total.sum(), 1)
-            message = f"the canary got {measured:.1%} of the requests, but its weight accounts for {expected:.1%}"
-            return _finding("share mismatch", state.policy.on_share_mismatch, message)
-    return []
-
-
-def _share_evidence(canary: Ints, total: Ints, share: Floats, tolerance: float, direction: int) -> Floats:
-    """Log e-value after each window that the odds of the share are beyond tolerance, above (1) or below (-1)."""
-    odds = share / (1.0 - share)
-    at_edge = odds * tolerance**direction
-    beyond = at_edge[:, None] * FURTHER ** float(direction)
-    p, q = (at_edge / (1.0 + at_edge))[:, None], beyond / (1.0 + beyond)
-    steps = canary[:, None] * np.log(q / p) + (total - canary)[:, None] * np.log((1.0 - q) / (1.0 - p))
-    return np.asarray(log_sum_exp(np.cumsum(steps, axis=0)) - math.log(len(FURTHER)), np.float64)
-
-
-def _in_force(time_ms: Ints, window_ms: int, weights: WeightChanges, canary: str, baseline: str) -> Floats:
-    """The canary's share of both revisions' weight per window; 0 where it changed within the window or is unknown."""
-    share = np.full(len(time_ms), np.nan)
-    changes = sorted(weights, key=lambda change: change[0])
-    for (start, shares), (end, _) in zip(changes, [*changes[1:], (datetime.max.replace(tzinfo=UTC), {})], strict=True):
-        both = shares.get(canary, 0.0) + shares.get(baseline, 0.0)
-        # a request counts in the window in which it began, so only windows with one weight throughout can be compared
-        whole = (time_ms >= start.timestamp() * 1000) & (time_ms + window_ms <= min(end.timestamp(), 1e11) * 1000)
-        share[whole] = shares.get(canary, 0.0) / both if both > 0 else np.nan
-    return np.asarray(np.nan_to_num(share), np.float64)
-
-
 def _gaps(state: JudgeState, weights: WeightChanges) -> list[Finding]:
     if not weights or not state.requests:
         return []
     time_ms, requests = np.concatenate(state.time_ms), np.concatenate(state.requests, axis=1)
-    share = _in_force(time_ms, state.window_ms, weights, state.canary, state.baseline)
+    share = in_force(time_ms, state.window_ms, weights, state.canary, state.baseline)
     # a window is a gap when a canary with this share would have been seen in it with a probability of 99.9 %
     silent = (requests[1] == 0) & (requests[0] * share > 7.0)
     if not silent.any():
@@ -112,10 +65,8 @@ def _gaps(state: JudgeState, weights: WeightChanges) -> list[Finding]:
 
 def _minor(state: JudgeState) -> list[Finding]:
     found = []
-    if not state.had_history:
-        found.append(
-            Finding("no history", "note", "no baseline requests before the canary: thresholds come from the warm-up")
-        )
+    if state.thin_history is not None and any(guard.settings.is_latency for guard in state.guards):
+        found.append(Finding("no history", "note", f"{_history(state.thin_history)}: thresholds come from the warm-up"))
     for guard in state.guards:
         if guard.phi > NOISY:
             message = f"{guard.name}: counts vary {guard.phi:.1f} times as much as chance explains; the evidence is divided by that factor"
@@ -132,3 +83,10 @@ def _minor(state: JudgeState) -> list[Finding]:
         message = "only one host served the canary: a problem of that host looks like a problem of the release"
         found.append(Finding("few instances", "note", message))
     return found
+
+
+def _history(timed: int) -> str:
+    if not timed:
+        return "no timed baseline request before the canary"
+    few = "1 baseline request was" if timed == 1 else f"{timed:,} baseline requests were"
+    return f"only {few} timed before the canary, and a threshold needs {ENOUGH_TIMED}"

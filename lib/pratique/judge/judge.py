@@ -38,10 +38,12 @@ class Judge:
         """Take in rows of complete windows. The cost depends on the new windows only."""
         self.state.update(rollups)
 
-    def verdict(self, now: datetime, *, weights: WeightChanges = (), notes: Sequence[str] = ()) -> Verdict:
+    def verdict(
+        self, now: datetime | None = None, *, weights: WeightChanges = (), notes: Sequence[str] = ()
+    ) -> Verdict:
         """Decide on everything taken in so far.
 
-        now: the time that the deadline is compared with. weights: the shares of traffic and the times from which they
+        now: the time that the deadline is compared with; default the end of the last window. weights: the shares of traffic and the times from which they
         were in force. notes: lines that the collector reports as late or lost; each becomes a finding.
         Raises: MissingError when no window was judged yet.
         """

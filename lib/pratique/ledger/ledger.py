@@ -18,6 +18,7 @@ from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, StorageError, UsageError
 from pratique.ledger.entry import GENESIS, Entry, canonical
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
+from pratique.weight_changes import WeightChange
 
 BUSY_S = 60.0
 """How long a writer waits for other writers: SQLite has no queue, and on a slow disk each holds the file longer."""
@@ -141,11 +142,21 @@ class Ledger:
         """Return the releases of a service, oldest first."""
         return releases_of(self._select("service = ? AND kind IN ('release', 'report')", service))
 
-    def weights(
-        self, service: str, start: datetime | None = None, end: datetime | None = None
-    ) -> list[tuple[datetime, dict[str, float]]]:
+    def latest_shares(self, service: str) -> Entry | None:
+        """Return the last entry that changed the shares of a service; None if there is none."""
+        if not self.path.exists():
+            return None
+        query = (
+            f"SELECT {COLUMNS} FROM entries WHERE service = ? AND kind IN ('weight', 'lapse') "  # noqa: S608 - constant columns
+            "ORDER BY number DESC LIMIT 1"
+        )
+        with self._connect() as connection:
+            row = connection.execute(query, [service]).fetchone() if _is_set_up(connection) else None
+        return _entry(row) if row else None
+
+    def weights(self, service: str, start: datetime | None = None, end: datetime | None = None) -> list[WeightChange]:
         """Return the changes of shares in [start, end), oldest first, preceded by the one in force at `start`."""
-        changes = "service = ? AND kind IN ('weight', 'lapse')"
+        changes = "service = ? AND kind IN ('weight', 'lapse', 'clock')"
         if start is None:
             return weights_of(self._select(changes, service), start, end)
         # entered in order of their times; a few more, because a lapse is entered after the time it began

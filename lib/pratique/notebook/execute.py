@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pratique.errors import DeniedError, PratiqueError, StorageError, UnavailableError
 from pratique.notebook.find import find_notebook, read_notebook
 from pratique.notebook.parameters import check_parameters
+from pratique.notebook.published import require_published
 
 if TYPE_CHECKING:
     from pratique.notebook.kernel import LocalKernel
@@ -42,11 +43,12 @@ def run_notebook(
     name_or_path: a name such as "release", or a path that ends in .ipynb. parameters: values by name; text is
     converted to the parameter's type. output: path of the executed notebook. progress: called with each line that the
     notebook prints. env: added to the environment of the kernel.
-    Raises: UsageError for a wrong parameter, before a kernel starts; the PratiqueError that a cell raised;
+    Raises: UsageError for a wrong parameter, DataError for a name whose notebook was edited, before a kernel starts; the PratiqueError that a cell raised;
         PratiqueError for any other error in a cell; DeniedError and StorageError when the output cannot be written;
         UnavailableError when no kernel starts.
     """
     source = find_notebook(name_or_path)
+    require_published(str(name_or_path))
     values = check_parameters(source, parameters)
     read_notebook(source)
     kept = Path(output).absolute()

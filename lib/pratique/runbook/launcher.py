@@ -10,9 +10,11 @@ from typing import Any
 
 from pratique.config import check_name, load
 from pratique.notebook import check_parameters, describe_parameters, find_notebook, read_parameters, run_notebook
+from pratique.notebook.find import known_notebooks
 from pratique.runbook.registry import runbook_of_notebook
 from pratique.runbook.service import file_names
 from pratique.runbook.service.parameters import new_run_id
+from pratique.runbook.terminal import approval_in_terminal
 
 __all__ = ["describe_parameters", "launch"]
 
@@ -35,13 +37,23 @@ def launch(
         values["run_id"] = new_run_id(*_subject(stem, values))
     check_name("run_id", values.get("run_id", "none"))
     state = load(values.get("config") or None, store=values.get("store") or None).state_dir
+    _preflight(stem, name, values)
     folder = state / "runs" / values["run_id"] if "run_id" in values else state / "reports"
     if values.get("dry_run"):
         with tempfile.TemporaryDirectory() as scratch:
             run_notebook(name, values, out or Path(scratch, f"{stem}.ipynb"), progress=echo)
         return 0
-    kept = run_notebook(name, values, out or folder / f"{stem}.ipynb", progress=echo)
+    with approval_in_terminal(folder, echo):
+        kept = run_notebook(name, values, out or folder / f"{stem}.ipynb", progress=echo)
     return _print_result(folder / file_names.RESULT, kept, echo)
+
+
+def _preflight(stem: str, name: str, values: Mapping[str, Any]) -> None:
+    """Refuse before a kernel starts what the runbook would refuse in its first cells."""
+    runbook = runbook_of_notebook(stem)
+    if runbook is not None and find_notebook(name) == known_notebooks().get(stem):
+        defaults = {parameter.name: parameter.default for parameter in read_parameters(name).values()}
+        runbook.preflight({**defaults, **values})
 
 
 def _subject(stem: str, values: Mapping[str, Any]) -> list[str]:

@@ -82,7 +82,8 @@ def import_files(
     )
     sizes = [_size(path) for path in paths]
     rejects = rejects or config.state_dir / "rejects" / f"{service}.jsonl"
-    with RejectsFile(rejects) as kept, RollupRuns(config.state_dir) as rollups:
+    rollups = RollupRuns(config.state_dir)
+    with RejectsFile(rejects) as kept:
         job = _Import(parser, service, Actions(settings.actions), config.telemetry.window_s, kept, rollups)
         for index, path in enumerate(paths):
             notice(_waits_for(path))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from pratique.number_text import plural
+
 LISTED = 10
 """Most revisions, and most reasons, that the text lists."""
 MOST_REASONS = 100
@@ -61,14 +63,10 @@ class ImportSummary:
     def to_text(self) -> str:
         """Return a few lines for a terminal."""
         span = f" from {self.first:%Y-%m-%d %H:%M:%S} to {self.last:%Y-%m-%d %H:%M:%S} UTC" if self.first else ""
-        text = [f"{self.events:,} requests of {self.lines:,} lines{span}, {self.actions:,} actions"]
-        text += (
-            self._revisions()
-            + [f"  {note}" for note in self.notes]
-            + self._attempts()
-            + self._not_stored()
-            + self._rejected()
-        )
+        read = f"{plural(self.events, 'request')} of {plural(self.lines, 'line')}"
+        text = [f"{read}{span}, {plural(self.actions, 'action')}"]
+        text += self._revisions() + [f"  {note}" for note in self.notes]
+        text += self._attempts() + self._not_stored() + self._rejected()
         return "\n".join(text)
 
     def warnings(self) -> list[str]:
@@ -101,21 +99,24 @@ class ImportSummary:
 
     def _attempts(self) -> list[str]:
         return [
-            f"  revision {name}: {count:,} attempts failed at another server before the answer"
+            f"  revision {name}: {plural(count, 'attempt')} failed at another server before the answer"
             for name, count in sorted(self.failed_attempts.items())[:LISTED]
         ]
 
     def _not_stored(self) -> list[str]:
         counts = [
-            (self.without_revision, "lines have no revision and are not stored"),
-            (self.other_services, "lines are of other services and are not stored"),
-            (self.ignored, "lines ignored by ignore_paths of the service file"),
+            (self.without_revision, "without a revision, not stored"),
+            (self.other_services, "of other services, not stored"),
+            (self.ignored, "ignored by ignore_paths of the service file"),
         ]
-        text = [f"  {count:,} {what}" for count, what in counts if count]
-        text += [f"  {count:,} lines are no requests: {kind}" for kind, count in sorted(self.others.items())[:LISTED]]
+        text = [f"  {plural(count, 'line')} {what}" for count, what in counts if count]
+        text += [
+            f"  {plural(count, 'line')} without a request: {kind}"
+            for kind, count in sorted(self.others.items())[:LISTED]
+        ]
         if self.backwards:
             text.append(
-                f"  the clock was set back {self.backwards:,} times; each line counts in the window of its time"
+                f"  the clock was set back {plural(self.backwards, 'time')}; each line counts in the window of its time"
             )
         return text
 
@@ -124,7 +125,7 @@ class ImportSummary:
             return []
         part = f" (the first {self.rejects_kept:,} of them)" if self.rejects_kept < self.rejected else ""
         largest = sorted(self.reasons.items(), key=lambda found: -found[1])
-        text = [f"  {self.rejected:,} lines rejected, see {self.rejects}{part}"]
+        text = [f"  {plural(self.rejected, 'line')} rejected, see {self.rejects}{part}"]
         text += [f"    {count:,}: {reason}" for reason, count in largest[:LISTED]]
         more = sum(count for _, count in largest[LISTED:])
         return [*text, f"    {more:,}: other reasons"] if more else text

@@ -64,7 +64,7 @@ def _table(parsed: Parsed, actions: Actions) -> list[str]:
 
 def _others(parsed: Parsed) -> list[str]:
     text = [f"  {len(parsed.events):,} requests in the first {parsed.lines:,} lines"]
-    text += [f"  {count:,} lines are no requests: {kind}" for kind, count in parsed.others.items()]
+    text += [f"  {count:,} lines without a request: {kind}" for kind, count in parsed.others.items()]
     text += [f"  {parsed.without_revision:,} lines have no revision"] if parsed.without_revision else []
     text += [f"  {parsed.other_services:,} lines are of other services"] if parsed.other_services else []
     text += [f"  {parsed.ignored:,} lines ignored by ignore_paths of the service file"] if parsed.ignored else []

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Self
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import numpy.typing as npt
@@ -21,24 +19,16 @@ MOST_IN_MEMORY = 150_000
 
 
 class RollupRuns:
-    """The sum of rollups. Used as a context, which removes the runs.
+    """The sum of rollups.
 
-    Rows of one window may be in several runs; within a run they are sorted by window, as `Rollups.merge` leaves them.
+    A run is a file without a name, which the system removes with the process. Rows of one window may be in several runs; within a run they are sorted by window, as `Rollups.merge` leaves them.
     """
 
     def __init__(self, folder: Path) -> None:
         """folder: where runs are written, if any are needed."""
         self._folder = folder
-        self._temporary: TemporaryDirectory[str] | None = None
-        self._runs: list[Path] = []
+        self._runs: list[pa.Table] = []
         self._rows = Rollups.empty()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self._temporary is not None:
-            self._temporary.cleanup()
 
     def add(self, rollups: Rollups) -> None:
         """Add rollups. Raises: StorageError when a run cannot be written."""
@@ -52,27 +42,25 @@ class RollupRuns:
             yield self._rows
             return
         self._write_run()
-        runs = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in self._runs]
-        windows = [run["window"].cast(pa.int64()).to_numpy() for run in runs]
+        windows = [run["window"].cast(pa.int64()).to_numpy() for run in self._runs]
         middle = [[int(np.searchsorted(window, bound)) for window in windows] for bound in _bounds(windows)]
-        starts = [[0] * len(runs), *middle, [len(window) for window in windows]]
+        starts = [[0] * len(windows), *middle, [len(window) for window in windows]]
         for first, end in pairwise(starts):
-            slices = [run.slice(a, b - a) for run, a, b in zip(runs, first, end, strict=True)]
+            slices = [run.slice(a, b - a) for run, a, b in zip(self._runs, first, end, strict=True)]
             yield Rollups(pa.concat_tables(slices)).merge(Rollups.empty())
 
     def _write_run(self) -> None:
         try:
-            if self._temporary is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._temporary = TemporaryDirectory(prefix="import-", dir=self._folder)
-            path = Path(self._temporary.name, f"{len(self._runs)}.arrow")
-            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, SCHEMA) as writer:
-                writer.write_table(self._rows.table)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(prefix="import-", dir=self._folder) as file:
+                with pa.ipc.new_file(file, SCHEMA) as writer:
+                    writer.write_table(self._rows.table)
+                file.flush()
+                self._runs.append(pa.ipc.open_file(pa.memory_map(file.name)).read_all())
         except OSError as error:
             raise StorageError(
                 f"folder {str(self._folder)!r} cannot be written: {error.strerror or error}; nothing was stored"
             ) from error
-        self._runs.append(path)
         self._rows = Rollups.empty()
 
 

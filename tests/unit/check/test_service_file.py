@@ -81,6 +81,7 @@ def test_a_first_file_is_well(place, run):
         ["ok", "services.shop.runtime.command"],
         ["ok", "services.shop.balancer.listen"],
         ["ok", "services.shop.balancer.control"],
+        ["skipped", "services.shop.judge.deadline_min"],
     ]
     assert sorted(place.folder.rglob("*")) == before
 
@@ -99,7 +100,7 @@ def test_a_problem_gives_exit_status_1(place, run):
     assert status == 1
     (line,) = [line for line in printed.splitlines() if line.startswith("problem")]
     assert line == (
-        "problem  services.shop.runtime.command   release 'r1' has no 'other.py': correct the command or the release"
+        "problem  services.shop.runtime.command     release 'r1' has no 'other.py': correct the command or the release"
     )
     assert run("--json", "--config", str(place.file))[0] == 1
 

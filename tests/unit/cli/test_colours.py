@@ -82,7 +82,8 @@ def release(outcome, why=""):
 def test_the_releases_are_aligned_with_and_without_colours():
     found = [release("promoted"), release("rolled back", why="failed")]
     plain, painted = releases_table(found), releases_table(found, paint=paint)
-    assert f"{GREEN}promoted   {RESET}" in painted
+    assert f"{GREEN}promote {RESET}" in painted
+    assert f"{RED}rollback{RESET}" in painted
     assert painted.count(RESET) == 2
     for code in (RED, GREEN, RESET):
         painted = painted.replace(code, "")
@@ -122,6 +123,7 @@ def printed(*, terminal, **environ):
 )
 def test_colours_reach_a_terminal_only(terminal, environ, coloured, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "pratique.toml").write_text("[services.shop]\n")
     found = printed(terminal=terminal, **environ)
     assert "not running" in found
     assert ("\x1b[" in found) is coloured

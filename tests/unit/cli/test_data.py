@@ -405,7 +405,8 @@ def test_requests_of_a_log_are_stored_as_they_were(run, tmp_path, file, options,
     status, out, err = run(file, *options, "--rejects", str(tmp_path / "rejects"))
     assert status == 0, err
     assert rows(tmp_path) == sorted(expected)
-    assert out.startswith(f"{sum(int((row.split()[5:] or [1])[0]) for row in expected)} requests of ")
+    number = sum(int((row.split()[5:] or [1])[0]) for row in expected)
+    assert out.startswith(f"{number} request{'s' if number > 1 else ''} of ")
 
 
 @pytest.mark.parametrize(
@@ -414,16 +415,16 @@ def test_requests_of_a_log_are_stored_as_they_were(run, tmp_path, file, options,
         (
             "haproxy32-checks.log",
             given("haproxy", None, *PER_SERVER),
-            ["4 lines are no requests: Connection closed during SSL"],
+            ["4 lines without a request: Connection closed during SSL"],
         ),
-        ("haproxy-nosrv.log", given("haproxy", None, "--revision-from", "server"), ["2 lines have no revision"]),
+        ("haproxy-nosrv.log", given("haproxy", None, "--revision-from", "server"), ["2 lines without a revision"]),
         (
             "apache-two-status.log",
             CASES[0][1],
             ["status from %>s", "duration from %D (microseconds)", "Tomcat before 10.1"],
         ),
-        ("ingress.log", CASES[18][1], ["revision r2: 1 attempts failed at another server"]),
-        ("traefik-clf.log", given("traefik", None, *R1), ["1 lines rejected", "its status is not a status code (%>s)"]),
+        ("ingress.log", CASES[18][1], ["revision r2: 1 attempt failed at another server"]),
+        ("traefik-clf.log", given("traefik", None, *R1), ["1 line rejected", "its status is not a status code (%>s)"]),
         ("caddy.jsonl", given("auto"), ["taken for caddy: it reads 1 of the first 1 lines"]),
         (
             "haproxy-own-format/tls-fields.log",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pratique.clock import stamp, utc_now
 from pratique.errors import DataError, DeniedError, UsageError
 from pratique.ledger import Ledger, current_user
+from pratique.ledger import ledger as ledger_module
 from pratique.ledger.entry import canonical
 from pratique.ledger.ledger import COLUMNS
 from pratique.ledger.text import releases_table
@@ -154,7 +155,7 @@ def test_weights_start_with_the_one_in_force(ledger):
         times.append(entry.time)
     lapse = ledger.append("lapse", "shop", who="ann", data={"shares": {"r1": 1.0, "r2": 0.0}})
     found = ledger.weights("shop", times[2], datetime.now(UTC) + timedelta(seconds=1))
-    assert [time for time, _ in found] == [times[1], times[2], lapse.time]
+    assert [change.time for change in found] == [times[1], times[2], lapse.time]
     assert found[-1][1] == {"r1": 1.0, "r2": 0.0}
     assert len(ledger.weights("shop")) == 4
 
@@ -165,7 +166,7 @@ def test_lapse_detected_later_counts_from_its_time(ledger):
     again = ledger.append("weight", "shop", data={"shares": {"r2": 0.1}})
     stamp = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     ledger.append("lapse", "shop", data={"shares": {"r2": 0.0}, "since": stamp})
-    times = [time for time, _ in ledger.weights("shop")]
+    times = [change.time for change in ledger.weights("shop")]
     assert times == sorted([given.time, since, again.time])
 
 
@@ -253,6 +254,44 @@ def test_chain_verifies_while_others_append(tmp_path):
         writing.result(30)
 
 
+def write(ledger, monkeypatch, at, kind, **data):
+    """Append an entry at that second of a clock that the test sets."""
+    moment = datetime(2026, 11, 20, 12, tzinfo=UTC) + timedelta(seconds=at)
+    monkeypatch.setattr(ledger_module, "utc_now", lambda: moment)
+    times = {name: stamp(moment + timedelta(seconds=value)) for name, value in data.items() if name != "shares"}
+    shares = {"shares": data["shares"]} if "shares" in data else {}
+    return ledger.append(kind, "shop", data=shares | times)
+
+
+def test_a_change_has_the_time_asked_for_and_the_time_confirmed(ledger, monkeypatch):
+    old = write(ledger, monkeypatch, 0, "weight", shares={"r2": 0.1})
+    new = write(ledger, monkeypatch, 9, "weight", shares={"r2": 0.5}, asked=-3, confirmed=-1)
+    lapse = write(ledger, monkeypatch, 30, "lapse", shares={"r2": 0.0}, since=-12, confirmed=-12, until=0)
+    first, second, third = ledger.weights("shop")
+    assert (first.time, first.in_force) == (old.time, old.time)
+    assert (second.time, second.in_force) == (new.time - timedelta(seconds=3), new.time - timedelta(seconds=1))
+    assert (third.time, third.kind) == (lapse.time - timedelta(seconds=12), "lapse")
+    assert third.note == "the lease expired at 12:00:18 and nobody noticed until 12:00:30"
+    assert ledger.latest_shares("shop") == lapse
+    assert ledger.latest_shares("cart") is None
+
+
+def test_after_a_clock_set_back_the_newest_entry_holds_from_its_time_on(ledger, monkeypatch):
+    write(ledger, monkeypatch, 0, "weight", shares={"r2": 0.1})
+    write(ledger, monkeypatch, 100, "weight", shares={"r2": 0.5})
+    write(ledger, monkeypatch, 40, "weight", shares={"r2": 0.2})
+    assert [change.shares["r2"] for change in ledger.weights("shop")] == [0.1, 0.2]
+
+
+def test_shares_are_unknown_after_a_clock_that_was_set(ledger, monkeypatch):
+    moment = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    monkeypatch.setattr(ledger_module, "utc_now", lambda: moment)
+    data = {"shares": {}, "jump_s": -3600.0, "asked": stamp(moment), "confirmed": stamp(moment)}
+    ledger.append("clock", "shop", data=data)
+    [change] = ledger.weights("shop")
+    assert (change.kind, change.shares, change.note) == ("clock", {}, "the clock was set back by 3,600 s at 12:00:00")
+
+
 def test_ledger_of_many_entries_is_read_within_a_second_where_a_part_is_asked_for(ledger):
     ledger.append("weight", "shop", data={"shares": {"r1": 1.0}})
     with ledger._connect() as connection:
@@ -266,6 +305,6 @@ def test_ledger_of_many_entries_is_read_within_a_second_where_a_part_is_asked_fo
     ledger.bind("shop", "r2", "sha256:2")
     began = time.process_time()
     changes = ledger.weights("shop", start)
-    assert [shares for _, shares in changes] == [{"r1": 1.0}, {"r1": 1.0}, {"r1": 0.9, "r2": 0.1}]
+    assert [shares for _, shares, *_ in changes] == [{"r1": 1.0}, {"r1": 1.0}, {"r1": 0.9, "r2": 0.1}]
     assert (ledger.releases("shop"), ledger.revisions("shop")) == ([], ["r2"])
     assert time.process_time() - began < 0.5

@@ -27,7 +27,8 @@ def rollups(seconds):
 @given(blocks=st.lists(st.lists(st.integers(0, 300), max_size=40), max_size=8))
 def test_sum_with_runs_is_the_sum_in_memory(tmp_path, blocks):
     expected = Rollups.empty()
-    with pytest.MonkeyPatch.context() as patch, RollupRuns(tmp_path / "runs") as runs:
+    with pytest.MonkeyPatch.context() as patch:
+        runs = RollupRuns(tmp_path / "runs")
         patch.setattr(rollup_runs, "MOST_IN_MEMORY", 5)
         for block in blocks:
             runs.add(rollups(block))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pratique.clock import floor, utc_now
+from pratique.clock import ClockWatch, elapsed_s, floor, utc_now
 from pratique.config import Target
 from pratique.errors import MissingError, UnavailableError
 from pratique.judge import Judge
@@ -20,6 +20,7 @@ from pratique.runbook.canary.traffic_split import Arms
 from pratique.store.base import Store
 from pratique.telemetry.collector_status import CollectorStatus, require_collector
 from pratique.telemetry.rollups import Rollups
+from pratique.weight_changes import WeightChange
 
 WINDOW_MIN_DELAY_S = 0.5
 """How soon after its end a window can be in the store: the collector waits for late requests."""
@@ -53,6 +54,9 @@ class LiveAnalysis:
         self._next = self._settled = self._floor(since)
         self._judge = self._begin()
         self._failing_since: float | None = None
+        self._looked_s = self._excused_until_s = elapsed_s()
+        self._clock = ClockWatch()
+        self._repeated: tuple[datetime, list[str]] | None = None
 
     def look(self) -> Verdict | None:
         """Return the verdict after the windows that closed since the last look; None without a window or a request.
@@ -61,6 +65,8 @@ class LiveAnalysis:
         """
         now = utc_now()
         status = self._require_collector(now)
+        if status is None:
+            return None
         closed = self._floor(now - timedelta(seconds=WINDOW_MIN_DELAY_S))
         if closed <= self._next:
             return None
@@ -74,7 +80,7 @@ class LiveAnalysis:
         if complete <= self._next:
             return None
         self._next = complete
-        return self._verdict(self._judged(rows, now), now, status.notes())
+        return self._verdict(self._judged(rows, now), complete, status.notes())
 
     def look_again(self, until: datetime | None = None) -> Verdict | None:
         """Judge everything in the store again, up to the last look or to `until`.
@@ -87,7 +93,7 @@ class LiveAnalysis:
         now = until or utc_now()
         judge = self._judged(self._read(self._settled, self._next), now)
         return self._verdict(
-            judge, now, [] if until else require_collector(self._target.state_dir, may_restart=True).notes()
+            judge, self._next, [] if until else require_collector(self._target.state_dir, may_restart=True).notes()
         )
 
     def _judged(self, rows: Rollups, now: datetime) -> Judge:
@@ -99,9 +105,32 @@ class LiveAnalysis:
         self._settled = settled
         return judge
 
-    def _require_collector(self, now: datetime) -> CollectorStatus:
-        """Return the collector's status; raise when its windows have not reached the store for too long."""
-        status = require_collector(self._target.state_dir, may_restart=True)
+    def begin_again(self, since: datetime) -> None:
+        """Judge the windows from now on only: the clock was set back, so the times of judged windows come again.
+
+        since: now, UTC. Rows of those windows that are in the store already stay out: the collector writes the new ones
+        under another source.
+        """
+        known = self._read(self._floor(since), max(self._next, self._floor(since) + self._window)).table
+        self._repeated = (self._next, known["source"].unique().to_pylist()) if len(known) else None
+        self._since = since
+        self._next = self._settled = self._floor(since)
+        self._judge = self._begin()
+
+    def _require_collector(self, now: datetime) -> CollectorStatus | None:
+        """Return the collector's status; raise when its windows have not reached the store for too long.
+
+        None: this process has just gone on after a pause, or the clock was set, so the collector's last status looks old.
+        """
+        before, self._looked_s = self._looked_s, elapsed_s()
+        if self._clock.jump_s() or self._looked_s - before > WRITE_FAILURE_LIMIT_S / 2:
+            self._excused_until_s = self._looked_s + WRITE_FAILURE_LIMIT_S
+        try:
+            status = require_collector(self._target.state_dir, may_restart=True)
+        except UnavailableError:
+            if self._looked_s < self._excused_until_s:
+                return None
+            raise
         late = status.unstored is not None and now - status.unstored > self._window + timedelta(
             seconds=WINDOW_MAX_DELAY_S
         )
@@ -128,15 +157,24 @@ class LiveAnalysis:
         return judge
 
     def _read(self, start: datetime, end: datetime) -> Rollups:
-        return self._store.read(self._service, [self._arms.compared, self._arms.canary], start, end)
+        rows = self._store.read(self._service, [self._arms.compared, self._arms.canary], start, end)
+        if self._repeated is None:
+            return rows
+        until, sources = self._repeated
+        repeated = pc.and_(
+            pc.less(rows.table["window"], pa.scalar(until, rows.table["window"].type)),
+            pc.is_in(rows.table["source"], pa.array(sources)),
+        )
+        return Rollups(rows.table.filter(pc.invert(repeated)))
 
-    def _verdict(self, judge: Judge, now: datetime, notes: Sequence[str]) -> Verdict | None:
+    def _verdict(self, judge: Judge, until: datetime, notes: Sequence[str]) -> Verdict | None:
+        # the deadline is measured by the data, so that a report on the same data later comes to the same verdict
         try:
-            return judge.verdict(now, weights=self._weights(), notes=notes)
+            return judge.verdict(until, weights=self._weights(), notes=notes)
         except MissingError:
             return None
 
-    def _weights(self) -> list[tuple[datetime, dict[str, float]]]:
+    def _weights(self) -> list[WeightChange]:
         return self._ledger.weights(self._service, self._since)
 
     def _floor(self, time: datetime) -> datetime:

@@ -22,7 +22,7 @@ def say_detail(text: str) -> None:
 def describe(error: BaseException) -> str:
     """Return an error as one line."""
     if isinstance(error, Interrupted):
-        return "received SIGTERM"
+        return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted from the keyboard"
     if isinstance(error, PratiqueError):

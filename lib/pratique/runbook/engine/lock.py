@@ -105,9 +105,12 @@ class Lock:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            held = _read(file) or "a run that is starting"
+            held = _read(file)
             file.close()
-            raise BusyError(f"{self._service} is held by {held}: wait for that run, or end it first") from None
+            end = f"end it with: pratique abort {held.run}" if held else "look again in a moment"
+            raise BusyError(
+                f"{self._service} is held by {held or 'a run that is starting'}: wait for that run, or {end}"
+            ) from None
         return file
 
     def _open(self) -> IO[str]:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+SIGTERM_REASON = "received SIGTERM"
+
 
 class Interrupted(KeyboardInterrupt):
     """SIGTERM during a step. Like Ctrl-C it is not an Exception, because `except Exception` must not swallow it."""
@@ -22,9 +24,10 @@ class Interrupts:
     cleans up after the process has ended.
     """
 
-    def __init__(self, abort: Callable[[str], None]) -> None:
-        """abort: ends the run when a signal arrives between steps."""
+    def __init__(self, abort: Callable[[str], None], reason: Callable[[], str] = lambda: SIGTERM_REASON) -> None:
+        """abort: ends the run when a signal arrives between steps. reason: why a SIGTERM came, asked when it comes."""
         self._abort = abort
+        self._reason = reason
         self._previous: Any = None
         self._installed = False
         self._working = False
@@ -52,8 +55,8 @@ class Interrupts:
 
     def _terminated(self, number: int, _frame: FrameType | None) -> None:
         if self._working:
-            raise Interrupted("SIGTERM")
-        self._abort("received SIGTERM")
+            raise Interrupted(self._reason())
+        self._abort(self._reason())
         self.remove()
         os.kill(os.getpid(), number)
 

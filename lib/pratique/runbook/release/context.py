@@ -73,12 +73,9 @@ class ReleaseContext(RunContext[ReleaseParameters]):
         return f"release of {self.service} {self.revision}"
 
     def choose_approver(self) -> Approver:
-        """Return who approves between stages.
-
-        Raises: UsageError when there is no person to ask.
-        """
+        """Return who approves between stages. Raises: UsageError for an approval of an unknown stage."""
         mode = self.parameters.approval or self.settings.rollout.approval
-        self.approver = make_approver(mode, self.parameters.approvals, self.stages)
+        self.approver = make_approver(mode, self.parameters.approvals, self.stages, self.folder)
         return self.approver
 
     # -- known facts

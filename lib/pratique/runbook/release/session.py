@@ -9,8 +9,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from pratique.errors import UnavailableError
+from pratique.errors import PratiqueError, UnavailableError
 from pratique.judge.model import Verdict
+from pratique.planning.plan import Plan, plan
+from pratique.planning.text import conclusion
 from pratique.runbook.engine.console import say_detail
 from pratique.runbook.release.context import (
     CONCLUDE,
@@ -32,6 +34,9 @@ from pratique.telemetry.collector_status import require_collector
 
 COLLECTOR_RETRY_S = 40.0
 """How long the check waits for a collector that cannot write: longer than the collector's own retry interval."""
+
+EXPECTED = (2.0, 5.0)
+"""How much worse the canaries are whose detection a release forecasts."""
 
 
 class ReleaseSession(Session[ReleaseContext]):
@@ -64,6 +69,24 @@ class ReleaseSession(Session[ReleaseContext]):
         self._run.perform(CHECK)
         self._print_orphans()
         return self.context.plan
+
+    def plan(self) -> Plan | None:
+        """Print and return what to expect of this release at the present traffic; None when nothing is known about it, or after the rollout.
+
+        It changes nothing, and a plan that fails never stops a release.
+        """
+        context = self.context
+        if context.journal.data(ROLL_OUT):
+            return None
+        try:
+            found = plan(context.config, context.service, stages=context.stages, factors=EXPECTED, proposing=False)
+        except PratiqueError as error:
+            say_detail(f"no forecast: {error}")
+            return None
+        say_detail(conclusion(found))
+        if not found.arrives:
+            say_detail(f"settings that arrive in time: pratique plan {context.service}")
+        return found
 
     def start_canary(self) -> list[str]:
         """Start the canary, and a fresh baseline if asked for; return their addresses when they are ready."""

@@ -120,6 +120,30 @@ def test_timeouts_are_found_although_they_arrive_late(world):
 
 
 @pytest.mark.slow
+def test_a_clock_set_forward_changes_nothing_but_the_times(world):
+    before = list(world.verdicts(10, failing=0.4, taking_s=0.05))[-1]
+    world.now += timedelta(hours=1)
+    after = list(world.verdicts(15, failing=0.4, taking_s=0.05))[-1]
+    assert after.requests["r2"] > 1.5 * before.requests["r2"]
+    assert after.end > before.end + timedelta(hours=1)
+    assert after.verdict == "rollback"
+
+
+@pytest.mark.slow
+def test_after_a_clock_set_back_the_judge_counts_the_new_requests_only(world):
+    """The windows of the last seconds come again, and the store has the old requests of the same times."""
+    list(world.verdicts(20, failing=0.4, taking_s=0.05))
+    world.now -= timedelta(seconds=12)
+    world.analysis.begin_again(world.now)
+    seen = list(world.verdicts(11, failing=0.0))
+    assert seen
+    [last] = seen[-1:]
+    assert last.verdict == "continue"
+    assert 0 < last.requests["r2"] <= RATE * 12
+    assert all(guard.bad["r2"] == 0 for guard in last.guards if guard.guard == "5xx")
+
+
+@pytest.mark.slow
 def test_late_requests_do_not_change_the_verdict(world):
     list(world.verdicts(40, failing=0.02))
     last = list(world.verdicts(10, failing=0.0))[-1]
