@@ -9,6 +9,7 @@ from typing import Any
 
 from pratique.config import Config, check_name
 from pratique.errors import DataError
+from pratique.number_text import plural
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.file_reader import LogReader
 from pratique.telemetry.import_files import SAMPLE, parser_for
@@ -63,11 +64,13 @@ def _table(parsed: Parsed, actions: Actions) -> list[str]:
 
 
 def _others(parsed: Parsed) -> list[str]:
-    text = [f"  {len(parsed.events):,} requests in the first {parsed.lines:,} lines"]
-    text += [f"  {count:,} lines without a request: {kind}" for kind, count in parsed.others.items()]
-    text += [f"  {parsed.without_revision:,} lines have no revision"] if parsed.without_revision else []
-    text += [f"  {parsed.other_services:,} lines are of other services"] if parsed.other_services else []
-    text += [f"  {parsed.ignored:,} lines ignored by ignore_paths of the service file"] if parsed.ignored else []
+    text = [f"  {plural(len(parsed.events), 'request')} in the first {plural(parsed.lines, 'line')}"]
+    text += [f"  {plural(count, 'line')} without a request: {kind}" for kind, count in parsed.others.items()]
+    text += [f"  {plural(parsed.without_revision, 'line')} without a revision"] if parsed.without_revision else []
+    text += [f"  {plural(parsed.other_services, 'line')} of other services"] if parsed.other_services else []
+    text += (
+        [f"  {plural(parsed.ignored, 'line')} ignored by ignore_paths of the service file"] if parsed.ignored else []
+    )
     for number, reason, line in parsed.rejects[:EVENTS]:
         text.append(f"  line {number} would be rejected: {reason}: {line[:LONGEST_REJECT]!r}")
     return text
