@@ -22,9 +22,8 @@ from pratique.cli.options import EPILOG, PATH, config_options, load_config
 @click.option(
     "--format",
     "fmt",
-    required=True,
-    type=click.Choice(["haproxy", "combined", "jsonl"]),
-    help="The format of the files.",
+    metavar="NAME",
+    help="The format of the files, see above. Default: that of the service file, else auto.",
 )
 @click.option("--revision", help="Assign every line to this revision.")
 @click.option(
@@ -35,33 +34,62 @@ from pratique.cli.options import EPILOG, PATH, config_options, load_config
 @click.option(
     "--log-format",
     metavar="FORMAT",
-    help="For combined: the format string, as in nginx's log_format or Apache's LogFormat.",
+    help="The format string from the configuration of nginx, Apache, Tomcat, HAProxy, Envoy or gunicorn; a whole "
+    "directive may be pasted.",
 )
+@click.option(
+    "--field",
+    "field_names",
+    multiple=True,
+    metavar="MEANING=NAME[:UNIT]",
+    help="The field that tells a value: time, status, method, path, request, duration, host, revision, action, service. "
+    "A dot reaches into nested JSON (path=request.uri). A duration has a unit, s, ms, us or ns: duration=took:s, or "
+    "duration=%D:ms for Tomcat before 10.1. Repeat it for each field.",
+)
+@click.option(
+    "--timezone",
+    metavar="ZONE",
+    help="The zone of times that tell none, such as HAProxy's: Europe/Vienna. Default: the "
+    "zone of the line's syslog header, that of the service file, else UTC with a warning.",
+)
+@click.option("--preview", is_flag=True, help="Show the first five lines as requests, and store nothing.")
 @click.option(
     "--rejects", type=PATH, metavar="FILE", help="The file for unreadable lines. Default: in the state folder."
 )
 @config_options
 def import_command(
-    files: tuple[str, ...], rejects: str | None, config: str | None, store: str | None, **options: Any
+    files: tuple[str, ...], rejects: str | None, config: str | None, store: str | None, preview: bool, **options: Any
 ) -> None:
     """Import access logs: plain, .gz or .zst; "-" is standard input.
 
     \b
-    haproxy   option httplog, with or without a syslog header
-    combined  the combined log of nginx and Apache, or your own format (--log-format)
-    jsonl     one JSON object per line
+    auto            find the format by the first lines, and say which it is
+    combined        nginx and Apache; your own format with --log-format
+    vhost_combined, tomcat, gunicorn, uvicorn, iis
+    nginx-json, ingress-nginx
+    haproxy         option httplog, httplog clf, or JSON; your own with --log-format
+    caddy, traefik, envoy, istio, alb, heroku
+    jsonl, logfmt   any names: one JSON object, or key=value pairs, per line
+
+    Lines may have a syslog header in front, or stand in Docker's json-file, CRI's or journald's form.
 
     Importing a file again changes nothing. A line that cannot be read is written to the rejects file with its number
-    and the reason.
+    and the reason. The summary says which value was read from which field, and in which unit.
     """
     from pratique.store import open_store  # noqa: PLC0415 - deltalake
     from pratique.telemetry.import_files import import_files  # noqa: PLC0415 - pyarrow
+    from pratique.telemetry.preview import preview_files  # noqa: PLC0415 - polars
 
     settings = load_config(config, store)
+    options["fmt"] = options["fmt"] or settings.service(options["service"]).imports.format
+    paths = [Path(file) for file in files]
+    if preview:
+        click.echo(preview_files(paths, config=settings, **options))
+        return
     settings.make_state_folder()
     with progress_bar("import") as progress:
         summary = import_files(
-            [Path(file) for file in files],
+            paths,
             config=settings,
             store=open_store(settings.store),
             rejects=Path(rejects) if rejects else None,

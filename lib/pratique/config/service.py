@@ -31,15 +31,20 @@ class FieldNames(Strict):
     path: str = "path"
     method: str = "method"
     code: str = "code"
+    request: str = "request"
+    duration: str = ""
     duration_ms: str = "duration_ms"
     host: str = "host"
+    state: str = ""
 
 
 class ImportSettings(Strict):
     """How the user's own logs are read."""
 
     fields: FieldNames = FieldNames()
+    format: str = "auto"
     log_format: str | None = None
+    revision_from: str | None = None
     ignore_paths: tuple[str, ...] = ()
 
 

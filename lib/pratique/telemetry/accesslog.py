@@ -11,13 +11,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
 from pratique.config import NAME, HttplogSettings
 from pratique.telemetry.buckets import LONGEST_MS
-from pratique.telemetry.formats import HAPROXY, HAPROXY_LINE
+from pratique.telemetry.logs import haproxy
+from pratique.telemetry.logs.meaning import active_ms, answer_code, is_no_name, kept_target
+from pratique.telemetry.logs.zones import header_instant, instant_by_header
 from pratique.telemetry.syslog import Message, parse
 
 MAX_TEXT = 300
@@ -26,8 +28,6 @@ LONGEST = 16 << 10
 NONE = "none"
 """The revision of a request for which no server was chosen."""
 _QUERY = re.compile(rb"\?|\\u003f", re.IGNORECASE)
-GONE = 499
-"""The code of a request whose client closed the connection before the answer, as in nginx."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,9 @@ def without_query(datagram: bytes, message: Message) -> bytes:
 
 
 def looks_like_access(message: Message) -> bool:
-    """Whether a message looks like a broken access line; HAProxy also sends messages about servers and proxies."""
+    """Whether a message looks like a broken access line; HAProxy also sends messages about servers and connections."""
+    if haproxy.own_message(message.body[:LONGEST].decode("utf-8", "replace")) is not None:
+        return False
     return message.body[:1] == b"{" or b" [" in message.body
 
 
@@ -107,8 +109,8 @@ def _json(message: Message, host: str) -> AccessLine:
         service=str(body["s"]),
         revision=_named(body["r"]),
         method=str(body["m"]),
-        path=str(body["p"]),
-        code=_code(int(body["c"]), state),
+        path=kept_target(str(body["p"])),
+        code=answer_code(int(body["c"]), state),
         duration_ms=_duration(duration),
         host=str(body.get("h", host)),
         boot=str(body.get("b", "")),
@@ -134,8 +136,7 @@ def _check_types(body: dict[str, object]) -> None:
 
 def _active(body: dict[str, object]) -> float | None:
     """Time from the complete request to the end of the answer; None when a timer is -1 (not reached)."""
-    active, request, response = (int(str(body.get(name, -1))) for name in ("Ta", "TR", "Tr"))
-    return None if active < 0 or response < 0 else float(max(0, active - max(0, request)))
+    return active_ms(*(int(str(body.get(name, -1))) for name in ("Ta", "TR", "Tr")))
 
 
 @cache
@@ -143,42 +144,46 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-_HTTPLOG = re.compile(HAPROXY_LINE)
+_HTTPLOG = re.compile(haproxy.LINE)
+_NAMES = tuple(field.name for field in haproxy.HTTPLOG.fields)
 
 
 def _httplog(message: Message, settings: HttplogSettings, host: str) -> AccessLine | None:
     found = _HTTPLOG.match(message.body[:LONGEST].decode("utf-8", "replace").lstrip(" "))
     if found is None:
         return None
-    fields = dict(zip(HAPROXY.fields, found.groups(), strict=True))
-    time = datetime.strptime(fields["time"], "%d/%b/%Y:%H:%M:%S.%f").replace(tzinfo=_zone(settings.timezone))
+    fields = dict(zip(_NAMES, found.groups(), strict=True))
     total, request, response = (int(fields[name].lstrip("+")) for name in ("t_total", "t_request", "t_response"))
+    took = active_ms(total, request, response, unfinished=fields["t_total"].startswith("+"))
     return AccessLine(
-        time_ms=round(time.timestamp() * 1000),
+        time_ms=_time_ms(fields["time"], max(0, total), message.time, settings.timezone),
         service=settings.service or fields["frontend"].rstrip("~"),
         revision=_revision(fields, settings),
         method=fields["method"] or "-",
-        path=fields["path"] or "-",
-        code=_code(int(fields["status"]), fields["state"]),
-        duration_ms=None if response < 0 or total < 0 else _duration(max(0, total - max(0, request))),
+        path=kept_target(fields["path"] or "-"),
+        code=answer_code(int(fields["status"]), fields["state"]),
+        duration_ms=_duration(took),
         host=host,
         boot="",
         sequence=0,
     )
 
 
+def _time_ms(text: str, took_ms: int, header: str, zone: str) -> int:
+    time = datetime.strptime(text, "%d/%b/%Y:%H:%M:%S.%f").replace(tzinfo=UTC)
+    return instant_by_header(round(time.timestamp() * 1000), took_ms, header_instant(header), _zone(zone))
+
+
 def _revision(fields: dict[str, str], settings: HttplogSettings) -> str:
     field, _, pattern = settings.revision_from.partition(":")
+    if is_no_name(fields[field]):
+        return NONE
     found = re.search(pattern, fields[field]) if pattern else re.search("(.+)", fields[field])
     return _named((found[1] or "") if found else "")
 
 
 def _named(revision: object) -> str:
-    return str(revision) if revision not in ("", "-", "<NOSRV>") else NONE
-
-
-def _code(code: int, state: str) -> int:
-    return GONE if code <= 0 and state.startswith("C") else max(code, 0)
+    return NONE if is_no_name(str(revision)) else str(revision)
 
 
 def _duration(value: object) -> float | None:

@@ -18,6 +18,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 # a segment that looks like an identifier: it has digits, is hex or a UUID, or is longer than a word of a route
 _IDENTIFIER = re.compile(r"(?:.*\d.*|[0-9a-fA-F-]{8,}|.{33,})", re.DOTALL)
+_VERSION = re.compile(r"[vV][0-9]{1,3}(?:[._][0-9]{1,3})*(?:(?:alpha|beta|rc)[0-9]{0,3})?")
 _SAFE = re.compile(r"[A-Za-z0-9._~-]*")
 
 
@@ -25,7 +26,8 @@ class Actions:
     """Map (method, path) to an action by the rules of a service; the first match wins.
 
     With rules, requests that match none are OTHER. Without rules, an action is the method and the first two segments
-    of the path, identifiers become {id}, and actions after the first MAX_DEFAULT_ACTIONS are OTHER.
+    of the path and the version of an API among them (v1), identifiers become {id}, and actions after the first
+    MAX_DEFAULT_ACTIONS are OTHER.
     """
 
     def __init__(self, rules: Sequence[ActionRule] = ()) -> None:
@@ -76,8 +78,15 @@ def _name(rule: ActionRule) -> str:
 
 
 def _default(method: str, path: str) -> str:
-    if method not in METHODS or not path.startswith("/"):
+    if (method and method not in METHODS) or not path.startswith("/"):
         return OTHER
-    segments = [part for part in path.split("/") if part][:2]
-    folded = ["{id}" if _IDENTIFIER.fullmatch(part) or not _SAFE.fullmatch(part) else part for part in segments]
-    return f"{method} /{'/'.join(folded)}"
+    folded, left = [], 2
+    for part in [part for part in path.split("/") if part][:4]:
+        # the version of an API is no identifier, and names no route
+        is_version = _VERSION.fullmatch(part) is not None
+        left -= not is_version
+        is_identifier = not is_version and (_IDENTIFIER.fullmatch(part) or not _SAFE.fullmatch(part))
+        folded.append("{id}" if is_identifier else part)
+        if left == 0:
+            break
+    return f"{method} /{'/'.join(folded)}".lstrip()

@@ -35,6 +35,10 @@ from pratique.telemetry.rollups import Rollups, Sink
 
 SAMPLE = 1000
 """Lines at the beginning; when more than half of them cannot be read, the format is wrong."""
+WITH_A_FORMAT_STRING = frozenset(
+    {"auto", "combined", "haproxy", "envoy", "tomcat", "gunicorn", "vhost_combined", "jsonl"}
+)
+"""Formats that the format string of the service file is for."""
 LONGEST_SHOWN = 4000
 """Bytes of a line that is too long, of which the beginning is kept."""
 LONGEST_HOST = 100
@@ -51,6 +55,8 @@ def import_files(
     revision: str | None = None,
     revision_from: str | None = None,
     log_format: str | None = None,
+    field_names: Sequence[str] = (),
+    timezone: str | None = None,
     rejects: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     notice: Callable[[str], None] = lambda _: None,
@@ -58,34 +64,35 @@ def import_files(
     """Import log files, all of them or none. Only very large imports are written in several steps: after a crash within
     them, import the files again.
 
-    fmt: "haproxy", "combined" or "jsonl". revision: of all lines; revision_from: FIELD or FIELD:REGEX to read it from.
-    log_format: format string of combined lines, from nginx's log_format or Apache's LogFormat; default from the service
-    file. rejects: file for rejected lines; default in the state folder. progress: called with the bytes read and in all.
+    fmt: a key of `logs.presets.PRESETS`, or "auto". revision: of all lines; revision_from: FIELD or FIELD:REGEX to read it
+    from. log_format: format string from the server's configuration; default from the service file. field_names:
+    MEANING=NAME[:UNIT]. timezone: of times without a zone; default from the service file, else UTC. rejects: file for rejected lines; default in the state folder. progress: called with the bytes read and in all.
     notice: called with a sentence for each input that is waited for, or "". A path "-" is standard input.
     Raises: UsageError, MissingError, DeniedError, DataError (a wrong format, a truncated file), StorageError.
     """
     check_name("service", service)
     settings = config.service(service)
-    parser = Parser(
+    parser = parser_for(
+        config,
+        service,
         fmt,
-        service=service,
-        fields=settings.imports.fields,
-        ignore_paths=settings.imports.ignore_paths,
-        default_host=config.telemetry.host,
         revision=revision,
         revision_from=revision_from,
-        log_format=log_format or (settings.imports.log_format if fmt == "combined" else None),
+        log_format=log_format,
+        field_names=field_names,
+        timezone=timezone,
     )
     sizes = [_size(path) for path in paths]
     rejects = rejects or config.state_dir / "rejects" / f"{service}.jsonl"
     rollups = RollupRuns(config.state_dir)
     with RejectsFile(rejects) as kept:
-        job = _Import(parser, fmt, service, Actions(settings.actions), config.telemetry.window_s, kept, rollups)
+        job = _Import(parser, service, Actions(settings.actions), config.telemetry.window_s, kept, rollups)
         for index, path in enumerate(paths):
             notice(_waits_for(path))
             job.read(path, partial(_report, progress, sum(sizes[:index]), sum(sizes)) if progress else None)
         with ImportedLogs.open(config.state_dir / "imports.json") as known:
-            shape, replaced = _shape(config, service, fmt, revision, revision_from, log_format), False
+            options = (fmt, revision, revision_from, log_format, timezone, *field_names)
+            shape, replaced = _shape(config, service, *options), False
             for part in job.named(known, shape):
                 store.write(part, instead_of=() if replaced else known.changed)
                 replaced = True
@@ -98,8 +105,36 @@ def _shape(config: Config, service: str, *options: str | None) -> str:
     """Return a digest of everything besides its lines that shapes the rows of a log."""
     settings = config.service(service)
     parts = [settings.imports.model_dump(mode="json"), [rule.model_dump(mode="json") for rule in settings.actions]]
-    content = [service, options, config.telemetry.window_s, config.telemetry.host, *parts]
+    telemetry = config.telemetry
+    content = [service, options, telemetry.window_s, telemetry.host, telemetry.httplog.timezone, *parts]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def parser_for(
+    config: Config,
+    service: str,
+    fmt: str,
+    *,
+    revision: str | None = None,
+    revision_from: str | None = None,
+    log_format: str | None = None,
+    field_names: Sequence[str] = (),
+    timezone: str | None = None,
+) -> Parser:
+    """Return the parser of a service's log, by the arguments of import_files and the service file."""
+    imports, httplog = config.service(service).imports, config.telemetry.httplog
+    return Parser(
+        fmt,
+        service=service,
+        fields=imports.fields,
+        ignore_paths=imports.ignore_paths,
+        default_host=config.telemetry.host,
+        revision=revision,
+        revision_from=revision_from or (imports.revision_from if revision is None else None),
+        log_format=log_format or (imports.log_format if fmt in WITH_A_FORMAT_STRING else None),
+        timezone=timezone or (httplog.timezone if "timezone" in httplog.model_fields_set else None),
+        field_names=tuple(field_names),
+    )
 
 
 def _size(path: Path) -> int:
@@ -130,7 +165,6 @@ class _Import:
     def __init__(
         self,
         parser: Parser,
-        fmt: str,
         service: str,
         actions: Actions,
         window_s: int,
@@ -138,7 +172,6 @@ class _Import:
         rollups: RollupRuns,
     ) -> None:
         self._parser = parser
-        self._fmt = fmt
         self._service = service
         self._actions = actions
         self._window_s = window_s
@@ -162,6 +195,9 @@ class _Import:
             parsed = _too_long(block) if block.too_long else self._parser.parse(block.content, block.number)
             last_ms = self._take(parsed, path, last_ms)
         self.summary.files += 1
+        findings = self._parser.findings
+        self.summary.notes, self.summary.doubts = findings.notes(), findings.warnings()
+        self.summary.failed_attempts = dict(findings.failed_attempts)
         self._heads.append(file.head)
         self._lines.append(self.summary.lines - before)
 
@@ -178,12 +214,16 @@ class _Import:
 
     def _check_sample(self, path: Path, block: bytes) -> None:
         head = block.split(b"\n", SAMPLE)[:SAMPLE]
-        parsed = self._parser.parse(b"\n".join(head), 1)
-        own = parsed.lines - parsed.other_services
+        try:
+            self._parser.prepare([line.decode("utf-8", "replace") for line in head])
+        except DataError as error:
+            raise DataError(f"{str(path)!r}: {error}; nothing was stored") from error
+        parsed = self._parser.sample(b"\n".join(head))
+        own = parsed.lines - parsed.other_services - sum(parsed.others.values())
         if own and len(parsed.rejects) * 2 > own:
             number, reason, _ = parsed.rejects[0]
             raise DataError(
-                f"{str(path)!r} is not a {self._fmt} log: {len(parsed.rejects):,} of its first {own:,} lines cannot be read, "
+                f"{str(path)!r} is not a {self._parser.format} log: {len(parsed.rejects):,} of its first {own:,} lines cannot be read, "
                 f"first line {number}: {reason}; nothing was stored, check --format"
             )
 
@@ -193,6 +233,8 @@ class _Import:
         summary.ignored += parsed.ignored
         summary.without_revision += parsed.without_revision
         summary.other_services += parsed.other_services
+        for kind, count in parsed.others.items():
+            summary.others[kind] = summary.others.get(kind, 0) + count
         for _, reason, _ in parsed.rejects:
             summary.add_reason(reason)
         self._rejects.add(path, parsed.rejects)
@@ -201,7 +243,7 @@ class _Import:
         time_ms = events["time_ms"].to_numpy()
         # HAProxy writes a line at the end of a request, with the time of its beginning: up to a minute back is normal
         running = np.maximum.accumulate(np.concatenate([[last_ms], time_ms]))
-        behind = time_ms < running[:-1] - (60_000 if self._fmt == "haproxy" else 1_000)
+        behind = time_ms < running[:-1] - (60_000 if self._parser.is_backdated else 1_000)
         summary.backwards += int((behind & ~np.concatenate([[False], behind[:-1]])).sum())
         events = self._bounded(events)
         self._count(events)

@@ -20,12 +20,15 @@ FEW_REQUESTS = 10
 class ImportSummary:
     """The result of an import.
 
-    lines: lines read; each is one of events (stored requests), rejected, ignored, without_revision, other_services.
+    lines: lines read; each is one of events (stored requests), rejected, ignored, without_revision,
+    other_services, others.
     other_services: lines that name another service. backwards: how often the clock in the log was set back. reasons:
     rejected lines by reason. first, last: times of the first and last request, UTC. revisions: requests by revision.
     folded: requests whose revision, action or host is stored as "other", because there were too many of them, by kind.
     repeated: files that are the same log as another one of the import, and count once with it.
-    rejects: the file of rejected lines, if any; it has the first rejects_kept of them.
+    rejects: the file of rejected lines, if any; it has the first rejects_kept of them. others: lines of the program
+    itself that are no requests, by kind. notes: how the lines were read. doubts: what looks wrong about their times and
+    durations. failed_attempts: attempts at other servers that failed before the answer, by the revision that answered.
     """
 
     files: int = 0
@@ -45,6 +48,10 @@ class ImportSummary:
     folded: dict[str, int] = field(default_factory=dict)
     rejects: Path | None = None
     rejects_kept: int = 0
+    others: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    failed_attempts: dict[str, int] = field(default_factory=dict)
 
     def add_reason(self, reason: str) -> None:
         """Count a rejected line."""
@@ -58,12 +65,13 @@ class ImportSummary:
         span = f" from {self.first:%Y-%m-%d %H:%M:%S} to {self.last:%Y-%m-%d %H:%M:%S} UTC" if self.first else ""
         read = f"{plural(self.events, 'request')} of {plural(self.lines, 'line')}"
         text = [f"{read}{span}, {plural(self.actions, 'action')}"]
-        text += self._revisions() + self._not_stored() + self._rejected()
+        text += self._revisions() + [f"  {note}" for note in self.notes]
+        text += self._attempts() + self._not_stored() + self._rejected()
         return "\n".join(text)
 
     def warnings(self) -> list[str]:
         """Return a sentence for each thing that is probably not as it was meant."""
-        found = []
+        found = list(self.doubts)
         if not self.lines:
             found.append("there was nothing to import: the input is empty")
         elif not self.events:
@@ -89,6 +97,12 @@ class ImportSummary:
         more = len(self.revisions) - len(largest)
         return [*text, f"  … and {more:,} more revisions"] if more else text
 
+    def _attempts(self) -> list[str]:
+        return [
+            f"  revision {name}: {plural(count, 'attempt')} failed at another server before the answer"
+            for name, count in sorted(self.failed_attempts.items())[:LISTED]
+        ]
+
     def _not_stored(self) -> list[str]:
         counts = [
             (self.without_revision, "without a revision, not stored"),
@@ -96,6 +110,10 @@ class ImportSummary:
             (self.ignored, "ignored by ignore_paths of the service file"),
         ]
         text = [f"  {plural(count, 'line')} {what}" for count, what in counts if count]
+        text += [
+            f"  {plural(count, 'line')} without a request: {kind}"
+            for kind, count in sorted(self.others.items())[:LISTED]
+        ]
         if self.backwards:
             text.append(
                 f"  the clock was set back {plural(self.backwards, 'time')}; each line counts in the window of its time"

@@ -1,7 +1,7 @@
 """Parse syslog messages in the forms of RFC 5424 and RFC 3164. Anything else is not a message.
 
 Source: RFC 5424, section 6 (HEADER, STRUCTURED-DATA, MSG); RFC 3164, section 4.1, as HAProxy, Docker and glibc
-write it, without a host name.
+write it, without a host name, and as rsyslog forwards it, with an ISO time.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ _HEADER = re.compile(rb"<(\d{1,3})>1 ([!-~]{1,64}) ([!-~]{1,255}) ([!-~]{1,400})
 # an element is [name param="value" …]; within a value ", \ and ] are escaped
 _ELEMENT = re.compile(rb'\[[!#-<>-\\^-~]{1,32}(?: [!#-<>-\\^-~]{1,32}="(?:[^"\\\]]|\\.)*")*\]', re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
-# <PRI>Mmm dd hh:mm:ss [HOSTNAME ]TAG[PID]: CONTENT
+# <PRI>Mmm dd hh:mm:ss [HOSTNAME ]TAG[PID]: CONTENT; rsyslog's RSYSLOG_ForwardFormat has an ISO time in its place
 _OLD = re.compile(
-    rb"<(\d{1,3})>(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-3]\d \d\d:\d\d:\d\d "
+    rb"<(\d{1,3})>(?:(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-3]\d (?:\d{4} )?\d\d:\d\d:\d\d"
+    rb"|(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)) "
     rb"(?:([!-9;-Z^-~]{1,255}) )?([!-9;-Z^-~]{1,400})(?:\[([!-Z^-~]{1,128})\])?: ?"
 )
 HIGHEST_PRIORITY = 191
 
 
 class Message(NamedTuple):
-    """A message and its header. host: "-" where the header has none. time: of an RFC 5424 header, else ""."""
+    """A message and its header. host: "-" where the header has none. time: the ISO time of the header, else ""."""
 
     priority: int
     host: str
@@ -42,8 +43,8 @@ def parse(datagram: bytes) -> Message | None:
     header = _OLD.match(datagram)
     if header is None or int(header[1]) > HIGHEST_PRIORITY:
         return None
-    host, app, procid = ((part or b"-").decode("ascii") for part in header.group(2, 3, 4))
-    return Message(int(header[1]), host, app, procid, "", datagram[header.end() :])
+    host, app, procid = ((part or b"-").decode("ascii") for part in header.group(3, 4, 5))
+    return Message(int(header[1]), host, app, procid, (header[2] or b"").decode("ascii"), datagram[header.end() :])
 
 
 def _new(datagram: bytes, header: re.Match[bytes]) -> Message | None:

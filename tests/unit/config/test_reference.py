@@ -18,7 +18,7 @@ EXAMPLE = re.compile(r"(?:^#     .*\n)+", re.MULTILINE)
 TEXT = reference_text().replace("services.NAME", "services.shop")
 DEFAULTS = tomllib.loads(KEY.sub("", TEXT))
 NOT_IN_A_FILE = {"base", "file"}
-WITHOUT_A_DEFAULT = {"services.shop.imports.log_format"}
+WITHOUT_A_DEFAULT = {"services.shop.imports.log_format", "services.shop.imports.revision_from"}
 
 
 def examples():

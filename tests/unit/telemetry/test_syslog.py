@@ -4,14 +4,16 @@ import json
 import string
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.config import HttplogSettings
-from pratique.telemetry.accesslog import GONE, NONE, decode, without_query
+from pratique.telemetry.accesslog import NONE, decode, looks_like_access, without_query
 from pratique.telemetry.framing import LONGEST, Frames
+from pratique.telemetry.logs.meaning import GONE
 from pratique.telemetry.syslog import parse
 
 JSON = {"t": 1795226059138, "s": "shop", "r": "r2", "m": "GET", "p": "/cart", "c": 200, "ts": "----", "B": 73, "U": 82}
@@ -118,6 +120,55 @@ def test_httplog_time_is_in_the_configured_zone():
     assert line.time_ms == 1795226400123 - 3_600_000
     with pytest.raises(ValueError, match="timezone"):
         HttplogSettings(timezone="Mars/Olympus")
+
+
+FORWARDED = [
+    (
+        (
+            b"<134>2026-01-15T09:34:11.260123+01:00 lb1 haproxy[8]: 192.0.2.3:2842 [15/Jan/2026:09:34:11.065] main "
+            b'app/web_r1 0/0/1/6/7 200 649 - - ---- 1/1/0/0/0 0/0 "GET /x HTTP/1.1"'
+        ),
+        (200, 7.0, "2026-01-15T08:34:11.065"),
+    ),
+    (
+        (
+            b"<134>2026-01-15T08:34:12.260Z lb1 haproxy[8]: 192.0.2.3:2843 [15/Jan/2026:09:34:12.065] main app/web_r1 "
+            b'0/0/1/6/9 503 649 - - ---- 1/1/0/0/0 0/0 "GET https://shop.example/x/1?y HTTP/2.0"'
+        ),
+        (503, 9.0, "2026-01-15T08:34:12.065"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("datagram", "expected"), FORWARDED)
+def test_rsyslogs_forward_format_is_parsed_and_its_header_tells_the_zone(datagram, expected):
+    line = decode(datagram, HttplogSettings(revision_from=r"server:_(r\d+)$"))
+    time = datetime.fromtimestamp(line.time_ms / 1000, UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    assert (line.code, line.duration_ms, time) == expected
+    assert (line.host, line.revision, line.path.startswith("/x")) == ("lb1", "r1", True)
+
+
+def test_an_absolute_target_is_kept_as_its_path():
+    assert decode(FORWARDED[1][0]).path == "/x/1"
+    assert decode(new(json.dumps(JSON | TIMERS | {"p": "https://shop.example"}))).path == "/"
+
+
+@pytest.mark.parametrize("server", ["<NOSRV>", "<STATS>", "<PROMEX>"])
+def test_haproxys_own_answers_have_no_revision(server):
+    line = decode(old(HTTPLOG.replace("shop.r2/s0", f"shop/{server}")), HttplogSettings(revision_from="server"))
+    assert line.revision == NONE
+
+
+@pytest.mark.parametrize(
+    ("text", "is_access"),
+    [
+        ("127.0.0.1:39726 [24/Nov/2026:10:00:01.161] web-https/1: Connection closed during SSL handshake", False),
+        ("Server web/web_r1 is DOWN, reason: Layer4 timeout", False),
+        (HTTPLOG[:60], True),
+    ],
+)
+def test_messages_of_haproxy_about_itself_are_no_broken_access_lines(text, is_access):
+    assert looks_like_access(parse(old(text))) is is_access
 
 
 HOSTILE = [

@@ -1,0 +1,128 @@
+"""Which layout a log has: the one given, or the one that reads the most of its first lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from pratique.errors import DataError, UsageError
+from pratique.telemetry.logs.declared import declared
+from pratique.telemetry.logs.fields import UNITS, Field
+from pratique.telemetry.logs.layouts import Layout, NamedLayout, TextLayout
+from pratique.telemetry.logs.named import Named
+from pratique.telemetry.logs.presets import AUTO, HTTPLOG, PRESETS
+
+_ENOUGH = 200
+"""Lines that are tried."""
+
+
+def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
+    """Return the layouts that a format may have. Raises: UsageError for an unknown format."""
+    if fmt != "auto" and fmt not in PRESETS:
+        raise UsageError(f"format {fmt!r} is unknown: use auto, {', '.join(PRESETS)}")
+    if log_format is not None:
+        found = declared(log_format)
+        if found.template is None:
+            return (NamedLayout(f"{found.program} JSON", Named("json"), found.fields),)
+        layout = TextLayout(found.program, found.template)
+        return (replace(layout, kinds=HTTPLOG.kinds) if found.program == "HAProxy" else layout,)
+    if fmt == "auto":
+        return tuple(layout for name in AUTO for layout in PRESETS[name].layouts)
+    return PRESETS[fmt].layouts
+
+
+def with_names(layouts: Sequence[Layout], given: Sequence[Field], configured: Sequence[Field]) -> tuple[Layout, ...]:
+    """Return the layouts with the fields that a person named; those of the service file are for named values alone.
+
+    Raises: UsageError when no layout has a field that was given.
+    """
+    found: list[Layout] = []
+    refused: UsageError | None = None
+    named = {field.meaning for field in given}
+    more = [field for field in configured if field.meaning not in named]
+    for layout in layouts:
+        try:
+            found.append(_with(layout, [*given, *more] if isinstance(layout, NamedLayout) else given))
+        except UsageError as error:
+            refused = error
+    if refused is not None and not found:
+        raise refused
+    return tuple(found)
+
+
+def _with(layout: Layout, overrides: Sequence[Field]) -> Layout:
+    if not overrides:
+        return layout
+    if isinstance(layout, NamedLayout):
+        named = {field.name for field in overrides}
+        rest = tuple(field for field in layout.candidates if field.name not in named)
+        known = {field.name: field for field in layout.candidates}
+        ours = tuple(replace(field, kind=_unit(field, known.get(field.name))) for field in overrides)
+        return replace(layout, candidates=(*ours, *rest), requires=())
+    if not isinstance(layout, TextLayout):
+        raise UsageError("--field is for text with a format string, JSON and logfmt: this format names its own fields")
+    fields = list(layout.template.fields)
+    for override in overrides:
+        at = next((index for index, field in enumerate(fields) if field.answers_to(override.name)), None)
+        if at is None:
+            names = ", ".join(sorted({field.name for field in fields}))
+            raise UsageError(f"--field: a line has no field {override.name!r}: it has {names}")
+        kind = override.kind if override.kind not in {"?", "auto"} else (fields[at].kind or override.kind)
+        fields[at] = replace(fields[at], meaning=override.meaning, rank=override.rank, kind=kind, assumed="")
+    return replace(layout, template=replace(layout.template, fields=tuple(fields)))
+
+
+def _unit(field: Field, known: Field | None) -> str:
+    """The unit of a duration: as given, as known of its name, or as its name ends."""
+    if field.kind != "?":
+        return field.kind
+    if known is not None and known.meaning == "duration":
+        return known.kind
+    ending = field.name.lower().replace("-", "_").rpartition("_")[2]
+    return {"seconds": "s", "millis": "ms", "micros": "us", "nanos": "ns"}.get(
+        ending, ending if ending in UNITS else "?"
+    )
+
+
+def chosen(layouts: Sequence[Layout], lines: Sequence[str], fmt: str) -> tuple[Layout, str]:
+    """Return the layout that reads the most lines, the first of equals, and why it was taken; "" where none was open.
+
+    Raises: DataError when --format auto finds none.
+    """
+    if len(layouts) == 1:
+        return layouts[0], ""
+    head = lines[:_ENOUGH]
+    frame = pl.DataFrame({"line": head}).with_row_index("number", offset=1)
+    scores = [_read(layout, head, frame) for layout in layouts]
+    top = max(scores)
+    layout = layouts[scores.index(top)]
+    if fmt == "auto" and top == 0:
+        raise DataError(
+            f"no known format fits the first lines, as {head[0][:80]!r}: give --format, or the format string of the server as --log-format"
+        )
+    second = max(
+        ((score, other.name) for score, other in zip(scores, layouts, strict=True) if other.name != layout.name),
+        default=(0, ""),
+    )
+    why = f"taken for {layout.name}: it reads {top} of the first {len(head)} lines"
+    return layout, f"{why}, {second[1]} {second[0]}" if second[0] else why
+
+
+def _read(layout: Layout, lines: Sequence[str], frame: pl.DataFrame) -> int:
+    """How many lines are requests of the layout, or other lines that belong in it."""
+    split = layout.prepared(lines, []).split(frame)
+    known = split.select("line", "matched")
+    if isinstance(layout, NamedLayout) and split["matched"].any():
+        # a JSON object of any kind matches: it must tell a status and a path, action or request
+        for group in (("status",), ("path", "request", "action")):
+            prepared = layout.prepared(lines, [])
+            has = [f"g{i}" for i, field in enumerate(prepared.fields) if field.meaning in group]
+            if not has:
+                return 0
+            split = prepared.split(frame)
+            known = known.with_columns(
+                matched=known["matched"] & split.select(pl.any_horizontal(pl.col(has).is_not_null())).to_series()
+            )
+    return sum(1 for line, matched in known.iter_rows() if matched or layout.other_kind(line) is not None)

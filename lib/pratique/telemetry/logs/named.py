@@ -1,0 +1,219 @@
+"""Lines of named values: a JSON object per line, or logfmt (key=value key="a value").
+
+Whole blocks of JSON are decoded at once where each line has the shape of the first ones; other lines one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from pratique.telemetry.logs.fields import Field
+
+_LOGFMT = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
+_MANY = 40
+"""Names that a message lists."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A reader of lines of named values. kind: "json" or "logfmt". shapes: where each name stands, and whether as a list."""
+
+    kind: str
+    shapes: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
+
+    def row(self, line: str) -> dict[str, Any] | None:
+        """Return the values of a line, numbers as texts; None when it has none."""
+        return _json(line) if self.kind == "json" else _logfmt(line)
+
+    def has(self, rows: Sequence[dict[str, Any]], field: Field) -> bool:
+        """Whether any row has a value of the field's name; a status is a number ("ok" and "H12" are none)."""
+        if field.meaning != "status":
+            return any(_place(row, field.name) is not None for row in rows)
+        texts = [text for row in rows if (text := _text(row, field.name, None)) is not None]
+        return any(re.fullmatch(r"-?[0-9]+(?:\.0*)?", text) for text in texts)
+
+    def prepared(self, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Named:
+        """Return a reader that knows where the names stand in the rows."""
+        shapes = []
+        for name in names:
+            places = [place for row in rows if (place := _place(row, name)) is not None]
+            place = places[0] if places else tuple(name.split("."))
+            is_list = any(isinstance(_at(row, place), list) for row in rows)
+            shapes.append((name, place, is_list))
+        return replace(self, shapes=tuple(shapes))
+
+    def split(self, frame: pl.DataFrame, names: Sequence[str], requires: Sequence[str]) -> pl.DataFrame:
+        """Add the columns matched, g0, g1, … with the texts of the names."""
+        if self.kind == "json" and set(requires) <= set(names):
+            decoded = self._decoded(frame, names)
+            if decoded is not None:
+                needed = [pl.col(f"g{names.index(name)}").is_not_null() for name in requires]
+                return decoded.with_columns(matched=pl.all_horizontal(pl.lit(value=True), *needed))
+        places = {name: place for name, place, _ in self.shapes}
+        rows = [self.row(line) for line in frame["line"].to_list()]
+        matched = [row is not None and all(_place(row, key) is not None for key in requires) for row in rows]
+        texts = {
+            f"g{index}": pl.Series(
+                [None if row is None else _text(row, name, places.get(name)) for row in rows], dtype=pl.String
+            )
+            for index, name in enumerate(names)
+        }
+        return frame.with_columns(matched=pl.Series(matched, dtype=pl.Boolean), **texts)
+
+    def _decoded(self, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame | None:
+        """The same by polars, for a block of lines of one shape; None for any other."""
+        shapes = {name: (place, is_list) for name, place, is_list in self.shapes}
+        if not shapes or any(name not in shapes for name in names):
+            return None
+        kind = _struct([shapes[name] for name in names])
+        if kind is None:
+            return None
+        line = pl.col("line").str.strip_chars()
+        is_object = line.str.starts_with("{") & line.str.ends_with("}")
+        lines = frame.select(pl.when(is_object).then(line).alias("line"))["line"]
+        # polars keeps single surrogates, which no text may hold
+        if lines.null_count() or lines.str.contains(r"\\u[dD][89a-fA-F]").any():
+            return None
+        try:
+            body = lines.str.json_decode(kind)
+        except pl.exceptions.PolarsError:
+            return None
+        texts = []
+        for index, name in enumerate(names):
+            place, is_list = shapes[name]
+            value = pl.lit(body)
+            for key in place:
+                value = value.struct.field(key)
+            texts.append((value.list.first() if is_list else value).alias(f"g{index}"))
+        return frame.with_columns(matched=pl.lit(value=True), **{f"g{i}": text for i, text in enumerate(texts)})
+
+    def why_not(self, line: str, requires: Sequence[str]) -> str:
+        """Return why a line has no values."""
+        if not line.strip():
+            return "an empty line"
+        row = self.row(line)
+        if row is None:
+            return _why_no_json(line) if self.kind == "json" else "has no key=value pair"
+        missing = [name for name in requires if _place(row, name) is None]
+        return f"has no field {missing[0]!r}" if missing else "cannot be read"
+
+    def other_kind(self, line: str) -> str | None:
+        """Return the kind of a line of a program's own log, which is no request."""
+        row = self.row(line) if '"logger"' in line or '"levelname"' in line else None
+        if row is None or str(row.get("logger", "")).startswith("http.log.access"):
+            return None
+        return f"messages of the logger {row.get('logger', row.get('levelname'))}"[:80] if "status" not in row else None
+
+
+def keys_of(row: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the names of all values of a row, dotted where they are nested."""
+    for key, value in row.items():
+        if isinstance(value, dict):
+            yield from keys_of(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def listed(keys: Sequence[str]) -> str:
+    """Names for a message."""
+    return ", ".join(keys[:_MANY]) + (" …" if len(keys) > _MANY else "")
+
+
+def _json(line: str) -> dict[str, Any] | None:
+    start = line.find("{")
+    if start < 0:
+        return None
+    try:
+        body = json.loads(line[start:], parse_float=str, parse_int=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _why_no_json(line: str) -> str:
+    start = line.find("{")
+    if start < 0:
+        return "is no JSON object: it has no '{'"
+    try:
+        json.loads(line[start:])
+    except json.JSONDecodeError as error:
+        return f"is no JSON object: {error.msg} at column {start + error.colno}"
+    except (ValueError, RecursionError):
+        return "is no JSON object: too large or nested too deeply"
+    return "is no JSON object"
+
+
+def _logfmt(line: str) -> dict[str, Any] | None:
+    pairs = {key: _unquoted(value) for key, value in _LOGFMT.findall(line)}
+    return pairs or None
+
+
+def _unquoted(value: str) -> str | None:
+    if value.startswith('"'):
+        return re.sub(r"\\(.)", r"\1", value[1:-1])
+    return value or None
+
+
+def _place(row: dict[str, Any], name: str) -> tuple[str, ...] | None:
+    """Where a value stands: under its name, or at a dotted path into nested objects; case matters only where both exist."""
+    if name in row:
+        return (name,)
+    found, at = [], row
+    for part in name.split("."):
+        key = part if part in at else next((key for key in at if key.lower() == part.lower()), None)
+        if key is None:
+            return None
+        found.append(key)
+        inner = at[key]
+        at = inner if isinstance(inner, dict) else {}
+    return tuple(found)
+
+
+def _at(row: dict[str, Any], place: Sequence[str]) -> Any:
+    value: Any = row
+    for key in place:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _text(row: dict[str, Any], name: str, place: Sequence[str] | None) -> str | None:
+    """The text of a value; of a list, of its first element."""
+    value = _at(row, place) if place is not None else None
+    if value is None:
+        other = _place(row, name)
+        value = _at(row, other) if other is not None else None
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if value is None or isinstance(value, dict | list):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    # JSON may hold single surrogates, which cannot be encoded
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def _struct(places: Sequence[tuple[tuple[str, ...], bool]]) -> pl.Struct | None:
+    """The type of an object with texts at these places; None where one place is within another."""
+    tree: dict[str, Any] = {}
+    for place, is_list in places:
+        at = tree
+        for key in place[:-1]:
+            at = at.setdefault(key, {})
+            if not isinstance(at, dict):
+                return None
+        leaf = pl.List(pl.String) if is_list else pl.String
+        if at.setdefault(place[-1], leaf) != leaf:
+            return None
+    return _typed(tree)
+
+
+def _typed(tree: dict[str, Any]) -> pl.Struct:
+    return pl.Struct({key: _typed(inner) if isinstance(inner, dict) else inner for key, inner in tree.items()})

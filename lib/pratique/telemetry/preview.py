@@ -1,0 +1,76 @@
+"""Show how the first lines of a log would be read, without storing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pratique.config import Config, check_name
+from pratique.errors import DataError
+from pratique.number_text import plural
+from pratique.telemetry.actions import Actions
+from pratique.telemetry.file_reader import LogReader
+from pratique.telemetry.import_files import SAMPLE, parser_for
+from pratique.telemetry.line_parsers import Parsed
+
+EVENTS = 5
+"""Requests that are shown of each file."""
+LONGEST_REJECT = 200
+
+
+def preview_files(paths: Sequence[Path], *, service: str, fmt: str, config: Config, **options: Any) -> str:
+    """Return the first requests of each file as a table, which field tells which value, and the first rejected lines.
+
+    The arguments are those of import_files. Raises: UsageError, MissingError, DeniedError, DataError.
+    """
+    check_name("service", service)
+    actions = Actions(config.service(service).actions)
+    text = []
+    for path in paths:
+        block = next((block.content for block in LogReader(path).blocks() if not block.too_long), b"")
+        head = b"\n".join(block.split(b"\n", SAMPLE)[:SAMPLE])
+        parser = parser_for(config, service, fmt, **options)
+        try:
+            parsed = parser.parse(head, 1)
+        except DataError as error:
+            raise DataError(f"{str(path)!r}: {error}") from error
+        text += [f"{path}: {parser.format}, nothing is stored"]
+        text += [f"  {note}" for note in parser.findings.notes()]
+        text += [f"  warning: {warning}" for warning in parser.findings.warnings()]
+        text += [f"  {line}" for line in _table(parsed, actions)]
+        text += _others(parsed)
+    return "\n".join(text)
+
+
+def _table(parsed: Parsed, actions: Actions) -> list[str]:
+    rows = [("time (UTC)", "revision", "action", "code", "duration", "host")]
+    for event in parsed.events.head(EVENTS).iter_rows(named=True):
+        took = event["duration_ms"]
+        time = datetime.fromtimestamp(event["time_ms"] / 1000, UTC)
+        rows.append(
+            (
+                f"{time:%Y-%m-%d %H:%M:%S}.{event['time_ms'] % 1000:03d}",
+                event["revision"],
+                event["action"] or actions.action(event["method"], event["path"]),
+                str(event["code"]),
+                "untimed" if took is None else f"{took:.10g} ms",
+                event["host"],
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _others(parsed: Parsed) -> list[str]:
+    text = [f"  {plural(len(parsed.events), 'request')} in the first {plural(parsed.lines, 'line')}"]
+    text += [f"  {plural(count, 'line')} without a request: {kind}" for kind, count in parsed.others.items()]
+    text += [f"  {plural(parsed.without_revision, 'line')} without a revision"] if parsed.without_revision else []
+    text += [f"  {plural(parsed.other_services, 'line')} of other services"] if parsed.other_services else []
+    text += (
+        [f"  {plural(parsed.ignored, 'line')} ignored by ignore_paths of the service file"] if parsed.ignored else []
+    )
+    for number, reason, line in parsed.rejects[:EVENTS]:
+        text.append(f"  line {number} would be rejected: {reason}: {line[:LONGEST_REJECT]!r}")
+    return text

@@ -1,0 +1,65 @@
+"""The rules for one line (the collector) and for a column (the import) give the same answers."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pratique.telemetry.logs import meaning
+
+TIMER = st.integers(-1, 100_000)
+TARGET = st.one_of(
+    st.sampled_from(["", "*", "/", "/a?b", "https://h", "https://h?x", "http://h/a/b?c#d", "h:443", "//a", "/a://b"]),
+    st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=20),
+)
+
+
+def column(expression, **texts):
+    return pl.DataFrame({name: [value] for name, value in texts.items()}).select(found=expression)["found"].item()
+
+
+@given(st.integers(-1, 599), st.sampled_from(["----", "CD--", "cD--", "SC--", ""]))
+def test_a_code_is_the_same_for_a_line_and_a_column(code, state):
+    found = column(meaning.answer_code_column(pl.col("code"), pl.col("state")), code=code, state=state)
+    assert found == meaning.answer_code(code, state)
+
+
+@given(TIMER, TIMER, TIMER, st.booleans())
+def test_a_duration_is_the_same_for_a_line_and_a_column(total, request, response, unfinished):
+    texts = {"total": f"{'+' if unfinished else ''}{total}", "request": str(request), "response": str(response)}
+    found = column(meaning.active_ms_column(pl.col("total"), pl.col("request"), pl.col("response")), **texts)
+    assert found == meaning.active_ms(total, request, response, unfinished=unfinished)
+
+
+@given(TARGET)
+def test_a_path_is_the_same_for_a_line_and_a_column(target):
+    assert meaning.target_path_column(pl.Series([target])).item() == meaning.target_path(target)
+
+
+@given(st.one_of(st.sampled_from(["", "-", "<NOSRV>", "<STATS>", "<a", "web_r1"]), st.text(max_size=5)))
+def test_what_names_nothing_is_the_same_for_a_line_and_a_column(text):
+    assert column(meaning.is_no_name_column(pl.col("text")), text=text) == meaning.is_no_name(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "ms"),
+    [
+        ("0.012", "s", 12.0),
+        ("0.004, 0.012 : 0.100", "s", 116.0),
+        ("-, 1.394", "s", 1394.0),
+        ("-", "s", None),
+        ("-, -", "s", None),
+        ("", "s", None),
+        ("12ms", "s", 12.0),
+        ("1m2.5s", "ns", 62_500.0),
+        ("1h0m0.5s", "s", 3_600_500.0),
+        ("300µs", "s", 0.3),
+        ("250us", "s", 0.25),
+        ("12000000", "ns", 12.0),
+        ("12 parsecs", "s", None),
+        ("24.323ms", "s", 24.323),
+    ],
+)
+def test_a_duration_is_read_in_its_unit(text, unit, ms):
+    found = meaning.duration_ms_column(pl.Series([text], dtype=pl.String), unit).item()
+    assert found == (None if ms is None else pytest.approx(ms))
