@@ -65,7 +65,8 @@ class GuardResult:
 class Finding:
     """A problem with the data that a person must know about.
 
-    kind: "no data", "share mismatch", "gap", "no history", "few instances", "noisy", "late lines" or "collector".
+    kind: "no data", "share mismatch", "gap" (silence), "outage", "guard" (one that holds or notes), "no history",
+        "few instances", "noisy", "late lines", "lost lines" or "collector".
     effect: its effect on the verdict: "note" has none, "hold" forbids promotion, "rollback" rolls back.
     message: one line with the numbers.
     """

@@ -33,6 +33,9 @@ METHOD = "e-processes conditional on each window's totals; confidence sequences 
 SHOWN_FROM = 20
 """Bad requests below which no ratio is shown: it would suggest a precision that it does not have."""
 
+SUSPICIOUS = 20.0
+"""Evidence from which a guard that only watches is no longer met: a canary without a difference gets there in 1 of 20."""
+
 
 def decide(state: JudgeState, now: datetime, weights: WeightChanges, notes: Sequence[str]) -> Verdict:
     """Return the verdict on a state. The parameters are those of `Judge.verdict`.
@@ -81,10 +84,15 @@ def _decision(state: JudgeState, draft: Verdict, now: datetime) -> tuple[Decisio
     rolling = [finding for finding in draft.findings if finding.effect == "rollback"]
     if rolling:
         return "rollback", rolling[0].message, None
-    service = [guard for guard in draft.guards if guard.action == SERVICE]
-    waiting = [guard for guard in service if guard.state != "met"]
+    deciding = {guard.name: guard.settings for guard in state.guards if guard.settings.on_worse != "note"}
+    service = [guard for guard in draft.guards if guard.action == SERVICE and guard.guard in deciding]
+    waiting = [
+        guard
+        for guard in service
+        if guard.state in ("open", "worse") or (guard.state != "met" and deciding[guard.guard].must_be_shown)
+    ]
     held = [finding for finding in draft.findings if finding.effect == "hold"]
-    flagged = [guard for guard in draft.guards if guard.flagged]
+    flagged = [guard for guard in draft.guards if guard.flagged and guard.guard in deciding]
     few = draft.requests[draft.canary] < state.policy.minimum_requests
     if not waiting and not held and not flagged and not few:
         total = draft.requests[draft.canary]
@@ -130,7 +138,15 @@ def _results(state: JudgeState) -> tuple[GuardResult, ...]:
     found = [_service_result(state, index, guard) for index, guard in enumerate(state.guards)]
     for index, guard in enumerate(state.guards):
         found += _action_results(state, index, guard, names)
-    return tuple(found)
+    watching = {guard.name for guard in state.guards if not guard.settings.must_be_shown}
+    return tuple(result for result in found if _is_shown(result, result.guard in watching, state.watch.names))
+
+
+def _is_shown(result: GuardResult, watching: bool, named: list[str]) -> bool:
+    """Whether a result tells something: of guards that only watch, their line for the service and what differs."""
+    if not watching or result.flagged or result.state in ("worse", "open"):
+        return True
+    return result.action == SERVICE and result.guard in named
 
 
 def _service_result(state: JudgeState, index: int, guard: Guard) -> GuardResult:
@@ -189,7 +205,7 @@ def _action_results(state: JudgeState, index: int, guard: Guard, names: list[str
 
 def _threshold(state: JudgeState, index: int, action: int | None) -> float | None:
     found = state.thresholds.ms
-    if found is None or not state.settings[index].is_latency:
+    if found is None or not state.guards[index].settings.is_latency:
         return None
     row = found[index]
     return float(row[-1] if action is None or action >= len(row) - 1 else row[action])
@@ -213,6 +229,8 @@ def _result(
 ) -> GuardResult:
     e_value = float(e_values(np.array(log_e)))
     worse = e_value >= 1.0 / state.policy.alpha
+    if not guard.settings.must_be_shown:
+        met = bool(n.all()) and e_value < SUSPICIOUS
     evaluated = worse or met or informative(bad, n)
     guard_state: GuardState = "worse" if worse else "met" if met else "open" if evaluated else "not evaluated"
     low, high = ends
@@ -224,7 +242,7 @@ def _result(
         ratio=ratio if evaluated and bad.sum() >= SHOWN_FROM else None,
         ratio_low=low if evaluated else None,
         ratio_high=high if evaluated and math.isfinite(high) else None,
-        excess=float(bad[1] / n[1] - bad[0] / n[0]) if evaluated else None,
+        excess=float(bad[1] / n[1] - bad[0] / n[0]) if evaluated and n.all() else None,
         excess_high=excess_high if evaluated else None,
         tolerated_ratio=guard.tolerance,
         tolerated_excess=guard.excess.tolerated,
@@ -241,7 +259,7 @@ def _result(
 
 def _trace(state: JudgeState) -> Trace:
     times = np.concatenate(state.time_ms) + state.window_ms
-    per_guard = np.concatenate(state.e_values, axis=1)
+    per_guard = state.evidence()
     return Trace(
         times=times.astype("datetime64[ms]"),
         combined=state.combined(),
