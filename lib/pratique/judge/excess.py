@@ -20,7 +20,7 @@ BEYOND: Floats = np.geomspace(1.0, 100.0, 10)
 """Alternatives to "at most δ", as multiples of the scale on which a difference is visible."""
 BOUNDS: Floats = np.geomspace(1e-6, 0.5, 60)
 """Excesses among which the upper bound is chosen."""
-SIMPLE: Floats = np.array([0.2, 1.0, 4.0])
+SIMPLE: Floats = np.array([0.2, 0.5, 1.0, 2.0, 4.0])
 """Weights of a bad canary request in the simple e-values, which need no guess of a share."""
 MEMORIES: Floats = np.array([1.0, 0.9])
 """Factor on older counts after each window: a long memory of shares, and a short one."""
@@ -142,7 +142,7 @@ class Excess:
         guesses = np.clip(self._baseline.before(bad[0], n[0]), 1e-7, 0.95)[:, :, None]
         seen = np.clip(self._canary.before(bad[1], n[1]), 1e-7, 0.99)[:, :, None]
         steps = np.concatenate([self._worse_steps(bad, n, guesses), log_simple(bad, n, self.tolerated)], axis=1)
-        both = (n > 0).all(axis=0)[:, None]  # a window of one arm shows no difference
+        both = np.asarray((n > 0).all(axis=0))[:, None]  # a window of one arm shows no difference
         log_worse = self._worse.update(window, np.where(both, steps, 0.0) / phi[:, None])
         for start in range(0, len(phi) if self._bounded else 0, WINDOWS_AT_ONCE):
             part = slice(start, start + WINDOWS_AT_ONCE)
@@ -187,7 +187,7 @@ def _side_by_side(values: Floats) -> Floats:
 
 
 def log_simple(bad: Ints, n: Ints, tolerated: float) -> Floats:
-    """Return simple log e-values against "excess at most δ" for many strata; shape (…, 3) for bad, n of shape (2, …).
+    """Return simple log e-values against "excess at most δ" for many strata; shape (…, 5) for bad, n of shape (2, …).
 
     For weights 1 + a of a bad canary request and 1 - b of a bad baseline request, with b = n_c a / (n_b (1 + δ a)),
     the mean of their product is at most (1 + δ a)^n_c for every share of the baseline: its logarithm is concave in

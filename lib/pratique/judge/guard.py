@@ -14,6 +14,7 @@ from pratique.judge.excess import SIMPLE, Excess, log_simple
 from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, variance_of
 from pratique.judge.martingale import FROM_START, TestMartingale
 from pratique.judge.outcomes import CodeOutcome
+from pratique.judge.strata import Strata
 
 NEVER = -1
 """The index of a window that has not come."""
@@ -55,6 +56,7 @@ class Guard:
         prior = policy.dispersion_without_history
         self.service_dispersion = Dispersion(prior, policy.dispersion_block)
         self.action_dispersion = Dispersion(prior, policy.dispersion_block)
+        self._service_strata, self._action_strata = Strata(), Strata()
         self._limit = -math.log(policy.alpha)
         self.curve = np.zeros(K)
         self.curves = np.zeros((0, K))
@@ -107,12 +109,15 @@ class Guard:
     def _update(self, window: Ints, bad: Ints, n: Ints) -> tuple[Floats, Floats]:
         self.bad += bad.sum(axis=1)
         self.n += n.sum(axis=1)
+        self.recent = np.concatenate([self.recent, np.stack([bad, n]).sum(axis=3)], axis=2)[:, :, -RECENT:]
+        of_service = self._service_strata.join(window, bad.sum(axis=2, keepdims=True), n.sum(axis=2, keepdims=True))
+        bad, n = self._action_strata.join(window, bad, n)
         marked, total, canary = bad.sum(axis=0), n.sum(axis=0), n[1]
         excess = bad[1] - marked * canary / np.maximum(total, 1)
         variance = variance_of(total, marked, canary)
         phi, phi_actions = self._phis(window, excess, variance)
         curves = _curves(total, marked, canary, bad[1])
-        log_service = self._update_service(window, curves, phi, bad.sum(axis=2), n.sum(axis=2))
+        log_service = self._update_service(window, curves, phi, *(counts[:, :, 0] for counts in of_service))
         log_actions = self._update_actions(window, curves, phi_actions, bad, n)
         return log_service, log_actions
 
@@ -129,7 +134,6 @@ class Guard:
     def _update_service(self, window: Ints, curves: Floats, phi: Floats, bad: Ints, n: Ints) -> Floats:
         steps = curves.sum(axis=1) / phi[:, None]
         self.curve = self.curve + steps.sum(axis=0)
-        self.recent = np.concatenate([self.recent, np.stack([bad, n])], axis=2)[:, :, -RECENT:]
         log_e = self._service.update(window, self._test.steps(steps))
         log_excess = self.excess.update(window, bad, n, phi)
         if self.excess.tolerated > 0:
