@@ -194,7 +194,9 @@ def counted_rows(revision: str, action: str, start: int, n: np.ndarray, bad: np.
         seen = counts > 0
         rows = _rows(revision, revision, time_ms[seen], code, np.zeros((int(seen.sum()), 1), np.int64))
         rows = rows.set_column(rows.schema.get_field_index("n"), SCHEMA.field("n"), pa.array(counts[seen]))
-        rows = rows.set_column(rows.schema.get_field_index("action"), SCHEMA.field("action"), pa.array([action] * len(rows), pa.string()))
+        rows = rows.set_column(
+            rows.schema.get_field_index("action"), SCHEMA.field("action"), pa.array([action] * len(rows), pa.string())
+        )
         width = pa.array(np.full(len(rows), 10, np.int32))
         parts.append(rows.set_column(rows.schema.get_field_index("window_s"), SCHEMA.field("window_s"), width))
     return pa.concat_tables(parts)
@@ -235,7 +237,14 @@ def one_rare(
 
 def rare(runs: int) -> None:
     """Low traffic, or one bad action: minutes to the rollback under the default policy beside tests that know both rates."""
-    six = {"GET /": 0.39, "GET /search": 0.3, "GET /product": 0.2, "POST /cart": 0.07, "GET /checkout": 0.03, "POST /pay": 0.01}
+    six = {
+        "GET /": 0.39,
+        "GET /search": 0.3,
+        "GET /product": 0.2,
+        "POST /cart": 0.07,
+        "GET /checkout": 0.03,
+        "POST /pay": 0.01,
+    }
     all_of = {"GET /": 1.0}
     streams: list[tuple[str, float, float, dict[str, float], float]] = [
         ("40 a minute, canary 10 %, 0.5 -> 6 %", 40, 0.1, all_of, 0.06),

@@ -13,6 +13,7 @@ from pratique.errors import MissingError, UsageError
 from pratique.judge.judge import Judge
 from pratique.judge.model import Verdict, WeightChanges
 from pratique.store import Seen, Store, open_store
+from pratique.telemetry.lost_lines import LostLines
 from pratique.telemetry.rollups import Rollups
 
 
@@ -28,13 +29,14 @@ def compare(
     window_s: int | None = None,
     weights: WeightChanges = (),
     notes: Sequence[str] = (),
+    lost: Sequence[LostLines] = (),
     now: datetime | None = None,
 ) -> Verdict:
     """Compare a canary with its baseline over [start, end), timezone-aware UTC.
 
     store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
     window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from
-    which they were in force. notes: lines that the collector reports as late or lost. now: the time that the deadline is
+    which they were in force. notes: lines that the collector reports as late or lost. lost: lines that imports could not count. now: the time that the deadline is
     compared with; default the current time.
     Raises: UsageError (an empty range, the same revision twice), MissingError (an unknown service or revision, or no
     request in the range); the errors of the store.
@@ -58,7 +60,7 @@ def compare(
     rollups = store.read(service, [baseline, canary], start - timedelta(minutes=policy.history_min), end)
     judge = Judge(policy, service, baseline, canary, window_s or _window_s(rollups), start=start)
     judge.update(rollups)
-    return judge.verdict(now or utc_now(), weights=weights, notes=notes)
+    return judge.verdict(now or utc_now(), weights=weights, notes=notes, lost=lost)
 
 
 def _known(

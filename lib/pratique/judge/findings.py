@@ -10,11 +10,13 @@ import numpy as np
 
 from pratique.config import Reaction
 from pratique.judge.hypergeometric import Floats, Ints
+from pratique.judge.lost import lost as lost_lines
 from pratique.judge.martingale import log_sum_exp
 from pratique.judge.model import SERVICE, Finding, GuardResult, WeightChanges
 from pratique.judge.outage import outage
 from pratique.judge.silence import silence
 from pratique.judge.state import JudgeState
+from pratique.telemetry.lost_lines import LostLines
 
 NOISY = 5.0
 """φ above which a finding asks a person to find out why the traffic is so uneven."""
@@ -23,15 +25,24 @@ FURTHER: Floats = np.array([1.2, 1.5, 2.0, 4.0])
 
 
 def find(
-    state: JudgeState, guards: Sequence[GuardResult], weights: WeightChanges, notes: Sequence[str]
+    state: JudgeState,
+    guards: Sequence[GuardResult],
+    weights: WeightChanges,
+    notes: Sequence[str],
+    lost: Sequence[LostLines] = (),
 ) -> tuple[Finding, ...]:
-    """Return every finding. notes: lines that the collector reports; each becomes a finding of kind "collector"."""
+    """Return every finding. notes: lines that the collector reports; each becomes a finding of kind "collector".
+
+    lost: lines that imports could not count.
+    """
     found = [
         *_no_data(state, guards),
         *_share(state, weights),
         *silence(state, _weighed(state, weights)),
         *outage(state),
     ]
+    requests = np.sum([part.sum(axis=1) for part in state.requests], axis=0) if state.requests else np.zeros(2, int)
+    found += lost_lines(lost, state.policy, dict(zip((state.baseline, state.canary), requests.tolist(), strict=True)))
     found += [*_guards_that_do_not_roll_back(state), *_minor(state)]
     found += [Finding("collector", "note", note) for note in notes]
     return tuple(found)

@@ -28,6 +28,7 @@ from pratique.judge.model import (
 from pratique.judge.remaining import remaining_for
 from pratique.judge.state import JudgeState
 from pratique.judge.text import guard_line, label, numbers
+from pratique.telemetry.lost_lines import LostLines
 
 METHOD = "e-processes conditional on each window's totals; confidence sequences by inversion"
 SHOWN_FROM = 20
@@ -37,7 +38,9 @@ SUSPICIOUS = 20.0
 """Evidence from which a guard that only watches is no longer met: a canary without a difference gets there in 1 of 20."""
 
 
-def decide(state: JudgeState, now: datetime, weights: WeightChanges, notes: Sequence[str]) -> Verdict:
+def decide(
+    state: JudgeState, now: datetime, weights: WeightChanges, notes: Sequence[str], lost: Sequence[LostLines] = ()
+) -> Verdict:
     """Return the verdict on a state. The parameters are those of `Judge.verdict`.
 
     Raises: MissingError when no window was judged yet.
@@ -47,7 +50,7 @@ def decide(state: JudgeState, now: datetime, weights: WeightChanges, notes: Sequ
             f"no request of {state.canary!r} of {state.service!r} to judge: send it traffic, or choose another time range"
         )
     guards = _results(state)
-    findings = find(state, guards, weights, notes)
+    findings = find(state, guards, weights, notes, lost)
     combined = state.combined()
     start, end = state.end_of(state.start_ms - state.window_ms), state.end_of(state.last_ms or state.start_ms)
     requests = np.concatenate(state.requests, axis=1).sum(axis=1)

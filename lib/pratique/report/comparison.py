@@ -195,6 +195,7 @@ def _weights(config: Config, question: Question) -> WeightChanges:
 
 def _judge(config: Config, question: Question, store: Store, weights: WeightChanges) -> Verdict:
     from pratique.judge import compare  # noqa: PLC0415 - numpy
+    from pratique.telemetry.lost_lines import lost_lines  # noqa: PLC0415 - only here
 
     return compare(
         store,
@@ -206,6 +207,7 @@ def _judge(config: Config, question: Question, store: Store, weights: WeightChan
         end=question.end,
         weights=weights,
         notes=_notes(config, question),
+        lost=lost_lines(config.state_dir, question.service, question.start, question.end),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from pratique.files import replace_file
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.file_reader import blocks
 from pratique.telemetry.line_parsers import Parsed, Parser
+from pratique.telemetry.lost_lines import LostLines, record_lost_lines
 from pratique.telemetry.rollups import Rollups, Sink
 
 HEAD = 1 << 16
@@ -115,6 +117,8 @@ def import_files(
         job.read(path, partial(_report, progress, sum(sizes[:index]), sum(sizes)) if progress else None)
     job.keep_rejects(rejects or config.state_dir / "rejects" / f"{service}.jsonl")
     store.write(job.rollups)
+    for lost in job.lost.values():
+        record_lost_lines(config.state_dir, service, lost)
     known.keep()
     return job.summary
 
@@ -146,6 +150,7 @@ class _Import:
         self._rejects: list[dict[str, object]] = []
         self.rollups = Rollups.empty()
         self.summary = ImportSummary()
+        self.lost: dict[str, LostLines] = {}
 
     def read(self, path: Path, progress: Callable[[int], None] | None) -> None:
         """Read one file, without storing anything yet."""
@@ -175,6 +180,7 @@ class _Import:
         summary.ignored += parsed.ignored
         summary.without_revision += parsed.without_revision
         summary.rejected += len(parsed.rejects)
+        self._note_lost(parsed, source)
         for number, reason, line in parsed.rejects:
             summary.reasons[reason] = summary.reasons.get(reason, 0) + 1
             self._rejects.append({"file": str(path), "line": number, "reason": reason, "text": line[:MAX_LINE]})
@@ -189,6 +195,22 @@ class _Import:
         table = self._table(events, source)
         self.rollups = self.rollups.merge(Rollups.from_events(table, window_s=self._window_s))
         return int(running[-1])
+
+    def _note_lost(self, parsed: Parsed, source: str) -> None:
+        """Add the lines of a block that were not counted, for the findings of a later comparison."""
+        before = self.lost.get(source, LostLines(source, 1 << 62, 0, 0))
+        reasons = Counter(before.lost)
+        reasons.update(reason for _, reason, _ in parsed.rejects)
+        if parsed.without_revision:
+            reasons["no revision"] += parsed.without_revision
+        times = parsed.events["time_ms"].to_numpy() if len(parsed.events) else np.zeros(0, np.int64)
+        self.lost[source] = LostLines(
+            source,
+            min(before.first, int(times.min(initial=1 << 62))),
+            max(before.last, int(times.max(initial=0))),
+            before.counted + len(times),
+            dict(reasons),
+        )
 
     def _count(self, revisions: object, time_ms: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
         summary = self.summary
