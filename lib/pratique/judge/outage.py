@@ -18,6 +18,8 @@ from pratique.judge.state import JudgeState
 
 ENOUGH = 100
 """Requests in the history from which it is compared with."""
+FEW = 20
+"""Requests in the last windows from which they can show that an outage is over."""
 FAR = 3.0
 """Odds ratio, now to the history, from which the baseline is far from its history."""
 SURE = 7.0
@@ -32,15 +34,23 @@ def outage(state: JudgeState) -> list[Finding]:
         return []
     found = []
     for guard in state.guards:
-        for when, counts in (("now", guard.recent.sum(axis=2)[:, 0]), ("since the canary's start", _all(guard))):
-            if _is_far(guard, counts):
-                found.append(Finding("outage", state.policy.on_outage, _message(guard, counts, when)))
-                break
+        now, since = guard.recent.sum(axis=2)[:, 0], _all(guard)
+        if _is_far(guard, now):
+            found.append(Finding("outage", state.policy.on_outage, _message(guard, now, "now")))
+        elif _is_far(guard, since):
+            effect = "note" if _is_over(guard, now) else state.policy.on_outage
+            found.append(Finding("outage", effect, _message(guard, since, "since the canary's start")))
     return found
 
 
 def _all(guard: Guard) -> Ints:
     return np.array([guard.bad[0].sum(), guard.n[0].sum()])
+
+
+def _is_over(guard: Guard, now: Ints) -> bool:
+    """Whether the last windows are as in the history again: what follows an outage can be compared."""
+    bad, n = (float(value) for value in now)
+    return n >= FEW and bad / n - (guard.history[0] / max(guard.history[1], 1)) < EXCESS[_kind(guard)]
 
 
 def _is_far(guard: Guard, now: Ints) -> bool:

@@ -47,8 +47,10 @@ def silence(state: JudgeState, share: Floats | None) -> list[Finding]:
             runs = silent_runs(requests[arm], requests[1 - arm], _weighed(share, arm))
             if runs:
                 found.append(_message(state, time_ms, requests, arm, runs))
-    found += [_message_of_both(state, time_ms, run) for run in _missing(time_ms, requests.sum(axis=0), state.window_ms)]
-    return [Finding("gap", state.policy.on_no_data, message) for message in found]
+    # windows without any request say nothing about a difference, and those that follow can be compared
+    both = [_message_of_both(state, time_ms, run) for run in _missing(time_ms, requests.sum(axis=0), state.window_ms)]
+    holds = [Finding("gap", state.policy.on_no_data, message) for message in found]
+    return holds + [Finding("gap", "note", message) for message in both]
 
 
 def _weighed(share: Floats | None, arm: int) -> Floats | None:

@@ -1,6 +1,6 @@
 """Lines of a log that were not counted, kept beside the store so that a later comparison knows of them.
 
-One file for each service in the state folder, `lost/SERVICE.json`: source of the lines → what was lost of it. A source
+One file for each service in the state folder, `lost/SERVICE.json`: source of the lines → the lines lost of it. A source
 that is imported again replaces its entry.
 """
 
@@ -17,7 +17,7 @@ from pratique.files import replace_file
 
 @dataclass(frozen=True)
 class LostLines:
-    """What was lost of one source.
+    """The lines lost of one source.
 
     source: name of the source in the rollups. first, last: epoch ms of its first and last counted request. counted: lines
     that were counted. lost: lines that were not, by reason. by_revision: lost lines by revision, as far as it is known.
@@ -37,7 +37,7 @@ class LostLines:
 
 
 def record_lost_lines(state_dir: Path, service: str, found: LostLines) -> None:
-    """Keep what was lost of a source; an entry without losses removes an earlier one. Raises: OSError, DataError."""
+    """Keep the lines lost of a source; an entry without losses removes an earlier one. Raises: OSError, DataError."""
     path = _path(state_dir, service)
     known = _read(path)
     if not found.total and known.pop(found.source, None) is None:
@@ -48,7 +48,7 @@ def record_lost_lines(state_dir: Path, service: str, found: LostLines) -> None:
 
 
 def lost_lines(state_dir: Path, service: str, start: datetime | None, end: datetime | None) -> list[LostLines]:
-    """Return what was lost of the sources with requests in [start, end), UTC. Raises: DataError."""
+    """Return the lines lost of the sources with requests in [start, end), UTC. Raises: DataError."""
     first = (start or datetime.min.replace(tzinfo=UTC, year=1970)).timestamp() * 1000
     last = end.timestamp() * 1000 if end is not None else float("inf")
     found = [LostLines(**entry) for entry in _read(_path(state_dir, service)).values()]  # type: ignore[arg-type]

@@ -101,7 +101,7 @@ def test_reaction_of_a_guard_can_be_configured(reaction):
     assert noted == ([] if reaction == "ignore" else [reaction])
 
 
-def test_codes_beyond_those_with_a_guard_of_their_own_share_one():
+def test_codes_beyond_the_most_share_one_guard():
     many = {200 + index: 0.02 for index in range(40)} | {240: 0.2}
     found = verdict({200 + index: 0.002 for index in range(40)} | {240: 0.02, 300: 0.9}, many, history=many)
     assert found.verdict == "rollback"

@@ -1,4 +1,4 @@
-"""What was lost of a log is kept by source, and found again by time range."""
+"""Lost lines of a log are kept by source, and found again by time range."""
 
 from datetime import UTC, datetime
 
