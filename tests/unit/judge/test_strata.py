@@ -4,6 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pratique.config import GuardPolicy, Policy
+from pratique.judge.guard import Guard
 from pratique.judge.strata import ENOUGH, LONGEST, Strata
 
 COUNTS = st.lists(
@@ -42,3 +44,13 @@ def test_windows_with_enough_requests_stay_as_they_are():
     bad, same = Strata().join(np.arange(5), n // 3, n)
     assert bad is not n
     assert (same == n).all()
+
+
+def test_false_alarms_at_low_traffic_stay_below_alpha():
+    """2,000 streams of 40 requests a minute in windows of 10 s, odds ratio at the tolerance, alpha 5 %."""
+    rng = np.random.default_rng(12)
+    settings = GuardPolicy(outcome="5xx", tolerated_ratio=1.5)
+    tested = Guard("5xx", settings, Policy(alpha=0.05, dispersion=1.0))
+    n = rng.poisson(np.array([4.7, 2.0])[:, None, None], (2, 180, 2000))
+    tested.update(np.arange(180), rng.binomial(n, np.array([0.02, 0.0297])[:, None, None]), n)
+    assert (tested.fired.actions >= 0).mean() <= 0.05
