@@ -13,6 +13,7 @@ from pratique.judge.evidence import ERRORS, LATENCY, Test
 from pratique.judge.excess import SIMPLE, Excess, log_simple
 from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, variance_of
 from pratique.judge.martingale import FROM_START, TestMartingale
+from pratique.judge.outcomes import CodeOutcome
 
 NEVER = -1
 """The index of a window that has not come."""
@@ -20,6 +21,8 @@ STRATA_AT_ONCE = 4096
 """Windows × actions processed together: more intermediate values would not fit into the processor's cache."""
 SATURATED = 0.9
 """Share of the baseline's requests with the outcome above which the canary has little room to be worse."""
+RECENT = 10
+"""Last windows whose counts are kept."""
 _CAP = 700.0
 """Upper limit of log e-values before exponentiation: e^700 is still a finite double."""
 
@@ -33,12 +36,19 @@ class Fired:
 
 
 class Guard:
-    """The state of one guard: curves, counts and evidence, for the whole service and for each action."""
+    """The state of one guard: curves, counts and evidence, for the whole service and for each action.
 
-    def __init__(self, name: str, settings: GuardPolicy, policy: Policy) -> None:
-        """settings: of this guard. policy: the one that it belongs to."""
+    history: the baseline's bad and all requests before the canary. recent: bad and all requests of the service in the
+        last windows, shape (2, arms, windows).
+    """
+
+    def __init__(self, name: str, settings: GuardPolicy, policy: Policy, outcome: CodeOutcome | None = None) -> None:
+        """settings: of this guard. policy: the one that it belongs to. outcome: of a guard on codes."""
         self.name = name
         self.settings = settings
+        self.outcome = outcome
+        self.history = np.zeros(2, np.int64)
+        self.recent = np.zeros((2, 2, 0), np.int64)
         self.mixture = LATENCY if settings.is_latency else ERRORS
         fixed = policy.dispersion if policy.dispersion != "measured" else None
         self._fixed_phi = fixed
@@ -55,7 +65,7 @@ class Guard:
         self.log_e_actions = np.zeros(0)
         self.fired = Fired(NEVER, np.zeros(0, np.int64))
         self.phi = fixed or prior
-        self.excess = Excess(settings.tolerated_excess)
+        self.excess = Excess(settings.tolerated_excess, bounded=settings.must_be_shown)
         self.tolerate(settings.tolerated_ratio or 1.0)
 
     def tolerate(self, ratio: float) -> None:
@@ -63,6 +73,11 @@ class Guard:
         self.tolerance = min(max(ratio, 1.0), 10.0)
         self._test = Test(self.tolerance, self.mixture)
         self._service, self._actions = self._test.martingale(), self._test.martingale((len(self.curves),))
+
+    def learn(self, bad: int, n: int) -> None:
+        """Take in the baseline's history. bad, n: bad and all requests in it."""
+        self.history += (bad, n)
+        self.excess.learn(bad, n)
 
     def add_actions(self, actions: int) -> None:
         """Make room for actions seen for the first time. actions: their new total."""
@@ -114,6 +129,7 @@ class Guard:
     def _update_service(self, window: Ints, curves: Floats, phi: Floats, bad: Ints, n: Ints) -> Floats:
         steps = curves.sum(axis=1) / phi[:, None]
         self.curve = self.curve + steps.sum(axis=0)
+        self.recent = np.concatenate([self.recent, np.stack([bad, n])], axis=2)[:, :, -RECENT:]
         log_e = self._service.update(window, self._test.steps(steps))
         log_excess = self.excess.update(window, bad, n, phi)
         if self.excess.tolerated > 0:

@@ -14,6 +14,7 @@ from pratique.judge.evidence import log_promotion
 from pratique.judge.excess import projection
 from pratique.judge.guard import Guard
 from pratique.judge.model import Remaining
+from pratique.judge.silence import silent_runs
 from pratique.judge.state import JudgeState
 
 LARGE = 10**9
@@ -22,6 +23,9 @@ LARGE = 10**9
 
 def remaining_for(state: JudgeState, open_guards: list[Guard]) -> Remaining:
     """Return the traffic that a promotion still needs: that of the slowest open guard."""
+    alone = _alone(state)
+    if alone is not None:
+        return Remaining(None, None, f"no comparison can come while all requests go to {alone}")
     canary = int(sum(requests[1].sum() for requests in state.requests))
     missing = {guard.name: _requests(guard, state.policy.alpha_promote) for guard in open_guards}
     needed = max([state.policy.minimum_requests - canary, *missing.values(), 1])
@@ -64,6 +68,17 @@ def _per_request(rate: float, share: float, excess: float) -> float:
 
 def _kl(p: float, q: float) -> float:
     return p * math.log(p / q) + (1.0 - p) * math.log((1.0 - p) / (1.0 - q))
+
+
+def _alone(state: JudgeState) -> str | None:
+    """The revision that has had all requests of late; None while both have some, or too few requests to tell."""
+    requests = np.concatenate(state.requests, axis=1) if state.requests else np.zeros((2, 0), np.int64)
+    for arm, name in enumerate((state.canary, state.baseline)):
+        # arm 0 is the baseline: its silence leaves the canary alone
+        runs = silent_runs(requests[arm], requests[1 - arm], None)
+        if runs and runs[-1].last == requests.shape[1] - 1:
+            return name
+    return None
 
 
 def _rate(state: JudgeState) -> tuple[float, float]:
