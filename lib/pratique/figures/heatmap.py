@@ -162,9 +162,10 @@ def _text(verdict: Verdict, row: int, column: int, cell: GuardResult | None) -> 
     shown = cell is not None and cell.state != "not evaluated"
     if cell is None or not shown:
         return _at(row, column, "", MUTED, 12)
-    if cell.ratio is None:
-        return _at(row, column, MARKS[cell.state] + factor(None), MUTED, 11)
-    text = f"{MARKS[cell.state]}{factor(ratio_shown(cell, verdict))}"
+    ratio = ratio_shown(cell, verdict)
+    text = f"{MARKS[cell.state]}{factor(ratio)}"
+    if ratio is None:
+        return _at(row, column, text, MUTED, 11)
     full = abs(_power(cell)) > 0.9 * FULL
     return _at(row, column, f"<b>{text}</b>" if cell.state == "worse" else text, WHITE if full else INK, 13)
 

@@ -48,10 +48,10 @@ def ratio_shown(guard: GuardResult, verdict: Verdict) -> float | None:
 
     The judge's estimate ends at 20 and at 1/20.
     """
+    if not guard.bad[verdict.baseline] and guard.bad[verdict.canary] and (guard.ratio is not None or guard.ratio_low):
+        return math.inf
     if guard.ratio is None:
         return None
-    if not guard.bad[verdict.baseline]:
-        return math.inf
     return guard.ratio if guard.bad[verdict.canary] else 0.0
 
 

@@ -208,6 +208,8 @@ def test_a_suspect_is_marked_in_table_and_heatmap_but_not_called_worse():
         ({"ratio": None}, "unknown"),
         ({"ratio": 20.1}, "> 20x"),
         ({"ratio": 20.1, "bad": {"r2": 0, "r3": 31}}, "∞"),
+        ({"ratio": None, "bad": {"r2": 0, "r3": 12}}, "∞"),
+        ({"ratio": None, "ratio_low": 0.0, "bad": {"r2": 0, "r3": 12}}, "unknown"),
         ({"ratio": 0.05, "bad": {"r2": 98, "r3": 0}}, "0x"),
     ],
 )
