@@ -16,10 +16,15 @@ from pratique.judge.text import evidence_line, ratio_shown
 from pratique.number_text import count, factor, interval
 
 MOST_ROWS = 30
+MOST_COLUMNS_WITH_TEXT = 5
+"""On a phone, cells of more columns than this have room for a mark only; the table of guards has the numbers."""
 FULL = 2.0
 """The ratio with full colour, as a power of two: 4x."""
 MARKS = {"worse": "▲ ", "suspect": "△ ", "met": "✓ ", "open": "", "not evaluated": ""}
 ALT = "Ratio of canary to baseline for each action and guard; the table of guards has the same numbers."
+
+
+Grid = list[list[GuardResult | None]]
 
 
 def ratio_heatmap(verdict: Verdict | None) -> Chart:
@@ -43,7 +48,10 @@ def ratio_heatmap(verdict: Verdict | None) -> Chart:
     names = [_name(action, 44) for action in shown]
     return figure(
         [_blank(grid), _colours(verdict, grid)],
-        height=96 + 34 * len(shown) + (18 if rest > 0 else 0),
+        height=96
+        + 34 * len(shown)
+        + (18 if rest > 0 else 0)
+        + (16 if any("<br>" in _heading(g) for g in guards) else 0),
         alt=ALT,
         annotations=[
             _text(verdict, row, column, cell) for row, cells in enumerate(grid) for column, cell in enumerate(cells)
@@ -52,7 +60,7 @@ def ratio_heatmap(verdict: Verdict | None) -> Chart:
             "side": "top",
             "tickmode": "array",
             "tickvals": list(range(len(guards))),
-            "ticktext": [f"<b>{label(guard, 16)}</b>" for guard in guards],
+            "ticktext": [_heading(guard) for guard in guards],
             "showgrid": False,
             "fixedrange": True,
             "title": {"text": f"{rest} further actions have less evidence" if rest > 0 else ""},
@@ -66,7 +74,7 @@ def ratio_heatmap(verdict: Verdict | None) -> Chart:
             "fixedrange": True,
             "tickfont": {"color": INK},
         },
-        narrow=_narrow(shown, len(shown) * len(guards)),
+        narrow=_narrow(shown, grid, len(guards)),
         shapes=[*([_under_service()] if len(shown) > 1 else []), *_crosses(grid)],
     )
 
@@ -79,17 +87,24 @@ def _worst_first(results: Sequence[GuardResult]) -> list[str]:
     return sorted(worst, key=lambda action: worst[action], reverse=True)
 
 
-def _narrow(shown: Sequence[str], cells: int) -> dict[str, Any]:
-    """Layout changes for a phone, by path in the layout: shorter names and smaller text."""
-    small = {f"annotations.{cell}.font.size": 10 for cell in range(cells)}
+def _narrow(shown: Sequence[str], grid: Grid, guards: int) -> dict[str, Any]:
+    """Layout changes for a phone, by path in the layout: shorter names, and smaller text or only its mark."""
+    cells = [cell for row in grid for cell in row]
+    small: dict[str, Any] = {f"annotations.{number}.font.size": 10 for number in range(len(cells))}
+    if guards > MOST_COLUMNS_WITH_TEXT:
+        marks = [MARKS[cell.state].strip() if cell else "" for cell in cells]
+        small |= {f"annotations.{number}.text": mark for number, mark in enumerate(marks)}
+        small["xaxis.tickangle"] = -90
     return {"yaxis.ticktext": [_name(action, 18) for action in shown], "yaxis.tickfont.size": 11, **small}
+
+
+def _heading(guard: str) -> str:
+    """The name of a guard, one line for each of its words, so that neighbours do not overlap."""
+    return f"<b>{label(guard, 16).replace(' ', '<br>')}</b>"
 
 
 def _name(action: str, limit: int) -> str:
     return "<b>whole service</b>" if action == SERVICE else label(action, limit)
-
-
-Grid = list[list[GuardResult | None]]
 
 
 def _drawable(cell: GuardResult | None) -> bool:
