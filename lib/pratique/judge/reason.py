@@ -61,7 +61,7 @@ def _only_at_first(verdict: Verdict, cause: GuardResult, warmup_windows: int) ->
 
 
 def why_promoted(verdict: Verdict, guards: int) -> Reason:
-    """Return the reason of a promotion. guards: those that are met."""
+    """Return the reason of a promotion. guards: the number of those that must be shown to be met."""
     within = "the only guard is within its tolerance"
     if guards != 1:
         within = f"all {plural(guards, 'guard')} are within their tolerances"
