@@ -74,7 +74,7 @@ def ratio_heatmap(verdict: Verdict | None) -> Chart:
             "fixedrange": True,
             "tickfont": {"color": INK},
         },
-        narrow=_narrow(shown, grid, len(guards)),
+        narrow=_narrow(shown, grid, guards),
         shapes=[*([_under_service()] if len(shown) > 1 else []), *_crosses(grid)],
     )
 
@@ -87,14 +87,14 @@ def _worst_first(results: Sequence[GuardResult]) -> list[str]:
     return sorted(worst, key=lambda action: worst[action], reverse=True)
 
 
-def _narrow(shown: Sequence[str], grid: Grid, guards: int) -> dict[str, Any]:
+def _narrow(shown: Sequence[str], grid: Grid, guards: Sequence[str]) -> dict[str, Any]:
     """Layout changes for a phone, by path in the layout: shorter names, and smaller text or only its mark."""
     cells = [cell for row in grid for cell in row]
     small: dict[str, Any] = {f"annotations.{number}.font.size": 10 for number in range(len(cells))}
-    if guards > MOST_COLUMNS_WITH_TEXT:
+    if len(guards) > MOST_COLUMNS_WITH_TEXT:
         marks = [MARKS[cell.state].strip() if cell else "" for cell in cells]
         small |= {f"annotations.{number}.text": mark for number, mark in enumerate(marks)}
-        small["xaxis.tickangle"] = -90
+        small |= {"xaxis.tickangle": -90, "xaxis.ticktext": [f"<b>{label(guard, 11)}</b>" for guard in guards]}
     return {"yaxis.ticktext": [_name(action, 18) for action in shown], "yaxis.tickfont.size": 11, **small}
 
 

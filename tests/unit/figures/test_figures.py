@@ -171,6 +171,14 @@ def test_the_banner_shows_verdict_reason_and_requests(verdict):
     assert "5xx of POST /checkout" in panel.html
 
 
+def test_on_a_phone_many_guards_have_a_mark_instead_of_a_number():
+    names = [f"code 30{number}" for number in range(8)]
+    found = sample_verdict(guards=tuple(sample_guard(name) for name in names))
+    changes = figures.ratio_heatmap(found).layout.meta["narrow"]
+    assert [changes[f"annotations.{number}.text"] for number in range(8)] == ["▲"] * 8
+    assert changes["xaxis.tickangle"] == -90
+
+
 def test_the_banner_says_first_in_words_what_is_worse_and_then_the_numbers():
     cause = sample_guard("5xx", "POST /checkout", ratio=11.2, e_value_fired=412.0)
     found = sample_verdict(summary="POST /checkout fails more often: 3.0 % of its requests are 5xx", cause=cause)
