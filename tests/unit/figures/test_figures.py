@@ -179,7 +179,7 @@ def test_on_a_phone_many_guards_have_a_mark_instead_of_a_number():
     assert changes["xaxis.tickangle"] == -90
 
 
-def test_the_banner_says_first_in_words_what_is_worse_and_then_the_numbers():
+def test_the_banner_begins_with_words_and_continues_with_the_numbers():
     cause = sample_guard("5xx", "POST /checkout", ratio=11.2, e_value_fired=412.0)
     found = sample_verdict(summary="POST /checkout fails more often: 3.0 % of its requests are 5xx", cause=cause)
     panel = figures.verdict_banner(found)
