@@ -1,6 +1,7 @@
 """Notebooks in real kernels: errors are raised again unchanged, and the executed notebook is always kept."""
 
 import errno
+import html
 import json
 import os
 import signal
@@ -172,7 +173,8 @@ def test_a_report_is_a_page_a_verdict_and_the_notebook(config, tmp_path):
     assert (verdict["verdict"], verdict["service"], verdict["canary"]) == ("rollback", "shop", "r3")
     page = paths.html.read_text()
     assert page.count("plotly.js v") == 1
-    assert "Roll back" in page
+    assert "<strong>Rollback</strong>" in page
+    assert verdict["summary"] in html.unescape(page).replace("\u00a0", " ")
     for heading in (
         "Differences",
         "Status codes",

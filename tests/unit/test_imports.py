@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 LIB = Path(__file__).parents[2] / "lib"
-LEAVES = ["errors", "clock", "files", "version"]
+LEAVES = ["errors", "clock", "files", "version", "number_text"]
 ORDER = [
     *LEAVES,
     "config",

@@ -77,6 +77,7 @@ def report(as_json: bool, out: str | None, config: str | None, store: str | None
 
     It runs notebooks/canary_report.ipynb and keeps the executed notebook beside them.
     """
+    from pratique.judge.text import headline  # noqa: PLC0415
     from pratique.report import write_report  # noqa: PLC0415
 
     paths = write_report(load_config(config, store), **question, out_dir=Path(out) if out else None)
@@ -84,7 +85,7 @@ def report(as_json: bool, out: str | None, config: str | None, store: str | None
     if as_json:
         click.echo(json.dumps(found))
     else:
-        click.echo(paint_start(f"{found['verdict']}: {found['reason']}\nreport   {paths.html}\nverdict  {paths.json}"))
+        click.echo(paint_start(f"{headline(found)}\nreport   {paths.html}\nverdict  {paths.json}"))
     sys.exit({"promote": 0, "rollback": 1}.get(found["verdict"], 2))
 
 

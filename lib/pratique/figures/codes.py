@@ -6,9 +6,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pratique.figures.labels import count, percent
 from pratique.figures.series import RequestSeries, share_interval
 from pratique.figures.theme import GRID, ROLES, Chart, Role, empty, figure
+from pratique.number_text import count, percent
 
 MOST_CODES = 14
 ALT = "Share of requests per status code, baseline beside canary, with 95 % confidence intervals."
@@ -31,7 +31,7 @@ def status_codes(series: RequestSeries) -> Chart:
         _dots(role, revision, shown, seen[revision], totals[revision], floor, offset)
         for role, revision, offset in zip(ROLES, series.revisions, (0.14, -0.14), strict=True)
     ]
-    rows = {"tickmode": "array", "tickvals": list(range(len(shown))), "ticktext": [str(code) for code in shown]}
+    rows = {"tickmode": "array", "tickvals": list(range(len(shown))), "ticktext": [_name(code) for code in shown]}
     return figure(
         traces,
         height=110 + 52 * len(shown),
@@ -81,6 +81,11 @@ def _dots(
         customdata=[[count(n), count(total), percent(s)] for n, s in zip(numbers, shares, strict=True)],
         hovertemplate=f"{role.name}: %{{customdata[0]}} of %{{customdata[1]}} requests, %{{customdata[2]}}<extra></extra>",
     )
+
+
+def _name(code: int) -> str:
+    """The code; one that HTTP does not define is what proxies write for a missing answer."""
+    return str(code) if 100 <= code <= 599 else f"no answer<br>({code})"
 
 
 def _ticks(floor: float) -> dict[str, Any]:

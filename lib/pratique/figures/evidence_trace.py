@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from pratique.figures.labels import e_value_text, label
+from pratique.figures.labels import label
 from pratique.figures.panels import NOTHING_JUDGED
 from pratique.figures.theme import GREEN, INK, MUTED, ORANGE, PURPLE, SKY, SURFACE, Chart, empty, figure, note, vertical
 from pratique.judge.model import Verdict
+from pratique.number_text import evidence
 
 FLOOR = 1e-3
 """Smaller values are drawn here: differences below it mean nothing."""
@@ -88,7 +89,7 @@ def _line(
         mode="lines",
         name=name,
         line={"color": color, "dash": dash, "width": width},
-        customdata=[e_value_text(float(value)) for value in values],
+        customdata=[evidence(float(value)) for value in values],
         hovertemplate="%{customdata}",
     )
 
@@ -123,7 +124,7 @@ def _needed(needed: float) -> tuple[dict[str, Any], dict[str, Any]]:
     line = {"color": INK, "dash": "dash", "width": 1.4}
     shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": needed, "y1": needed, "line": line}
     where = {"x": 1, "xref": "paper", "xanchor": "right", "y": float(np.log10(needed)), "yanchor": "bottom"}
-    return shape, note(f"needed: {e_value_text(needed)}", bgcolor=SURFACE, yshift=2, **where)
+    return shape, note(f"needed: {evidence(needed)}", bgcolor=SURFACE, yshift=2, **where)
 
 
 def _fired(verdict: Verdict) -> list[dict[str, Any]]:

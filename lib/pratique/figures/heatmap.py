@@ -8,23 +8,30 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pratique.figures.labels import count, e_value_text, factor, interval, label
+from pratique.figures.labels import label
 from pratique.figures.panels import NOTHING_JUDGED
 from pratique.figures.theme import FAINT, FULL_BLUE, FULL_VERMILION, INK, MUTED, SURFACE, WHITE, Chart, empty, figure
 from pratique.judge.model import SERVICE, GuardResult, Verdict
+from pratique.judge.text import evidence_line, ratio_shown
+from pratique.number_text import count, factor, interval
 
 MOST_ROWS = 30
+MOST_COLUMNS_WITH_TEXT = 5
+"""On a phone, cells of more columns than this have room for a mark only; the table of guards has the numbers."""
 FULL = 2.0
 """The ratio with full colour, as a power of two: 4x."""
-MARKS = {"worse": "▲ ", "met": "✓ ", "open": "", "not evaluated": ""}
+MARKS = {"worse": "▲ ", "suspect": "△ ", "met": "✓ ", "open": "", "not evaluated": ""}
 ALT = "Ratio of canary to baseline for each action and guard; the table of guards has the same numbers."
+
+
+Grid = list[list[GuardResult | None]]
 
 
 def ratio_heatmap(verdict: Verdict | None) -> Chart:
     """Draw actions by guards: the number is the odds ratio, canary to baseline; the colour is the certain part of it.
 
     The colour is that of the revision with more bad requests. Its strength is the bound of the confidence
-    interval that is nearest to 1: a cell without colour may be no difference at all. ▲: worse than tolerated.
+    interval that is nearest to 1: a cell without colour may be no difference at all. ▲: worse than tolerated. △: suspect.
     ✓: within tolerance. Neither: not conclusive yet. Crossed out: not evaluated. The service comes first,
     then the actions with the most evidence; at most 30 rows.
     """
@@ -41,14 +48,19 @@ def ratio_heatmap(verdict: Verdict | None) -> Chart:
     names = [_name(action, 44) for action in shown]
     return figure(
         [_blank(grid), _colours(verdict, grid)],
-        height=96 + 34 * len(shown) + (18 if rest > 0 else 0),
+        height=96
+        + 34 * len(shown)
+        + (18 if rest > 0 else 0)
+        + (16 if any("<br>" in _heading(g) for g in guards) else 0),
         alt=ALT,
-        annotations=[_text(row, column, cell) for row, cells in enumerate(grid) for column, cell in enumerate(cells)],
+        annotations=[
+            _text(verdict, row, column, cell) for row, cells in enumerate(grid) for column, cell in enumerate(cells)
+        ],
         xaxis={
             "side": "top",
             "tickmode": "array",
             "tickvals": list(range(len(guards))),
-            "ticktext": [f"<b>{label(guard, 16)}</b>" for guard in guards],
+            "ticktext": [_heading(guard) for guard in guards],
             "showgrid": False,
             "fixedrange": True,
             "title": {"text": f"{rest} further actions have less evidence" if rest > 0 else ""},
@@ -62,7 +74,7 @@ def ratio_heatmap(verdict: Verdict | None) -> Chart:
             "fixedrange": True,
             "tickfont": {"color": INK},
         },
-        narrow=_narrow(shown, len(shown) * len(guards)),
+        narrow=_narrow(shown, grid, guards),
         shapes=[*([_under_service()] if len(shown) > 1 else []), *_crosses(grid)],
     )
 
@@ -70,22 +82,29 @@ def ratio_heatmap(verdict: Verdict | None) -> Chart:
 def _worst_first(results: Sequence[GuardResult]) -> list[str]:
     worst: dict[str, tuple[bool, float, int]] = {}
     for result in results:
-        mark = (result.state == "worse" or result.flagged, result.e_value, sum(result.requests.values()))
+        mark = (result.state in ("worse", "suspect") or result.flagged, result.e_value, sum(result.requests.values()))
         worst[result.action] = max(worst.get(result.action, mark), mark)
     return sorted(worst, key=lambda action: worst[action], reverse=True)
 
 
-def _narrow(shown: Sequence[str], cells: int) -> dict[str, Any]:
-    """Layout changes for a phone, by path in the layout: shorter names and smaller text."""
-    small = {f"annotations.{cell}.font.size": 10 for cell in range(cells)}
+def _narrow(shown: Sequence[str], grid: Grid, guards: Sequence[str]) -> dict[str, Any]:
+    """Layout changes for a phone, by path in the layout: shorter names, and smaller text or only its mark."""
+    cells = [cell for row in grid for cell in row]
+    small: dict[str, Any] = {f"annotations.{number}.font.size": 10 for number in range(len(cells))}
+    if len(guards) > MOST_COLUMNS_WITH_TEXT:
+        marks = [MARKS[cell.state].strip() if cell else "" for cell in cells]
+        small |= {f"annotations.{number}.text": mark for number, mark in enumerate(marks)}
+        small |= {"xaxis.tickangle": -90, "xaxis.ticktext": [f"<b>{label(guard, 11)}</b>" for guard in guards]}
     return {"yaxis.ticktext": [_name(action, 18) for action in shown], "yaxis.tickfont.size": 11, **small}
+
+
+def _heading(guard: str) -> str:
+    """The name of a guard, one line for each of its words, so that neighbours do not overlap."""
+    return f"<b>{label(guard, 16).replace(' ', '<br>')}</b>"
 
 
 def _name(action: str, limit: int) -> str:
     return "<b>whole service</b>" if action == SERVICE else label(action, limit)
-
-
-Grid = list[list[GuardResult | None]]
 
 
 def _drawable(cell: GuardResult | None) -> bool:
@@ -149,18 +168,19 @@ def _hover(verdict: Verdict, cell: GuardResult) -> str:
     where = "whole service" if cell.action == SERVICE else label(cell.action, 60)
     return (
         f"<b>{where}, {label(cell.guard, 16)}</b>: {cell.state}<br>"
-        f"{factor(cell.ratio)} {interval(cell.ratio_low, cell.ratio_high)}, tolerated {factor(cell.tolerated_ratio)}<br>"
-        f"{sides}<br>evidence {e_value_text(cell.e_value)} of {e_value_text(verdict.needed)} needed"
+        f"{factor(ratio_shown(cell, verdict))} {interval(cell.ratio_low, cell.ratio_high)}, tolerated {factor(cell.tolerated_ratio)}<br>"
+        f"{sides}<br>{evidence_line(cell, verdict)}"
     )
 
 
-def _text(row: int, column: int, cell: GuardResult | None) -> dict[str, object]:
+def _text(verdict: Verdict, row: int, column: int, cell: GuardResult | None) -> dict[str, object]:
     shown = cell is not None and cell.state != "not evaluated"
     if cell is None or not shown:
         return _at(row, column, "", MUTED, 12)
-    if cell.ratio is None:
-        return _at(row, column, MARKS[cell.state] + factor(None), MUTED, 11)
-    text = f"{MARKS[cell.state]}{factor(cell.ratio)}"
+    ratio = ratio_shown(cell, verdict)
+    text = f"{MARKS[cell.state]}{factor(ratio)}"
+    if ratio is None:
+        return _at(row, column, text, MUTED, 11)
     full = abs(_power(cell)) > 0.9 * FULL
     return _at(row, column, f"<b>{text}</b>" if cell.state == "worse" else text, WHITE if full else INK, 13)
 

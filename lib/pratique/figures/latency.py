@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from pratique.figures.labels import duration, label, span
+from pratique.figures.labels import label
 from pratique.figures.series import Counts, Floats, RequestSeries, quantile, quantile_band
 from pratique.figures.theme import INK, LEGEND_T, ROLES, Chart, Role, empty, figure, note, vertical
 from pratique.judge.model import SERVICE, Verdict
+from pratique.number_text import duration, span
 
 QUANTILES = (0.5, 0.95, 0.99)
 ROWS = ((0.71, 1.0), (0.36, 0.64), (0.0, 0.29))

@@ -10,25 +10,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from pratique.figures.labels import count, duration, e_value_text, factor, interval, label, percent, span, utc_time
+from pratique.figures.labels import label, utc_time
 from pratique.judge.model import SERVICE, GuardResult, Verdict
+from pratique.judge.text import guard_line, ratio_shown
+from pratique.number_text import count, duration, evidence, factor, interval, percent, plural, span
 
 MAX_REASON = 600
 SCROLL_ROWS = 40
 """A table with more rows than this scrolls inside its own box."""
 TITLES = {
     "promote": ("✓", "Promote", "the canary can take all traffic"),
-    "rollback": ("✕", "Roll back", "the canary is worse than the policy tolerates"),
+    "rollback": ("✕", "Rollback", "the canary is worse than the policy tolerates"),
     "continue": ("…", "Continue", "not enough evidence to promote or roll back yet"),
     "inconclusive": ("?", "Inconclusive", "the deadline passed without a decision; this is not a pass"),
 }
 STATES = {
     "worse": "▲ worse",
+    "suspect": "△ suspect",
     "met": "✓ within tolerance",
     "open": "not conclusive yet",
     "not evaluated": "not evaluated",
 }
-ORDER = {"worse": 0, "not evaluated": 1, "open": 2, "met": 3}
+ORDER = {"worse": 0, "suspect": 1, "not evaluated": 2, "open": 3, "met": 4}
 EFFECTS = {"note": "noted", "hold": "blocks promotion", "rollback": "rolls back"}
 NOTHING_JUDGED = "Nothing was judged. A dry run, or a run that stopped before its rollout, has no verdict."
 
@@ -56,6 +59,8 @@ def verdict_banner(verdict: Verdict | None) -> Panel:
     if verdict is None:
         return _nothing_judged()
     mark, title, meaning = TITLES[verdict.verdict]
+    if verdict.verdict == "rollback" and verdict.fired is None:
+        meaning = "the policy asks for it"
     facts = [
         ("service", label(verdict.service, 60)),
         ("canary", f'<span class="canary">◆ {label(verdict.canary, 40)}</span> {_requests(verdict, verdict.canary)}'),
@@ -66,13 +71,30 @@ def verdict_banner(verdict: Verdict | None) -> Panel:
         ("time range", f"{_range(verdict)}<br><small>{_length(verdict)}</small>"),
         ("evidence", _evidence(verdict)),
     ]
-    remaining = f'<p class="remaining">{label(verdict.remaining.message, MAX_REASON)}</p>' if verdict.remaining else ""
+    lines = [("reason", _capital(verdict.summary or verdict.reason, verdict))]
+    if verdict.cause is not None:
+        lines.append(("numbers", guard_line(verdict.cause, verdict)))
+    if verdict.lacking and verdict.lacking != verdict.summary:
+        lines.append(("lacking", f"Lacking for a promotion: {verdict.lacking}"))
     html = (
         f'<div class="verdict {verdict.verdict}"><p class="answer"><span class="mark">{mark}</span> <strong>{title}</strong>'
-        f' <span class="meaning">{meaning}</span></p><p class="reason">{label(verdict.reason, MAX_REASON)}</p>{remaining}'
-        f"{_facts(facts)}</div>"
+        f' <span class="meaning">{meaning}</span></p>'
+        + "".join(f'<p class="{kind}">{_unbroken(label(text, MAX_REASON))}</p>' for kind, text in lines)
+        + f"{_facts(facts)}</div>"
     )
-    return Panel(html, f"{verdict.verdict}: {verdict.reason}")
+    first = f"{verdict.verdict}: {verdict.summary or verdict.reason}"
+    return Panel(html, "\n".join([first, *(text for _, text in lines[1:])]))
+
+
+def _capital(text: str, verdict: Verdict) -> str:
+    """The text as a whole sentence; one that begins with the canary's or an action's name keeps that as it is."""
+    begins_with_a_name = verdict.fired is not None or text.startswith(verdict.canary)
+    return text if begins_with_a_name else text[:1].upper() + text[1:]
+
+
+def _unbroken(text: str) -> str:
+    """Text in which no line ends between a number and its percent sign."""
+    return text.replace(" %", "\u00a0%")
 
 
 def _nothing_judged() -> Panel:
@@ -86,7 +108,7 @@ def _nothing_judged() -> Panel:
 def _requests(verdict: Verdict, revision: str) -> str:
     number = verdict.requests.get(revision, 0)
     total = sum(verdict.requests.values())
-    return f"{count(number)} requests ({percent(number / total if total else 0.0)})"
+    return f"{plural(number, 'request')} ({percent(number / total if total else 0.0)})"
 
 
 def _range(verdict: Verdict) -> str:
@@ -104,8 +126,10 @@ def _length(verdict: Verdict) -> str:
 
 
 def _evidence(verdict: Verdict) -> str:
-    fired = f", reached at {verdict.fired:%H:%M:%S} UTC" if verdict.fired else ""
-    return f"{e_value_text(verdict.e_value)} of {e_value_text(verdict.needed)} needed to roll back{fired}"
+    needed = f"{evidence(verdict.needed)} needed to roll back"
+    if verdict.fired is None:
+        return f"{evidence(verdict.e_value)} of {needed}"
+    return f"{needed}, reached at {verdict.fired:%H:%M:%S} UTC<br><small>{evidence(verdict.e_value)} at the end</small>"
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
@@ -125,7 +149,7 @@ def guard_table(verdict: Verdict | None) -> Panel:
     body = "".join(_row(verdict, result) for result in results)
     note = (
         "Ratio: odds ratio, canary to baseline, with its confidence sequence. "
-        f"Evidence: {e_value_text(verdict.needed)} is needed to roll back."
+        f"Evidence: all guards together need {evidence(verdict.needed)} to roll back."
     )
     html = (
         f'<div class="scroll{" long" if len(results) > SCROLL_ROWS else ""}"><table class="guards"><caption>{note}</caption><thead><tr>{head}</tr></thead>'
@@ -141,24 +165,29 @@ def _rank(result: GuardResult) -> tuple[bool, int, float]:
 def _row(verdict: Verdict, result: GuardResult) -> str:
     where = "whole service" if result.action == SERVICE else label(result.action, 80)
     threshold = f" (slower than {duration(result.threshold_ms)})" if result.threshold_ms else ""
-    state = STATES[result.state]
-    if result.first_fired:
-        state += f", fired {result.first_fired:%H:%M:%S}"
-    if result.flagged:
-        state += ", flagged"
+    state = STATES[result.state] + (", flagged" if result.flagged else "")
     cells = (
         ("guard", f"<strong>{label(result.guard, 20)}</strong> {where}<small>{threshold}</small>"),
         (
             "ratio",
-            f"{factor(result.ratio)} <small>{interval(result.ratio_low, result.ratio_high)}</small><small>tolerated {factor(result.tolerated_ratio)}</small>",
+            f"{factor(ratio_shown(result, verdict))} <small>{interval(result.ratio_low, result.ratio_high)}</small><small>tolerated {factor(result.tolerated_ratio)}</small>",
         ),
         ("bad / requests", _sides(verdict, result)),
         ("excess", _excess(result)),
-        ("evidence", e_value_text(result.e_value)),
+        ("evidence", _evidence_of(verdict, result)),
         ("state", state),
     )
     kind = result.state.replace(" ", "-")
     return f'<tr class="{kind}">' + "".join(_cell(name, value) for name, value in cells) + "</tr>"
+
+
+def _evidence_of(verdict: Verdict, result: GuardResult) -> str:
+    now = evidence(result.e_value)
+    if result.state != "worse" or result.e_value_fired is None or verdict.fired is None:
+        return now
+    then = evidence(result.e_value_fired)
+    later = f"<small>{now} at the end</small>" if now != then else ""
+    return f"{then}<small>at {verdict.fired:%H:%M:%S}</small>{later}"
 
 
 def _cell(name: str, value: str) -> str:
@@ -180,7 +209,8 @@ def _excess(result: GuardResult) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{'+' if share >= 0 else '-'}{percent(abs(share))}"
+    sign = "+" if share > 0 else "-" if share < 0 else ""
+    return f"{sign}{percent(abs(share))}"
 
 
 def findings(verdict: Verdict | None, weights: Sequence[object] = ()) -> Panel:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from pratique.figures.labels import percent, span
 from pratique.figures.series import Counts, Floats, RequestSeries
 from pratique.figures.theme import INK, LEGEND_T, ROLES, Chart, Role, empty, figure, note, vertical
 from pratique.judge.model import WeightChanges
+from pratique.number_text import percent, span
 
 ALT = "Requests per second, canary share beside its configured weight, and 5xx share, over time."
 ROWS = ((0.70, 1.0), (0.36, 0.62), (0.0, 0.28))

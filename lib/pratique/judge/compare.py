@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow.compute as pc
 
-from pratique.clock import utc_now
 from pratique.config import Policy, StoreSettings
 from pratique.errors import MissingError, UsageError
 from pratique.judge.judge import Judge
@@ -15,6 +15,14 @@ from pratique.judge.model import Verdict, WeightChanges
 from pratique.store import Seen, Store, open_store
 from pratique.telemetry.lost_lines import LostLines
 from pratique.telemetry.rollups import Rollups
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, and the rows that were judged with the baseline's history before them, from one read of the store."""
+
+    verdict: Verdict
+    rollups: Rollups
 
 
 def compare(
@@ -36,8 +44,9 @@ def compare(
 
     store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
     window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from
-    which they were in force. notes: lines that the collector reports as late or lost. lost: lines that imports could not count. now: the time that the deadline is
-    compared with; default the current time.
+    which they were in force. notes: lines that the collector reports as late or lost.
+    lost: lines that imports could not count. now: the time that the deadline is
+    compared with; default the end of the data, because stored data does not age.
     Raises: UsageError (an empty range, the same revision twice), MissingError (an unknown service or revision, or no
     request in the range); the errors of the store.
 
@@ -45,6 +54,39 @@ def compare(
     Traceback (most recent call last):
         ...
     pratique.errors.UsageError: baseline and canary are both 'r1': name two revisions
+    """
+    return read_and_judge(
+        store,
+        service,
+        baseline,
+        canary,
+        policy=policy,
+        start=start,
+        end=end,
+        window_s=window_s,
+        weights=weights,
+        notes=notes,
+        now=now,
+    ).verdict
+
+
+def read_and_judge(
+    store: Store | StoreSettings | str,
+    service: str,
+    baseline: str,
+    canary: str,
+    *,
+    policy: Policy | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    window_s: int | None = None,
+    weights: WeightChanges = (),
+    notes: Sequence[str] = (),
+    now: datetime | None = None,
+) -> Judged:
+    """Read the rows of two revisions once, and judge them, so that figures can show exactly the rows that were judged.
+
+    The parameters and errors are those of `compare`.
     """
     policy = policy or Policy()
     if baseline == canary:
@@ -60,7 +102,7 @@ def compare(
     rollups = store.read(service, [baseline, canary], start - timedelta(minutes=policy.history_min), end)
     judge = Judge(policy, service, baseline, canary, window_s or _window_s(rollups), start=start)
     judge.update(rollups)
-    return judge.verdict(now or utc_now(), weights=weights, notes=notes, lost=lost)
+    return Judged(judge.verdict(now, weights=weights, notes=notes, lost=lost), rollups)
 
 
 def _known(

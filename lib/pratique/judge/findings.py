@@ -16,6 +16,7 @@ from pratique.judge.model import SERVICE, Finding, GuardResult, WeightChanges
 from pratique.judge.outage import outage
 from pratique.judge.silence import silence
 from pratique.judge.state import JudgeState
+from pratique.judge.thresholds import ENOUGH_TIMED
 from pratique.telemetry.lost_lines import LostLines
 
 NOISY = 5.0
@@ -135,10 +136,8 @@ def _guards_that_do_not_roll_back(state: JudgeState) -> list[Finding]:
 
 def _minor(state: JudgeState) -> list[Finding]:
     found = []
-    if not state.had_history:
-        found.append(
-            Finding("no history", "note", "no baseline requests before the canary: thresholds come from the warm-up")
-        )
+    if state.thin_history is not None and any(guard.settings.is_latency for guard in state.guards):
+        found.append(Finding("no history", "note", f"{_history(state.thin_history)}: thresholds come from the warm-up"))
     for guard in state.guards:
         if guard.phi > NOISY:
             message = f"{guard.name}: counts vary {guard.phi:.1f} times as much as chance explains; the evidence is divided by that factor"
@@ -155,3 +154,10 @@ def _minor(state: JudgeState) -> list[Finding]:
         message = "only one host served the canary: a problem of that host looks like a problem of the release"
         found.append(Finding("few instances", "note", message))
     return found
+
+
+def _history(timed: int) -> str:
+    if not timed:
+        return "no timed baseline request before the canary"
+    few = "1 baseline request was" if timed == 1 else f"{timed:,} baseline requests were"
+    return f"only {few} timed before the canary, and a threshold needs {ENOUGH_TIMED}"

@@ -41,7 +41,7 @@ class Judge:
 
     def verdict(
         self,
-        now: datetime,
+        now: datetime | None = None,
         *,
         weights: WeightChanges = (),
         notes: Sequence[str] = (),
@@ -49,7 +49,7 @@ class Judge:
     ) -> Verdict:
         """Decide on everything taken in so far.
 
-        now: the time that the deadline is compared with. weights: the shares of traffic and the times from which they
+        now: the time that the deadline is compared with; default the end of the last window. weights: the shares of traffic and the times from which they
         were in force. notes: lines that the collector reports as late or lost; each becomes a finding.
         lost: lines that imports could not count.
         Raises: MissingError when no window was judged yet.

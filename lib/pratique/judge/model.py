@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Decision = Literal["promote", "rollback", "continue", "inconclusive"]
-GuardState = Literal["worse", "met", "open", "not evaluated"]
+GuardState = Literal["worse", "suspect", "met", "open", "not evaluated"]
 
 WeightChanges = Sequence[tuple[datetime, dict[str, float]]]
 """Shares of traffic by revision, from 0 to 1, each with the time (UTC) from which it was in force."""
@@ -28,7 +28,8 @@ class GuardResult:
     guard: name of the guard in the policy. action: the action, or "*" for the whole service.
     bad: bad requests per revision; for a latency guard, the requests slower than `threshold_ms`.
     requests: requests per revision; for a latency guard, those with a duration after the warm-up.
-    ratio: odds ratio of a bad request, canary to baseline, stratified by window. None: not known yet.
+    ratio: odds ratio of a bad request, canary to baseline, stratified by window; beyond 20 it is not known more exactly.
+        None: not known yet.
     ratio_low: lower bound of its confidence sequence, at 1 - alpha. None: no bound yet.
     ratio_high: upper bound of its confidence sequence, at 1 - alpha_promote. None: no bound yet.
     excess: share of bad requests, canary minus baseline, from -1 to 1. None: not known yet.
@@ -36,10 +37,15 @@ class GuardResult:
     tolerated_ratio: the odds ratio that the policy tolerates. tolerated_excess: the excess that the policy tolerates.
     e_value: current evidence that the canary is worse than tolerated; 1 is neutral, 1/alpha is enough.
     first_fired: end of the first window at which this guard's own evidence passed 1/alpha (UTC). None: never.
-    state: "worse", "met", "open" (neither shown yet), or "not evaluated", which is never a pass.
+    state: "worse" (the evidence rolled the canary back, and this guard is a cause), "suspect" (its own evidence is
+        enough, but not yet that of all guards together), "met", "open" (neither shown yet), or "not evaluated", which is
+        never a pass.
     reason: one line with the numbers that were judged.
     threshold_ms: for a latency guard, the duration in ms from which a request counts as slow. None: not known yet.
     flagged: whether e-BH flags this action as worse (false discovery rate alpha).
+    outcome: the outcome that the guard is about, as in the policy; default the guard's name.
+    on_worse: what the policy does when the canary is shown to be worse here: "rollback", "hold" or "note".
+    e_value_fired: the evidence of this guard when the combined evidence first passed 1/alpha. None: that never happened.
     """
 
     guard: str
@@ -59,6 +65,13 @@ class GuardResult:
     reason: str
     threshold_ms: float | None = None
     flagged: bool = False
+    outcome: str = ""
+    on_worse: str = "rollback"
+    e_value_fired: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.outcome:
+            object.__setattr__(self, "outcome", self.guard)
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,7 @@ class Verdict:
 
     verdict: "promote", "rollback", "continue" (not decided yet) or "inconclusive" (the deadline passed first).
     reason: one line that explains the verdict, with numbers.
+    summary: the same in words: the outcome that is worse, in which action and by how much, or the evidence that is missing.
     service: name of the service. baseline: the running revision. canary: the revision that was judged.
     start: start of the time range, inclusive (UTC). end: end of the time range, exclusive (UTC).
     window_s: length of a window in seconds. requests: requests judged, per revision.
@@ -116,6 +130,9 @@ class Verdict:
     fired: end of the window at which the combined evidence first passed 1/alpha (UTC); it stays set. None: never.
     guards: results for the whole service first, then per action. findings: problems with the data.
     remaining: the data still needed; None once decided. dispersion: overdispersion φ per guard, for the whole service.
+    lacking: what a promotion still lacks, in one line; "" once the verdict is final.
+    cause: the guard that the reason names, with its numbers when the evidence fired, or, of a suspect, at the end. None:
+        the reason names no guard that is worse.
     trace: the evidence after every window; not part of the JSON.
     alpha: chance of rolling back a canary within its tolerances, from 0 to 1.
     alpha_promote: chance, per guard, of promoting a canary at its tolerance, from 0 to 1.
@@ -143,6 +160,9 @@ class Verdict:
     alpha_promote: float
     method: str
     version: str
+    summary: str = ""
+    lacking: str = ""
+    cause: GuardResult | None = None
 
     @property
     def exit_status(self) -> int:

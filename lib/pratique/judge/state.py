@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from pratique.judge.action_weights import ActionWeights
 from pratique.judge.blocks import by_block
 from pratique.judge.code_watch import CodeWatch
 from pratique.judge.counts import Names, OutcomeCounts, Rows, count_outcomes, rows_of
-from pratique.judge.guard import NEVER, e_values
+from pratique.judge.guard import NEVER, Guard, e_values
 from pratique.judge.hypergeometric import Floats, Ints, variance_of
 from pratique.judge.thresholds import Thresholds
 from pratique.telemetry.rollups import Rollups
@@ -26,6 +27,9 @@ class JudgeState:
         their requests of shape (arms, windows), and the guards' e-values of shape (guards, windows).
     start_ms, last_ms: start of the first and of the last window judged, epoch ms; None before it.
     fired_ms: start of the first window after which the combined evidence passed 1/alpha; None until then.
+    thin_history: the baseline's timed requests before the canary where they are too few for thresholds, which come from
+        the warm-up then; None where the history is enough.
+    guards_fired: the guards as they were after that window; empty until then.
     late: requests that came for a window already judged. canary_hosts: numbers of the hosts that served the canary.
     """
 
@@ -50,7 +54,7 @@ class JudgeState:
         self.actions, self.hosts = Names(), Names()
         self.start_ms = int(start.timestamp() * 1000) // self.window_ms * self.window_ms if start else None
         self.history: list[Rows] = []
-        self.had_history = False
+        self.thin_history: int | None = None
         self.late = 0
         self.last_ms: int | None = None
         self.time_ms: list[Ints] = []
@@ -58,6 +62,7 @@ class JudgeState:
         self.e_values: list[Floats] = []
         self.canary_hosts: set[int] = set()
         self.fired_ms: int | None = None
+        self.guards_fired: list[Guard] = []
         self.thresholds = Thresholds([guard.settings for guard in self.guards])
         self._warm_ms: int | None = None
         self._action_weights: ActionWeights | None = None
@@ -95,15 +100,16 @@ class JudgeState:
     def _begin(self, rows: Rows) -> ActionWeights:
         """Learn thresholds, shares and noise from the history, and weigh the actions, before the first judged window."""
         history = Rows.join(self.history)
-        self.had_history = bool(len(history))
         self.guards += self.watch.new_guards(history)
         self.thresholds.learn(history)
         if self.thresholds.enough:
             self._warm_ms = self._earliest_ms()
             self._settle()
-        if self.had_history:
+        else:
+            self.thin_history = self.thresholds.timed
+        if len(history):
             self._learn(history)
-        known = history if self.had_history else rows.where(rows.time_ms == rows.time_ms.min())
+        known = history if len(history) else rows.where(rows.time_ms == rows.time_ms.min())
         return ActionWeights(known, len(self.actions))
 
     def _earliest_ms(self) -> int:
@@ -146,6 +152,7 @@ class JudgeState:
     def _advance(self, counts: OutcomeCounts) -> None:
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row
         window = (counts.time_ms - self.start_ms) // self.window_ms
+        before = copy.deepcopy(self.guards) if self.fired_ms is None else []
         found = [
             self._mixed(*guard.update(window, bad, n))
             for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True)
@@ -158,6 +165,7 @@ class JudgeState:
         fired = self.watch.weights @ (after - 1.0) + 1.0 >= 1.0 / self.policy.alpha
         if self.fired_ms is None and fired.any():
             self.fired_ms = int(counts.time_ms[np.argmax(fired)])
+            self.guards_fired = _updated(before, window, counts, int(np.argmax(fired)) + 1)
 
     def _mixed(self, log_service: Floats, log_actions: Floats) -> Floats:
         """A guard's e-value after each window: half from the service, half from its actions by their weights."""
@@ -187,3 +195,11 @@ class JudgeState:
         if window == NEVER or self.start_ms is None:
             return None
         return self.end_of(self.start_ms + window * self.window_ms)
+
+
+def _updated(guards: list[Guard], window: Ints, counts: OutcomeCounts, windows: int) -> list[Guard]:
+    """Take the first windows of an update into guards as they were before it."""
+    first = slice(0, windows)
+    for guard, bad, n in zip(guards, counts.bad, counts.n, strict=True):
+        guard.update(window[first], bad[:, first], n[:, first])
+    return guards

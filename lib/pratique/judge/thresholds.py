@@ -37,6 +37,11 @@ class Thresholds:
         self._timed += int(rows.count.sum())
 
     @property
+    def timed(self) -> int:
+        """Return the number of timed requests learned from."""
+        return self._timed
+
+    @property
     def enough(self) -> bool:
         """Whether there are enough timed requests to fix the thresholds."""
         return self._timed >= ENOUGH_TIMED

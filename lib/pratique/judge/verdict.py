@@ -17,17 +17,16 @@ from pratique.judge.guard import NEVER, Guard, e_values, informative
 from pratique.judge.model import (
     SERVICE,
     Decision,
-    Finding,
     GuardResult,
     GuardState,
-    Remaining,
     Trace,
     Verdict,
     WeightChanges,
 )
+from pratique.judge.reason import Reason, suspect_of, why_promoted, why_rolled_back, why_undecided
 from pratique.judge.remaining import remaining_for
 from pratique.judge.state import JudgeState
-from pratique.judge.text import guard_line, label, numbers
+from pratique.judge.text import guard_line
 from pratique.telemetry.lost_lines import LostLines
 
 METHOD = "e-processes conditional on each window's totals; confidence sequences by inversion"
@@ -39,7 +38,7 @@ SUSPICIOUS = 20.0
 
 
 def decide(
-    state: JudgeState, now: datetime, weights: WeightChanges, notes: Sequence[str], lost: Sequence[LostLines] = ()
+    state: JudgeState, now: datetime | None, weights: WeightChanges, notes: Sequence[str], lost: Sequence[LostLines] = ()
 ) -> Verdict:
     """Return the verdict on a state. The parameters are those of `Judge.verdict`.
 
@@ -49,7 +48,8 @@ def decide(
         raise MissingError(
             f"no request of {state.canary!r} of {state.service!r} to judge: send it traffic, or choose another time range"
         )
-    guards = _results(state)
+    at_firing = [result for result in _results(state, state.guards_fired) if result.on_worse == "rollback"]
+    guards = _shown(state, _with_firing(_results(state, state.guards), at_firing, 1.0 / state.policy.alpha))
     findings = find(state, guards, weights, notes, lost)
     combined = state.combined()
     start, end = state.end_of(state.start_ms - state.window_ms), state.end_of(state.last_ms or state.start_ms)
@@ -76,80 +76,110 @@ def decide(
         alpha_promote=state.policy.alpha_promote,
         method=METHOD,
         version=__version__,
+        cause=_cause(at_firing),
     )
-    decision, reason, remaining = _decision(state, draft, max(now, end) if now.tzinfo else now.replace(tzinfo=UTC))
-    return replace(draft, verdict=decision, reason=reason, remaining=remaining)
+    draft = _with_guard_lines(draft)
+    return _decided(state, draft, max(now.replace(tzinfo=now.tzinfo or UTC), end) if now is not None else end)
 
 
-def _decision(state: JudgeState, draft: Verdict, now: datetime) -> tuple[Decision, str, Remaining | None]:
-    if draft.fired is not None:
-        return "rollback", _why_worse(draft), None
+def _with_guard_lines(draft: Verdict) -> Verdict:
+    """The verdict with the reason of each guard, which needs the evidence of all of them."""
+    guards = tuple(replace(guard, reason=guard_line(guard, draft)) for guard in draft.guards)
+    cause = draft.cause
+    if cause is not None:
+        cause = replace(cause, reason=guard_line(cause, draft))
+    return replace(draft, guards=guards, cause=cause)
+
+
+def _cause(at_firing: Sequence[GuardResult]) -> GuardResult | None:
+    """The guard with the most evidence when the evidence fired, as it was then."""
+    worst = max(at_firing, key=lambda guard: guard.e_value, default=None)
+    return replace(worst, state="worse", e_value_fired=worst.e_value) if worst is not None else None
+
+
+def _with_firing(
+    guards: Sequence[GuardResult], at_firing: Sequence[GuardResult], needed: float
+) -> Sequence[GuardResult]:
+    """The results with their evidence of the moment of firing: a suspect is worse from then on."""
+    if not at_firing:
+        return guards
+    then = {(guard.guard, guard.action): guard.e_value for guard in at_firing}
+    cause = _cause(at_firing)
+    named = (cause.guard, cause.action) if cause is not None else None
+    found = []
+    for guard in guards:
+        fired = then.get((guard.guard, guard.action), 1.0)
+        worse = guard.state == "suspect" or fired >= needed or (guard.guard, guard.action) == named
+        worse = worse and guard.on_worse == "rollback"
+        found.append(replace(guard, state="worse" if worse else guard.state, e_value_fired=fired))
+    return found
+
+
+def _decided(state: JudgeState, draft: Verdict, now: datetime) -> Verdict:
+    policy = state.policy
+    if draft.cause is not None:
+        reason = why_rolled_back(draft, draft.cause, warmup_windows=policy.warmup_windows)
+        return _with(draft, "rollback", reason)
     rolling = [finding for finding in draft.findings if finding.effect == "rollback"]
     if rolling:
-        return "rollback", rolling[0].message, None
+        return _with(draft, "rollback", Reason.of(rolling[0].message))
     deciding = {guard.name: guard.settings for guard in state.guards if guard.settings.on_worse != "note"}
-    service = [guard for guard in draft.guards if guard.action == SERVICE and guard.guard in deciding]
+    results = [guard for guard in draft.guards if guard.guard in deciding]
+    service = [guard for guard in results if guard.action == SERVICE]
     waiting = [
         guard
         for guard in service
-        if guard.state in ("open", "worse") or (guard.state != "met" and deciding[guard.guard].must_be_shown)
+        if guard.state in ("open", "suspect") or (guard.state != "met" and deciding[guard.guard].must_be_shown)
     ]
     held = [finding for finding in draft.findings if finding.effect == "hold"]
-    flagged = [guard for guard in draft.guards if guard.flagged and guard.guard in deciding]
-    few = draft.requests[draft.canary] < state.policy.minimum_requests
-    if not waiting and not held and not flagged and not few:
-        total = draft.requests[draft.canary]
-        return "promote", f"all {len(service)} guards are within their tolerances after {total:,} canary requests", None
-    open_guards = [
-        guard for guard in state.guards if guard.name in {g.guard for g in waiting if g.state != "not evaluated"}
-    ]
+    few = draft.requests[draft.canary] < policy.minimum_requests
+    if not waiting and not held and not few and not any(guard.flagged for guard in results):
+        return _with(
+            draft, "promote", why_promoted(draft, sum(deciding[guard.guard].must_be_shown for guard in service))
+        )
+    names = {guard.guard for guard in waiting if guard.state != "not evaluated"}
+    open_guards = [guard for guard in state.guards if guard.name in names]
     remaining = remaining_for(state, open_guards) if open_guards or few else None
-    reason = _why_open(waiting, held, flagged, draft, remaining)
-    if now - draft.start >= timedelta(minutes=state.policy.deadline_min):
-        decision: Decision = "rollback" if state.policy.at_deadline == "rollback" else "inconclusive"
-        return decision, f"the deadline of {state.policy.deadline_min:g} min has passed: {reason}", remaining
-    return "continue", reason, remaining
+    late = now - draft.start >= timedelta(minutes=policy.deadline_min)
+    suspect = suspect_of(draft, results)
+    reason = why_undecided(
+        draft,
+        suspect=suspect,
+        deadline_min=policy.deadline_min if late else None,
+        waiting=waiting,
+        held=held,
+        remaining=remaining,
+    )
+    decision: Decision = "continue"
+    if late:
+        decision = "rollback" if policy.at_deadline == "rollback" else "inconclusive"
+    return _with(replace(draft, cause=suspect, remaining=remaining), decision, reason)
 
 
-def _why_worse(verdict: Verdict) -> str:
-    worst = sorted(verdict.guards, key=lambda guard: (not guard.flagged, guard.action == SERVICE, -guard.e_value))
-    worse = [guard for guard in worst if guard.state == "worse"] or sorted(verdict.guards, key=lambda g: -g.e_value)
-    fired = f"{verdict.fired:%H:%M:%S}" if verdict.fired else ""
-    return f"{verdict.canary} is worse than tolerated, shown at {fired}: {guard_line(worse[0], verdict)}"
+def _with(draft: Verdict, decision: Decision, reason: Reason) -> Verdict:
+    return replace(draft, verdict=decision, reason=reason.full, summary=reason.summary, lacking=reason.lacking)
 
 
-def _why_open(
-    waiting: list[GuardResult],
-    held: list[Finding],
-    flagged: list[GuardResult],
-    draft: Verdict,
-    remaining: Remaining | None,
-) -> str:
-    needs = f"; {remaining.message}" if remaining else ""
-    if held:
-        return f"{held[0].kind}: {held[0].message}{needs}"
-    if flagged:
-        return f"{label(flagged[0])} looks worse, but the combined evidence is not yet conclusive"
-    if waiting:
-        names = ", ".join(guard.guard for guard in waiting)
-        return f"not yet shown to be within tolerance: {names}{needs}"
-    return f"only {draft.requests[draft.canary]:,} canary requests{needs}"
-
-
-def _results(state: JudgeState) -> tuple[GuardResult, ...]:
+def _results(state: JudgeState, guards: Sequence[Guard]) -> list[GuardResult]:
+    """Results for the whole service first, then per action. guards: in the order of the policy, or none."""
     names = list(state.actions.known)
-    found = [_service_result(state, index, guard) for index, guard in enumerate(state.guards)]
-    for index, guard in enumerate(state.guards):
+    found = [_service_result(state, index, guard) for index, guard in enumerate(guards)]
+    for index, guard in enumerate(guards):
         found += _action_results(state, index, guard, names)
+    return found
+
+
+def _shown(state: JudgeState, results: Sequence[GuardResult]) -> tuple[GuardResult, ...]:
+    """The results that tell something: of guards that only watch, their line for the service and all that differs."""
     watching = {guard.name for guard in state.guards if not guard.settings.must_be_shown}
-    return tuple(result for result in found if _is_shown(result, result.guard in watching, state.watch.names))
-
-
-def _is_shown(result: GuardResult, watching: bool, named: list[str]) -> bool:
-    """Whether a result tells something: of guards that only watch, their line for the service and what differs."""
-    if not watching or result.flagged or result.state in ("worse", "open"):
-        return True
-    return result.action == SERVICE and result.guard in named
+    return tuple(
+        result
+        for result in results
+        if result.guard not in watching
+        or result.flagged
+        or result.state in ("worse", "suspect", "open")
+        or (result.action == SERVICE and result.guard in state.watch.names)
+    )
 
 
 def _service_result(state: JudgeState, index: int, guard: Guard) -> GuardResult:
@@ -168,7 +198,7 @@ def _service_result(state: JudgeState, index: int, guard: Guard) -> GuardResult:
         action=SERVICE,
         bad=guard.bad.sum(axis=1),
         n=guard.n.sum(axis=1),
-        ratio=float(estimate(guard.curve[None, :])[0]),
+        ratio=float(estimate(guard.curve[None, :])[0]) if guard.curve.any() else None,
         ends=(low, high),
         excess_high=excess_high,
         log_e=guard.log_e,
@@ -193,7 +223,7 @@ def _action_results(state: JudgeState, index: int, guard: Guard, names: list[str
             action=names[a],
             bad=guard.bad[:, a],
             n=guard.n[:, a],
-            ratio=float(ratios[a]),
+            ratio=float(ratios[a]) if guard.curves[a].any() else None,
             ends=(float(lows[a]), float(highs[a])),
             excess_high=None,
             log_e=float(guard.log_e_actions[a]),
@@ -221,7 +251,7 @@ def _result(
     action: str,
     bad: np.ndarray[tuple[int], np.dtype[np.int64]],
     n: np.ndarray[tuple[int], np.dtype[np.int64]],
-    ratio: float,
+    ratio: float | None,
     ends: tuple[float, float],
     excess_high: float | None,
     log_e: float,
@@ -231,13 +261,13 @@ def _result(
     flagged: bool,
 ) -> GuardResult:
     e_value = float(e_values(np.array(log_e)))
-    worse = e_value >= 1.0 / state.policy.alpha
+    suspect = e_value >= 1.0 / state.policy.alpha
     if not guard.settings.must_be_shown:
         met = bool(n.all()) and e_value < SUSPICIOUS
-    evaluated = worse or met or informative(bad, n)
-    guard_state: GuardState = "worse" if worse else "met" if met else "open" if evaluated else "not evaluated"
+    evaluated = suspect or met or informative(bad, n)
+    guard_state: GuardState = "suspect" if suspect else "met" if met else "open" if evaluated else "not evaluated"
     low, high = ends
-    result = GuardResult(
+    return GuardResult(
         guard=guard.name,
         action=action,
         bad={state.baseline: int(bad[0]), state.canary: int(bad[1])},
@@ -255,9 +285,9 @@ def _result(
         reason="",
         threshold_ms=threshold_ms,
         flagged=flagged,
+        outcome=guard.settings.outcome,
+        on_worse=guard.settings.on_worse,
     )
-    line = f"{label(result)}: {numbers(result, state.baseline, state.canary, 1.0 / state.policy.alpha)}"
-    return replace(result, reason=line)
 
 
 def _trace(state: JudgeState) -> Trace:

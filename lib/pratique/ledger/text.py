@@ -8,6 +8,8 @@ from pratique.ledger.history import ReleaseRecord
 
 HEADER = ("revision", "start (UTC)", "took", "outcome", "who", "why", "reason")
 OUTCOME = HEADER.index("outcome")
+VERDICTS = {"promoted": "promote", "rolled back": "rollback"}
+"""Outcomes that are verdicts carried out: shown by the verdict's name, as `compare` and `report` write it."""
 
 
 def releases_table(releases: Sequence[ReleaseRecord], *, paint: Callable[[str], str] = str) -> str:
@@ -26,7 +28,7 @@ def _row(release: ReleaseRecord) -> tuple[str, ...]:
         release.revision,
         release.start.strftime("%Y-%m-%d %H:%M:%S"),
         took,
-        release.outcome,
+        VERDICTS.get(release.outcome, release.outcome),
         _printable(release.who),
         _printable(release.why) or "-",
         _printable(release.reason) or "-",

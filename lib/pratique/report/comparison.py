@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pratique.errors import MissingError, UsageError
+from pratique.report.question import Question, complete_question
 
 if TYPE_CHECKING:
     from pratique.config import Config
     from pratique.figures.series import RequestSeries
+    from pratique.judge.compare import Judged
     from pratique.judge.model import Verdict, WeightChanges
     from pratique.store.base import Store
 
 RECENT = timedelta(minutes=10)
 """Problems of the collector are noted when the range ends at most this long before its last status."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """The revisions to compare and the time range, UTC, [start, end).
-
-    start: None means the canary's first window; end: None means the last one. weight: the canary's constant weight
-    in percent; None means the weights that the ledger has.
-    """
-
-    service: str
-    baseline: str
-    canary: str
-    start: datetime | None = None
-    end: datetime | None = None
-    weight: float | None = None
-
-    @property
-    def stem(self) -> str:
-        """The file name of the report without its extension, safe for any file system."""
-        bounds = [f"{time:%Y%m%dT%H%M%SZ}" for time in (self.start, self.end) if time is not None]
-        return "-".join([*map(_slug, (self.service, self.baseline, self.canary)), *bounds])
 
 
 @dataclass(frozen=True)
@@ -77,7 +55,7 @@ def judge_stored(
     """
     question = _checked(Question(service, baseline, canary, start, end, weight))
     config.service(service)
-    return _judge(config, question, _open(config), _weights(config, question))
+    return _judge(config, question, _open(config), _weights(config, question)).verdict
 
 
 def open_comparison(
@@ -93,8 +71,8 @@ def open_comparison(
 ) -> Comparison:
     """Compare a canary with its baseline from the store, with the policy and store that the service file names.
 
-    The arguments are the parameters of a notebook: "" and 0 mean "not given". Without service or revisions, the
-    only service of the store and its newest revisions are compared.
+    The arguments are the parameters of a notebook: "" and 0 mean "not given". Without a service, the only one of the
+    store is taken; without revisions, those of the ledger's last release, or else the newest of the store.
     start, end: ISO 8601, UTC unless they have a zone; [start, end). weight: the canary's constant weight in percent;
     0 takes the weights of the ledger. config: path of the service file. store: folder or URL, instead of that file's.
     Raises: UsageError for a wrong argument; MissingError when the store, service, revision or time range has no
@@ -106,13 +84,13 @@ def open_comparison(
     _refuse_numbers(service=service, baseline=baseline, canary=canary, start=start, end=end, config=config, store=store)
     settings = load(config, store=store)
     opened = _open(settings)
-    service, baseline, canary = _latest(opened, service, baseline, canary)
-    question = _checked(Question(service, baseline, canary, _time("start", start), _time("end", end), weight or None))
+    asked = Question(service, baseline, canary, _time("start", start), _time("end", end), weight or None)
+    question = _checked(complete_question(asked, opened, settings))
     weights = _weights(settings, question)
-    verdict = _judge(settings, question, opened, weights)
-    rollups = opened.read(service, [baseline, canary], verdict.start, verdict.end)
-    series = request_series(rollups, baseline, canary, verdict.start, verdict.end)
-    return Comparison(question, settings, verdict, series, weights, len(rollups))
+    judged = _judge(settings, question, opened, weights)
+    verdict = judged.verdict
+    series = request_series(judged.rollups, question.baseline, question.canary, verdict.start, verdict.end)
+    return Comparison(question, settings, verdict, series, weights, len(judged.rollups))
 
 
 def _refuse_numbers(**texts: object) -> None:
@@ -121,34 +99,6 @@ def _refuse_numbers(**texts: object) -> None:
             raise UsageError(
                 f"{name} is the number {value!r:.80}, not text: with papermill, pass it as -r {name} VALUE"
             )
-
-
-def _latest(store: Store, service: str, baseline: str, canary: str) -> tuple[str, str, str]:
-    """Fill in empty arguments: the only service of the store, and its revisions that appeared last.
-
-    Raises: UsageError when there is no single choice.
-    """
-    if not service:
-        services = sorted({seen.service for seen in store.revisions()})
-        if len(services) != 1:
-            raise UsageError(f"service is required: the store has {', '.join(services[:20]) or 'none'}")
-        service = services[0]
-    if not (baseline and canary):
-        known = [seen.revision for seen in sorted(store.revisions(service), key=lambda seen: seen.first)]
-        # a balancer logs the revision "none" for a request that arrives before it has a pool
-        others = [revision for revision in known if revision not in (baseline, canary, "none")]
-        if len(others) + bool(baseline) + bool(canary) < 2:
-            raise UsageError(
-                f"baseline and canary are required: the store has {', '.join(known) or 'no revision'} of {service}"
-            )
-        canary = canary or others.pop()
-        baseline = baseline or others[-1]
-    return service, baseline, canary
-
-
-def _slug(text: str) -> str:
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:40].lstrip(".") or "_"
-    return safe if safe == text else f"{safe}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _time(name: str, text: str) -> datetime | None:
@@ -193,11 +143,11 @@ def _weights(config: Config, question: Question) -> WeightChanges:
     return open_ledger(config.state_dir).weights(question.service, question.start, question.end)
 
 
-def _judge(config: Config, question: Question, store: Store, weights: WeightChanges) -> Verdict:
-    from pratique.judge import compare  # noqa: PLC0415 - numpy
+def _judge(config: Config, question: Question, store: Store, weights: WeightChanges) -> Judged:
+    from pratique.judge.compare import read_and_judge  # noqa: PLC0415 - numpy
     from pratique.telemetry.lost_lines import lost_lines  # noqa: PLC0415 - only here
 
-    return compare(
+    return read_and_judge(
         store,
         question.service,
         question.baseline,

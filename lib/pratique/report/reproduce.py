@@ -54,7 +54,7 @@ def _commands(comparison: Comparison) -> list[str]:
     verdict, question = comparison.verdict, comparison.question
     values = {
         "start": f"{verdict.start:%Y-%m-%dT%H:%M:%SZ}",
-        "end": f"{verdict.end:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{min(verdict.end, question.end or verdict.end):%Y-%m-%dT%H:%M:%SZ}",
         "config": comparison.config.file,
         "store": _shown_store(comparison),
     }

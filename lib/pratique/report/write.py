@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pratique.files import replace_file
 from pratique.notebook.execute import Progress, run_notebook, storage_errors
-from pratique.report.comparison import Comparison, Question
+from pratique.report.comparison import Comparison
+from pratique.report.question import Question
 
 if TYPE_CHECKING:
     from pratique.config import Config

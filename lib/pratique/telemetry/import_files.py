@@ -22,6 +22,7 @@ import pyarrow as pa
 from pratique.config import Config, check_name
 from pratique.errors import DataError, StorageError
 from pratique.files import replace_file
+from pratique.number_text import plural
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.file_reader import blocks
 from pratique.telemetry.line_parsers import Parsed, Parser
@@ -62,18 +63,19 @@ class ImportSummary:
     def to_text(self) -> str:
         """Return a few lines for a terminal."""
         span = f" from {self.first:%Y-%m-%d %H:%M:%S} to {self.last:%Y-%m-%d %H:%M:%S} UTC" if self.first else ""
-        text = [f"{self.events:,} requests of {self.lines:,} lines{span}, {self.actions:,} actions"]
+        read = f"{plural(self.events, 'request')} of {plural(self.lines, 'line')}"
+        text = [f"{read}{span}, {plural(self.actions, 'action')}"]
         text += [f"  revision {name}: {count:,}" for name, count in sorted(self.revisions.items())]
         if self.without_revision:
-            text.append(f"  {self.without_revision:,} lines have no revision and are not stored")
+            text.append(f"  {plural(self.without_revision, 'line')} without a revision, not stored")
         if self.ignored:
-            text.append(f"  {self.ignored:,} lines ignored by ignore_paths of the service file")
+            text.append(f"  {plural(self.ignored, 'line')} ignored by ignore_paths of the service file")
         if self.backwards:
             text.append(
-                f"  the clock was set back {self.backwards:,} times; each line counts in the window of its time"
+                f"  the clock was set back {plural(self.backwards, 'time')}; each line counts in the window of its time"
             )
         if self.rejected:
-            text.append(f"  {self.rejected:,} lines rejected, see {self.rejects}")
+            text.append(f"  {plural(self.rejected, 'line')} rejected, see {self.rejects}")
             text += [f"    {count:,}: {reason}" for reason, count in sorted(self.reasons.items(), key=lambda i: -i[1])]
         return "\n".join(text)
 

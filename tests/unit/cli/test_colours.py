@@ -82,7 +82,8 @@ def release(outcome, why=""):
 def test_the_releases_are_aligned_with_and_without_colours():
     found = [release("promoted"), release("rolled back", why="failed")]
     plain, painted = releases_table(found), releases_table(found, paint=paint)
-    assert f"{GREEN}promoted   {RESET}" in painted
+    assert f"{GREEN}promote {RESET}" in painted
+    assert f"{RED}rollback{RESET}" in painted
     assert painted.count(RESET) == 2
     for code in (RED, GREEN, RESET):
         painted = painted.replace(code, "")

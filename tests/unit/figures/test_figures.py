@@ -171,6 +171,62 @@ def test_the_banner_shows_verdict_reason_and_requests(verdict):
     assert "5xx of POST /checkout" in panel.html
 
 
+def test_on_a_phone_many_guards_have_a_mark_instead_of_a_number():
+    names = [f"code 30{number}" for number in range(8)]
+    found = sample_verdict(guards=tuple(sample_guard(name) for name in names))
+    changes = figures.ratio_heatmap(found).layout.meta["narrow"]
+    assert [changes[f"annotations.{number}.text"] for number in range(8)] == ["▲"] * 8
+    assert changes["xaxis.tickangle"] == -90
+
+
+def test_the_banner_begins_with_words_and_continues_with_the_numbers():
+    cause = sample_guard("5xx", "POST /checkout", ratio=11.2, e_value_fired=412.0)
+    found = sample_verdict(summary="POST /checkout fails more often: 3.0 % of its requests are 5xx", cause=cause)
+    panel = figures.verdict_banner(found)
+    shown = panel.html.replace("\u00a0", " ")
+    words, numbers = (
+        shown.index('<p class="reason">POST /checkout fails more often'),
+        shown.index('<p class="numbers">'),
+    )
+    assert words < numbers
+    assert "POST /checkout 5xx: 11x [1.7, 5.1], 31/1,020 canary against 98/9,310 baseline" in shown
+    assert f"evidence 412 of 100 needed at {found.fired:%H:%M:%S}" in shown
+    assert panel.text.startswith("rollback: POST /checkout fails more often")
+
+
+def test_the_table_shows_one_time_of_firing_and_the_evidence_of_then_and_now():
+    changed = replace(sample_guard(), e_value=1.2, e_value_fired=412.0)
+    found = sample_verdict(guards=(changed,))
+    html = figures.guard_table(found).html
+    assert f"412<small>at {found.fired:%H:%M:%S}</small><small>1.2 at the end</small>" in html
+    assert f"{changed.first_fired:%H:%M:%S}" not in html
+
+
+def test_a_suspect_is_marked_in_table_and_heatmap_but_not_called_worse():
+    found = sample_verdict(guards=(sample_guard(state="suspect"),), verdict="continue", fired=None)
+    html = figures.guard_table(found).html
+    assert "△ suspect" in html
+    assert "worse" not in html
+    assert any("△" in note.text for note in figures.ratio_heatmap(found).layout.annotations)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"ratio": None}, "unknown"),
+        ({"ratio": 20.1}, "> 20x"),
+        ({"ratio": 20.1, "bad": {"r2": 0, "r3": 31}}, "∞"),
+        ({"ratio": None, "bad": {"r2": 0, "r3": 12}}, "∞"),
+        ({"ratio": None, "ratio_low": 0.0, "bad": {"r2": 0, "r3": 12}}, "unknown"),
+        ({"ratio": 0.05, "bad": {"r2": 98, "r3": 0}}, "0x"),
+    ],
+)
+def test_infinite_capped_and_unknown_ratios_are_written_as_such(changes, shown):
+    found = sample_verdict(guards=(sample_guard(**changes),))
+    assert shown in figures.guard_table(found).html
+    assert any(shown in note.text for note in figures.ratio_heatmap(found).layout.annotations)
+
+
 @pytest.mark.parametrize("make", [figures.verdict_banner, figures.guard_table, figures.findings])
 def test_hostile_text_never_becomes_markup_in_a_panel(make):
     verdict = sample_verdict(actions=HOSTILE[:5], baseline=HOSTILE[1], canary=HOSTILE[4], reason=" ".join(HOSTILE))

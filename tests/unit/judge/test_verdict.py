@@ -263,7 +263,7 @@ def test_json_is_plain_and_complete():
 def test_guard_line_has_the_judged_numbers():
     verdict = judged(canary(GOOD, Behaviour(failing=0.02)))
     line = guard_line(verdict.guards[0], verdict)
-    pattern = r"5xx: [\d.]+x \[[\d.]+, (?:[\d.]+|\?)\], [\d,]+/[\d,]+ canary against [\d,]+/[\d,]+ baseline, evidence \S+ of 100 needed, fired \d\d:\d\d:\d\d"
+    pattern = r"5xx: [\d.]+x \[[\d.]+, (?:[\d.]+|∞)\], [\d,]+/[\d,]+ canary against [\d,]+/[\d,]+ baseline, evidence \S+ of 100 needed at \d\d:\d\d:\d\d, \S+ at the end"
     assert re.fullmatch(pattern, line)
     assert line in table(verdict).replace("  ", " ") or line.partition(": ")[2] in table(verdict)
 

@@ -74,7 +74,7 @@ class LiveAnalysis:
         if complete <= self._next:
             return None
         self._next = complete
-        return self._verdict(self._judged(rows, now), now, status.notes())
+        return self._verdict(self._judged(rows, now), complete, status.notes())
 
     def look_again(self, until: datetime | None = None) -> Verdict | None:
         """Judge everything in the store again, up to the last look or to `until`.
@@ -87,7 +87,7 @@ class LiveAnalysis:
         now = until or utc_now()
         judge = self._judged(self._read(self._settled, self._next), now)
         return self._verdict(
-            judge, now, [] if until else require_collector(self._target.state_dir, may_restart=True).notes()
+            judge, self._next, [] if until else require_collector(self._target.state_dir, may_restart=True).notes()
         )
 
     def _judged(self, rows: Rollups, now: datetime) -> Judge:
@@ -130,9 +130,10 @@ class LiveAnalysis:
     def _read(self, start: datetime, end: datetime) -> Rollups:
         return self._store.read(self._service, [self._arms.compared, self._arms.canary], start, end)
 
-    def _verdict(self, judge: Judge, now: datetime, notes: Sequence[str]) -> Verdict | None:
+    def _verdict(self, judge: Judge, until: datetime, notes: Sequence[str]) -> Verdict | None:
+        # the deadline is measured by the data, so that a report on the same data later comes to the same verdict
         try:
-            return judge.verdict(now, weights=self._weights(), notes=notes)
+            return judge.verdict(until, weights=self._weights(), notes=notes)
         except MissingError:
             return None
 

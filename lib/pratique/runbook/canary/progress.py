@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pratique.clock import stamp, utc_now
 from pratique.judge.model import SERVICE, GuardResult, Verdict
+from pratique.judge.text import ratio_shown
+from pratique.number_text import evidence, factor
 from pratique.runbook.engine.console import say_detail
 
 WAITING_EVERY_S = 5.0
@@ -41,6 +43,7 @@ class Progress:
                 "requests": verdict.requests,
                 "verdict": verdict.verdict,
                 "reason": verdict.reason,
+                "summary": verdict.summary,
                 "e_value": min(verdict.e_value, 1e300),
                 "needed": verdict.needed,
                 "guards": {guard.guard: _guard_json(guard) for guard in _service_level(verdict)},
@@ -68,12 +71,12 @@ class Progress:
 def look_line(percent: float, windows: int, min_windows: int, verdict: Verdict) -> str:
     """Return one look as one line: time, stage, requests, evidence, each guard, verdict."""
     window = f"{windows} of {min_windows}" if windows <= min_windows else f"{windows}"
-    requests = " ".join(f"{revision} {count:,}" for revision, count in verdict.requests.items())
-    guards = " · ".join(_guard_text(guard) for guard in _service_level(verdict))
-    evidence = f"evidence {min(verdict.e_value, 1e9):.3g} of {verdict.needed:.3g}"
+    requests = " ".join(f"{revision} {number:,}" for revision, number in verdict.requests.items())
+    guards = " · ".join(_guard_text(guard, verdict) for guard in _service_level(verdict))
+    words = f": {verdict.summary}" if verdict.cause is not None or verdict.verdict != "continue" else ""
     return (
-        f"{verdict.end:%H:%M:%S}  {percent:g} %  window {window}  requests {requests}  {evidence}  "
-        f"{guards}  → {verdict.verdict}"
+        f"{verdict.end:%H:%M:%S}  {percent:g} %  window {window}  requests {requests}  "
+        f"evidence {evidence(verdict.e_value)} of {evidence(verdict.needed)}  {guards}  → {verdict.verdict}{words}"
     )
 
 
@@ -81,8 +84,8 @@ def _service_level(verdict: Verdict) -> list[GuardResult]:
     return [guard for guard in verdict.guards if guard.action == SERVICE]
 
 
-def _guard_text(guard: GuardResult) -> str:
-    ratio = "" if guard.ratio is None else f" {guard.ratio:.2f}x"
+def _guard_text(guard: GuardResult, verdict: Verdict) -> str:
+    ratio = "" if guard.ratio is None else f" {factor(ratio_shown(guard, verdict))}"
     return f"{guard.guard}{ratio} {guard.state}"
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -30,8 +31,13 @@ def test_a_look_is_one_line():
     line = look_line(5.0, 3, 6, verdict())
     assert (
         line
-        == "14:02:10  5 %  window 3 of 6  requests r1 9,310 r2 1,020  evidence 12.4 of 100  5xx 1.90x open  → continue"
+        == "14:02:10  5 %  window 3 of 6  requests r1 9,310 r2 1,020  evidence 12 of 100  5xx 1.9x open  → continue"
     )
+
+
+def test_a_look_with_a_suspect_says_what_is_suspected():
+    found = replace(verdict(), summary="suspected: r2 fails more often", cause=verdict().guards[0])
+    assert look_line(5.0, 3, 6, found).endswith("→ continue: suspected: r2 fails more often")
 
 
 def test_after_its_minimum_a_stage_shows_only_the_count():

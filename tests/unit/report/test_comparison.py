@@ -1,0 +1,62 @@
+"""The verdict and the figures of a comparison come from one read of the store."""
+
+from datetime import timedelta
+
+import pytest
+
+from pratique.config import Config, StoreSettings
+from pratique.report import judge_stored, open_comparison
+from pratique.store import open_store
+from pratique.store.delta import DeltaStore
+from support.report_samples import START, sample_rollups
+
+STEP = timedelta(minutes=1)
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A store with the sample canary; the working folder has no service file."""
+    monkeypatch.chdir(tmp_path)
+    found = open_store(str(tmp_path / "store"))
+    found.write(sample_rollups(minutes=10, history=5))
+    return found
+
+
+@pytest.fixture
+def reads(store, monkeypatch):
+    """Every read of rows; after each, the collector writes more rows for the same windows."""
+    found = []
+    original = DeltaStore.read
+
+    def read(self, *args, **kwargs):
+        rows = original(self, *args, **kwargs)
+        found.append(rows)
+        store.write(sample_rollups(minutes=10, seed=len(found), names={"web0": "late", "web1": "late"}))
+        return rows
+
+    monkeypatch.setattr(DeltaStore, "read", read)
+    return found
+
+
+def test_the_figures_show_the_judged_rows_while_others_arrive(store, reads, tmp_path):
+    comparison = open_comparison("shop", "r2", "r3", store=str(tmp_path / "store"))
+    assert len(reads) == 1
+    drawn = {revision: comparison.series.total(revision) for revision in comparison.series.revisions}
+    assert drawn == comparison.verdict.requests
+    assert comparison.rows == len(reads[0])
+
+
+@pytest.mark.parametrize("seconds", [1, 44, 60])
+def test_the_figures_have_the_judged_requests_for_any_range(store, tmp_path, seconds):
+    end = START + 6 * STEP + timedelta(seconds=seconds)
+    comparison = open_comparison(
+        "shop", "r2", "r3", store=str(tmp_path / "store"), start=(START + STEP).isoformat(), end=end.isoformat()
+    )
+    drawn = {revision: comparison.series.total(revision) for revision in comparison.series.revisions}
+    assert drawn == comparison.verdict.requests
+
+
+def test_compare_and_report_come_to_the_same_verdict(store, tmp_path):
+    config = Config(store=StoreSettings(url=str(tmp_path / "store")), state=str(tmp_path))
+    compared = judge_stored(config, "shop", "r2", "r3").to_json()
+    assert open_comparison("shop", "r2", "r3", store=str(tmp_path / "store")).verdict.to_json() == compared
