@@ -51,9 +51,9 @@ endif
 test-fast: $(VENV)/.dev ## Run the tests that start no server and are not slow: under a minute
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m fast --hypothesis-profile fast $(PYTEST)
 
-lab: $(VENV)/.runtime ## Open JupyterLab on the notebooks, ready to run
+lab: $(VENV)/.runtime ## Open JupyterLab on copies of the notebooks in build/lab, ready to run
 	$(BIN)/python examples/shop/sample.py
-	PRATIQUE_CONFIG=$(CURDIR)/examples/shop/pratique.toml $(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/notebooks/canary_report.ipynb
+	$(BIN)/pratique lab build/lab --config examples/shop/pratique.toml
 
 bench: $(VENV)/.dev ## Run the benchmarks, each with a named peer (about 20 minutes)
 	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

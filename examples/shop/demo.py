@@ -3,7 +3,8 @@
 
 Revision r1 runs behind the balancer under a steady load. r2, which is harmless, is released through
 runbooks/release.ipynb and ends promoted; r3, which fails at the checkout and searches slowly, is released
-the same way and ends rolled back. Afterwards nothing that was started is left.
+the same way and ends rolled back. Afterwards nothing that was started is left. A port that another program uses is
+replaced by a free one.
 """
 
 import json
@@ -14,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+from demo_ports import copy_with_free_ports
+
 from pratique.errors import PratiqueError
 from pratique.release.docker_engine import engine
 from pratique.release.image import REVISION_LABEL
@@ -21,10 +24,10 @@ from pratique.release.image import REVISION_LABEL
 HERE = Path(__file__).parent
 CONFIGS = {"process": HERE / "pratique.toml", "docker": HERE / "pratique-docker.toml"}
 RUNTIME = os.environ.get("RUNTIME", "process")
-CONFIG = CONFIGS.get(RUNTIME, CONFIGS["process"])
-BASE = os.environ.get("BASE", "python:3.13-slim")
+BASE = os.environ.get("BASE", "")
+"""The base image; by default the one that the Dockerfile names by its digest."""
 STATE = HERE / ".pratique"
-ADDRESS = "http://127.0.0.1:8080"
+CONFIG = STATE / "demo.toml"
 RATE = 200
 HISTORY_S = 20
 LIMIT_S = 235
@@ -32,7 +35,7 @@ EXPECTED = {"r2": "promote", "r3": "rollback"}
 
 
 def pratique(*arguments: str) -> list[str]:
-    """The command line of a pratique command with the example's service file."""
+    """The command line of a pratique command with the demo's service file."""
     return [sys.executable, "-m", "pratique.cli", *arguments, "--config", str(CONFIG)]
 
 
@@ -40,12 +43,12 @@ def build_images() -> None:
     """One image per release, each with its revision as a label."""
     with engine("") as client:
         for folder in sorted((HERE / "releases").iterdir()):
-            print(f"build pratique-shop:{folder.name} on {BASE}", flush=True)
+            print(f"build pratique-shop:{folder.name} on {BASE or 'the base image of its Dockerfile'}", flush=True)
             client.images.build(
                 path=str(folder),
                 dockerfile=str(HERE / "Dockerfile"),
                 tag=f"pratique-shop:{folder.name}",
-                buildargs={"BASE": BASE},
+                buildargs={"BASE": BASE} if BASE else {},
                 labels={REVISION_LABEL: folder.name},
                 rm=True,
             )
@@ -75,12 +78,17 @@ def main() -> int:
         except PratiqueError as error:
             sys.exit(f"demo: {error}")
     shutil.rmtree(STATE, ignore_errors=True)
+    address = copy_with_free_ports(CONFIGS[RUNTIME], CONFIG, state=STATE)
     load = None
     results = {}
     try:
-        subprocess.run(pratique("up", "shop", "r1"), check=True)
+        up = subprocess.run(pratique("up", "shop", "r1"), check=False)
+        if up.returncode:
+            # its own message is above
+            return up.returncode
+        url = f"http://{address}"
         load = subprocess.Popen(
-            [sys.executable, HERE / "load.py", "--url", ADDRESS, "--rate", str(RATE), "--seconds", str(LIMIT_S)]
+            [sys.executable, HERE / "load.py", "--url", url, "--rate", str(RATE), "--seconds", str(LIMIT_S)]
         )
         print(
             f"steady load: {RATE} requests/s; r1 alone for {HISTORY_S} s, to collect baseline data",

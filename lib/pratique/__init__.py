@@ -6,6 +6,7 @@ so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors
     compare a canary           compare(store, service, baseline, canary) → Verdict
       with the service file    open_comparison(service, baseline, canary) → Comparison, drawn by `figures`
       as a report              write_report(config, service, baseline, canary); save_report inside a notebook
+    plan a release             plan(config, service) → how long it takes, and settings in time
     change what runs           open_release(service=…, revision=…), open_rollback(service=…)
     run a notebook             run_notebook(name, parameters, output)
     data and settings          open_store(address), load_config(path), Policy, GuardPolicy
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pratique.judge.compare import compare
     from pratique.judge.model import Verdict
     from pratique.notebook import run_notebook
+    from pratique.planning.plan import plan
     from pratique.report import Comparison, open_comparison, reproduction, save_report, write_report
     from pratique.runbook.opening import open_release, open_rollback
     from pratique.store import open_store
@@ -54,6 +56,7 @@ __all__ = [
     "open_release",
     "open_rollback",
     "open_store",
+    "plan",
     "reproduction",
     "run_notebook",
     "save_report",
@@ -75,6 +78,7 @@ _SOURCES = {
     "open_release": "pratique.runbook.opening",
     "open_rollback": "pratique.runbook.opening",
     "open_store": "pratique.store",
+    "plan": "pratique.planning.plan",
     "reproduction": "pratique.report",
     "run_notebook": "pratique.notebook",
     "save_report": "pratique.report",

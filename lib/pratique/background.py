@@ -1,14 +1,13 @@
 """The background processes of a service: start one, find the running ones, stop one.
 
 The environment is their label: PRATIQUE_PART is the command (`collector` or `balancer`), PRATIQUE_SERVICE the service,
-PRATIQUE_STATE the state folder.
+PRATIQUE_STATE the state folder. Only a process of this user that runs Pratique is believed.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,11 @@ from pathlib import Path
 import psutil
 
 from pratique.errors import UnavailableError
+from pratique.files import open_private
+from pratique.isolated import isolated_command
+from pratique.own_processes import own_processes
+
+PROGRAM = "pratique.cli"
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 15.0
@@ -30,11 +34,10 @@ def spawn(state_dir: Path, part: str, service: str, arguments: Sequence[str], re
     Raises: UnavailableError with the last log lines when the process ends, or is not ready in time.
     """
     log = state_dir / "processes" / f"{part}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with open_private(log, "ab") as output:
         before = output.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "pratique.cli", *arguments],
+            isolated_command(PROGRAM, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -53,13 +56,15 @@ def find(state_dir: Path, part: str, service: str | None = None) -> list[psutil.
     """Return the running processes of a part. service: None finds those of all services."""
     wanted = _labels(state_dir, part, service)
     found = []
-    for process in psutil.process_iter():
+    for process in own_processes(PROGRAM):
         try:
             labels = process.environ()
-            if process.status() != psutil.STATUS_ZOMBIE and wanted.items() <= labels.items():
-                found.append(process)
         except psutil.Error:
             continue
+        # an older version wrote the path as it was given
+        labels["PRATIQUE_STATE"] = os.path.realpath(labels.get("PRATIQUE_STATE", ""))
+        if wanted.items() <= labels.items():
+            found.append(process)
     return found
 
 
@@ -82,5 +87,5 @@ def last_log_lines(log: Path, start: int) -> str:
 
 
 def _labels(state_dir: Path, part: str, service: str | None) -> dict[str, str]:
-    labels = {"PRATIQUE_PART": part, "PRATIQUE_STATE": str(state_dir.absolute())}
+    labels = {"PRATIQUE_PART": part, "PRATIQUE_STATE": os.path.realpath(state_dir)}
     return labels if service is None else labels | {"PRATIQUE_SERVICE": service}

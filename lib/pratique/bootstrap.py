@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from pratique import background
 from pratique.balancer import Balancer, Pool, open_balancer
+from pratique.balancer.settings_file import balancer_differences
+from pratique.clock import stamp, utc_now
 from pratique.config import Target, check_name
-from pratique.errors import UnavailableError, UsageError
+from pratique.errors import BusyError, UnavailableError, UsageError
 from pratique.ledger import open_ledger
 from pratique.release import Release, configuration_digest, find_release
 from pratique.runbook.engine.lock import Lock
 from pratique.runtime import Instance, Runtime, open_runtime
-from pratique.status import answers, running_collector, url_of
+from pratique.status import answers, running_collector, setting_differences, url_of
+
+RELOAD_TIMEOUT_S = 5.0
+"""How long a collector may take to follow a changed service file before it is started again."""
 
 
 def start(target: Target, revision: str, *, config_file: str | None = None, store: str | None = None) -> Iterator[str]:
@@ -25,11 +34,15 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     service = target.service
     check_name("revision", revision)
     release = find_release(target, revision)
+    target.make_state_folder()
     options = _options(config_file, store)
     balancer = open_balancer(target)
     if running_collector(target.state_dir) is None:
         _spawn_collector(target, options)
+    else:
+        yield from _apply_settings(target, options)
     yield f"collector  listening on {target.telemetry.listen} (UDP)"
+    yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
     if not answers(balancer, service):
         _spawn_balancer(target, balancer, options)
     yield f"balancer   {service} at {url_of(target.settings.balancer)}"
@@ -39,13 +52,30 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     yield f"{revision:<10} running at {addresses} with all of the traffic"
 
 
-def stop(target: Target) -> Iterator[str]:
+def stop(target: Target, *, force: bool = False) -> Iterator[str]:
     """Stop the balancer and the instances of a service, and the collector when no other service needs it. Data stays.
 
-    Yields one line for each part.
+    Yields one line for each part. force: also while a run holds the service; the run then fails.
+    Raises: BusyError naming the run that holds the service.
     """
-    state_dir, service = target.state_dir, target.service
     runtime = open_runtime(target)
+    # without a state folder there is no run, and a lock would leave a trace
+    free = force or not target.state_dir.is_dir()
+    with contextlib.nullcontext() if free else _no_run(target):
+        yield from _stop_parts(target, runtime)
+
+
+@contextlib.contextmanager
+def _no_run(target: Target) -> Iterator[None]:
+    try:
+        with Lock(target.state_dir, target.service).blocking_new_runs():
+            yield
+    except BusyError as error:
+        raise BusyError(f"{error} (or stop the service under it: pratique down {target.service} --force)") from None
+
+
+def _stop_parts(target: Target, runtime: Runtime) -> Iterator[str]:
+    state_dir, service = target.state_dir, target.service
     for process in background.find(state_dir, "balancer", service):
         background.end(process)
         yield f"balancer   stopped ({process.pid})"
@@ -57,10 +87,16 @@ def stop(target: Target) -> Iterator[str]:
     for instance in runtime.list(service):
         runtime.stop(instance, drain_s=target.settings.runtime.drain_s)
         yield f"{instance.revision:<10} stopped ({instance.address})"
-    if not background.find(state_dir, "balancer"):
+    if not background.find(state_dir, "balancer") and not _runs_of_others(state_dir, service):
         for process in background.find(state_dir, "collector"):
             background.end(process)
             yield f"collector  stopped ({process.pid}); every line that it received is in the store"
+
+
+def _runs_of_others(state_dir: Path, service: str) -> list[str]:
+    """The other services that a run holds: their release needs the collector, wherever their balancer runs."""
+    others = [path.stem for path in (state_dir / "locks").glob("*.lock") if path.stem != service]
+    return [other for other in others if Lock(state_dir, other).holder() is not None]
 
 
 def _spawn_collector(target: Target, options: list[str]) -> None:
@@ -68,6 +104,30 @@ def _spawn_collector(target: Target, options: list[str]) -> None:
         return running_collector(target.state_dir) is not None
 
     background.spawn(target.state_dir, "collector", target.service, ["collect", *options], ready)
+
+
+def _apply_settings(target: Target, options: list[str]) -> Iterator[str]:
+    """Make a collector that runs with other settings work by the service file; yield a line for each setting."""
+    before = setting_differences(target)
+    if not before:
+        return
+    processes = background.find(target.state_dir, "collector")
+    if not processes:
+        raise UsageError(
+            f"{before[0]}: this collector was not started by pratique up: stop it and start it again, "
+            "or send it SIGHUP if it reads the same service file"
+        )
+    for process in processes:
+        process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + RELOAD_TIMEOUT_S
+    while setting_differences(target) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if setting_differences(target):
+        # it reads another service file, or has another --store: its command line cannot change while it runs
+        for process in processes:
+            background.end(process)
+        _spawn_collector(target, options)
+    yield from (f"collector  changed: {sentence}" for sentence in before)
 
 
 def _spawn_balancer(target: Target, balancer: Balancer, options: list[str]) -> None:
@@ -87,12 +147,15 @@ def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[
     _refuse_another(balancer, service, revision)
     runtime = open_runtime(target)
     ledger = open_ledger(target.state_dir)
-    ledger.bind(service, revision, release.digest, configuration=configuration_digest(release))
+    configuration = configuration_digest(release)
+    ledger.require_unchanged(service, revision, release.digest, configuration=configuration)
     instances = _ready_instances(target, runtime, release)
-    shares = {revision: 1.0}
-    balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
+    ledger.bind(service, revision, release.digest, configuration=configuration)
     ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
-    ledger.append("weight", service, revision=revision, data={"shares": shares})
+    shares, asked = {revision: 1.0}, utc_now()
+    balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
+    times = {"asked": stamp(asked), "confirmed": stamp(utc_now())}
+    ledger.append("weight", service, revision=revision, data={"shares": shares, **times})
     return instances
 
 

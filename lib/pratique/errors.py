@@ -43,6 +43,10 @@ class PratiqueError(Exception):
         return cls(f"no {kind} {name[:80]!r}{there}: {'; '.join(choices + ([hint] if hint else []))}")
 
 
+class Interrupted(KeyboardInterrupt):
+    """SIGTERM, where Ctrl-C raises KeyboardInterrupt. Neither is an Exception: `except Exception` must not swallow it."""
+
+
 class UsageError(PratiqueError):
     """The call itself is wrong: an argument, an option, a parameter, an unknown name."""
 

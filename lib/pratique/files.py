@@ -1,14 +1,20 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, keep private files from other users, and change a shared file under its lock."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 LONGEST_NAME = 100
 """Bytes of a file's name that its draft repeats; a name may have 255."""
+PRIVATE = 0o600
+"""The permissions of a file that only its owner may read."""
+PRIVATE_FOLDER = 0o700
 
 
 def replace_file(
@@ -16,12 +22,16 @@ def replace_file(
 ) -> None:
     """Replace a file in one step: a reader sees the old content or the new content, never a part of either.
 
-    make_folder: make the folder where it is missing. durable: return only when file and folder are on disk, so that a power cut
-    cannot take the new content away. mode: the file's permissions; None applies the umask, as `open` does.
+    make_folder: make the folder where it is missing, as private as the file. durable: return only when file and folder are
+    on disk, so that a power cut cannot take the new content away. mode: the file's permissions, such as PRIVATE; None
+    applies the umask, as `open` does.
     Raises: OSError; then the old file is unchanged and nothing is left beside it.
     """
     if make_folder:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if mode == PRIVATE:
+            make_private_folder(path.parent)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])}.{secrets.token_hex(6)}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -38,6 +48,31 @@ def replace_file(
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each for its owner only, whatever the umask. Raises: OSError."""
+    if folder.is_dir():
+        return
+    make_private_folder(folder.parent)
+    folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def open_private(path: Path, mode: str, **options: Any) -> Any:
+    """Open a file as `open` does; a new file and a new folder are for their owner only. Raises: OSError."""
+    make_private_folder(path.parent)
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, PRIVATE), **options)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Within the context, no other process changes the file at `path`: for reading it, changing it and replacing it.
+
+    The lock is a file beside it, because `replace_file` replaces the file itself. Raises: OSError.
+    """
+    with open_private(path.with_name(f"{path.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,11 +9,17 @@ from typing import Any
 
 from pratique.balancer import Balancer, open_balancer
 from pratique.balancer.base import ActiveWeights
+from pratique.balancer.settings_file import balancer_differences
 from pratique.clock import stamp
 from pratique.config import BalancerSettings, Target
 from pratique.errors import PratiqueError, UnavailableError
+from pratique.runbook.runs import RunSummary, list_runs
 from pratique.runtime import Instance, open_runtime
+from pratique.telemetry.collector_settings import wanted_settings
 from pratique.telemetry.collector_status import CollectorStatus, collector_status
+from pratique.telemetry.collector_status import setting_differences as collector_differences
+
+APPLY = "apply it with: pratique up {service} REVISION"
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class ServiceStatus:
     """The state of a service, as `pratique status` shows it.
 
     url: where users reach the service. weights: None when the balancer does not answer. collector: None when it does
-    not run. drift: one sentence for each difference between the real state and the recorded one. error: the reason why the
+    not run. runs: those that work on the service, and those whose process died before they ended. drift: one sentence for each difference between the real state and the recorded one. error: the reason why the
     instances are unknown; None when they are known.
     """
 
@@ -31,16 +37,18 @@ class ServiceStatus:
     collector: CollectorStatus | None
     instances: tuple[Instance, ...]
     drift: tuple[str, ...]
+    runs: tuple[RunSummary, ...] = ()
     error: PratiqueError | None = None
 
     def to_text(self) -> Iterator[str]:
         """Yield the lines for a terminal; the first word of each names the part."""
         yield f"balancer   {self._balancer()}"
         yield f"collector  {self._collector()}"
+        yield from map(_run_line, self.runs)
         yield from (f"drift      {sentence}" for sentence in self.drift)
         for instance in self.instances:
             since = f"{instance.started:%Y-%m-%d %H:%M:%SZ}"
-            yield f"{instance.revision:<10} {instance.role}, {instance.address}, since {since}"
+            yield f"{instance.revision:<10} {self.role_of(instance)}, {instance.address}, since {since}"
         if not self.instances and self.error is None:
             yield "instances  none"
 
@@ -56,10 +64,27 @@ class ServiceStatus:
                 "lease_left_s": weights.lease_left_s if weights else None,
             },
             "collector": _collector_json(self.collector),
-            "instances": [instance_json(instance) for instance in self.instances],
+            "instances": [instance_json(i) | {"role": self.role_of(i)} for i in self.instances],
+            "runs": [run.to_json() for run in self.runs],
             "drift": list(self.drift),
             "error": None if self.error is None else str(self.error),
         }
+
+    def role_of(self, instance: Instance) -> str:
+        """Return what an instance does now: "canary", "baseline", "serving" or "idle".
+
+        The label of an instance says as what it was started: a canary that was promoted keeps that label.
+        """
+        if self.weights is None:
+            return instance.role
+        canaries = {run.revision for run in self.runs if run.state == "running" and run.runbook == "release"}
+        if instance.revision in canaries:
+            return "canary"
+        if not canaries and self.weights.lease_left_s is not None:
+            return instance.role
+        if self.weights.shares.get(instance.revision, 0.0) == 0.0:
+            return "idle"
+        return "baseline" if canaries else "serving"
 
     def _balancer(self) -> str:
         if self.weights is None:
@@ -94,8 +119,23 @@ def describe(target: Target) -> ServiceStatus:
         drift += _addresses_without_instance(balancer, service, instances)
     except PratiqueError as raised:
         error = error or raised
+    drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in setting_differences(target)]
+    drift += balancer_differences(target)
     url, collector = url_of(target.settings.balancer), running_collector(target.state_dir)
-    return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), error)
+    runs = tuple(run for run in list_runs(target.state_dir, service) if run.state != "ended")
+    return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), runs, error)
+
+
+def _run_line(run: RunSummary) -> str:
+    what = f"{run.id}: {run.runbook} of {run.revision}" if run.revision else f"{run.id}: {run.runbook}"
+    if run.holder is not None:
+        return f"run        {what}, by {run.holder.who}, since {run.started:%Y-%m-%d %H:%M:%SZ}"
+    return f"dead run   {what} lost its process; resume it with: {run.resume_command}; or undo it with: pratique abort {run.id}"
+
+
+def setting_differences(target: Target) -> list[str]:
+    """Return one sentence for each setting in which the running collector differs from the service file."""
+    return collector_differences(target.state_dir, wanted_settings(target))
 
 
 def answers(balancer: Balancer, service: str) -> bool:

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import psutil
 
+from pratique.balancer import open_balancer
 from pratique.balancer.base import Pool
-from pratique.balancer.embedded import EmbeddedBalancer
-from pratique.config import BalancerSettings
+from pratique.config import load
 from pratique.errors import UnavailableError
 
 BODY = b"x" * 512
@@ -145,11 +145,10 @@ def start_embedded(folder, listen, control, syslog, server):
     """`pratique balancer` in front of the upstream."""
     config = folder / "pratique.toml"
     config.write_text(
-        f'[telemetry]\nlisten = "127.0.0.1:{syslog}"\n[services.shop.balancer]\n'
-        f'listen = "127.0.0.1:{listen}"\ncontrol = "127.0.0.1:{control}"\n'
+        f'[telemetry]\nlisten = "127.0.0.1:{syslog}"\n[services.shop.balancer]\nlisten = "127.0.0.1:{listen}"\n'
     )
     process = subprocess.Popen([sys.executable, "-m", "pratique.cli", "balancer", "shop", "--config", config])
-    balancer = EmbeddedBalancer(BalancerSettings(control=f"127.0.0.1:{control}"))
+    balancer = open_balancer(load(config).target("shop"))
 
     def answers():
         with contextlib.suppress(UnavailableError):

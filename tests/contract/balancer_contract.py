@@ -232,6 +232,29 @@ class BalancerContract:
         with pytest.raises(MissingError, match="expired"):
             place.balancer.renew("shop")
 
+    def test_a_lease_has_an_id_as_long_as_it_holds(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", 1.5, 4711))
+        for _ in range(4):
+            time.sleep(0.5)
+            place.again().renew("shop")
+        # a pool with more servers and the same shares, as for a canary on one host more
+        place.balancer.apply(pool_of(servers, "r1", "r2", "r3", r1=0.5, r2=0.5))
+        assert place.again().weights("shop").lease_id == 4711
+        eventually(lambda: place.again().weights("shop").lease_id is None, 10)
+
+    def test_shares_that_name_a_lease_are_set_only_if_it_held(self, place, servers):
+        place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
+        place.balancer.set_weights("shop", {"r1": 0.9, "r2": 0.1}, lease=Lease("r2", "r1", 8.0, 1))
+        place.balancer.set_weights("shop", {"r1": 0.8, "r2": 0.2}, lease=Lease("r2", "r1", 0.3, 2), held=1)
+        eventually(lambda: place.balancer.weights("shop").lapsed, 10)
+        for held in (1, 2):
+            with pytest.raises(MissingError, match="it expired, and the baseline has the traffic"):
+                place.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", 8.0, 3), held=held)
+        found = place.balancer.weights("shop")
+        assert (found.shares, found.lease_id) == ({"r1": 1.0, "r2": 0.0}, None)
+        assert found.lapsed is not None
+
     def test_permanent_shares_end_the_lease(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
         place.balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", 5.0))

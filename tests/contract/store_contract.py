@@ -134,6 +134,16 @@ class StoreContract:
         store.write(rollups(row(1, n=7, histogram=((4, 3), (5, 4))), row(2, n=1)))
         assert content(store) == by_key([row(0, n=1), row(1, n=7, histogram=((4, 3), (5, 4))), row(2, n=1)])
 
+    def test_rows_of_a_source_are_removed_in_the_write_that_replaces_them(self, store):
+        old = [row(number, source="import:a.log", action=action) for number in (0, 5) for action in ("GET /", "other")]
+        others = [row(0), row(5, source="import:b.log"), row(0, service="other", source="import:a.log")]
+        store.write(rollups(*old, *others))
+        new = [row(0, source="import:a.log", action="cart", n=4)]
+        store.write(rollups(*new), instead_of={"import:a.log"})
+        assert content(store, ("shop", "other")) == by_key([*new, *others])
+        store.write(rollups(*new), instead_of={"import:a.log", "import:c.log"})
+        assert content(store, ("shop", "other")) == by_key([*new, *others])
+
     def test_last_of_two_rows_with_the_same_key_in_one_write_is_kept(self, store):
         store.write(rollups(row(0, n=1), row(1, n=5), row(0, n=2)))
         assert content(store) == by_key([row(0, n=2), row(1, n=5)])

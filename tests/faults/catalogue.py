@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 
+import psutil
+
 from faults.harness import Fault
 
 STEPS = (
@@ -69,6 +71,24 @@ def _broken_template(trial):
     trial.config = str(file)
 
 
+def _machine(trial):
+    """Return all processes of the service and of the release, which a pause of the machine stops."""
+    parts = [trial.place.shop.part(name) for name in ("balancer", "collector")]
+    instances = [psutil.Process(int(i.id.partition(":")[0])) for i in trial.shop.runtime.list("shop")]
+    below = [child for process in instances for child in process.children(recursive=True)]
+    found = [trial.kernel(), *trial.place.balancer_processes(), *parts, *instances, *below]
+    return list({process.pid: process for process in found if process}.values())
+
+
+def pauses(place):
+    """Yield pauses that are longer than the lease."""
+    rolling = {"step": "roll out", "moment": rolling_out, "second": "promoted"}
+    yield Fault("kernel paused", strike=lambda t: t.pause([t.kernel()]), **rolling)
+    yield Fault("balancer paused", strike=lambda t: t.pause(t.place.balancer_processes()), **rolling)
+    if place.engine is None:
+        yield Fault("machine paused", strike=lambda t: t.pause(_machine(t)), **rolling)
+
+
 def others(place):
     """Yield the other faults that a place supports."""
     rolling = {"step": "roll out", "moment": rolling_out}
@@ -114,4 +134,4 @@ def at_each_step(place):
 
 def faults(place):
     """Return all faults of a place."""
-    return [*kernel_kills(), *others(place), *at_each_step(place)]
+    return [*kernel_kills(), *others(place), *pauses(place), *at_each_step(place)]

@@ -27,6 +27,8 @@ HERE = Path(__file__).parent
 RATE = 80
 STARTED_S = 60.0
 ENDED_S = 150.0
+PAUSE_S = 6.0
+"""Three times the lease of the shop."""
 BACK_S = 10.0
 """How long the traffic may take to return to one revision."""
 
@@ -102,6 +104,15 @@ class Trial:
                 if "ipykernel" in " ".join(child.cmdline()):
                     return child
         return None
+
+    def pause(self, processes):
+        """Stop processes for so long that the lease expires, whoever enforces it, and let them go on."""
+        for process in processes:
+            os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(PAUSE_S)
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
 
     def make(self):
         self.shop.make(self.revision, failing=0.0, spoil=self.fault.spoil)
@@ -209,13 +220,18 @@ class Place:
     def kill_balancer(self):
         """Kill the balancer; its supervisor restarts it."""
         if self.shop.settings.service("shop").balancer.kind == "haproxy":
-            pid = int((self.shop.state / "haproxy/shop/haproxy.pid").read_text().split()[0])
-            master = psutil.Process(pid)
-            for process in [master, *master.children(recursive=True)]:
+            for process in self.balancer_processes():
                 with contextlib.suppress(psutil.Error):
                     process.kill()
         else:
             self.revive(self.kill_part("balancer"))
+
+    def balancer_processes(self):
+        """Return the processes that pass the users' requests on."""
+        if self.shop.settings.service("shop").balancer.kind == "haproxy":
+            master = psutil.Process(int((self.shop.state / "haproxy/shop/haproxy.pid").read_text().split()[0]))
+            return [master, *master.children(recursive=True)]
+        return [self.shop.part("balancer")]
 
     def kill_part(self, name):
         """Kill a part; return what `revive` needs to start it again."""

@@ -27,7 +27,9 @@ requests a second, with one fault. `python tests/faults/table.py` runs all of th
 - *on one revision after*: the time from the fault to the last request that the losing revision answered.
 - *same id again*: the outcome of a second run with the same run id, after the cause was repaired where that is possible. A
   release that crashes or never becomes healthy cannot be repaired under its name.
-- *left over*: instances beside those that serve."""
+- *left over*: instances beside those that serve.
+- *paused*: stopped for three times the lease, then continued. The lease expires, and the stage begins again; see
+  [Leases](leases.md#time-that-passed-is-not-time-observed)."""
 
 
 def measure(places, only, report=print):

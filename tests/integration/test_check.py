@@ -81,14 +81,17 @@ def _connects(host, port):
 
 def test_the_addresses_of_a_running_balancer_are_well_and_those_of_another_are_not(tmp_path):
     file, other = tmp_path / "pratique.toml", tmp_path / "other.toml"
-    listen, control = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-    write_first_file(file, FirstFile("shop", command=SHOP.command, listen=listen, control=control))
-    write_first_file(other, FirstFile("blog", command=SHOP.command, listen=listen, control=control))
+    listen = f"127.0.0.1:{free_port()}"
+    write_first_file(file, FirstFile("shop", command=SHOP.command, listen=listen))
+    write_first_file(other, FirstFile("blog", command=SHOP.command, listen=listen))
     with balancer_of(file, "shop"):
         found = findings(file)
         assert found["services.shop.balancer.listen"] == ("ok", f"{listen} is in use by the balancer of shop")
-        assert found["services.shop.balancer.control"] == ("ok", f"{control} is in use by the balancer of shop")
-        assert "serves shop, not blog" in problems(other)["services.blog.balancer.control"]
+        assert found["services.shop.balancer.control"] == (
+            "ok",
+            f"the control socket is {tmp_path}/.pratique/balancer/shop.socket",
+        )
+        assert "in use" in problems(other)["services.blog.balancer.listen"]
     assert problems(file) == {}
 
 
@@ -180,7 +183,7 @@ def test_a_program_that_a_balancer_host_lacks_is_named(ssh, write, folder):
 
 def containers_file(write, engine, docker="", env="", kind="docker"):
     text = f'[services.shop.runtime]\nkind = "{kind}"\n{env}\n[services.shop.runtime.docker]\nimage = "checked"\n'
-    balancer = f'[services.shop.balancer]\nlisten = "127.0.0.1:{free_port()}"\ncontrol = "127.0.0.1:{free_port()}"\n'
+    balancer = f'[services.shop.balancer]\nlisten = "127.0.0.1:{free_port()}"\n'
     return write(f'{text}hosts = ["{engine.host}"]\n{docker}\n{balancer}')
 
 

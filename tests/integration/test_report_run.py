@@ -237,3 +237,53 @@ def test_a_report_can_be_written_from_inside_a_notebook(config, tmp_path):
     lines = []
     run_notebook(notebook(tmp_path, code), {}, tmp_path / "out.ipynb", progress=lines.append)
     assert Path(lines[-1]).exists()
+
+
+def pratique(*words, folder):
+    command = [sys.executable, "-m", "pratique.cli", "run", *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_parameters_that_json_cannot_hold_are_refused_before_a_kernel_starts(tmp_path):
+    source = notebook(tmp_path, "1", parameters="limit: float = 0.0")
+    for value in ("nan", "inf", "-inf"):
+        done = pratique(source, "-p", "limit", value, "--out", tmp_path / "out.ipynb", folder=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (64, 1)
+        assert "parameter 'limit' is" in done.stderr
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_cell_that_exits_is_reported_and_the_saved_notebook_is_json(tmp_path):
+    show = (
+        "from IPython.display import display\n"
+        "display({'application/json': {'y': float('nan')}, 'text/plain': repr(maybe)}, raw=True)"
+    )
+    source = notebook(tmp_path, show, "import sys; sys.exit(0)", "print('AFTER')", parameters="maybe: str | None = ''")
+    done = pratique(source, "-p", "maybe", "None", "--out", tmp_path / "out.ipynb", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "AFTER" not in done.stdout
+    assert "ended itself in cell" in done.stdout
+    assert "NaN" not in (tmp_path / "out.ipynb").read_text()
+
+
+def test_a_notebook_finds_modules_beside_it_and_they_hide_nothing(tmp_path):
+    for name in ("queue", "click", "plotly"):
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} is mine')")
+    (tmp_path / "beside.py").write_text("WORD = 'found it'")
+    source = notebook(tmp_path, "import queue, click, plotly, beside\nprint(beside.WORD, plotly.__version__)")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pratique.cli", "run", source, "--out", tmp_path / "out.ipynb"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "found it" in done.stdout
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644)], ids=["077", "022"])
+def test_a_report_is_as_open_as_the_umask_says(config, tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        paths = write_report(config, "shop", "r2", "r3", start=START, out_dir=tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (paths.html, paths.json, paths.notebook)} == {mode}

@@ -11,9 +11,10 @@ from jupyter_client.manager import KernelManager
 pytestmark = pytest.mark.kernel
 
 QUESTION = """
-import time
+import tempfile, time
+from pathlib import Path
 from pratique.runbook.canary.approval import make_approver
-approver = make_approver("ask", "", (5.0,))
+approver = make_approver("ask", "", (5.0,), Path(tempfile.mkdtemp()))
 looks = 0
 while (answer := approver.ask(1, 5.0, f"look {looks}")) is None:
     looks += 1
@@ -87,8 +88,27 @@ def test_a_click_answers_while_the_cell_is_busy(client, label, answer):
         pass
 
 
-def test_approval_is_refused_where_input_cannot_be_requested(client):
-    client.execute(QUESTION, allow_stdin=False)
-    said = list(messages(client, lambda message: message["msg_type"] in ("error", "stream")))
-    assert said[-1]["content"]["ename"] == "UsageError"
-    assert 'approvals = "all"' in said[-1]["content"]["evalue"]
+ANSWERED_ELSEWHERE = """
+import tempfile
+from pathlib import Path
+from pratique.runbook.canary.answers import write_answer
+from pratique.runbook.canary.approval import make_approver
+folder = Path(tempfile.mkdtemp())
+approver = make_approver("ask", "", (5.0,), folder)
+print(approver.ask(1, 5.0, "looks fine"))
+write_answer(folder, 5.0, "approve", "ann")
+print(approver.ask(1, 5.0, "looks fine"))
+"""
+
+
+def test_without_a_person_in_front_of_it_another_process_answers(client):
+    client.execute(ANSWERED_ELSEWHERE, allow_stdin=False)
+    said = list(
+        messages(
+            client, lambda message: message["msg_type"] == "error" or "approve" in str(message["content"].get("text"))
+        )
+    )
+    assert (
+        "".join(message["content"]["text"] for message in said if message["msg_type"] == "stream") == "None\napprove\n"
+    )
+    assert not [message for message in said if message["msg_type"] == "display_data"]

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from pratique.balancer import open_balancer
 from pratique.balancer.base import Lease, Pool
-from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.runbook.canary.lease_renewer import LeaseRenewer
@@ -32,7 +32,7 @@ def balancer(tmp_path):
     file = tmp_path / "pratique.toml"
     file.write_text(
         f'[telemetry]\nlisten = "127.0.0.1:{free_port()}"\n[services.shop.balancer]\n'
-        f'listen = "127.0.0.1:{free_port()}"\ncontrol = "127.0.0.1:{free_port()}"\n'
+        f'listen = "127.0.0.1:{free_port()}"\n'
     )
     process = subprocess.Popen([sys.executable, "-m", "pratique.cli", "balancer", "shop", "--config", file])
     with contextlib.ExitStack() as stack:
@@ -42,7 +42,7 @@ def balancer(tmp_path):
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)
-        found = EmbeddedBalancer(load(file).service("shop").balancer)
+        found = open_balancer(load(file).target("shop"))
         addresses = [f"127.0.0.1:{server.server_port}" for server in servers]
         eventually(lambda: answers(found))
         found.apply(Pool("shop", {"r1": (addresses[0],), "r2": (addresses[1],)}, {"r1": 1.0, "r2": 0.0}))

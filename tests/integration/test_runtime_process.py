@@ -62,9 +62,10 @@ def processes_below(folder):
     for process in psutil.process_iter():
         try:
             words = [*process.cmdline(), process.environ().get("PRATIQUE_STATE", "")]
+            dead = process.status() == psutil.STATUS_ZOMBIE
         except psutil.Error:
             continue
-        if process.status() != psutil.STATUS_ZOMBIE and any(word.startswith(str(folder)) for word in words):
+        if not dead and any(word.startswith(str(folder)) for word in words):
             found.append(process)
     return found
 

@@ -1,6 +1,8 @@
 """The sample service and its load, which the demo and the README use."""
 
 import json
+import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from contract.balancer_contract import get
 from pratique.config import load
 from pratique.release import load_release
 from pratique.runtime.process import ProcessRuntime
+from support.ports import free_port
 
 pytestmark = pytest.mark.server
 
@@ -60,6 +63,29 @@ def test_a_release_needs_no_file_outside_its_directory():
     assert r1["routes"] == r2["routes"]
     worse = [(a["path"]) for a, b in zip(r2["routes"], r3["routes"], strict=True) if a != b]
     assert worse == ["/search", "/checkout"]
+
+
+@pytest.mark.parametrize("name", ["pratique.toml", "pratique-docker.toml"])
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_the_demo_replaces_only_ports_that_are_in_use(tmp_path, capsys, name, kind):
+    ports = runpy.run_path(str(SHOP / "demo_ports.py"))
+    free, used = free_port(), free_port()
+    text = (SHOP / name).read_text().replace(":5514", f":{free}").replace(":8080", f":{used}").replace(":8081", ":0")
+    example = tmp_path / "example.toml"
+    example.write_text(text)
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.bind(("127.0.0.1", used))
+        address = ports["copy_with_free_ports"](example, tmp_path / "state/demo.toml", state=tmp_path / "state")
+    config = load(tmp_path / "state/demo.toml")
+    shop = config.service("shop")
+    assert (config.telemetry.listen, shop.balancer.listen) == (f"127.0.0.1:{free}", address)
+    assert address != f"127.0.0.1:{used}"
+    assert (
+        f"port {used} is in use by another program: the demo uses {address.rpartition(':')[2]}"
+        in capsys.readouterr().out
+    )
+    assert config.state_dir == tmp_path / "state"
+    assert shop.judge == load(SHOP / name).service("shop").judge
 
 
 def test_the_load_keeps_its_rate_and_ends_after_its_time(start):

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 
 from contract.balancer_contract import eventually
 from pratique.balancer.base import Pool
+from pratique.balancer.control_socket import control_path
 from pratique.balancer.embedded import EmbeddedBalancer
-from pratique.config import BalancerSettings
 from pratique.errors import UnavailableError
 from pratique.telemetry.accesslog import decode
 from support.ports import free_port
@@ -20,24 +20,25 @@ class Place:
 
     def __init__(self, folder, *, timeout_s=30.0):
         self.folder = folder
-        self.url, self.control = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        self.url = f"127.0.0.1:{free_port()}"
+        self.control = control_path(folder / ".pratique", "shop")
         self.collector = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.collector.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self.collector.bind(("127.0.0.1", 0))
         self.config = folder / "pratique.toml"
         self.config.write_text(
             f'[telemetry]\nlisten = "127.0.0.1:{self.collector.getsockname()[1]}"\n[services.shop.balancer]\n'
-            f'listen = "{self.url}"\ncontrol = "{self.control}"\ntimeout_s = {timeout_s}\n'
+            f'listen = "{self.url}"\ntimeout_s = {timeout_s}\n'
         )
         self.balancer = self.again()
         self.process = None
         self.start()
 
     def again(self):
-        return EmbeddedBalancer(BalancerSettings(listen=self.url, control=self.control))
+        return EmbeddedBalancer(self.control)
 
     def no_balancer(self):
-        return EmbeddedBalancer(BalancerSettings(control=f"127.0.0.1:{free_port()}"))
+        return EmbeddedBalancer(self.control.with_name("nobody.socket"))
 
     def start(self):
         with (self.folder / "balancer.log").open("ab") as log:
@@ -52,10 +53,11 @@ class Place:
     def holder(self):
         return f"""
 import time
+from pathlib import Path
 from pratique.balancer.base import Lease
+from pratique.balancer.control_socket import control_path
 from pratique.balancer.embedded import EmbeddedBalancer
-from pratique.config import BalancerSettings
-balancer = EmbeddedBalancer(BalancerSettings(control={self.control!r}))
+balancer = EmbeddedBalancer(Path({str(self.control)!r}))
 balancer.set_weights("shop", {{"r1": 0.0, "r2": 1.0}}, lease=Lease("r2", "r1", 2.0))
 print("renewing", flush=True)
 while True:

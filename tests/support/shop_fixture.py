@@ -84,7 +84,7 @@ class Shop:
         return revision
 
     def pratique(self, *arguments, check=True):
-        words = [sys.executable, "-m", "pratique.cli", *arguments]
+        words = [sys.executable, "-P", "-m", "pratique.cli", *arguments]
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
         assert not check or done.returncode == 0, f"{words}: {done.returncode}: {done.stderr}"
         return done

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.clock import EPOCH, floor, from_ms, iso, now_ms, stamp, utc_now
+from pratique import clock
+from pratique.clock import EPOCH, ClockWatch, elapsed_s, floor, from_ms, iso, now_ms, stamp, utc_now
 
 times = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 
@@ -31,6 +33,28 @@ def test_text_forms_end_with_z():
     time = datetime(2026, 11, 20, 14, 0, 1, 20, UTC)
     assert stamp(time) == "2026-11-20T14:00:01.000020Z"
     assert iso(time) == "2026-11-20T14:00:01Z"
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
+def test_a_clock_that_is_set_is_noticed_once_in_both_directions(monkeypatch, jump_s):
+    watch = ClockWatch()
+    assert watch.jump_s() == 0
+    monkeypatch.setattr(clock, "utc_now", lambda: datetime.now(UTC) + timedelta(seconds=jump_s))
+    assert watch.jump_s() == pytest.approx(jump_s, abs=0.5)
+    assert watch.jump_s() == 0
+    assert watch.shift_s() == pytest.approx(jump_s, abs=0.5)
+
+
+def test_a_clock_that_is_kept_in_step_does_not_jump(monkeypatch):
+    watch = ClockWatch()
+    for step in range(50):
+        monkeypatch.setattr(clock, "utc_now", lambda step=step: datetime.now(UTC) + timedelta(seconds=step * 0.1))
+        assert watch.jump_s() == 0
+
+
+def test_the_clock_of_durations_never_goes_back():
+    times = [elapsed_s() for _ in range(100)]
+    assert times == sorted(times)
 
 
 def test_now_is_utc_and_both_clocks_agree():

@@ -2,12 +2,14 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pratique import files
-from pratique.files import replace_file
+from pratique.files import PRIVATE, locked, open_private, replace_file
 
 
 def test_the_new_content_replaces_the_old(tmp_path):
@@ -79,3 +81,41 @@ def test_a_file_system_that_cannot_sync_a_folder_is_no_error(tmp_path, monkeypat
     monkeypatch.setattr(files.os, "fsync", refuse_folders)
     replace_file(tmp_path / "a", "content")
     assert (tmp_path / "a").read_text() == "content"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_a_private_file_and_its_new_folders_are_for_the_owner_only(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with open_private(tmp_path / "a" / "b" / "file", "a", encoding="utf-8") as file:
+            file.write("kept")
+        replace_file(tmp_path / "c" / "file", "kept", mode=PRIVATE)
+    finally:
+        os.umask(before)
+    for name, mode in {"a": 0o700, "a/b": 0o700, "a/b/file": 0o600, "c": 0o700, "c/file": 0o600}.items():
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode, name
+
+
+COUNT = """
+import pathlib, sys
+from pratique.files import locked, replace_file
+path = pathlib.Path(sys.argv[1])
+for _ in range(50):
+    with locked(path):
+        replace_file(path, str(int(path.read_text()) + 1), durable=False)
+"""
+
+
+def test_no_change_to_a_locked_file_is_lost(tmp_path):
+    path = tmp_path / "count"
+    path.write_text("0")
+    writers = [subprocess.Popen([sys.executable, "-c", COUNT, path]) for _ in range(4)]
+    assert [writer.wait(60) for writer in writers] == [0] * 4
+    assert path.read_text() == "200"
+
+
+def test_a_lock_is_free_after_an_error(tmp_path):
+    with pytest.raises(ValueError, match="mine"), locked(tmp_path / "file"):
+        raise ValueError("mine")
+    with locked(tmp_path / "file"):
+        pass

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 LIB = Path(__file__).parents[2] / "lib"
-LEAVES = ["errors", "clock", "files", "version", "number_text"]
+LEAVES = [
+    "errors",
+    "clock",
+    "files",
+    "isolated",
+    "lock_holders",
+    "number_text",
+    "own_processes",
+    "version",
+    "weight_changes",
+]
 ORDER = [
     *LEAVES,
     "config",
@@ -21,6 +31,7 @@ ORDER = [
     "telemetry",
     "store",
     "judge",
+    "planning",
     "figures",
     "report",
     "runbook.engine",

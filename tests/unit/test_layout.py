@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 PACKAGE = HERE.parents[1] / "lib" / "pratique"
 ACROSS = {
     "test_api.py",
+    "test_dependencies.py",
     "test_imports.py",
     "test_layout.py",
     "test_markers.py",

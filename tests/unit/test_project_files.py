@@ -17,7 +17,9 @@ from pratique.config import load
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-CONDA_NAMES = {"duckdb": "python-duckdb", "redis": "redis-py", "docker": "docker-py"}
+CONDA_NAMES = {"duckdb": "python-duckdb", "redis": "redis-py", "docker": "docker-py"} | {
+    name: name.replace("-", "_") for name in ("jupyter-client", "jupyter-core", "typing-extensions")
+}
 
 
 def test_environment_yml_lists_the_dependencies_of_pyproject():

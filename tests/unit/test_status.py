@@ -1,6 +1,7 @@
 """The state of a service as text and as JSON, with balancer and engine in memory."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from pratique.balancer.base import ActiveWeights, Pool
 from pratique.clock import utc_now
 from pratique.config import parse
 from pratique.errors import UnavailableError
+from pratique.runbook.engine.journal import Journal
 from pratique.runtime.base import Instance
 from pratique.status import describe
 from pratique.telemetry.collector_status import CollectorStatus
@@ -69,6 +71,24 @@ def test_each_part_has_a_line(parts, target):
         "drift      r1 is in maintenance",
         "r1         baseline, h:1, since 2026-11-21 00:00:00Z",
     ]
+
+
+def test_nothing_is_called_canary_after_a_promotion(parts, target):
+    parts.instances = [R1, replace(R1, id="2", revision="r2", role="canary")]
+    parts.found = ActiveWeights({"r1": 0.0, "r2": 1.0})
+    assert [line.split(",")[0].split()[-1] for line in lines(target)[-2:]] == ["idle", "serving"]
+
+
+def test_a_dead_run_is_shown_with_the_command_that_resumes_it(parts, target):
+    journal = Journal.in_folder(target.state_dir / "runs/k11")
+    context = {"service": "shop", "revision": "r2", "stages": [5.0, 25.0], "config": "", "run_id": "k11"}
+    journal.append("opened", data={"runbook": "release", "service": "shop", "revision": "r2", "context": context})
+    resume = "pratique release shop r2 --stages 5,25 --run-id k11"
+    assert (
+        f"dead run   k11: release of r2 lost its process; resume it with: {resume}; or undo it with: pratique abort k11"
+        in lines(target)
+    )
+    assert describe(target).to_json()["runs"][0]["resume_command"] == resume
 
 
 def test_an_address_without_an_instance_is_drift(parts, target):

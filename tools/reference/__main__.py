@@ -1,4 +1,4 @@
-"""Write docs/reference from the code.
+"""Write docs/reference and the digests of the published notebooks.
 
 python -m tools.reference            write the pages that differ, and list them
 python -m tools.reference --check    only list them; exit status 1 when there is one
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from pratique.notebook.published import FILE, published_text
 from tools.reference import cli, configuration, exit_status, files, metrics, python_api, verdict
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
@@ -37,11 +38,15 @@ def outdated() -> list[str]:
 def main() -> int:
     """Write or check."""
     check = "--check" in sys.argv[1:]
-    found = outdated()
-    for name in found:
-        print(f"docs/reference/{name} {'differs from the code: run make docs-reference' if check else 'written'}")
-        if not check:
+    found = [f"docs/reference/{name}" for name in outdated()]
+    if not FILE.exists() or FILE.read_text(encoding="utf-8") != published_text():
+        found.append(str(FILE))
+    if not check:
+        FILE.write_text(published_text(), encoding="utf-8")
+        for name in outdated():
             (FOLDER / name).write_text(written(name), encoding="utf-8")
+    for name in found:
+        print(f"{name} {'differs from the code: run make docs-reference' if check else 'written'}")
     return 1 if check and found else 0
 
 

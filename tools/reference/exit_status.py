@@ -19,8 +19,9 @@ give 0 when they are done.
 | 0 | promote, or done |
 | 1 | rollback: the canary is worse than tolerated, or failed |
 | 2 | continue or inconclusive: not decided. This is never a pass |
-| 130 | interrupted by Ctrl-C or SIGTERM; a run has undone its changes |
+| 130 | interrupted by Ctrl-C; a run has undone its changes |
 | 141 | the reader of the output closed the pipe |
+| 143 | terminated by SIGTERM; a run has undone its changes |
 
 `pratique rollback` exits with 0 when all traffic is on the target release.
 

@@ -23,8 +23,10 @@ class Known:
 
 FILES = (
     Known("ledger.sqlite", "ledger/ledger.py", "ledger.sqlite", "the ledger: every change, append-only", "never"),
+    Known("ledger.heads", "ledger/anchors.py", "ledger.heads", "number and hash of each entry of the ledger, to compare with", "never"),
     Known("store/**", "config/store.py", ".pratique/store", "the store: a Delta Lake table (`store.url`)", "no: all measurements are lost"),
     Known("imports.json", "telemetry/import_files.py", "imports.json", "which logs were imported", "no: importing a log again would count it twice"),
+    Known("imports.json.lock", "telemetry/import_files.py", "imports.json", "lets one import at a time change imports.json", "when no import runs"),
     Known("rejects/*.jsonl", "telemetry/import_files.py", "rejects", "lines that an import could not read, with the reason", "yes"),
     Known("runs/*/journal.jsonl", "runbook/engine/journal.py", "journal.jsonl", "the journal of a run: its started and finished steps", "when the run has ended"),
     Known("runs/*/progress.jsonl", "runbook/service/file_names.py", "progress.jsonl", "the lines of a rollout, for programs", "when the run has ended"),
@@ -38,14 +40,14 @@ FILES = (
     Known("collector/lock", "telemetry/collector.py", "lock", "prevents a second collector", "when no collector runs"),
     Known("logs/*/*/*", "telemetry/containerlogs.py", "logs", "logs of containers, by service and revision", "yes"),
     Known("processes/**", "runtime/process.py", "processes", "logs and state of local instances, collector and balancer", "when nothing runs"),
-    Known("balancer/*", "balancer/proxy.py", "balancer", "pool and weights of the embedded balancer, for a restart", "when it does not run"),
+    Known("balancer/*", "balancer/proxy.py", "balancer", "pool and weights of the embedded balancer, for a restart; its control socket and lock", "when it does not run"),
     Known("haproxy/*/**", "balancer/haproxy/balancer.py", "haproxy", "HAProxy's configuration, map of weights, sockets, and the desired pool", "when HAProxy does not run"),
 )  # fmt: skip
 """Everything below the state folder; a test compares it with the folder that the tutorial leaves."""
 TEXT = """# Files on disk
 
-Everything that Pratique keeps is below the state folder, `.pratique` beside the service file (`state` in the service file). Back up the
-ledger and the store.
+Everything that Pratique keeps is below the state folder, `.pratique` beside the service file (`state` in the service file). Only its owner
+may enter it: see [Security](../explanation/security.md#the-state-folder). Back up the ledger and the store.
 
 Files that other programs read are replaced atomically; journals and the ledger are synced to disk before the next action.
 
@@ -58,7 +60,8 @@ HAProxy's files are in `balancer.haproxy.directory` if that is set. Secrets of c
 
 - `journal.jsonl`, `progress.jsonl`: one JSON object per line. A torn last line of a crashed process is ignored.
 - `ledger.sqlite`: the table `entries`. `hash` is the SHA-256 of the canonical JSON of all other fields, which include the hash of the
-  entry before. `pratique releases SERVICE` verifies the chain.
+  entry before. `pratique releases SERVICE` verifies the chain, and compares it with `ledger.heads` and the results of runs: see
+  [what the ledger proves](../explanation/security.md#what-the-ledger-proves).
 - The store: see [Metrics](metrics.md). The verdict beside a report: see [Verdict JSON](verdict-json.md).
 """
 

@@ -14,6 +14,7 @@ def open_balancer(target: Target) -> Balancer:
         from pratique.balancer.haproxy.balancer import HAProxyBalancer  # noqa: PLC0415 - jinja2
 
         return HAProxyBalancer(target)
+    from pratique.balancer.control_socket import control_path  # noqa: PLC0415 - an HTTP client
     from pratique.balancer.embedded import EmbeddedBalancer  # noqa: PLC0415 - an HTTP client
 
-    return EmbeddedBalancer(target.settings.balancer)
+    return EmbeddedBalancer(control_path(target.state_dir, target.service))

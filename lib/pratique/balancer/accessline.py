@@ -55,7 +55,8 @@ def encode(access: Access, *, host: str, boot: str, sequence: int) -> bytes:
 
 
 def _cut(path: str) -> str:
-    cut = path[:MAX_PATH]
+    # a query may hold a token, and lines are kept; actions come from the path alone
+    cut = path.partition("?")[0][:MAX_PATH]
     if cut.isascii() and cut.isprintable():
         return cut
     # bytes that are not UTF-8 arrive as lone surrogates, which other programs cannot decode

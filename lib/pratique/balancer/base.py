@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,11 +24,21 @@ class Pool:
 
 @dataclass(frozen=True)
 class Lease:
-    """A canary's share that expires: unless it is renewed within `ttl_s`, `baseline` gets the traffic of `canary`."""
+    """A canary's share that expires: unless it is renewed within `ttl_s`, `baseline` gets the traffic of `canary`.
+
+    id: distinguishes this lease from every other. An expired lease cannot be renewed, so a balancer that reports this
+    id proves that the canary has kept its share since the lease was granted. 0: not distinguished.
+    """
 
     canary: str
     baseline: str
     ttl_s: float
+    id: int = 0
+
+
+def new_lease_id() -> int:
+    """Return an id that no other lease has; HAProxy keeps it as a 32-bit integer."""
+    return 1 + secrets.randbelow(2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -35,11 +46,13 @@ class ActiveWeights:
     """The active shares, and the seconds left of the lease (None: no lease, the shares are permanent).
 
     lapsed: when the last lease expired, UTC; None if no lease has expired since the shares were last set.
+    lease_id: the id of the lease that is in force; None without a lease.
     """
 
     shares: dict[str, float] = field(default_factory=dict)
     lease_left_s: float | None = None
     lapsed: datetime | None = None
+    lease_id: int | None = None
 
 
 class Balancer(Protocol):
@@ -58,10 +71,13 @@ class Balancer(Protocol):
     def weights(self, service: str) -> ActiveWeights:
         """Return the active shares. After a lease has expired, the baseline has the canary's share."""
 
-    def set_weights(self, service: str, shares: dict[str, float], *, lease: Lease | None = None) -> None:
+    def set_weights(
+        self, service: str, shares: dict[str, float], *, lease: Lease | None = None, held: int | None = None
+    ) -> None:
         """Set the shares of the revisions in the pool. With a lease they expire unless it is renewed.
 
-        Raises: UsageError, MissingError (no such pool or revision), UnavailableError.
+        held: the id of the lease that must have held until now; otherwise nothing is changed.
+        Raises: UsageError, MissingError (no such pool or revision, `held` has expired), UnavailableError.
         """
 
     def renew(self, service: str) -> None:

@@ -1,4 +1,4 @@
-"""The control interface of the embedded balancer: JSON over HTTP, on loopback only.
+"""The control interface of the embedded balancer: JSON over HTTP, on a socket file (control_socket.py).
 
 GET /health                    the service of this balancer
 GET /pool      PUT /pool       servers and shares together
@@ -23,17 +23,17 @@ from pratique.balancer.base import Lease, Pool
 from pratique.balancer.forward import Proxy
 from pratique.balancer.shares import check_pool, split_address
 from pratique.balancer.state_file import StateFile
-from pratique.errors import DeniedError, PratiqueError, UnavailableError, UsageError
+from pratique.clock import elapsed_s
+from pratique.errors import PratiqueError, UnavailableError, UsageError
 
 CONNECT_TIMEOUT_S = 2.0
-LOOPBACK = ("127.", "localhost", "::1")
 STATE_FILE = web.AppKey("state_file", StateFile)
 SERVICE = web.AppKey("service", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def control_app(service: str, state_file: StateFile, proxy: Proxy, sender: AccessSender) -> web.Application:
-    """Return the application that listens on BalancerSettings.control."""
+    """Return the application that listens on the control socket."""
 
     async def stats(_: web.Request) -> web.Response:
         lines = {"sent": sender.sent, "failed": sender.failed}
@@ -54,13 +54,10 @@ def control_app(service: str, state_file: StateFile, proxy: Proxy, sender: Acces
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        if not (request.url.host or "").startswith(LOOPBACK):
-            # DNS rebinding: a web page can make its own name resolve to this address
-            raise DeniedError(f"control was called with host {request.host[:80]!r}: use its loopback address")
         return await handler(request)
     except PratiqueError as error:
         return web.json_response({"error": type(error).__name__, "message": str(error)}, status=409)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         message = f"invalid body for {request.method} {request.path}: {type(error).__name__} {error}"
         return web.json_response({"error": UsageError.__name__, "message": message}, status=400)
 
@@ -82,7 +79,7 @@ async def _put_pool(request: web.Request) -> web.Response:
     pool = Pool(str(content["service"]), servers, {str(r): float(w) for r, w in content["weights"].items()})
     if pool.service != request.app[SERVICE]:
         raise UsageError(
-            f"this balancer serves {request.app[SERVICE]}, not {pool.service}: check services.*.balancer.control"
+            f"this balancer serves {request.app[SERVICE]}, not {pool.service}: check the name of the service"
         )
     check_pool(pool)
     state_file = request.app[STATE_FILE]
@@ -118,21 +115,25 @@ async def _accepts(address: str) -> bool:
 
 
 async def _get_weights(request: web.Request) -> web.Response:
-    state, now = request.app[STATE_FILE].state, time.monotonic()
+    state, now = request.app[STATE_FILE].state, elapsed_s()
     if state is None:
-        return web.json_response({"shares": {}, "lease_left_s": None, "lapsed": None, "lapses": 0})
+        return web.json_response({"shares": {}, "lease_left_s": None, "lease_id": None, "lapsed": None, "lapses": 0})
     left = None if state.lease is None else max(0.0, state.expires - now)
     lapsed = None if state.lapsed is None else datetime.fromtimestamp(time.time() - now + state.lapsed, UTC).isoformat()
-    shares = state.pool.weights
-    return web.json_response({"shares": shares, "lease_left_s": left, "lapsed": lapsed, "lapses": state.lapses})
+    lease_id = None if state.lease is None else state.lease.id
+    found = {"shares": state.pool.weights, "lease_left_s": left, "lease_id": lease_id}
+    return web.json_response(found | {"lapsed": lapsed, "lapses": state.lapses})
 
 
 async def _put_weights(request: web.Request) -> web.Response:
     content = await request.json()
     shares = {str(revision): float(share) for revision, share in content["shares"].items()}
     given = content.get("lease")
-    lease = Lease(str(given["canary"]), str(given["baseline"]), float(given["ttl_s"])) if given else None
-    request.app[STATE_FILE].set_shares(shares, lease)
+    lease = None
+    if given:
+        lease = Lease(str(given["canary"]), str(given["baseline"]), float(given["ttl_s"]), int(given.get("id", 0)))
+    held = content.get("held")
+    request.app[STATE_FILE].set_shares(shares, lease, None if held is None else int(held))
     return await _get_weights(request)
 
 

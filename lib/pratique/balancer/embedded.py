@@ -5,18 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from pratique.balancer.base import ActiveWeights, Balancer, Lease, Pool
+from pratique.balancer.control_socket import ControlConnection
 from pratique.balancer.lease import check_lease
 from pratique.balancer.shares import check_pool, check_shares
-from pratique.config import BalancerSettings
 from pratique.errors import PratiqueError, UnavailableError, UsageError
 
 CALL_TIMEOUT_S = 10.0
+LONGEST_ANSWER = 1 << 20
+"""Bytes of an answer that are read."""
 DRAIN_TIMEOUT_S = 5.0
 """How long `apply` waits for removed servers to finish their requests."""
 POLL_S = 0.05
@@ -25,9 +29,9 @@ POLL_S = 0.05
 class EmbeddedBalancer(Balancer):
     """Set pool, shares and lease of a running `pratique balancer`. Every change is read back."""
 
-    def __init__(self, settings: BalancerSettings) -> None:
-        """Keep the address of the balancer. The first call connects."""
-        self._control = settings.control
+    def __init__(self, control: Path) -> None:
+        """control: the path of the control socket, from `control_path`. The first call connects."""
+        self._control = control
 
     @override
     def apply(self, pool: Pool) -> None:
@@ -61,16 +65,17 @@ class EmbeddedBalancer(Balancer):
         self.pool(service)
         found = self._call("GET", "/weights")
         lapsed = datetime.fromisoformat(found["lapsed"]) if found["lapsed"] else None
-        return ActiveWeights(found["shares"], found["lease_left_s"], lapsed)
+        return ActiveWeights(found["shares"], found["lease_left_s"], lapsed, found.get("lease_id"))
 
     @override
-    def set_weights(self, service: str, shares: dict[str, float], *, lease: Lease | None = None) -> None:
+    def set_weights(
+        self, service: str, shares: dict[str, float], *, lease: Lease | None = None, held: int | None = None
+    ) -> None:
         check_shares(shares)
         if lease is not None:
             check_lease(lease)
         self.pool(service)
-        given = {"canary": lease.canary, "baseline": lease.baseline, "ttl_s": lease.ttl_s} if lease else None
-        self._call("PUT", "/weights", {"shares": shares, "lease": given})
+        self._call("PUT", "/weights", {"shares": shares, "lease": asdict(lease) if lease else None, "held": held})
         found = self.weights(service)
         if not _same(found.shares, shares) or (found.lease_left_s is None) != (lease is None):
             raise UnavailableError(
@@ -98,13 +103,13 @@ class EmbeddedBalancer(Balancer):
             time.sleep(POLL_S)
 
     def _call(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(self._control, timeout=CALL_TIMEOUT_S)
+        connection = ControlConnection(self._control, CALL_TIMEOUT_S)
         try:
             body = json.dumps(content) if content is not None else None
             connection.request(method, path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            found: dict[str, Any] = json.loads(answer.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            found: dict[str, Any] = json.loads(answer.read(LONGEST_ANSWER))
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             raise UnavailableError(
                 f"balancer does not answer at {self._control}: start it with pratique up SERVICE REVISION"
             ) from error

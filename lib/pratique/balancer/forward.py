@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import random
-import sys
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -19,6 +21,7 @@ from pratique.balancer.accessline import Access, AccessSender
 from pratique.balancer.shares import choose
 from pratique.balancer.state_file import StateFile
 
+LOG = logging.getLogger("pratique.balancer")
 NOBODY = "none"
 """The revision and server of a request that reached no server."""
 
@@ -30,6 +33,8 @@ SERVER_IDLE_TIMEOUT_S = 1.0
 """How long an idle connection to a server stays open: shorter than the timeouts of servers, which start at 2 s."""
 HEADER_MAX_BYTES = 1 << 16
 """Longest request line or header field that is forwarded."""
+CLIENT_SILENCE_S = 30.0
+"""Longest silence of a client that sends its body, or does not read its answer."""
 CLIENT_CLOSED = 499
 
 
@@ -63,12 +68,16 @@ class Exchange:
         try:
             if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
                 request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            async for chunk in request.content.iter_any():
+            while chunk := await self._chunk():
                 yield chunk
         except Exception:
             # otherwise the HTTP client would report this as a failure of the server
             self.broken = True
             raise
+
+    async def _chunk(self) -> bytes:
+        async with asyncio.timeout(CLIENT_SILENCE_S):
+            return bytes(await self.request.content.readany())
 
 
 class Proxy:
@@ -116,7 +125,7 @@ class Proxy:
         except _ClientGoneError as error:
             raise ConnectionResetError from error
         except Exception as error:
-            print(f"request failed: {type(error).__name__}: {error!s:.300}", file=sys.stderr, flush=True)  # noqa: T201
+            LOG.error("request failed: %s: %s", type(error).__name__, _without_queries(error))  # noqa: TRY400 - a traceback may hold a query
             if request.writer.output_size:
                 raise ConnectionResetError from error
             return _text(exchange, 502, "the request could not be forwarded")
@@ -145,6 +154,8 @@ class Proxy:
                     # nothing was sent, so another server of the same revision can handle the request
                     continue
                 except TimeoutError:
+                    if exchange.broken:
+                        return _text(exchange, 408, "the request body did not arrive in time")
                     return _text(exchange, 504, f"{exchange.revision} did not answer in time")
                 except aiohttp.ClientError:
                     if exchange.broken:
@@ -179,6 +190,11 @@ class Proxy:
         )
 
 
+def _without_queries(error: Exception) -> str:
+    """The text of an error, for the log, without the queries of the addresses in it: they may hold tokens."""
+    return re.sub(r"\?\S*", "?…", str(error))[:300]
+
+
 class _Answer(web.StreamResponse):
     """An answer as the server sent it: aiohttp adds no content type."""
 
@@ -195,11 +211,14 @@ async def _relay(exchange: Exchange, answer: aiohttp.ClientResponse) -> web.Stre
     try:
         await response.prepare(exchange.request)
         async for chunk in _body_of(exchange, answer):
-            await response.write(chunk)
+            async with asyncio.timeout(CLIENT_SILENCE_S):
+                await response.write(chunk)
         if not exchange.broken:
             await response.write_eof()
             exchange.code = answer.status
-    except ConnectionError as error:
+    except (ConnectionError, TimeoutError) as error:
+        if exchange.request.transport is not None:
+            exchange.request.transport.abort()
         raise _ClientGoneError from error
     return response
 
@@ -222,7 +241,7 @@ async def _body_of(exchange: Exchange, answer: aiohttp.ClientResponse) -> AsyncI
 def _text(exchange: Exchange, status: int, text: str) -> web.Response:
     exchange.code = status
     response = web.Response(status=status, text=f"{text}\n", headers={"Server": "pratique"})
-    if status == 400:
+    if status in {400, 408}:
         response.force_close()
     if status == 503:
         response.headers["Retry-After"] = "1"

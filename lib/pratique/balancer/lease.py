@@ -19,7 +19,7 @@ LEASE_MAX_S = 8.0
 
 @dataclass(frozen=True)
 class State:
-    """The state of a balancer. All times are monotonic.
+    """The state of a balancer. All times are of one clock.
 
     expires: when the lease expires. lapsed: when the last lease expired; None after shares were set again.
     lapses: the number of leases that have expired.
@@ -54,8 +54,13 @@ class State:
             return replace(self, pool=pool)
         return State(pool, lapses=self.lapses)
 
-    def with_shares(self, shares: dict[str, float], lease: Lease | None, now: float) -> State:
-        """Set the shares of the same pool. Raises: UsageError, MissingError."""
+    def with_shares(self, shares: dict[str, float], lease: Lease | None, now: float, held: int | None = None) -> State:
+        """Set the shares of the same pool. held: the id of the lease that must be in force.
+
+        Raises: UsageError, MissingError.
+        """
+        if held is not None and (self.lease is None or self.lease.id != held):
+            raise no_lease(self.pool.service)
         self._require(shares)
         if lease is not None:
             self._require({lease.canary: 0.0, lease.baseline: 0.0})

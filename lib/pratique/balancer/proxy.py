@@ -12,8 +12,11 @@ import sys
 from aiohttp import web
 
 from pratique.balancer.accessline import AccessSender
+from pratique.balancer.connections import FILES_KEPT, MOST_CONNECTIONS, UserConnections, raise_file_limit
 from pratique.balancer.control import control_app
+from pratique.balancer.control_socket import control_path, listening
 from pratique.balancer.forward import HEADER_MAX_BYTES, Proxy
+from pratique.balancer.process_log import bound_the_log
 from pratique.balancer.shares import split_address
 from pratique.balancer.state_file import StateFile
 from pratique.config import Target
@@ -29,32 +32,50 @@ LEASE_CHECK_INTERVAL_S = 0.1
 async def serve(target: Target, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then finish the requests in flight.
 
-    Raises: UnavailableError when an address is in use or cannot be resolved, DataError, DeniedError.
+    Raises: UnavailableError when an address is in use or cannot be resolved, BusyError, DataError, DeniedError.
     """
     service, settings = target.service, target.settings.balancer
     state_file = StateFile(target.state_dir / "balancer" / f"{service}.json")
     sender = AccessSender(target.telemetry.listen, socket.gethostname())
     proxy = Proxy(service, settings.timeout_s, state_file, sender)
     await proxy.open()
-    front, control = _front(proxy), web.AppRunner(control_app(service, state_file, proxy, sender), access_log=None)
+    users = UserConnections(proxy.handle, most=_most_connections())
+    front, control = _front(users), web.AppRunner(control_app(service, state_file, proxy, sender), access_log=None)
     try:
-        await _listen(front, settings.listen)
-        await _listen(control, settings.control)
-        print(f"{service} at http://{settings.listen}, control at {settings.control}", file=sys.stderr, flush=True)  # noqa: T201
-        await _until(stop, state_file)
+        await front.setup()
+        assert front.server is not None  # noqa: S101 - set by setup
+        users.start(front.server, settings.listen)
+        with listening(control_path(target.state_dir, service)) as listener:
+            await _control_until(stop, control, listener, f"{service} at http://{settings.listen}", state_file)
     finally:
+        await users.stop()
         await front.cleanup()
-        await control.cleanup()
         await proxy.close()
         sender.close()
 
 
-def _front(proxy: Proxy) -> web.ServerRunner:
+def _most_connections() -> int:
+    return max(1, min(MOST_CONNECTIONS, (raise_file_limit() - FILES_KEPT) // 2))
+
+
+async def _control_until(
+    stop: asyncio.Event, control: web.AppRunner, listener: socket.socket, what: str, state_file: StateFile
+) -> None:
+    try:
+        await control.setup()
+        await web.SockSite(control, listener).start()
+        print(what, file=sys.stderr, flush=True)  # noqa: T201
+        await _until(stop, state_file)
+    finally:
+        await control.cleanup()
+
+
+def _front(users: UserConnections) -> web.ServerRunner:
     # aiohttp would log a traceback for each malformed request of a client
     quiet = logging.getLogger("pratique.balancer.front")
     quiet.setLevel(logging.CRITICAL)
     server = web.Server(
-        proxy.handle,
+        users.handle,
         handler_cancellation=True,
         logger=quiet,
         access_log=None,
@@ -98,4 +119,5 @@ def run_balancer(target: Target) -> None:
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         await serve(target, stop)
 
+    bound_the_log()
     asyncio.run(main())

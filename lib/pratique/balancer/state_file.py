@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
@@ -14,8 +13,9 @@ from typing import Any
 
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.lease import State
+from pratique.clock import elapsed_s
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
-from pratique.files import replace_file
+from pratique.files import PRIVATE, replace_file
 
 
 class StateFile:
@@ -29,20 +29,20 @@ class StateFile:
     @property
     def state(self) -> State | None:
         """The current state, in which expired leases have ended; None before there is a pool."""
-        return None if self._state is None else self._state.at(time.monotonic())
+        return None if self._state is None else self._state.at(elapsed_s())
 
     def apply(self, pool: Pool) -> None:
         """Replace the pool. Raises: UsageError, StorageError."""
         now = self.state
         self._put((now or State(pool)).with_pool(pool))
 
-    def set_shares(self, shares: dict[str, float], lease: Lease | None) -> None:
-        """Set the shares. Raises: UsageError, MissingError, StorageError."""
-        self._put(self._present().with_shares(shares, lease, time.monotonic()))
+    def set_shares(self, shares: dict[str, float], lease: Lease | None, held: int | None = None) -> None:
+        """Set the shares. held: the id of the lease that must be in force. Raises: UsageError, MissingError, StorageError."""
+        self._put(self._present().with_shares(shares, lease, elapsed_s(), held))
 
     def renew(self) -> None:
         """Renew the lease. Raises: MissingError when it has expired."""
-        self._state = self._present().renewed(time.monotonic())
+        self._state = self._present().renewed(elapsed_s())
         with contextlib.suppress(StorageError):
             # a lease that is not on disk ends with the process, never later
             self._put(self._state)
@@ -68,7 +68,7 @@ class StateFile:
     def _put(self, state: State) -> None:
         try:
             # not synced to the disk: if the machine dies, its servers die too
-            replace_file(self._file, json.dumps(_to_json(state)), durable=False)
+            replace_file(self._file, json.dumps(_to_json(state)), durable=False, mode=PRIVATE)
         except OSError as error:
             raise StorageError(f"balancer cannot write its state to {str(self._file)!r}: {error.strerror}") from error
         self._state = state
@@ -76,7 +76,7 @@ class StateFile:
 
 @cache
 def _boot() -> str:
-    """Return the id of this boot of the machine: monotonic times of another boot are meaningless."""
+    """Return the id of this boot of the machine: times of the clock of another boot are meaningless."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
@@ -110,6 +110,6 @@ def _from_json(content: dict[str, Any]) -> State:
     lease = Lease(**content["lease"]) if content["lease"] else None
     same_boot = content["boot"] == _boot()
     # a lease of another boot has expired at an unknown time
-    expires = content["expires"] if same_boot else time.monotonic()
+    expires = content["expires"] if same_boot else elapsed_s()
     lapsed = content["lapsed"] if same_boot else None
     return State(pool, lease, expires if lease else math.inf, lapsed, content["lapses"])

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from pratique.balancer import Pool, open_balancer
+from pratique.balancer.control_socket import control_path
 from pratique.check.certificate import certificate_state
 from pratique.check.finding import Check
 from pratique.check.folders import writable_folder
@@ -34,9 +35,7 @@ def balancer_checks(target: Target) -> Iterator[Check]:
     if not hosts:
         yield Check(f"{key}.listen", partial(listen_state, Address(settings.listen, "tcp"), partial(_own_part, target)))
     if settings.kind == "embedded":
-        yield Check(
-            f"{key}.control", partial(listen_state, Address(settings.control, "tcp"), partial(_own_part, target))
-        )
+        yield Check(f"{key}.control", partial(_control, target))
         return
     haproxy, key = settings.haproxy, f"{key}.haproxy"
     if hosts:
@@ -63,6 +62,12 @@ def _certificate_checks(target: Target, key: str) -> Iterator[Check]:
     if not haproxy.hosts:
         warn_days = haproxy.certificate_warn_days
         yield Check(f"{key}.certificate", partial(certificate_state, path, warn_days=warn_days))
+
+
+def _control(target: Target) -> str:
+    path = control_path(target.state_dir, target.service)
+    unused = target.settings.balancer.control
+    return f"the control socket is {path}" + (f"; {unused} is no longer used: remove the key" if unused else "")
 
 
 def _own_part(target: Target) -> str:

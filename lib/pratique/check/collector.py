@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from pratique.balancer.settings_file import balancer_differences
 from pratique.check.finding import Check, SkippedError
 from pratique.check.folders import writable_folder
 from pratique.check.programs import run_on
 from pratique.check.sockets import Address, listen_state, resolved
 from pratique.config import Config, ServiceSettings, TelemetrySettings
 from pratique.errors import StorageError, UnavailableError
-from pratique.telemetry.collector_status import collector_status
+from pratique.telemetry.collector_settings import settings_of
+from pratique.telemetry.collector_status import collector_status, setting_differences
 
 ARRIVES_S = 3.0
 LONGEST_SOCKET = 107
@@ -34,6 +36,11 @@ def collector_checks(config: Config) -> Iterator[Check]:
         yield Check("telemetry.listen_tcp", partial(listen_state, Address(settings.listen_tcp, "tcp"), own_part))
     if settings.listen_unix:
         yield Check("telemetry.listen_unix", partial(_unix_socket, Path(settings.listen_unix)))
+    if _running(config):
+        yield Check("telemetry", partial(_same_settings, config))
+    for name in config.services:
+        if found := balancer_differences(config.target(name)):
+            yield Check(f"services.{name}.balancer", partial(_refuse, found[0]))
     if settings.advertise_address:
         yield Check("telemetry.advertise_address", partial(_resolves, settings.advertise_address))
     for host in sorted({host for service in config.services.values() for host in _remote_senders(service)}):
@@ -47,6 +54,20 @@ def _advertised(settings: TelemetrySettings) -> str:
 def _running(config: Config) -> str:
     status = collector_status(config.state_dir)
     return "the collector of this state folder" if status is not None and status.alive else ""
+
+
+def _refuse(sentence: str) -> str:
+    raise UnavailableError(sentence)
+
+
+def _same_settings(config: Config) -> str:
+    """Whether the collector that runs works by this service file."""
+    found = setting_differences(config.state_dir, settings_of(config.telemetry, config.store, config.services))
+    if found:
+        service = next(iter(config.services), "SERVICE")
+        more = f" (and {len(found) - 1} more settings)" if len(found) > 1 else ""
+        raise UnavailableError(f"{found[0]}{more}: apply it with: pratique up {service} REVISION")
+    return "the collector works by this service file"
 
 
 def _unix_socket(path: Path) -> str:

@@ -13,12 +13,16 @@ class SkippedError(Exception):
     """A check that cannot run here; the message gives the reason."""
 
 
+class WarnedError(Exception):
+    """Everything is there, but a person should know what the message says."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """The outcome of one check. subject: the key of the service file that it concerns."""
 
     subject: str
-    state: Literal["ok", "problem", "skipped"]
+    state: Literal["ok", "warning", "problem", "skipped"]
     message: str
 
     def to_text(self, width: int = 0) -> str:
@@ -32,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One check. look: returns a message if all is well, and raises PratiqueError for a problem or SkippedError."""
+    """One check. look: returns a message if all is well, and raises PratiqueError for a problem, WarnedError or SkippedError."""
 
     subject: str
     look: Callable[[], str]
@@ -43,6 +47,8 @@ class Check:
             return Finding(self.subject, "ok", self.look())
         except SkippedError as error:
             return Finding(self.subject, "skipped", str(error))
+        except WarnedError as error:
+            return Finding(self.subject, "warning", str(error))
         except PratiqueError as error:
             return Finding(self.subject, "problem", str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the check did not pass

@@ -9,6 +9,7 @@ from pathlib import Path
 from pratique.check.balancer import balancer_checks
 from pratique.check.collector import collector_checks
 from pratique.check.containers import container_checks
+from pratique.check.deadline import deadline_state
 from pratique.check.finding import Check
 from pratique.check.folders import store_state, writable_folder
 from pratique.check.processes import process_checks
@@ -55,8 +56,6 @@ def _addresses(config: Config) -> Iterator[tuple[str, Address]]:
     if telemetry.listen_tcp:
         yield "telemetry.listen_tcp", Address(telemetry.listen_tcp, "tcp")
     for name, service in config.services.items():
-        if service.balancer.kind == "embedded":
-            yield f"services.{name}.balancer.control", Address(service.balancer.control, "tcp")
         if service.balancer.kind == "embedded" or not service.balancer.haproxy.hosts:
             yield f"services.{name}.balancer.listen", Address(service.balancer.listen, "tcp")
 
@@ -71,6 +70,7 @@ def _service_checks(config: Config, name: str) -> Iterator[Check]:
     if command:
         subject = f"services.{name}.rollout.acceptance_command"
         yield Check(subject, partial(find_program, command[0], target.base))
+    yield Check(f"services.{name}.judge.deadline_min", partial(deadline_state, config, name))
 
 
 def _secret_checks(target: Target) -> Iterator[Check]:

@@ -13,9 +13,11 @@ import click
 
 from pratique.cli.colours import paint_start
 from pratique.cli.completion import complete_services
+from pratique.cli.data import progress_bar
 from pratique.cli.options import (
     EPILOG,
     PATH,
+    Minutes,
     Time,
     config_options,
     json_array,
@@ -25,7 +27,11 @@ from pratique.cli.options import (
     service_argument,
 )
 from pratique.clock import iso
-from pratique.errors import MissingError
+from pratique.errors import MissingError, UsageError
+
+PLAN_EPILOG = """\b
+Exit status: 0 in time, 2 not in time with these settings,
+64 and above for wrong usage or a failure."""
 
 
 def comparison(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,6 +53,10 @@ def comparison(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = decorate(command)
     return command
+
+
+MOST_LISTED = 200
+"""Most revisions that a terminal is given; a wrong --revision-from makes a revision of every line."""
 
 
 @click.command(epilog=EPILOG)
@@ -107,8 +117,83 @@ def revisions(service: str | None, as_json: bool, config: str | None, store: str
         raise MissingError(
             f"store {settings.store.url!r} has no requests{of}: import a log first: pratique import --help"
         )
-    for s in seen:
+    if len(seen) > MOST_LISTED:
+        click.echo(f"… and {len(seen) - MOST_LISTED:,} older ones: --json lists them all", err=True)
+    for s in seen[-MOST_LISTED:]:
         click.echo(f"{s.service:<20} {s.revision:<30} {iso(s.first)} to {iso(s.last)}  {s.requests:>12,} requests")
 
 
-COMMANDS = (compare, report, revisions)
+@click.command(epilog=PLAN_EPILOG)
+@service_argument
+@click.option(
+    "--requests-per-minute",
+    type=float,
+    metavar="NUMBER",
+    help="Requests a minute of the whole service. Default: everything is measured in the store.",
+)
+@click.option(
+    "--error-rate",
+    "error_rates",
+    multiple=True,
+    metavar="[GUARD=]SHARE",
+    help="Share of requests with an error, such as 0.005 (of 5xx) or 4xx=0.02. Repeatable; with --requests-per-minute.",
+)
+@click.option("--dispersion", type=float, metavar="NUMBER", help="Overdispersion, from 1; with --requests-per-minute.")
+@click.option("--stages", metavar="PERCENTS", help="Stages in percent, such as 5,25,50. Default: the service file's.")
+@click.option(
+    "--within", type=Minutes(), metavar="TIME", help="Wished time until promotion: 45m, 2h. Default: the deadline."
+)
+@json_object
+@config_options
+def plan(
+    service: str,
+    error_rates: tuple[str, ...],
+    stages: str | None,
+    within: float | None,
+    as_json: bool,
+    config: str | None,
+    store: str | None,
+    requests_per_minute: float | None,
+    dispersion: float | None,
+) -> None:
+    """Forecast how long a release takes and how soon a bad one is found.
+
+    It measures the traffic in the store, or takes the numbers you give. If a good release is not promoted in time, it
+    proposes settings that can be pasted into the service file.
+
+    \b
+    pratique plan shop
+    pratique plan shop --within 45m
+    pratique plan shop --requests-per-minute 1200 --error-rate 0.005
+    """
+    from pratique.planning.plan import plan as plan_release  # noqa: PLC0415 - the judge
+    from pratique.planning.text import plan_text  # noqa: PLC0415
+
+    with progress_bar("plan") as progress:
+        found = plan_release(
+            load_config(config, store),
+            service,
+            error_rates=dict(map(_error_rate, error_rates)),
+            stages=[_number("--stages", part) for part in stages.split(",")] if stages else (),
+            within_min=within,
+            progress=progress,
+            requests_per_minute=requests_per_minute,
+            dispersion=dispersion,
+        )
+    click.echo(json.dumps(found.to_json(), allow_nan=False) if as_json else plan_text(found))
+    sys.exit(0 if found.arrives else 2)
+
+
+def _error_rate(text: str) -> tuple[str, float]:
+    guard, equals, share = text.rpartition("=")
+    return (guard if equals else "5xx"), _number("--error-rate", share)
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{option} needs a number, not {text[:40]!r}") from None
+
+
+COMMANDS = (compare, report, revisions, plan)

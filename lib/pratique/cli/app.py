@@ -14,12 +14,12 @@ from pratique.cli import analyse, configure, data, operate, release
 from pratique.cli.colours import colour_mode
 from pratique.cli.options import EPILOG
 from pratique.cli.sections import Sections
-from pratique.errors import PratiqueError, UsageError
+from pratique.errors import Interrupted, PratiqueError, UsageError
 
 PROGRAM = "pratique"
 COMPLETE_VARIABLE = "_PRATIQUE_COMPLETE"
 STDOUT, STDERR = 1, 2
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 BROKEN_PIPE = 141
 LONGEST_MESSAGE = 300
 
@@ -71,6 +71,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _leave(f"{error.format_message().rstrip('.')}{hint}", UsageError.exit_status)
     except PratiqueError as error:
         _leave(str(error), error.exit_status)
+    except Interrupted:
+        _leave("terminated", TERMINATED)
     except (click.Abort, KeyboardInterrupt):
         _leave("interrupted", INTERRUPTED)
     except Exception as error:

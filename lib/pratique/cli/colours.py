@@ -13,7 +13,10 @@ import click
 
 COLOURS = {
     **dict.fromkeys(("promote", "promoted", "met", "reverted", "ok"), "green"),
-    **dict.fromkeys(("rollback", "rolled back", "worse", "failed", "problem", "not running", "does not answer"), "red"),
+    **dict.fromkeys(
+        ("rollback", "rolled back", "worse", "failed", "problem", "dead", "dead run", "not running", "does not answer"),
+        "red",
+    ),
     **dict.fromkeys(("continue", "inconclusive", "unfinished", "drift"), "yellow"),
 }
 _START = re.compile(rf"( *)({'|'.join(sorted(COLOURS, key=len, reverse=True))})(?=[: ]|$)", re.IGNORECASE)

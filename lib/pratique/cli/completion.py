@@ -41,6 +41,15 @@ def complete_notebooks(ctx: click.Context, param: click.Parameter, incomplete: s
     return []
 
 
+def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
+    """Offer the runs that have not ended."""
+    with suppress(ANY):
+        from pratique.runbook.runs import list_runs  # noqa: PLC0415 - only on Tab
+
+        return _items([run.id for run in list_runs(_config(ctx).state_dir) if run.state != "ended"], incomplete)
+    return []
+
+
 def _config(ctx: click.Context) -> Config:
     from pratique.config import load  # noqa: PLC0415 - pydantic
 

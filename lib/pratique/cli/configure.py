@@ -54,13 +54,19 @@ def config_command(section: str) -> None:
 )
 @click.option("--balancer", type=click.Choice(["embedded", "haproxy"]), help="The balancer to use. Default: embedded.")
 @click.option("--listen", metavar="HOST:PORT", help="The address that users connect to. Default: 127.0.0.1:8080.")
-@click.option(
-    "--control", metavar="HOST:PORT", help="The control address of the embedded balancer. Default: 127.0.0.1:8081."
-)
+@click.option("--control", hidden=True, expose_value=False, help="Accepted and ignored: control needs no address.")
 @click.option("--collector", metavar="HOST:PORT", help="The collector's address. Default: 127.0.0.1:5514.")
+@click.option(
+    "--requests-per-minute",
+    type=float,
+    metavar="NUMBER",
+    help="Requests a minute of the service, to print how long its releases will take.",
+)
 @click.option("--config", metavar="FILE", help="The file to write. Default: pratique.toml.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-def init_command(service: str | None, config: str | None, force: bool, **given: Any) -> None:
+def init_command(
+    service: str | None, config: str | None, force: bool, requests_per_minute: float | None, **given: Any
+) -> None:
     """Write a first service file.
 
     In a terminal, it asks for each option that you leave out. Elsewhere, the defaults apply.
@@ -85,6 +91,20 @@ def init_command(service: str | None, config: str | None, force: bool, **given: 
     choices = FirstFile(service, **chosen)
     write_first_file(path, choices, force=force)
     click.echo(f"wrote {path}\nnext: pratique check")
+    click.echo(_expected(path, service, requests_per_minute))
+
+
+def _expected(path: Path, service: str, requests_per_minute: float | None) -> str:
+    """How long a release will take, or how to find out."""
+    if requests_per_minute is None:
+        return f"how long a release takes: pratique plan {service} --requests-per-minute NUMBER"
+    from pratique.config import load  # noqa: PLC0415
+    from pratique.planning.plan import plan  # noqa: PLC0415 - the judge
+    from pratique.planning.text import conclusion  # noqa: PLC0415 - the judge
+
+    found = plan(load(str(path)), service, requests_per_minute=requests_per_minute, factors=(), proposing=False)
+    more = f"pratique plan {service} --requests-per-minute {requests_per_minute:g}"
+    return conclusion(found) + ("" if found.arrives else f"\nto find settings that arrive in time: {more}")
 
 
 def _ask(service: str | None, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -108,8 +128,7 @@ def _ask(service: str | None, given: dict[str, Any]) -> tuple[str, dict[str, Any
         ask("image", "Repository of the images, without a tag")
         ask("port", "Port that the container listens on", type=int)
     ask("readiness_path", "Path that answers 200 when an instance is ready")
-    if ask("balancer", "Balancer", type=click.Choice(["embedded", "haproxy"])) == "embedded":
-        ask("control", "Address for controlling the balancer")
+    ask("balancer", "Balancer", type=click.Choice(["embedded", "haproxy"]))
     ask("listen", "Address that users connect to")
     ask("collector", "Address of the collector")
     return str(service), answers

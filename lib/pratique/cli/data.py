@@ -44,7 +44,7 @@ from pratique.cli.options import EPILOG, PATH, config_options, load_config
 def import_command(
     files: tuple[str, ...], rejects: str | None, config: str | None, store: str | None, **options: Any
 ) -> None:
-    """Import access logs: plain, .gz or .zst.
+    """Import access logs: plain, .gz or .zst; "-" is standard input.
 
     \b
     haproxy   option httplog, with or without a syslog header
@@ -58,6 +58,7 @@ def import_command(
     from pratique.telemetry.import_files import import_files  # noqa: PLC0415 - pyarrow
 
     settings = load_config(config, store)
+    settings.make_state_folder()
     with progress_bar("import") as progress:
         summary = import_files(
             [Path(file) for file in files],
@@ -65,9 +66,12 @@ def import_command(
             store=open_store(settings.store),
             rejects=Path(rejects) if rejects else None,
             progress=progress,
+            notice=lambda sentence: click.echo(sentence, err=True) if sentence else None,
             **options,
         )
     click.echo(summary.to_text())
+    for warning in summary.warnings():
+        click.echo(f"warning: {warning}", err=True)
 
 
 @click.command(epilog=EPILOG)

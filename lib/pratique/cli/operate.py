@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,6 +23,10 @@ from pratique.cli.options import (
 from pratique.clock import stamp
 from pratique.errors import MissingError
 
+if TYPE_CHECKING:
+    from pratique.config import Config
+    from pratique.store import Store
+
 
 @click.command(epilog=EPILOG)
 @service_argument
@@ -36,7 +41,7 @@ def status(service: str, as_json: bool, config: str | None, store: str | None) -
         click.echo(json.dumps(found.to_json(), allow_nan=False))
     else:
         for line in found.to_text():
-            click.echo(paint_phrase(line, "drift", "not running", "does not answer"))
+            click.echo(paint_phrase(line, "drift", "dead run", "not running", "does not answer"))
     if found.error is not None:
         raise found.error
 
@@ -58,15 +63,16 @@ def up(service: str, revision: str, config: str | None, store: str | None) -> No
 
 @click.command(epilog=EPILOG)
 @service_argument
+@click.option("--force", is_flag=True, help="Stop it even while a release runs, which then fails.")
 @config_options
-def down(service: str, config: str | None, store: str | None) -> None:
+def down(service: str, force: bool, config: str | None, store: str | None) -> None:
     """Stop everything that runs for a service. Data stays.
 
-    The collector is stopped when no other service needs it.
+    The collector is stopped when no other service needs it. It refuses while a run holds the service.
     """
     from pratique.bootstrap import stop  # noqa: PLC0415
 
-    for line in stop(load_config(config, store).target(service)):
+    for line in stop(load_config(config, store).target(service), force=force):
         click.echo(line)
 
 
@@ -107,6 +113,7 @@ def orphans(service: str, remove: bool, as_json: bool, config: str | None, store
     """
     from pratique.balancer import open_balancer  # noqa: PLC0415
     from pratique.runbook.recovery import remove_orphans  # noqa: PLC0415
+    from pratique.runbook.runs import dead_runs  # noqa: PLC0415
     from pratique.runbook.service.orphans import describe_orphans, find_orphans  # noqa: PLC0415
     from pratique.runtime import open_runtime  # noqa: PLC0415
     from pratique.status import instance_json  # noqa: PLC0415
@@ -119,6 +126,8 @@ def orphans(service: str, remove: bool, as_json: bool, config: str | None, store
         return
     for line in describe_orphans(found):
         click.echo(f"removed {line}" if remove else line)
+    for run in dead_runs(target.state_dir, service):
+        click.echo(f"dead run {run.id}: resume it with: {run.resume_command}; or undo it with: pratique abort {run.id}")
     if not found:
         click.echo(f"no orphans of {service}")
     elif not remove:
@@ -132,14 +141,19 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
     """Run the collector in the foreground.
 
     It receives access lines as syslog, rolls them up, and writes them to the store. It also keeps container logs.
+    On SIGHUP it reads the service file again, without losing a line.
     """
     from pratique.config import check_address  # noqa: PLC0415
     from pratique.store import open_store  # noqa: PLC0415
     from pratique.telemetry.collector import run_collector  # noqa: PLC0415
 
-    settings = load_config(config, store)
+    def read_settings() -> tuple[Config, Store]:
+        settings = load_config(config, store)
+        settings.make_state_folder()
+        return settings, open_store(settings.store)
+
     address = check_address(listen) if listen is not None else None
-    run_collector(settings, open_store(settings.store), listen=address)
+    run_collector(*read_settings(), listen=address, reread=read_settings)
 
 
 @click.command(epilog=EPILOG)
@@ -150,7 +164,11 @@ def balancer(service: str, config: str | None, store: str | None) -> None:
 
     HAProxy keeps running if this command is killed, and stops if it exits normally.
     """
+    from pratique.balancer.settings_file import keep_settings  # noqa: PLC0415
+
     target = load_config(config, store).target(service)
+    target.make_state_folder()
+    keep_settings(target)
     if target.settings.balancer.kind == "haproxy":
         from pratique.balancer.haproxy.supervisor import run_haproxy  # noqa: PLC0415
 

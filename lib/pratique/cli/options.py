@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +40,25 @@ class Time(click.ParamType[datetime]):
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
+UNIT_MIN = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 1440.0, "": 1.0}
+"""Minutes in a unit of time."""
+
+
+class Minutes(click.ParamType[float]):
+    """A length of time on the command line: 90s, 45m, 2h; a number alone is minutes. Its value is in minutes."""
+
+    name = "time"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(s|m|min|h|d|)", str(value).strip())
+        if not found or not float(found[1]):
+            self.fail(f"{value!r} is not a length of time: write it as 45m, 90s or 2h", param, ctx)
+        return float(found[1]) * UNIT_MIN[found[2]]
+
+
 PATH = click.Path(readable=False)
 """A path, for completion; whether it can be read or written is the library's to say, with its own exit status."""
 service_argument = click.argument("service", shell_complete=complete_services)
@@ -66,5 +88,10 @@ def load_config(path: str | None, store: str | None) -> Config:
     """Read the service file. Raises: ConfigError, MissingError, DeniedError."""
     # pydantic is not needed for help
     from pratique.config import load  # noqa: PLC0415
+    from pratique.config.state_folder import close_state_folder  # noqa: PLC0415
 
-    return load(path, store=store)
+    config = load(path, store=store)
+    with suppress(OSError):
+        # an older version made it as the umask said
+        close_state_folder(config.state_dir, Path(config.base))
+    return config

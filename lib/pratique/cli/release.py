@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from pratique.cli.colours import paint, paint_start
-from pratique.cli.completion import complete_notebooks
+from pratique.cli.colours import colour_mode, paint, paint_start
+from pratique.cli.completion import complete_notebooks, complete_runs, complete_services
+from pratique.cli.live_lines import LiveLines
 from pratique.cli.options import (
     EPILOG,
     PATH,
@@ -124,6 +126,95 @@ def run(
     _launch(name, given, out)
 
 
+@click.command()
+@click.argument("folder", required=False, type=PATH, default="pratique-lab")
+@click.option("--copy-only", is_flag=True, help="Copy the notebooks and do not start JupyterLab.")
+@config_options
+def lab(folder: str, copy_only: bool, config: str | None, store: str | None) -> None:
+    """Open JupyterLab on your own copies of the notebooks and runbooks.
+
+    FOLDER gets the copies; those that you have edited stay as they are. Default: pratique-lab. Commands such as
+    `pratique release` never run these copies.
+    """
+    from pratique.notebook.workspace import copy_notebooks  # noqa: PLC0415
+
+    settings = load_config(config, store)
+    copies = copy_notebooks(Path(folder))
+    click.echo(f"{len(copies)} notebooks in {folder}")
+    if copy_only:
+        return
+    environment = {"PRATIQUE_CONFIG": settings.file} if settings.file else {}
+    environment |= {"PRATIQUE_STORE": settings.store.url} if store else {}
+    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={Path(folder).absolute()}"]
+    words += ["--allow-root"] if os.geteuid() == 0 else []
+    os.execvpe(  # noqa: S606 - JupyterLab takes the place of this process
+        sys.executable, [*words, "--LabApp.default_url=/lab/tree/canary_report.ipynb"], os.environ | environment
+    )
+
+
+@click.command(epilog=EPILOG)
+@click.argument("service", required=False, shell_complete=complete_services)
+@json_array
+@config_options
+def runs(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
+    """List the runs of all services or of one, with their state.
+
+    A dead run has lost its process before it ended: the list shows the command that resumes it.
+    """
+    from pratique.runbook.runs import list_runs  # noqa: PLC0415
+
+    found = list_runs(load_config(config, store).state_dir, service)
+    if as_json:
+        click.echo(json.dumps([run.to_json() for run in found]))
+        return
+    if not found:
+        raise MissingError(
+            f"no runs{f' of {service!r}' if service else ''}: start one with: pratique release SERVICE REVISION"
+        )
+    width = max(len(run.id) for run in found)
+    for run in found:
+        state = run.outcome or run.state
+        click.echo(f"{run.started:%Y-%m-%d %H:%M:%SZ}  {run.id:<{width}}  {run.service} {run.revision}  {paint(state)}")
+        if run.state == "dead":
+            click.echo(f"    resume it with: {run.resume_command}\n    or undo it with: pratique abort {run.id}")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run", metavar="RUN", shell_complete=complete_runs)
+@click.argument("stage", required=False, type=float)
+@click.option("--rollback", "roll_back", is_flag=True, help="Return the traffic to the baseline instead.")
+@click.option("--who", help="Name to keep with the answer. Default: PRATIQUE_WHO, or the login name.")
+@config_options
+def approve(
+    run: str, stage: float | None, roll_back: bool, who: str | None, config: str | None, store: str | None
+) -> None:
+    """Approve a stage of a run that asks for approval.
+
+    STAGE is the canary's share in percent. Without it, the stage that waits now is approved.
+    """
+    from pratique.runbook.approve import approve as answer  # noqa: PLC0415 - the judge
+
+    found = answer(load_config(config, store).state_dir, run, stage, roll_back=roll_back, who=who or "")
+    done = "rollback requested" if roll_back else "approved" if found.was_asked else "approved in advance"
+    click.echo(f"{found.run.service} {found.run.revision}, stage {found.stage:g} %: {done}")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run", metavar="RUN", shell_complete=complete_runs)
+@click.option("--why", default="", help="The reason, recorded in the ledger.")
+@click.option("--who", default="", help="Name to record in the ledger. Default: PRATIQUE_WHO, or the login name.")
+@config_options
+def abort(run: str, why: str, who: str, config: str | None, store: str | None) -> None:
+    """Stop a run and undo its changes.
+
+    All traffic returns to the baseline. A run whose process is dead is undone here.
+    """
+    from pratique.runbook.abort import abort_run  # noqa: PLC0415 - the judge
+
+    ended = abort_run(load_config(config, store).state_dir, run, who=who, why=why, say=click.echo)
+    click.echo(f"run {ended.id} has ended: {ended.outcome}")
+
+
 @click.command(epilog=EPILOG)
 @service_argument
 @json_array
@@ -174,7 +265,7 @@ def push(service: str, revision: str, config: str | None, store: str | None) -> 
     click.echo(f"{settings.docker.image}@{push_release(revision, settings)}")
 
 
-COMMANDS = (release, rollback, run, releases, images, push)
+COMMANDS = (release, rollback, run, lab, runs, approve, abort, releases, images, push)
 
 
 def _launch(name: str, given: Mapping[str, Any], out: str | None) -> NoReturn:
@@ -182,11 +273,18 @@ def _launch(name: str, given: Mapping[str, Any], out: str | None) -> NoReturn:
 
     # missing parameters keep the notebook's default
     parameters = {key: value for key, value in given.items() if value is not None and value is not False}
-    sys.exit(launch(name, parameters, out=Path(out) if out else None, echo=_echo))
+    lines = LiveLines(_coloured, terminal=sys.stdout.isatty() and colour_mode() is not False)
+    try:
+        status = launch(name, parameters, out=Path(out) if out else None, echo=lines)
+    finally:
+        lines.close()
+    sys.exit(status)
 
 
-def _echo(line: str) -> None:
-    click.echo(paint_start(line))
+def _coloured(line: str) -> str:
+    """Return a line in colour where standard output takes it."""
+    mode = colour_mode()
+    return paint_start(line) if (sys.stdout.isatty() if mode is None else mode) else line
 
 
 def _list_notebooks(*, as_json: bool) -> None:

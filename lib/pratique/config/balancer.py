@@ -37,6 +37,6 @@ class BalancerSettings(Strict):
 
     kind: Literal["embedded", "haproxy"] = "embedded"
     listen: Address = "127.0.0.1:8080"
-    control: LoopbackAddress = "127.0.0.1:8081"
+    control: LoopbackAddress | Literal[""] = ""
     timeout_s: Annotated[float, Field(ge=0.001, le=86400)] = 30.0
     haproxy: HAProxySettings = HAProxySettings()

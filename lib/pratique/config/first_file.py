@@ -26,7 +26,7 @@ class FirstFile:
     """The choices of a new user. The defaults are those of the service file.
 
     command: required for runtime "process". image: required for "docker". listen: where users connect.
-    control: of the embedded balancer. collector: where the collector receives syslog.
+    collector: where the collector receives syslog.
     """
 
     service: str
@@ -38,7 +38,6 @@ class FirstFile:
     readiness_path: str = _RUNTIME.readiness_path
     balancer: Literal["embedded", "haproxy"] = "embedded"
     listen: str = _BALANCER.listen
-    control: str = _BALANCER.control
     collector: str = TelemetrySettings().listen
 
     def to_toml(self) -> str:
@@ -77,8 +76,7 @@ class FirstFile:
         else:
             yield "services.NAME.runtime", {"kind": self.runtime, "readiness_path": self.readiness_path}
             yield "services.NAME.runtime.docker", {"image": self.image, "port": self.port}
-        control = {"control": self.control} if self.balancer == "embedded" else {}
-        yield "services.NAME.balancer", {"kind": self.balancer, "listen": self.listen, **control}
+        yield "services.NAME.balancer", {"kind": self.balancer, "listen": self.listen}
 
 
 POINTER = "# Every other key has its default. To read about all keys: pratique config --reference"

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pratique.config.lines import line_of
+from pratique.config.messages import describe
 from pratique.config.model import Config
 from pratique.config.renames import renamed_keys
+from pratique.config.store import refuse_credentials
 from pratique.errors import ConfigError, DeniedError, MissingError
 
 DEFAULT_FILE = "pratique.toml"
-UNKNOWN = "unknown key: remove it or check the spelling"
 
 
 def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
@@ -26,7 +27,7 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     path: the file; None or "" means PRATIQUE_CONFIG from the environment, else pratique.toml in the working
     folder, else the defaults. store: overrides `store.url`, as does PRATIQUE_STORE from the environment; the
     argument wins. The `store.url` of the result is a URL or an absolute folder.
-    Raises: MissingError, DeniedError, ConfigError naming file, line and key.
+    Raises: MissingError, DeniedError, ConfigError naming file, line and key; UsageError for a store with credentials.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -38,6 +39,7 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     named = path or os.environ.get("PRATIQUE_CONFIG")
     config = _read(Path(named), named=True) if named else _read(Path(DEFAULT_FILE), named=False)
     override = store or os.environ.get("PRATIQUE_STORE")
+    refuse_credentials(override or config.store.url)
     url = _absolute(override, Path()) if override else _absolute(config.store.url, Path(config.base))
     return config.model_copy(update={"store": config.store.model_copy(update={"url": url})})
 
@@ -63,6 +65,7 @@ def _read(path: Path, *, named: bool) -> Config:
 def parse(text: str, path: Path) -> Config:
     """Validate the text of a service file; `path` is its place, for messages and relative paths.
 
+    Paths are relative to the folder of the real file, so that every path to the file means the same service.
     Raises: ConfigError naming file, line and key.
     """
     try:
@@ -75,7 +78,7 @@ def parse(text: str, path: Path) -> Config:
         old, new = ".".join(keys), ".".join([*keys[:-1], name])
         raise ConfigError(f"{path}:{line_of(text, keys)}: {old} is now {new}: rename the key")
     try:
-        return Config.model_validate({**data, "base": str(path.absolute().parent), "file": str(path.absolute())})
+        return Config.model_validate({**data, "base": str(path.resolve().parent), "file": str(path.resolve())})
     except ValidationError as error:
         raise ConfigError(_first_problem(text, path, data, error)) from error
 
@@ -85,18 +88,8 @@ def _first_problem(text: str, path: Path, data: Mapping[str, Any], error: Valida
     for problem in error.errors():
         problems.setdefault(_keys_of(data, problem["loc"]), []).append(problem)
     keys, found = next(iter(problems.items()))
-    message, got = _message(found), found[0].get("input")
-    shown = f" (got {got!r:.60})" if isinstance(got, str | int | float | bool) and message != UNKNOWN else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{path}:{line_of(text, keys)}: {'.'.join(map(str, keys))}: {message}{shown}{more}"
-
-
-def _message(problems: list[ErrorDetails]) -> str:
-    """Describe the error in one value; a value of several types has a problem for each of them."""
-    if problems[0]["type"] == "extra_forbidden":
-        return UNKNOWN
-    first, *others = (problem["msg"].removeprefix("Value error, ") for problem in problems)
-    return " or ".join([first, *(other[0].lower() + other[1:] for other in others)])
+    return f"{path}:{line_of(text, keys)}: {'.'.join(map(str, keys))}: {describe(keys, found)}{more}"
 
 
 def _keys_of(data: Any, location: tuple[str | int, ...]) -> tuple[str | int, ...]:

@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from pratique.config.service import ServiceSettings
+from pratique.config.state_folder import make_state_folder
 from pratique.config.store import StoreSettings
 from pratique.config.target import Target
 from pratique.config.telemetry import TelemetrySettings
 from pratique.config.types import Name, Strict, check_name
+from pratique.errors import UsageError
 
 
 class Config(Strict):
@@ -46,11 +48,18 @@ class Config(Strict):
         return self.services.get(name, ServiceSettings())
 
     def target(self, name: str) -> Target:
-        """Return a service with its settings and folders, for the packages that act on it.
+        """Return a service of the service file with its settings and folders, for the packages that act on it.
 
-        Raises: UsageError when `name` cannot be the name of a service.
+        Raises: UsageError when the file has no such service, naming those that it has.
         """
-        return Target(name, self.service(name), Path(self.base), self.state_dir, self.telemetry)
+        check_name("service", name)
+        if name not in self.services:
+            if not self.file:
+                raise UsageError(f"no service file here, so no service {name!r}: write one with: pratique init {name}")
+            raise UsageError.unknown(
+                "service", name, self.services, where=f"in {self.file}", hint=f"or add a table [services.{name}]"
+            )
+        return Target(name, self.service(name), Path(self.base), self.state_dir, self.telemetry, self.store)
 
     def path(self, relative: str) -> Path:
         """Return a path of the service file, relative to the folder of that file."""
@@ -59,7 +68,11 @@ class Config(Strict):
     @property
     def state_dir(self) -> Path:
         """The folder of everything that is kept apart from the store."""
-        return self.path(self.state)
+        return self.path(self.state).resolve()
+
+    def make_state_folder(self) -> None:
+        """Make the state folder for its owner only. Raises: DeniedError."""
+        make_state_folder(self.state_dir, Path(self.base))
 
 
 def _senders_of(service: ServiceSettings) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,6 +12,8 @@ from pratique.errors import UsageError
 
 _BANNER = re.compile(r"^# === (\S+) ===\n", re.MULTILINE)
 _TABLE = re.compile(r"^#?\[([^\]]+)\]", re.MULTILINE)
+_EXAMPLE = re.compile(r"^# {4,}([A-Za-z0-9_]+ = .+)$")
+_EMPTY = re.compile(r"= (\"\"|\[\]|\{ *\})$")
 _KEY = re.compile(r"^#([A-Za-z0-9_]+) = ")
 
 
@@ -50,6 +53,45 @@ def summary(key: str) -> str:
     Raises: KeyError when the reference has no such key.
     """
     return _summaries()[key]
+
+
+def example(keys: Sequence[str | int]) -> str:
+    """Return an example of a key as TOML: the one of its explanation, or its default; "" where there is none.
+
+    keys: the way to the key, such as ("services", "shop", "rollout", "stages").
+    """
+    return _examples().get(_reference_key(keys), "")
+
+
+def known_keys(table: Sequence[str | int]) -> list[str]:
+    """Return the keys of a table of the service file, given by the way to it."""
+    prefix = _reference_key(table)
+    start = f"{prefix}." if prefix else ""
+    rest = [key.removeprefix(start) for key in _summaries() if key.startswith(start)]
+    return list(dict.fromkeys(key.partition(".")[0] for key in rest))
+
+
+def _reference_key(keys: Sequence[str | int]) -> str:
+    names = [str(key) for key in keys if isinstance(key, str)]
+    if names[:1] == ["services"] and len(names) > 1:
+        names[1] = "NAME"
+    return ".".join(names)
+
+
+@cache
+def _examples() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for section in sections():
+        shown = ""
+        for line in section.text.splitlines():
+            key = _KEY.match(line)
+            if key:
+                name = f"{section.table}.{key.group(1)}".lstrip(".")
+                default = line.removeprefix("#")
+                found.setdefault(name, shown or ("" if _EMPTY.search(default) else default))
+            given = _EXAMPLE.match(line)
+            shown = given[1] if given else shown if line.startswith("# ") else ""
+    return found
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from pratique.config.types import RequestPath, Strict
 
@@ -15,14 +15,16 @@ class RolloutSettings(Strict):
     stages: tuple[Annotated[float, Field(gt=0, le=100)], ...] = (5.0, 25.0, 50.0)
     stage_min_windows: Annotated[int, Field(ge=1)] = 3
     lease_s: Annotated[float, Field(gt=0, le=8)] = 6.0
+    on_lapse: Literal["extend", "end"] = "extend"
     baseline: Literal["running", "fresh"] = "running"
     approval: Literal["automatic", "ask"] = "automatic"
     acceptance_paths: tuple[RequestPath, ...] = ()
     acceptance_command: tuple[str, ...] = ()
     acceptance_timeout_s: Annotated[float, Field(gt=0, le=86400)] = 60.0
 
-    @model_validator(mode="after")
-    def _rising(self) -> RolloutSettings:
-        if not self.stages or list(self.stages) != sorted(set(self.stages)):
-            raise ValueError("stages must be given in rising order, each once")
-        return self
+    @field_validator("stages")
+    @classmethod
+    def _rising(cls, stages: tuple[float, ...]) -> tuple[float, ...]:
+        if not stages or list(stages) != sorted(set(stages)):
+            raise ValueError("must be at least one percentage, in rising order, each once")
+        return stages

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pratique.config.service import ServiceSettings
+from pratique.config.state_folder import make_state_folder
+from pratique.config.store import StoreSettings
 from pratique.config.telemetry import TelemetrySettings
 
 
@@ -21,6 +23,11 @@ class Target:
     base: Path
     state_dir: Path
     telemetry: TelemetrySettings
+    store: StoreSettings
+
+    def make_state_folder(self) -> None:
+        """Make the state folder for its owner only. Raises: DeniedError."""
+        make_state_folder(self.state_dir, self.base)
 
     def path(self, relative: str) -> Path:
         """Return a path of the service file, relative to the folder of that file."""

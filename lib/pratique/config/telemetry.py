@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pratique.config.types import Address, Name, Seconds, Strict
 
@@ -38,6 +39,17 @@ class HttplogSettings(Strict):
         return self
 
 
+PRIVATE = "private"
+"""In `allow`: loopback and the private networks."""
+
+
+def _network(text: str) -> str:
+    try:
+        return text if text == PRIVATE else str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a network: {error}: write it like 10.0.0.0/8, or {PRIVATE}") from None
+
+
 class TelemetrySettings(Strict):
     """Where the collector receives access lines, and how it adds them up."""
 
@@ -45,6 +57,7 @@ class TelemetrySettings(Strict):
     advertise_address: Address | Literal[""] = ""
     listen_tcp: Address | Literal[""] = ""
     listen_unix: str = ""
+    allow: tuple[Annotated[str, AfterValidator(_network)], ...] = (PRIVATE,)
     window_s: Annotated[int, Field(ge=1, le=3600)] = 10
     late_s: Seconds = 60.0
     host: str = "local"

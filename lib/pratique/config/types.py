@@ -25,10 +25,10 @@ def _port_in_range(address: str) -> str:
     return address
 
 
-Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}$"), AfterValidator(_port_in_range)]
-LoopbackAddress = Annotated[
-    str, Field(pattern=r"^(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}$"), AfterValidator(_port_in_range)
-]
+ADDRESS = r"^[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}$"
+LOOPBACK_ADDRESS = r"^(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}$"
+Address = Annotated[str, Field(pattern=ADDRESS), AfterValidator(_port_in_range)]
+LoopbackAddress = Annotated[str, Field(pattern=LOOPBACK_ADDRESS), AfterValidator(_port_in_range)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 
 
@@ -43,6 +43,8 @@ def check_name(what: str, value: str) -> str:
 
     what: "service" or "revision", for the message. Raises: UsageError.
     """
+    if not value:
+        raise UsageError(f"the {what} is missing: name it")
     if not re.fullmatch(NAME, value):
         raise UsageError(
             f"{what} {value[:80]!r} is not a name: use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"

@@ -5,6 +5,7 @@ Each function that takes a verdict also takes None and then says that nothing wa
 
 from pratique.figures.codes import status_codes
 from pratique.figures.evidence_trace import evidence_over_time
+from pratique.figures.expected_times import expected_times
 from pratique.figures.heatmap import ratio_heatmap
 from pratique.figures.latency import latency_distribution, latency_quantiles
 from pratique.figures.panels import Panel, findings, guard_table, reproduction_panel, verdict_banner
@@ -16,6 +17,7 @@ __all__ = [
     "Panel",
     "RequestSeries",
     "evidence_over_time",
+    "expected_times",
     "findings",
     "guard_table",
     "latency_distribution",

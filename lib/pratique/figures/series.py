@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pratique.telemetry.rollups import Rollups
+from pratique.telemetry.windows import joined_s, lengths_s, starts_ms, within
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -67,18 +68,16 @@ class RequestSeries:
 
 
 def request_series(rollups: Rollups, baseline: str, canary: str, start: datetime, end: datetime) -> RequestSeries:
-    """Add up the rollups of two revisions in [start, end), UTC, in at most 48 bins of time."""
-    table = rollups.table
-    windows = pc.cast(table["window"], pa.int64()).to_numpy() // 1000
-    window_s = int(pc.max(table["window_s"]).as_py() or 1)
-    bin_s = bin_length((end - start).total_seconds(), window_s)
+    """Add up the rollups of two revisions in at most 48 bins of time: the windows wholly in [start, end), UTC."""
+    table = within(rollups, start, end).table
+    windows = starts_ms(table).to_numpy() // 1000
+    bin_s = bin_length((end - start).total_seconds(), joined_s(*lengths_s(Rollups(table))))
     first = int(start.timestamp()) // bin_s * bin_s
     bins = max(1, -(-(int(np.ceil(end.timestamp())) - first) // bin_s))
     revisions = np.full(len(table), -1)
     for number, revision in enumerate((baseline, canary)):
         revisions[pc.equal(_plain(table["revision"]), revision).to_numpy(zero_copy_only=False)] = number
-    inside = (windows >= int(start.timestamp())) & (windows < end.timestamp()) & (revisions >= 0)
-    rows = np.flatnonzero(inside)
+    rows = np.flatnonzero(revisions >= 0)
     cell = revisions[rows] * bins + (windows[rows] - first) // bin_s
     buckets, histogram = _histogram(table, rows, cell, 2 * bins)
     codes = _codes(table, rows, cell, bins)

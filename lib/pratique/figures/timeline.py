@@ -49,7 +49,7 @@ def _spans(weights: WeightChanges, end: datetime) -> list[tuple[str, datetime, d
     """Each period in which a revision had one constant share above 0."""
     found: list[tuple[str, datetime, datetime, float]] = []
     latest: dict[str, int] = {}
-    for (start, shares), until in zip(weights, [*(time for time, _ in weights[1:]), end], strict=True):
+    for (start, shares, *_), until in zip(weights, [*(time for time, *_ in weights[1:]), end], strict=True):
         for name, share in shares.items():
             last = latest.get(name)
             if share > 0 and last is not None and found[last][2:] == (start, share):

@@ -59,7 +59,7 @@ def traffic(series: RequestSeries, weights: WeightChanges = ()) -> Chart:
 def changes(weights: WeightChanges, series: RequestSeries) -> list[datetime]:
     """The times at which the canary's weight changed, within the drawn range."""
     found, before = [], None
-    for time, shares in weights:
+    for time, shares, *_ in weights:
         share = shares.get(series.canary, 0.0)
         if share != before and series.start < time < series.end:
             found.append(time)
@@ -90,7 +90,7 @@ def _line(
 
 def _weights(series: RequestSeries, weights: WeightChanges) -> list[go.Scatter]:
     inside = [
-        (max(time, series.start), shares.get(series.canary, 0.0)) for time, shares in weights if time < series.end
+        (max(time, series.start), shares.get(series.canary, 0.0)) for time, shares, *_ in weights if time < series.end
     ]
     if not inside:
         return []
@@ -120,7 +120,7 @@ def _titles(series: RequestSeries, weights: WeightChanges) -> list[dict[str, Any
         | {"font": {"color": INK, "size": 13}}
         for text, (_, top) in zip(texts, ROWS, strict=True)
     ]
-    known = dict(weights)
+    known = {time: shares for time, shares, *_ in weights}
     return rows + [
         note(
             percent(known[time].get(series.canary, 0.0)),

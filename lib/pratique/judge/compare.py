@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import pyarrow.compute as pc
-
+from pratique.clock import floor
 from pratique.config import Policy, StoreSettings
 from pratique.errors import MissingError, UsageError
 from pratique.judge.judge import Judge
@@ -15,6 +14,7 @@ from pratique.judge.model import Verdict, WeightChanges
 from pratique.store import Seen, Store, open_store
 from pratique.telemetry.lost_lines import LostLines
 from pratique.telemetry.rollups import Rollups
+from pratique.telemetry.windows import ending_after, joined_s, lengths_s, whole_range, within
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def compare(
     """Compare a canary with its baseline over [start, end), timezone-aware UTC.
 
     store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
-    window_s: length of the windows judged; default that of the data. weights: the shares of traffic and the times from
+    Windows across a bound of the range are left out. window_s: length of the windows judged; default that of the data. Windows of
+    other lengths in the range are joined to the shortest common multiple. weights: the shares of traffic and the times from
     which they were in force. notes: lines that the collector reports as late or lost.
     lost: lines that imports could not count. now: the time that the deadline is
     compared with; default the end of the data, because stored data does not age.
@@ -66,6 +67,7 @@ def compare(
         window_s=window_s,
         weights=weights,
         notes=notes,
+        lost=lost,
         now=now,
     ).verdict
 
@@ -82,6 +84,7 @@ def read_and_judge(
     window_s: int | None = None,
     weights: WeightChanges = (),
     notes: Sequence[str] = (),
+    lost: Sequence[LostLines] = (),
     now: datetime | None = None,
 ) -> Judged:
     """Read the rows of two revisions once, and judge them, so that figures can show exactly the rows that were judged.
@@ -98,11 +101,26 @@ def read_and_judge(
     if isinstance(store, StoreSettings | str):
         store = open_store(store)
     known = _known(store, service, baseline, canary, start, end)
-    start = start or known[canary].first
-    rollups = store.read(service, [baseline, canary], start - timedelta(minutes=policy.history_min), end)
-    judge = Judge(policy, service, baseline, canary, window_s or _window_s(rollups), start=start)
+    since = start or known[canary].first
+    earliest = since - timedelta(minutes=policy.history_min)
+    rollups = store.read(service, [baseline, canary], earliest, end)
+    lengths = _lengths_s(rollups, since, end)
+    joined = joined_s(*lengths, *([window_s] if window_s else []))
+    if start is None:
+        since = max(earliest, floor(since, timedelta(seconds=joined)))
+    first, last = whole_range(since, end, lengths)
+    judge = Judge(policy, service, baseline, canary, joined, start=first, end=last)
     judge.update(rollups)
+    notes = [*notes, *_folded(len(judge.state.actions.folded))]
     return Judged(judge.verdict(now, weights=weights, notes=notes, lost=lost), rollups)
+
+
+def _folded(actions: int) -> list[str]:
+    if not actions:
+        return []
+    return [
+        f"{actions:,} actions with few requests are judged together as 'other': declare rules in [[services.NAME.actions]]"
+    ]
 
 
 def _known(
@@ -126,7 +144,14 @@ def _known(
     return known
 
 
-def _window_s(rollups: Rollups) -> int:
-    if not len(rollups):
+def _lengths_s(rollups: Rollups, start: datetime, end: datetime | None) -> list[int]:
+    """The lengths of the windows in the range or across a bound of it; those of the history play no part."""
+    lengths = lengths_s(ending_after(rollups, start))
+    if not lengths:
         raise MissingError("no request of either revision in the time range")
-    return int(pc.max(rollups.table["window_s"]).as_py())
+    if end is not None and not len(within(rollups, start, end)):
+        raise MissingError(
+            f"no window of either revision lies wholly in the time range: windows last {' or '.join(map(str, lengths))} s, "
+            "and one across a bound is left out: choose a longer range"
+        )
+    return lengths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,9 @@ import pyarrow.compute as pc
 from pratique.judge.hypergeometric import Ints
 from pratique.judge.outcomes import CodeOutcome
 from pratique.telemetry.buckets import HIGHEST, LOWEST
+from pratique.telemetry.cardinality import OTHER
 from pratique.telemetry.rollups import Rollups
+from pratique.telemetry.windows import ends_ms, starts_ms
 
 SPAN = HIGHEST - LOWEST + 2
 """Length of a dense histogram: bucket i is at index i - LOWEST, and the last index is for "beyond all buckets"."""
@@ -24,11 +27,12 @@ SPAN = HIGHEST - LOWEST + 2
 class Rows:
     """Rollup rows as flat arrays, one element a row.
 
-    time_ms: start of the window, epoch ms. arm: 0 baseline, 1 canary. action, host: numbers given by `Names`.
+    time_ms, end_ms: start and end of the row's own window, epoch ms. arm: 0 baseline, 1 canary. action, host: numbers given by `Names`.
     lengths: buckets of each row's histogram; bucket, count: all histograms in a row, buckets counted from 0.
     """
 
     time_ms: Ints
+    end_ms: Ints
     arm: Ints
     action: Ints
     host: Ints
@@ -52,7 +56,7 @@ class Rows:
         if not chosen.any():
             return Rows(**{name: getattr(self, name)[:0] for name in self.__dataclass_fields__})
         flat = np.repeat(chosen, self.lengths)
-        names = ("time_ms", "arm", "action", "host", "code", "n", "lengths")
+        names = ("time_ms", "end_ms", "arm", "action", "host", "code", "n", "lengths")
         return Rows(
             **{name: getattr(self, name)[chosen] for name in names}, bucket=self.bucket[flat], count=self.count[flat]
         )
@@ -65,14 +69,31 @@ class Rows:
 
 
 class Names:
-    """Number names from 0 in order of appearance."""
+    """Number names from 0 in order of appearance. folded: distinct names that have the number of OTHER.
 
-    def __init__(self) -> None:
+    most: distinct names from which further ones are OTHER; memory and time grow with their number.
+    """
+
+    def __init__(self, most: int = sys.maxsize) -> None:
         self.known: dict[str, int] = {}
+        self.folded: set[str] = set()
+        self._most = most
 
     def number(self, values: Sequence[str]) -> Ints:
         """Return the numbers of some names; a new name gets the next number."""
-        return np.array([self.known.setdefault(value, len(self.known)) for value in values], np.int64)
+        return np.array([self._number(value) for value in values], np.int64)
+
+    def _number(self, name: str) -> int:
+        if name not in self.known and len(self.known) >= self._most:
+            self.folded.add(name)
+            name = OTHER
+        return self.known.setdefault(name, len(self.known))
+
+    def learn(self, column: pa.ChunkedArray, n: pa.ChunkedArray) -> None:
+        """Number the names with the most requests first, when there are too many."""
+        totals = pa.table({"name": column.cast(pa.string()), "n": n}).group_by("name").aggregate([("n", "sum")])
+        if len(totals) > self._most - len(self.known):
+            self.number(totals.sort_by([("n_sum", "descending"), ("name", "ascending")])["name"].to_pylist())
 
     def __len__(self) -> int:
         return len(self.known)
@@ -81,6 +102,7 @@ class Names:
 def rows_of(rollups: Rollups, baseline: str, canary: str, actions: Names, hosts: Names) -> Rows:
     """Return the rows of both revisions. actions, hosts: number the names, and learn new ones."""
     table = rollups.table
+    actions.learn(table["action"], table["n"])
     arm = _numbers(
         table["revision"],
         lambda names: np.array([(canary, baseline).index(n) if n in (canary, baseline) else 2 for n in names]),
@@ -88,10 +110,8 @@ def rows_of(rollups: Rollups, baseline: str, canary: str, actions: Names, hosts:
     arm = np.where(arm == 2, -1, 1 - arm)
     buckets, counts = _flat(table["bucket"]), _flat(table["count"])
     rows = Rows(
-        time_ms=_one(table["window"])
-        .cast(pa.timestamp("ms", tz="UTC"))
-        .cast(pa.int64())
-        .to_numpy(zero_copy_only=False),
+        time_ms=_one(starts_ms(table)).to_numpy(zero_copy_only=False),
+        end_ms=_one(ends_ms(table)).to_numpy(zero_copy_only=False),
         arm=arm,
         action=_numbers(table["action"], actions.number),
         host=_numbers(table["host"], hosts.number),

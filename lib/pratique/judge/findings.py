@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 
 from pratique.config import Reaction
-from pratique.judge.hypergeometric import Floats, Ints
+from pratique.judge.hypergeometric import Floats
 from pratique.judge.lost import lost as lost_lines
-from pratique.judge.martingale import log_sum_exp
 from pratique.judge.model import SERVICE, Finding, GuardResult, WeightChanges
 from pratique.judge.outage import outage
+from pratique.judge.share import in_force, share_findings
 from pratique.judge.silence import silence
 from pratique.judge.state import JudgeState
 from pratique.judge.thresholds import ENOUGH_TIMED
@@ -21,8 +19,6 @@ from pratique.telemetry.lost_lines import LostLines
 
 NOISY = 5.0
 """φ above which a finding asks a person to find out why the traffic is so uneven."""
-FURTHER: Floats = np.array([1.2, 1.5, 2.0, 4.0])
-"""Alternatives to "the share is within its tolerance", as factors of the odds."""
 
 
 def find(
@@ -38,7 +34,7 @@ def find(
     """
     found = [
         *_no_data(state, guards),
-        *_share(state, weights),
+        *share_findings(state, guards, weights),
         *silence(state, _weighed(state, weights)),
         *outage(state),
     ]
@@ -72,54 +68,11 @@ def _why_skipped(state: JudgeState, guard: GuardResult) -> str:
     return f"{share:.0%} of the baseline's requests are {outcome}, which leaves no room to be worse"
 
 
-def _share(state: JudgeState, weights: WeightChanges) -> list[Finding]:
-    """Whether the canary's share of the requests matches its weight, tested after every window."""
-    if not weights or not state.requests:
-        return []
-    time_ms, requests = np.concatenate(state.time_ms), np.concatenate(state.requests, axis=1)
-    share = _in_force(time_ms, state.window_ms, weights, state.canary, state.baseline)
-    usable = (share > 0) & (share < 1)
-    if not usable.any():
-        return []
-    canary, total, share = requests[1][usable], requests.sum(axis=0)[usable], share[usable]
-    limit = -math.log(state.policy.alpha)
-    for direction in (1, -1):
-        log_e = _share_evidence(canary, total, share, state.policy.share_tolerance, direction)
-        log_e = log_e / state.policy.dispersion_without_history
-        if (log_e >= limit).any():
-            measured, expected = canary.sum() / max(total.sum(), 1), (share * total).sum() / max(total.sum(), 1)
-            message = f"the canary got {measured:.1%} of the requests, but its weight accounts for {expected:.1%}"
-            return _finding("share mismatch", state.policy.on_share_mismatch, message)
-    return []
-
-
-def _share_evidence(canary: Ints, total: Ints, share: Floats, tolerance: float, direction: int) -> Floats:
-    """Log e-value after each window that the odds of the share are beyond tolerance, above (1) or below (-1)."""
-    odds = share / (1.0 - share)
-    at_edge = odds * tolerance**direction
-    beyond = at_edge[:, None] * FURTHER ** float(direction)
-    p, q = (at_edge / (1.0 + at_edge))[:, None], beyond / (1.0 + beyond)
-    steps = canary[:, None] * np.log(q / p) + (total - canary)[:, None] * np.log((1.0 - q) / (1.0 - p))
-    return np.asarray(log_sum_exp(np.cumsum(steps, axis=0)) - math.log(len(FURTHER)), np.float64)
-
-
 def _weighed(state: JudgeState, weights: WeightChanges) -> Floats | None:
     """The canary's share of the weights in each window; None without weights."""
     if not weights or not state.time_ms:
         return None
-    return _in_force(np.concatenate(state.time_ms), state.window_ms, weights, state.canary, state.baseline)
-
-
-def _in_force(time_ms: Ints, window_ms: int, weights: WeightChanges, canary: str, baseline: str) -> Floats:
-    """The canary's share of both revisions' weight per window; 0 where it changed within the window or is unknown."""
-    share = np.full(len(time_ms), np.nan)
-    changes = sorted(weights, key=lambda change: change[0])
-    for (start, shares), (end, _) in zip(changes, [*changes[1:], (datetime.max.replace(tzinfo=UTC), {})], strict=True):
-        both = shares.get(canary, 0.0) + shares.get(baseline, 0.0)
-        # a request counts in the window in which it began, so only windows with one weight throughout can be compared
-        whole = (time_ms >= start.timestamp() * 1000) & (time_ms + window_ms <= min(end.timestamp(), 1e11) * 1000)
-        share[whole] = shares.get(canary, 0.0) / both if both > 0 else np.nan
-    return np.asarray(np.nan_to_num(share), np.float64)
+    return in_force(np.concatenate(state.time_ms), state.window_ms, weights, state.canary, state.baseline)
 
 
 def _guards_that_do_not_roll_back(state: JudgeState) -> list[Finding]:

@@ -28,12 +28,14 @@ class Judge:
         window_s: int,
         *,
         start: datetime | None = None,
+        end: datetime | None = None,
     ) -> None:
-        """window_s: length of a window; shorter windows in the data are added up.
+        """window_s: length of the windows judged, a multiple of every length in the data; shorter windows are added up.
 
-        start: windows before the one that holds it are history, UTC; default: the window of the canary's first request.
+        start, end: the range judged, UTC, [start, end). Windows that end before it are history; those across a bound
+        belong to neither. Default: from the window of the canary's first request, without an end.
         """
-        self.state = JudgeState(policy, service, baseline, canary, window_s, start=start)
+        self.state = JudgeState(policy, service, baseline, canary, window_s, start=start, end=end)
 
     def update(self, rollups: Rollups) -> None:
         """Take in rows of complete windows. The cost depends on the new windows only."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pratique.config import Policy
 from pratique.judge.model import Finding
-from pratique.telemetry.lost_lines import LostLines
+from pratique.telemetry.lost_lines import NO_REVISION, LostLines
 
 SMALL = 0.001
 """Share of lost lines up to which they are only noted."""
@@ -23,14 +23,16 @@ def lost(found: Sequence[LostLines], policy: Policy, requests: dict[str, int]) -
     if not total or policy.on_no_data == "ignore":
         return []
     counted = sum(lines.counted for lines in found)
-    share = total / max(total + counted, 1)
+    # lines without a revision are usual where a server answers some requests by itself
+    broken = total - sum(lines.lost.get(NO_REVISION, 0) for lines in found)
+    share = broken / max(broken + counted, 1)
     uneven = _uneven(found, requests)
     reasons: dict[str, int] = {}
     for lines in found:
         for reason, count in lines.lost.items():
             reasons[reason] = reasons.get(reason, 0) + count
     worst = max(reasons, key=lambda reason: reasons[reason])
-    message = f"{total:,} of {total + counted:,} lines ({100 * share:.2g} %) were not counted, most of them: {worst}"
+    message = f"{total:,} of {total + counted:,} lines ({100 * total / (total + counted):.2g} %) were not counted, most of them: {worst}"
     if uneven:
         message += f"; most are of {uneven}"
     return [Finding("lost lines", policy.on_no_data if share > SMALL or uneven else "note", message)]

@@ -11,11 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pratique.weight_changes import WeightChange
+
 Decision = Literal["promote", "rollback", "continue", "inconclusive"]
 GuardState = Literal["worse", "suspect", "met", "open", "not evaluated"]
 
-WeightChanges = Sequence[tuple[datetime, dict[str, float]]]
-"""Shares of traffic by revision, from 0 to 1, each with the time (UTC) from which it was in force."""
+WeightChanges = Sequence[WeightChange | tuple[datetime, dict[str, float]]]
+"""Changes of the shares of traffic by revision, from 0 to 1. A pair is a change that was in force at its time (UTC)."""
 
 SERVICE = "*"
 """The `action` of a guard's result for the whole service."""
@@ -78,7 +80,7 @@ class GuardResult:
 class Finding:
     """A problem with the data that a person must know about.
 
-    kind: "no data", "share mismatch", "gap" (silence), "outage", "guard" (one that holds or notes), "no history",
+    kind: "no data", "share mismatch", "lapse", "clock", "gap" (silence), "outage", "guard" (one that holds or notes), "no history",
         "few instances", "noisy", "late lines", "lost lines" or "collector".
     effect: its effect on the verdict: "note" has none, "hold" forbids promotion, "rollback" rolls back.
     message: one line with the numbers.
@@ -163,6 +165,11 @@ class Verdict:
     summary: str = ""
     lacking: str = ""
     cause: GuardResult | None = None
+
+    def windows_since(self, time: datetime) -> int:
+        """Return the number of judged windows that began at `time` or later; windows without any request do not count."""
+        begins = self.trace.times - np.timedelta64(self.window_s, "s")
+        return int((begins >= np.datetime64(int(time.timestamp() * 1000), "ms")).sum())
 
     @property
     def exit_status(self) -> int:

@@ -10,13 +10,16 @@ import math
 
 import numpy as np
 
-from pratique.judge.evidence import log_promotion
+from pratique.judge.evidence import GRID, log_evidence_below
 from pratique.judge.excess import projection
 from pratique.judge.guard import Guard
+from pratique.judge.hypergeometric import NODES, interpolation, psi_at_nodes
 from pratique.judge.model import Remaining
 from pratique.judge.silence import silent_runs
 from pratique.judge.state import JudgeState
 
+TYPICAL = 100_000
+"""Requests of the window that stands for all that are still to come."""
 LARGE = 10**9
 """Requests from which no estimate is given."""
 
@@ -43,19 +46,28 @@ def remaining_for(state: JudgeState, open_guards: list[Guard]) -> Remaining:
 def _requests(guard: Guard, alpha: float) -> int:
     """Canary requests until the guard is met, by ratio or by excess, whichever comes first."""
     n_b, n_c = (max(float(total), 1.0) for total in guard.n.sum(axis=1))
-    bad = float(guard.bad.sum())
     share = n_c / (n_b + n_c)
-    rate = (bad + 0.5) / (n_b + n_c + 1.0)
+    rate = (float(guard.bad.sum()) + 0.5) / (n_b + n_c + 1.0)
     goal = -math.log(alpha)
-    log_tolerance = math.log(guard.tolerance)
-    per_mark = math.log1p(share * math.expm1(log_tolerance)) - share * log_tolerance
-    by_ratio = (goal - log_promotion(guard.curve, guard.tolerance)) / max(rate / share * per_mark / guard.phi, 1e-15)
-    by_excess = math.inf
+    by_ratio, by_excess = evidence_within(guard)
+    needed = (goal - by_ratio) / max(_per_request_by_ratio(guard, rate, share) / guard.phi, 1e-15)
     if guard.excess.tolerated > 0:
-        by_excess = (goal - guard.excess.log_within) / max(
-            _per_request(rate, share, guard.excess.tolerated) / guard.phi, 1e-15
-        )
-    return int(min(max(1.0, min(by_ratio, by_excess)), LARGE))
+        per_request = _per_request(rate, share, guard.excess.tolerated) / guard.phi
+        needed = min(needed, (goal - by_excess) / max(per_request, 1e-15))
+    return int(min(max(1.0, needed), LARGE))
+
+
+def _per_request_by_ratio(guard: Guard, rate: float, share: float) -> float:
+    """Expected evidence of one canary request against the odds ratio that must be rejected.
+
+    It is that of a large window in which the canary has its share of the bad requests.
+    """
+    total = np.array([TYPICAL])
+    marked, canary = np.maximum(np.rint(total * rate), 1).astype(np.int64), np.rint(total * share).astype(np.int64)
+    if not 0 < canary[0] < TYPICAL or marked[0] >= TYPICAL:
+        return 0.0
+    curve = psi_at_nodes(total, marked, canary) - (marked * canary / total)[:, None] * NODES
+    return float((curve @ interpolation([GRID[_needed(guard)]]))[0, 0] / canary[0])
 
 
 def _per_request(rate: float, share: float, excess: float) -> float:
@@ -68,6 +80,20 @@ def _per_request(rate: float, share: float, excess: float) -> float:
 
 def _kl(p: float, q: float) -> float:
     return p * math.log(p / q) + (1.0 - p) * math.log((1.0 - p) / (1.0 - q))
+
+
+def evidence_within(guard: Guard, stratified: float = 1.0) -> tuple[float, float]:
+    """Return the log e-values that a promotion of this guard is based on: by ratio, and by excess.
+
+    Either one at -log(alpha_promote) meets the guard. stratified: factor on the evidence by ratio.
+    """
+    below = log_evidence_below(stratified * guard.curve[None, :], guard.mixture)[0]
+    return float(below[_needed(guard)]), guard.excess.log_within
+
+
+def _needed(guard: Guard) -> int:
+    """The point of GRID that must be rejected: the largest below the tolerance."""
+    return max(int(np.searchsorted(GRID, math.log(guard.tolerance))) - 1, 0)
 
 
 def _alone(state: JudgeState) -> str | None:

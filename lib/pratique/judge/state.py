@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from pratique.clock import from_ms
 from pratique.config import Policy
@@ -17,7 +19,11 @@ from pratique.judge.counts import Names, OutcomeCounts, Rows, count_outcomes, ro
 from pratique.judge.guard import NEVER, Guard, e_values
 from pratique.judge.hypergeometric import Floats, Ints, variance_of
 from pratique.judge.thresholds import Thresholds
+from pratique.telemetry.cardinality import MOST_ACTIONS
 from pratique.telemetry.rollups import Rollups
+
+Times = TypeVar("Times", int, Ints)
+Bools = npt.NDArray[np.bool_]
 
 
 class JudgeState:
@@ -25,7 +31,8 @@ class JudgeState:
 
     time_ms, requests, e_values: one array for each update, of the windows judged in it: their starts (epoch ms),
         their requests of shape (arms, windows), and the guards' e-values of shape (guards, windows).
-    start_ms, last_ms: start of the first and of the last window judged, epoch ms; None before it.
+    start_ms, end_ms: the range judged, epoch ms; the start is None before the canary's first request.
+    last_ms: start of the last window judged, epoch ms; None before it.
     fired_ms: start of the first window after which the combined evidence passed 1/alpha; None until then.
     thin_history: the baseline's timed requests before the canary where they are too few for thresholds, which come from
         the warm-up then; None where the history is enough.
@@ -42,6 +49,7 @@ class JudgeState:
         window_s: int,
         *,
         start: datetime | None = None,
+        end: datetime | None = None,
     ) -> None:
         """The parameters are those of `Judge`."""
         self.policy = policy
@@ -51,8 +59,9 @@ class JudgeState:
         self.window_ms = window_s * 1000
         self.watch = CodeWatch(policy)
         self.guards = self.watch.guards()
-        self.actions, self.hosts = Names(), Names()
-        self.start_ms = int(start.timestamp() * 1000) // self.window_ms * self.window_ms if start else None
+        self.actions, self.hosts = Names(MOST_ACTIONS), Names()
+        self.start_ms = int(start.timestamp() * 1000) if start else None
+        self.end_ms = int(end.timestamp() * 1000) if end else None
         self.history: list[Rows] = []
         self.thin_history: int | None = None
         self.late = 0
@@ -72,18 +81,33 @@ class JudgeState:
         if not len(rollups):
             return
         rows = rows_of(rollups, self.baseline, self.canary, self.actions, self.hosts)
-        rows = replace(rows, time_ms=rows.time_ms - rows.time_ms % self.window_ms)
         if self.last_ms is not None:
-            late = rows.time_ms <= self.last_ms
+            late = self._window_of(rows.time_ms) <= self.last_ms
             self.late += int(rows.n[late].sum())
             rows = rows.where(~late)
         if self.start_ms is None and (rows.arm == 1).any():
-            self.start_ms = int(rows.time_ms[rows.arm == 1].min())
-        history = rows.time_ms < self.start_ms if self.start_ms is not None else np.ones(len(rows), bool)
-        self.history.append(rows.where(history & (rows.arm == 0)))
-        judged = rows.where(~history)
+            self.start_ms = self._window_of(int(rows.time_ms[rows.arm == 1].min()))
+        self.history.append(self._joined(rows.where(self._before_range(rows) & (rows.arm == 0))))
+        judged = self._joined(rows.where(self._in_range(rows)))
         if len(judged):
             self._judge(judged)
+
+    # a row across a bound of the range has requests of both sides: it is neither history nor judged
+
+    def _before_range(self, rows: Rows) -> Bools:
+        return np.ones(len(rows), bool) if self.start_ms is None else rows.end_ms <= self.start_ms
+
+    def _in_range(self, rows: Rows) -> Bools:
+        if self.start_ms is None:
+            return np.zeros(len(rows), bool)
+        inside = rows.time_ms >= self.start_ms
+        return inside if self.end_ms is None else inside & (rows.end_ms <= self.end_ms)
+
+    def _window_of(self, time_ms: Times) -> Times:
+        return time_ms - time_ms % self.window_ms
+
+    def _joined(self, rows: Rows) -> Rows:
+        return replace(rows, time_ms=self._window_of(rows.time_ms))
 
     def _judge(self, rows: Rows) -> None:
         if self._action_weights is None:
@@ -114,7 +138,7 @@ class JudgeState:
 
     def _earliest_ms(self) -> int:
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row
-        return self.start_ms + self.policy.warmup_windows * self.window_ms
+        return self._window_of(self.start_ms) + self.policy.warmup_windows * self.window_ms
 
     def _settle(self) -> None:
         for guard, ratio in zip(self.guards, self.thresholds.settle(len(self.actions)), strict=False):
@@ -151,7 +175,7 @@ class JudgeState:
 
     def _advance(self, counts: OutcomeCounts) -> None:
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row
-        window = (counts.time_ms - self.start_ms) // self.window_ms
+        window = (counts.time_ms - self._window_of(self.start_ms)) // self.window_ms
         before = copy.deepcopy(self.guards) if self.fired_ms is None else []
         found = [
             self._mixed(*guard.update(window, bad, n))
@@ -187,14 +211,15 @@ class JudgeState:
         return np.concatenate(padded, axis=1) if padded else np.ones((len(self.guards), 0))
 
     def end_of(self, time_ms: int) -> datetime:
-        """Return the end (UTC) of the window that starts at `time_ms`."""
-        return from_ms(time_ms + self.window_ms)
+        """Return the end (UTC) of the window that starts at `time_ms`, at most that of the range judged."""
+        end = time_ms + self.window_ms
+        return from_ms(end if self.end_ms is None else min(end, self.end_ms))
 
     def fired_at(self, window: int) -> datetime | None:
         """Return the end (UTC) of a window by its number from the start; None for NEVER."""
         if window == NEVER or self.start_ms is None:
             return None
-        return self.end_of(self.start_ms + window * self.window_ms)
+        return self.end_of(self._window_of(self.start_ms) + window * self.window_ms)
 
 
 def _updated(guards: list[Guard], window: Ints, counts: OutcomeCounts, windows: int) -> list[Guard]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from pratique import __version__
+from pratique.clock import from_ms
 from pratique.errors import MissingError
 from pratique.judge.evidence import confidence, e_bh, estimate
 from pratique.judge.findings import find
@@ -25,6 +26,7 @@ from pratique.judge.model import (
 )
 from pratique.judge.reason import Reason, suspect_of, why_promoted, why_rolled_back, why_undecided
 from pratique.judge.remaining import remaining_for
+from pratique.judge.share import time_without_share
 from pratique.judge.state import JudgeState
 from pratique.judge.text import guard_line
 from pratique.telemetry.lost_lines import LostLines
@@ -38,7 +40,11 @@ SUSPICIOUS = 20.0
 
 
 def decide(
-    state: JudgeState, now: datetime | None, weights: WeightChanges, notes: Sequence[str], lost: Sequence[LostLines] = ()
+    state: JudgeState,
+    now: datetime | None,
+    weights: WeightChanges,
+    notes: Sequence[str],
+    lost: Sequence[LostLines] = (),
 ) -> Verdict:
     """Return the verdict on a state. The parameters are those of `Judge.verdict`.
 
@@ -52,7 +58,7 @@ def decide(
     guards = _shown(state, _with_firing(_results(state, state.guards), at_firing, 1.0 / state.policy.alpha))
     findings = find(state, guards, weights, notes, lost)
     combined = state.combined()
-    start, end = state.end_of(state.start_ms - state.window_ms), state.end_of(state.last_ms or state.start_ms)
+    start, end = from_ms(state.start_ms), state.end_of(state.last_ms or state.start_ms)
     requests = np.concatenate(state.requests, axis=1).sum(axis=1)
     draft = Verdict(
         verdict="continue",
@@ -79,7 +85,10 @@ def decide(
         cause=_cause(at_firing),
     )
     draft = _with_guard_lines(draft)
-    return _decided(state, draft, max(now.replace(tzinfo=now.tzinfo or UTC), end) if now is not None else end)
+    now = max(now.replace(tzinfo=now.tzinfo or UTC), end) if now is not None else end
+    # the deadline does not come nearer while nothing can be observed
+    now -= time_without_share(weights, state.canary, start, now)
+    return _decided(state, draft, now)
 
 
 def _with_guard_lines(draft: Verdict) -> Verdict:
@@ -292,6 +301,7 @@ def _result(
 
 def _trace(state: JudgeState) -> Trace:
     times = np.concatenate(state.time_ms) + state.window_ms
+    times = times if state.end_ms is None else np.minimum(times, state.end_ms)
     per_guard = state.evidence()
     return Trace(
         times=times.astype("datetime64[ms]"),

@@ -2,8 +2,10 @@
 
 Entries of kind "release" record a release: `event` in their data is "started", "resumed" or "ended" (with `outcome`,
 `verdict`, `reason`, `exit_status`), or "first" for a revision put in place without a comparison. Entries of kind
-"weight" and "lapse" record shares: `shares` in their data, revision → share from 0 to 1. A lapse that is detected
-later has its time in `since`.
+"weight" and "lapse" record shares: `shares` in their data, revision → share from 0 to 1. A change has the time when it
+was `asked` for and the time when the balancer `confirmed` it; entries of older versions have only their own time. A lapse
+has the time `since` which the lease had expired and the time `until` which nobody noticed. Entries of kind "clock" have no
+shares: the clock was set by `jump_s` seconds, and from then on shares are unknown until the next change.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pratique.clock import stamp
+from pratique.clock import EPOCH, stamp
 from pratique.ledger.entry import Entry
+from pratique.weight_changes import WeightChange
 
 
 @dataclass(frozen=True)
@@ -88,18 +91,42 @@ def _ended(release: ReleaseRecord, entry: Entry) -> ReleaseRecord:
     )
 
 
-def weights_of(
-    entries: Sequence[Entry], start: datetime | None, end: datetime | None
-) -> list[tuple[datetime, dict[str, float]]]:
-    """Return the changes of shares in [start, end), preceded by the one in force at `start`."""
-    changes = [(_since(entry), dict(entry.data["shares"])) for entry in entries if "shares" in entry.data]
-    changes.sort(key=lambda change: change[0])
-    before = [change for change in changes if start is not None and change[0] < start]
+def weights_of(entries: Sequence[Entry], start: datetime | None, end: datetime | None) -> list[WeightChange]:
+    """Return the changes of shares in [start, end), preceded by the one in force at `start`. entries: by number."""
+    changes: list[WeightChange] = []
+    written = EPOCH
+    for entry in entries:
+        if "shares" not in entry.data:
+            continue
+        change = _change(entry)
+        if entry.time < written:
+            # the clock was set back: the times of the entries before come again, with the shares of this one
+            changes = [earlier for earlier in changes if earlier.time < change.time]
+        written = entry.time
+        changes.append(change)
+    changes.sort(key=lambda change: change.time)
+    before = [change for change in changes if start is not None and change.time < start]
     inside = [
-        change for change in changes if (start is None or change[0] >= start) and (end is None or change[0] < end)
+        change for change in changes if (start is None or change.time >= start) and (end is None or change.time < end)
     ]
     return before[-1:] + inside
 
 
-def _since(entry: Entry) -> datetime:
-    return datetime.fromisoformat(entry.data["since"]) if "since" in entry.data else entry.time
+def _change(entry: Entry) -> WeightChange:
+    since = _time(entry, "since") or entry.time
+    note = ""
+    if entry.kind == "clock":
+        jump_s = float(entry.data["jump_s"])
+        note = (
+            f"the clock was set {'back' if jump_s < 0 else 'forward'} by {abs(jump_s):,.0f} s at {entry.time:%H:%M:%S}"
+        )
+    if entry.kind == "lapse":
+        until = _time(entry, "until") or entry.time
+        note = f"the lease expired at {since:%H:%M:%S} and nobody noticed until {until:%H:%M:%S}"
+    return WeightChange(
+        _time(entry, "asked") or since, dict(entry.data["shares"]), _time(entry, "confirmed"), entry.kind, note
+    )
+
+
+def _time(entry: Entry, name: str) -> datetime | None:
+    return datetime.fromisoformat(entry.data[name]) if name in entry.data else None

@@ -9,18 +9,24 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pratique import __version__
 from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, StorageError, UsageError
+from pratique.files import open_private
+from pratique.ledger.anchors import check_schema, compare, keep_head, read_anchors
 from pratique.ledger.entry import GENESIS, Entry, canonical
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
+from pratique.weight_changes import WeightChange
 
 BUSY_S = 60.0
 """How long a writer waits for other writers: SQLite has no queue, and on a slow disk each holds the file longer."""
+
+CHANGES_BEFORE = 10
+"""Changes of shares that are read from before a range; the last of them is in force at its start."""
 
 # with AUTOINCREMENT SQLite remembers the highest number ever given, which reveals a truncated end
 SCHEMA = """
@@ -84,7 +90,9 @@ class Ledger:
         """
         with self._connect() as connection:
             _begin(connection)
-            return _append(connection, kind, service, who or current_user(), why, revision, run, data or {})
+            entry = _append(connection, kind, service, who or current_user(), why, revision, run, data or {})
+        keep_head(self.path, entry.number, entry.hash)
+        return entry
 
     def bind(
         self,
@@ -98,6 +106,7 @@ class Ledger:
     ) -> None:
         """Bind a revision to the digests of its content and configuration permanently. Repeating a binding changes nothing.
 
+        Bind a revision once an instance of it was ready, so that a release that never ran can be corrected under its name.
         configuration: "" where it is unknown, which matches any.
         Raises: UsageError when the revision is already bound to another digest; BusyError, DeniedError, StorageError.
         """
@@ -105,15 +114,19 @@ class Ledger:
         with self._connect() as connection:
             _begin(connection)
             bound = self.binding(service, revision, connection)
+            entry = None
             if bound is None:
-                _append(connection, "bind", service, who or current_user(), "", revision, run, wanted)
-                return
-        for what, now in wanted.items():
-            if bound[what] and now and bound[what] != now:
-                raise UsageError(
-                    f"{service} {revision!r} was released with {what} {bound[what][:19]}…, but now it has {now[:19]}…: "
-                    "a changed release needs a new revision name"
-                )
+                entry = _append(connection, "bind", service, who or current_user(), "", revision, run, wanted)
+        if entry is not None:
+            keep_head(self.path, entry.number, entry.hash)
+        elif bound is not None:
+            _require_same(service, revision, bound, wanted)
+
+    def require_unchanged(self, service: str, revision: str, digest: str, *, configuration: str = "") -> None:
+        """Refuse a revision that is bound to other digests. The parameters and errors are those of `bind`."""
+        bound = self.binding(service, revision)
+        if bound is not None:
+            _require_same(service, revision, bound, {"digest": digest, "configuration": configuration})
 
     def binding(
         self, service: str, revision: str, connection: sqlite3.Connection | None = None
@@ -129,26 +142,59 @@ class Ledger:
         with self._connect() as connection:
             return _entries(connection, service, kind, run)
 
+    def revisions(self, service: str) -> list[str]:
+        """Return the revisions of a service that are bound to a digest, oldest first."""
+        found = self._select("service = ? AND kind = 'bind' AND revision IS NOT NULL", service)
+        return list(dict.fromkeys(str(entry.revision) for entry in found))
+
     def releases(self, service: str) -> list[ReleaseRecord]:
         """Return the releases of a service, oldest first."""
-        return releases_of(self.entries(service))
+        return releases_of(self._select("service = ? AND kind IN ('release', 'report')", service))
 
-    def weights(
-        self, service: str, start: datetime | None = None, end: datetime | None = None
-    ) -> list[tuple[datetime, dict[str, float]]]:
+    def latest_shares(self, service: str) -> Entry | None:
+        """Return the last entry that changed the shares of a service; None if there is none."""
+        if not self.path.exists():
+            return None
+        query = (
+            f"SELECT {COLUMNS} FROM entries WHERE service = ? AND kind IN ('weight', 'lapse') "  # noqa: S608 - constant columns
+            "ORDER BY number DESC LIMIT 1"
+        )
+        with self._connect() as connection:
+            row = connection.execute(query, [service]).fetchone() if _is_set_up(connection) else None
+        return _entry(row) if row else None
+
+    def weights(self, service: str, start: datetime | None = None, end: datetime | None = None) -> list[WeightChange]:
         """Return the changes of shares in [start, end), oldest first, preceded by the one in force at `start`."""
-        entries = self.entries(service, "weight") + self.entries(service, "lapse")
-        return weights_of(sorted(entries, key=lambda entry: entry.number), start, end)
+        changes = "service = ? AND kind IN ('weight', 'lapse', 'clock')"
+        if start is None:
+            return weights_of(self._select(changes, service), start, end)
+        # entered in order of their times; a few more, because a lapse is entered after the time it began
+        first = f"SELECT number FROM entries WHERE {changes} AND time < ? ORDER BY number DESC LIMIT {CHANGES_BEFORE}"  # noqa: S608 - constant text
+        later = f"{changes} AND number >= coalesce((SELECT min(number) FROM ({first})), 0)"  # noqa: S608 - constant text
+        return weights_of(self._select(later, service, service, stamp(start.astimezone(UTC))), start, end)
+
+    def _select(self, condition: str, *values: str) -> list[Entry]:
+        """Return the entries that meet a condition in SQL, oldest first."""
+        if not self.path.exists():
+            return []
+        with self._connect() as connection:
+            if not _is_set_up(connection):
+                return []
+            query = f"SELECT {COLUMNS} FROM entries WHERE {condition} ORDER BY number"  # noqa: S608 - constant text, bound values
+            return [_entry(row) for row in connection.execute(query, values)]
 
     def verify(self) -> int:
-        """Verify the whole chain. Return the number of entries.
+        """Verify the whole chain, its triggers, and what other files keep about it (anchors.py). Return the number of entries.
 
         Raises: DataError that names the first entry that was changed, added or removed.
         """
+        anchors = read_anchors(self.path)
         if not self.path.exists():
+            compare(self.path, (), anchors)
             return 0
         with self._connect() as connection:
             if not _is_set_up(connection):
+                compare(self.path, (), anchors)
                 return 0
             # one transaction for both: other processes may append between two
             connection.execute("BEGIN")
@@ -161,6 +207,9 @@ class Ledger:
             raise DataError(
                 f"ledger {self.path}: entry {len(rows) + 1} is missing: entries after {len(rows)} cannot be trusted"
             )
+        compare(self.path, [str(row[-2]) for row in rows], anchors)
+        with self._connect() as connection:
+            check_schema(connection, self.path, SCHEMA)
         return len(rows)
 
     def _checked(self, row: Sequence[Any], number: int, previous: str) -> str:
@@ -182,7 +231,8 @@ class Ledger:
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite would make it as the umask says; its other files get the permissions of this one
+            open_private(self.path, "ab").close()
             connection = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise DeniedError(
@@ -213,6 +263,15 @@ def current_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def _require_same(service: str, revision: str, bound: dict[str, str], wanted: dict[str, str]) -> None:
+    for what, now in wanted.items():
+        if bound[what] and now and bound[what] != now:
+            raise UsageError(
+                f"{service} {revision!r} was released with {what} {bound[what][:19]}…, but now it has {now[:19]}…: "
+                "a changed release needs a new revision name"
+            )
 
 
 def _begin(connection: sqlite3.Connection) -> None:
@@ -288,8 +347,9 @@ def _is_set_up(connection: sqlite3.Connection) -> bool:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    values = dict(zip(COLUMNS.split(", "), row, strict=True))
-    return Entry(**{**values, "time": datetime.fromisoformat(values["time"]), "data": json.loads(values["data"])})
+    number, time, kind, service, who, why, revision, run, version, previous, digest, data = row
+    moment, content = datetime.fromisoformat(time), json.loads(data)
+    return Entry(number, moment, kind, service, who, why, revision, run, version, previous, digest, content)
 
 
 def _mapped(path: Path, error: sqlite3.Error, busy_s: float) -> PratiqueError:

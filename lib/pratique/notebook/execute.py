@@ -14,9 +14,11 @@ from contextvars import Context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pratique.errors import DeniedError, PratiqueError, StorageError, UnavailableError
+from pratique.errors import DeniedError, Interrupted, PratiqueError, StorageError, UnavailableError
+from pratique.notebook.executed import ended_early, write_valid_json
 from pratique.notebook.find import find_notebook, read_notebook
 from pratique.notebook.parameters import check_parameters
+from pratique.notebook.published import require_published
 
 if TYPE_CHECKING:
     from pratique.notebook.kernel import LocalKernel
@@ -37,16 +39,17 @@ def run_notebook(
     """Run a notebook in its own kernel and return the path of the executed notebook, which is kept on failure too.
 
     SIGINT and SIGTERM are passed to the kernel: the running cell undoes its work, no further cell runs, and
-    KeyboardInterrupt is raised.
+    KeyboardInterrupt is raised: for SIGTERM its subclass Interrupted.
 
     name_or_path: a name such as "release", or a path that ends in .ipynb. parameters: values by name; text is
     converted to the parameter's type. output: path of the executed notebook. progress: called with each line that the
     notebook prints. env: added to the environment of the kernel.
-    Raises: UsageError for a wrong parameter, before a kernel starts; the PratiqueError that a cell raised;
+    Raises: UsageError for a wrong parameter, DataError for a name whose notebook was edited, before a kernel starts; the PratiqueError that a cell raised;
         PratiqueError for any other error in a cell; DeniedError and StorageError when the output cannot be written;
         UnavailableError when no kernel starts.
     """
     source = find_notebook(name_or_path)
+    require_published(str(name_or_path))
     values = check_parameters(source, parameters)
     read_notebook(source)
     kept = Path(output).absolute()
@@ -59,7 +62,11 @@ def run_notebook(
             _execute(source, values, (part, kept), sockets, progress, dict(env or {}))
         finally:
             if part.exists():
+                write_valid_json(part)
                 part.replace(kept)
+    ended = ended_early(read_notebook(kept))
+    if ended and progress:
+        progress(f"{source.stem} ended itself in cell {ended} with exit(): the cells after it did not run")
     return kept
 
 
@@ -143,7 +150,7 @@ def _as_raised(error: Any, source: Path, kept: Path) -> BaseException:
     if error.ename in known:
         return known[error.ename](error.evalue)
     if error.ename in ("KeyboardInterrupt", "Interrupted"):
-        return KeyboardInterrupt()
+        return Interrupted() if error.ename == "Interrupted" else KeyboardInterrupt()
     message = " ".join(f"{error.ename}: {error.evalue}".split())[:300]
     return PratiqueError(f"{source.stem} failed in cell {error.exec_count}: {message}: see {kept}")
 
@@ -171,7 +178,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _signals(kernels: list[LocalKernel]) -> Iterator[Callable[..., None]]:
-    """Pass SIGINT and SIGTERM to the kernel; yield a function that raises KeyboardInterrupt after one of them."""
+    """Pass SIGINT and SIGTERM to the kernel; yield a function that raises KeyboardInterrupt or Interrupted after one."""
     received: list[int] = []
 
     def pass_on(number: int, _frame: Any) -> None:
@@ -181,7 +188,7 @@ def _signals(kernels: list[LocalKernel]) -> Iterator[Callable[..., None]]:
 
     def stop(*_: Any, **__: Any) -> None:
         if received:
-            raise KeyboardInterrupt
+            raise Interrupted if received[0] == signal.SIGTERM else KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield stop

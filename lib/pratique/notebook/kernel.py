@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from pratique.isolated import isolated_command
+
 KERNEL_LOG = "kernel.log"
 
 
@@ -45,6 +47,11 @@ class LocalKernel(AsyncKernelManager):  # type: ignore[misc] # jupyter_client's 
             await super()._async_start_kernel(**{**options, **streams})
 
     start_kernel = _async_start_kernel
+
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        """Return the command of the kernel. A file beside the notebook can be imported, and hides no installed module."""
+        arguments = ["-f", self.connection_file, *(extra_arguments or [])]
+        return isolated_command("ipykernel_launcher", *arguments, working_folder=True)
 
     def pass_on(self, number: int) -> None:
         """Send a signal to the kernel at once; called from a signal handler, which cannot await."""

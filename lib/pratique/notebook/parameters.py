@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 import io
 import json
+import math
 import tokenize
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,13 @@ from pratique.errors import DataError, UsageError
 from pratique.notebook.find import find_notebook, read_notebook, tagged
 
 SCALARS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+NOTHING = ("", "None", "null")
+"""How a command line gives None to an optional parameter."""
 WORDS = {"true": True, "false": False}
+
+
+class NotFiniteError(ValueError):
+    """A value is or holds NaN or an infinity."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,11 @@ def _type_of(default: Any) -> str:
 
 def _checked(parameter: Parameter, value: Any) -> Any:
     try:
-        return _as(parameter.type, value)
+        return finite(_as(parameter.type, value))
+    except NotFiniteError:
+        raise UsageError(
+            f"parameter {parameter.name!r} is {value!r:.80}: NaN and infinities cannot be kept in a notebook: give a finite number"
+        ) from None
     except ValueError:
         raise UsageError(
             f"parameter {parameter.name!r} is {value!r:.80} (a {type(value).__name__}), not {parameter.type}"
@@ -116,13 +128,48 @@ def _checked(parameter: Parameter, value: Any) -> Any:
 
 
 def _as(kind: str, value: Any) -> Any:
-    outer, _, inner = kind.replace("typing.", "").removesuffix("]").partition("[")
-    if outer == "Optional":
-        return None if value is None or value in ("", "None", "null") else _as(inner, value)
+    choices = _choices(kind.replace("typing.", ""))
+    if len(choices) > 1:
+        return _as_one_of(choices, value)
+    outer, _, inner = choices[0].removesuffix("]").partition("[")
     if outer in ("list", "List"):
         return [_as(inner, item) if inner else item for item in _items(value)]
     if outer in SCALARS:
         return _scalar(SCALARS[outer], value)
+    return value
+
+
+def _choices(kind: str) -> list[str]:
+    """Return the members of a union, however it is written: `X | None`, `Optional[X]`, `Union[X, Y]`."""
+    node = ast.parse(kind or "Any", mode="eval").body
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return [*_choices(ast.unparse(node.left)), *_choices(ast.unparse(node.right))]
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in ("Optional", "Union"):
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        members = [member for part in parts for member in _choices(ast.unparse(part))]
+        return [*members, "None"] if node.value.id == "Optional" else members
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        # a type in quotes
+        return _choices(node.value)
+    return [ast.unparse(node)]
+
+
+def _as_one_of(choices: list[str], value: Any) -> Any:
+    if "None" in choices and (value is None or value in NOTHING):
+        return None
+    for choice in choices:
+        if choice != "None":
+            with suppress(ValueError):
+                return finite(_as(choice, value))
+    raise ValueError(value)
+
+
+def finite(value: Any) -> Any:
+    """Return a value that JSON can hold. Raises: NotFiniteError when it is or holds NaN or an infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NotFiniteError(value)
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        finite(inner)
     return value
 
 

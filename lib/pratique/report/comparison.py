@@ -156,16 +156,26 @@ def _judge(config: Config, question: Question, store: Store, weights: WeightChan
         start=question.start,
         end=question.end,
         weights=weights,
-        notes=_notes(config, question),
+        notes=_notes(config, question, store),
         lost=lost_lines(config.state_dir, question.service, question.start, question.end),
     )
 
 
-def _notes(config: Config, question: Question) -> list[str]:
-    """Return the collector's problems, unless the range ended long ago: its counters describe the present."""
-    from pratique.telemetry.collector_status import collector_status  # noqa: PLC0415 - only here
+def _notes(config: Config, question: Question, store: Store) -> list[str]:
+    """Return the collector's changes of settings in the range, and its problems, unless the range ended long ago.
+
+    Its counters and its settings describe the present.
+    """
+    from pratique.telemetry.collector_settings import wanted_settings  # noqa: PLC0415 - only here
+    from pratique.telemetry.collector_status import collector_status, setting_differences  # noqa: PLC0415 - only here
 
     status = collector_status(config.state_dir)
-    if status is None or (question.end is not None and question.end < status.updated_at - RECENT):
+    if status is None:
         return []
-    return status.notes()
+    seen = [seen.first for seen in store.revisions(question.service) if seen.revision == question.canary]
+    since = question.start or min(seen, default=status.updated_at)
+    changes = status.changes_in(question.service, since, question.end)
+    if question.end is not None and question.end < status.updated_at - RECENT:
+        return changes
+    wanted = wanted_settings(config.target(question.service))
+    return [*changes, *status.notes(), *setting_differences(config.state_dir, wanted)]

@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pratique.errors import UsageError
+from pratique.errors import LISTED, UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -86,10 +86,15 @@ def _of_newest(asked: Question, known: list[str]) -> Question:
     others = [revision for revision in known if revision not in (asked.baseline, asked.canary, "none")]
     if len(others) + bool(asked.baseline) + bool(asked.canary) < 2:
         raise UsageError(
-            f"baseline and canary are required: the store has {', '.join(known) or 'no revision'} of {asked.service}"
+            f"baseline and canary are required: the store has {_newest(known) or 'no revision'} of {asked.service}"
         )
     canary = asked.canary or others.pop()
     return replace(asked, canary=canary, baseline=asked.baseline or others[-1])
+
+
+def _newest(names: list[str]) -> str:
+    more = f", and {len(names) - LISTED:,} older ones" if len(names) > LISTED else ""
+    return ", ".join(names[-LISTED:]) + more
 
 
 def _slug(text: str) -> str:

@@ -70,6 +70,8 @@ def write_report(
     notebook prints.
     Raises: the errors of `open_comparison`; DeniedError, StorageError. The notebook is kept on failure too.
     """
+    if out_dir is None:
+        config.make_state_folder()
     question = Question(service, baseline, canary, start, end, weight)
     folder = (out_dir or reports_folder(config)).absolute()
     paths = _paths(folder, question)
@@ -86,7 +88,7 @@ def reports_folder(config: Config) -> Path:
 def _write(path: Path, text: str) -> None:
     """Raises: DeniedError, StorageError."""
     with storage_errors(path):
-        replace_file(path, text.encode("utf-8", "replace"), mode=0o644)
+        replace_file(path, text.encode("utf-8", "replace"))
 
 
 def _paths(folder: Path, question: Question) -> ReportPaths:

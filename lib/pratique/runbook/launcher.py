@@ -8,11 +8,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pratique.config import check_name, load
+from pratique.balancer import open_balancer
+from pratique.config import Target, check_name, load
+from pratique.errors import Interrupted, PratiqueError
 from pratique.notebook import check_parameters, describe_parameters, find_notebook, read_parameters, run_notebook
+from pratique.notebook.find import known_notebooks
+from pratique.runbook.engine.console import describe
+from pratique.runbook.engine.journal import Journal
+from pratique.runbook.engine.run import StoppedError, TerminatedError
 from pratique.runbook.registry import runbook_of_notebook
 from pratique.runbook.service import file_names
 from pratique.runbook.service.parameters import new_run_id
+from pratique.runbook.service.share_text import percents
+from pratique.runbook.terminal import approval_in_terminal
 
 __all__ = ["describe_parameters", "launch"]
 
@@ -27,21 +35,53 @@ def launch(
         a dry run, which leaves no trace. echo: called with each line that it prints.
     Raises: UsageError before anything is started; the error that a step ended with.
     """
-    import pratique.runbook.engine.run  # noqa: F401, PLC0415 - defines an error class that may come back
-
     values = check_parameters(name, parameters)
     stem = find_notebook(name).stem
     if "run_id" in read_parameters(name) and not values.get("run_id"):
         values["run_id"] = new_run_id(*_subject(stem, values))
     check_name("run_id", values.get("run_id", "none"))
-    state = load(values.get("config") or None, store=values.get("store") or None).state_dir
+    config = load(values.get("config") or None, store=values.get("store") or None)
+    state = config.state_dir
+    _preflight(stem, name, values)
     folder = state / "runs" / values["run_id"] if "run_id" in values else state / "reports"
     if values.get("dry_run"):
         with tempfile.TemporaryDirectory() as scratch:
             run_notebook(name, values, out or Path(scratch, f"{stem}.ipynb"), progress=echo)
         return 0
-    kept = run_notebook(name, values, out or folder / f"{stem}.ipynb", progress=echo)
+    if out is None:
+        config.make_state_folder()
+    try:
+        with approval_in_terminal(folder, echo):
+            kept = run_notebook(name, values, out or folder / f"{stem}.ipynb", progress=echo)
+    except (KeyboardInterrupt, StoppedError) as error:
+        if not Journal.in_folder(folder).lines():
+            raise
+        raise _stopped(error, values["run_id"], config.target(values["service"])) from None
     return _print_result(folder / file_names.RESULT, kept, echo)
+
+
+def _preflight(stem: str, name: str, values: Mapping[str, Any]) -> None:
+    """Refuse before a kernel starts what the runbook would refuse in its first cells."""
+    runbook = runbook_of_notebook(stem)
+    if runbook is not None and find_notebook(name) == known_notebooks().get(stem):
+        defaults = {parameter.name: parameter.default for parameter in read_parameters(name).values()}
+        runbook.preflight({**defaults, **values})
+
+
+def _stopped(error: BaseException, run_id: str, target: Target) -> StoppedError:
+    """Return the error of a run that was stopped, with the state of the traffic, read back from the balancer."""
+    kind = TerminatedError if isinstance(error, TerminatedError | Interrupted) else StoppedError
+    what = str(error) if isinstance(error, StoppedError) else f"run {run_id!r} was {describe(error)}"
+    return kind(f"{what}; {_traffic(target)}")
+
+
+def _traffic(target: Target) -> str:
+    try:
+        shares = open_balancer(target).weights(target.service).shares
+    except PratiqueError as error:
+        return f"the traffic is unknown: {error}"
+    whole = [revision for revision, share in shares.items() if share == 1.0]
+    return f"{whole[0]} has all of the traffic again" if whole else f"the traffic is split: {percents(shares)}"
 
 
 def _subject(stem: str, values: Mapping[str, Any]) -> list[str]:

@@ -40,7 +40,7 @@ def open_release(
     why, who: recorded in the ledger. dry_run: list every effect and change nothing. approval: "automatic" or "ask".
     approvals: "all", or the stages approved in advance. baseline: "running" or "fresh". deadline_min: time limit of
     the whole run in minutes.
-    Raises: UsageError (a parameter; no person to ask; another release under this run id), ConfigError,
+    Raises: UsageError (a parameter; another release under this run id), ConfigError,
     BusyError (who holds the service, and why).
     """
     refuse_unknown(ReleaseParameters.names())

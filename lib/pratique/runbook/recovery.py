@@ -12,11 +12,10 @@ from pratique.runbook.engine.console import say
 from pratique.runbook.engine.journal import Journal
 from pratique.runbook.engine.lock import Lock
 from pratique.runbook.registry import Recoverable, find_runbook
+from pratique.runbook.runs import OLDEST_RUNBOOK
 from pratique.runbook.service.orphans import find_orphans
 from pratique.runtime.base import Instance, Runtime
 
-OLDEST_RUNBOOK = "release"
-"""The runbook of a journal that names none: there was only one when it was written."""
 ORPHANS_RUN = "orphans"
 """The run id under which the lock is held while orphans are removed."""
 ORPHANS_REASON = "removing orphans"

@@ -32,6 +32,7 @@ class Runbook:
     """A runbook. name: in the journal, never change it. notebook: its file name without extension.
 
     rebuild: returns the session of a run from the parameters in its journal.
+    preflight: called with the notebook's parameters before its kernel starts; raises what the run would be refused for.
     run_id_word: stands in generated run ids; a release has none, its ids are SERVICE-REVISION-TIME.
     """
 
@@ -39,6 +40,19 @@ class Runbook:
     notebook: str
     rebuild: Callable[[Mapping[str, Any]], Recoverable]
     run_id_word: str = ""
+    preflight: Callable[[Mapping[str, Any]], None] = lambda _: None
+
+
+def _check_release(parameters: Mapping[str, Any]) -> None:
+    from pratique.runbook.release.preflight import check_release  # noqa: PLC0415 - loads the judge
+
+    check_release(parameters)
+
+
+def _check_rollback(parameters: Mapping[str, Any]) -> None:
+    from pratique.runbook.rollback.preflight import check_rollback  # noqa: PLC0415 - loads runtime and balancer
+
+    check_rollback(parameters)
 
 
 def _release(parameters: Mapping[str, Any]) -> Recoverable:
@@ -54,8 +68,8 @@ def _rollback(parameters: Mapping[str, Any]) -> Recoverable:
 
 
 BUILT_IN = (
-    Runbook("release", "release", _release),
-    Runbook("rollback", "rollback", _rollback, run_id_word="rollback"),
+    Runbook("release", "release", _release, preflight=_check_release),
+    Runbook("rollback", "rollback", _rollback, run_id_word="rollback", preflight=_check_rollback),
 )
 
 

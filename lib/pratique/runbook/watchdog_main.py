@@ -1,4 +1,4 @@
-"""The watchdog process: `python -m pratique.runbook.watchdog_main FOLDER RUN_PID EXECUTOR_PID`.
+"""The watchdog process: the module pratique.runbook.watchdog_main with FOLDER RUN_PID EXECUTOR_PID.
 
 The run is at the other end of standard input. See `pratique.runbook.engine.watchdog` for what it does, and when.
 """

@@ -1,6 +1,7 @@
 """Releases as local processes.
 
-The process table is the only record of the running instances. Their labels are environment variables.
+The process table is the only record of the running instances. Their labels are environment variables of their supervisor,
+which count only on a supervisor that runs as this user.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from typing_extensions import override
 from pratique.clock import utc_now
 from pratique.config import RuntimeSettings
 from pratique.errors import MissingError, StorageError, UnavailableError
+from pratique.files import make_private_folder
+from pratique.own_processes import own_processes, runs_as_us
 from pratique.release.model import Release
 from pratique.release.secrets import mask, resolve_env
 from pratique.runtime import supervise
@@ -31,6 +34,9 @@ from pratique.runtime.base import PORTS, Instance, Role, Runtime, no_free_port
 from pratique.runtime.probe import probe
 from pratique.runtime.readiness import EXCERPT_LINES, Check, log_excerpt, wait_ready
 
+PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR")
+"""What an instance gets of the environment of its starter, and every LC_… variable; everything else is declared."""
+SUPERVISOR = "runtime/supervise.py"
 LABELS = ("SERVICE", "REVISION", "RUN", "ROLE", "PORT")
 SUPERVISOR_START_TIMEOUT_S = 10.0
 POLL_S = 0.05
@@ -44,7 +50,7 @@ class ProcessRuntime(Runtime):
     def __init__(self, settings: RuntimeSettings, state_dir: Path, base: Path) -> None:
         """state_dir: folder of the logs, and the label of its instances. base: folder of relative paths."""
         self._settings = settings
-        self._state = Path(state_dir).absolute()
+        self._state = Path(state_dir).resolve()
         self._base = base
 
     @property
@@ -109,7 +115,7 @@ class ProcessRuntime(Runtime):
     @override
     def list(self, service: str | None = None) -> Sequence[Instance]:
         """Return the running instances of this state folder, oldest first."""
-        found = [self._instance(process) for process in psutil.process_iter()]
+        found = [self._instance(process) for process in own_processes(SUPERVISOR)]
         known = [i for i in found if i is not None and (service is None or i.service == service)]
         return sorted(known, key=lambda instance: (instance.started, instance.address))
 
@@ -131,9 +137,8 @@ class ProcessRuntime(Runtime):
         port = _free_port([i.address for i in self.list()])
         values = {"port": str(port), "dir": release.location, "python": sys.executable}
         labels = dict(zip(LABELS, (release.service, release.revision, run, role, str(port)), strict=True))
-        env = os.environ | resolve_env(release.env, self._base) | {"PORT": str(port)}
+        env = _passed_on() | resolve_env(release.env, self._base) | {"PORT": str(port)}
         env |= {f"PRATIQUE_{name}": value for name, value in labels.items()} | {supervise.STATE_LABEL: str(self._state)}
-        env.pop("PRATIQUE_PART", None)
         instance = Instance("", release.service, release.revision, run, role, f"127.0.0.1:{port}", utc_now())
         pid = _supervised(
             [_filled(word, values) for word in release.command], release.location, env, self._log(instance)
@@ -147,7 +152,8 @@ class ProcessRuntime(Runtime):
     def _instance(self, process: psutil.Process) -> Instance | None:
         try:
             labels = process.environ()
-            if labels.get(supervise.STATE_LABEL) != str(self._state) or process.status() == psutil.STATUS_ZOMBIE:
+            # an older version wrote the path as it was given
+            if os.path.realpath(labels[supervise.STATE_LABEL]) != str(self._state):
                 return None
             service, revision, run, role, port = (labels[f"PRATIQUE_{name}"] for name in LABELS)
             identity, started = f"{process.pid}:{_start_ticks(process.pid)}", process.create_time()
@@ -168,7 +174,7 @@ class ProcessRuntime(Runtime):
             process = psutil.Process(int(instance.id.partition(":")[0]))
         except psutil.Error:
             return None
-        found = self._instance(process)
+        found = self._instance(process) if runs_as_us(process, SUPERVISOR) else None
         return process if found is not None and found.id == instance.id else None
 
     def _log(self, instance: Instance) -> Path:
@@ -176,10 +182,14 @@ class ProcessRuntime(Runtime):
         return self._state / "processes" / f"{instance.service}-{instance.revision}-{port}.log"
 
 
+def _passed_on() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
+
+
 def _supervised(command: Sequence[str], folder: str, env: dict[str, str], log: Path) -> int:
     """Start a command under a supervisor process; return the process id of the supervisor."""
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(log.parent)
     except OSError as error:
         raise StorageError(f"cannot write logs to {str(log.parent)!r}: {error.strerror}") from error
     try:

@@ -18,6 +18,7 @@ import select
 import signal
 import subprocess
 import sys
+from io import FileIO
 from pathlib import Path
 
 LOG_MAX_BYTES = 1 << 20
@@ -34,8 +35,12 @@ class BoundedLog:
         self._path = path
         self._older = path.with_name(path.name + ".1")
         self._older.unlink(missing_ok=True)
-        self._file = path.open("wb", buffering=0)
+        self._file = self._begin()
+
+    def _begin(self) -> FileIO:
         self._size = 0
+        # only the owner may read what an instance prints
+        return open(self._path, "wb", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))
 
     def write(self, data: bytes) -> None:
         """Append. On a full disk, data is dropped: the instance matters more than its log."""
@@ -43,8 +48,7 @@ class BoundedLog:
             if self._size > LOG_MAX_BYTES:
                 self._path.replace(self._older)
                 self._file.close()
-                self._file = self._path.open("wb", buffering=0)
-                self._size = 0
+                self._file = self._begin()
             self._size += self._file.write(data)
         except (OSError, ValueError):
             self._size += len(data)

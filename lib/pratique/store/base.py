@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -39,9 +39,10 @@ class Store(Protocol):
     def exists(self) -> bool:
         """Whether anything was ever written to it. Raises: DataError when it is not a store, UnavailableError."""
 
-    def write(self, rollups: Rollups) -> None:
+    def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
         """Write rows durably, all or none. A row replaces a stored row with the same KEY.
 
+        instead_of: sources of the same services whose stored rows are removed in the same step.
         Raises: DeniedError, StorageError, UnavailableError.
         """
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs
 
@@ -34,11 +35,15 @@ class Part:
 
 @dataclass
 class Change:
-    """Files to add and to remove in one commit, planned on the snapshot `basis`."""
+    """Files to add and to remove in one commit, planned on the snapshot `basis`.
+
+    kept: per service and day, rows of removed files that the new file of that day takes over.
+    """
 
     basis: Snapshot
     adds: list[AddAction] = field(default_factory=list)
     removed: list[StoredFile] = field(default_factory=list)
+    kept: dict[tuple[str, int], list[pa.Table]] = field(default_factory=dict)
 
     def removals(self, now_ms: int) -> list[RemoveAction]:
         """Return the log's entries for the files that are replaced."""
@@ -85,14 +90,26 @@ def _part(service: str, day: int, rows: pa.Table) -> Part:
     return Part(service, day, rows, bounds)
 
 
-def plan(where: fs.FileSystem, basis: Snapshot, parts: Sequence[Part], now_ms: int) -> Change:
+def plan(
+    where: fs.FileSystem, basis: Snapshot, parts: Sequence[Part], now_ms: int, instead_of: frozenset[str] = frozenset()
+) -> Change:
     """Plan the changes of a write, and write the files that it adds.
 
     Rows with new keys are appended. Files that hold one of the keys are rewritten without those rows. Rows that are
-    already stored with the same values change nothing.
+    already stored with the same values change nothing. instead_of: sources whose rows are removed from the same services.
     """
     change = Change(basis)
     try:
+        for file in _holding(where, basis, {part.service for part in parts}, instead_of):
+            stored = scan.rows(where, [file])
+            kept = stored.filter(pc.invert(pc.is_in(stored["source"], value_set=pa.array(sorted(instead_of)))))
+            others = [part for part in parts if part.concerns(file)]
+            change.removed.append(file)
+            if others:
+                # a file is replaced once: its rows go on with the new ones of its day
+                change.kept.setdefault((file.service, file.day), []).append(kept)
+            elif kept.num_rows:
+                change.adds += datafile.write(where, file.service, file.day, sorted_rows([kept]), now_ms)
         for part in parts:
             _plan_part(where, change, part, now_ms)
     except BaseException:
@@ -103,17 +120,34 @@ def plan(where: fs.FileSystem, basis: Snapshot, parts: Sequence[Part], now_ms: i
 
 def _plan_part(where: fs.FileSystem, change: Change, part: Part, now_ms: int) -> None:
     files = [file for file in change.basis.files(part.service, days=[part.day]) if part.concerns(file)]
-    touched = _touched(where, files, part)
+    gone = {file.path for file in change.removed}
+    touched = _touched(where, [file for file in files if file.path not in gone], part)
     rows = part.rows
-    if touched:
-        stored = scan.rows(where, touched)
+    freed = [table for table in change.kept.get((part.service, part.day), []) if table.num_rows]
+    if touched or freed:
+        stored = pa.concat_tables([scan.rows(where, touched), *freed]).unify_dictionaries()
         new, old = codes([rows, stored])
         hit = among(old, new)
-        if int(hit.sum()) == len(new) and _same(rows, stored.filter(pa.array(hit)), new, old[hit]):
+        if not freed and int(hit.sum()) == len(new) and _same(rows, stored.filter(pa.array(hit)), new, old[hit]):
             return
         rows = sorted_rows([stored.filter(pa.array(~hit)), rows])
     change.adds += datafile.write(where, part.service, part.day, rows, now_ms)
     change.removed += touched
+
+
+def _holding(
+    where: fs.FileSystem, basis: Snapshot, services: set[str], sources: frozenset[str]
+) -> Iterator[StoredFile]:
+    """The files of some services that hold rows of some sources."""
+    if not sources:
+        return
+    names = pa.array(sorted(sources), pa.string())
+    for service in sorted(services):
+        for file in basis.files(service):
+            if file.may_hold({"source": (min(sources), max(sources))}):
+                stored = scan.rows(where, [file], columns=("source",))
+                if pc.any(pc.is_in(stored["source"], value_set=names)).as_py():
+                    yield file
 
 
 def _touched(where: fs.FileSystem, files: Sequence[StoredFile], part: Part) -> list[StoredFile]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -105,9 +105,10 @@ class DeltaStore:
             lambda snapshot: query.run(self._log.location, _overlapping(snapshot, service, None, None), sql, parameters)
         )
 
-    def write(self, rollups: Rollups) -> None:
+    def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
         """Write rows durably, all or none. A row replaces a stored row with the same KEY.
 
+        instead_of: sources of the same services whose stored rows are removed in the same commit.
         Raises: DataError for rows that do not match SCHEMA, or a folder that is not a store; UsageError for an
         invalid service name; DeniedError; StorageError when the disk is full; UnavailableError.
         """
@@ -118,7 +119,7 @@ class DeltaStore:
         for part in parts:
             check_name("service", part.service)
         with self._writing, translated(self._name, "written"):
-            before, after = self._write(parts)
+            before, after = self._write(parts, frozenset(instead_of))
             touched = {(part.service, part.day) for part in parts}
             upkeep.tend(self._log, before, after, touched, self._retention_days)
 
@@ -156,14 +157,14 @@ class DeltaStore:
         table = self._log.open()
         return None if table is None else Snapshot(table)
 
-    def _write(self, parts: Sequence[changes.Part]) -> tuple[int, int]:
+    def _write(self, parts: Sequence[changes.Part], instead_of: frozenset[str]) -> tuple[int, int]:
         """Commit a write; return the versions before and after."""
         at_ms = now_ms()
         deadline = time.monotonic() + _COMMIT_DEADLINE_S
         table = self._log.open_or_create()
         files = self._log.location.files
         snapshot = Snapshot(table)
-        change = changes.plan(files, snapshot, parts, at_ms)
+        change = changes.plan(files, snapshot, parts, at_ms, instead_of)
         while change.adds or change.removed:
             if self._log.commit(table, change.adds, change.removals(at_ms)):
                 return snapshot.version, snapshot.version + 1
@@ -177,7 +178,7 @@ class DeltaStore:
             snapshot = Snapshot(table)
             if not change.holds_on(snapshot, parts):
                 self._log.discard(change.adds)
-                change = changes.plan(files, snapshot, parts, at_ms)
+                change = changes.plan(files, snapshot, parts, at_ms, instead_of)
         return snapshot.version, snapshot.version
 
 

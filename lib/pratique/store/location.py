@@ -14,6 +14,7 @@ from urllib.request import url2pathname
 from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
 
+from pratique.config.store import refuse_credentials
 from pratique.errors import DataError, DeniedError, UsageError
 
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "file")
@@ -32,7 +33,7 @@ class Location:
     def of(cls, url: str) -> Location:
         """Parse an address: a folder, or scheme://….
 
-        Raises: UsageError when the scheme is not one of SCHEMES.
+        Raises: UsageError when the scheme is not one of SCHEMES, or the address holds credentials.
         """
         scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", url)
         kind = "file" if scheme is None else scheme.group(1).lower()
@@ -42,6 +43,7 @@ class Location:
             return cls(str(folder), folder, {})
         if kind not in SCHEMES:
             raise UsageError(f"store {shown(url)!r} has an unknown scheme: give a folder or {'://, '.join(SCHEMES)}://")
+        refuse_credentials(url)
         options = {name: value for name, value in os.environ.items() if name.startswith(_FROM_ENVIRONMENT)}
         return cls(url, None, options)
 

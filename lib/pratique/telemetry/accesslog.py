@@ -25,6 +25,7 @@ LONGEST = 16 << 10
 """Bytes of an httplog line that are parsed; HAProxy sends no longer lines."""
 NONE = "none"
 """The revision of a request for which no server was chosen."""
+_QUERY = re.compile(rb"\?|\\u003f", re.IGNORECASE)
 GONE = 499
 """The code of a request whose client closed the connection before the answer, as in nginx."""
 
@@ -72,6 +73,21 @@ def read(message: Message, httplog: HttplogSettings | None = None, host: str = "
     return line if line is not None and _plausible(line) else None
 
 
+def without_query(datagram: bytes, message: Message) -> bytes:
+    """Return a datagram with an access line as it may be kept: a query may hold a token, and no action needs it.
+
+    message: the one that was parsed from it.
+    """
+    if not _QUERY.search(message.body):
+        return datagram
+    head = datagram[: datagram.rfind(message.body)]
+    if message.body[:1] == b"{":
+        body = json.loads(message.body)
+        return head + json.dumps({**body, "p": str(body["p"]).partition("?")[0]}).encode()
+    before, quote, request = message.body.rpartition(b' "')
+    return head + before + quote + re.sub(rb'\?[^\s"]*', b"", request)
+
+
 def looks_like_access(message: Message) -> bool:
     """Whether a message looks like a broken access line; HAProxy also sends messages about servers and proxies."""
     return message.body[:1] == b"{" or b" [" in message.body
@@ -79,6 +95,7 @@ def looks_like_access(message: Message) -> bool:
 
 def _json(message: Message, host: str) -> AccessLine:
     body = json.loads(message.body)
+    _check_types(body)
     time_ms, duration = int(body["t"]), body.get("d")
     if duration is None:
         # on a kept-alive connection HAProxy's accept date is the beginning of the idle time before the request
@@ -97,6 +114,22 @@ def _json(message: Message, host: str) -> AccessLine:
         boot=str(body.get("b", "")),
         sequence=int(body.get("q", 0)),
     )
+
+
+_NOT_SCALAR = frozenset({bool, list, dict})
+_USED = frozenset({"t", "s", "r", "m", "p", "c", "d", "h", "b", "q", "ts", "Ta", "TR", "Tr", "Ti"})
+
+
+def _check_types(body: dict[str, object]) -> None:
+    """Refuse values that `str` and `int` would make something of, such as a list as the revision. Raises: TypeError."""
+    if not _NOT_SCALAR.isdisjoint(map(type, body.values())):
+        wrong = [name for name in _USED & body.keys() if type(body[name]) in _NOT_SCALAR]
+        if wrong:
+            raise TypeError(f"{wrong[0]} is neither text nor a number")
+    for name in ("t", "c", "q"):
+        value = body.get(name)
+        if isinstance(value, float) and not value.is_integer():
+            raise TypeError(f"{name} is not a whole number")
 
 
 def _active(body: dict[str, object]) -> float | None:

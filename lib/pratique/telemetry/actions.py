@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from pratique.config import ActionRule
+from pratique.telemetry.cardinality import OTHER
 
-OTHER = "other"
 MAX_DEFAULT_ACTIONS = 200
 """Most actions of a service without rules; raw paths are unbounded, so further ones become OTHER."""
 LONGEST_PATH, LONGEST_METHOD = 2048, 32
-REMEMBERED = 16384
-"""Most recent requests whose action is cached."""
+REMEMBERED, LONGEST_REMEMBERED = 8192, 256
+"""Most recent requests whose action is cached, and characters of their path."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # a segment that looks like an identifier: it has digits, is hex or a UUID, or is longer than a word of a route
@@ -38,7 +38,8 @@ class Actions:
         bare = path.split("?", 1)[0].split("#", 1)[0]
         if len(bare) > LONGEST_PATH or len(method) > LONGEST_METHOD:
             return OTHER
-        return self._cached(method.upper(), bare)
+        find = self._cached if len(bare) <= LONGEST_REMEMBERED else self._find
+        return find(method.upper(), bare)
 
     def _find(self, method: str, path: str) -> str:
         if self._rules:

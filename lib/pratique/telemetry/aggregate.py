@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,15 +24,16 @@ class _Cell:
 class Window:
     """The totals of one window by service, revision, action, code and host."""
 
-    __slots__ = ("cells", "changed", "segments", "stored")
+    __slots__ = ("cells", "changed", "keys", "segments", "stored")
 
     def __init__(self) -> None:
         """Start empty.
 
         changed: whether a request came since the last write. stored: whether it was ever written. segments: numbers of
-        the spool's segments that hold its lines.
+        the spool's segments that hold its lines. keys: distinct keys by service.
         """
         self.cells: dict[Key, _Cell] = {}
+        self.keys: Counter[str] = Counter()
         self.changed = self.stored = False
         self.segments: set[int] = set()
 
@@ -40,6 +42,7 @@ class Window:
         cell = self.cells.get(key)
         if cell is None:
             cell = self.cells[key] = _Cell()
+            self.keys[key[0]] += 1
         cell.n += 1
         self.changed = True
         if duration_ms is not None:

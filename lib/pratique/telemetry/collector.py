@@ -7,28 +7,34 @@ the collector reads the spool, computes the same totals, and continues: the stor
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from pratique.clock import now_ms, utc_now
 from pratique.config import Config
 from pratique.errors import BusyError, DeniedError, PratiqueError
-from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read
-from pratique.telemetry.actions import Actions
+from pratique.files import make_private_folder, open_private
+from pratique.lock_holders import describe_process, lock_holders
+from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read, without_query
 from pratique.telemetry.aggregate import Window, rollups_of
+from pratique.telemetry.collector_settings import changed_settings, counting_config, counts_alike, settings_of
 from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
+from pratique.telemetry.line_keys import LineKeys
 from pratique.telemetry.receivers import Receivers
 from pratique.telemetry.rollups import Sink
 from pratique.telemetry.sequence import Senders
-from pratique.telemetry.spool import Spool
+from pratique.telemetry.spool import Facts, Spool, new_source
 from pratique.telemetry.syslog import parse
 
 GRACE_MS = 400
@@ -47,8 +53,10 @@ STATUS_S = 1.0
 """Time between two writes of the status file."""
 FLUSH_TIMEOUT_S = 30.0
 """Most time to wait for a write to the store before the collector stops."""
-MOST_SERVICES = 1000
-"""Services whose action rules are kept ready; names come from datagrams and are unbounded."""
+MOST_CHANGES = 100
+"""Changes of settings that are remembered."""
+MOST_KEYS_IN_WRITE = 20_000
+"""Keys from which the next window waits for the next write: a write needs several times the memory of its windows."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Delays before the first and each further retry of a failed write; the last one repeats."""
 
@@ -57,23 +65,21 @@ class Collector:
     """Receive datagrams, spool them, add them up, and write the rollups to a store."""
 
     def __init__(self, config: Config, store: Sink, status: CollectorStatus) -> None:
-        """Read the spool of an earlier collector with the same state folder. store: where rollups are written."""
-        self._config = config
-        self._store = store
+        """Read the spool of an earlier collector with the same state folder. store: where rollups are written.
+
+        The spooled lines are counted with the settings of that collector, and written, before others take effect.
+        """
         self._status = status
-        self._span = config.telemetry.window_s * 1000
-        self._late_ms = int(config.telemetry.late_s * 1000)
-        self._actions: dict[str, Actions] = {}
+        self._spool = Spool(config.state_dir / "collector" / "spool")
+        self._facts = self._spool.facts
+        self._use(counting_config(self._facts.settings, config) if self._facts.settings else config, store)
+        self._pending: tuple[Config, Sink] | None = None
+        self._retry_follow_at = 0.0
         self._windows: dict[int, Window] = {}
         self._senders = Senders()
-        self._host = config.telemetry.host
         self._logs = ContainerLogs(
             config.state_dir, limit_bytes=int(config.telemetry.container_log_mb * 1e6), services=config.services
         )
-        self._spool = Spool(config.state_dir / "collector" / "spool")
-        facts = self._spool.facts()
-        self._epoch = facts.get("epoch", 0)
-        self._closed_ms = facts.get("closed_ms", 0)
         self._last_ms = 0
         self._segments: dict[int, int] = {}
         self._writer = ThreadPoolExecutor(1, "store")
@@ -81,14 +87,54 @@ class Collector:
         self._writing: dict[int, Window] = {}
         self._failures = 0
         self._retry_at = 0.0
-        for number, record in self._spool.replay():
+        for number, record in self._spool.replay(self._facts.first_segment):
             self._segment = number
-            line = decode(record, config.telemetry.httplog, self._host)
-            if line is not None and self._is_new(line):
+            line = decode(record, self._config.telemetry.httplog, self._config.telemetry.host)
+            if line is not None and self._keys.takes(line.service) and self._is_new(line):
                 self._take(line, self._start_of(line))
-        status.received = status.late = status.duplicates = status.lost_on_way = 0
+        status.received = status.late = status.duplicates = status.lost_on_way = status.folded = 0
         self._segment = self._spool.rotate()
         self._rotated = time.monotonic()
+        self.follow(config, store)
+
+    def follow(self, config: Config, store: Sink) -> bool:
+        """Work by other settings from now on; return whether it does.
+
+        Earlier counts stay as they are: they are written first, and rows of other windows, names or stores follow under
+        another source. While the store takes no write the settings stay, and `tick` tries again.
+        """
+        wanted = settings_of(config.telemetry, config.store, config.services, listen=self._status.listen)
+        self._status.settings = self._facts.settings or wanted
+        source = new_source() if self._facts.source == Facts().source else self._facts.source
+        alike = counts_alike(self._status.settings, wanted) and source == self._facts.source
+        if not alike and self._segments and not self._start_over(source, wanted):
+            self._pending, self._retry_follow_at = (config, store), time.monotonic() + RETRY_S[-1]
+            return False
+        self._pending, folded = None, self._keys.folded
+        self._use(config, store)
+        self._keys.folded = folded
+        self._logs.keep(limit_bytes=int(config.telemetry.container_log_mb * 1e6), services=config.services)
+        changes = [[utc_now().isoformat(), text] for text in changed_settings(self._status.settings, wanted)]
+        self._remember(source=source, settings=wanted, changes=[*self._facts.changes, *changes][-MOST_CHANGES:])
+        self._status.settings, self._status.changes = wanted, self._facts.changes
+        return True
+
+    def _use(self, config: Config, store: Sink) -> None:
+        self._config, self._store = config, store
+        self._span = config.telemetry.window_s * 1000
+        self._late_ms = int(config.telemetry.late_s * 1000)
+        self._keys = LineKeys(config)
+
+    def _remember(self, **changed: Any) -> bool:
+        """Keep changed facts; return whether they are on disk."""
+        facts = replace(self._facts, **changed)
+        try:
+            self._spool.keep(facts)
+        except OSError as error:
+            self._status.error = f"spool: {error.strerror}"
+            return False
+        self._facts = facts
+        return True
 
     def receive(self, datagram: bytes) -> None:
         """Take in one datagram, or one message of a stream."""
@@ -96,15 +142,17 @@ class Collector:
         if message is not None and message.app.startswith(PREFIX) and self._logs.take(message):
             self._status.container_lines, self._status.container_lost = self._logs.lines, self._logs.lost
             return
-        line = None if message is None else read(message, self._config.telemetry.httplog, self._host)
-        if line is None:
+        line = None if message is None else read(message, self._config.telemetry.httplog, self._config.telemetry.host)
+        if message is None or line is None:
             if message is not None and not looks_like_access(message):
                 self._status.other += 1
             else:
                 self._status.malformed += 1
             return
         now, start = now_ms(), self._start_of(line)
-        if line.time_ms > now + FUTURE_MS:
+        if not self._keys.takes(line.service):
+            self._status.undeclared += 1
+        elif line.time_ms > now + FUTURE_MS:
             self._status.future += 1
         elif not self._is_new(line):
             self._status.duplicates += 1
@@ -113,7 +161,7 @@ class Collector:
         elif self._spool.full:
             self._status.unkept += 1
         elif self._take(line, start):
-            self._spool.append(datagram)
+            self._spool.append(without_query(datagram, message))
 
     def _is_new(self, line: AccessLine) -> bool:
         # a sender without numbering gives no way to detect missing or repeated lines
@@ -125,27 +173,18 @@ class Collector:
         return line.time_ms // self._span * self._span
 
     def _take(self, line: AccessLine, start: int) -> bool:
-        if start + self._span <= self._closed_ms:
+        if start + self._span <= self._facts.closed_ms:
             self._status.late += 1
             return False
         window = self._windows.get(start)
         if window is None:
             window = self._windows[start] = Window()
-        key = (line.service, line.revision, self._action(line), line.code, line.host)
-        window.add(key, line.duration_ms)
+        window.add(self._keys.key(line, window), line.duration_ms)
+        self._status.folded = self._keys.folded
         window.segments.add(self._segment)
         self._segments[self._segment] = max(self._segments.get(self._segment, 0), start + self._span)
         self._status.received += 1
         return True
-
-    def _action(self, line: AccessLine) -> str:
-        actions = self._actions.get(line.service)
-        if actions is None:
-            if len(self._actions) >= MOST_SERVICES:
-                del self._actions[next(iter(self._actions))]
-            known = self._config.services.get(line.service)
-            actions = self._actions[line.service] = Actions(known.actions if known else ())
-        return actions.action(line.method, line.path)
 
     def sync(self) -> None:
         """Make all received lines durable."""
@@ -162,6 +201,8 @@ class Collector:
             self._after_jump()
         self._last_ms = now
         self._settle()
+        if self._pending is not None and self._status.error is None and time.monotonic() > self._retry_follow_at:
+            self.follow(*self._pending)
         over = {s: w for s, w in self._windows.items() if s + self._span + GRACE_MS <= now}
         self._start_write({start: window for start, window in over.items() if window.changed})
         self._forget(now)
@@ -170,19 +211,18 @@ class Collector:
         self._status.waiting = sum(window.changed for window in self._windows.values())
         self._status.unstored_ms = min((start for start, window in over.items() if not window.stored), default=None)
 
-    def _start_write(self, windows: dict[int, Window]) -> None:
+    def _start_write(self, windows: dict[int, Window]) -> bool:
+        """Begin a write; return whether there was something to write, and nothing in its way."""
         if not windows or self._write is not None or time.monotonic() < self._retry_at:
-            return
-        rollups = rollups_of(windows, window_s=self._config.telemetry.window_s, source=self._source)
+            return False
+        windows = _first(windows)
+        # under a new source, windows that occur again (after a clock jump or other settings) add to the stored ones
+        rollups = rollups_of(windows, window_s=self._config.telemetry.window_s, source=self._facts.row_source)
         for window in windows.values():
             window.changed = False
         self._writing = windows
         self._write = self._writer.submit(self._store.write, rollups)
-
-    @property
-    def _source(self) -> str:
-        # after a clock jump windows occur again; under a new source they add to the stored ones
-        return "collector" if self._epoch == 0 else f"collector:{self._epoch}"
+        return True
 
     def _settle(self, timeout: float = 0.0) -> None:
         """Handle the result of a finished write; wait up to `timeout` s for it."""
@@ -215,16 +255,23 @@ class Collector:
         over = [start for start in self._windows if start + self._span <= bound]
         if not over:
             return
-        self._closed_ms = max(self._closed_ms, max(over) + self._span)
+        self._facts = replace(self._facts, closed_ms=max(self._facts.closed_ms, max(over) + self._span))
+        keys = sum(len(self._windows[start].cells) for start in over)
         for start in over:
             del self._windows[start]
-        done = [n for n, end in self._segments.items() if end <= self._closed_ms and n != self._segment]
+        if keys > MOST_KEYS_IN_WRITE // 10:
+            _return_memory()
+        self._keys.forget(self._facts.closed_ms, sum(len(window.cells) for window in self._windows.values()))
+        done = [n for n, end in self._segments.items() if end <= self._facts.closed_ms and n != self._segment]
         if done:
             with suppress(OSError):
-                self._spool.keep({"epoch": self._epoch, "closed_ms": self._closed_ms})
-                for number in done:
-                    self._spool.remove(number)
-                    del self._segments[number]
+                self._spool.keep(self._facts)
+                self._drop(done)
+
+    def _drop(self, segments: Iterable[int]) -> None:
+        for number in list(segments):
+            self._spool.remove(number)
+            self._segments.pop(number, None)
 
     def _rotate(self) -> None:
         with suppress(OSError):
@@ -234,29 +281,35 @@ class Collector:
     def _after_jump(self) -> None:
         """Handle a clock that was set back: write all windows, and start over under another source."""
         self._status.clock_jumps += 1
+        self._start_over(self._facts.source, self._facts.settings)
+
+    def _start_over(self, source: str, settings: dict[str, Any]) -> bool:
+        """Write all windows, and count from now on in new ones; return False while that is impossible."""
         self._flush()
         if any(window.changed for window in self._windows.values()):
-            return
-        try:
-            self._spool.keep({"epoch": self._epoch + 1, "closed_ms": 0})
-        except OSError as error:
-            self._status.error = f"spool: {error.strerror}"
-            return
-        self._epoch += 1
-        self._closed_ms = 0
-        self._windows.clear()
+            return False
+        before = self._segment
         self._rotate()
-        for number in [n for n in self._segments if n != self._segment]:
-            self._spool.remove(number)
-            del self._segments[number]
+        if self._segment == before:
+            return False
+        epoch = self._facts.epoch + 1 if source == self._facts.source else 0
+        first = {"source": source, "epoch": epoch, "first_segment": self._segment, "closed_ms": 0}
+        if not self._remember(**first, settings=settings):
+            return False
+        self._windows.clear()
+        self._drop(number for number in self._segments if number != self._segment)
+        return True
 
     def _flush(self) -> None:
         """Write every changed window, and wait for the write."""
         self.sync()
         self._settle(FLUSH_TIMEOUT_S)
-        self._retry_at = 0.0
-        self._start_write({start: window for start, window in self._windows.items() if window.changed})
-        self._settle(FLUSH_TIMEOUT_S)
+        self._failures = 0
+        while self._write is None and not self._failures:
+            self._retry_at = 0.0
+            if not self._start_write({start: window for start, window in self._windows.items() if window.changed}):
+                return
+            self._settle(FLUSH_TIMEOUT_S)
 
     def close(self) -> None:
         """Write every window. The spool stays: a restarted collector continues open windows from it."""
@@ -267,21 +320,42 @@ class Collector:
             self._spool.close()
 
 
-def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> None:
+def _return_memory() -> None:
+    """Give freed memory back to the system; the C library keeps it after a flood."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _first(windows: dict[int, Window]) -> dict[int, Window]:
+    """Return the oldest windows, at least one, with at most MOST_KEYS_IN_WRITE keys."""
+    keys = 0
+    chosen: dict[int, Window] = {}
+    for start, window in sorted(windows.items()):
+        keys += len(window.cells)
+        if chosen and keys > MOST_KEYS_IN_WRITE:
+            break
+        chosen[start] = window
+    return chosen
+
+
+def run_collector(
+    config: Config, store: Sink, *, listen: str | None = None, reread: Callable[[], tuple[Config, Sink]] | None = None
+) -> None:
     """Collect until SIGTERM or SIGINT. listen: UDP address in place of that of the settings.
 
+    reread: reads the service file again and opens its store; called on SIGHUP, and no line is lost meanwhile.
     Raises: BusyError (another collector uses the state folder), UnavailableError (an address is in use), DeniedError.
     """
     address = listen or config.telemetry.listen
     folder = config.state_dir / "collector"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         lock = _lock(folder)
     except OSError as error:
         raise DeniedError(
             f"the collector cannot use {str(folder)!r}: {error.strerror}: check the permissions of the folder"
         ) from error
-    status = CollectorStatus(utc_now(), listen=address)
+    status = CollectorStatus(utc_now(), listen=address, pid=os.getpid())
     with lock:
         collector = Collector(config, store, status)
         try:
@@ -292,8 +366,9 @@ def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> 
         stop: list[int] = []
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda number, _: stop.append(number))
+        reload = _Reload(collector, receivers, status, listen, reread)
         try:
-            _loop(collector, receivers, status, config.state_dir, stop)
+            _loop(collector, receivers, status, config.state_dir, stop, reload)
         finally:
             collector.close()
             receivers.close()
@@ -302,12 +377,54 @@ def run_collector(config: Config, store: Sink, *, listen: str | None = None) -> 
                 status.write(config.state_dir)
 
 
+class _Reload:
+    """Follow a changed service file on SIGHUP, with the sockets open."""
+
+    def __init__(
+        self,
+        collector: Collector,
+        receivers: Receivers,
+        status: CollectorStatus,
+        listen: str | None,
+        reread: Callable[[], tuple[Config, Sink]] | None,
+    ) -> None:
+        self._collector, self._receivers, self._status = collector, receivers, status
+        self._listen, self._reread = listen, reread
+        self._asked = False
+        # at a terminal SIGHUP means that the terminal was closed
+        if reread is not None and not sys.stdin.isatty():
+            signal.signal(signal.SIGHUP, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+
+    def when_asked(self) -> None:
+        """Read the service file again, if that was asked for. An error is in the log, and nothing changes."""
+        if not self._asked or self._reread is None:
+            return
+        self._asked = False
+        try:
+            config, store = self._reread()
+            self._receivers.move(config.telemetry, listen=self._listen)
+        except PratiqueError as error:
+            print(f"pratique collect: the settings stay as they are: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            return
+        self._status.listen = self._listen or config.telemetry.listen
+        self._collector.follow(config, store)
+
+
 def _loop(
-    collector: Collector, receivers: Receivers, status: CollectorStatus, state_dir: Path, stop: list[int]
+    collector: Collector,
+    receivers: Receivers,
+    status: CollectorStatus,
+    state_dir: Path,
+    stop: list[int],
+    reload: _Reload,
 ) -> None:
     synced = ticked = reported = 0.0
     while not stop:
         receivers.wait(TICK_S)
+        reload.when_asked()
         now = time.monotonic()
         if now - synced > SYNC_S:
             collector.sync()
@@ -318,7 +435,7 @@ def _loop(
         if now - reported > STATUS_S:
             status.updated_at, status.kernel_dropped = utc_now(), receivers.kernel_dropped()
             status.framing_errors, status.connections = receivers.framing_errors, receivers.connections
-            status.refused = receivers.refused
+            status.refused, status.not_allowed = receivers.refused, receivers.not_allowed
             with suppress(OSError):
                 status.write(state_dir)
             reported = now
@@ -326,14 +443,13 @@ def _loop(
 
 
 def _lock(folder: Path) -> TextIO:
-    file = (folder / "lock").open("a+", encoding="utf-8")
+    file: TextIO = open_private(folder / "lock", "a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise BusyError(f"another collector (process {holder}) uses {str(folder)!r}: stop it first") from None
+        with file:
+            holders = " and ".join(map(describe_process, lock_holders(file.fileno()))) or "another collector"
+            raise BusyError(f"{str(folder)!r} is in use by {holders}: stop it first") from None
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()

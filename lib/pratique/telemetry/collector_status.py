@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
-from pratique.files import replace_file
+from pratique.files import PRIVATE, replace_file
+from pratique.telemetry.collector_settings import UNKNOWN_SERVICE, differences
 
 FILE = "collector/status.json"
 FRESH_S = 5.0
@@ -33,7 +36,10 @@ class CollectorStatus:
     clock_jumps: how often the system clock was set back
     framing_errors: broken or too long frames over TCP
     connections: open TCP connections
-    refused: idle TCP connections closed because too many were open
+    refused: TCP connections closed because too many were open, or because a message was begun and not completed
+    not_allowed: datagrams and connections of senders that telemetry.allow does not name
+    undeclared: lines of services that the service file does not name; not stored
+    folded: lines stored under the revision or host "other", because there were too many names
     container_lines: lines of container logs received
     container_lost: lines of container logs that could not be written
     unkept: lines refused because they could not be written to the spool
@@ -41,6 +47,9 @@ class CollectorStatus:
     unstored_ms: start of the oldest finished window that was never stored, in milliseconds since 1970
     last_window: time of the last write to the store, UTC
     ended: whether the collector was stopped
+    pid: its process
+    settings: the settings that it works by, as a part of a service file; empty for a collector before version 0.2
+    changes: the last changes of settings that decide how requests are counted: time (ISO 8601, UTC) and a sentence
     error: the last error while writing to the store or spool; null when the last write succeeded
     """
 
@@ -58,6 +67,9 @@ class CollectorStatus:
     framing_errors: int = 0
     connections: int = 0
     refused: int = 0
+    not_allowed: int = 0
+    undeclared: int = 0
+    folded: int = 0
     container_lines: int = 0
     container_lost: int = 0
     unkept: int = 0
@@ -66,6 +78,9 @@ class CollectorStatus:
     last_window: str | None = None
     ended: bool = False
     error: str | None = None
+    pid: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    changes: list[list[str]] = field(default_factory=list)
 
     @property
     def unstored(self) -> datetime | None:
@@ -94,7 +109,9 @@ class CollectorStatus:
             (self.lost_on_way, "lines are missing from their senders' numbering"),
             (self.malformed, "messages were not access lines"),
             (self.framing_errors, "frames over TCP were broken or too long"),
-            (self.refused, "idle TCP connections were closed because too many were open"),
+            (self.refused, "TCP connections were closed: too many were open, or a message was not completed"),
+            (self.not_allowed, "messages came from senders that telemetry.allow does not name and are not counted"),
+            (self.folded, 'lines are stored under the name "other", because lines named too many revisions or hosts'),
             (self.clock_jumps, "times the clock was set back"),
             (self.unkept, "lines are not counted because they could not be written to the disk"),
             (self.container_lost, "lines of container logs could not be written"),
@@ -102,25 +119,52 @@ class CollectorStatus:
         found = [f"{count:,} {text}" for count, text in problems if count]
         return found + ([f"the collector cannot write: {self.error}"] if self.error else [])
 
+    def changes_in(self, service: str, start: datetime, end: datetime | None = None) -> list[str]:
+        """Return a sentence for each change in [start, end), UTC, of how the requests of a service are counted."""
+        found = []
+        for stamped, text in self.changes:
+            time = datetime.fromisoformat(stamped)
+            concerns = not text.startswith("services.") or text.startswith(f"services.{service}.")
+            if concerns and start <= time and (end is None or time < end):
+                found.append(f"{text} at {time:%H:%M:%S}: windows before and after it are counted differently")
+        return found
+
     def to_text(self) -> str:
         """Return one line for a terminal."""
-        other = [f"{self.other:,} other messages"] if self.other else []
+        counts = [(self.other, "other messages"), (self.undeclared, "lines of services that are not declared")]
+        other = [f"{count:,} {what}" for count, what in counts if count]
         return "; ".join([f"{self.received:,} lines received on {self.listen}", *other, *self.notes()])
 
     def write(self, state_dir: Path) -> None:
         """Replace the status file of a state folder atomically. Raises: OSError."""
         path = state_dir / FILE
         content = asdict(self) | {"updated_at": self.updated_at.isoformat()}
-        replace_file(path, json.dumps(content), durable=False, make_folder=False)
+        replace_file(path, json.dumps(content), durable=False, mode=PRIVATE, make_folder=False)
 
 
 def collector_status(state_dir: Path) -> CollectorStatus | None:
     """Return the last status that a collector wrote; None when there is none that can be read."""
     try:
         content = json.loads((state_dir / FILE).read_text(encoding="utf-8"))
-        return CollectorStatus(**content | {"updated_at": datetime.fromisoformat(content["updated_at"])})
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        known = {item.name: content[item.name] for item in fields(CollectorStatus) if item.name in content}
+        return CollectorStatus(**known | {"updated_at": datetime.fromisoformat(content["updated_at"])})
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
+
+
+def setting_differences(state_dir: Path, wanted: Mapping[str, Any], *, counting_only: bool = False) -> list[str]:
+    """Return one sentence for each setting in which the running collector differs from `wanted`; [] when none runs.
+
+    wanted: as `settings_of` returns it. Services that it does not name are not compared.
+    """
+    status = collector_status(state_dir)
+    if status is None or not status.alive or not status.settings:
+        return []
+    known = status.settings.get("services", {})
+    # a collector whose file names services drops the lines of all others
+    unknown: dict[str, Any] = {"actions": UNKNOWN_SERVICE if known else []}
+    services = {name: known.get(name, unknown) for name in wanted["services"]}
+    return differences(status.settings | {"services": services}, wanted, counting_only=counting_only)
 
 
 def require_collector(state_dir: Path, *, may_restart: bool = False) -> CollectorStatus:

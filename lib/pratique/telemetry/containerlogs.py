@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from pratique.clock import utc_now
 from pratique.config import NAME, check_name
+from pratique.files import open_private
 from pratique.telemetry.syslog import Message
 
 FOLDER = "logs"
@@ -57,13 +58,17 @@ class ContainerLogs:
 
         services: names whose logs are kept; without this list any sender could fill the folder.
         """
-        self._services = frozenset(services)
+        self.keep(limit_bytes=limit_bytes, services=services)
         self._folder = state_dir / FOLDER
-        self._limit = limit_bytes
         self._files: OrderedDict[Path, BinaryIO] = OrderedDict()
         self._written = CHECK_EVERY
         self.lines = 0
         self.lost = 0
+
+    def keep(self, *, limit_bytes: int, services: Collection[str]) -> None:
+        """Change the limits. The parameters are those of the constructor."""
+        self._services = frozenset(services)
+        self._limit = limit_bytes
 
     def take(self, message: Message) -> bool:
         """Keep a line. Return False when the message is not from a container of these services."""
@@ -99,8 +104,7 @@ class ContainerLogs:
     def _file(self, path: Path) -> BinaryIO:
         file = self._files.pop(path, None)
         if file is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("ab")
+            file = open_private(path, "ab")
             # each new file counts as some bytes: many small files must trigger the check too
             self._written += CHECK_EVERY // 200
         self._files[path] = file
@@ -109,7 +113,7 @@ class ContainerLogs:
         if file.tell() > self._limit // 8:
             self._files.pop(path).close()
             path.replace(path.with_suffix(OLDER))
-            file = self._files[path] = path.open("ab")
+            file = self._files[path] = open_private(path, "ab")
         return file
 
     def _shorten(self) -> None:

@@ -1,42 +1,137 @@
-"""Read log files as blocks of complete lines: plain, gzip or Zstandard, recognised by their first bytes."""
+"""Read log files as blocks of complete lines: plain, gzip or Zstandard, recognised by their first bytes.
+
+Memory depends on BLOCK, LONGEST_LINE and MOST_LINES only, never on what the file holds. Nothing is read twice, so that
+pipes, FIFOs and standard input are read like files.
+"""
 
 from __future__ import annotations
 
 import gzip
+import io
+import os
+import stat
+import sys
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
-from pratique.errors import DataError, DeniedError, MissingError
+import numpy as np
+from typing_extensions import override
 
-BLOCK = 16 << 20
+from pratique.errors import DataError, DeniedError, MissingError, UsageError
+
+BLOCK = 8 << 20
+"""Decompressed bytes read at a time."""
+LONGEST_LINE = 1 << 20
+"""Bytes of a line that is read; a longer one is rejected."""
+MOST_LINES = 1 << 16
+"""Lines of a block: short lines take much more memory than their bytes."""
+HEAD = 1 << 16
+"""Bytes at the beginning of a log that identify it."""
+STDIN = "-"
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def blocks(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
-    """Yield the content in blocks that end with a newline, which the last block may omit.
+@dataclass(frozen=True)
+class Block:
+    """Complete lines of a log.
 
-    progress: called with the number of bytes read from the (compressed) file so far.
-    Raises: MissingError, DeniedError, DataError (truncated or damaged compression, with the last line read).
+    number: of the first line, from 1. content: ends with a newline, which the last line of the log may omit. too_long:
+    the content is the beginning of one line that is longer than LONGEST_LINE.
     """
-    rest = b""
-    lines = 0
-    with _opened(path) as file:
-        try:
-            for content in _decompressed(file):
-                whole, newline, tail = (rest + content).rpartition(b"\n")
-                rest = tail
-                if newline:
-                    lines += whole.count(b"\n") + 1
-                    yield whole + newline
-                if progress is not None:
-                    progress(file.tell())
-        except (EOFError, zlib.error, gzip.BadGzipFile, _BrokenZstdError) as error:
+
+    number: int
+    content: bytes
+    too_long: bool = False
+
+
+class LogReader:
+    """One log file, FIFO or standard input ("-"), read once."""
+
+    def __init__(self, path: Path, progress: Callable[[int], None] | None = None) -> None:
+        """progress: called with the number of bytes read from the (compressed) file so far."""
+        self._path = path
+        self._progress = progress or (lambda _: None)
+        self._number = 1
+        self.head = b""
+        """The first HEAD bytes of the content; complete before the first block is given."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the content, each line in exactly one block.
+
+        Raises: MissingError, DeniedError, UsageError (a device), DataError (truncated or damaged compression, UTF-16).
+        """
+        rest, skipping = b"", False
+        for chunk in self._chunks():
+            data, rest = rest + chunk, b""
+            while data:
+                if skipping:
+                    end = data.find(b"\n") + 1
+                    data, skipping = data[end:] if end else b"", not end
+                    continue
+                end = _end_of_lines(data)
+                yield from self._pieces(data[:end])
+                data = data[end:]
+                if len(data) <= LONGEST_LINE:
+                    rest, data = data, b""
+                else:
+                    yield self._block(data[:LONGEST_LINE], 1, too_long=True)
+                    data, skipping = data[LONGEST_LINE:], True
+        if rest:
+            yield self._block(rest, 1)
+
+    def _pieces(self, lines: bytes) -> Iterator[Block]:
+        """Cut complete lines into blocks of at most MOST_LINES lines."""
+        count, start = lines.count(b"\n"), 0
+        if count > MOST_LINES:
+            ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))[MOST_LINES - 1 :: MOST_LINES] + 1
+            for end in ends.tolist():
+                yield self._block(lines[start:end], MOST_LINES)
+                start, count = end, count - MOST_LINES
+        if count:
+            yield self._block(lines[start:], count)
+
+    def _block(self, content: bytes, lines: int, *, too_long: bool = False) -> Block:
+        number, self._number = self._number, self._number + lines
+        return Block(number, content, too_long)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield the decompressed content in chunks of BLOCK bytes, without a byte order mark."""
+        with _opened(self._path) as opened:
+            counted = _Counted(opened)
+            try:
+                unpacked = _unpacked(counted)
+                while chunk := _filled(unpacked):
+                    if not self.head:
+                        chunk = self._checked(chunk)
+                        self.head = chunk[:HEAD]
+                    yield chunk
+                    self._progress(counted.position)
+            except (EOFError, zlib.error, gzip.BadGzipFile, _BrokenZstdError) as error:
+                raise DataError(
+                    f"{str(self._path)!r} is truncated or damaged after line {self._number - 1:,} ({error}): "
+                    "nothing was stored, copy the file again"
+                ) from error
+            except OSError as error:
+                raise DeniedError(f"file {str(self._path)!r} cannot be read: {error.strerror or error}") from error
+
+    def _checked(self, first: bytes) -> bytes:
+        if first.startswith(_UTF16):
             raise DataError(
-                f"{str(path)!r} is truncated or damaged after line {lines:,} ({error}): nothing was stored, copy the file again"
-            ) from error
-    if rest:
-        yield rest
+                f"{str(self._path)!r} is UTF-16 text: nothing was stored, convert it first: iconv -f UTF-16 -t UTF-8"
+            )
+        return first.removeprefix(_BOM)
+
+
+def _end_of_lines(data: bytes) -> int:
+    """Return the end of the complete lines before the first line that has no end or is too long; linear in time."""
+    end = 0
+    while (newline := data.rfind(b"\n", end, end + LONGEST_LINE + 1)) >= 0:
+        end = newline + 1
+    return end
 
 
 class _BrokenZstdError(Exception):
@@ -44,40 +139,73 @@ class _BrokenZstdError(Exception):
 
 
 def _opened(path: Path) -> BinaryIO:
+    if str(path) == STDIN:
+        return cast("BinaryIO", os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0))
     try:
-        return path.open("rb")
+        mode = path.stat().st_mode
+        is_terminal = stat.S_ISCHR(mode) and not path.samefile(os.devnull)
+        if is_terminal or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+            raise UsageError(f"{str(path)!r} is a device or socket: give a file, a FIFO, or - for standard input")
+        return cast("BinaryIO", path.open("rb", buffering=0))
     except FileNotFoundError:
         raise MissingError(f"file {str(path)!r} does not exist: check its path") from None
     except OSError as error:
         raise DeniedError(f"file {str(path)!r} cannot be read: {error.strerror}") from error
 
 
-def _decompressed(file: BinaryIO) -> Iterator[bytes]:
-    magic = file.read(4)
-    file.seek(0)
+class _Counted(io.RawIOBase):
+    """A stream from its beginning, whose first bytes can be looked at; it counts the bytes read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._first = b""
+        self.position = 0
+
+    def begins_with(self, length: int) -> bytes:
+        while len(self._first) < length and (more := self._file.read(length - len(self._first))):
+            self._first += more
+        return self._first
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any, /) -> int:
+        found = self._first[: len(buffer)] or self._file.read(len(buffer)) or b""
+        self._first = self._first[len(found) :]
+        buffer[: len(found)] = found
+        self.position += len(found)
+        return len(found)
+
+
+def _unpacked(file: _Counted) -> Callable[[int], bytes]:
+    """Return the read function of the decompressed content."""
+    magic = file.begins_with(4)
+    buffered = io.BufferedReader(file, 1 << 18)
     if magic[:2] == b"\x1f\x8b":
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            yield from iter(lambda: unpacked.read(BLOCK), b"")
-    elif magic == b"\x28\xb5\x2f\xfd":
-        yield from _zstd(file)
-    else:
-        yield from iter(lambda: file.read(BLOCK), b"")
+        return gzip.GzipFile(fileobj=buffered).read
+    return _zstd(buffered) if magic == b"\x28\xb5\x2f\xfd" else buffered.read
 
 
-def _zstd(file: BinaryIO) -> Iterator[bytes]:
-    import zstandard  # noqa: PLC0415 - rarely needed
+def _zstd(file: io.BufferedIOBase) -> Callable[[int], bytes]:
+    import pyarrow as pa  # noqa: PLC0415 - rarely needed
 
-    try:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        for packed in iter(lambda: file.read(1 << 20), b""):
-            left = packed
-            while left:
-                if frame.eof:
-                    frame = zstandard.ZstdDecompressor().decompressobj()
-                yield frame.decompress(left)
-                left = frame.unused_data
-        ended = frame.eof
-    except zstandard.ZstdError as error:
-        raise _BrokenZstdError(str(error)) from error
-    if not ended:
-        raise _BrokenZstdError("the last frame has no end")
+    stream = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+
+    def read(size: int) -> bytes:
+        try:
+            return bytes(stream.read(size))
+        except OSError as error:
+            raise _BrokenZstdError(str(error)) from error
+
+    return read
+
+
+def _filled(read: Callable[[int], bytes]) -> bytes:
+    """Return BLOCK bytes, fewer only at the end: a pipe and a compressed stream give less at a time."""
+    parts, size = [], 0
+    while size < BLOCK and (part := read(BLOCK - size)):
+        parts.append(part)
+        size += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -23,6 +23,11 @@ class Frames:
         self.broken = False
         self.dropped = 0
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a message has begun and is not complete."""
+        return bool(self._rest or self._skip or self._skip_line)
+
     def feed(self, content: bytes) -> Iterator[bytes]:
         """Take bytes in and yield the complete messages. Once `broken`, it yields none.
 

@@ -21,6 +21,9 @@ AHEAD = timedelta(days=1)
 """A line must not be further ahead of the clock than this."""
 MAX_TEXT = 200
 """Longest revision in characters."""
+MAX_SHOWN = 4000
+"""Characters of a rejected line that are looked at and kept."""
+OTHER_SERVICE = "another service"
 CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
 CLOCKS = {
     "clf": "%d/%b/%Y:%H:%M:%S %z",
@@ -34,13 +37,14 @@ class Parsed:
     """The parsed lines of a block.
 
     events: one row for each request, columns COLUMNS. rejects: (line number, reason, line) of rejected lines.
-    ignored, without_revision: numbers of other lines that are not events. lines: number of all lines.
+    ignored, without_revision, other_services: numbers of other lines that are not events. lines: number of all lines.
     """
 
     events: pl.DataFrame
     rejects: list[tuple[int, str, str]]
     ignored: int
     without_revision: int
+    other_services: int
     lines: int
 
 
@@ -86,6 +90,8 @@ class Parser:
         reason = (
             pl.when(~pl.col("matched"))
             .then(pl.lit("format"))
+            .when(pl.col("problem").is_not_null())
+            .then(pl.col("problem"))
             .when(pl.col("time_ms").is_null())
             .then(pl.lit("its time cannot be read"))
             .when((pl.col("time_ms") < earliest) | (pl.col("time_ms") > latest))
@@ -109,12 +115,13 @@ class Parser:
         bad = judged.filter(pl.col("reason").is_not_null())
         counts = dict(bad.group_by("reason").len().iter_rows()) if len(bad) else {}
         rejects = [
-            (number, why_not(self._fmt, line) if reason == "format" else reason, line)
+            (number, why_not(self._fmt, line[:MAX_SHOWN]) if reason == "format" else reason, line[:MAX_SHOWN])
             for number, reason, line in bad.select("number", "reason", "line").iter_rows()
-            if reason not in {"ignored", "no revision"}
+            if reason not in {"ignored", "no revision", OTHER_SERVICE}
         ]
         events = judged.filter(pl.col("reason").is_null()).select(*COLUMNS)
-        return Parsed(events, rejects, counts.get("ignored", 0), counts.get("no revision", 0), lines)
+        ignored, without_revision, elsewhere = (counts.get(key, 0) for key in ("ignored", "no revision", OTHER_SERVICE))
+        return Parsed(events, rejects, ignored, without_revision, elsewhere, lines)
 
     def _read_pattern(self, frame: pl.DataFrame, form: Format) -> pl.DataFrame:
         groups = [f"g{index}" for index in range(len(form.fields))]
@@ -132,6 +139,7 @@ class Parser:
             code=pl.col("status").cast(pl.Int64, strict=False),
             duration_ms=_haproxy_duration() if self._fmt == "haproxy" else _duration(form),
             action=pl.lit(None, pl.String),
+            problem=pl.lit(None, pl.String),
             host=pl.coalesce("server", "host", pl.lit(self._default_host)),
             method=pl.col("method").fill_null(""),
             path=pl.col("path").str.extract(r"^([^?]*)").fill_null(""),
@@ -140,7 +148,7 @@ class Parser:
     def _read_json(self, frame: pl.DataFrame) -> pl.DataFrame:
         rows = [self._json(line) for line in frame["line"]]
         kinds = {"time_ms": pl.Int64, "code": pl.Int64, "duration_ms": pl.Float64, "matched": pl.Boolean}
-        names = [*COLUMNS[:-1], "revision_field", "matched"]
+        names = [*COLUMNS[:-1], "revision_field", "matched", "problem"]
         columns = {name: pl.Series(name, [row.get(name) for row in rows], kinds.get(name, pl.String)) for name in names}
         read = frame.with_columns(**columns)
         return read.with_columns(
@@ -155,18 +163,20 @@ class Parser:
             body = json.loads(line)
             found = {name: _nested(body, getattr(names, name)) for name in FieldNames.model_fields}
             if found["service"] is not None and str(found["service"]) != self._service:
-                return {"matched": True, "time_ms": None, "path": None}
-            duration = None if found["duration_ms"] is None else float(found["duration_ms"])
+                return {"matched": True, "problem": OTHER_SERVICE}
+            duration = _number("duration", found["duration_ms"])
             row = {
                 "matched": True,
                 "time_ms": _epoch_ms(found["time"]),
                 "code": _integer(found["code"]),
                 "duration_ms": duration,
-                "revision_field": _text(_nested(body, self._field) if self._field else found["revision"]),
+                "revision_field": _text("revision", _nested(body, self._field) if self._field else found["revision"]),
             }
             if found["action"] is None and found["path"] is None:
                 return {"matched": False}
-            return row | {name: _text(found[name]) for name in ("method", "path", "action", "host")}
+            return row | {name: _text(name, found[name]) for name in ("method", "path", "action", "host")}
+        except _WrongTypeError as error:
+            return {"matched": True, "problem": str(error)}
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return {"matched": False}
 
@@ -274,12 +284,27 @@ def _nested(body: Any, name: str) -> Any:
     return body
 
 
-def _text(value: Any) -> str | None:
+class _WrongTypeError(Exception):
+    """A JSON value whose type cannot be meant, such as a list as the revision."""
+
+
+def _text(name: str, value: Any) -> str | None:
+    if isinstance(value, bool | list | dict):
+        raise _WrongTypeError(f"its {name} is not text")
     # JSON may hold single surrogates, which cannot be encoded
     return None if value is None else str(value).encode("utf-8", "replace").decode()
 
 
+def _number(name: str, value: Any) -> float | None:
+    if isinstance(value, bool | list | dict):
+        raise _WrongTypeError(f"its {name} is not a number")
+    return None if value is None else float(value)
+
+
 def _integer(value: Any) -> int | None:
+    """Return a whole number; None for a value that is none, such as true or 200.9."""
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        return None
     number = int(value)
     return number if abs(number) < 1 << 62 else None
 
@@ -288,7 +313,7 @@ def _epoch_ms(value: Any) -> int | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
-        return _integer(value)
+        return _integer(round(value))
     text = str(value)
     if text.lstrip("-").isdigit():
         return _integer(text)

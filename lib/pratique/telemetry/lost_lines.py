@@ -7,12 +7,23 @@ that is imported again replaces its entry.
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from pratique.errors import DataError
-from pratique.files import replace_file
+from pratique.files import locked, replace_file
+
+Ints = npt.NDArray[np.int64]
+NO_REVISION = "no revision"
+"""The reason of lines that name no revision: they may be requests that no instance has answered."""
+MOST_REASONS = 100
+"""Distinct reasons that are kept; a reason may repeat a part of the line."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +47,43 @@ class LostLines:
         return sum(self.lost.values())
 
 
+class LostCount:
+    """Counts the lines of a source while it is read."""
+
+    def __init__(self) -> None:
+        """Start without a line."""
+        self._first, self._last, self._counted = 1 << 62, 0, 0
+        self._reasons: Counter[str] = Counter()
+        self.without_revision = 0
+
+    def add(self, times_ms: Ints, reasons: Iterable[str]) -> None:
+        """Take lines in. times_ms: of the requests, epoch ms. reasons: of the lines that could not be counted."""
+        self._counted += len(times_ms)
+        if len(times_ms):
+            self._first = min(self._first, int(times_ms.min()))
+            self._last = max(self._last, int(times_ms.max()))
+        for reason in reasons:
+            known = reason in self._reasons or len(self._reasons) < MOST_REASONS
+            self._reasons[reason if known else "other reasons"] += 1
+
+    def of(self, source: str) -> LostLines:
+        """Return what was counted, as that of a source."""
+        lost = dict(self._reasons) | ({NO_REVISION: self.without_revision} if self.without_revision else {})
+        return LostLines(source, self._first, self._last, self._counted, lost)
+
+
 def record_lost_lines(state_dir: Path, service: str, found: LostLines) -> None:
     """Keep the lines lost of a source; an entry without losses removes an earlier one. Raises: OSError, DataError."""
     path = _path(state_dir, service)
-    known = _read(path)
-    if not found.total and known.pop(found.source, None) is None:
+    if not found.total and not path.exists():
         return
-    if found.total:
-        known[found.source] = asdict(found)
-    replace_file(path, json.dumps(known))
+    with locked(path):
+        known = _read(path)
+        if not found.total and known.pop(found.source, None) is None:
+            return
+        if found.total:
+            known[found.source] = asdict(found)
+        replace_file(path, json.dumps(known))
 
 
 def lost_lines(state_dir: Path, service: str, start: datetime | None, end: datetime | None) -> list[LostLines]:

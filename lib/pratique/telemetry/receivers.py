@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import selectors
 import socket
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pratique.config import TelemetrySettings
 from pratique.errors import UnavailableError
+from pratique.telemetry.allowed import AllowedSenders
 from pratique.telemetry.framing import Frames
 
 RECEIVE_BUFFER = 32 << 20
@@ -19,11 +24,29 @@ RECEIVE_BUFFER = 32 << 20
 MAX_DATAGRAMS = 2000
 """Datagrams read from a socket before the next socket has its turn."""
 MAX_CONNECTIONS = 500
-"""Open TCP connections, each with a buffer; for one more, the connection idle for longest is closed."""
+"""Open TCP connections, each with a buffer. For one more, the oldest that never completed a message is closed; when all
+have completed one, the one idle for longest."""
+FRAME_S = 10.0
+"""Time to complete a message that has begun, over TCP."""
+FILES_KEPT = 128
+"""Open files that are not for connections: store, spool, container logs."""
 CHUNK = 1 << 16
 """Bytes read from a TCP connection at a time."""
 MAX_SOCKET_PATH = 107
 """Longest path of a unix socket in bytes, on Linux."""
+
+
+Addresses = tuple[str, str, str]
+"""UDP address, path of a unix socket or "", TCP address or ""."""
+
+
+@dataclass
+class _Stream:
+    """A TCP connection. begun: when its unfinished message began, monotonic; None between messages."""
+
+    frames: Frames = field(default_factory=Frames)
+    completed: bool = False
+    begun: float | None = None
 
 
 class Receivers:
@@ -34,24 +57,50 @@ class Receivers:
     ) -> None:
         """listen: UDP address in place of that of the settings. Raises: UnavailableError when an address is in use."""
         self._take = take
-        self._selector = selectors.DefaultSelector()
-        self._datagrams: list[socket.socket] = []
-        self._streams: dict[socket.socket, Frames] = {}
-        self._listener: socket.socket | None = None
-        self._path: Path | None = None
         self.framing_errors = 0
         self.refused = 0
-        self._udp = _udp(listen or settings.listen)
+        self.not_allowed = 0
+        self._allowed = AllowedSenders(settings.allow)
+        self._most = min(MAX_CONNECTIONS, max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_KEPT))
+        self._looked = 0.0
+        self._open(_addresses(settings, listen))
+
+    def _open(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._selector = selectors.DefaultSelector()
+        self._datagrams: list[socket.socket] = []
+        self._streams: dict[socket.socket, _Stream] = {}
+        self._listener: socket.socket | None = None
+        self._path: Path | None = None
+        udp, unix, tcp = addresses
+        self._udp = _udp(udp)
         self._add(self._udp)
         try:
-            if settings.listen_unix:
-                self._add(_unix(Path(settings.listen_unix)))
-                self._path = Path(settings.listen_unix)
-            if settings.listen_tcp:
-                self._listener = _tcp(settings.listen_tcp)
+            if unix:
+                self._add(_unix(Path(unix)))
+                self._path = Path(unix)
+            if tcp:
+                self._listener = _tcp(tcp)
                 self._selector.register(self._listener, selectors.EVENT_READ)
         except BaseException:
             self.close()
+            raise
+
+    def move(self, settings: TelemetrySettings, *, listen: str | None = None) -> None:
+        """Receive at other addresses from now on; the sockets of unchanged addresses stay open only if all are unchanged.
+
+        Raises: UnavailableError when an address is in use; then the old addresses are open again.
+        """
+        before, wanted = self._addresses, _addresses(settings, listen)
+        self._allowed = AllowedSenders(settings.allow)
+        if wanted == before:
+            return
+        self.drain()
+        self.close()
+        try:
+            self._open(wanted)
+        except UnavailableError:
+            self._open(before)
             raise
 
     def _add(self, receiver: socket.socket) -> None:
@@ -74,6 +123,9 @@ class Receivers:
             # a connection accepted in the same turn may have closed this one
             elif found in self._streams:
                 self._read(found)
+        if time.monotonic() - self._looked > 1.0:
+            self._looked = time.monotonic()
+            self._end_unfinished(self._looked - FRAME_S)
 
     def drain(self) -> None:
         """Take in all messages that have arrived."""
@@ -94,41 +146,72 @@ class Receivers:
         return 0
 
     def _drain(self, receiver: socket.socket) -> None:
-        take, receive = self._take, receiver.recv
+        take, receive, allows = self._take, receiver.recvfrom, self._allowed.allows
         with suppress(BlockingIOError):
             for _ in range(MAX_DATAGRAMS):
-                take(receive(65535))
+                datagram, sender = receive(65535)
+                # the sender of a unix socket has no address: its file's permissions say who may write
+                if isinstance(sender, tuple) and not allows(sender[0]):
+                    self.not_allowed += 1
+                else:
+                    take(datagram)
 
     def _accept(self, listener: socket.socket) -> None:
-        with suppress(OSError):
-            stream, _ = listener.accept()
-            if len(self._streams) >= MAX_CONNECTIONS:
+        try:
+            stream, sender = listener.accept()
+        except OSError as error:
+            # without a free descriptor the connection would wait, and wake the loop without a pause
+            if error.errno in (errno.EMFILE, errno.ENFILE) and self._streams:
+                self._make_room()
+            return
+        if not self._allowed.allows(sender[0]):
+            self.not_allowed += 1
+            stream.close()
+            return
+        if len(self._streams) >= self._most:
+            self._make_room()
+        stream.setblocking(False)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._streams[stream] = _Stream()
+        self._selector.register(stream, selectors.EVENT_READ)
+
+    def _make_room(self) -> None:
+        self.refused += 1
+        oldest = next(iter(self._streams))
+        self._end(next((found for found, state in self._streams.items() if not state.completed), oldest))
+
+    def _end_unfinished(self, before: float) -> None:
+        for stream, state in list(self._streams.items()):
+            if state.begun is not None and state.begun < before:
                 self.refused += 1
-                self._end(next(iter(self._streams)))
-            stream.setblocking(False)
-            stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            self._streams[stream] = Frames()
-            self._selector.register(stream, selectors.EVENT_READ)
+                self._end(stream)
 
     def _read(self, stream: socket.socket) -> None:
-        frames = self._streams[stream]
+        state = self._streams[stream]
+        frames = state.frames
         try:
             content = stream.recv(CHUNK)
         except BlockingIOError:
             return
         except OSError:
             content = b""
-        dropped = frames.dropped
+        dropped, completed = frames.dropped, 0
         for frame in frames.feed(content):
+            completed += 1
             self._take(frame)
         self.framing_errors += frames.dropped - dropped + frames.broken
         if not content or frames.broken:
             if last := frames.end():
                 self._take(last)
             self._end(stream)
-        else:
+            return
+        if completed:
             # ordered by the last message, the latest at the end
             self._streams[stream] = self._streams.pop(stream)
+            state.completed = True
+        state.begun = (
+            (time.monotonic() if completed or state.begun is None else state.begun) if frames.unfinished else None
+        )
 
     def _end(self, stream: socket.socket) -> None:
         self._selector.unregister(stream)
@@ -143,6 +226,10 @@ class Receivers:
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink()
+
+
+def _addresses(settings: TelemetrySettings, listen: str | None) -> Addresses:
+    return listen or settings.listen, settings.listen_unix, settings.listen_tcp
 
 
 def _udp(address: str) -> socket.socket:

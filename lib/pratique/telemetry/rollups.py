@@ -8,6 +8,7 @@ the sparse latency histogram, parallel lists sorted by bucket; bucket i holds du
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -103,8 +104,11 @@ class Rollups:
 class Sink(Protocol):
     """A destination of rollups: a store."""
 
-    def write(self, rollups: Rollups) -> None:
-        """Write rows durably, all or none. A row replaces a stored row with the same KEY."""
+    def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
+        """Write rows durably, all or none. A row replaces a stored row with the same KEY.
+
+        instead_of: sources of the same services whose stored rows are removed in the same step.
+        """
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The state file keeps pool and shares over a restart, and a lease until it expires."""
 
 import json
-import time
 
 import pytest
 
@@ -22,7 +21,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A monotonic clock that a test sets."""
+    """The clock of the lease, which a test sets."""
 
     class Clock:
         now = 1000.0
@@ -31,7 +30,7 @@ def clock(monkeypatch):
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr(time, "monotonic", clock)
+    monkeypatch.setattr(state_file, "elapsed_s", clock)
     return clock
 
 

@@ -23,7 +23,7 @@ class Place:
     def __init__(self, folder):
         self.folder = folder
         self.file = folder / "pratique.toml"
-        self.ports = {name: f"127.0.0.1:{free_port()}" for name in ("listen", "control", "collector")}
+        self.ports = {name: f"127.0.0.1:{free_port()}" for name in ("listen", "collector")}
         write_first_file(self.file, FirstFile("shop", command=("{python}", "{dir}/app.py", "{port}"), **self.ports))
         (folder / "releases" / "r1").mkdir()
         (folder / "releases" / "r1" / "app.py").write_text("")
@@ -81,6 +81,7 @@ def test_a_first_file_is_well(place, run):
         ["ok", "services.shop.runtime.command"],
         ["ok", "services.shop.balancer.listen"],
         ["ok", "services.shop.balancer.control"],
+        ["skipped", "services.shop.judge.deadline_min"],
     ]
     assert sorted(place.folder.rglob("*")) == before
 
@@ -99,7 +100,7 @@ def test_a_problem_gives_exit_status_1(place, run):
     assert status == 1
     (line,) = [line for line in printed.splitlines() if line.startswith("problem")]
     assert line == (
-        "problem  services.shop.runtime.command   release 'r1' has no 'other.py': correct the command or the release"
+        "problem  services.shop.runtime.command     release 'r1' has no 'other.py': correct the command or the release"
     )
     assert run("--json", "--config", str(place.file))[0] == 1
 
@@ -212,9 +213,9 @@ def test_the_acceptance_command_is_found_beside_the_file(place):
 
 @pytest.mark.slow
 def test_an_address_in_use_is_a_problem(place):
-    host, _, port = place.ports["control"].partition(":")
+    host, _, port = place.ports["listen"].partition(":")
     with socket.create_server((host, int(port))):
-        problem = place.problems()["services.shop.balancer.control"]
+        problem = place.problems()["services.shop.balancer.listen"]
     assert f"(process {os.getpid()})" in problem
 
 

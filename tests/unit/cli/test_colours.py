@@ -123,6 +123,7 @@ def printed(*, terminal, **environ):
 )
 def test_colours_reach_a_terminal_only(terminal, environ, coloured, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "pratique.toml").write_text("[services.shop]\n")
     found = printed(terminal=terminal, **environ)
     assert "not running" in found
     assert ("\x1b[" in found) is coloured

@@ -124,7 +124,7 @@ def completions(folder, monkeypatch, *words):
         (["status", ""], ["shed", "shop"]),
         (["release", "shop", ""], ["alpha", "beta", "gamma"]),
         (["release", "shed", ""], ["delta"]),
-        (["release", "unknown", ""], ["alpha", "beta"]),
+        (["release", "unknown", ""], []),
         (["import", "--service", ""], ["shed", "shop"]),
         (["logs", "shop", "--revision", ""], ["alpha", "beta", "gamma"]),
         (["run", ""], ["canary_report", "release", "rollback"]),
@@ -149,4 +149,9 @@ def test_every_argument_that_names_something_is_completed():
     }  # fmt: skip
     for name, arguments in completed.items():
         for argument, complete in arguments.items():
-            assert complete is not None or (name, argument) in {("import", "files"), ("init", "service")}
+            assert complete is not None or (name, argument) in {
+                ("import", "files"),
+                ("init", "service"),
+                ("approve", "stage"),
+                ("lab", "folder"),
+            }

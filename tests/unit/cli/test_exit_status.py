@@ -8,8 +8,8 @@ import click
 import pytest
 
 from pratique.cli import main, pratique
-from pratique.errors import PratiqueError
-from pratique.runbook.engine.run import StoppedError
+from pratique.errors import Interrupted, PratiqueError
+from pratique.runbook.engine.run import StoppedError, TerminatedError
 
 
 def subclasses(kind):
@@ -28,6 +28,7 @@ STATUSES = {
     "DeniedError": 77,
     "ConfigError": 78,
     StoppedError.__name__: 130,
+    TerminatedError.__name__: 143,
 }
 
 
@@ -74,6 +75,7 @@ def test_an_error_of_the_package_is_one_line_and_its_status(run, kind):
         (raising(click.FileError("x", "gone")), 64, "pratique: Could not open file 'x': gone\n"),
         (raising(click.Abort()), 130, "pratique: interrupted\n"),
         (raising(KeyboardInterrupt()), 130, "pratique: interrupted\n"),
+        (raising(Interrupted()), 143, "pratique: terminated\n"),
         (
             raising(ValueError("two\nlines")),
             70,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.config import Config, StoreSettings, load, parse
-from pratique.errors import ConfigError, MissingError
+from pratique.errors import ConfigError, MissingError, UsageError
 
 
 def test_without_a_file_every_key_has_its_default(tmp_path, monkeypatch):
@@ -49,34 +49,43 @@ def test_a_relative_store_of_the_environment_is_relative_to_the_working_folder(t
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[services.shop.judge]\n\nalpha = 3\n", r"p\.toml:3: services\.shop\.judge\.alpha: .*less than.*got 3"),
-        ("[telemetry]\nwindow = 5\n", r"p\.toml:2: telemetry\.window: unknown key"),
-        ("[telemetry]\nwindow_s = 'ten'\n", r"p\.toml:2: telemetry\.window_s: .*integer.*'ten'"),
+        (
+            "[services.shop.judge]\n\nalpha = 3\n",
+            r"p\.toml:3: services\.shop\.judge\.alpha: must be at most 0\.2 \(got 3\); for example: alpha = 0\.01",
+        ),
+        ("[telemetry]\nwindow = 5\n", r"p\.toml:2: telemetry\.window: unknown key: did you mean window_s\?"),
+        (
+            "[telemetry]\nwindow_s = 'ten'\n",
+            r'p\.toml:2: telemetry\.window_s: must be a whole number \(got "ten"\); for example: window_s = 10',
+        ),
         (
             "[services.shop.runtime.docker]\nimage = 'Shop:r1'\n",
-            r"p\.toml:2: services\.shop\.runtime\.docker\.image: String .*pattern .*\$' or input should be '' \(got 'Shop:r1'\)$",
+            r'p\.toml:2: services\.shop\.runtime\.docker\.image: has the wrong form or "" \(got "Shop:r1"\); for example: image = "r.*/shop"$',
         ),
         (
             "[services.shop.judge]\ndispersion = 0.5\nalpha = 3\n",
-            r"p\.toml:3: .*alpha: .* \(got 3\) \(and 1 more\)$",
+            r"p\.toml:3: .*alpha: .* \(got 3\); for example: alpha = 0\.01 \(and 1 more\)$",
         ),
-        ("[services.shop.judge.guards.a]\nweight = 1\n", r"p\.toml:1: .*guards\.a\.outcome: Field required$"),
+        ("[services.shop.judge.guards.a]\nweight = 1\n", r"p\.toml:1: .*guards\.a\.outcome: is missing$"),
         ("x = \n", r"p\.toml: not TOML: .*line 1"),
         ('base = "/"\n', r"p\.toml:1: base: unknown key"),
         (
             '[services.shop.judge.guards.a]\noutcome = "5xx"\n[services.shop.judge.guards.b]\noutcome = "9xx"\n',
             r"p\.toml:4: services\.shop\.judge\.guards\.b\.outcome: ",
         ),
-        ("[services.shop.rollout]\nstages = [50, 5]\n", r"p\.toml:1: services\.shop\.rollout: .*rising"),
+        (
+            "[services.shop.rollout]\nstages = [50, 5]\n",
+            r"p\.toml:2: services\.shop\.rollout\.stages: .*rising order.* \(got \[50, 5\]\)",
+        ),
         ("[telemetry]\nlate_s = inf\n", r"p\.toml:2: telemetry\.late_s: .*finite"),
-        ("[services.shop.balancer]\ntimeout_s = 1e-9\n", r"p\.toml:2: .*timeout_s: .*greater than or equal to 0\.001"),
+        ("[services.shop.balancer]\ntimeout_s = 1e-9\n", r"p\.toml:2: .*timeout_s: must be at least 0\.001"),
         ('[telemetry]\nlisten = "127.0.0.1:99999"\n', r"p\.toml:2: telemetry\.listen: .*port up to 65535"),
         ('[telemetry]\nlisten = "a..b:5514"\n', r"p\.toml:2: telemetry\.listen: .*HOST:PORT"),
         (
             '[services.shop.runtime]\nreadiness_path = "/é"\n',
-            r"p\.toml:2: services\.shop\.runtime\.readiness_path: .*pattern",
+            r"p\.toml:2: services\.shop\.runtime\.readiness_path: has the wrong form",
         ),
-        ('[services.shop.balancer.haproxy]\nprobe_paths = ["-f"]\n', r"probe_paths.*pattern"),
+        ('[services.shop.balancer.haproxy]\nprobe_paths = ["-f"]\n', r"probe_paths.*wrong form"),
         ('[services."a b"]\n', r"p\.toml:1: services\.a b: "),
         (
             '[[services.shop.actions]]\npath = "/"\n[[services.shop.actions]]\npath = "x"\n',
@@ -97,3 +106,72 @@ def test_any_text_gives_a_config_or_a_config_error(text):
         parse(text, Path("p.toml"))
     except ConfigError as error:
         assert str(error).startswith("p.toml")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://KEY:hunter2@bucket/t",
+        "s3://KEY@bucket/t",
+        "s3://KEY:hun/ter2@bucket/t",
+        "S3A://KEY:hun/ter2@bucket/t",
+        "s3://KEY%3Ahunter2@bucket/t",
+        "gs://user:hunter2@bucket/t",
+        "abfss://box:hunter2@account.dfs.core.windows.net/t",
+        "https://user:hunter2@host/t",
+    ],
+)
+@pytest.mark.parametrize("where", ["option", "environment", "file"])
+def test_credentials_in_the_address_of_a_store_are_refused_and_not_shown(tmp_path, monkeypatch, url, where):
+    file = tmp_path / "pratique.toml"
+    file.write_text(f'store.url = "{url}"\n' if where == "file" else "")
+    if where == "environment":
+        monkeypatch.setenv("PRATIQUE_STORE", url)
+    with pytest.raises(UsageError, match=r"holds credentials: .*AWS_ACCESS_KEY_ID") as raised:
+        load(file, store=url if where == "option" else None)
+    assert not any(part in str(raised.value) for part in ("hun", "KEY:", "KEY@", "KEY%", "user"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://bucket/a@b:c",
+        "s3://127.0.0.1:9000/bucket",
+        "abfss://box@account.dfs.core.windows.net/t",
+        "az://box/t",
+        "file:///srv/a:b@c",
+        "gs://bucket/t",
+    ],
+)
+def test_addresses_without_credentials_are_accepted(tmp_path, url):
+    file = tmp_path / "pratique.toml"
+    file.write_text("")
+    assert load(file, store=url).store.url == url
+
+
+def test_every_path_to_a_service_file_gives_the_same_folders(tmp_path, monkeypatch):
+    real, beside = tmp_path / "real", tmp_path / "beside"
+    real.mkdir()
+    beside.mkdir()
+    (real / "pratique.toml").write_text("[services.shop]\n")
+    (tmp_path / "link").symlink_to(real)
+    (beside / "other.toml").symlink_to(real / "pratique.toml")
+    monkeypatch.chdir(beside)
+    for spelling in (
+        "../real/pratique.toml",
+        "../link/pratique.toml",
+        "other.toml",
+        f"{real}/./../real//pratique.toml",
+    ):
+        config = load(spelling)
+        assert (config.base, config.state_dir) == (str(real), real / ".pratique")
+        assert config.target("shop").path("releases") == real / "releases"
+
+
+def test_a_state_folder_with_a_link_in_its_path_is_one_folder(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    file = tmp_path / "pratique.toml"
+    for spelling in ("link", "disk/", "./link/../link", str(tmp_path / "disk")):
+        file.write_text(f'state = "{spelling}"\n')
+        assert load(file).state_dir == tmp_path / "disk"

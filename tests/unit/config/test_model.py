@@ -33,12 +33,22 @@ def test_a_target_has_the_settings_and_folders_of_one_service(tmp_path):
     file.write_text('state = "kept"\n[telemetry]\nwindow_s = 2\n[services.shop.runtime]\nreleases = "built"\n')
     config = load(file)
     target = config.target("shop")
-    assert target == Target("shop", config.services["shop"], tmp_path, tmp_path / "kept", config.telemetry)
+    assert target == Target(
+        "shop", config.services["shop"], tmp_path, tmp_path / "kept", config.telemetry, config.store
+    )
     assert target.path(target.settings.runtime.releases) == tmp_path / "built"
     assert target.path("/srv/built") == Path("/srv/built")
 
 
-def test_a_service_that_the_file_does_not_name_has_the_defaults():
-    assert Config().target("shop").settings == ServiceSettings()
+def test_a_log_can_be_imported_for_a_service_that_no_file_names():
+    assert Config().service("shop") == ServiceSettings()
+
+
+def test_a_service_that_the_file_does_not_name_is_an_error_that_names_those_it_has(tmp_path):
+    config = parse("[services.orders]\n[services.cart]\n", tmp_path / "pratique.toml")
+    with pytest.raises(UsageError, match=r"no service 'order' in .*pratique\.toml: choose one of orders, cart"):
+        config.target("order")
+    with pytest.raises(UsageError, match="write one with: pratique init shop"):
+        Config().target("shop")
     with pytest.raises(UsageError, match="is not a name"):
         Config().target("../shop")

@@ -13,6 +13,7 @@ from scipy import stats
 from pratique.config import GuardPolicy, Policy
 from pratique.judge import Judge
 from pratique.judge import evidence as ev
+from pratique.judge.counts import Names
 from pratique.judge.dispersion import Dispersion
 from pratique.judge.excess import BOUNDS, projection
 from pratique.judge.guard import Guard
@@ -303,3 +304,10 @@ def test_effect_that_begins_later_does_not_count_as_noise():
     dispersion = Dispersion(1.5, 10)
     dispersion.update(np.arange(600), excess, np.full((600, 1), 4.0))
     assert dispersion.phi < 1.5
+
+
+def test_actions_beyond_the_bound_are_judged_together_and_those_with_most_requests_alone():
+    names = Names(3)
+    names.learn(pa.chunked_array([["b", "a", "c", "d", "a"]]), pa.chunked_array([[1, 1, 5, 4, 2]]))
+    assert names.number(["a", "b", "c", "d", "e"]).tolist() == [2, 3, 0, 1, 3]
+    assert (list(names.known), names.folded) == (["c", "d", "a", "other"], {"b", "e"})

@@ -1,8 +1,11 @@
+import json
 import shutil
 import sqlite3
 import stat
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import Barrier, Process
 
@@ -10,9 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pratique.clock import stamp, utc_now
 from pratique.errors import DataError, DeniedError, UsageError
 from pratique.ledger import Ledger, current_user
-from pratique.ledger.entry import canonical
+from pratique.ledger import ledger as ledger_module
+from pratique.ledger.anchors import heads_path
+from pratique.ledger.entry import GENESIS, canonical
+from pratique.ledger.ledger import COLUMNS, SCHEMA
 from pratique.ledger.text import releases_table
 
 
@@ -151,7 +158,7 @@ def test_weights_start_with_the_one_in_force(ledger):
         times.append(entry.time)
     lapse = ledger.append("lapse", "shop", who="ann", data={"shares": {"r1": 1.0, "r2": 0.0}})
     found = ledger.weights("shop", times[2], datetime.now(UTC) + timedelta(seconds=1))
-    assert [time for time, _ in found] == [times[1], times[2], lapse.time]
+    assert [change.time for change in found] == [times[1], times[2], lapse.time]
     assert found[-1][1] == {"r1": 1.0, "r2": 0.0}
     assert len(ledger.weights("shop")) == 4
 
@@ -162,7 +169,7 @@ def test_lapse_detected_later_counts_from_its_time(ledger):
     again = ledger.append("weight", "shop", data={"shares": {"r2": 0.1}})
     stamp = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     ledger.append("lapse", "shop", data={"shares": {"r2": 0.0}, "since": stamp})
-    times = [time for time, _ in ledger.weights("shop")]
+    times = [change.time for change in ledger.weights("shop")]
     assert times == sorted([given.time, since, again.time])
 
 
@@ -248,3 +255,156 @@ def test_chain_verifies_while_others_append(tmp_path):
         finally:
             stop.set()
         writing.result(30)
+
+
+def write(ledger, monkeypatch, at, kind, **data):
+    """Append an entry at that second of a clock that the test sets."""
+    moment = datetime(2026, 11, 20, 12, tzinfo=UTC) + timedelta(seconds=at)
+    monkeypatch.setattr(ledger_module, "utc_now", lambda: moment)
+    times = {name: stamp(moment + timedelta(seconds=value)) for name, value in data.items() if name != "shares"}
+    shares = {"shares": data["shares"]} if "shares" in data else {}
+    return ledger.append(kind, "shop", data=shares | times)
+
+
+def test_a_change_has_the_time_asked_for_and_the_time_confirmed(ledger, monkeypatch):
+    old = write(ledger, monkeypatch, 0, "weight", shares={"r2": 0.1})
+    new = write(ledger, monkeypatch, 9, "weight", shares={"r2": 0.5}, asked=-3, confirmed=-1)
+    lapse = write(ledger, monkeypatch, 30, "lapse", shares={"r2": 0.0}, since=-12, confirmed=-12, until=0)
+    first, second, third = ledger.weights("shop")
+    assert (first.time, first.in_force) == (old.time, old.time)
+    assert (second.time, second.in_force) == (new.time - timedelta(seconds=3), new.time - timedelta(seconds=1))
+    assert (third.time, third.kind) == (lapse.time - timedelta(seconds=12), "lapse")
+    assert third.note == "the lease expired at 12:00:18 and nobody noticed until 12:00:30"
+    assert ledger.latest_shares("shop") == lapse
+    assert ledger.latest_shares("cart") is None
+
+
+def test_after_a_clock_set_back_the_newest_entry_holds_from_its_time_on(ledger, monkeypatch):
+    write(ledger, monkeypatch, 0, "weight", shares={"r2": 0.1})
+    write(ledger, monkeypatch, 100, "weight", shares={"r2": 0.5})
+    write(ledger, monkeypatch, 40, "weight", shares={"r2": 0.2})
+    assert [change.shares["r2"] for change in ledger.weights("shop")] == [0.1, 0.2]
+
+
+def test_shares_are_unknown_after_a_clock_that_was_set(ledger, monkeypatch):
+    moment = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    monkeypatch.setattr(ledger_module, "utc_now", lambda: moment)
+    data = {"shares": {}, "jump_s": -3600.0, "asked": stamp(moment), "confirmed": stamp(moment)}
+    ledger.append("clock", "shop", data=data)
+    [change] = ledger.weights("shop")
+    assert (change.kind, change.shares, change.note) == ("clock", {}, "the clock was set back by 3,600 s at 12:00:00")
+
+
+def test_ledger_of_many_entries_is_read_within_a_second_where_a_part_is_asked_for(ledger):
+    ledger.append("weight", "shop", data={"shares": {"r1": 1.0}})
+    with ledger._connect() as connection:
+        row = connection.execute(f"SELECT {COLUMNS} FROM entries").fetchone()
+        rows = [(n, *row[1:10], f"hash {n}", row[11]) for n in range(2, 50_000)]
+        connection.execute("BEGIN")
+        connection.executemany(f"INSERT INTO entries ({COLUMNS}) VALUES ({','.join('?' * 12)})", rows)
+    start = utc_now()
+    ledger.append("weight", "shop", data={"shares": {"r1": 0.9, "r2": 0.1}})
+    ledger.append("lapse", "shop", data={"shares": {"r1": 1.0}, "since": stamp(start + timedelta(microseconds=1))})
+    ledger.bind("shop", "r2", "sha256:2")
+    began = time.process_time()
+    changes = ledger.weights("shop", start)
+    assert [shares for _, shares, *_ in changes] == [{"r1": 1.0}, {"r1": 1.0}, {"r1": 0.9, "r2": 0.1}]
+    assert (ledger.releases("shop"), ledger.revisions("shop")) == ([], ["r2"])
+    assert time.process_time() - began < 0.5
+
+
+def hashed_again(path, change):
+    """Rewrite the ledger as somebody who may write the file: change it, then compute every hash again."""
+    content = Ledger(path).entries()
+    kept = [change(entry) for entry in content]
+    schema = SCHEMA.replace("IF NOT EXISTS ", "")
+    path.unlink()
+    for more in ("-wal", "-shm"):
+        path.with_name(path.name + more).unlink(missing_ok=True)
+    connection = sqlite3.connect(path)
+    connection.executescript(schema)
+    previous = GENESIS
+    for number, changed in enumerate((entry for entry in kept if entry), start=1):
+        entry = replace(changed, number=number, previous=previous)
+        values = entry.to_json() | {"hash": entry.digest(), "data": canonical(entry.data)}
+        names = COLUMNS.split(", ")
+        connection.execute(f"INSERT INTO entries ({COLUMNS}) VALUES ({','.join('?' * 12)})", [values[n] for n in names])
+        previous = values["hash"]
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda entry: replace(entry, who="eve") if entry.number == 3 else entry, "entry 3 is not the one that"),
+        (lambda entry: entry if entry.number <= 3 else None, "entry 4 is missing, but .*ledger.heads knows it"),
+        (lambda entry: None, "entry 1 is missing, but .*ledger.heads knows it"),
+    ],
+    ids=["changed", "cut", "emptied"],
+)
+def test_a_ledger_that_was_hashed_again_is_detected(ledger, change, message):
+    filled(ledger)
+    hashed_again(ledger.path, change)
+    with pytest.raises(DataError, match=message):
+        ledger.verify()
+
+
+def test_an_older_copy_and_a_removed_ledger_are_detected(ledger, tmp_path):
+    filled(ledger)
+    shutil.copy(ledger.path, tmp_path / "yesterday")
+    ledger.append("step", "shop")
+    shutil.copy(tmp_path / "yesterday", ledger.path)
+    with pytest.raises(DataError, match="entry 6 is missing"):
+        ledger.verify()
+    ledger.path.unlink()
+    with pytest.raises(DataError, match="entry 1 is missing"):
+        ledger.verify()
+
+
+def test_the_result_of_a_run_is_compared_too(ledger):
+    filled(ledger)
+    last = ledger.entries()[-1]
+    run = ledger.path.parent / "runs" / "one"
+    run.mkdir(parents=True)
+    (run / "result.json").write_text(json.dumps({"ledger": {"entry": last.number, "hash": last.hash}}))
+    assert ledger.verify() == 5
+    hashed_again(ledger.path, lambda entry: replace(entry, why="another"))
+    heads_path(ledger.path).unlink()
+    with pytest.raises(DataError, match=r"entry 5 is not the one that .*result\.json"):
+        ledger.verify()
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("DROP TRIGGER entries_keep", "its trigger entries_keep is missing"),
+        ("DROP TRIGGER entries_stay", "its trigger entries_stay is missing"),
+        (
+            "CREATE TRIGGER quiet BEFORE INSERT ON entries BEGIN SELECT RAISE(IGNORE); END",
+            "its trigger quiet was added",
+        ),
+        ("ALTER TABLE entries ADD COLUMN more TEXT", "its table entries was changed"),
+    ],
+)
+def test_a_changed_schema_is_detected(ledger, statement, message):
+    filled(ledger)
+    connection = sqlite3.connect(ledger.path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    with pytest.raises(DataError, match=message):
+        ledger.verify()
+
+
+def test_half_a_line_of_heads_is_no_anchor(ledger):
+    filled(ledger)
+    with heads_path(ledger.path).open("a") as file:
+        file.write("6 aa")
+    assert ledger.verify() == 5
+
+
+def test_a_full_disk_beside_the_ledger_loses_no_entry(ledger):
+    heads_path(ledger.path).mkdir(parents=True)
+    filled(ledger)
+    assert len(ledger.entries()) == 5

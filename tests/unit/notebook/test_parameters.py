@@ -126,3 +126,59 @@ def test_a_file_that_is_not_a_notebook_is_an_error(tmp_path, text):
 
 def test_parameters_are_described_as_text():
     assert "service: str = ''  service name in the store" in describe_parameters("canary_report")
+
+
+@pytest.mark.parametrize("kind", ["float", "float | None", "None | float", "Optional[float]", "Union[float, None]"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", float("nan"), float("inf")])
+def test_a_number_that_json_cannot_hold_is_an_error(tmp_path, kind, value):
+    path = write(tmp_path / "n.ipynb", f"limit: {kind} = 0.5")
+    with pytest.raises(UsageError, match="parameter 'limit' is"):
+        check_parameters(path, {"limit": value})
+
+
+@pytest.mark.parametrize("value", ["[1, NaN]", "1,nan", "[Infinity]", [1.0, float("nan")]])
+@pytest.mark.parametrize("kind", ["list", "list[float]", "list[float] | None"])
+def test_a_list_with_such_a_number_is_an_error(tmp_path, kind, value):
+    path = write(tmp_path / "n.ipynb", f"limits: {kind} = []")
+    if (kind, value) == ("list", "1,nan"):
+        # without a type, the items of a list are text
+        assert check_parameters(path, {"limits": value}) == {"limits": ["1", "nan"]}
+        return
+    with pytest.raises(UsageError, match="parameter 'limits' is"):
+        check_parameters(path, {"limits": value})
+
+
+@pytest.mark.parametrize("kind", ["str | None", "None | str", "Optional[str]", "Union[str, None]", "'str | None'"])
+@pytest.mark.parametrize(
+    ("value", "expected"), [("None", None), ("null", None), (None, None), ("none at all", "none at all")]
+)
+def test_none_is_given_to_an_optional_parameter(tmp_path, kind, value, expected):
+    path = write(tmp_path / "n.ipynb", f"maybe: {kind} = None")
+    assert check_parameters(path, {"maybe": value}) == {"maybe": expected}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("int | None", "7", 7),
+        ("int | str", "seven", "seven"),
+        ("int | str", "7", 7),
+        ("float | None", "0.5", 0.5),
+        ("list[int] | None", "1,2", [1, 2]),
+        ("list[int] | None", "None", None),
+        ("list[float | None]", "[1, null]", [1.0, None]),
+        ("bool | None", "true", True),
+    ],
+)
+def test_text_is_converted_to_a_member_of_a_union(tmp_path, kind, value, expected):
+    path = write(tmp_path / "n.ipynb", f"given: {kind} = None")
+    assert check_parameters(path, {"given": value}) == {"given": expected}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("int | None", "x"), ("str", None), ("float", "None"), ("bool | None", "7")]
+)
+def test_a_value_of_no_member_is_an_error(tmp_path, kind, value):
+    path = write(tmp_path / "n.ipynb", f"given: {kind} = None")
+    with pytest.raises(UsageError, match="parameter 'given' is"):
+        check_parameters(path, {"given": value})

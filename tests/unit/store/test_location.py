@@ -22,15 +22,20 @@ def test_path_and_file_url_are_folders(monkeypatch, tmp_path):
     assert Location.of("C:/odd").folder == tmp_path / "C:" / "odd"
 
 
-def test_url_takes_options_from_the_environment_and_hides_its_password(monkeypatch):
+def test_url_takes_options_from_the_environment_and_hides_them(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("HOME_OF_NOTHING", "x")
-    location = Location.of("S3://user:pass@bucket/x")
+    location = Location.of("S3://bucket/x")
     assert (location.folder, location.name) == (None, "S3://bucket/x")
     assert location.options["AWS_SECRET_ACCESS_KEY"] == "secret"
     assert "HOME_OF_NOTHING" not in location.options
     assert "secret" not in repr(location)
-    assert "pass" not in repr(location)
+
+
+def test_credentials_in_an_address_are_refused():
+    with pytest.raises(UsageError, match="holds credentials") as raised:
+        Location.of("s3://KEY:hunter2@bucket/x")
+    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["http://x/y", "influxdb://x", "s4://x", "://x"])

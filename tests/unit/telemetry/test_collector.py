@@ -6,7 +6,10 @@ import pytest
 
 from pratique.clock import utc_now
 from pratique.config import load
+from pratique.errors import DataError
+from pratique.ledger import open_ledger
 from pratique.telemetry import collector as module
+from pratique.telemetry import line_keys
 from pratique.telemetry.collector import Collector
 from pratique.telemetry.collector_status import CollectorStatus
 
@@ -82,12 +85,64 @@ def test_restarted_collector_has_the_same_totals(world):
     assert sum(world.written.values()) == 3
 
 
-def test_many_services_do_not_fill_the_memory(world, monkeypatch):
-    monkeypatch.setattr(module, "MOST_SERVICES", 10)
+def test_lines_of_services_that_are_not_declared_are_counted_and_not_stored(world):
     for number in range(50):
         world.receive(s=f"s{number}")
-    assert len(world.collector._actions) == 10
-    assert world.status.received == 50
+    world.receive()
+    assert (world.status.received, world.status.undeclared) == (1, 50)
+    assert "50 lines of services that are not declared" in world.status.to_text()
+
+
+def test_made_up_names_are_stored_as_other_and_the_real_ones_as_they_are(world, monkeypatch):
+    monkeypatch.setattr(line_keys, "MOST_REVISIONS", 5)
+    monkeypatch.setattr(line_keys, "MOST_HOSTS", 5)
+    open_ledger(world.config.state_dir).bind("shop", "r2", "sha256:2")
+    for number in range(50):
+        world.receive(r=f"rev{number}", h=f"host{number}", p=f"/a{number}/b", c=100 + number)
+    world.receive(r="r2", h="new")
+    world.now_ms += 2000
+    world.tick(wait=True)
+    found = {}
+    for (_, revision, _), count in world.written.items():
+        found[revision] = found.get(revision, 0) + count
+    assert (found["r2"], len(found), world.status.folded) == (1, 7, 46)
+    assert '46 lines are stored under the name "other"' in world.status.to_text()
+
+
+def test_keys_of_a_window_have_a_bound(world, monkeypatch):
+    monkeypatch.setattr(line_keys, "MOST_KEYS", 50)
+    for number in range(500):
+        world.receive(p=f"/a{number % 100}x/b", c=200 + number % 7, h=f"h{number % 20}")
+    [window] = world.collector._windows.values()
+    assert len(window.cells) <= 50 + 7
+    assert sum(cell.n for cell in window.cells.values()) == world.status.received == 500
+
+
+def test_windows_with_many_keys_are_written_one_after_the_other(world, monkeypatch):
+    monkeypatch.setattr(module, "MOST_KEYS_IN_WRITE", 5)
+    writes = []
+    monkeypatch.setattr(world, "write", lambda rollups: writes.append(len(rollups)))
+    for age in (0, 1000, 2000):
+        for number in range(4):
+            world.receive(age, c=200 + number)
+    world.collector._flush()
+    assert writes == [4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "way_out"),
+    [
+        ("facts.json", "{", "move the folder"),
+        ("facts.json", "[]", "move the folder"),
+        ("facts.json", '{"epoch": null}', "move the folder"),
+        ("old.spool", "", "move it out of the folder"),
+    ],
+)
+def test_damaged_file_of_the_spool_is_named_with_a_way_out(world, name, content, way_out):
+    world.collector.close()
+    (world.config.state_dir / "collector" / "spool" / name).write_text(content)
+    with pytest.raises(DataError, match=f"{name}.*{way_out}"):
+        world.open()
 
 
 def test_line_that_cannot_be_spooled_is_not_counted_and_reported(world, monkeypatch):
@@ -104,3 +159,12 @@ def test_late_line_is_not_reported_as_lost(world):
     assert (world.status.received, world.status.late, world.status.lost_on_way) == (4, 2, 0)
     world.receive(15_000, b="boot", q=2)
     assert (world.status.late, world.status.duplicates) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"c": True}, {"c": 200.9}, {"r": ["x"]}, {"r": {"a": 1}}, {"s": True}, {"q": 1.5}, {"t": False}, {"h": []}],
+)
+def test_value_of_another_type_is_malformed(world, change):
+    world.receive(**change)
+    assert (world.status.received, world.status.malformed) == (0, 1)

@@ -307,3 +307,27 @@ def test_invalid_request_time_is_ignored(world):
 def test_revision_that_is_not_one_printable_line_is_refused(revision):
     with pytest.raises(UsageError, match="is not a revision name"):
         parser("combined", revision=revision)
+
+
+CHANGES = {
+    "a shorter window": "[telemetry]\nwindow_s = 3",
+    "a longer window": "[telemetry]\nwindow_s = 45",
+    "the name of an action": '[services.shop]\nactions = [{ path = "/cart", action = "basket" }]',
+    "the host": '[telemetry]\nhost = "elsewhere"',
+    "the ignored paths": '[services.shop.imports]\nignore_paths = ["/nothing"]',
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_log_imported_again_after_a_setting_changed_counts_once(world, change):
+    """Rows under the old windows or names would stay beside the new ones."""
+    lines = [LINE.format(second) for second in range(50)]
+    other = world.log("other.log", *(line.replace("10.0.0.1", "10.0.0.2") for line in lines))
+    world.take(world.log("access.log", *lines), other, revision="r1")
+    (world.folder / "pratique.toml").write_text(CHANGES[change])
+    world.config = load(world.folder / "pratique.toml")
+    world.take(world.log("access.log", *lines, LINE.format(55)), revision="r1")
+    assert world.total() == 101
+    world.take(other, revision="r2")
+    assert {row["revision"] for row in world.rows()} == {"r1", "r2"}
+    assert world.total() == 101

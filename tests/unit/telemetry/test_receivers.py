@@ -1,6 +1,8 @@
 """The collector's sockets."""
 
 import socket
+import time
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +17,9 @@ def listening(monkeypatch):
     """Receivers for at most two connections, and the messages received."""
     monkeypatch.setattr(receivers, "MAX_CONNECTIONS", 2)
     taken, tcp = [], f"127.0.0.1:{free_port()}"
-    found = Receivers(SimpleNamespace(listen="127.0.0.1:0", listen_unix="", listen_tcp=tcp), taken.append)
+    found = Receivers(
+        SimpleNamespace(listen="127.0.0.1:0", listen_unix="", listen_tcp=tcp, allow=["127.0.0.0/8"]), taken.append
+    )
     yield found, taken, ("127.0.0.1", int(tcp.rpartition(":")[2]))
     found.close()
 
@@ -33,3 +37,54 @@ def test_connection_closed_for_a_newer_one_may_have_unread_data(listening):
                 found.wait(1)
     assert found.connections == 2
     assert found.refused == 1
+
+
+def wait_until(found, holds):
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        found.wait(0.1)
+
+
+def test_silent_strangers_are_closed_before_a_sender_of_messages(listening):
+    found, taken, address = listening
+    with socket.create_connection(address) as good, ExitStack() as strangers:
+        good.sendall(b"<14>1 - - - - - - good\n")
+        wait_until(found, lambda: taken)
+        for _ in range(5):
+            silent = strangers.enter_context(socket.create_connection(address))
+            silent.sendall(b"60000 begun")
+            found.wait(1)
+        wait_until(found, lambda: found.refused == 4)
+        good.sendall(b"<14>1 - - - - - - again\n")
+        wait_until(found, lambda: len(taken) == 2)
+    assert taken[1].endswith(b"again")
+
+
+def test_message_that_is_not_completed_in_time_ends_its_connection(listening, monkeypatch):
+    found, _, address = listening
+    monkeypatch.setattr(receivers, "FRAME_S", 0.2)
+    with socket.create_connection(address) as begun, socket.create_connection(address) as idle:
+        begun.sendall(b"60000 begun")
+        wait_until(found, lambda: found.connections == 2)
+        wait_until(found, lambda: found.connections == 1)
+        assert begun.recv(1) == b""
+        idle.sendall(b"<14>1 - - - - - - idle\n")
+        wait_until(found, lambda: found.connections == 1)
+    assert found.refused == 1
+
+
+def test_senders_outside_the_allowed_networks_are_counted_and_not_read():
+    taken, tcp = [], f"127.0.0.1:{free_port()}"
+    settings = SimpleNamespace(listen="127.0.0.1:0", listen_unix="", listen_tcp=tcp, allow=["10.0.0.0/8"])
+    found = Receivers(settings, taken.append)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"<14>1 - - - - - - x", found._udp.getsockname())
+            wait_until(found, lambda: found.not_allowed == 1)
+        with socket.create_connection(("127.0.0.1", int(tcp.rpartition(":")[2]))) as stream:
+            wait_until(found, lambda: found.not_allowed == 2)
+            assert stream.recv(1) == b""
+    finally:
+        found.close()
+    assert taken == []

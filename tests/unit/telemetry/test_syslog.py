@@ -3,13 +3,14 @@
 import json
 import string
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.config import HttplogSettings
-from pratique.telemetry.accesslog import GONE, NONE, decode
+from pratique.telemetry.accesslog import GONE, NONE, decode, without_query
 from pratique.telemetry.framing import LONGEST, Frames
 from pratique.telemetry.syslog import parse
 
@@ -224,3 +225,28 @@ def test_parsing_time_grows_linearly_with_the_length(piece):
         return min(took)
 
     assert seconds(15_000) < 40 * max(seconds(1500), 1e-4)
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        new(json.dumps(JSON | TIMERS | {"p": "/cart?token=SECRET"})),
+        old(json.dumps(JSON | {"p": '/cart?a=1&b="?SECRET', "d": 1.0, "more": [1]})),
+        new(json.dumps(JSON | {"d": 1.0}).replace("/cart", "/cart\\u003fSECRET")),
+        new(HTTPLOG.replace("x=1", "token=SECRET")),
+        old(HTTPLOG.replace("x=1", "SECRET?SECRET")),
+        new(HTTPLOG.replace(" HTTP/1.1", "")),
+    ],
+)
+def test_a_line_is_kept_without_its_query_and_is_otherwise_the_same(datagram):
+    kept = without_query(datagram, parse(datagram))
+    assert b"SECRET" not in kept
+    assert b"?" not in kept.rpartition(b"GET")[2]
+    before, after = decode(datagram), decode(kept)
+    assert after.path == "/cart"
+    assert after == replace(before, path="/cart")
+
+
+@pytest.mark.parametrize("datagram", [new(json.dumps(JSON | TIMERS)), new(HTTPLOG.replace("?x=1", ""))])
+def test_a_line_without_a_query_is_kept_as_it_came(datagram):
+    assert without_query(datagram, parse(datagram)) is datagram

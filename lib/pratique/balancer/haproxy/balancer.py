@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -73,19 +74,14 @@ class HAProxyBalancer(Balancer):
     def weights(self, service: str) -> ActiveWeights:
         """Return the active shares. Raises: UsageError (balancer of another service), UnavailableError."""
         self._require(service)
-        found = self._first()
-        if not found.state.pool.servers:
-            return ActiveWeights()
-        state = found.current
-        left = None if state.lease is None else max(0.0, state.expires - found.now)
-        lapsed = None
-        if state.lapsed is not None:
-            # in the time of this machine: the clock of HAProxy may differ
-            lapsed = utc_now() - timedelta(seconds=max(0.0, found.now - state.lapsed))
-        return ActiveWeights(state.pool.weights, left, lapsed)
+        found = _weights_of(self._first())
+        # the canary has its share only if no host has lost the lease
+        return found if found.lease_left_s is None else next(self._lost_elsewhere(found), found)
 
     @override
-    def set_weights(self, service: str, shares: dict[str, float], *, lease: Lease | None = None) -> None:
+    def set_weights(
+        self, service: str, shares: dict[str, float], *, lease: Lease | None = None, held: int | None = None
+    ) -> None:
         """Set the shares on every host without a reload. With a lease they expire unless it is renewed.
 
         Raises: UsageError, MissingError, BusyError, UnavailableError.
@@ -98,11 +94,11 @@ class HAProxyBalancer(Balancer):
         found = self._first()
         if not found.state.pool.servers:
             raise MissingError(f"{service} has no pool yet: start a revision with pratique up {service} REVISION")
-        pool = found.state.with_shares(shares, lease, found.now).pool
+        pool = found.current.with_shares(shares, lease, found.now, held).pool
         if lease is not None:
             self._desired.renew_lease(lease.ttl_s)
         after = self._desired.put(before, pool, lease)
-        _each([partial(_set_shares, instance, shares, lease) for instance in self._instances])
+        _each([partial(_set_shares, instance, shares, lease, held) for instance in self._instances])
         self._desired.wait_followers(after.version)
 
     @override
@@ -128,6 +124,14 @@ class HAProxyBalancer(Balancer):
     def _first(self) -> WorkerStatus:
         return self._instances[0].status()
 
+    def _lost_elsewhere(self, first: ActiveWeights) -> Iterator[ActiveWeights]:
+        """Yield the weights of each other host that does not have the lease of the first one."""
+        for instance in self._instances[1:]:
+            with contextlib.suppress(UnavailableError):
+                found = _weights_of(instance.status())
+                if found.lease_id != first.lease_id:
+                    yield found
+
     def _require(self, service: str) -> None:
         if service != self._service:
             raise UsageError(f"this balancer serves {self._service}, not {service}: check services.{service}.balancer")
@@ -140,6 +144,18 @@ class HAProxyBalancer(Balancer):
                     f"the certificate {self._settings.haproxy.certificate!r} has expired on {instance.host.name}: "
                     "renew it"
                 )
+
+
+def _weights_of(found: WorkerStatus) -> ActiveWeights:
+    state = found.current
+    if not state.pool.servers:
+        return ActiveWeights()
+    left = None if state.lease is None else max(0.0, state.expires - found.now)
+    lapsed = None
+    if state.lapsed is not None:
+        # in the time of this machine: the clock of HAProxy may differ
+        lapsed = utc_now() - timedelta(seconds=max(0.0, found.now - state.lapsed))
+    return ActiveWeights(state.pool.weights, left, lapsed, state.lease.id if state.lease else None)
 
 
 def _each(changes: Sequence[Callable[[], None]]) -> None:
@@ -170,10 +186,10 @@ def _restore(instance: HAProxyInstance, was: WorkerStatus) -> None:
         instance.install(was.state, check_servers=False)
 
 
-def _set_shares(instance: HAProxyInstance, shares: dict[str, float], lease: Lease | None) -> None:
+def _set_shares(instance: HAProxyInstance, shares: dict[str, float], lease: Lease | None, held: int | None) -> None:
     with instance.host.locked():
         was = instance.status()
-        instance.set_shares(was.state.with_shares(shares, lease, was.now))
+        instance.set_shares(was.current.with_shares(shares, lease, was.now, held))
         found = instance.status().state
     if not same_shares(found.pool.weights, shares) or (found.lease is None) != (lease is None):
         raise UnavailableError(

@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -192,7 +192,7 @@ def _to_json(desired: DesiredState) -> str:
     content = {
         "version": desired.version,
         "pool": pool and {"service": pool.service, "servers": pool.servers, "weights": pool.weights},
-        "lease": lease and {"canary": lease.canary, "baseline": lease.baseline, "ttl_s": lease.ttl_s},
+        "lease": lease and asdict(lease),
         "who": desired.who,
         "time": desired.time,
     }

@@ -138,6 +138,7 @@ def shares_file(shares: dict[str, float], order: list[str], lease: Lease | None,
         entries |= {
             "lease.until": until_ms,
             "lease.ttl": round(lease.ttl_s * 1000),
+            "lease.id": lease.id,
             "lease.canary": order.index(lease.canary) + 1,
             "lease.baseline": order.index(lease.baseline) + 1,
         }

@@ -53,7 +53,7 @@ def parse_status(answer: str, name: str) -> WorkerStatus:
         pool = replace(pool, weights={revision: shares.get(revision, 0.0) for revision in pool.servers})
         ttl_s, lease = body["ttl"] / 1000, None
         if ttl_s > 0 and body["canary"]:
-            lease = Lease(order[body["canary"] - 1], order[body["baseline"] - 1], ttl_s)
+            lease = Lease(order[body["canary"] - 1], order[body["baseline"] - 1], ttl_s, body.get("id", 0))
         now, until = body["now"] / 1000, body["until"] / 1000
         # the same rule as in HAProxy: a lease that ends too far ahead has expired, because the clock was set back
         until = until if until - now <= ttl_s + CLOCK_TOLERANCE_S else now

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pratique.clock import floor, utc_now
+from pratique.clock import ClockWatch, elapsed_s, floor, from_ms, utc_now
 from pratique.config import Target
 from pratique.errors import MissingError, UnavailableError
 from pratique.judge import Judge
@@ -18,8 +18,10 @@ from pratique.judge.model import Verdict
 from pratique.ledger import Ledger
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.store.base import Store
-from pratique.telemetry.collector_status import CollectorStatus, require_collector
+from pratique.telemetry.collector_status import CollectorStatus, collector_status, require_collector
 from pratique.telemetry.rollups import Rollups
+from pratique.telemetry.windows import ends_ms, joined_s, lengths_s, within
+from pratique.weight_changes import WeightChange
 
 WINDOW_MIN_DELAY_S = 0.5
 """How soon after its end a window can be in the store: the collector waits for late requests."""
@@ -47,12 +49,13 @@ class LiveAnalysis:
         self._ledger = ledger
         self._store = store
         self._window = timedelta(seconds=target.telemetry.window_s)
-        slowest_s = target.settings.balancer.timeout_s + WINDOW_DELAY_S
-        self._open = self._window + timedelta(seconds=min(slowest_s, target.telemetry.late_s))
         self._since = since
         self._next = self._settled = self._floor(since)
-        self._judge = self._begin()
+        self._begin()
         self._failing_since: float | None = None
+        self._looked_s = self._excused_until_s = elapsed_s()
+        self._clock = ClockWatch()
+        self._repeated: tuple[datetime, list[str]] | None = None
 
     def look(self) -> Verdict | None:
         """Return the verdict after the windows that closed since the last look; None without a window or a request.
@@ -61,16 +64,17 @@ class LiveAnalysis:
         """
         now = utc_now()
         status = self._require_collector(now)
+        if status is None:
+            return None
         closed = self._floor(now - timedelta(seconds=WINDOW_MIN_DELAY_S))
         if closed <= self._next:
             return None
-        rows = self._read(self._settled, closed)
-        newest = pc.max(rows.table["window"]).as_py()
-        complete = max(
-            newest + self._window if newest else self._next, self._floor(now - timedelta(seconds=WINDOW_DELAY_S))
-        )
+        rows = self._read(closed)
+        newest = pc.max(ends_ms(rows.table)).as_py()
+        complete = max(from_ms(newest) if newest else self._next, now - timedelta(seconds=WINDOW_DELAY_S))
         if status.unstored is not None:
-            complete = min(complete, self._floor(status.unstored))
+            complete = min(complete, status.unstored)
+        complete = self._floor(complete)
         if complete <= self._next:
             return None
         self._next = complete
@@ -82,26 +86,50 @@ class LiveAnalysis:
         It includes requests that arrived later than expected, so a rollout calls it before the canary gets more traffic.
         """
         self._next = until or self._next
-        self._settled = self._floor(self._since)
-        self._judge = self._begin()
+        self._begin()
         now = until or utc_now()
-        judge = self._judged(self._read(self._settled, self._next), now)
+        judge = self._judged(self._read(self._next), now)
         return self._verdict(
             judge, self._next, [] if until else require_collector(self._target.state_dir, may_restart=True).notes()
         )
 
     def _judged(self, rows: Rollups, now: datetime) -> Judge:
         """Return a judge that has seen these rows, which begin at the first open window, up to the last look."""
-        settled = min(self._next, max(self._settled, self._floor(now - self._open)))
-        self._judge.update(_before(rows, settled))
+        slowest_s = min(self._target.settings.balancer.timeout_s + WINDOW_DELAY_S, self._target.telemetry.late_s)
+        still_open = self._floor(now - self._window - timedelta(seconds=slowest_s))
+        settled = min(self._next, max(self._settled, still_open))
+        self._judge.update(within(rows, self._settled, settled))
         judge = copy.deepcopy(self._judge)
-        judge.update(_before(_since(rows, settled), self._next))
+        judge.update(within(rows, settled, self._next))
         self._settled = settled
         return judge
 
-    def _require_collector(self, now: datetime) -> CollectorStatus:
-        """Return the collector's status; raise when its windows have not reached the store for too long."""
-        status = require_collector(self._target.state_dir, may_restart=True)
+    def begin_again(self, since: datetime) -> None:
+        """Judge the windows from now on only: the clock was set back, so the times of judged windows come again.
+
+        since: now, UTC. Rows of those windows that are in the store already stay out: the collector writes the new ones
+        under another source.
+        """
+        known = self._rows(self._floor(since), max(self._next, self._floor(since) + self._window)).table
+        self._repeated = (self._next, known["source"].unique().to_pylist()) if len(known) else None
+        self._since = since
+        self._next = self._settled = self._floor(since)
+        self._begin()
+
+    def _require_collector(self, now: datetime) -> CollectorStatus | None:
+        """Return the collector's status; raise when its windows have not reached the store for too long.
+
+        None: this process has just gone on after a pause, or the clock was set, so the collector's last status looks old.
+        """
+        before, self._looked_s = self._looked_s, elapsed_s()
+        if self._clock.jump_s() or self._looked_s - before > WRITE_FAILURE_LIMIT_S / 2:
+            self._excused_until_s = self._looked_s + WRITE_FAILURE_LIMIT_S
+        try:
+            status = require_collector(self._target.state_dir, may_restart=True)
+        except UnavailableError:
+            if self._looked_s < self._excused_until_s:
+                return None
+            raise
         late = status.unstored is not None and now - status.unstored > self._window + timedelta(
             seconds=WINDOW_MAX_DELAY_S
         )
@@ -118,37 +146,58 @@ class LiveAnalysis:
             )
         return status
 
-    def _begin(self) -> Judge:
-        """Return a judge that knows the baseline's history."""
+    def _begin(self) -> None:
+        """Start with a judge that knows the baseline's history."""
         policy = self._target.settings.judge
-        judge = Judge(policy, self._service, self._arms.compared, self._arms.canary, self._target.telemetry.window_s)
-        start = self._floor(self._since)
-        history = timedelta(minutes=policy.history_min)
-        judge.update(self._store.read(self._service, [self._arms.compared], start - history, start))
-        return judge
+        joined = int(self._window.total_seconds())
+        self._settled = self._floor(self._since)
+        self._judge = Judge(policy, self._service, self._arms.compared, self._arms.canary, joined)
+        earliest = self._settled - timedelta(minutes=policy.history_min)
+        history = self._store.read(self._service, [self._arms.compared], earliest, self._settled)
+        # the judge takes longer windows of the history as they are, except one that reaches into the rollout
+        self._judge.update(within(history, earliest, self._settled))
 
-    def _read(self, start: datetime, end: datetime) -> Rollups:
-        return self._store.read(self._service, [self._arms.compared, self._arms.canary], start, end)
+    def _read(self, end: datetime) -> Rollups:
+        """Return the windows from the first open one up to `end`.
+
+        When they have another length than those judged so far, because the collector's settings changed, all windows
+        of the rollout are judged again, joined to windows that hold both.
+        """
+        rows = self._rows(self._settled, end)
+        judged = int(self._window.total_seconds())
+        joined = joined_s(judged, *lengths_s(rows))
+        if joined == judged:
+            return rows
+        self._window = timedelta(seconds=joined)
+        self._begin()
+        return self._rows(self._settled, end)
+
+    def _rows(self, start: datetime, end: datetime) -> Rollups:
+        """Return the rows of both revisions, without those that a clock set back has made come again."""
+        rows = self._store.read(self._service, [self._arms.compared, self._arms.canary], start, end)
+        if self._repeated is None:
+            return rows
+        until, sources = self._repeated
+        repeated = pc.and_(
+            pc.less(rows.table["window"], pa.scalar(until, rows.table["window"].type)),
+            pc.is_in(rows.table["source"], pa.array(sources)),
+        )
+        return Rollups(rows.table.filter(pc.invert(repeated)))
 
     def _verdict(self, judge: Judge, until: datetime, notes: Sequence[str]) -> Verdict | None:
         # the deadline is measured by the data, so that a report on the same data later comes to the same verdict
         try:
+            notes = [*notes, *self._setting_changes(until)]
             return judge.verdict(until, weights=self._weights(), notes=notes)
         except MissingError:
             return None
 
-    def _weights(self) -> list[tuple[datetime, dict[str, float]]]:
+    def _setting_changes(self, until: datetime) -> list[str]:
+        status = collector_status(self._target.state_dir)
+        return status.changes_in(self._service, self._since, until) if status is not None else []
+
+    def _weights(self) -> list[WeightChange]:
         return self._ledger.weights(self._service, self._since)
 
     def _floor(self, time: datetime) -> datetime:
         return floor(time, self._window)
-
-
-def _before(rows: Rollups, end: datetime) -> Rollups:
-    return Rollups(rows.table.filter(pc.less(rows.table["window"], pa.scalar(end, rows.table["window"].type))))
-
-
-def _since(rows: Rollups, start: datetime) -> Rollups:
-    return Rollups(
-        rows.table.filter(pc.greater_equal(rows.table["window"], pa.scalar(start, rows.table["window"].type)))
-    )

@@ -1,18 +1,20 @@
-"""Approval between stages: automatic, granted in advance, or requested from the person at the notebook.
+"""Approval between stages: automatic, granted in advance, or requested from a person.
 
+A person answers with the buttons of the notebook, in the terminal that started the run, or with `pratique approve`.
 While approval is pending, analysis continues and the guards stay active.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from typing_extensions import override
 
 from pratique.errors import UsageError
+from pratique.runbook.canary.answers import Answer, AnswersInFolder
 
-Answer = Literal["approve", "rollback"]
 ALL = "all"
 SHELL_OF_COMM = "_reply_subshell_id"
 """ipykernel's private note of the shell that made a button, checked against ipykernel 7.4."""
@@ -107,20 +109,34 @@ def _accept_clicks_from_subshells(button: Any) -> None:
     vars(button.comm).pop(SHELL_OF_COMM, None)
 
 
-def make_approver(mode: str, approvals: str | Sequence[str | float], stages: Sequence[float]) -> Approver:
+def make_approver(mode: str, approvals: str | Sequence[str | float], stages: Sequence[float], folder: Path) -> Approver:
     """Return the approver. `mode`: "automatic" or "ask"; `approvals`: "all", or the stages approved in advance.
 
-    Raises: UsageError, before anything is started, when there is no person to ask.
+    folder: of the run, where questions and answers are kept as files. Raises: UsageError for an unknown stage.
     """
     given = _given(approvals, stages)
     if mode == "automatic" or given == set(stages):
         return PreApproved()
-    missing = ", ".join(f"{stage:g}" for stage in stages if stage not in given)
-    if not can_ask():
-        raise UsageError(
-            f'approval is "ask", but there is no person to ask: run it in JupyterLab, or approve in advance with approvals = "all" or "{missing}"'
-        )
-    return Mixed(given, Buttons())
+    by_file = AnswersInFolder(folder)
+    return Mixed(given, EitherOf(Buttons(), by_file) if can_ask() else by_file)
+
+
+class EitherOf:
+    """Asks in several ways at once; the first answer counts."""
+
+    def __init__(self, *ways: Approver) -> None:
+        """ways: the approvers that ask."""
+        self._ways = ways
+
+    def ask(self, number: int, stage: float, status: str) -> Answer | None:
+        """Return the first answer; None while there is none."""
+        answers = [way.ask(number, stage, status) for way in self._ways]
+        return next((answer for answer in answers if answer), None)
+
+    def withdraw(self) -> None:
+        """Withdraw every question."""
+        for way in self._ways:
+            way.withdraw()
 
 
 class Mixed(Approver):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+from pratique.clock import ClockWatch
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.runbook.engine.console import describe, plain
 from pratique.runtime.base import Instance, Runtime
@@ -30,6 +31,7 @@ class HealthMonitor:
         self._runtime = runtime
         self._service = service
         self._addresses = set(addresses)
+        self._clock = ClockWatch()
         self._every_s = every_s
         self._misses: dict[str, int] = {}
         self._last_error: dict[str, str] = {}
@@ -83,7 +85,7 @@ class HealthMonitor:
         return None
 
     def _check_instance(self, instance: Instance, found: Instance | None) -> str | None:
-        if found is not None and found.started - instance.started > START_TIME_TOLERANCE:
+        if found is not None and self._restarted(instance, found):
             return f"{instance} exited, and its engine restarted it: {self._log_tail(instance)}"
         if found is None:
             # the last error names the cause better than an engine that has forgotten the instance
@@ -95,6 +97,12 @@ class HealthMonitor:
             self._last_error[instance.id] = str(error)
             return self._missed(instance.id, str(error))
         return None
+
+    def _restarted(self, instance: Instance, found: Instance) -> bool:
+        """Return whether an instance started later than known; a clock that was set moves start times, too."""
+        later = found.started - instance.started
+        by_clock = timedelta(seconds=self._clock.shift_s())
+        return later > START_TIME_TOLERANCE and abs(later - by_clock) > START_TIME_TOLERANCE
 
     def _missed(self, what: str, reason: str) -> str | None:
         self._misses[what] = self._misses.get(what, 0) + 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from pratique.balancer.base import Balancer
+from pratique.clock import elapsed_s
 from pratique.errors import MissingError, PratiqueError
 
 HEARTBEAT_TIMEOUT_S = 10.0
@@ -22,12 +22,15 @@ class LeaseRenewer:
     def __init__(
         self, balancer: Balancer, service: str, ttl_s: float, *, timeout_s: float = HEARTBEAT_TIMEOUT_S
     ) -> None:
-        """Prepare; `start` begins to renew. timeout_s: without a heartbeat."""
+        """Prepare; `start` begins to renew. timeout_s: without a heartbeat.
+
+        `proved_s` is the time of `elapsed_s` at which the balancer last confirmed the lease.
+        """
         self._balancer = balancer
         self._service = service
         self._every_s = ttl_s / 3
         self._timeout_s = timeout_s
-        self._last_heartbeat = time.monotonic()
+        self._last_heartbeat = self.proved_s = elapsed_s()
         self._stop = threading.Event()
         self._expired = threading.Event()
         self._thread: threading.Thread | None = None
@@ -35,6 +38,7 @@ class LeaseRenewer:
     def start(self) -> None:
         """Start renewing a lease that was just granted. A running thread continues."""
         self.heartbeat()
+        self.proved()
         if self._thread is None or not self._thread.is_alive():
             self._stop.clear()
             self._expired.clear()
@@ -43,7 +47,11 @@ class LeaseRenewer:
 
     def heartbeat(self) -> None:
         """Report that the judge is alive."""
-        self._last_heartbeat = time.monotonic()
+        self._last_heartbeat = elapsed_s()
+
+    def proved(self) -> None:
+        """Report that the balancer has just confirmed the lease."""
+        self.proved_s = elapsed_s()
 
     @property
     def expired(self) -> bool:
@@ -59,10 +67,11 @@ class LeaseRenewer:
 
     def _renew(self) -> None:
         while not self._stop.wait(self._every_s):
-            if time.monotonic() - self._last_heartbeat > self._timeout_s:
+            if elapsed_s() - self._last_heartbeat > self._timeout_s:
                 continue
             try:
                 self._balancer.renew(self._service)
+                self.proved()
             except MissingError:
                 self._expired.set()
                 return

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pratique.clock import stamp, utc_now
+from pratique.files import open_private
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 from pratique.judge.text import ratio_shown
 from pratique.number_text import evidence, factor
@@ -25,6 +26,7 @@ class Progress:
         self._path = path
         self._run = run
         self._waited = 0.0
+        self._looked = ""
 
     def stage(self, percent: float, shares: Mapping[str, float], text: str) -> None:
         """Report that a stage begins."""
@@ -33,7 +35,14 @@ class Progress:
     def look(
         self, percent: float, windows: int, min_windows: int, shares: Mapping[str, float], verdict: Verdict
     ) -> None:
-        """Report a look. windows: complete windows of this stage so far; min_windows: those that the stage needs."""
+        """Report a look, unless it says the same as the one before.
+
+        windows: complete windows of this stage so far; min_windows: those that the stage needs.
+        """
+        text = look_line(percent, windows, min_windows, verdict)
+        if text == self._looked:
+            return
+        self._looked = text
         self._write(
             {
                 "event": "look",
@@ -47,7 +56,7 @@ class Progress:
                 "e_value": min(verdict.e_value, 1e300),
                 "needed": verdict.needed,
                 "guards": {guard.guard: _guard_json(guard) for guard in _service_level(verdict)},
-                "text": look_line(percent, windows, min_windows, verdict),
+                "text": text,
             }
         )
 
@@ -64,7 +73,7 @@ class Progress:
     def _write(self, event: dict[str, object]) -> None:
         say_detail(str(event["text"]))
         line = json.dumps({"time": stamp(utc_now()), "run": self._run, **event})
-        with self._path.open("a", encoding="utf-8") as file:
+        with open_private(self._path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
 
 
@@ -76,8 +85,14 @@ def look_line(percent: float, windows: int, min_windows: int, verdict: Verdict) 
     words = f": {verdict.summary}" if verdict.cause is not None or verdict.verdict != "continue" else ""
     return (
         f"{verdict.end:%H:%M:%S}  {percent:g} %  window {window}  requests {requests}  "
-        f"evidence {evidence(verdict.e_value)} of {evidence(verdict.needed)}  {guards}  → {verdict.verdict}{words}"
+        f"evidence {evidence(verdict.e_value)} of {evidence(verdict.needed)}  {guards}  → {verdict.verdict}{_held(verdict)}{words}"
     )
+
+
+def _held(verdict: Verdict) -> str:
+    """What holds a promotion, which no guard of the line shows."""
+    kinds = dict.fromkeys(finding.kind for finding in verdict.findings if finding.effect == "hold")
+    return f" (held: {', '.join(kinds)})" if kinds else ""
 
 
 def _service_level(verdict: Verdict) -> list[GuardResult]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pratique.errors import PratiqueError
-from pratique.runbook.engine.signals import Interrupted
+from pratique.errors import Interrupted, PratiqueError
 
+STOPPED_BY_SIGNAL = "stopped by a program (received SIGTERM)"
 LONGEST_ERROR = 500
 """Characters kept of an error that is not Pratique's."""
 
@@ -22,9 +22,9 @@ def say_detail(text: str) -> None:
 def describe(error: BaseException) -> str:
     """Return an error as one line."""
     if isinstance(error, Interrupted):
-        return "received SIGTERM"
+        return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted from the keyboard"
+        return "stopped by a person (interrupted from the keyboard)"
     if isinstance(error, PratiqueError):
         return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST_ERROR]

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from pratique.clock import stamp, utc_now
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
+from pratique.files import open_private
 from pratique.ledger.entry import canonical
 
 Event = Literal["opened", "resumed", "begun", "done", "failed", "undoing", "undone", "cancelled", "noted", "ended"]
@@ -55,8 +56,7 @@ class Journal:
         line = Line(utc_now(), event, step, data or {})
         text = canonical({"time": stamp(line.time), "event": event, "step": step, "data": line.data}) + "\n"
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
+            with open_private(self.path, "ab") as file:
                 self._cut_torn_tail(file.fileno(), file.tell())
                 file.write(text.encode())
                 file.flush()

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ from typing import IO
 
 from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DeniedError
+from pratique.files import open_private
+from pratique.lock_holders import describe_process, lock_holders
+
+STARTING_S = 0.5
+"""How long a process may hold the lock before it has written who holds it."""
 
 
 @dataclass(frozen=True)
@@ -105,19 +111,34 @@ class Lock:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            held = _read(file) or "a run that is starting"
-            file.close()
-            raise BusyError(f"{self._service} is held by {held}: wait for that run, or end it first") from None
+            with file:
+                raise BusyError(f"{self._service} is held by {self._named_holder(file)}") from None
         return file
+
+    def _named_holder(self, file: IO[str]) -> str:
+        """Name the run that holds the lock, or any other process that locked the file."""
+        ends = time.monotonic() + STARTING_S
+        while True:
+            held, locking = _read(file), lock_holders(file.fileno())
+            if held is not None and (held.host != socket.gethostname() or held.pid in locking or not locking):
+                return f"{held}: wait for that run, or end it with: pratique abort {held.run}"
+            # a run writes its name just after it has taken the lock, and a look at the lock takes a moment
+            if time.monotonic() > ends:
+                break
+            time.sleep(STARTING_S / 10)
+        if not locking:
+            return "a run that is starting: look again in a moment"
+        others = " and ".join(map(describe_process, locking))
+        return f"{others}, which is no run of Pratique: end it, if it locks {str(self.path)!r} by mistake"
 
     def _open(self) -> IO[str]:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return self.path.open("a+", encoding="utf-8")
+            file: IO[str] = open_private(self.path, "a+", encoding="utf-8")
         except OSError as error:
             raise DeniedError(
                 f"lock {str(self.path)!r} cannot be opened: {error.strerror}: check the state folder"
             ) from error
+        return file
 
 
 def _write(file: IO[str], text: str) -> None:

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import atexit
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pratique.clock import utc_now
+from pratique.clock import elapsed_s, utc_now
 from pratique.config import check_name
-from pratique.errors import PratiqueError, UnavailableError, UsageError
+from pratique.errors import Interrupted, PratiqueError, UnavailableError, UsageError
 from pratique.runbook.engine.console import describe, say, say_detail
 from pratique.runbook.engine.journal import Event, Journal
 from pratique.runbook.engine.ledger_outbox import LedgerOutbox
 from pratique.runbook.engine.lock import Holder, Lock
 from pratique.runbook.engine.signals import Interrupts, signals_ignored
 from pratique.runbook.engine.step import Attempt, Data, Step
+from pratique.runbook.engine.stop_request import stop_reason
 from pratique.runbook.engine.undo import Undo, journal_safely
 from pratique.runbook.engine.watchdog import Watchdog
 
 Result = TypeVar("Result")
 
-STOPPED = 130
-"""Exit status of a run that a person or a signal stopped, as a shell returns it for Ctrl-C."""
+STOPPED, TERMINATED = 130, 143
+"""Exit statuses of a run that was stopped, as a shell returns them for Ctrl-C and SIGTERM."""
 
 
 class StoppedError(PratiqueError):
-    """A person or a signal stopped the run; its steps are undone."""
+    """A person stopped the run; its steps are undone."""
 
     exit_status = STOPPED
+
+
+class TerminatedError(StoppedError):
+    """SIGTERM stopped the run; its steps are undone."""
+
+    exit_status = TERMINATED
 
 
 class Run:
@@ -62,9 +70,9 @@ class Run:
         self.dry_run = dry_run
         self._on_failure = on_failure
         self._undo = Undo(self.journal, outbox, self.steps)
-        self._interrupts = Interrupts(self.abort)
+        self._interrupts = Interrupts(self._terminate, partial(stop_reason, folder))
         self._watchdog: Watchdog | None = None
-        self._deadline: datetime | None = None
+        self._deadline_s = math.inf
 
     # -- open and close
 
@@ -128,7 +136,11 @@ class Run:
 
     def time_left_s(self) -> float:
         """Return the seconds until the run's deadline, at least 0."""
-        return max(0.0, (self._deadline - utc_now()).total_seconds()) if self._deadline else float("inf")
+        return max(0.0, self._deadline_s - elapsed_s())
+
+    def extend_deadline(self, seconds: float) -> None:
+        """Put the run's deadline off."""
+        self._deadline_s += seconds
 
     def require_time(self) -> None:
         """Raises: UnavailableError when the run's deadline has passed."""
@@ -141,17 +153,10 @@ class Run:
         if not self.journal.lines():
             self.journal.append("opened", data={**identity, "context": context})
         else:
-            self._require_same(identity)
+            require_same_identity(self.journal, self.id, identity)
             self.journal.append("resumed", data={"who": self.outbox.who, "why": self.outbox.why})
-        self._deadline = self._attempt_began() + deadline
-
-    def _require_same(self, identity: Data) -> None:
-        opened = self.journal.first("opened").data
-        for key, value in identity.items():
-            if opened.get(key) != value:
-                raise UsageError(
-                    f"run {self.id!r} was opened with {key} {opened.get(key)!r}, not {value!r}: use a new run_id"
-                )
+        left = self._attempt_began() + deadline - utc_now()
+        self._deadline_s = elapsed_s() + left.total_seconds()
 
     def _attempt_began(self) -> datetime:
         """Return when the current attempt was opened: "ended" ends an attempt, the death of a process does not."""
@@ -210,7 +215,8 @@ class Run:
         if not interrupted:
             self.journal.append("begun", step.key)
         noted = self.journal.data(step.key) if interrupted else {}
-        data = step.do(Attempt(noted, partial(self.save_progress, step.key), self.time_left_s, self.require_time))
+        note = partial(self.save_progress, step.key)
+        data = step.do(Attempt(noted, note, self.time_left_s, self.require_time, self.extend_deadline))
         self.journal.append("done", step.key, data)
         self.outbox.record_step(step.key, "done")
         return data
@@ -219,16 +225,27 @@ class Run:
 
     def abort(self, reason: str) -> None:
         """End a run between steps: undo everything and record it. Aborting an ended run is allowed."""
+        self._stop(StoppedError(f"run {self.id!r} was stopped: {reason}"), reason)
+
+    def _terminate(self) -> None:
+        reason = stop_reason(self.folder)
+        self._stop(TerminatedError(f"run {self.id!r} was {reason}"), reason)
+
+    def _stop(self, error: StoppedError, reason: str) -> None:
         if self.active:
             with signals_ignored():
                 self._journal_safely("cancelled", data={"reason": reason})
-                self._end_undone(reason, StoppedError(f"run {self.id!r} was stopped: {reason}"))
+                self._end_undone(reason, error)
 
     def _failed(self, key: str, error: BaseException) -> Exception:
         title = self.steps[key].title if key in self.steps else key
         with signals_ignored():
             reason = describe(error)
             self._journal_safely("failed", key, {"reason": reason})
+            if isinstance(error, KeyboardInterrupt):
+                stopped = TerminatedError if isinstance(error, Interrupted) else StoppedError
+                message = f"{reason} during {title!r}"
+                return self._end_undone(message, stopped(f"run {self.id!r} was {message}"), failed=key)
             return self._end_undone(f"{title} failed: {reason}", error, failed=key)
 
     def _end_undone(self, reason: str, error: BaseException, *, failed: str = "") -> Exception:
@@ -246,6 +263,16 @@ class Run:
 
     def _journal_safely(self, event: Event, step: str = "", data: Data | None = None) -> None:
         journal_safely(self.journal, event, step, data)
+
+
+def require_same_identity(journal: Journal, run_id: str, identity: Data) -> None:
+    """Check that the run of a journal has this identity. Raises: UsageError naming the difference."""
+    opened = journal.first("opened").data
+    for key, value in identity.items():
+        if opened.get(key) != value:
+            raise UsageError(
+                f"run {run_id!r} was opened with {key} {opened.get(key)!r}, not {value!r}: use a new run_id"
+            )
 
 
 def _print_effects(step: Step) -> None:

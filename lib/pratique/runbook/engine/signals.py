@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-
-class Interrupted(KeyboardInterrupt):
-    """SIGTERM during a step. Like Ctrl-C it is not an Exception, because `except Exception` must not swallow it."""
+from pratique.errors import Interrupted
 
 
 class Interrupts:
@@ -22,9 +20,10 @@ class Interrupts:
     cleans up after the process has ended.
     """
 
-    def __init__(self, abort: Callable[[str], None]) -> None:
-        """abort: ends the run when a signal arrives between steps."""
-        self._abort = abort
+    def __init__(self, terminate: Callable[[], None], reason: Callable[[], str]) -> None:
+        """terminate: ends the run when a signal arrives between steps. reason: why a signal came, asked when it comes."""
+        self._terminate = terminate
+        self._reason = reason
         self._previous: Any = None
         self._installed = False
         self._working = False
@@ -52,8 +51,11 @@ class Interrupts:
 
     def _terminated(self, number: int, _frame: FrameType | None) -> None:
         if self._working:
-            raise Interrupted("SIGTERM")
-        self._abort("received SIGTERM")
+            raise Interrupted(self._reason())
+        self._terminate()
+        if not self._installed:
+            # left behind by another run's handler: without this it would call itself for ever
+            signal.signal(number, signal.SIG_DFL)
         self.remove()
         os.kill(os.getpid(), number)
 

@@ -21,12 +21,14 @@ class Attempt:
     note: saves progress in the journal, for the case that this attempt is interrupted.
     time_left_s: returns the seconds until the run's deadline, at least 0.
     require_time: raises UnavailableError when the run's deadline has passed.
+    extend_deadline: puts the run's deadline off by that many seconds.
     """
 
     noted: Data
     note: Callable[[Data], None]
     time_left_s: Callable[[], float]
     require_time: Callable[[], None]
+    extend_deadline: Callable[[float], None]
 
     def say(self, text: str) -> None:
         """Print one line below the step's own line."""

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from pratique.files import open_private
+from pratique.isolated import isolated_command
 
 MODULE = "pratique.runbook.watchdog_main"
 LOG_NAME = "watchdog.log"
@@ -29,8 +31,8 @@ class Watchdog:
 
     def __init__(self, folder: Path) -> None:
         """Start the watchdog of the run whose journal is in `folder`."""
-        command = [sys.executable, "-m", MODULE, str(folder), str(os.getpid()), str(_executor())]
-        with (folder / LOG_NAME).open("ab") as log:
+        command = isolated_command(MODULE, str(folder), str(os.getpid()), str(_executor()))
+        with open_private(folder / LOG_NAME, "ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
             )

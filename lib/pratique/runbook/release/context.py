@@ -73,12 +73,9 @@ class ReleaseContext(RunContext[ReleaseParameters]):
         return f"release of {self.service} {self.revision}"
 
     def choose_approver(self) -> Approver:
-        """Return who approves between stages.
-
-        Raises: UsageError when there is no person to ask.
-        """
+        """Return who approves between stages. Raises: UsageError for an approval of an unknown stage."""
         mode = self.parameters.approval or self.settings.rollout.approval
-        self.approver = make_approver(mode, self.parameters.approvals, self.stages)
+        self.approver = make_approver(mode, self.parameters.approvals, self.stages, self.folder)
         return self.approver
 
     # -- known facts
@@ -153,6 +150,13 @@ class ReleaseContext(RunContext[ReleaseParameters]):
     @override
     def new_instances(self) -> list[Instance]:
         return [instance for instance in self.own_instances() if instance.role == "canary"]
+
+    @override
+    def bound_to(self, revision: str) -> dict[str, str] | None:
+        """Return the digests of the ledger, or of this run's plan for a canary that never ran."""
+        planned = bool(self.journal.data(CHECK)) and revision == self.revision
+        plan = {"digest": self.plan.digest, "configuration": self.plan.configuration} if planned else None
+        return super().bound_to(revision) or plan
 
     def servers(self) -> dict[str, tuple[str, ...]]:
         """Return the pool's servers during the rollout: the baseline's, and all that this run has started."""

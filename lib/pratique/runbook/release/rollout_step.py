@@ -40,7 +40,8 @@ class RollOut(ServiceStep[ReleaseContext]):
         since = attempt.noted.get("since") or stamp(utc_now())
         if not attempt.noted:
             attempt.note({"since": since})
-        result = self._rollout(attempt, datetime.fromisoformat(since)).run()
+        # a clock that was set back meanwhile must not put the beginning into the future
+        result = self._rollout(attempt, min(datetime.fromisoformat(since), utc_now())).run()
         if result.decision != "promote":
             context.shift(context.arms.only(context.arms.baseline))
         context.last_verdict = result.verdict
@@ -77,9 +78,11 @@ class RollOut(ServiceStep[ReleaseContext]):
             min_windows=rollout.stage_min_windows,
             lease_s=rollout.lease_s,
             deadline_min=context.settings.judge.deadline_min,
+            on_lapse=rollout.on_lapse,
             approver=context.approver or context.choose_approver(),
             make_monitor=lambda: HealthMonitor(context.runtime, context.service, self._addresses()),
             time_left_s=attempt.time_left_s,
+            extend_deadline=attempt.extend_deadline,
             scale_out=self._scale_out,
         )
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from typing_extensions import override
 
-from pratique.errors import UnavailableError
+from pratique.balancer.settings_file import balancer_differences
+from pratique.errors import PratiqueError, UnavailableError
 from pratique.judge.model import Verdict
+from pratique.planning.plan import Plan, plan
+from pratique.planning.text import conclusion
 from pratique.runbook.engine.console import say_detail
 from pratique.runbook.release.context import (
     CONCLUDE,
@@ -28,10 +31,14 @@ from pratique.runbook.service.orphans import describe_orphans, find_orphans
 from pratique.runbook.service.session import Session
 from pratique.runbook.service.steps import CHECK
 from pratique.store import open_store
-from pratique.telemetry.collector_status import require_collector
+from pratique.telemetry.collector_settings import wanted_settings
+from pratique.telemetry.collector_status import require_collector, setting_differences
 
 COLLECTOR_RETRY_S = 40.0
 """How long the check waits for a collector that cannot write: longer than the collector's own retry interval."""
+
+EXPECTED = (2.0, 5.0)
+"""How much worse the canaries are whose detection a release forecasts."""
 
 
 class ReleaseSession(Session[ReleaseContext]):
@@ -54,7 +61,7 @@ class ReleaseSession(Session[ReleaseContext]):
         super().open()
 
     def check(self) -> ReleasePlan:
-        """Check that everything needed is there, and bind the revision to its digest.
+        """Check that everything needed is there, and that the revision was not released with other content.
 
         Raises: MissingError (no such release), UsageError (changed content under an old name, another
         rollout), UnavailableError (collector, balancer or store does not answer).
@@ -64,6 +71,24 @@ class ReleaseSession(Session[ReleaseContext]):
         self._run.perform(CHECK)
         self._print_orphans()
         return self.context.plan
+
+    def plan(self) -> Plan | None:
+        """Print and return what to expect of this release at the present traffic; None when nothing is known about it, or after the rollout.
+
+        It changes nothing, and a plan that fails never stops a release.
+        """
+        context = self.context
+        if context.journal.data(ROLL_OUT):
+            return None
+        try:
+            found = plan(context.config, context.service, stages=context.stages, factors=EXPECTED, proposing=False)
+        except PratiqueError as error:
+            say_detail(f"no forecast: {error}")
+            return None
+        say_detail(conclusion(found))
+        if not found.arrives:
+            say_detail(f"settings that arrive in time: pratique plan {context.service}")
+        return found
 
     def start_canary(self) -> list[str]:
         """Start the canary, and a fresh baseline if asked for; return their addresses when they are ready."""
@@ -113,6 +138,14 @@ class ReleaseSession(Session[ReleaseContext]):
 
     def _require_collector(self) -> None:
         """Wait for a collector that cannot write: it retries by itself, at the latest after half a minute."""
+        target = self.context.target
+        other = setting_differences(target.state_dir, wanted_settings(target), counting_only=True)
+        unheard = [line for line in balancer_differences(target) if "telemetry.listen" in line]
+        if unheard:
+            raise UnavailableError(f"nothing would be measured: {unheard[0]}")
+        if other:
+            # windows or names would change in the middle of the canary when the collector is started again
+            raise UnavailableError(f"{other[0]}: apply it with: pratique up {target.service} {self._running()}")
         deadline, announced = time.monotonic() + COLLECTOR_RETRY_S, False
         while error := require_collector(self.context.target.state_dir).error:
             if time.monotonic() > deadline:
@@ -121,6 +154,11 @@ class ReleaseSession(Session[ReleaseContext]):
                 announced = True
                 say_detail(f"waiting until the collector can write: {error}")
             time.sleep(0.5)
+
+    def _running(self) -> str:
+        pool = self.context.balancer.pool(self.context.service)
+        serving = [revision for revision, share in pool.weights.items() if share > 0] if pool else []
+        return serving[0] if serving else "REVISION"
 
     def _print_orphans(self) -> None:
         context = self.context

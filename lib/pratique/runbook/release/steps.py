@@ -2,8 +2,9 @@
 
     step                what it does                                       how it is undone
     ------------------  -------------------------------------------------  -------------------------------------------
-    Check               find the baseline; bind the revision to a digest   nothing to undo: the binding stays
-    Start the canary    start its instances, wait until they are ready     drain and stop every instance of this run
+    Check               find the baseline; refuse a changed revision       nothing to undo
+    Start the canary    start its instances, wait until they are ready,    drain and stop every instance of this run;
+                        bind the revision to its digest                    the binding stays
     Acceptance test     run the service's test against each instance       nothing to undo
     Add to the pool     add the canary to the balancer with no traffic     leave only the baseline in the pool
     Roll out            give it traffic in stages; the judge decides       give all of the traffic to the baseline
@@ -38,7 +39,7 @@ from pratique.runbook.service.steps import CHECK, Record, ServiceStep
 
 
 class Check(ServiceStep[ReleaseContext]):
-    """Bind the revision to its digest, and record that the release has started."""
+    """Refuse a revision that was released with other content, and record that the release has started."""
 
     key = CHECK
     title = "Check"
@@ -46,19 +47,14 @@ class Check(ServiceStep[ReleaseContext]):
     @property
     @override
     def description(self) -> str:
-        return f"bind {self._context.revision} to its digest"
+        return f"find the baseline, and what {self._context.revision} is"
 
     @override
     def do(self, attempt: Attempt) -> Data:
         attempt.require_time()
         context, plan = self._context, self._context.make_plan()
-        context.ledger.bind(
-            context.service,
-            context.revision,
-            plan.digest,
-            configuration=plan.configuration,
-            who=context.outbox.who,
-            run=context.run_id,
+        context.ledger.require_unchanged(
+            context.service, context.revision, plan.digest, configuration=plan.configuration
         )
         started = {
             "event": "started",
@@ -72,7 +68,7 @@ class Check(ServiceStep[ReleaseContext]):
     @override
     def effects(self) -> Sequence[str]:
         plan = self._context.plan
-        return [f"ledger: bind {self._context.revision} to {plan.digest}; the baseline is {plan.baseline}"]
+        return [f"{self._context.revision} is {plan.digest}; the baseline is {plan.baseline}"]
 
 
 class StartCanary(ServiceStep[ReleaseContext]):
@@ -84,7 +80,7 @@ class StartCanary(ServiceStep[ReleaseContext]):
     @property
     @override
     def description(self) -> str:
-        return f"start {self._context.revision} and wait until it is ready"
+        return f"start {self._context.revision}, wait until it is ready, and bind it to its digest"
 
     @override
     def do(self, attempt: Attempt) -> Data:
@@ -94,6 +90,7 @@ class StartCanary(ServiceStep[ReleaseContext]):
         instances = context.start(context.revision, run=run, role="canary", count=count, hosts=first)
         if context.fresh:
             instances += context.start(context.plan.baseline, run=run, role="baseline", count=count, hosts=first)
+        self._bind()
         for instance in instances:
             attempt.say(f"{instance.revision} ({instance.role}) is ready at {instance.address}")
         return {"started": len(instances)}
@@ -119,7 +116,19 @@ class StartCanary(ServiceStep[ReleaseContext]):
         return [
             f"start {count} x {revision} as {role}, from {context.release_of(revision).location}"
             for revision, role in arms
-        ]
+        ] + [f"ledger: bind {context.revision} to {context.plan.digest}"]
+
+    def _bind(self) -> None:
+        """Bind the revision to the content that is ready: until then, a mistake in it can be corrected under its name."""
+        context, plan = self._context, self._context.plan
+        context.ledger.bind(
+            context.service,
+            context.revision,
+            plan.digest,
+            configuration=plan.configuration,
+            who=context.outbox.who,
+            run=context.run_id,
+        )
 
     def _require_idle(self) -> None:
         context = self._context

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from pratique.runbook.engine.console import say_detail
@@ -14,6 +13,7 @@ from pratique.runbook.service.acceptance import ACCEPT
 from pratique.runbook.service.parameters import RunParameters
 from pratique.runbook.service.session import Session
 from pratique.runbook.service.steps import CHECK
+from pratique.weight_changes import WeightChange
 
 
 class RollbackSession(Session[RollbackContext]):
@@ -71,6 +71,6 @@ class RollbackSession(Session[RollbackContext]):
         return self.context.shares()
 
     @property
-    def weights_history(self) -> Sequence[tuple[datetime, dict[str, float]]]:
-        """Every change of the shares, oldest first: the time (UTC), and each revision's share."""
+    def weights_history(self) -> Sequence[WeightChange]:
+        """Every change of the shares, oldest first."""
         return self.context.ledger.weights(self.context.service)

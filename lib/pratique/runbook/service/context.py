@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from pratique.balancer import open_balancer
 from pratique.balancer.base import Pool
+from pratique.clock import stamp, utc_now
 from pratique.config import Config, ServiceSettings, Target, check_name, load
-from pratique.errors import DataError, UnavailableError
+from pratique.errors import DataError, PratiqueError, UnavailableError
 from pratique.ledger import current_user, open_ledger
 from pratique.release import Release, configuration_digest, find_release
+from pratique.runbook.engine.console import describe, say_detail
 from pratique.runbook.engine.journal import Journal
 from pratique.runbook.engine.ledger_outbox import LedgerOutbox
 from pratique.runbook.engine.lock import Lock
 from pratique.runbook.engine.step import Data
+from pratique.runbook.service.lapse import Lapse, find_lapse
 from pratique.runbook.service.parameters import RunParameters
 from pratique.runtime import open_runtime
 from pratique.runtime.base import Instance, Role, in_use_by
@@ -110,11 +113,11 @@ class RunContext(ABC, Generic[Parameters]):
         """Return the instances that must pass the acceptance test before they get traffic."""
 
     def release_of(self, revision: str) -> Release:
-        """Return the release of a revision: the content that the ledger bound to the name.
+        """Return the release of a revision: the content that the name stands for.
 
         Raises: MissingError, DataError when the content has changed.
         """
-        bound = self.ledger.binding(self.service, revision)
+        bound = self.bound_to(revision)
         release = find_release(self.target, revision, digest=bound["digest"] if bound else None)
         found = {"digest": release.digest, "configuration": configuration_digest(release)}
         for what, released in (bound or {}).items():
@@ -124,6 +127,10 @@ class RunContext(ABC, Generic[Parameters]):
                     f"{found[what][:19]}…: restore the released content, or choose another revision"
                 )
         return release
+
+    def bound_to(self, revision: str) -> dict[str, str] | None:
+        """Return the digests that a revision stands for, as `digest` and `configuration`; None while it never ran."""
+        return self.ledger.binding(self.service, revision)
 
     def own_instances(self) -> list[Instance]:
         """Return the instances that this run started, according to the engine's labels."""
@@ -135,16 +142,30 @@ class RunContext(ABC, Generic[Parameters]):
 
     # -- changes
 
+    def record_lapse(self, last_held: datetime | None = None) -> Lapse | None:
+        """Record a lease that expired, if the ledger does not know it yet, and return it.
+
+        last_held: when the lease was last seen to hold, UTC.
+        """
+        lapse = find_lapse(self.ledger, self.balancer, self.service, last_held=last_held)
+        if lapse is not None:
+            self.outbox.record_change("lapse", lapse.data, revision=lapse.revisions[0])
+        return lapse
+
     def shift(self, shares: Mapping[str, float]) -> None:
         """Set the shares without a lease, and record them in the ledger."""
+        self._record_unknown_lapse()
+        asked = utc_now()
         self.balancer.set_weights(self.service, dict(shares))
-        self._record_shares(dict(shares))
+        self._record_shares(dict(shares), asked)
 
     def put_pool(self, servers: Mapping[str, Iterable[str]], shares: Mapping[str, float]) -> None:
         """Replace the whole pool, and record its shares in the ledger."""
         pool = Pool(self.service, {revision: tuple(found) for revision, found in servers.items()}, dict(shares))
+        self._record_unknown_lapse()
+        asked = utc_now()
         self.balancer.apply(pool)
-        self._record_shares(pool.weights)
+        self._record_shares(pool.weights, asked)
 
     def serve_only(self, revision: str, addresses: Iterable[str]) -> None:
         """Make one revision the whole pool."""
@@ -191,7 +212,16 @@ class RunContext(ABC, Generic[Parameters]):
         self.stop(others, keep=revision)
         return others
 
-    def _record_shares(self, shares: dict[str, float]) -> None:
+    def _record_unknown_lapse(self) -> None:
+        """Record a lapse before a change hides it from the balancer; the change itself is more important."""
+        try:
+            self.record_lapse()
+        except PratiqueError as error:
+            say_detail(f"whether a lease expired is not known: {describe(error)}")
+
+    def _record_shares(self, shares: dict[str, float], asked: datetime) -> None:
+        """Record shares that the balancer has just confirmed. asked: when the change was asked for."""
         largest = max(shares, key=lambda revision: shares[revision])
         revision = largest if shares[largest] == 1.0 else self.revision
-        self.outbox.record_change("weight", {"shares": shares}, revision=revision)
+        times = {"asked": stamp(asked), "confirmed": stamp(utc_now())}
+        self.outbox.record_change("weight", {"shares": shares} | times, revision=revision)

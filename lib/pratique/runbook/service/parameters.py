@@ -115,7 +115,7 @@ def _assigned(cell: str) -> list[str]:
 def _config_file(given: str) -> str:
     """Return the absolute path of the service file, because another process may look from elsewhere; "" if none."""
     named = given or os.environ.get("PRATIQUE_CONFIG", "") or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else "")
-    return str(Path(named).absolute()) if named else ""
+    return str(Path(named).resolve()) if named else ""
 
 
 def _store_address(store: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pratique.clock import stamp
 from pratique.errors import StorageError
-from pratique.files import replace_file
+from pratique.files import PRIVATE, replace_file
 from pratique.runbook.service import file_names
 from pratique.runbook.service.context import RunContext
 
@@ -34,7 +34,7 @@ def write_result(context: RunContext[Any], *, reason: str, exit_status: int) -> 
     }
     path = context.folder / file_names.RESULT
     try:
-        replace_file(path, json.dumps(result, indent=2, allow_nan=False))
+        replace_file(path, json.dumps(result, indent=2, allow_nan=False), mode=PRIVATE)
     except OSError as error:
         raise StorageError(
             f"result {str(path)!r} cannot be written: {error.strerror}: check the state folder"

@@ -184,12 +184,13 @@ def test_limits_are_rising_integers_that_end_at_the_total(parts):
 
 def test_the_newest_revision_has_the_low_numbers_of_the_draw():
     assert order_of(POOL) == ["r2", "r1"]
-    entries = shares_file(POOL.weights, order_of(POOL), Lease("r2", "r1", 2.0), 1_700_000_000_000)
+    entries = shares_file(POOL.weights, order_of(POOL), Lease("r2", "r1", 2.0, 7), 1_700_000_000_000)
     assert entries == {
         "limit.r2": WHOLE // 10,
         "limit.r1": WHOLE,
         "lease.until": 1_700_000_000_000,
         "lease.ttl": 2000,
+        "lease.id": 7,
         "lease.canary": 1,
         "lease.baseline": 2,
     }

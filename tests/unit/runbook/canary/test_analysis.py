@@ -32,7 +32,7 @@ class World:
     def __init__(self, folder, monkeypatch):
         (folder / "pratique.toml").write_text("[telemetry]\nwindow_s = 1\n[services.shop.judge]\nhistory_min = 1\n")
         config = load(folder / "pratique.toml")
-        self.now, world = utc_now().replace(microsecond=0), self
+        self.config, self.now, world = config, utc_now().replace(microsecond=0), self
 
         class Clock(datetime):
             @classmethod
@@ -120,6 +120,30 @@ def test_timeouts_are_found_although_they_arrive_late(world):
 
 
 @pytest.mark.slow
+def test_a_clock_set_forward_changes_nothing_but_the_times(world):
+    before = list(world.verdicts(10, failing=0.4, taking_s=0.05))[-1]
+    world.now += timedelta(hours=1)
+    after = list(world.verdicts(15, failing=0.4, taking_s=0.05))[-1]
+    assert after.requests["r2"] > 1.5 * before.requests["r2"]
+    assert after.end > before.end + timedelta(hours=1)
+    assert after.verdict == "rollback"
+
+
+@pytest.mark.slow
+def test_after_a_clock_set_back_the_judge_counts_the_new_requests_only(world):
+    """The windows of the last seconds come again, and the store has the old requests of the same times."""
+    list(world.verdicts(20, failing=0.4, taking_s=0.05))
+    world.now -= timedelta(seconds=12)
+    world.analysis.begin_again(world.now)
+    seen = list(world.verdicts(11, failing=0.0))
+    assert seen
+    [last] = seen[-1:]
+    assert last.verdict == "continue"
+    assert 0 < last.requests["r2"] <= RATE * 12
+    assert all(guard.bad["r2"] == 0 for guard in last.guards if guard.guard == "5xx")
+
+
+@pytest.mark.slow
 def test_late_requests_do_not_change_the_verdict(world):
     list(world.verdicts(40, failing=0.02))
     last = list(world.verdicts(10, failing=0.0))[-1]
@@ -142,3 +166,23 @@ def test_a_store_that_stops_accepting_data_is_an_error(world):
     world.slow = 10_000
     with pytest.raises(UnavailableError, match="is not in the store 15 s after its end"):
         list(world.verdicts(40, failing=0.5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("window_s", "joined"), [(2, 2), (3, 3)])
+def test_windows_that_change_in_the_middle_are_judged_again_joined(world, window_s, joined):
+    """The collector is given other windows by someone else: each row is judged by its own length."""
+    list(world.verdicts(10, failing=0.0))
+    longer = world.config.model_copy(
+        update={"telemetry": world.config.telemetry.model_copy(update={"window_s": window_s})}
+    )
+    world.collector._store = world.store
+    assert world.collector.follow(longer, world)
+    last = list(world.verdicts(30, failing=0.0))[-1]
+    assert last.window_s == joined
+    assert sum(last.requests.values()) == pytest.approx(
+        2 * RATE * (last.end - last.start).total_seconds(), abs=2 * RATE
+    )
+    assert not any(finding.kind in {"share mismatch", "gap", "late lines"} for finding in last.findings)
+    again = world.analysis.look_again()
+    assert (last.requests, last.verdict, last.e_value) == (again.requests, again.verdict, pytest.approx(again.e_value))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from pratique.judge.model import GuardResult, Trace, Verdict
+from pratique.judge.model import Finding, GuardResult, Trace, Verdict
 from pratique.runbook.canary.progress import Progress, look_line
 
 END = datetime(2026, 11, 20, 14, 2, 10, tzinfo=UTC)
@@ -42,6 +42,19 @@ def test_a_look_with_a_suspect_says_what_is_suspected():
 
 def test_after_its_minimum_a_stage_shows_only_the_count():
     assert "window 7  requests" in look_line(50.0, 7, 6, verdict(ratio=None))
+
+
+def test_a_finding_that_holds_the_promotion_is_named():
+    held = replace(verdict(), findings=(Finding("gap", "hold", "no request"), Finding("noisy", "note", "it is")))
+    assert look_line(5.0, 3, 6, held).endswith("→ continue (held: gap)")
+
+
+def test_a_look_that_says_the_same_is_not_repeated(tmp_path, capsys):
+    progress = Progress(tmp_path / "progress.jsonl", "one")
+    for _ in range(3):
+        progress.look(5.0, 1, 6, {}, verdict())
+    progress.look(5.0, 2, 6, {}, verdict())
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 @pytest.mark.parametrize("e_value", [0.0, 12.4, float("inf")])

@@ -29,6 +29,7 @@ class Parts(RunContext):
         self.running, self.shares_set, self.dies_after = [OLD, NEW], [], dies_after
         self.current = Pool("shop", {"r1": ("h:1",), "r2": ("h:2",)}, {"r1": 0.5, "r2": 0.5})
         self.outbox = SimpleNamespace(record_change=lambda *_, **__: None)
+        self.ledger = SimpleNamespace(latest_shares=lambda _: None)
         self.settings = SimpleNamespace(runtime=SimpleNamespace(readiness_timeout_s=1, drain_s=0))
         self.plan, self.noted = SimpleNamespace(target="r2"), {}
         self.journal = SimpleNamespace(data=lambda _: self.noted)
@@ -63,7 +64,13 @@ class Parts(RunContext):
 
 
 def attempt(noted=None):
-    return Attempt(noted or {}, note=lambda _: None, time_left_s=lambda: 60.0, require_time=lambda: None)
+    return Attempt(
+        noted or {},
+        note=lambda _: None,
+        time_left_s=lambda: 60.0,
+        require_time=lambda: None,
+        extend_deadline=lambda _: None,
+    )
 
 
 def test_a_ready_canary_is_promoted_and_the_baseline_stopped():

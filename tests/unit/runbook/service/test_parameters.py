@@ -34,7 +34,7 @@ def test_stages_are_accepted_in_every_form_of_papermill(stages):
         ({"approval": "perhaps"}, "approval is 'perhaps': use 'automatic' or 'ask'"),
         ({"baseline": "old"}, "baseline is 'old': use 'running' or 'fresh'"),
         ({"service": "../shop"}, "is not a name"),
-        ({"revision": ""}, "is not a name"),
+        ({"revision": ""}, "the revision is missing: name it"),
         ({"run_id": "a/b"}, "is not a name"),
     ],
 )
@@ -55,24 +55,22 @@ def test_paths_are_absolute(tmp_path, monkeypatch):
     assert ask(store="s3://bucket/data").store == "s3://bucket/data"
 
 
-def test_automatic_approval_needs_no_person():
-    assert isinstance(make_approver("automatic", "", (5.0, 25.0)), PreApproved)
+def test_automatic_approval_needs_no_person(tmp_path):
+    assert isinstance(make_approver("automatic", "", (5.0, 25.0), tmp_path), PreApproved)
 
 
 @pytest.mark.parametrize("approvals", ["all", ["all"], "5,25", [5, 25], ["5", "25 %"], "25% 5%"])
-def test_asking_is_allowed_when_every_stage_is_approved_in_advance(approvals):
-    assert isinstance(make_approver("ask", approvals, (5.0, 25.0)), PreApproved)
+def test_nobody_is_asked_when_every_stage_is_approved_in_advance(approvals, tmp_path):
+    assert isinstance(make_approver("ask", approvals, (5.0, 25.0), tmp_path), PreApproved)
 
 
 @pytest.mark.parametrize(
     ("approvals", "message"),
     [
-        ("", "there is no person to ask"),
-        ("5", 'approvals = "all" or "25"'),
         ("5, 50", "50 is not a stage; they are 5, 25"),
         ("yes", 'give "all", or stages'),
     ],
 )
-def test_asking_without_a_person_is_refused(approvals, message):
+def test_an_approval_of_an_unknown_stage_is_refused(approvals, message, tmp_path):
     with pytest.raises(UsageError, match=message):
-        make_approver("ask", approvals, (5.0, 25.0))
+        make_approver("ask", approvals, (5.0, 25.0), tmp_path)

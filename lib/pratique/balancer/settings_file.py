@@ -1,0 +1,55 @@
+"""The settings that a balancer process works by, in `balancer/SERVICE.settings.json`, compared with the service file.
+
+A balancer reads the service file when it starts. Another address of the collector there, for instance, would leave it sending its
+access lines to where nobody listens any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pratique.config import Target
+from pratique.files import replace_file
+
+EMBEDDED = frozenset({"listen", "timeout_s"})
+"""Settings that the embedded balancer keeps while it runs; HAProxy takes its own in with the next change of the pool."""
+
+
+def keep_settings(target: Target) -> None:
+    """Record that this process is the balancer of a service, with the settings of its target. Raises: OSError."""
+    me = psutil.Process(os.getpid())
+    content = {"pid": me.pid, "started": me.create_time(), "settings": _settings(target)}
+    replace_file(_path(target), json.dumps(content), durable=False)
+
+
+def balancer_differences(target: Target) -> list[str]:
+    """Return one sentence for each setting in which the running balancer differs from the service file."""
+    with suppress(OSError, ValueError, KeyError, TypeError, psutil.Error):
+        content = json.loads(_path(target).read_text(encoding="utf-8"))
+        if psutil.Process(content["pid"]).create_time() != content["started"]:
+            return []
+        running, wanted = content["settings"], _settings(target)
+        return [
+            f"the balancer runs with {key} = {json.dumps(was)}, the service file says {json.dumps(wanted.get(key))}: "
+            f"restart it, its pool is kept: kill {content['pid']} && pratique up {target.service} REVISION"
+            for key, was in running.items()
+            if wanted.get(key) != was
+        ]
+    return []
+
+
+def _settings(target: Target) -> dict[str, Any]:
+    balancer = target.settings.balancer
+    own = balancer.model_dump(mode="json", include=set(EMBEDDED)) if balancer.kind == "embedded" else {}
+    sends = {"telemetry.listen": target.telemetry.listen} if balancer.kind == "embedded" else {}
+    return {"balancer.kind": balancer.kind} | {f"balancer.{name}": value for name, value in own.items()} | sends
+
+
+def _path(target: Target) -> Path:
+    return target.state_dir / "balancer" / f"{target.service}.settings.json"

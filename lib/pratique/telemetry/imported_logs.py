@@ -1,0 +1,83 @@
+"""The logs imported so far, each identified by the beginning of its content: `imports.json` in the state folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from pratique.errors import DataError, StorageError
+from pratique.files import locked, replace_file
+
+
+@dataclass
+class _Log:
+    """A log: the source name of its rows, the length and hash of its known beginning, and what shaped its rows."""
+
+    source: str
+    length: int
+    sha256: str
+    settings: str = ""
+
+
+def _log(*, source: str, length: int, sha256: str, settings: str = "") -> _Log:
+    return _Log(str(source), int(length), str(sha256), str(settings))
+
+
+class ImportedLogs:
+    """The logs imported before. Use it within `open`, or two imports at a time lose or double each other's logs."""
+
+    def __init__(self, path: Path) -> None:
+        """path: of the JSON file with the list. Raises: DataError when the file is corrupt, StorageError."""
+        self._path = path
+        self.changed: set[str] = set()
+        try:
+            self._logs = [_log(**log) for log in json.loads(path.read_text(encoding="utf-8"))]
+        except FileNotFoundError:
+            self._logs = []
+        except OSError as error:
+            raise StorageError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DataError(f"{str(path)!r} is corrupt: delete it and import the logs again") from error
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[Self]:
+        """Read the list, and keep other imports from changing it within the context. Raises: DataError, StorageError."""
+        with ExitStack() as lock:
+            try:
+                lock.enter_context(locked(path))
+            except OSError as error:
+                raise StorageError(
+                    f"{str(path)!r} cannot be locked: {error.strerror}: check the state folder"
+                ) from error
+            yield cls(path)
+
+    def source(self, head: bytes, settings: str = "") -> str:
+        """Return the source name of a log that begins with `head`: that of a known log, or a new one.
+
+        settings: what shapes its rows. With other settings than before, its old rows would stay beside the new ones, so
+        the source is among `changed`.
+        """
+        digest = hashlib.sha256(head).hexdigest()
+        for log in self._logs:
+            if log.length <= len(head) and hashlib.sha256(head[: log.length]).hexdigest() == log.sha256:
+                log.length, log.sha256 = len(head), digest
+                if log.settings != settings:
+                    self.changed.add(log.source)
+                log.settings = settings
+                return log.source
+        source = f"file:{digest[:16]}"
+        self._logs.append(_Log(source, len(head), digest, settings))
+        return source
+
+    def keep(self) -> None:
+        """Replace the file atomically. Raises: StorageError."""
+        try:
+            replace_file(self._path, json.dumps([asdict(log) for log in self._logs]))
+        except OSError as error:
+            raise StorageError(f"{str(self._path)!r} cannot be written: {error.strerror}") from error

@@ -1,0 +1,128 @@
+"""What strangers hold open at the balancer, and what they make it log, has a bound: users and control are served."""
+
+import http.client
+import resource
+import socket
+import time
+from contextlib import ExitStack, closing
+
+import pytest
+
+from contract.balancer_contract import eventually
+from support.balancer_fixture import Place
+from support.upstream import Upstream
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+DESCRIPTORS = 1024
+STRANGERS = 1100
+
+
+IMPATIENT = """
+import sys
+from pratique.balancer import forward
+from pratique.cli.app import main
+forward.CLIENT_SILENCE_S = 1.0
+main(sys.argv[1:])
+"""
+
+
+class Impatient(Place):
+    """A balancer that waits one second for a client."""
+
+    @property
+    def command(self):
+        return [super().command[0], "-c", IMPATIENT, *super().command[3:]]
+
+
+class Limited(Place):
+    """A balancer that may have few open files."""
+
+    @property
+    def command(self):
+        return ["bash", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "bash", *super().command]
+
+
+@pytest.fixture
+def place(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    found = Limited(tmp_path)
+    yield found
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    found.stop()
+    found.collector.close()
+
+
+@pytest.fixture
+def upstream():
+    with Upstream("r1") as found:
+        yield found
+
+
+def connected(place, strangers, content=b""):
+    host, _, port = place.url.rpartition(":")
+    stranger = strangers.enter_context(socket.create_connection((host, int(port)), timeout=20))
+    stranger.sendall(content)
+    return stranger
+
+
+def status(connection):
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def new_status(place):
+    with closing(http.client.HTTPConnection(place.url, timeout=5)) as connection:
+        return status(connection)
+
+
+@pytest.mark.parametrize("content", [b"", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: "], ids=["silent", "half a head"])
+def test_users_and_control_are_served_while_strangers_hold_every_descriptor(place, upstream, content):
+    place.serve(upstream)
+    with ExitStack() as strangers:
+        kept = strangers.enter_context(closing(http.client.HTTPConnection(place.url, timeout=5)))
+        assert status(kept) == 200
+        for _ in range(STRANGERS):
+            connected(place, strangers, content)
+        for _ in range(20):
+            assert new_status(place) == 200
+            assert place.balancer.weights("shop").shares == {"r1": 1.0}
+        place.balancer.set_weights("shop", {"r1": 1.0})
+        assert status(kept) == 200
+    assert new_status(place) == 200
+    assert (place.folder / "balancer.log").stat().st_size < 5000
+    assert "Traceback" not in place.log()
+
+
+def test_connection_without_a_request_is_closed_in_time_and_one_with_requests_stays(place, upstream):
+    place.serve(upstream)
+    with ExitStack() as strangers:
+        kept = strangers.enter_context(closing(http.client.HTTPConnection(place.url, timeout=5)))
+        assert status(kept) == 200
+        began = time.monotonic()
+        silent = connected(place, strangers)
+        slow = connected(place, strangers, b"GET / HTTP/1.1\r\n")
+        assert silent.recv(1) == b""
+        assert slow.recv(1) == b""
+        assert 8 < time.monotonic() - began < 15
+        assert status(kept) == 200
+
+
+def test_client_that_stalls_within_its_request_or_its_answer_is_not_waited_for(tmp_path, upstream):
+    place = Impatient(tmp_path)
+    try:
+        place.serve(upstream)
+        with ExitStack() as clients:
+            sender = connected(place, clients, b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
+            assert sender.recv(1000).startswith(b"HTTP/1.1 408 ")
+            reader = connected(place, clients, b"GET /big/100000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            eventually(lambda: place.balancer.stats()["in_flight"])
+            eventually(lambda: not place.balancer.stats()["in_flight"])
+            assert reader.recv(10) == b"HTTP/1.1 2"
+            assert new_status(place) == 200
+        assert [line.code for line in place.lines(3)] == [408, 499, 200]
+    finally:
+        place.stop()
+        place.collector.close()

@@ -1,0 +1,107 @@
+"""Settings that change while a collector, a balancer and a release run, with real processes."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from pratique.config import load
+from pratique.errors import UnavailableError
+from pratique.store import open_store
+from pratique.telemetry.collector_status import collector_status
+from support.shop_fixture import Shop, eventually, leftovers, running_shop
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+CHANGES = {
+    "telemetry.window_s": ("window_s = 1", "window_s = 3"),
+    "services.shop.actions": ("[services.shop.runtime]", "[services.shop]\nactions = [{path = '/cart', action = 'cart'}]\n[services.shop.runtime]"),
+    "telemetry.late_s": ("[telemetry]", "[telemetry]\nlate_s = 20"),
+    "store.url": ("[telemetry]", '[store]\nurl = "another"\n[telemetry]'),
+}  # fmt: skip
+COUNTING = set(CHANGES) - {"telemetry.late_s"}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    with running_shop(tmp_path_factory.mktemp("shop"), rate=100) as shop:
+        yield shop
+
+
+def change(shop, key):
+    file = Path(shop.config)
+    file.write_text(file.read_text().replace(*CHANGES[key]))
+
+
+def counted(shop):
+    """Requests in every store that the collector wrote to."""
+    urls = {load(shop.config).store.url, str(shop.state / "store")}
+    return sum(seen.requests for url in urls for seen in open_store(url).revisions("shop"))
+
+
+def test_each_setting_that_changes_is_named_and_applied_without_losing_a_line(shop):
+    for key in CHANGES:
+        change(shop, key)
+        status = json.loads(shop.pratique("status", "shop", "--json", "--config", shop.config).stdout)
+        assert any(key in line and "pratique up shop" in line for line in status["drift"]), status["drift"]
+        found = shop.pratique("check", "--config", shop.config, check=False).stdout
+        assert f"the collector runs with {key}" in found
+        if key in COUNTING:
+            run = shop.open("r1", f"refused-{key.replace('.', '-')}", config=shop.config)
+            with pytest.raises(UnavailableError, match=f"{key} = .* pratique up shop r1"):
+                run.check()
+            run.abort("enough")
+        pid = shop.part("collector").pid
+        assert f"{key} = " in shop.pratique("up", "shop", "r1", "--config", shop.config).stdout
+        assert shop.part("collector").pid == pid, "it follows the file without a restart"
+        status = json.loads(shop.pratique("status", "shop", "--json", "--config", shop.config).stdout)
+        assert status["drift"] == []
+    state = collector_status(shop.state)
+    assert state.settings["telemetry"]["window_s"] == 3
+    assert state.notes() == []
+    sent = shop.balancer.stats()["access_lines"]["sent"]
+    eventually(lambda: counted(shop) >= sent)
+    assert counted(shop) <= shop.balancer.stats()["access_lines"]["sent"]
+
+
+def test_a_collector_with_other_options_is_started_again(shop):
+    pid = shop.part("collector").pid
+    elsewhere = str(shop.folder / "elsewhere")
+    assert "store.url" in shop.pratique("up", "shop", "r1", "--config", shop.config, "--store", elsewhere).stdout
+    assert shop.part("collector").pid != pid
+    time.sleep(1)
+    assert collector_status(shop.state).settings["store"]["url"] == elsewhere
+
+
+def test_a_balancer_that_runs_with_other_settings_is_named_and_keeps_its_pool_when_started_again(shop):
+    file = Path(shop.config)
+    file.write_text(file.read_text().replace("[services.shop.balancer]", "[services.shop.balancer]\ntimeout_s = 7"))
+    for command in (("status", "shop"), ("up", "shop", "r1"), ("check",)):
+        found = shop.pratique(*command, "--config", shop.config, check=False).stdout
+        assert "the balancer runs with balancer.timeout_s = 30.0, the service file says 7.0" in found, command
+    shop.part("balancer").terminate()
+    eventually(lambda: shop.part("balancer") is None)
+    assert "runs with" not in shop.pratique("up", "shop", "r1", "--config", shop.config).stdout
+    assert shop.serving() == {"r1": 1.0}
+
+
+def test_a_typo_in_the_command_can_be_corrected_under_the_name_of_the_revision(tmp_path):
+    shop = Shop(tmp_path)
+    shop.make("r1")
+    file = Path(shop.config)
+    right = file.read_text()
+    file.write_text(right.replace("app.py", "ap.py"))
+    try:
+        done = shop.pratique("up", "shop", "r1", "--config", shop.config, check=False)
+        assert done.returncode != 0
+        assert shop.ledger.binding("shop", "r1") is None
+        file.write_text(right)
+        shop.pratique("up", "shop", "r1", "--config", shop.config)
+        assert [release.revision for release in shop.ledger.releases("shop")] == ["r1"]
+        file.write_text(right.replace("app.py", "./app.py"))
+        done = shop.pratique("up", "shop", "r1", "--config", shop.config, check=False)
+        assert "a changed release needs a new revision name" in done.stderr
+    finally:
+        shop.pratique("down", "shop", "--config", shop.config, check=False)
+    assert leftovers(tmp_path) == []
