@@ -182,6 +182,91 @@ def oracle(runs: int, alpha: float = 0.05) -> None:
     )
 
 
+RARE_WINDOWS = 540
+"""Windows of 10 s after the canary's start in the rows on low traffic: an hour and a half."""
+
+
+def counted_rows(revision: str, action: str, start: int, n: np.ndarray, bad: np.ndarray) -> pa.Table:
+    """Rollups of one action in windows of 10 s, without durations: codes 200 and 503."""
+    time_ms = int(START.timestamp() * 1000) + (start + np.arange(len(n))) * 10_000
+    parts = []
+    for code, counts in ((200, n - bad), (503, bad)):
+        seen = counts > 0
+        rows = _rows(revision, revision, time_ms[seen], code, np.zeros((int(seen.sum()), 1), np.int64))
+        rows = rows.set_column(rows.schema.get_field_index("n"), SCHEMA.field("n"), pa.array(counts[seen]))
+        rows = rows.set_column(
+            rows.schema.get_field_index("action"), SCHEMA.field("action"), pa.array([action] * len(rows), pa.string())
+        )
+        width = pa.array(np.full(len(rows), 10, np.int32))
+        parts.append(rows.set_column(rows.schema.get_field_index("window_s"), SCHEMA.field("window_s"), width))
+    return pa.concat_tables(parts)
+
+
+def one_rare(
+    seed: np.random.SeedSequence, per_minute: float, share: float, actions: dict[str, float], failing: float
+) -> tuple[float, float, float]:
+    """Minutes to the rollback by the judge, and by two tests that know both rates: with its tolerance, and without.
+
+    actions: their shares of the traffic; the canary fails at `failing` in the last one, and at 0.5 % in all others, as
+    the baseline does everywhere. The tests that know the rates see the last action alone, minute by minute.
+    """
+    rng = np.random.default_rng(seed)
+    rows, known = [], None
+    for action, part in actions.items():
+        rate = per_minute * part / 6.0
+        past = rng.poisson(rate, 360)
+        rows.append(counted_rows("r1", action, -360, past, rng.binomial(past, 0.005)))
+        bad_share = failing if action == list(actions)[-1] else 0.005
+        n = np.stack([rng.poisson(rate * arm, RARE_WINDOWS) for arm in (1 - share, share)])
+        bad = np.stack([rng.binomial(n[0], 0.005), rng.binomial(n[1], bad_share)])
+        rows += [counted_rows(r, action, 0, n[arm], bad[arm]) for arm, r in enumerate(("r1", "r2"))]
+        known = n.reshape(2, -1, 6).sum(axis=2), bad.reshape(2, -1, 6).sum(axis=2)
+    judge = Judge(Policy(deadline_min=10**6), "shop", "r1", "r2", 10, start=START)
+    judge.update(Rollups(pa.concat_tables(rows)))
+    fired = judge.state.fired_ms
+    ours = (fired - START.timestamp() * 1000 + 10_000) / 60_000 if fired is not None else math.inf
+    n, bad = known
+    theta = min(math.log((failing / (1 - failing)) / (0.005 / 0.995)), 3.0)
+    found = []
+    for null in (math.log(1.5), 0.0):
+        psi = psi_at_nodes(n.sum(axis=0), bad.sum(axis=0), n[1]) @ interpolation([theta, null])
+        log_e = np.cumsum(bad[1] * (theta - null) - (psi[:, 0] - psi[:, 1]))
+        found.append(float(first(log_e[:, None], 0.01)[0]))
+    return ours, found[0], found[1]
+
+
+def rare(runs: int) -> None:
+    """Low traffic, or one bad action: minutes to the rollback under the default policy beside tests that know both rates."""
+    six = {
+        "GET /": 0.39,
+        "GET /search": 0.3,
+        "GET /product": 0.2,
+        "POST /cart": 0.07,
+        "GET /checkout": 0.03,
+        "POST /pay": 0.01,
+    }
+    all_of = {"GET /": 1.0}
+    streams: list[tuple[str, float, float, dict[str, float], float]] = [
+        ("40 a minute, canary 10 %, 0.5 -> 6 %", 40, 0.1, all_of, 0.06),
+        ("40 a minute, canary 30 %, 0.5 -> 6 %", 40, 0.3, all_of, 0.06),
+        ("40 a minute, canary 30 %, 0.5 -> 20 %", 40, 0.3, all_of, 0.2),
+        ("1 % of 6,000 a minute, 0.5 -> 5 %", 6000, 0.1, six, 0.05),
+        ("1 % of 6,000 a minute, 0.5 -> 20 %", 6000, 0.1, six, 0.2),
+        ("1 % of 600 a minute, 0.5 -> 20 %", 600, 0.1, six, 0.2),
+        ("1 % of 600 a minute, nothing wrong", 600, 0.1, six, 0.005),
+        ("40 a minute, canary 30 %, nothing wrong", 40, 0.3, all_of, 0.005),
+    ]
+    print("default policy, windows of 10 s, alpha 1 %; rolled back, and the median minute, of 90 minutes")
+    print(f"{'stream':<42}{'this judge':>13}{'knows both':>13}{'ratio':>7}{'  and no tolerance':>18}")
+    with ProcessPoolExecutor() as pool:
+        for index, (name, per_minute, share, actions, failing) in enumerate(streams):
+            seeds = np.random.SeedSequence(SEED + 40 + index).spawn(runs)
+            given = (repeat(value) for value in (per_minute, share, actions, failing))
+            ours, known, strict = np.array(list(pool.map(one_rare, seeds, *given, chunksize=5))).T
+            ratio = np.median(ours) / np.median(known) if np.isfinite(np.median(ours)) else math.nan
+            print(f"{name:<42}{shown(ours):>13}{shown(known):>13}{ratio:>7.2f}{shown(strict):>18}", flush=True)
+
+
 def noise(rng: np.random.Generator, windows: int, sd: float, memory: float = 0.8) -> np.ndarray:
     """Log-normal noise with autocorrelation, of mean about 1."""
     steps = rng.standard_normal(windows) * sd * math.sqrt(1 - memory**2)
@@ -327,6 +412,8 @@ def main() -> None:
     oracle(4 * runs)
     print()
     default_policy(max(runs // 10, 20))
+    print()
+    rare(max(runs // 5, 40))
     print()
     false_alarms(canaries)
 

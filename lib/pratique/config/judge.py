@@ -21,11 +21,13 @@ class GuardPolicy(Strict):
     0.95
     """
 
-    outcome: Annotated[str, Field(pattern=r"^([1-5]xx|[1-5][0-9]{2}|p[0-9]{2}(\.[0-9]+)?)$")]
+    outcome: Annotated[str, Field(pattern=r"^((fewer )?([1-5]xx|[1-5][0-9]{2})|no answer|other|p[0-9]{2}(\.[0-9]+)?)$")]
     tolerated_ratio: Annotated[float, Field(ge=1.0, le=10.0)] | None = None
     tolerated_excess: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     tolerated_slower: Annotated[float, Field(ge=1.0, le=4.0)] = 1.0
     weight: Annotated[float, Field(gt=0.0)] = 1.0
+    on_worse: Reaction = "rollback"
+    must_be_shown: bool = True
 
     @property
     def is_latency(self) -> bool:
@@ -42,11 +44,44 @@ def default_guards() -> dict[str, GuardPolicy]:
     """Return the guards of a service that defines none; `reference.toml` explains their tolerances."""
     return {
         "5xx": GuardPolicy(outcome="5xx", tolerated_ratio=1.5, tolerated_excess=0.001, weight=0.5),
+        "no answer": GuardPolicy(outcome="no answer", tolerated_ratio=1.5, tolerated_excess=0.001, weight=0.05),
         "4xx": GuardPolicy(outcome="4xx", tolerated_ratio=2.0, tolerated_excess=0.01, weight=0.1),
         "p50": GuardPolicy(outcome="p50", tolerated_slower=2 ** (2 / 16), tolerated_excess=0.005, weight=0.15),
         "p95": GuardPolicy(outcome="p95", tolerated_slower=2 ** (2 / 16), tolerated_excess=0.005, weight=0.15),
         "p99": GuardPolicy(outcome="p99", tolerated_slower=2 ** (4 / 16), tolerated_excess=0.005, weight=0.1),
+        **_watching(),
     }
+
+
+def _watching() -> dict[str, GuardPolicy]:
+    """Guards that stop a canary that differs, and that need not be shown to be met for a promotion."""
+    return {
+        "other codes": GuardPolicy(
+            outcome="other", tolerated_ratio=1.5, tolerated_excess=0.01, weight=0.05, must_be_shown=False
+        ),
+        "fewer 4xx": GuardPolicy(
+            outcome="fewer 4xx", tolerated_ratio=2.0, tolerated_excess=0.01, on_worse="hold", must_be_shown=False
+        ),
+    }
+
+
+def with_every_code_watched(guards: dict[str, GuardPolicy]) -> dict[str, GuardPolicy]:
+    """Return the guards and, for outcomes that none of them names, the default ones, which then only watch.
+
+    >>> list(with_every_code_watched({"slow": GuardPolicy(outcome="p95")}))
+    ['slow', '5xx', 'no answer', 'other codes', 'fewer 4xx']
+    """
+    named = {guard.outcome for guard in guards.values()}
+    defaults = default_guards()
+    missing = {
+        name: defaults[name] for name in ("5xx", "no answer", *_watching()) if defaults[name].outcome not in named
+    }
+    weight = max(guard.weight for guard in guards.values())
+    added = {
+        name: guard.model_copy(update={"must_be_shown": False, "weight": weight * guard.weight})
+        for name, guard in missing.items()
+    }
+    return {name: guard for name, guard in {**guards, **added}.items() if guard.on_worse != "ignore"}
 
 
 class Policy(Strict):
@@ -72,7 +107,13 @@ class Policy(Strict):
     share_tolerance: Annotated[float, Field(gt=1.0)] = 1.25
     on_share_mismatch: Reaction = "hold"
     on_no_data: Reaction = "hold"
+    on_outage: Reaction = "hold"
     guards: dict[str, GuardPolicy] = Field(default_factory=default_guards)
+
+    @property
+    def guards_in_force(self) -> dict[str, GuardPolicy]:
+        """The guards, and the default ones for the codes that none of them names; without ignored ones."""
+        return with_every_code_watched(self.guards)
 
     @model_validator(mode="after")
     def _has_guards(self) -> Policy:

@@ -12,6 +12,7 @@ from pratique.errors import MissingError, UsageError
 from pratique.judge.judge import Judge
 from pratique.judge.model import Verdict, WeightChanges
 from pratique.store import Seen, Store, open_store
+from pratique.telemetry.lost_lines import LostLines
 from pratique.telemetry.rollups import Rollups
 from pratique.telemetry.windows import ending_after, joined_s, lengths_s, whole_range, within
 
@@ -36,6 +37,7 @@ def compare(
     window_s: int | None = None,
     weights: WeightChanges = (),
     notes: Sequence[str] = (),
+    lost: Sequence[LostLines] = (),
     now: datetime | None = None,
 ) -> Verdict:
     """Compare a canary with its baseline over [start, end), timezone-aware UTC.
@@ -43,7 +45,8 @@ def compare(
     store: an open store, its settings, or its address (a folder or a URL). policy: default `Policy()`. start: default the canary's first window; the baseline's requests before it are history.
     Windows across a bound of the range are left out. window_s: length of the windows judged; default that of the data. Windows of
     other lengths in the range are joined to the shortest common multiple. weights: the shares of traffic and the times from
-    which they were in force. notes: lines that the collector reports as late or lost. now: the time that the deadline is
+    which they were in force. notes: lines that the collector reports as late or lost.
+    lost: lines that imports could not count. now: the time that the deadline is
     compared with; default the end of the data, because stored data does not age.
     Raises: UsageError (an empty range, the same revision twice), MissingError (an unknown service or revision, or no
     request in the range); the errors of the store.
@@ -64,6 +67,7 @@ def compare(
         window_s=window_s,
         weights=weights,
         notes=notes,
+        lost=lost,
         now=now,
     ).verdict
 
@@ -80,6 +84,7 @@ def read_and_judge(
     window_s: int | None = None,
     weights: WeightChanges = (),
     notes: Sequence[str] = (),
+    lost: Sequence[LostLines] = (),
     now: datetime | None = None,
 ) -> Judged:
     """Read the rows of two revisions once, and judge them, so that figures can show exactly the rows that were judged.
@@ -107,7 +112,7 @@ def read_and_judge(
     judge = Judge(policy, service, baseline, canary, joined, start=first, end=last)
     judge.update(rollups)
     notes = [*notes, *_folded(len(judge.state.actions.folded))]
-    return Judged(judge.verdict(now, weights=weights, notes=notes), rollups)
+    return Judged(judge.verdict(now, weights=weights, notes=notes, lost=lost), rollups)
 
 
 def _folded(actions: int) -> list[str]:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pratique.config import GuardPolicy
 from pratique.judge.hypergeometric import Ints
+from pratique.judge.outcomes import CodeOutcome
 from pratique.telemetry.buckets import HIGHEST, LOWEST
 from pratique.telemetry.cardinality import OTHER
 from pratique.telemetry.rollups import Rollups
@@ -157,18 +157,17 @@ class OutcomeCounts:
     requests: Ints
 
 
-def is_bad(code: Ints, guard: GuardPolicy) -> npt.NDArray[np.bool_]:
-    """Return which status codes are the outcome of a guard on codes."""
-    if guard.outcome.endswith("xx"):
-        return np.asarray(code // 100 == int(guard.outcome[0]))
-    return np.asarray(code == int(guard.outcome))
-
-
 def count_outcomes(
-    rows: Rows, guards: Sequence[GuardPolicy], thresholds: Ints | None, actions: int, *, side: Ints | None = None
+    rows: Rows,
+    outcomes: Sequence[CodeOutcome | None],
+    thresholds: Ints | None,
+    actions: int,
+    *,
+    side: Ints | None = None,
 ) -> OutcomeCounts:
     """Count the outcomes of the guards.
 
+    outcomes: of each guard on codes; None for a latency guard.
     thresholds: per guard and action the first bucket (from 0) that counts as slow, shape (guards, actions);
         None: latency guards count nothing yet. side: the arm of each row, in place of `rows.arm`.
     """
@@ -178,14 +177,15 @@ def count_outcomes(
     stratum = (arm * len(time_ms) + window) * actions + rows.action
     size = 2 * len(time_ms) * actions
     requests = _sum(stratum, rows.n, size)
-    bad = np.zeros((len(guards), size), np.int64)
-    n = np.zeros((len(guards), size), np.int64)
+    bad = np.zeros((len(outcomes), size), np.int64)
+    n = np.zeros((len(outcomes), size), np.int64)
     flat = np.repeat(stratum, rows.lengths) if thresholds is not None else None
     timed = _sum(flat, rows.count, size) if flat is not None else None
-    for index, guard in enumerate(guards):
-        if not guard.is_latency:
-            chosen = is_bad(rows.code, guard)
-            bad[index], n[index] = _sum(stratum[chosen], rows.n[chosen], size), requests
+    for index, outcome in enumerate(outcomes):
+        if outcome is not None:
+            chosen, among = outcome.masks(rows.code, rows.time_ms)
+            bad[index] = _sum(stratum[chosen], rows.n[chosen], size)
+            n[index] = requests if among is None else _sum(stratum[among], rows.n[among], size)
         elif thresholds is not None and flat is not None and timed is not None:
             slow = rows.bucket >= np.repeat(thresholds[index].astype(np.int16)[rows.action], rows.lengths)
             bad[index], n[index] = _sum(flat[slow], rows.count[slow], size), timed

@@ -28,23 +28,32 @@ class Mixture:
     """The alternatives that a guard is tested against: log odds ratios beyond the tolerance, with weights.
 
     center, spread: of a normal distribution on the log odds ratio beyond the tolerance, cut to steps.
-    plan: when the difference is expected to begin.
+    far: weight of a second one around FAR, for failures that multiply. plan: when the difference is expected to begin.
     """
 
     center: float
     spread: float
+    far: float = 0.0
     plan: Plan = FROM_START
 
     def points(self, log_tolerance: float) -> tuple[Floats, Floats]:
         """Return log odds ratios, all above the tolerance and within REACH, and the logs of weights that sum to 1."""
         steps = np.geomspace(math.log(1.05), math.log(20.0), POINTS)
-        weights = np.gradient(steps) * np.exp(-0.5 * ((steps - self.center) / self.spread) ** 2)
-        return log_tolerance + np.minimum(steps, REACH - log_tolerance), np.log(weights / weights.sum())
+        near, far = (_normal(steps, *shape) for shape in ((self.center, self.spread), FAR))
+        weights = (1.0 - self.far) * near + self.far * far
+        return log_tolerance + np.minimum(steps, REACH - log_tolerance), np.log(weights)
+
+
+def _normal(steps: Floats, center: float, spread: float) -> Floats:
+    weights = np.gradient(steps) * np.exp(-0.5 * ((steps - center) / spread) ** 2)
+    return np.asarray(weights / weights.sum(), np.float64)
 
 
 POINTS = 16
-ERRORS = Mixture(center=1.0, spread=0.4, plan=Plan(once=0.45, later=0.05))
-"""Errors tend to multiply: odds ratios of 1.5 to 5 get most of the weight.
+FAR = (2.3, 0.5)
+"""Centre and spread of the far part of a mixture: odds ratios of 5 to 20, as where one action is broken."""
+ERRORS = Mixture(center=1.0, spread=0.4, far=0.35, plan=Plan(once=0.45, later=0.05))
+"""Errors tend to multiply: odds ratios of 1.5 to 5 get most of the weight, those of 5 to 20 a third.
 
 Half of the value never starts: that halves the false alarms and costs one or two windows of delay.
 """

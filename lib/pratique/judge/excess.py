@@ -20,7 +20,7 @@ BEYOND: Floats = np.geomspace(1.0, 100.0, 10)
 """Alternatives to "at most δ", as multiples of the scale on which a difference is visible."""
 BOUNDS: Floats = np.geomspace(1e-6, 0.5, 60)
 """Excesses among which the upper bound is chosen."""
-SIMPLE: Floats = np.array([0.2, 1.0, 4.0])
+SIMPLE: Floats = np.array([0.2, 0.5, 1.0, 2.0, 4.0])
 """Weights of a bad canary request in the simple e-values, which need no guess of a share."""
 MEMORIES: Floats = np.array([1.0, 0.9])
 """Factor on older counts after each window: a long memory of shares, and a short one."""
@@ -117,9 +117,13 @@ class BadShare:
 class Excess:
     """The excess of one guard for the whole service. Evidence adds up over windows."""
 
-    def __init__(self, tolerated: float) -> None:
-        """tolerated: δ, from 0. At 0 the ratio tests the same, so the excess takes no part in a rollback."""
+    def __init__(self, tolerated: float, *, bounded: bool = True) -> None:
+        """tolerated: δ, from 0. At 0 the ratio tests the same, so the excess takes no part in a rollback.
+
+        bounded: whether the upper bound is kept, which only a promotion needs.
+        """
         self.tolerated = tolerated
+        self._bounded = bounded
         self._baseline, self._canary = BadShare(), BadShare()
         alternatives = len(MEMORIES) * len(BEYOND) + len(SIMPLE)
         self._worse = TestMartingale(np.full(alternatives, -math.log(alternatives)), FROM_START)
@@ -137,28 +141,31 @@ class Excess:
         """
         guesses = np.clip(self._baseline.before(bad[0], n[0]), 1e-7, 0.95)[:, :, None]
         seen = np.clip(self._canary.before(bad[1], n[1]), 1e-7, 0.99)[:, :, None]
-        steps = [self._worse_steps(bad, n, guess) for guess in guesses]
-        steps.append(log_simple(bad, n, self.tolerated))
-        log_worse = self._worse.update(window, np.concatenate(steps, axis=1) / phi[:, None])
-        for start in range(0, len(phi), WINDOWS_AT_ONCE):
+        steps = np.concatenate([self._worse_steps(bad, n, guesses), log_simple(bad, n, self.tolerated)], axis=1)
+        both = np.asarray((n > 0).all(axis=0))[:, None]  # a window of one arm shows no difference
+        log_worse = self._worse.update(window, np.where(both, steps, 0.0) / phi[:, None])
+        for start in range(0, len(phi) if self._bounded else 0, WINDOWS_AT_ONCE):
             part = slice(start, start + WINDOWS_AT_ONCE)
             self._update_bounds(bad[:, part], n[:, part], guesses[:, part], seen[:, part], phi[part])
         return log_worse
 
-    def _worse_steps(self, bad: Ints, n: Ints, guess: Floats) -> Floats:
-        scale = np.maximum(self.tolerated, 0.2 * np.sqrt(guess * 0.02))
-        worse = np.minimum(guess + self.tolerated + scale * BEYOND / 4.0, 0.98)
+    def _worse_steps(self, bad: Ints, n: Ints, guesses: Floats) -> Floats:
+        scale = np.maximum(self.tolerated, 0.2 * np.sqrt(guesses * 0.02))
+        worse = np.minimum(guesses + self.tolerated + scale * BEYOND / 4.0, 0.98)
+        guess, worse = _side_by_side(np.broadcast_to(guesses, worse.shape)), _side_by_side(worse)
         steps = log_ratios(bad, n, guess, worse, np.array(self.tolerated))
         # an alternative within the tolerance is its own projection, which gives no evidence
         return np.where(worse - guess > self.tolerated, steps, 0.0)
 
     def _update_bounds(self, bad: Ints, n: Ints, guesses: Floats, seen: Floats, phi: Floats) -> None:
         """Add evidence against each "excess at least p", from two alternatives: no excess, and the canary's share so far."""
-        for memory, guess in enumerate(guesses):
-            points = np.minimum(self._points, 0.999 - guess)
-            for kind, other in enumerate((guess, seen[memory])):
-                steps = np.where(other - guess < points, log_ratios(bad, n, guess, other, points), 0.0)
-                self._bounds[2 * memory + kind] += (steps / phi[:, None]).sum(axis=0)
+        guess = np.repeat(guesses, 2, axis=0)
+        other = np.stack([guesses, seen], axis=1).reshape(guess.shape)
+        points = np.minimum(self._points, 0.999 - guess)
+        flat = (_side_by_side(np.broadcast_to(values, points.shape)) for values in (guess, other, points))
+        guess, other, limits = flat
+        steps = np.where(other - guess < limits, log_ratios(bad, n, guess, other, limits), 0.0)
+        self._bounds += (steps / phi[:, None]).sum(axis=0).reshape(self._bounds.shape)
 
     def _log_bounds(self) -> Floats:
         return np.asarray(log_sum_exp(self._bounds.T) - math.log(len(self._bounds)), np.float64)
@@ -174,8 +181,13 @@ class Excess:
         return float(self._log_bounds()[np.searchsorted(self._points, self.tolerated)]) if self.tolerated > 0 else 0.0
 
 
+def _side_by_side(values: Floats) -> Floats:
+    """Shape (kinds, windows, points) to (windows, kinds × points): one call on many is faster than many calls."""
+    return np.asarray(np.moveaxis(values, 0, 1).reshape(values.shape[1], -1), np.float64)
+
+
 def log_simple(bad: Ints, n: Ints, tolerated: float) -> Floats:
-    """Return simple log e-values against "excess at most δ" for many strata; shape (…, 3) for bad, n of shape (2, …).
+    """Return simple log e-values against "excess at most δ" for many strata; shape (…, 5) for bad, n of shape (2, …).
 
     For weights 1 + a of a bad canary request and 1 - b of a bad baseline request, with b = n_c a / (n_b (1 + δ a)),
     the mean of their product is at most (1 + δ a)^n_c for every share of the baseline: its logarithm is concave in

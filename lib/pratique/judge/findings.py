@@ -7,20 +7,40 @@ from collections.abc import Sequence
 import numpy as np
 
 from pratique.config import Reaction
+from pratique.judge.hypergeometric import Floats
+from pratique.judge.lost import lost as lost_lines
 from pratique.judge.model import SERVICE, Finding, GuardResult, WeightChanges
+from pratique.judge.outage import outage
 from pratique.judge.share import in_force, share_findings
+from pratique.judge.silence import silence
 from pratique.judge.state import JudgeState
 from pratique.judge.thresholds import ENOUGH_TIMED
+from pratique.telemetry.lost_lines import LostLines
 
 NOISY = 5.0
 """φ above which a finding asks a person to find out why the traffic is so uneven."""
 
 
 def find(
-    state: JudgeState, guards: Sequence[GuardResult], weights: WeightChanges, notes: Sequence[str]
+    state: JudgeState,
+    guards: Sequence[GuardResult],
+    weights: WeightChanges,
+    notes: Sequence[str],
+    lost: Sequence[LostLines] = (),
 ) -> tuple[Finding, ...]:
-    """Return every finding. notes: lines that the collector reports; each becomes a finding of kind "collector"."""
-    found = [*_no_data(state, guards), *share_findings(state, guards, weights), *_gaps(state, weights), *_minor(state)]
+    """Return every finding. notes: lines that the collector reports; each becomes a finding of kind "collector".
+
+    lost: lines that imports could not count.
+    """
+    found = [
+        *_no_data(state, guards),
+        *share_findings(state, guards, weights),
+        *silence(state, _weighed(state, weights)),
+        *outage(state),
+    ]
+    requests = np.sum([part.sum(axis=1) for part in state.requests], axis=0) if state.requests else np.zeros(2, int)
+    found += lost_lines(lost, state.policy, dict(zip((state.baseline, state.canary), requests.tolist(), strict=True)))
+    found += [*_guards_that_do_not_roll_back(state), *_minor(state)]
     found += [Finding("collector", "note", note) for note in notes]
     return tuple(found)
 
@@ -34,7 +54,8 @@ def _no_data(state: JudgeState, guards: Sequence[GuardResult]) -> list[Finding]:
     missing = [name for name, count in zip((state.baseline, state.canary), total, strict=True) if count == 0]
     messages = [f"no request of {name} in the time range judged" for name in missing]
     if not missing:
-        skipped = [guard for guard in guards if guard.action == SERVICE and guard.state == "not evaluated"]
+        shown = {guard.name for guard in state.guards if guard.settings.must_be_shown}
+        skipped = [g for g in guards if g.action == SERVICE and g.guard in shown and g.state == "not evaluated"]
         messages = [f"{guard.guard} could not be evaluated: {_why_skipped(state, guard)}" for guard in skipped]
     return [finding for message in messages for finding in _finding("no data", state.policy.on_no_data, message)]
 
@@ -47,20 +68,23 @@ def _why_skipped(state: JudgeState, guard: GuardResult) -> str:
     return f"{share:.0%} of the baseline's requests are {outcome}, which leaves no room to be worse"
 
 
-def _gaps(state: JudgeState, weights: WeightChanges) -> list[Finding]:
-    if not weights or not state.requests:
-        return []
-    time_ms, requests = np.concatenate(state.time_ms), np.concatenate(state.requests, axis=1)
-    share = in_force(time_ms, state.window_ms, weights, state.canary, state.baseline)
-    # a window is a gap when a canary with this share would have been seen in it with a probability of 99.9 %
-    silent = (requests[1] == 0) & (requests[0] * share > 7.0)
-    if not silent.any():
-        return []
-    when = state.end_of(int(time_ms[silent][0])).strftime("%H:%M:%S")
-    message = (
-        f"no canary request in {int(silent.sum())} windows in which the canary had weight; the first ended at {when}"
-    )
-    return _finding("gap", state.policy.on_no_data, message)
+def _weighed(state: JudgeState, weights: WeightChanges) -> Floats | None:
+    """The canary's share of the weights in each window; None without weights."""
+    if not weights or not state.time_ms:
+        return None
+    return in_force(np.concatenate(state.time_ms), state.window_ms, weights, state.canary, state.baseline)
+
+
+def _guards_that_do_not_roll_back(state: JudgeState) -> list[Finding]:
+    """Guards on which a difference was shown, and for which the policy wants a hold or a note."""
+    found = []
+    for guard, evidence in zip(state.guards, state.evidence(), strict=True):
+        reaction = guard.settings.on_worse
+        if reaction != "rollback" and (evidence >= 1.0 / state.policy.alpha).any():
+            shares = [f"{bad:,}/{n:,}" for bad, n in zip(guard.bad.sum(axis=1), guard.n.sum(axis=1), strict=True)]
+            message = f"{guard.name}: {shares[1]} canary against {shares[0]} baseline, beyond the tolerance"
+            found += _finding("guard", reaction, message)
+    return found
 
 
 def _minor(state: JudgeState) -> list[Finding]:

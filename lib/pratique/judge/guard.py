@@ -13,6 +13,8 @@ from pratique.judge.evidence import ERRORS, LATENCY, Test
 from pratique.judge.excess import SIMPLE, Excess, log_simple
 from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, variance_of
 from pratique.judge.martingale import FROM_START, TestMartingale
+from pratique.judge.outcomes import CodeOutcome
+from pratique.judge.strata import Strata
 
 NEVER = -1
 """The index of a window that has not come."""
@@ -20,6 +22,8 @@ STRATA_AT_ONCE = 4096
 """Windows × actions processed together: more intermediate values would not fit into the processor's cache."""
 SATURATED = 0.9
 """Share of the baseline's requests with the outcome above which the canary has little room to be worse."""
+RECENT = 10
+"""Last windows whose counts are kept."""
 _CAP = 700.0
 """Upper limit of log e-values before exponentiation: e^700 is still a finite double."""
 
@@ -33,18 +37,26 @@ class Fired:
 
 
 class Guard:
-    """The state of one guard: curves, counts and evidence, for the whole service and for each action."""
+    """The state of one guard: curves, counts and evidence, for the whole service and for each action.
 
-    def __init__(self, name: str, settings: GuardPolicy, policy: Policy) -> None:
-        """settings: of this guard. policy: the one that it belongs to."""
+    history: the baseline's bad and all requests before the canary. recent: bad and all requests of the service in the
+        last windows, shape (2, arms, windows).
+    """
+
+    def __init__(self, name: str, settings: GuardPolicy, policy: Policy, outcome: CodeOutcome | None = None) -> None:
+        """settings: of this guard. policy: the one that it belongs to. outcome: of a guard on codes."""
         self.name = name
         self.settings = settings
+        self.outcome = outcome
+        self.history = np.zeros(2, np.int64)
+        self.recent = np.zeros((2, 2, 0), np.int64)
         self.mixture = LATENCY if settings.is_latency else ERRORS
         fixed = policy.dispersion if policy.dispersion != "measured" else None
         self._fixed_phi = fixed
         prior = policy.dispersion_without_history
         self.service_dispersion = Dispersion(prior, policy.dispersion_block)
         self.action_dispersion = Dispersion(prior, policy.dispersion_block)
+        self._service_strata, self._action_strata = Strata(), Strata()
         self._limit = -math.log(policy.alpha)
         self.curve = np.zeros(K)
         self.curves = np.zeros((0, K))
@@ -55,7 +67,7 @@ class Guard:
         self.log_e_actions = np.zeros(0)
         self.fired = Fired(NEVER, np.zeros(0, np.int64))
         self.phi = fixed or prior
-        self.excess = Excess(settings.tolerated_excess)
+        self.excess = Excess(settings.tolerated_excess, bounded=settings.must_be_shown)
         self.tolerate(settings.tolerated_ratio or 1.0)
 
     def tolerate(self, ratio: float) -> None:
@@ -63,6 +75,11 @@ class Guard:
         self.tolerance = min(max(ratio, 1.0), 10.0)
         self._test = Test(self.tolerance, self.mixture)
         self._service, self._actions = self._test.martingale(), self._test.martingale((len(self.curves),))
+
+    def learn(self, bad: int, n: int) -> None:
+        """Take in the baseline's history. bad, n: bad and all requests in it."""
+        self.history += (bad, n)
+        self.excess.learn(bad, n)
 
     def add_actions(self, actions: int) -> None:
         """Make room for actions seen for the first time. actions: their new total."""
@@ -92,12 +109,15 @@ class Guard:
     def _update(self, window: Ints, bad: Ints, n: Ints) -> tuple[Floats, Floats]:
         self.bad += bad.sum(axis=1)
         self.n += n.sum(axis=1)
+        self.recent = np.concatenate([self.recent, np.stack([bad, n]).sum(axis=3)], axis=2)[:, :, -RECENT:]
+        of_service = self._service_strata.join(window, bad.sum(axis=2, keepdims=True), n.sum(axis=2, keepdims=True))
+        bad, n = self._action_strata.join(window, bad, n)
         marked, total, canary = bad.sum(axis=0), n.sum(axis=0), n[1]
         excess = bad[1] - marked * canary / np.maximum(total, 1)
         variance = variance_of(total, marked, canary)
         phi, phi_actions = self._phis(window, excess, variance)
         curves = _curves(total, marked, canary, bad[1])
-        log_service = self._update_service(window, curves, phi, bad.sum(axis=2), n.sum(axis=2))
+        log_service = self._update_service(window, curves, phi, *(counts[:, :, 0] for counts in of_service))
         log_actions = self._update_actions(window, curves, phi_actions, bad, n)
         return log_service, log_actions
 

@@ -9,6 +9,7 @@ from pratique.config import Policy
 from pratique.judge.model import Verdict, WeightChanges
 from pratique.judge.state import JudgeState
 from pratique.judge.verdict import decide
+from pratique.telemetry.lost_lines import LostLines
 from pratique.telemetry.rollups import Rollups
 
 
@@ -41,12 +42,18 @@ class Judge:
         self.state.update(rollups)
 
     def verdict(
-        self, now: datetime | None = None, *, weights: WeightChanges = (), notes: Sequence[str] = ()
+        self,
+        now: datetime | None = None,
+        *,
+        weights: WeightChanges = (),
+        notes: Sequence[str] = (),
+        lost: Sequence[LostLines] = (),
     ) -> Verdict:
         """Decide on everything taken in so far.
 
         now: the time that the deadline is compared with; default the end of the last window. weights: the shares of traffic and the times from which they
         were in force. notes: lines that the collector reports as late or lost; each becomes a finding.
+        lost: lines that imports could not count.
         Raises: MissingError when no window was judged yet.
         """
-        return decide(self.state, now, weights, notes)
+        return decide(self.state, now, weights, notes, lost)

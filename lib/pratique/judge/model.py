@@ -46,6 +46,7 @@ class GuardResult:
     threshold_ms: for a latency guard, the duration in ms from which a request counts as slow. None: not known yet.
     flagged: whether e-BH flags this action as worse (false discovery rate alpha).
     outcome: the outcome that the guard is about, as in the policy; default the guard's name.
+    on_worse: what the policy does when the canary is shown to be worse here: "rollback", "hold" or "note".
     e_value_fired: the evidence of this guard when the combined evidence first passed 1/alpha. None: that never happened.
     """
 
@@ -67,6 +68,7 @@ class GuardResult:
     threshold_ms: float | None = None
     flagged: bool = False
     outcome: str = ""
+    on_worse: str = "rollback"
     e_value_fired: float | None = None
 
     def __post_init__(self) -> None:
@@ -78,7 +80,8 @@ class GuardResult:
 class Finding:
     """A problem with the data that a person must know about.
 
-    kind: "no data", "share mismatch", "lapse", "clock", "gap", "no history", "few instances", "noisy", "late lines" or "collector".
+    kind: "no data", "share mismatch", "lapse", "clock", "gap" (silence), "outage", "guard" (one that holds or notes), "no history",
+        "few instances", "noisy", "late lines", "lost lines" or "collector".
     effect: its effect on the verdict: "note" has none, "hold" forbids promotion, "rollback" rolls back.
     message: one line with the numbers.
     """

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pratique.judge.model import SERVICE, Finding, GuardResult, Remaining, Verdict
+from pratique.judge.model import Finding, GuardResult, Remaining, Verdict
 from pratique.judge.outcome_text import sentence
 from pratique.judge.text import guard_line
 from pratique.number_text import evidence, plural
@@ -30,12 +30,13 @@ class Reason:
         return cls(text, text)
 
 
-def suspect_of(verdict: Verdict) -> GuardResult | None:
+def suspect_of(verdict: Verdict, results: Sequence[GuardResult]) -> GuardResult | None:
     """Return the guard with the most evidence, if there is enough of it to name the guard; None otherwise.
 
     It is named when its own evidence is enough, or when that of all guards together is half way (on the log scale).
+    results: those of the guards that can stop a canary.
     """
-    found = [guard for guard in verdict.guards if guard.state in ("suspect", "open")]
+    found = [guard for guard in results if guard.state in ("suspect", "open")]
     if verdict.e_value < math.sqrt(verdict.needed):
         found = [guard for guard in found if guard.state == "suspect"]
     worst = max(found, key=lambda guard: guard.e_value, default=None)
@@ -59,12 +60,11 @@ def _only_at_first(verdict: Verdict, cause: GuardResult, warmup_windows: int) ->
     )
 
 
-def why_promoted(verdict: Verdict) -> Reason:
-    """Return the reason of a promotion."""
-    guards = [guard for guard in verdict.guards if guard.action == SERVICE]
+def why_promoted(verdict: Verdict, guards: int) -> Reason:
+    """Return the reason of a promotion. guards: the number of those that must be shown to be met."""
     within = "the only guard is within its tolerance"
-    if len(guards) > 1:
-        within = f"all {plural(len(guards), 'guard')} are within their tolerances"
+    if guards != 1:
+        within = f"all {plural(guards, 'guard')} are within their tolerances"
     return Reason.of(f"{within} after {plural(verdict.requests[verdict.canary], 'canary request')}")
 
 
@@ -87,7 +87,9 @@ def why_undecided(
     rest = f"{deadline}: {lacking}" if deadline else lacking
     if suspect is None:
         return Reason(f"{deadline} without a decision" if deadline else lacking, rest, lacking)
-    summary = f"suspected, but not yet certain: {sentence(suspect, verdict.baseline, verdict.canary)}"
+    summary = sentence(suspect, verdict.baseline, verdict.canary)
+    if suspect.on_worse == "rollback" or suspect.e_value < verdict.needed:
+        summary = f"suspected, but not yet certain: {summary}"
     return Reason(summary, f"{summary} ({guard_line(suspect, verdict)}); {rest}", lacking)
 
 

@@ -15,6 +15,7 @@ from pratique.judge.excess import projection
 from pratique.judge.guard import Guard
 from pratique.judge.hypergeometric import NODES, interpolation, psi_at_nodes
 from pratique.judge.model import Remaining
+from pratique.judge.silence import silent_runs
 from pratique.judge.state import JudgeState
 
 TYPICAL = 100_000
@@ -25,6 +26,9 @@ LARGE = 10**9
 
 def remaining_for(state: JudgeState, open_guards: list[Guard]) -> Remaining:
     """Return the traffic that a promotion still needs: that of the slowest open guard."""
+    alone = _alone(state)
+    if alone is not None:
+        return Remaining(None, None, f"no comparison can come while all requests go to {alone}")
     canary = int(sum(requests[1].sum() for requests in state.requests))
     missing = {guard.name: _requests(guard, state.policy.alpha_promote) for guard in open_guards}
     needed = max([state.policy.minimum_requests - canary, *missing.values(), 1])
@@ -90,6 +94,17 @@ def evidence_within(guard: Guard, stratified: float = 1.0) -> tuple[float, float
 def _needed(guard: Guard) -> int:
     """The point of GRID that must be rejected: the largest below the tolerance."""
     return max(int(np.searchsorted(GRID, math.log(guard.tolerance))) - 1, 0)
+
+
+def _alone(state: JudgeState) -> str | None:
+    """The revision that has had all requests of late; None while both have some, or too few requests to tell."""
+    requests = np.concatenate(state.requests, axis=1) if state.requests else np.zeros((2, 0), np.int64)
+    for arm, name in enumerate((state.canary, state.baseline)):
+        # arm 0 is the baseline: its silence leaves the canary alone
+        runs = silent_runs(requests[arm], requests[1 - arm], None)
+        if runs and runs[-1].last == requests.shape[1] - 1:
+            return name
+    return None
 
 
 def _rate(state: JudgeState) -> tuple[float, float]:

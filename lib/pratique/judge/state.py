@@ -14,6 +14,7 @@ from pratique.clock import from_ms
 from pratique.config import Policy
 from pratique.judge.action_weights import ActionWeights
 from pratique.judge.blocks import by_block
+from pratique.judge.code_watch import CodeWatch
 from pratique.judge.counts import Names, OutcomeCounts, Rows, count_outcomes, rows_of
 from pratique.judge.guard import NEVER, Guard, e_values
 from pratique.judge.hypergeometric import Floats, Ints, variance_of
@@ -56,8 +57,8 @@ class JudgeState:
         self.baseline = baseline
         self.canary = canary
         self.window_ms = window_s * 1000
-        self.guards = [Guard(name, settings, policy) for name, settings in policy.guards.items()]
-        self.settings = [guard.settings for guard in self.guards]
+        self.watch = CodeWatch(policy)
+        self.guards = self.watch.guards()
         self.actions, self.hosts = Names(MOST_ACTIONS), Names()
         self.start_ms = int(start.timestamp() * 1000) if start else None
         self.end_ms = int(end.timestamp() * 1000) if end else None
@@ -71,11 +72,9 @@ class JudgeState:
         self.canary_hosts: set[int] = set()
         self.fired_ms: int | None = None
         self.guards_fired: list[Guard] = []
-        self.thresholds = Thresholds(self.settings)
+        self.thresholds = Thresholds([guard.settings for guard in self.guards])
         self._warm_ms: int | None = None
         self._action_weights: ActionWeights | None = None
-        total = sum(guard.weight for guard in self.settings)
-        self._guard_weights = np.array([guard.weight / total for guard in self.settings])
 
     def update(self, rollups: Rollups) -> None:
         """Take in rows of complete windows. The cost depends on the new windows only."""
@@ -114,6 +113,7 @@ class JudgeState:
         if self._action_weights is None:
             self._action_weights = self._begin(rows)
         self._action_weights.add_new(rows, list(self.actions.known))
+        self.guards += self.watch.new_guards(rows)
         if self._warm_ms is None:
             self._warm_ms = self.thresholds.warm(rows, self._earliest_ms())
             if self._warm_ms is not None:
@@ -124,6 +124,7 @@ class JudgeState:
     def _begin(self, rows: Rows) -> ActionWeights:
         """Learn thresholds, shares and noise from the history, and weigh the actions, before the first judged window."""
         history = Rows.join(self.history)
+        self.guards += self.watch.new_guards(history)
         self.thresholds.learn(history)
         if self.thresholds.enough:
             self._warm_ms = self._earliest_ms()
@@ -140,7 +141,7 @@ class JudgeState:
         return self._window_of(self.start_ms) + self.policy.warmup_windows * self.window_ms
 
     def _settle(self) -> None:
-        for guard, ratio in zip(self.guards, self.thresholds.settle(len(self.actions)), strict=True):
+        for guard, ratio in zip(self.guards, self.thresholds.settle(len(self.actions)), strict=False):
             if guard.settings.is_latency:
                 guard.tolerate(ratio)
 
@@ -148,11 +149,12 @@ class JudgeState:
         """Outcomes per window and action; of latency only in windows after the warm-up."""
         buckets = self.thresholds.buckets(len(self.actions))
         buckets = buckets[:, :-1] if buckets is not None else None
-        counts = count_outcomes(rows, self.settings, buckets, len(self.actions), side=side)
+        outcomes = [guard.outcome for guard in self.guards]
+        counts = count_outcomes(rows, outcomes, buckets, len(self.actions), side=side)
         if side is None and self._warm_ms is not None:
             in_warmup = counts.time_ms < self._warm_ms
-            for index, guard in enumerate(self.settings):
-                if guard.is_latency:
+            for index, guard in enumerate(self.guards):
+                if guard.settings.is_latency:
                     counts.bad[index][:, in_warmup] = counts.n[index][:, in_warmup] = 0
         return counts
 
@@ -161,7 +163,7 @@ class JudgeState:
         counts = self._counts(history, side=sides)
         window = counts.time_ms // self.window_ms
         for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True):
-            guard.excess.learn(int(bad.sum()), int(n.sum()))
+            guard.learn(int(bad.sum()), int(n.sum()))
             if not sides.any():
                 continue
             marked, total, canary = bad.sum(axis=0), n.sum(axis=0), n[1]
@@ -184,7 +186,7 @@ class JudgeState:
         self.requests.append(counts.requests.sum(axis=2))
         self.e_values.append(after)
         self.last_ms = int(counts.time_ms[-1])
-        fired = self._guard_weights @ after >= 1.0 / self.policy.alpha
+        fired = self.watch.weights @ (after - 1.0) + 1.0 >= 1.0 / self.policy.alpha
         if self.fired_ms is None and fired.any():
             self.fired_ms = int(counts.time_ms[np.argmax(fired)])
             self.guards_fired = _updated(before, window, counts, int(np.argmax(fired)) + 1)
@@ -198,7 +200,15 @@ class JudgeState:
 
     def combined(self) -> Floats:
         """Return the combined e-value after each window judged."""
-        return self._guard_weights @ np.concatenate(self.e_values, axis=1) if self.e_values else np.zeros(0)
+        return 1.0 + self.watch.weights @ (self.evidence() - 1.0)
+
+    def evidence(self) -> Floats:
+        """Return the e-value of each guard after each window, shape (guards, windows); 1 before a guard existed."""
+        missing = [len(self.guards) - len(found) for found in self.e_values]
+        padded = [
+            np.pad(e, ((0, rows), (0, 0)), constant_values=1.0) for e, rows in zip(self.e_values, missing, strict=True)
+        ]
+        return np.concatenate(padded, axis=1) if padded else np.ones((len(self.guards), 0))
 
     def end_of(self, time_ms: int) -> datetime:
         """Return the end (UTC) of the window that starts at `time_ms`, at most that of the range judged."""

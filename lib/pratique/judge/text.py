@@ -66,7 +66,7 @@ def evidence_line(guard: GuardResult, verdict: Verdict) -> str:
         then = evidence(guard.e_value_fired)
         later = f", {now} at the end" if now != then else ""
         return f"evidence {then} of {needed} needed at {verdict.fired:%H:%M:%S}{later}"
-    if guard.state == "suspect":
+    if guard.state == "suspect" and guard.on_worse == "rollback":
         return f"evidence {now} alone, {evidence(verdict.e_value)} of {needed} needed with all guards together"
     return f"evidence {now} of {needed} needed"
 

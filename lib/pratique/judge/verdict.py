@@ -29,13 +29,23 @@ from pratique.judge.remaining import remaining_for
 from pratique.judge.share import time_without_share
 from pratique.judge.state import JudgeState
 from pratique.judge.text import guard_line
+from pratique.telemetry.lost_lines import LostLines
 
 METHOD = "e-processes conditional on each window's totals; confidence sequences by inversion"
 SHOWN_FROM = 20
 """Bad requests below which no ratio is shown: it would suggest a precision that it does not have."""
 
+SUSPICIOUS = 20.0
+"""Evidence from which a guard that only watches is no longer met: a canary without a difference gets there in 1 of 20."""
 
-def decide(state: JudgeState, now: datetime | None, weights: WeightChanges, notes: Sequence[str]) -> Verdict:
+
+def decide(
+    state: JudgeState,
+    now: datetime | None,
+    weights: WeightChanges,
+    notes: Sequence[str],
+    lost: Sequence[LostLines] = (),
+) -> Verdict:
     """Return the verdict on a state. The parameters are those of `Judge.verdict`.
 
     Raises: MissingError when no window was judged yet.
@@ -44,9 +54,9 @@ def decide(state: JudgeState, now: datetime | None, weights: WeightChanges, note
         raise MissingError(
             f"no request of {state.canary!r} of {state.service!r} to judge: send it traffic, or choose another time range"
         )
-    at_firing = _results(state, state.guards_fired)
-    guards = _with_firing(_results(state, state.guards), at_firing, 1.0 / state.policy.alpha)
-    findings = find(state, guards, weights, notes)
+    at_firing = [result for result in _results(state, state.guards_fired) if result.on_worse == "rollback"]
+    guards = _shown(state, _with_firing(_results(state, state.guards), at_firing, 1.0 / state.policy.alpha))
+    findings = find(state, guards, weights, notes, lost)
     combined = state.combined()
     start, end = from_ms(state.start_ms), state.end_of(state.last_ms or state.start_ms)
     requests = np.concatenate(state.requests, axis=1).sum(axis=1)
@@ -98,10 +108,10 @@ def _cause(at_firing: Sequence[GuardResult]) -> GuardResult | None:
 
 def _with_firing(
     guards: Sequence[GuardResult], at_firing: Sequence[GuardResult], needed: float
-) -> tuple[GuardResult, ...]:
+) -> Sequence[GuardResult]:
     """The results with their evidence of the moment of firing: a suspect is worse from then on."""
     if not at_firing:
-        return tuple(guards)
+        return guards
     then = {(guard.guard, guard.action): guard.e_value for guard in at_firing}
     cause = _cause(at_firing)
     named = (cause.guard, cause.action) if cause is not None else None
@@ -109,8 +119,9 @@ def _with_firing(
     for guard in guards:
         fired = then.get((guard.guard, guard.action), 1.0)
         worse = guard.state == "suspect" or fired >= needed or (guard.guard, guard.action) == named
+        worse = worse and guard.on_worse == "rollback"
         found.append(replace(guard, state="worse" if worse else guard.state, e_value_fired=fired))
-    return tuple(found)
+    return found
 
 
 def _decided(state: JudgeState, draft: Verdict, now: datetime) -> Verdict:
@@ -121,17 +132,25 @@ def _decided(state: JudgeState, draft: Verdict, now: datetime) -> Verdict:
     rolling = [finding for finding in draft.findings if finding.effect == "rollback"]
     if rolling:
         return _with(draft, "rollback", Reason.of(rolling[0].message))
-    service = [guard for guard in draft.guards if guard.action == SERVICE]
-    waiting = [guard for guard in service if guard.state != "met"]
+    deciding = {guard.name: guard.settings for guard in state.guards if guard.settings.on_worse != "note"}
+    results = [guard for guard in draft.guards if guard.guard in deciding]
+    service = [guard for guard in results if guard.action == SERVICE]
+    waiting = [
+        guard
+        for guard in service
+        if guard.state in ("open", "suspect") or (guard.state != "met" and deciding[guard.guard].must_be_shown)
+    ]
     held = [finding for finding in draft.findings if finding.effect == "hold"]
     few = draft.requests[draft.canary] < policy.minimum_requests
-    if not waiting and not held and not few and not any(guard.flagged for guard in draft.guards):
-        return _with(draft, "promote", why_promoted(draft))
+    if not waiting and not held and not few and not any(guard.flagged for guard in results):
+        return _with(
+            draft, "promote", why_promoted(draft, sum(deciding[guard.guard].must_be_shown for guard in service))
+        )
     names = {guard.guard for guard in waiting if guard.state != "not evaluated"}
     open_guards = [guard for guard in state.guards if guard.name in names]
     remaining = remaining_for(state, open_guards) if open_guards or few else None
     late = now - draft.start >= timedelta(minutes=policy.deadline_min)
-    suspect = suspect_of(draft)
+    suspect = suspect_of(draft, results)
     reason = why_undecided(
         draft,
         suspect=suspect,
@@ -157,6 +176,19 @@ def _results(state: JudgeState, guards: Sequence[Guard]) -> list[GuardResult]:
     for index, guard in enumerate(guards):
         found += _action_results(state, index, guard, names)
     return found
+
+
+def _shown(state: JudgeState, results: Sequence[GuardResult]) -> tuple[GuardResult, ...]:
+    """The results that tell something: of guards that only watch, their line for the service and all that differs."""
+    watching = {guard.name for guard in state.guards if not guard.settings.must_be_shown}
+    return tuple(
+        result
+        for result in results
+        if result.guard not in watching
+        or result.flagged
+        or result.state in ("worse", "suspect", "open")
+        or (result.action == SERVICE and result.guard in state.watch.names)
+    )
 
 
 def _service_result(state: JudgeState, index: int, guard: Guard) -> GuardResult:
@@ -215,7 +247,7 @@ def _action_results(state: JudgeState, index: int, guard: Guard, names: list[str
 
 def _threshold(state: JudgeState, index: int, action: int | None) -> float | None:
     found = state.thresholds.ms
-    if found is None or not state.settings[index].is_latency:
+    if found is None or not state.guards[index].settings.is_latency:
         return None
     row = found[index]
     return float(row[-1] if action is None or action >= len(row) - 1 else row[action])
@@ -239,6 +271,8 @@ def _result(
 ) -> GuardResult:
     e_value = float(e_values(np.array(log_e)))
     suspect = e_value >= 1.0 / state.policy.alpha
+    if not guard.settings.must_be_shown:
+        met = bool(n.all()) and e_value < SUSPICIOUS
     evaluated = suspect or met or informative(bad, n)
     guard_state: GuardState = "suspect" if suspect else "met" if met else "open" if evaluated else "not evaluated"
     low, high = ends
@@ -250,7 +284,7 @@ def _result(
         ratio=ratio if evaluated and bad.sum() >= SHOWN_FROM else None,
         ratio_low=low if evaluated else None,
         ratio_high=high if evaluated and math.isfinite(high) else None,
-        excess=float(bad[1] / n[1] - bad[0] / n[0]) if evaluated else None,
+        excess=float(bad[1] / n[1] - bad[0] / n[0]) if evaluated and n.all() else None,
         excess_high=excess_high if evaluated else None,
         tolerated_ratio=guard.tolerance,
         tolerated_excess=guard.excess.tolerated,
@@ -261,13 +295,14 @@ def _result(
         threshold_ms=threshold_ms,
         flagged=flagged,
         outcome=guard.settings.outcome,
+        on_worse=guard.settings.on_worse,
     )
 
 
 def _trace(state: JudgeState) -> Trace:
     times = np.concatenate(state.time_ms) + state.window_ms
     times = times if state.end_ms is None else np.minimum(times, state.end_ms)
-    per_guard = np.concatenate(state.e_values, axis=1)
+    per_guard = state.evidence()
     return Trace(
         times=times.astype("datetime64[ms]"),
         combined=state.combined(),

@@ -145,6 +145,7 @@ def _weights(config: Config, question: Question) -> WeightChanges:
 
 def _judge(config: Config, question: Question, store: Store, weights: WeightChanges) -> Judged:
     from pratique.judge.compare import read_and_judge  # noqa: PLC0415 - numpy
+    from pratique.telemetry.lost_lines import lost_lines  # noqa: PLC0415 - only here
 
     return read_and_judge(
         store,
@@ -156,6 +157,7 @@ def _judge(config: Config, question: Question, store: Store, weights: WeightChan
         end=question.end,
         weights=weights,
         notes=_notes(config, question, store),
+        lost=lost_lines(config.state_dir, question.service, question.start, question.end),
     )
 
 

@@ -29,6 +29,7 @@ from pratique.telemetry.file_reader import LONGEST_LINE, STDIN, Block, LogReader
 from pratique.telemetry.import_summary import ImportSummary
 from pratique.telemetry.imported_logs import ImportedLogs
 from pratique.telemetry.line_parsers import Parsed, Parser
+from pratique.telemetry.lost_lines import LostCount, LostLines, record_lost_lines
 from pratique.telemetry.rejects import RejectsFile
 from pratique.telemetry.rollup_runs import RollupRuns
 from pratique.telemetry.rollups import Rollups, Sink
@@ -96,6 +97,8 @@ def import_files(
             for part in job.named(known, shape):
                 store.write(part, instead_of=() if replaced else known.changed)
                 replaced = True
+            for lost in job.lost():
+                record_lost_lines(config.state_dir, service, lost)
             known.keep()
         job.summary.rejects, job.summary.rejects_kept = kept.keep(), kept.kept
     return job.summary
@@ -185,14 +188,18 @@ class _Import:
         }
         self._rollups = rollups
         self.summary = ImportSummary()
+        self._lost: list[LostCount] = []
+        self._sources: dict[str, str] = {}
 
     def read(self, path: Path, progress: Callable[[int], None] | None) -> None:
         """Read one file, without storing anything yet."""
-        file, last_ms, before = LogReader(path, progress), 0, self.summary.lines
+        file, last_ms, before, lost = LogReader(path, progress), 0, self.summary.lines, LostCount()
         for block in file.blocks():
             if block.number == 1 and not block.too_long:
                 self._check_sample(path, block.content)
             parsed = _too_long(block) if block.too_long else self._parser.parse(block.content, block.number)
+            lost.add(parsed.events["time_ms"].to_numpy(), [reason for _, reason, _ in parsed.rejects])
+            lost.without_revision += parsed.without_revision
             last_ms = self._take(parsed, path, last_ms)
         self.summary.files += 1
         findings = self._parser.findings
@@ -200,6 +207,7 @@ class _Import:
         self.summary.failed_attempts = dict(findings.failed_attempts)
         self._heads.append(file.head)
         self._lines.append(self.summary.lines - before)
+        self._lost.append(lost)
 
     def named(self, known: ImportedLogs, settings: str) -> Iterator[Rollups]:
         """Yield the rows of all files, each log counted once even when several of the files are the same log."""
@@ -208,9 +216,13 @@ class _Import:
         files = [index for index, head in enumerate(self._heads) if head]
         longest = {sources[self._heads[index]]: index for index in sorted(files, key=self._lines.__getitem__)}
         self.summary.repeated = len(files) - len(longest)
-        chosen = {str(index): source for source, index in longest.items()}
+        self._sources = {str(index): source for source, index in longest.items()}
         for part in self._rollups.parts():
-            yield _with_sources(part.table, chosen)
+            yield _with_sources(part.table, self._sources)
+
+    def lost(self) -> list[LostLines]:
+        """Return the lines of each log that are not stored; call it after `named`."""
+        return [self._lost[int(index)].of(source) for index, source in self._sources.items()]
 
     def _check_sample(self, path: Path, block: bytes) -> None:
         head = block.split(b"\n", SAMPLE)[:SAMPLE]

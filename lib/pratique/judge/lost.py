@@ -1,0 +1,51 @@
+"""Lines that were not counted, as findings: what is missing may be what is worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pratique.config import Policy
+from pratique.judge.model import Finding
+from pratique.telemetry.lost_lines import NO_REVISION, LostLines
+
+SMALL = 0.001
+"""Share of lost lines up to which they are only noted."""
+EVEN = 0.5
+"""Part of the lost lines that one revision may have beyond its part of the requests, when the revision is known."""
+
+
+def lost(found: Sequence[LostLines], policy: Policy, requests: dict[str, int]) -> list[Finding]:
+    """Return a finding on lost lines; it holds when they are more than a few, or uneven over the revisions.
+
+    requests: requests judged, per revision.
+    """
+    total = sum(lines.total for lines in found)
+    if not total or policy.on_no_data == "ignore":
+        return []
+    counted = sum(lines.counted for lines in found)
+    # lines without a revision are usual where a server answers some requests by itself
+    broken = total - sum(lines.lost.get(NO_REVISION, 0) for lines in found)
+    share = broken / max(broken + counted, 1)
+    uneven = _uneven(found, requests)
+    reasons: dict[str, int] = {}
+    for lines in found:
+        for reason, count in lines.lost.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    worst = max(reasons, key=lambda reason: reasons[reason])
+    message = f"{total:,} of {total + counted:,} lines ({100 * total / (total + counted):.2g} %) were not counted, most of them: {worst}"
+    if uneven:
+        message += f"; most are of {uneven}"
+    return [Finding("lost lines", policy.on_no_data if share > SMALL or uneven else "note", message)]
+
+
+def _uneven(found: Sequence[LostLines], requests: dict[str, int]) -> str | None:
+    """The revision that lost far more than its part, if one did."""
+    known: dict[str, int] = {}
+    for lines in found:
+        for revision, count in lines.by_revision.items():
+            known[revision] = known.get(revision, 0) + count
+    total, all_requests = sum(known.values()), max(sum(requests.values()), 1)
+    for revision, count in known.items():
+        if total >= 10 and count / total > requests.get(revision, 0) / all_requests + EVEN:
+            return revision
+    return None

@@ -1,0 +1,108 @@
+"""Lines of a log that were not counted, kept beside the store so that a later comparison knows of them.
+
+One file for each service in the state folder, `lost/SERVICE.json`: source of the lines → the lines lost of it. A source
+that is imported again replaces its entry.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pratique.errors import DataError
+from pratique.files import locked, replace_file
+
+Ints = npt.NDArray[np.int64]
+NO_REVISION = "no revision"
+"""The reason of lines that name no revision: they may be requests that no instance has answered."""
+MOST_REASONS = 100
+"""Distinct reasons that are kept; a reason may repeat a part of the line."""
+
+
+@dataclass(frozen=True)
+class LostLines:
+    """The lines lost of one source.
+
+    source: name of the source in the rollups. first, last: epoch ms of its first and last counted request. counted: lines
+    that were counted. lost: lines that were not, by reason. by_revision: lost lines by revision, as far as it is known.
+    """
+
+    source: str
+    first: int
+    last: int
+    counted: int
+    lost: dict[str, int] = field(default_factory=dict)
+    by_revision: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All lost lines."""
+        return sum(self.lost.values())
+
+
+class LostCount:
+    """Counts the lines of a source while it is read."""
+
+    def __init__(self) -> None:
+        """Start without a line."""
+        self._first, self._last, self._counted = 1 << 62, 0, 0
+        self._reasons: Counter[str] = Counter()
+        self.without_revision = 0
+
+    def add(self, times_ms: Ints, reasons: Iterable[str]) -> None:
+        """Take lines in. times_ms: of the requests, epoch ms. reasons: of the lines that could not be counted."""
+        self._counted += len(times_ms)
+        if len(times_ms):
+            self._first = min(self._first, int(times_ms.min()))
+            self._last = max(self._last, int(times_ms.max()))
+        for reason in reasons:
+            known = reason in self._reasons or len(self._reasons) < MOST_REASONS
+            self._reasons[reason if known else "other reasons"] += 1
+
+    def of(self, source: str) -> LostLines:
+        """Return what was counted, as that of a source."""
+        lost = dict(self._reasons) | ({NO_REVISION: self.without_revision} if self.without_revision else {})
+        return LostLines(source, self._first, self._last, self._counted, lost)
+
+
+def record_lost_lines(state_dir: Path, service: str, found: LostLines) -> None:
+    """Keep the lines lost of a source; an entry without losses removes an earlier one. Raises: OSError, DataError."""
+    path = _path(state_dir, service)
+    if not found.total and not path.exists():
+        return
+    with locked(path):
+        known = _read(path)
+        if not found.total and known.pop(found.source, None) is None:
+            return
+        if found.total:
+            known[found.source] = asdict(found)
+        replace_file(path, json.dumps(known))
+
+
+def lost_lines(state_dir: Path, service: str, start: datetime | None, end: datetime | None) -> list[LostLines]:
+    """Return the lines lost of the sources with requests in [start, end), UTC. Raises: DataError."""
+    first = (start or datetime.min.replace(tzinfo=UTC, year=1970)).timestamp() * 1000
+    last = end.timestamp() * 1000 if end is not None else float("inf")
+    found = [LostLines(**entry) for entry in _read(_path(state_dir, service)).values()]  # type: ignore[arg-type]
+    return [lost for lost in found if lost.last >= first and lost.first < last]
+
+
+def _path(state_dir: Path, service: str) -> Path:
+    return state_dir / "lost" / f"{service}.json"
+
+
+def _read(path: Path) -> dict[str, dict[str, object]]:
+    try:
+        known: dict[str, dict[str, object]] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise DataError(f"{str(path)!r} is corrupt: delete it and import the logs again") from error
+    return known
