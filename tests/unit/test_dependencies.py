@@ -36,7 +36,18 @@ NOT_IMPORTED = {
     "zensical": "builds the documentation, a command of make docs",
 }
 """Declared without an import in this repository, each with its reason."""
-OWN = {"pratique", "support", "contract", "faults", "benchmarks", "tools", "tests", "load", "sitecustomize"}
+OWN = {
+    "pratique",
+    "support",
+    "contract",
+    "faults",
+    "benchmarks",
+    "tools",
+    "tests",
+    "load",
+    "demo_ports",
+    "sitecustomize",
+}
 IMAGE = re.compile(r"^\s*(?:FROM|ARG BASE=|-?\s*image:)\s*[\"']?([^\s\"']+)", re.MULTILINE)
 LOCAL_IMAGES = ("${BASE}", "${PRATIQUE_IMAGE:-pratique:local}")
 """Names of images that are built here, or that an argument above the line gives."""
