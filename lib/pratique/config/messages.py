@@ -1,4 +1,4 @@
-"""Say what is wrong with a value of the service file, what is wanted, and an example, in plain words."""
+"""Describe a wrong value of the service file in plain words: the problem, the values that are accepted, an example."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WANTED = {
     "dict": "a table",
     "model": "a table",
 }
-"""What is wanted, by the beginning of pydantic's kind of error."""
+"""The accepted values, by the beginning of pydantic's kind of error."""
 WORDS = {
     "missing": "is missing",
     "string_pattern_mismatch": "has the wrong form",
@@ -34,7 +34,7 @@ FORMS = {
     ADDRESS: "must be HOST:PORT",
     LOOPBACK_ADDRESS: "must be HOST:PORT of this machine, such as 127.0.0.1:8081",
 }
-"""What is wanted, by the pattern of a text."""
+"""The accepted values, by the pattern of a text."""
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 

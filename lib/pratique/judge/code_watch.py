@@ -14,7 +14,7 @@ from pratique.judge.hypergeometric import Floats
 from pratique.judge.outcomes import MOST_CODES, CodeOutcome, others, watched_codes
 
 REST = 0.2
-"""Part of the weight of the guard on other codes that it keeps for codes without a guard of their own."""
+"""Part of the weight of the guard on other codes that it keeps for codes without their own guard."""
 DECAY = 4.0
 """How slowly the weights of further codes fall: (D - 1) / (i + D)² sums to less than 1 and has halved at the third."""
 

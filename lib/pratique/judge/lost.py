@@ -1,4 +1,4 @@
-"""Lines that were not counted, as findings: what is missing may be what is worse."""
+"""Lines that were not counted, as findings: the missing requests may be the bad ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which status codes are the outcome of a guard, and among which requests they are counted.
 
 Every code belongs to a guard. A code of a class that a guard names counts there. All other codes belong to the guard
-"other": each code that has been seen gets a guard of its own, which tests whether the code has become more frequent
+"other": each code that has been seen gets its own guard, which tests whether the code has become more frequent
 among the other codes. A code that has become less frequent makes another one more frequent, so both directions count.
 """
 
@@ -21,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 FEWER = "fewer "
 """Prefix of an outcome: a request without the outcome that follows."""
 MOST_CODES = 24
-"""Other codes with a guard of their own; the rest share one."""
+"""Other codes with their own guard; the rest share one."""
 
 
 def is_no_answer(code: Ints) -> Mask:
@@ -47,8 +47,8 @@ def has_outcome(code: Ints, outcome: str) -> Mask:
 class CodeOutcome:
     """The outcome of one guard on codes.
 
-    outcome: as in the policy. watched: outcomes of codes that have a guard in the policy. own: other codes with a guard
-    of their own, and the start of the window (epoch ms) in which each was seen first; from the next one on its own
+    outcome: as in the policy. watched: outcomes of codes that have a guard in the policy. own: other codes with their own
+    guard, and the start of the window (epoch ms) in which each was seen first; from the next one on its own
     guard counts it, so that the guard exists before its data.
     """
 

@@ -13,7 +13,7 @@ from pratique.runbook.runs import RunSummary, find_run
 
 @dataclass(frozen=True)
 class Approved:
-    """What was answered. stage: percent. was_asked: False for an answer in advance."""
+    """The answer that was given. stage: percent. was_asked: False for an answer in advance."""
 
     run: RunSummary
     stage: float

@@ -19,7 +19,7 @@ State = Literal["running", "dead", "ended"]
 OLDEST_RUNBOOK = "release"
 """The runbook of a journal that names none: there was only one when it was written."""
 COMMANDS = ("release", "rollback")
-"""The runbooks with a command of their own."""
+"""The runbooks with their own command."""
 NOT_REPEATED = ("run_id", "who", "why", "dry_run")
 """The parameters that a command to resume does not repeat."""
 

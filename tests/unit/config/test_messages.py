@@ -1,4 +1,4 @@
-"""What is wrong with a value of the service file, in words."""
+"""The message about a wrong value of the service file."""
 
 from pathlib import Path
 

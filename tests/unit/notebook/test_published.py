@@ -50,5 +50,5 @@ def test_outputs_of_a_run_do_not_count_as_an_edit(edited):
     require_published("release")
 
 
-def test_a_path_is_no_name(edited):
+def test_a_path_is_not_checked(edited):
     require_published(str(edited / "anything.ipynb"))

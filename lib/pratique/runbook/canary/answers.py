@@ -86,7 +86,7 @@ class AnswersInFolder:
         return read_answer(self._folder, stage)
 
     def withdraw(self) -> None:
-        """Take the question back, and forget the answers to what was asked. Answers in advance stay."""
+        """Take the question back, and forget the answers to the questions asked. Answers in advance stay."""
         for stage in self._asked:
             if read_answer(self._folder, stage):
                 write_answer(self._folder, stage, WITHDRAWN, "")
