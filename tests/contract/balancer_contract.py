@@ -326,7 +326,7 @@ class BalancerContract:
         found = []
 
         async def both():
-            slow = asyncio.create_task(_load(place.url, 20, 1, found, paths=("/slow/800",)))
+            slow = asyncio.create_task(_load(place.url, 20, 3, found, paths=("/slow/800",)))
             await asyncio.sleep(0.8)
             await asyncio.to_thread(place.balancer.apply, pool_of(servers, "r1", r1=1.0))
             applied = time.monotonic()

@@ -202,9 +202,9 @@ def test_requests_in_flight_are_reported_per_server(place, servers):
 
 def test_a_state_that_cannot_be_written_is_an_error_and_traffic_continues(place, servers):
     place.serve(servers["r1"], servers["r2"])
-    folder = place.folder / ".pratique/balancer"
-    folder.rename(folder.with_name("gone"))
-    folder.write_text("a file is in the way")
+    state = place.folder / ".pratique/balancer/shop.json"
+    state.unlink()
+    state.mkdir()  # a folder is in the way
     with pytest.raises(Exception, match="cannot write its state"):
         place.balancer.set_weights("shop", {"r2": 1.0})
     assert get(place.url)[1] == b"r1"

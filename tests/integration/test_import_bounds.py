@@ -164,7 +164,7 @@ def test_lines_of_other_services_are_counted_apart(tmp_path):
     (tmp_path / "a").write_text("".join(line(n, "r1", service=("cart", "pay", "shop")[n % 3]) for n in range(3000)))
     done = Import(tmp_path, "a")
     assert done.stored() == {"r1": 1000}
-    assert "2,000 lines are of other services" in done.text
+    assert "2,000 lines of other services, not stored" in done.text
     assert "rejected" not in done.text
 
 

@@ -38,7 +38,7 @@ def test_a_good_release_is_promoted(shop):
     assert entry.data["sha256"] == hashlib.sha256(Path(result["report"]).read_bytes()).hexdigest()
     record = shop.ledger.releases("shop")[-1]
     assert (record.revision, record.outcome, record.who, record.why) == ("good", "promoted", "ann", "a test")
-    assert [shares.get("good") for _, shares in shop.ledger.weights("shop", record.start)][-4:] == [0.2, 0.5, 1.0, 1.0]
+    assert [change.shares.get("good") for change in shop.ledger.weights("shop", record.start)][-4:] == [0.2, 0.5, 1.0, 1.0]
     progress = [json.loads(line) for line in (shop.state / "runs/good/progress.jsonl").read_text().splitlines()]
     looks = [line for line in progress if line["event"] == "look"]
     assert looks[-1]["verdict"] == "promote"
@@ -130,7 +130,7 @@ def test_a_killed_kernel_returns_the_traffic_and_the_same_id_resumes(shop):
     assert result["outcome"] == "promoted"
     assert "resumed; " in done.stdout
     assert "Start the canary: already done in run 'killed'" in done.stdout
-    assert "starting again at the first stage" in done.stdout
+    assert "in an earlier process of this run" in done.stdout
     assert shop.serving() == {"killed": 1.0}
     assert shop.running() == ["killed"]
     assert [entry.kind for entry in shop.ledger.entries("shop", run="killed")].count("lapse") == 1

@@ -49,7 +49,7 @@ def test_a_canary_that_fails_its_acceptance_test_gets_no_traffic(shop):
     with pytest.raises(UnavailableError, match="failed its acceptance test at '/no/such/page': 404 no such page"):
         run.take_into_pool()
     assert shop.running() == ["r1"]
-    assert all("refused" not in shares for _, shares in shop.ledger.weights("shop"))
+    assert all("refused" not in change.shares for change in shop.ledger.weights("shop"))
     assert "404 no such page" in shop.result("refused")["reason"]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from pratique.config import Target
-from pratique.files import replace_file
+from pratique.files import PRIVATE, make_private_folder, replace_file
 
 EMBEDDED = frozenset({"listen", "timeout_s"})
 """Settings that the embedded balancer keeps while it runs; HAProxy takes its own in with the next change of the pool."""
@@ -25,7 +25,8 @@ def keep_settings(target: Target) -> None:
     """Record that this process is the balancer of a service, with the settings of its target. Raises: OSError."""
     me = psutil.Process(os.getpid())
     content = {"pid": me.pid, "started": me.create_time(), "settings": _settings(target)}
-    replace_file(_path(target), json.dumps(content), durable=False)
+    make_private_folder(_path(target).parent)
+    replace_file(_path(target), json.dumps(content), durable=False, mode=PRIVATE)
 
 
 def balancer_differences(target: Target) -> list[str]:

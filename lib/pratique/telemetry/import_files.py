@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -198,7 +199,7 @@ class _Import:
             if block.number == 1 and not block.too_long:
                 self._check_sample(path, block.content)
             parsed = _too_long(block) if block.too_long else self._parser.parse(block.content, block.number)
-            lost.add(parsed.events["time_ms"].to_numpy(), [reason for _, reason, _ in parsed.rejects])
+            lost.add(_times_ms(parsed), [reason for _, reason, _ in parsed.rejects])
             lost.without_revision += parsed.without_revision
             last_ms = self._take(parsed, path, last_ms)
         self.summary.files += 1
@@ -304,6 +305,11 @@ class _Import:
             "duration_ms",
         )
         return _rollup_types(columns.to_arrow())
+
+
+def _times_ms(parsed: Parsed) -> npt.NDArray[np.int64]:
+    """The times of the requests of a block; a block without one may have no columns."""
+    return parsed.events["time_ms"].to_numpy() if len(parsed.events) else np.zeros(0, np.int64)
 
 
 def _with_sources(table: pa.Table, names: dict[str, str]) -> Rollups:
