@@ -80,8 +80,10 @@ def test_unit_behind_the_duration_of_a_combined_line_counts(tail, duration_ms):
             ),
         ),
         (
-            '2026/11/24 10:00:00.123\tinfo\thttp.log.access.log0\thandled request\t{"request": {"method": "GET", '
-            '"host": "shop", "uri": "/cart"}, "duration": 0.012, "status": 200}',
+            (
+                '2026/11/24 10:00:00.123\tinfo\thttp.log.access.log0\thandled request\t{"request": {"method": "GET", '
+                '"host": "shop", "uri": "/cart"}, "duration": 0.012, "status": 200}'
+            ),
             (),
         ),
     ],
