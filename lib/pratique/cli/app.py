@@ -104,8 +104,9 @@ def _run(arguments: list[str]) -> int:
 
 def _in_words(error: click.ClickException) -> str:
     """The message of click, but for an option of several values, which click would only count."""
-    if isinstance(error, click.BadOptionUsage) and error.ctx is not None:
-        for option in error.ctx.command.params:
+    if isinstance(error, click.BadOptionUsage):
+        # the parser's errors do not tell the command
+        for option in (parameter for command in pratique.commands.values() for parameter in command.params):
             if error.option_name in option.opts and option.nargs > 1:
                 return f"{error.option_name} needs {option.nargs} values: write {error.option_name} {option.metavar}"
     return error.format_message()

@@ -73,7 +73,7 @@ def test_compare_and_report_come_to_the_same_verdict(store, tmp_path):
         ({"start": "yesterday"}, UsageError, "'yesterday' is not a time"),
         ({"end": "2020-01-01"}, MissingError, "no request of 'r2' from the beginning to 2020-01-01"),
         ({"weight": 100.0}, UsageError, "not a percentage"),
-        ({"store": "nowhere"}, MissingError, "store 'nowhere' does not exist"),
+        ({"store": "nowhere"}, MissingError, r"nowhere' does not exist"),
     ],
 )
 def test_wrong_parameters_are_refused_without_a_read_of_rows(reads, tmp_path, wrong, kind, message):
