@@ -41,6 +41,7 @@ def counted(shop):
 
 
 def test_each_setting_that_changes_is_named_and_applied_without_losing_a_line(shop):
+    shop.make("next")
     for key in CHANGES:
         change(shop, key)
         status = json.loads(shop.pratique("status", "shop", "--json", "--config", shop.config).stdout)
@@ -52,6 +53,11 @@ def test_each_setting_that_changes_is_named_and_applied_without_losing_a_line(sh
             with pytest.raises(UnavailableError, match=f"{key} = .* pratique up shop r1"):
                 run.check()
             run.abort("enough")
+            refused = shop.pratique(
+                "release", "shop", "next", "--run-id", "early", "--config", shop.config, check=False
+            )
+            assert (refused.returncode, key in refused.stderr) == (69, True)
+            assert not (shop.state / "runs" / "early").exists(), "refused before a kernel starts"
         pid = shop.part("collector").pid
         assert f"{key} = " in shop.pratique("up", "shop", "r1", "--config", shop.config).stdout
         assert shop.part("collector").pid == pid, "it follows the file without a restart"

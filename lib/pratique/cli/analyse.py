@@ -156,7 +156,7 @@ def plan(
     requests_per_minute: float | None,
     dispersion: float | None,
 ) -> None:
-    """Forecast how long a release takes and how soon a bad one is found.
+    """Forecast when a good release is promoted and a bad one is found.
 
     It measures the traffic in the store, or takes the numbers you give. If a good release is not promoted in time, it
     proposes settings that can be pasted into the service file.

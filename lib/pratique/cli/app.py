@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _leave(error.format_message(), UsageError.exit_status, prefix="")
     except click.ClickException as error:
         hint = f": see {error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
-        _leave(f"{error.format_message().rstrip('.')}{hint}", UsageError.exit_status)
+        _leave(f"{_in_words(error).rstrip('.')}{hint}", UsageError.exit_status)
     except PratiqueError as error:
         _leave(str(error), error.exit_status)
     except Interrupted:
@@ -100,6 +100,16 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _in_words(error: click.ClickException) -> str:
+    """The message of click, but for an option of several values, which click would only count."""
+    if isinstance(error, click.BadOptionUsage):
+        # the parser's errors do not tell the command
+        for option in (parameter for command in pratique.commands.values() for parameter in command.params):
+            if error.option_name in option.opts and option.nargs > 1:
+                return f"{error.option_name} needs {option.nargs} values: write {error.option_name} {option.metavar}"
+    return error.format_message()
 
 
 def _output_closed() -> bool:

@@ -95,9 +95,26 @@ def rollback(out: str | None, **given: Any) -> None:
     _launch("rollback", given, out)
 
 
+def _with_values(_: click.Context, __: click.Parameter, pairs: tuple[tuple[str, str], ...]) -> Any:
+    """Refuse a parameter without a value, whose place the next option has taken."""
+    for name, value in pairs:
+        if value in {"-p", "--parameter"}:
+            raise UsageError(f"-p {name} has no value: write -p NAME VALUE")
+    return pairs
+
+
 @click.command("run", epilog=EPILOG)
 @click.argument("name", required=False, shell_complete=complete_notebooks)
-@click.option("-p", "--parameter", "pairs", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter.")
+@click.option(
+    "-p",
+    "--parameter",
+    "pairs",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    callback=_with_values,
+    help="A parameter.",
+)
 @OUT
 @click.option("--list", "only_list", is_flag=True, help="List the parameters of NAME, or all names, and exit.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print one JSON array and nothing else.")

@@ -92,15 +92,9 @@ def read_and_judge(
     The parameters and errors are those of `compare`.
     """
     policy = policy or Policy()
-    if baseline == canary:
-        raise UsageError(f"baseline and canary are both {canary!r}: name two revisions")
-    if start is not None and end is not None and start >= end:
-        raise UsageError(
-            f"the time range is empty: start {start:%Y-%m-%dT%H:%M} is not before end {end:%Y-%m-%dT%H:%M}"
-        )
     if isinstance(store, StoreSettings | str):
         store = open_store(store)
-    known = _known(store, service, baseline, canary, start, end)
+    known = compared_revisions(store, service, baseline, canary, start, end)
     since = start or known[canary].first
     earliest = since - timedelta(minutes=policy.history_min)
     rollups = store.read(service, [baseline, canary], earliest, end)
@@ -123,10 +117,19 @@ def _folded(actions: int) -> list[str]:
     ]
 
 
-def _known(
+def compared_revisions(
     store: Store, service: str, baseline: str, canary: str, start: datetime | None, end: datetime | None
 ) -> dict[str, Seen]:
-    """The revisions of the service in the store; both that are compared have requests in the range."""
+    """Return the revisions of the service in the store; both that are compared have requests in the range.
+
+    Raises: UsageError for equal revisions or an empty range; MissingError.
+    """
+    if baseline == canary:
+        raise UsageError(f"baseline and canary are both {canary!r}: name two revisions")
+    if start is not None and end is not None and start >= end:
+        raise UsageError(
+            f"the time range is empty: start {start:%Y-%m-%dT%H:%M} is not before end {end:%Y-%m-%dT%H:%M}"
+        )
     known = {seen.revision: seen for seen in store.revisions(service)}
     if not known:
         services = sorted({seen.service for seen in store.revisions()})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pratique.errors import MissingError, UsageError
 from pratique.report.question import Question, complete_question
@@ -78,19 +79,42 @@ def open_comparison(
     Raises: UsageError for a wrong argument; MissingError when the store, service, revision or time range has no
         requests; ConfigError; the errors of the store.
     """
-    from pratique.config import load  # noqa: PLC0415 - pydantic
     from pratique.figures.series import request_series  # noqa: PLC0415 - plotly
 
-    _refuse_numbers(service=service, baseline=baseline, canary=canary, start=start, end=end, config=config, store=store)
-    settings = load(config, store=store)
-    opened = _open(settings)
-    asked = Question(service, baseline, canary, _time("start", start), _time("end", end), weight or None)
-    question = _checked(complete_question(asked, opened, settings))
+    settings, opened, question = _asked(
+        service, baseline, canary, start=start, end=end, weight=weight, config=config, store=store
+    )
     weights = _weights(settings, question)
     judged = _judge(settings, question, opened, weights)
     verdict = judged.verdict
     series = request_series(judged.rollups, question.baseline, question.canary, verdict.start, verdict.end)
     return Comparison(question, settings, verdict, series, weights, len(judged.rollups))
+
+
+def check_comparison(parameters: Mapping[str, Any]) -> None:
+    """Refuse what `open_comparison` would refuse, by the list of revisions alone: before a kernel starts.
+
+    parameters: of the notebook; only those of `open_comparison` are looked at.
+    Raises: the errors of `open_comparison`.
+    """
+    from pratique.judge.compare import compared_revisions  # noqa: PLC0415 - numpy
+
+    names = ("service", "baseline", "canary", "start", "end", "weight", "config", "store")
+    _, opened, question = _asked(**{name: parameters[name] for name in names})
+    compared_revisions(opened, question.service, question.baseline, question.canary, question.start, question.end)
+
+
+def _asked(
+    service: str, baseline: str, canary: str, *, start: str, end: str, weight: float, config: str, store: str
+) -> tuple[Config, Store, Question]:
+    """The settings, the store and the complete question that a notebook's parameters name."""
+    from pratique.config import load  # noqa: PLC0415 - pydantic
+
+    _refuse_numbers(service=service, baseline=baseline, canary=canary, start=start, end=end, config=config, store=store)
+    settings = load(config, store=store)
+    opened = _open(settings)
+    asked = Question(service, baseline, canary, _time("start", start), _time("end", end), weight or None)
+    return settings, opened, _checked(complete_question(asked, opened, settings))
 
 
 def _refuse_numbers(**texts: object) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pratique.files import replace_file
 from pratique.notebook.execute import Progress, run_notebook, storage_errors
-from pratique.report.comparison import Comparison
+from pratique.report.comparison import Comparison, check_comparison
 from pratique.report.question import Question
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def write_report(
     default: from the canary's first window to the last. weight: the canary's constant weight in percent, instead of
     the ledger's weights. out_dir: default reports/ in the state folder. progress: called with each line that the
     notebook prints.
-    Raises: the errors of `open_comparison`; DeniedError, StorageError. The notebook is kept on failure too.
+    Raises: the errors of `open_comparison`, before a kernel starts; DeniedError, StorageError. The notebook is kept when
+        it fails.
     """
     if out_dir is None:
         config.make_state_folder()
@@ -76,7 +77,9 @@ def write_report(
     folder = (out_dir or reports_folder(config)).absolute()
     paths = _paths(folder, question)
     notebook = folder / f"{question.stem}.ipynb"
-    run_notebook(NOTEBOOK, _parameters(config, question, folder), notebook, progress=progress)
+    parameters = _parameters(config, question, folder)
+    check_comparison(parameters)
+    run_notebook(NOTEBOOK, parameters, notebook, progress=progress)
     return ReportPaths(paths.html, paths.json, notebook)
 
 

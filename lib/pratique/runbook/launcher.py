@@ -13,6 +13,8 @@ from pratique.config import Target, check_name, load
 from pratique.errors import Interrupted, PratiqueError
 from pratique.notebook import check_parameters, describe_parameters, find_notebook, read_parameters, run_notebook
 from pratique.notebook.find import known_notebooks
+from pratique.report.comparison import check_comparison
+from pratique.report.write import NOTEBOOK as REPORT
 from pratique.runbook.engine.console import describe
 from pratique.runbook.engine.journal import Journal
 from pratique.runbook.engine.run import StoppedError, TerminatedError
@@ -61,11 +63,12 @@ def launch(
 
 
 def _preflight(stem: str, name: str, values: Mapping[str, Any]) -> None:
-    """Refuse before a kernel starts what the runbook would refuse in its first cells."""
+    """Refuse before a kernel starts what the notebook would refuse in its first cells."""
     runbook = runbook_of_notebook(stem)
-    if runbook is not None and find_notebook(name) == known_notebooks().get(stem):
+    check = runbook.preflight if runbook is not None else check_comparison if stem == REPORT else None
+    if check is not None and find_notebook(name) == known_notebooks().get(stem):
         defaults = {parameter.name: parameter.default for parameter in read_parameters(name).values()}
-        runbook.preflight({**defaults, **values})
+        check({**defaults, **values})
 
 
 def _stopped(error: BaseException, run_id: str, target: Target) -> StoppedError:

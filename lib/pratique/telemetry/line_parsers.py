@@ -76,7 +76,10 @@ class Parser:
         self._ignore = list(ignore_paths)
         self._source = RevisionSource.of(revision, revision_from)
         self._candidates = detect.with_names(
-            detect.candidates(fmt, log_format), presets.given(field_names), presets.configured(fields)
+            detect.candidates(fmt, log_format),
+            presets.given(field_names),
+            presets.configured(fields),
+            is_open=fmt == "auto" and log_format is None,
         )
         if timezone is not None:
             check_zone(timezone)
@@ -116,11 +119,11 @@ class Parser:
         lines = frame["line"].to_list()
         layout, why = detect.chosen(self._candidates, lines, self._fmt)
         layout = layout.prepared(lines, [self._source.field])
+        has_header = "header" in frame.columns or frame["line"].str.contains(envelopes.HEADER.pattern).any()
         if isinstance(layout, NamedLayout):
             layout = layout.with_units(frame)
-            _check_keys(layout, self._source)
+            _check_keys(layout, self._source, has_header=has_header)
         self._layout = layout
-        has_header = "header" in frame.columns or frame["line"].str.contains(envelopes.HEADER.pattern).any()
         self._events = Events(layout.fields, self._source, **self._given, has_header=has_header)
         sample = layout.split(self._with_header(frame)).filter(pl.col("matched"))
         self._events.calibrated(sample)
@@ -219,7 +222,7 @@ _NO_EVENTS = pl.DataFrame(
 )
 
 
-def _check_keys(layout: NamedLayout, source: RevisionSource) -> None:
+def _check_keys(layout: NamedLayout, source: RevisionSource, *, has_header: bool) -> None:
     """Raise when the lines lack what every event needs, and say how to name it."""
     meanings = {found.meaning for found in layout.fields if found.name in layout.keys or layout.reader.kind == "json"}
     have = f"it has {listed(layout.keys)}" if layout.keys else "its lines are no JSON objects"
@@ -227,6 +230,8 @@ def _check_keys(layout: NamedLayout, source: RevisionSource) -> None:
         raise DataError(f"no field is known as the status of a request: {have}; name it: --field status=NAME")
     if layout.keys and not meanings & {"path", "request", "action"}:
         raise DataError(f"no field is known as the path or request of a line: {have}; name it: --field path=NAME")
+    if layout.keys and "time" not in meanings and not has_header:
+        raise DataError(f"no field is known as the time of a request: {have}; name it: --field time=NAME")
     keys = {key.lower() for key in layout.keys}
     missing = [found.name for found in layout.named() if found.name.lower() not in keys]
     if layout.keys and missing:

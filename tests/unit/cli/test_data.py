@@ -473,7 +473,11 @@ def test_durations_in_a_wrong_unit_are_reported(run, tmp_path, took, word):
             given("jsonl", None, "--revision-from", "colour"),
             ["no line has a field 'colour'", "it has status, path, time"],
         ),
-        ({"status": 200, "path": "/"}, given("jsonl", None, *R1), ["have no time", "--field time=NAME"]),
+        (
+            {"status": 200, "path": "/"},
+            given("jsonl", None, *R1),
+            ["no field is known as the time", "--field time=NAME"],
+        ),
         (
             {"status": 200, "path": "/", "time": 1795514400},
             given("jsonl", None, *R1, "--field", "time=when"),

@@ -151,3 +151,17 @@ def test_the_package_runs_as_a_module(module):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr == "pratique: Missing argument 'SERVICE': see pratique compare --help\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "service"], "-p needs 2 values: write -p NAME VALUE"),
+        (["-p", "service", "-p", "baseline", "r41"], "-p service has no value: write -p NAME VALUE"),
+    ],
+)
+def test_a_parameter_without_a_value_is_named(arguments, message, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["run", "canary_report", *arguments])
+    assert left.value.code == 64
+    assert message in capsys.readouterr().err

@@ -16,7 +16,7 @@ SUMMARY = re.compile(r"[A-Z][a-z]+ .*\.")
 
 @pytest.fixture(scope="module")
 def listing():
-    with click.Context(pratique, info_name="pratique", terminal_width=80, **pratique.context_settings) as ctx:
+    with click.Context(pratique, info_name="pratique", terminal_width=78, **pratique.context_settings) as ctx:
         return pratique.get_help(ctx)
 
 

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 
 from pratique.config import Config, StoreSettings
+from pratique.errors import MissingError, UsageError
 from pratique.report import judge_stored, open_comparison
+from pratique.report.comparison import check_comparison
 from pratique.store import open_store
 from pratique.store.delta import DeltaStore
 from support.report_samples import START, sample_rollups
@@ -60,3 +62,25 @@ def test_compare_and_report_come_to_the_same_verdict(store, tmp_path):
     config = Config(store=StoreSettings(url=str(tmp_path / "store")), state=str(tmp_path))
     compared = judge_stored(config, "shop", "r2", "r3").to_json()
     assert open_comparison("shop", "r2", "r3", store=str(tmp_path / "store")).verdict.to_json() == compared
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind", "message"),
+    [
+        ({"canary": "r9"}, MissingError, "no revision 'r9' of 'shop' in the store"),
+        ({"service": "shopp"}, MissingError, "no service 'shopp'"),
+        ({"canary": "r2"}, UsageError, "baseline and canary are both 'r2'"),
+        ({"start": "yesterday"}, UsageError, "'yesterday' is not a time"),
+        ({"end": "2020-01-01"}, MissingError, "no request of 'r2' from the beginning to 2020-01-01"),
+        ({"weight": 100.0}, UsageError, "not a percentage"),
+        ({"store": "nowhere"}, MissingError, r"nowhere' does not exist"),
+    ],
+)
+def test_wrong_parameters_are_refused_without_a_read_of_rows(reads, tmp_path, wrong, kind, message):
+    right = {"service": "shop", "baseline": "r2", "canary": "r3", "start": "", "end": "", "weight": 0.0, "config": ""}
+    given = right | {"store": str(tmp_path / "store"), "out": ""}
+    check_comparison(given)
+    check_comparison(given | {"service": "", "baseline": "", "canary": ""})
+    with pytest.raises(kind, match=message):
+        check_comparison(given | wrong)
+    assert reads == []

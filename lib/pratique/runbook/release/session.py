@@ -9,7 +9,6 @@ from typing import Any
 
 from typing_extensions import override
 
-from pratique.balancer.settings_file import balancer_differences
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.judge.model import Verdict
 from pratique.planning.plan import Plan, plan
@@ -25,14 +24,14 @@ from pratique.runbook.release.context import (
     ReleasePlan,
 )
 from pratique.runbook.release.parameters import ReleaseParameters
+from pratique.runbook.release.preflight import require_same_settings
 from pratique.runbook.release.steps import steps_of
 from pratique.runbook.service.acceptance import ACCEPT
 from pratique.runbook.service.orphans import describe_orphans, find_orphans
 from pratique.runbook.service.session import Session
 from pratique.runbook.service.steps import CHECK
 from pratique.store import open_store
-from pratique.telemetry.collector_settings import wanted_settings
-from pratique.telemetry.collector_status import require_collector, setting_differences
+from pratique.telemetry.collector_status import require_collector
 
 COLLECTOR_RETRY_S = 40.0
 """How long the check waits for a collector that cannot write: longer than the collector's own retry interval."""
@@ -138,14 +137,7 @@ class ReleaseSession(Session[ReleaseContext]):
 
     def _require_collector(self) -> None:
         """Wait for a collector that cannot write: it retries by itself, at the latest after half a minute."""
-        target = self.context.target
-        other = setting_differences(target.state_dir, wanted_settings(target), counting_only=True)
-        unheard = [line for line in balancer_differences(target) if "telemetry.listen" in line]
-        if unheard:
-            raise UnavailableError(f"nothing would be measured: {unheard[0]}")
-        if other:
-            # windows or names would change in the middle of the canary when the collector is started again
-            raise UnavailableError(f"{other[0]}: apply it with: pratique up {target.service} {self._running()}")
+        require_same_settings(self.context)
         deadline, announced = time.monotonic() + COLLECTOR_RETRY_S, False
         while error := require_collector(self.context.target.state_dir).error:
             if time.monotonic() > deadline:
@@ -154,11 +146,6 @@ class ReleaseSession(Session[ReleaseContext]):
                 announced = True
                 say_detail(f"waiting until the collector can write: {error}")
             time.sleep(0.5)
-
-    def _running(self) -> str:
-        pool = self.context.balancer.pool(self.context.service)
-        serving = [revision for revision, share in pool.weights.items() if share > 0] if pool else []
-        return serving[0] if serving else "REVISION"
 
     def _print_orphans(self) -> None:
         context = self.context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +17,13 @@ from pratique.telemetry.logs.presets import AUTO, HTTPLOG, PRESETS
 
 _ENOUGH = 200
 """Lines that are tried."""
+_UNIT_ENDINGS = {unit: unit for unit in UNITS} | {
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("msec", "msecs", "milli", "millis", "milliseconds"), "ms"),
+    **dict.fromkeys(("usec", "usecs", "micro", "micros", "microseconds"), "us"),
+    **dict.fromkeys(("nsec", "nsecs", "nano", "nanos", "nanoseconds"), "ns"),
+}
+"""The unit of a duration by the last word of its name."""
 
 
 def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
@@ -33,9 +41,12 @@ def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
     return PRESETS[fmt].layouts
 
 
-def with_names(layouts: Sequence[Layout], given: Sequence[Field], configured: Sequence[Field]) -> tuple[Layout, ...]:
+def with_names(
+    layouts: Sequence[Layout], given: Sequence[Field], configured: Sequence[Field], *, is_open: bool = False
+) -> tuple[Layout, ...]:
     """Return the layouts with the fields that a person named; those of the service file are for named values alone.
 
+    is_open: the format is yet to be found, so a program's layout still needs the keys that tell this program.
     Raises: UsageError when no layout has a field that was given.
     """
     found: list[Layout] = []
@@ -44,7 +55,7 @@ def with_names(layouts: Sequence[Layout], given: Sequence[Field], configured: Se
     more = [field for field in configured if field.meaning not in named]
     for layout in layouts:
         try:
-            found.append(_with(layout, [*given, *more] if isinstance(layout, NamedLayout) else given))
+            found.append(_with(layout, [*given, *more] if isinstance(layout, NamedLayout) else given, is_open=is_open))
         except UsageError as error:
             refused = error
     if refused is not None and not found:
@@ -52,7 +63,7 @@ def with_names(layouts: Sequence[Layout], given: Sequence[Field], configured: Se
     return tuple(found)
 
 
-def _with(layout: Layout, overrides: Sequence[Field]) -> Layout:
+def _with(layout: Layout, overrides: Sequence[Field], *, is_open: bool) -> Layout:
     if not overrides:
         return layout
     if isinstance(layout, NamedLayout):
@@ -60,7 +71,7 @@ def _with(layout: Layout, overrides: Sequence[Field]) -> Layout:
         rest = tuple(field for field in layout.candidates if field.name not in named)
         known = {field.name: field for field in layout.candidates}
         ours = tuple(replace(field, kind=_unit(field, known.get(field.name))) for field in overrides)
-        return replace(layout, candidates=(*ours, *rest), requires=())
+        return replace(layout, candidates=(*ours, *rest), requires=layout.requires if is_open else ())
     if not isinstance(layout, TextLayout):
         raise UsageError("--field is for text with a format string, JSON and logfmt: this format names its own fields")
     fields = list(layout.template.fields)
@@ -80,10 +91,13 @@ def _unit(field: Field, known: Field | None) -> str:
         return field.kind
     if known is not None and known.meaning == "duration":
         return known.kind
-    ending = field.name.lower().replace("-", "_").rpartition("_")[2]
-    return {"seconds": "s", "millis": "ms", "micros": "us", "nanos": "ns"}.get(
-        ending, ending if ending in UNITS else "?"
-    )
+    return _UNIT_ENDINGS.get(_words(field.name)[-1], "?")
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in lower case: total_ns, timeTakenMs, turnAroundTimeMSec."""
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.split(r"[-_. ]+", split.lower())
 
 
 def chosen(layouts: Sequence[Layout], lines: Sequence[str], fmt: str) -> tuple[Layout, str]:
@@ -99,8 +113,11 @@ def chosen(layouts: Sequence[Layout], lines: Sequence[str], fmt: str) -> tuple[L
     top = max(scores)
     layout = layouts[scores.index(top)]
     if fmt == "auto" and top == 0:
+        unnamed = _of_other_names(layouts, head)
+        if unnamed is not None:
+            return unnamed, ""
         raise DataError(
-            f"no known format fits the first lines, as {head[0][:80]!r}: give --format, or the format string of the server as --log-format"
+            f"no known format fits the first lines, as {head[0][:80]!r}: give --format, or the format string of the server as --log-format; for a program without one, write a line with nginx's names for the values, as '$request_method $request_uri $status $took'"
         )
     second = max(
         ((score, other.name) for score, other in zip(scores, layouts, strict=True) if other.name != layout.name),
@@ -108,6 +125,14 @@ def chosen(layouts: Sequence[Layout], lines: Sequence[str], fmt: str) -> tuple[L
     )
     why = f"taken for {layout.name}: it reads {top} of the first {len(head)} lines"
     return layout, f"{why}, {second[1]} {second[0]}" if second[0] else why
+
+
+def _of_other_names(layouts: Sequence[Layout], lines: Sequence[str]) -> Layout | None:
+    """Return the layout of named values whose lines these are, by whatever names; the caller says which it lacks."""
+    line = lines[0].lstrip()
+    kind = "json" if line.startswith("{") else "logfmt" if re.match(r"[A-Za-z_@.]+=\S* [A-Za-z_@.]+=", line) else ""
+    open_ones = (one for one in layouts if isinstance(one, NamedLayout) and not one.requires)
+    return next((one for one in open_ones if one.reader.kind == kind and one.reader.row(line) is not None), None)
 
 
 def _read(layout: Layout, lines: Sequence[str], frame: pl.DataFrame) -> int:

@@ -16,10 +16,11 @@ _TIMES = ("time", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "@timest
 _OF_ENGINES = ({"log", "stream"}, {"MESSAGE", "__REALTIME_TIMESTAMP"})
 """Keys of json-file and of journald: objects with them are wrappers, whatever format is expected."""
 HEADER = re.compile(
-    r"^\s*\[?([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?(?: ?(?:Z|[+-][0-9]{2}:?[0-9]{2}))?)\]?[\s,]"
+    r"^\s*(?:[^\s|]+\s+\|\s+|[A-Z], )?\[?([0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?(?: ?(?:Z|[+-][0-9]{2}:?[0-9]{2}))?)\]?[\s,]"
     r"|^<[0-9]{1,3}>(?:1 )?([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)\s"
 )
-"""A time in front of a line: syslog's, a container engine's (docker logs -t, CRI), or a program's own."""
+"""A time in front of a line: syslog's, a container engine's (docker logs -t, CRI), or a program's own;
+also behind the name that docker compose puts in front, and behind the level of Ruby's logger."""
 
 
 @dataclass(frozen=True)

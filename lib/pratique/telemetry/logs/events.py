@@ -10,7 +10,7 @@ import polars as pl
 
 from pratique.errors import UsageError
 from pratique.telemetry.logs import meaning, times
-from pratique.telemetry.logs.fields import MEANINGS, MS_IN, UNITS, Field, best, several
+from pratique.telemetry.logs.fields import MEANINGS, MS_IN, OVERRIDE, UNITS, Field, best, several
 
 MAX_TEXT = 200
 """Longest revision in characters."""
@@ -138,7 +138,7 @@ class Events:
                 time_ms=self._times(),
                 code=self._codes(),
                 duration_ms=pl.when(pl.col("took_ms") >= 0).then("took_ms"),
-                action=self._text(best(self.fields, "action")),
+                action=self._actions(),
                 host=self._hosts(),
                 method=self._text(best(self.fields, "method")).fill_null(""),
                 path=meaning.target_path_column(path).fill_null(""),
@@ -228,6 +228,14 @@ class Events:
         state = best(self.fields, "state")
         return code if state is None else meaning.answer_code_column(code, self._text(state).fill_null(""))
 
+    def _actions(self) -> pl.Expr:
+        """The action that a person named, or that stands where a path would: elsewhere it is a word of a framework's own."""
+        field, path = best(self.fields, "action"), best(self.fields, "path")
+        text = self._text(field)
+        if field is None or path is None or field.rank >= OVERRIDE:
+            return text
+        return pl.when(self._text(path).is_null()).then(text)
+
     def _hosts(self) -> pl.Expr:
         field = best(self.fields, "host")
         if field is None:
@@ -302,7 +310,9 @@ class Events:
 
     def taken(self) -> list[str]:
         """Say which value is read from which field."""
-        shown = {"status": best(self.fields, "status"), "path": best(self.fields, "path")}
+        shown = {name: best(self.fields, name) for name in ("status", "path", "action")}
+        if shown["path"] is not None and shown["action"] is not None and shown["action"].rank < OVERRIDE:
+            shown["action"] = None
         time = ["time from " + ("the header in front of each line" if self.time is None else self._time_text())]
         text = time + [f"{MEANINGS[name]} from {field.source}" for name, field in shown.items() if field is not None]
         if self.timers["t_total"] is not None and self.duration is None:

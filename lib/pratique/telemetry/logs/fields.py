@@ -29,6 +29,8 @@ MEANINGS = {
 UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 MS_IN = {"s": 1000.0, "ms": 1.0, "us": 0.001, "ns": 0.000001}
 """Milliseconds in one unit."""
+OVERRIDE = 9
+"""Rank of a field that a person named."""
 
 
 @dataclass(frozen=True)

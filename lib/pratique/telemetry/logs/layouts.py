@@ -11,13 +11,9 @@ from typing import Protocol
 
 import polars as pl
 
-from pratique.telemetry.logs.fields import Field
+from pratique.telemetry.logs.fields import OVERRIDE, Field
 from pratique.telemetry.logs.named import Named, keys_of
 from pratique.telemetry.logs.template import Template, Value, compiled
-
-OVERRIDE = 9
-"""Rank of a field that a person named."""
-
 
 _NEEDED = frozenset({"time", "status", "method", "path", "request", "duration"})
 
@@ -179,13 +175,14 @@ class W3CLayout:
         return self.template.fields if self.template else ()
 
     def prepared(self, lines: Sequence[str], wanted: Iterable[str]) -> W3CLayout:
-        """Read the header."""
+        """Read the header. A new layout, since one log's header says nothing about the next log."""
         del wanted
+        begun = W3CLayout(self.name)
         for line in lines:
             if line.startswith("#Fields:"):
-                self._begin(line)
+                begun._begin(line)
                 break
-        return self
+        return begun
 
     def _begin(self, line: str) -> None:
         header = line.removeprefix("#Fields:").strip()

@@ -23,7 +23,7 @@ NO_ANSWER = 0
 
 _AUTHORITY = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
 _LIST_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-_GO_DURATION = r"^(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|μs|ms|s|m|h))+$"
+_GO_DURATION = r"^(?:[0-9]+(?:\.[0-9]+)? ?(?:ns|us|µs|μs|ms|s|m|h))+$"
 _GO_PARTS = {"h": 3_600_000.0, "m": 60_000.0, "s": 1000.0, "ms": 1.0, "[uµμ]s": 0.001, "ns": 0.000001}
 
 
@@ -90,7 +90,7 @@ def is_no_name_column(text: pl.Expr) -> pl.Expr:
 
 
 def duration_ms_column(text: pl.Series, unit: str) -> pl.Series:
-    """Durations in milliseconds: numbers in the unit, texts with a unit (12ms, 1m2.5s), and nginx's lists.
+    """Durations in milliseconds: numbers in the unit, texts with a unit (12ms, 12 ms, 1m2.5s), and nginx's lists.
 
     A list ("0.004, 0.012 : 0.100", "-" where a server gave no answer) is the time at all servers together: their sum.
     """
@@ -112,7 +112,8 @@ def duration_ms_column(text: pl.Series, unit: str) -> pl.Series:
 
 def _go_duration(text: pl.Expr) -> pl.Expr:
     parts = [
-        text.str.extract(rf"([0-9]+(?:\.[0-9]+)?){unit}(?:[0-9]|$)").cast(pl.Float64, strict=False).fill_null(0.0) * ms
+        text.str.extract(rf"([0-9]+(?:\.[0-9]+)?) ?{unit}(?:[0-9]|$)").cast(pl.Float64, strict=False).fill_null(0.0)
+        * ms
         for unit, ms in _GO_PARTS.items()
     ]
     return pl.sum_horizontal(parts)

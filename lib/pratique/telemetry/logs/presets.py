@@ -10,8 +10,8 @@ from pratique.config import FieldNames
 from pratique.errors import UsageError
 from pratique.telemetry.logs import envoy, haproxy, nginx, python_logging
 from pratique.telemetry.logs.declared import declared
-from pratique.telemetry.logs.fields import UNITS, Field
-from pratique.telemetry.logs.layouts import OVERRIDE, Layout, NamedLayout, TextLayout, W3CLayout
+from pratique.telemetry.logs.fields import OVERRIDE, UNITS, Field
+from pratique.telemetry.logs.layouts import Layout, NamedLayout, TextLayout, W3CLayout
 from pratique.telemetry.logs.named import Named
 from pratique.telemetry.logs.template import PREFIX, QUICK_REQUEST, REQUEST, Piece, Template
 
@@ -26,7 +26,7 @@ _COMBINED_FIELDS = (
 )
 _BODY = rf'([^ ]+) [^ ]+ [^ ]+ \[([^\]]+)\] (?:"{REQUEST}"|-) (-?[0-9]{{1,3}}|-) (?:[0-9]+|-)'
 COMBINED = Template(
-    pattern=rf"^{PREFIX}{_BODY}(?: {_QUOTED} {_QUOTED})?(?: ([0-9]+\.[0-9]+))?(?: .*)?\r?$",
+    pattern=rf"^{PREFIX}{_BODY}(?: {_QUOTED} {_QUOTED})?(?: ([0-9]+\.[0-9]+(?: ?(?:ns|us|µs|ms|s)\b)?))?(?: .*)?\r?$",
     quick=rf'^([^ ]+) [^ ]+ [^ ]+ \[([^\]]+)\] "{QUICK_REQUEST}" ([0-9]{{3}}) (?:[0-9]+|-) '
     r'"[^"\\]*" "[^"\\]*"(?: ([0-9]+\.[0-9]+))?$',
     fields=_COMBINED_FIELDS,
