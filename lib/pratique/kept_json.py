@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -19,14 +19,14 @@ T = TypeVar("T")
 def read_kept(path: Path, kind: type[T]) -> T:
     """Return the content of a JSON file as `kind`: a dataclass, or a list or dict of such.
 
-    Raises: FileNotFoundError; OSError; ValueError when the content is no JSON, or is of another type.
+    Raises: FileNotFoundError; OSError; ValueError when the content is not JSON, or is of another type.
     """
     return parse_kept(path.read_bytes(), kind)
 
 
 def parse_kept(content: bytes | str, kind: type[T]) -> T:
     """Return JSON as `kind`. Members that `kind` does not know are left out. Raises: ValueError."""
-    found: T = _adapter(kind).validate_json(content, strict=True)
+    found: T = _adapter(cast("Any", kind)).validate_json(content, strict=True)
     return found
 
 

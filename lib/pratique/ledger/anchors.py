@@ -99,6 +99,6 @@ def _heads(path: Path) -> Iterator[Anchor]:
 
 def _results(runs: Path) -> Iterator[Anchor]:
     for path in sorted(runs.glob("*/result.json")):
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        with suppress(OSError, ValueError, KeyError, TypeError, OverflowError):
             kept = read_kept(path, dict[str, Any])["ledger"]
             yield Anchor(int(kept["entry"]), str(kept["hash"]), path)

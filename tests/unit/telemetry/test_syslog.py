@@ -305,5 +305,5 @@ def test_a_line_without_a_query_is_kept_as_it_came(datagram):
 
 
 @pytest.mark.parametrize("name", ["t", "s", "m", "p", "c"])
-def test_a_null_is_no_name(name):
+def test_a_null_counts_as_missing(name):
     assert decode(new(json.dumps(JSON | TIMERS | {name: None}))) is None

@@ -126,6 +126,8 @@ class Journal:
                 line = parse_kept(text, Line)
                 if line.time.tzinfo is None:
                     raise ValueError("a time without a zone")  # noqa: TRY301 - one message for all
+                if not isinstance(line.data.get("context", {}), dict):
+                    raise ValueError("a context without names")  # noqa: TRY004, TRY301
             except ValueError as error:
                 raise DataError(
                     f"journal {str(self.path)!r}: line {number} is damaged: start again with a new run_id"

@@ -55,7 +55,8 @@ def test_a_torn_tail_is_skipped_and_cut_off(tmp_path_factory, cut):
 @pytest.mark.parametrize(
     "damage",
     [b"garbage", b"\xff\xfe", b"[" * 100_000, b'{"time":"2026-11-29T00:00:00Z","event":"done","step":"a","data":[]}',
-     b'{"time":"2026-11-29T00:00:00","event":"done","step":"a","data":{}}'],
+     b'{"time":"2026-11-29T00:00:00","event":"done","step":"a","data":{}}',
+     b'{"time":"2026-11-29T00:00:00Z","event":"opened","step":"","data":{"context":[1]}}'],
 )  # fmt: skip
 def test_damage_in_the_middle_names_the_line(journal, damage):
     journal.append("opened")
