@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,8 +27,10 @@ def replace_file(
     make_folder: make the folder where it is missing, as private as the file. durable: return only when file and folder are
     on disk, so that a power cut cannot take the new content away. mode: the file's permissions, such as PRIVATE; None
     applies the umask, as `open` does.
-    Raises: OSError; then the old file is unchanged and nothing is left beside it.
+    Raises: OSError; then the old file is unchanged and nothing is left beside it. A device, pipe or folder is no file
+    to replace: root would put a file in the place of /dev/null, for every program.
     """
+    require_replaceable(path)
     if make_folder:
         if mode == PRIVATE:
             make_private_folder(path.parent)
@@ -48,6 +52,16 @@ def replace_file(
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def require_replaceable(path: Path) -> None:
+    """Raises: OSError when something other than a regular file has this path."""
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise FileExistsError(errno.EEXIST, "Not a regular file", str(path))
 
 
 def make_private_folder(folder: Path) -> None:

@@ -14,27 +14,19 @@ import runpy
 import sys
 from pathlib import Path
 
-WORKING_FOLDER = "."
-"""In PATH: the working folder, for a notebook that imports modules beside it. It comes last."""
 
-
-def isolated_command(module: str, *arguments: str, working_folder: bool = False) -> list[str]:
-    """Return the command that runs a module as `python -m` does, without the working folder on its path.
-
-    working_folder: put it at the end of the path, where it can hide nothing.
-    """
+def isolated_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module as `python -m` does, without the working folder on its path."""
     here = os.path.realpath(os.curdir)
     kept = [entry for entry in sys.path if Path(entry).is_absolute() and os.path.realpath(entry) != here]
-    path = dict.fromkeys([*kept, str(Path(__file__).parents[1]), *([WORKING_FOLDER] if working_folder else ())])
+    path = dict.fromkeys([*kept, str(Path(__file__).parents[1])])
     return [sys.executable, "-I", __file__, os.pathsep.join(path), module, *arguments]
 
 
 def main() -> None:
     """Run the module that the arguments name."""
     path, module = sys.argv[1:3]
-    sys.path += [entry for entry in path.split(os.pathsep) if entry not in sys.path and entry != WORKING_FOLDER]
-    if WORKING_FOLDER in path.split(os.pathsep):
-        sys.path.append("")
+    sys.path += [entry for entry in path.split(os.pathsep) if entry not in sys.path]
     del sys.argv[1:3]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -38,7 +38,12 @@ def test_a_good_release_is_promoted(shop):
     assert entry.data["sha256"] == hashlib.sha256(Path(result["report"]).read_bytes()).hexdigest()
     record = shop.ledger.releases("shop")[-1]
     assert (record.revision, record.outcome, record.who, record.why) == ("good", "promoted", "ann", "a test")
-    assert [change.shares.get("good") for change in shop.ledger.weights("shop", record.start)][-4:] == [0.2, 0.5, 1.0, 1.0]
+    assert [change.shares.get("good") for change in shop.ledger.weights("shop", record.start)][-4:] == [
+        0.2,
+        0.5,
+        1.0,
+        1.0,
+    ]
     progress = [json.loads(line) for line in (shop.state / "runs/good/progress.jsonl").read_text().splitlines()]
     looks = [line for line in progress if line["event"] == "look"]
     assert looks[-1]["verdict"] == "promote"

@@ -267,7 +267,7 @@ def test_a_cell_that_exits_is_reported_and_the_saved_notebook_is_json(tmp_path):
 
 
 def test_a_notebook_finds_modules_beside_it_and_they_hide_nothing(tmp_path):
-    for name in ("queue", "click", "plotly"):
+    for name in ("queue", "click", "plotly", "orjson"):
         (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} is mine')")
     (tmp_path / "beside.py").write_text("WORD = 'found it'")
     source = notebook(tmp_path, "import queue, click, plotly, beside\nprint(beside.WORD, plotly.__version__)")

@@ -119,3 +119,10 @@ def test_a_lock_is_free_after_an_error(tmp_path):
         raise ValueError("mine")
     with locked(tmp_path / "file"):
         pass
+
+
+def test_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="Not a regular file"):
+        replace_file(tmp_path / "pipe", "x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pipe"]

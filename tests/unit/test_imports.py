@@ -14,6 +14,7 @@ LEAVES = [
     "clock",
     "files",
     "isolated",
+    "kept_json",
     "lock_holders",
     "number_text",
     "own_processes",

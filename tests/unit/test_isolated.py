@@ -11,8 +11,8 @@ from pratique.isolated import isolated_command
 HIDDEN = ("queue", "types", "calendar", "selectors", "click", "runpy", "encodings")
 
 
-def run(tmp_path, module, *arguments, env=None, **options):
-    words = isolated_command(module, *map(str, arguments), **options)
+def run(tmp_path, module, *arguments, env=None):
+    words = isolated_command(module, *map(str, arguments))
     return subprocess.run(
         words, cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ | (env or {})
     )
@@ -40,14 +40,20 @@ def test_a_python_path_that_names_the_working_folder_hides_nothing(tmp_path, pat
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_notebook_finds_modules_beside_it_after_all_others(tmp_path):
-    (tmp_path / "queue.py").write_text("raise RuntimeError('mine')\n")
+def test_no_module_of_the_working_folder_is_found(tmp_path):
     (tmp_path / "beside.py").write_text("print('found')\n")
-    (tmp_path / "sub").mkdir()
-    assert run(tmp_path, "beside", working_folder=True).stdout == "found\n"
     assert "No module named beside" in run(tmp_path, "beside").stderr
 
 
 def test_the_arguments_are_those_of_the_module(tmp_path):
-    (tmp_path / "beside.py").write_text("import sys\nprint(sys.argv[1:], __name__)\n")
-    assert run(tmp_path, "beside", "a", "-b", working_folder=True).stdout == "['a', '-b'] __main__\n"
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "beside.py").write_text("import sys\nprint(sys.argv[1:], __name__)\n")
+    script = (
+        "import sys; from pratique.isolated import isolated_command as c; print(*c('beside', 'a', '-b'), sep='\\n')"
+    )
+    words = [sys.executable, "-c", script]
+    env = os.environ | {"PYTHONPATH": str(folder)}
+    made = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True, env=env).stdout.splitlines()
+    done = subprocess.run(made, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "['a', '-b'] __main__\n"

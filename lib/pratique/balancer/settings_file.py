@@ -16,6 +16,7 @@ import psutil
 
 from pratique.config import Target
 from pratique.files import PRIVATE, make_private_folder, replace_file
+from pratique.kept_json import read_kept
 
 EMBEDDED = frozenset({"listen", "timeout_s"})
 """Settings that the embedded balancer keeps while it runs; HAProxy takes its own in with the next change of the pool."""
@@ -31,8 +32,8 @@ def keep_settings(target: Target) -> None:
 
 def balancer_differences(target: Target) -> list[str]:
     """Return one sentence for each setting in which the running balancer differs from the service file."""
-    with suppress(OSError, ValueError, KeyError, TypeError, psutil.Error):
-        content = json.loads(_path(target).read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, psutil.Error):
+        content = read_kept(_path(target), dict[str, Any])
         if psutil.Process(content["pid"]).create_time() != content["started"]:
             return []
         running, wanted = content["settings"], _settings(target)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pratique.balancer.lease import State
 from pratique.clock import elapsed_s
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
 from pratique.files import PRIVATE, replace_file
+from pratique.kept_json import read_kept
 
 
 class StateFile:
@@ -80,6 +81,16 @@ def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+@dataclass(frozen=True)
+class _Kept:
+    pool: Pool
+    lease: Lease | None
+    expires: float | None
+    lapsed: float | None
+    lapses: int
+    boot: str
+
+
 def _to_json(state: State) -> dict[str, Any]:
     return {
         "pool": asdict(state.pool),
@@ -93,23 +104,20 @@ def _to_json(state: State) -> dict[str, Any]:
 
 def _read(file: Path) -> State | None:
     try:
-        return _from_json(json.loads(file.read_text(encoding="utf-8")))
+        return _from_kept(read_kept(file, _Kept))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DeniedError(f"balancer cannot read its state from {str(file)!r}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise DataError(
             f"balancer's state file {str(file)!r} is corrupt: delete it, then run pratique up SERVICE REVISION"
         ) from error
 
 
-def _from_json(content: dict[str, Any]) -> State:
-    servers = {revision: tuple(addresses) for revision, addresses in content["pool"]["servers"].items()}
-    pool = Pool(content["pool"]["service"], servers, content["pool"]["weights"])
-    lease = Lease(**content["lease"]) if content["lease"] else None
-    same_boot = content["boot"] == _boot()
+def _from_kept(kept: _Kept) -> State:
+    same_boot = kept.boot == _boot()
     # a lease of another boot has expired at an unknown time
-    expires = content["expires"] if same_boot else elapsed_s()
-    lapsed = content["lapsed"] if same_boot else None
-    return State(pool, lease, expires if lease else math.inf, lapsed, content["lapses"])
+    expires = kept.expires if same_boot and kept.expires is not None else elapsed_s()
+    lapsed = kept.lapsed if same_boot else None
+    return State(kept.pool, kept.lease, expires if kept.lease else math.inf, lapsed, kept.lapses)

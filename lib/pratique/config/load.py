@@ -50,7 +50,7 @@ def _absolute(url: str, base: Path) -> str:
 
 def _read(path: Path, *, named: bool) -> Config:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         if named:
             raise MissingError(f"service file {str(path)!r} does not exist: check --config") from None
@@ -72,6 +72,8 @@ def parse(text: str, path: Path) -> Config:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: lists or tables are nested too deeply") from error
     for key in {"base", "file"} & data.keys():
         raise ConfigError(f"{path}:{line_of(text, (key,))}: {key}: unknown key: remove it")
     for keys, name in renamed_keys(data):

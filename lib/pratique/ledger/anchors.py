@@ -7,15 +7,16 @@ last entry in its result.json. Whoever changes the ledger must find and change a
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pratique.errors import DataError
 from pratique.files import open_private
+from pratique.kept_json import read_kept
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,6 @@ def _heads(path: Path) -> Iterator[Anchor]:
 
 def _results(runs: Path) -> Iterator[Anchor]:
     for path in sorted(runs.glob("*/result.json")):
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            kept = json.loads(path.read_bytes())["ledger"]
+        with suppress(OSError, ValueError, KeyError, TypeError, OverflowError):
+            kept = read_kept(path, dict[str, Any])["ledger"]
             yield Anchor(int(kept["entry"]), str(kept["hash"]), path)

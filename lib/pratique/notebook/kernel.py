@@ -13,6 +13,8 @@ from jupyter_client.manager import AsyncKernelManager
 from pratique.isolated import isolated_command
 
 KERNEL_LOG = "kernel.log"
+# once the kernel has started: on its way it tries to import modules that need not be installed, such as orjson
+_WORKING_FOLDER_LAST = ("--IPKernelApp.ignore_cwd=True", "--IPKernelApp.exec_lines=import sys; sys.path.append('')")
 
 
 class LocalKernel(AsyncKernelManager):  # type: ignore[misc] # jupyter_client's types are not followed
@@ -50,8 +52,8 @@ class LocalKernel(AsyncKernelManager):  # type: ignore[misc] # jupyter_client's 
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
         """Return the command of the kernel. A file beside the notebook can be imported, and hides no installed module."""
-        arguments = ["-f", self.connection_file, *(extra_arguments or [])]
-        return isolated_command("ipykernel_launcher", *arguments, working_folder=True)
+        arguments = ["-f", self.connection_file, *_WORKING_FOLDER_LAST, *(extra_arguments or [])]
+        return isolated_command("ipykernel_launcher", *arguments)
 
     def pass_on(self, number: int) -> None:
         """Send a signal to the kernel at once; called from a signal handler, which cannot await."""

@@ -77,4 +77,6 @@ def _rebuild(folder: Path) -> Recoverable:
         runbook = find_runbook(name)
     except DataError as error:
         raise DataError(f"run {folder.name!r} cannot be ended: {error}") from error
+    if "context" not in opened:
+        raise DataError(f"run {folder.name!r} cannot be ended: its journal {str(journal.path)!r} has no context")
     return runbook.rebuild(opened["context"])

@@ -97,6 +97,9 @@ def looks_like_access(message: Message) -> bool:
 
 def _json(message: Message, host: str) -> AccessLine:
     body = json.loads(message.body)
+    if None in body.values():
+        # as if it were missing: the text "None" would be a name
+        body = {"r": ""} | {name: value for name, value in body.items() if value is not None}
     _check_types(body)
     time_ms, duration = int(body["t"]), body.get("d")
     if duration is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
 from pratique.files import PRIVATE, replace_file
+from pratique.kept_json import read_kept
 from pratique.telemetry.collector_settings import UNKNOWN_SERVICE, differences
 
 FILE = "collector/status.json"
@@ -79,7 +80,7 @@ class CollectorStatus:
     ended: bool = False
     error: str | None = None
     pid: int = 0
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[list[str]] = field(default_factory=list)
 
     @property
@@ -145,11 +146,10 @@ class CollectorStatus:
 def collector_status(state_dir: Path) -> CollectorStatus | None:
     """Return the last status that a collector wrote; None when there is none that can be read."""
     try:
-        content = json.loads((state_dir / FILE).read_text(encoding="utf-8"))
-        known = {item.name: content[item.name] for item in fields(CollectorStatus) if item.name in content}
-        return CollectorStatus(**known | {"updated_at": datetime.fromisoformat(content["updated_at"])})
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        status = read_kept(state_dir / FILE, CollectorStatus)
+    except (OSError, ValueError):
         return None
+    return status if status.updated_at.tzinfo else None
 
 
 def setting_differences(state_dir: Path, wanted: Mapping[str, Any], *, counting_only: bool = False) -> list[str]:

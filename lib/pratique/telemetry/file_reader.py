@@ -32,7 +32,7 @@ HEAD = 1 << 16
 """Bytes at the beginning of a log that identify it."""
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,10 @@ class LogReader:
                 raise DeniedError(f"file {str(self._path)!r} cannot be read: {error.strerror or error}") from error
 
     def _checked(self, first: bytes) -> bytes:
-        if first.startswith(_UTF16):
+        wide = next((name for mark, name in _WIDE.items() if first.startswith(mark)), "")
+        if wide:
             raise DataError(
-                f"{str(self._path)!r} is UTF-16 text: nothing was stored, convert it first: iconv -f UTF-16 -t UTF-8"
+                f"{str(self._path)!r} is {wide} text: nothing was stored, convert it first: iconv -f {wide} -t UTF-8"
             )
         return first.removeprefix(_BOM)
 

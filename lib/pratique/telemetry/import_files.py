@@ -87,7 +87,7 @@ def import_files(
     sizes = [_size(path) for path in paths]
     rejects = rejects or config.state_dir / "rejects" / f"{service}.jsonl"
     rollups = RollupRuns(config.state_dir)
-    with RejectsFile(rejects) as kept:
+    with RejectsFile(rejects, paths) as kept:
         job = _Import(parser, service, Actions(settings.actions), config.telemetry.window_s, kept, rollups)
         for index, path in enumerate(paths):
             notice(_waits_for(path))

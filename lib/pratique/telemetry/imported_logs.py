@@ -12,6 +12,7 @@ from typing import Self
 
 from pratique.errors import DataError, StorageError
 from pratique.files import locked, replace_file
+from pratique.kept_json import read_kept
 
 
 @dataclass
@@ -24,10 +25,6 @@ class _Log:
     settings: str = ""
 
 
-def _log(*, source: str, length: int, sha256: str, settings: str = "") -> _Log:
-    return _Log(str(source), int(length), str(sha256), str(settings))
-
-
 class ImportedLogs:
     """The logs imported before. Use it within `open`, or two imports at a time lose or double each other's logs."""
 
@@ -36,12 +33,12 @@ class ImportedLogs:
         self._path = path
         self.changed: set[str] = set()
         try:
-            self._logs = [_log(**log) for log in json.loads(path.read_text(encoding="utf-8"))]
+            self._logs = read_kept(path, list[_Log])
         except FileNotFoundError:
             self._logs = []
         except OSError as error:
             raise StorageError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, RecursionError) as error:
+        except ValueError as error:
             raise DataError(f"{str(path)!r} is corrupt: delete it and import the logs again") from error
 
     @classmethod

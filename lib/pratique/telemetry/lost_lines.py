@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pratique.errors import DataError
+from pratique.errors import DataError, StorageError
 from pratique.files import locked, replace_file
+from pratique.kept_json import read_kept
 
 Ints = npt.NDArray[np.int64]
 NO_REVISION = "no revision"
@@ -73,7 +74,7 @@ class LostCount:
 
 
 def record_lost_lines(state_dir: Path, service: str, found: LostLines) -> None:
-    """Keep the lines lost of a source; an entry without losses removes an earlier one. Raises: OSError, DataError."""
+    """Keep the lines lost of a source; an entry without losses removes an earlier one. Raises: OSError, DataError, StorageError."""
     path = _path(state_dir, service)
     if not found.total and not path.exists():
         return
@@ -82,15 +83,15 @@ def record_lost_lines(state_dir: Path, service: str, found: LostLines) -> None:
         if not found.total and known.pop(found.source, None) is None:
             return
         if found.total:
-            known[found.source] = asdict(found)
-        replace_file(path, json.dumps(known))
+            known[found.source] = found
+        replace_file(path, json.dumps({source: asdict(lost) for source, lost in known.items()}))
 
 
 def lost_lines(state_dir: Path, service: str, start: datetime | None, end: datetime | None) -> list[LostLines]:
-    """Return the lines lost of the sources with requests in [start, end), UTC. Raises: DataError."""
+    """Return the lines lost of the sources with requests in [start, end), UTC. Raises: DataError, StorageError."""
     first = (start or datetime.min.replace(tzinfo=UTC, year=1970)).timestamp() * 1000
     last = end.timestamp() * 1000 if end is not None else float("inf")
-    found = [LostLines(**entry) for entry in _read(_path(state_dir, service)).values()]  # type: ignore[arg-type]
+    found = _read(_path(state_dir, service)).values()
     return [lost for lost in found if lost.last >= first and lost.first < last]
 
 
@@ -98,11 +99,12 @@ def _path(state_dir: Path, service: str) -> Path:
     return state_dir / "lost" / f"{service}.json"
 
 
-def _read(path: Path) -> dict[str, dict[str, object]]:
+def _read(path: Path) -> dict[str, LostLines]:
     try:
-        known: dict[str, dict[str, object]] = json.loads(path.read_text(encoding="utf-8"))
+        return read_kept(path, dict[str, LostLines])
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise StorageError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise DataError(f"{str(path)!r} is corrupt: delete it and import the logs again") from error
-    return known

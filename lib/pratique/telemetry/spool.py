@@ -19,10 +19,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pydantic import TypeAdapter
-
 from pratique.errors import DataError
 from pratique.files import PRIVATE, make_private_folder, open_private, replace_file
+from pratique.kept_json import read_kept
 from pratique.telemetry.framing import LONGEST
 
 _FRAME = struct.Struct("<II")
@@ -152,7 +151,7 @@ class Spool:
     def _read_facts(self) -> Facts:
         path = self._folder / "facts.json"
         try:
-            return TypeAdapter(Facts).validate_json(path.read_bytes(), strict=True)
+            return read_kept(path, Facts)
         except FileNotFoundError:
             # an unnamed source is that of a collector before version 0.2, whose windows may still be open
             return Facts() if self._paths() else Facts(source=new_source())

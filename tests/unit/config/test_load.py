@@ -22,6 +22,16 @@ def test_the_file_of_the_working_folder_is_loaded(tmp_path, monkeypatch):
     assert load("").telemetry.window_s == 2
 
 
+def test_a_byte_order_mark_is_skipped(tmp_path):
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[telemetry]\nwindow_s = 2\n")
+    assert load(tmp_path / "a.toml").telemetry.window_s == 2
+
+
+def test_deep_nesting_is_an_error_that_names_the_file():
+    with pytest.raises(ConfigError, match=r"p\.toml: lists or tables are nested too deeply"):
+        parse("a = " + "[" * 5000 + "]" * 5000, Path("p.toml"))
+
+
 def test_a_named_file_that_is_missing_is_an_error(tmp_path):
     with pytest.raises(MissingError, match=r"nowhere\.toml.* does not exist"):
         load(tmp_path / "nowhere.toml")

@@ -56,10 +56,11 @@ def test_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
     assert reader.head == b"one\ntwo\n"
 
 
-def test_utf_16_is_refused_with_the_command_that_converts_it(tmp_path):
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-32"])
+def test_wide_text_is_refused_with_the_command_that_converts_it(tmp_path, encoding):
     path = tmp_path / "log"
-    path.write_bytes("one\n".encode("utf-16"))
-    with pytest.raises(DataError, match="iconv"):
+    path.write_bytes("one\n".encode(encoding))
+    with pytest.raises(DataError, match=f"is {encoding} text.*iconv -f {encoding}"):
         blocks(path)
 
 

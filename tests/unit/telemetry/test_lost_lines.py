@@ -22,8 +22,11 @@ def test_lost_lines_are_kept_by_source_and_replaced(tmp_path):
     assert not lost_lines(tmp_path, "other", None, None)
 
 
-def test_corrupt_record_is_an_error(tmp_path):
+@pytest.mark.parametrize("content", ["{", "[]", "null", '{"a": 1}', '{"a": {"b": 1}}', "[" * 100_000])
+def test_corrupt_record_is_an_error(tmp_path, content):
     (tmp_path / "lost").mkdir()
-    (tmp_path / "lost" / "shop.json").write_text("{")
+    (tmp_path / "lost" / "shop.json").write_text(content)
     with pytest.raises(DataError, match="import the logs again"):
         lost_lines(tmp_path, "shop", None, None)
+    with pytest.raises(DataError, match="import the logs again"):
+        record_lost_lines(tmp_path, "shop", LostLines("a", MS, MS, 1, {"no time": 1}))

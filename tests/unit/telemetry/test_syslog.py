@@ -84,6 +84,7 @@ def test_line_without_numbering_has_no_boot():
         ({"c": 503, "ts": "SC--", "Tr": -1}, 503, None, "r2"),
         ({"c": 400, "ts": "PR--", "TR": -1, "Tr": -1, "r": "-", "m": "-", "p": "-"}, 400, None, NONE),
         ({"r": ""}, 200, 43.0, NONE),
+        ({"r": None}, 200, 43.0, NONE),
     ],
 )
 def test_aborted_requests_are_counted_without_duration(change, code, duration, revision):
@@ -301,3 +302,8 @@ def test_a_line_is_kept_without_its_query_and_is_otherwise_the_same(datagram):
 @pytest.mark.parametrize("datagram", [new(json.dumps(JSON | TIMERS)), new(HTTPLOG.replace("?x=1", ""))])
 def test_a_line_without_a_query_is_kept_as_it_came(datagram):
     assert without_query(datagram, parse(datagram)) is datagram
+
+
+@pytest.mark.parametrize("name", ["t", "s", "m", "p", "c"])
+def test_a_null_counts_as_missing(name):
+    assert decode(new(json.dumps(JSON | TIMERS | {name: None}))) is None

@@ -20,6 +20,7 @@ from pratique.balancer.base import Lease, Pool
 from pratique.clock import utc_now
 from pratique.errors import BusyError, DataError, StorageError, UnavailableError
 from pratique.files import replace_file
+from pratique.kept_json import parse_kept
 
 FOLLOWER_TTL_S = 4.0
 """A follower that does not report for this time counts as dead."""
@@ -69,7 +70,7 @@ class DesiredStateFile(DesiredStateStore):
     @override
     def get(self) -> DesiredState:
         try:
-            return _from_json(self._path.read_text(encoding="utf-8"), str(self._path))
+            return _from_json(self._path.read_bytes(), str(self._path))
         except FileNotFoundError:
             return DesiredState()
 
@@ -199,14 +200,11 @@ def _to_json(desired: DesiredState) -> str:
     return json.dumps(content, indent=1)
 
 
-def _from_json(text: str, where: str) -> DesiredState:
+def _from_json(text: str | bytes, where: str) -> DesiredState:
     try:
-        content = json.loads(text)
-        pool = content["pool"]
-        if pool is not None:
-            servers = {revision: tuple(addresses) for revision, addresses in pool["servers"].items()}
-            pool = Pool(pool["service"], servers, pool["weights"])
-        lease = Lease(**content["lease"]) if content["lease"] else None
-        return DesiredState(int(content["version"]), pool, lease, str(content["who"]), str(content["time"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        state = parse_kept(text, DesiredState)
+        if not state.version:  # every state that was written has one
+            raise ValueError("no version")  # noqa: TRY301 - one message for all
+    except ValueError as error:
         raise DataError(f"the desired pool in {where!r} is corrupt: delete it, and apply the pool again") from error
+    return state

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pratique.clock import stamp, utc_now
 from pratique.files import replace_file
+from pratique.kept_json import parse_kept, read_kept
 
 Answer = Literal["approve", "rollback"]
 Withdrawn = Literal["withdrawn"]
@@ -35,8 +36,8 @@ class Question:
 def read_question(folder: Path) -> Question | None:
     """Return the question of the run in `folder` that is open; None when there is none."""
     try:
-        return Question(**json.loads((folder / QUESTION).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return read_kept(folder / QUESTION, Question)
+    except (OSError, ValueError):
         return None
 
 
@@ -50,7 +51,7 @@ def write_answer(folder: Path, stage: float, answer: Answer | Withdrawn, who: st
 def read_answer(folder: Path, stage: float) -> Answer | None:
     """Return the last answer for a stage; None when there is none. Half a line, still being written, is skipped."""
     try:
-        lines = (folder / ANSWERS).read_text(encoding="utf-8").splitlines()
+        lines = (folder / ANSWERS).read_bytes().splitlines()
     except OSError:
         return None
     answers = [line["answer"] for line in map(_parsed, lines) if line.get("stage") == stage]
@@ -58,12 +59,12 @@ def read_answer(folder: Path, stage: float) -> Answer | None:
     return last if last in ("approve", "rollback") else None
 
 
-def _parsed(line: str) -> dict[str, Any]:
+def _parsed(line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
+        found = parse_kept(line, dict[str, Any])
     except ValueError:
         return {}
-    return found if isinstance(found, dict) and "answer" in found else {}
+    return found if "answer" in found else {}
 
 
 class AnswersInFolder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Literal, Self
 from pratique.clock import stamp, utc_now
 from pratique.errors import DataError, DeniedError, MissingError, StorageError
 from pratique.files import open_private
+from pratique.kept_json import parse_kept
 from pratique.ledger.entry import canonical
 
 Event = Literal["opened", "resumed", "begun", "done", "failed", "undoing", "undone", "cancelled", "noted", "ended"]
@@ -123,12 +123,16 @@ class Journal:
             ) from error
         for number, text in enumerate(complete, start=1):
             try:
-                value = json.loads(text)
-                yield Line(datetime.fromisoformat(value["time"]), value["event"], value["step"], value["data"])
-            except (ValueError, KeyError, TypeError) as error:
+                line = parse_kept(text, Line)
+                if line.time.tzinfo is None:
+                    raise ValueError("a time without a zone")  # noqa: TRY301 - one message for all
+                if not isinstance(line.data.get("context", {}), dict):
+                    raise ValueError("a context without names")  # noqa: TRY004, TRY301
+            except ValueError as error:
                 raise DataError(
                     f"journal {str(self.path)!r}: line {number} is damaged: start again with a new run_id"
                 ) from error
+            yield line
 
     def _cut_torn_tail(self, descriptor: int, size: int) -> None:
         if size and self.path.read_bytes()[-1:] != b"\n":

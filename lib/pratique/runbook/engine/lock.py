@@ -16,6 +16,7 @@ from typing import IO
 from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DeniedError
 from pratique.files import open_private
+from pratique.kept_json import parse_kept
 from pratique.lock_holders import describe_process, lock_holders
 
 STARTING_S = 0.5
@@ -152,6 +153,6 @@ def _write(file: IO[str], text: str) -> None:
 def _read(file: IO[str]) -> Holder | None:
     file.seek(0)
     try:
-        return Holder(**json.loads(file.read()))
-    except (ValueError, TypeError):
+        return parse_kept(file.read(), Holder)
+    except ValueError:
         return None

@@ -46,6 +46,8 @@ def test_a_rollout_that_starts_again_asks_again_for_what_it_asked_before(approve
 
 def test_a_damaged_line_is_no_answer(tmp_path):
     (tmp_path / ANSWERS).write_text('{"stage": 5.0, "answer": "approve"}\n[1]\n{"stage": 5.0, "ans', encoding="utf-8")
+    with (tmp_path / ANSWERS).open("ab") as file:
+        file.write(b"\n\xff\xfe\n" + b"[" * 100_000 + b"\n")
     assert read_answer(tmp_path, 5.0) == "approve"
     (tmp_path / ANSWERS).write_text('{"stage": 5.0, "answer": "maybe"}\n', encoding="utf-8")
     assert read_answer(tmp_path, 5.0) is None

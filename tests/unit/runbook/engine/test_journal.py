@@ -52,11 +52,17 @@ def test_a_torn_tail_is_skipped_and_cut_off(tmp_path_factory, cut):
     assert all(json.loads(line) for line in journal.path.read_bytes().splitlines())
 
 
-def test_damage_in_the_middle_names_the_line(journal):
+@pytest.mark.parametrize(
+    "damage",
+    [b"garbage", b"\xff\xfe", b"[" * 100_000, b'{"time":"2026-11-29T00:00:00Z","event":"done","step":"a","data":[]}',
+     b'{"time":"2026-11-29T00:00:00","event":"done","step":"a","data":{}}',
+     b'{"time":"2026-11-29T00:00:00Z","event":"opened","step":"","data":{"context":[1]}}'],
+)  # fmt: skip
+def test_damage_in_the_middle_names_the_line(journal, damage):
     journal.append("opened")
     journal.append("begun", "start")
     lines = journal.path.read_bytes().splitlines(keepends=True)
-    journal.path.write_bytes(lines[0] + b"garbage\n" + lines[1])
+    journal.path.write_bytes(lines[0] + damage + b"\n" + lines[1])
     with pytest.raises(DataError, match="line 2 is damaged"):
         journal.lines()
 
