@@ -34,10 +34,10 @@ def find(
     lost: lines that imports could not count.
     """
     found = [
+        *outage(state),
         *_no_data(state, guards),
         *share_findings(state, guards, weights),
         *silence(state, _weighed(state, weights)),
-        *outage(state),
         *unlike_actions(state),
     ]
     requests = np.sum([part.sum(axis=1) for part in state.requests], axis=0) if state.requests else np.zeros(2, int)

@@ -81,4 +81,4 @@ def _message(guard: Guard, now: Ints, when: str) -> str:
 
 
 def _outcome(guard: Guard) -> str:
-    return f"slower than the earlier {guard.name}" if guard.settings.is_latency else guard.name
+    return f"slow requests (beyond {guard.name})" if guard.settings.is_latency else guard.name

@@ -59,5 +59,5 @@ def _message(state: JudgeState, arm: int, alone: list[int], share: float) -> str
     more = f" and {len(alone) - NAMED:,} more" if len(alone) > NAMED else ""
     return (
         f"{other} has no request of {plural(len(alone), 'action')} with {percent(share)} of {own}'s requests: {shown}{more}: "
-        "they are not compared; check the routes, and whether both logs were counted by the same action rules"
+        "these requests are not compared; check the routes, and whether both logs were counted by the same action rules"
     )

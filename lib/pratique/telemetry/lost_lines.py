@@ -22,6 +22,8 @@ from pratique.files import locked, replace_file
 Ints = npt.NDArray[np.int64]
 NO_REVISION = "no revision"
 """The reason of lines that name no revision: they may be requests that no instance has answered."""
+EVERY_SERVICE = ".collector"
+"""In place of a service: lines of which the service is not known. No service can have this name."""
 MOST_REASONS = 100
 """Distinct reasons that are kept; a reason may repeat a part of the line."""
 
@@ -74,8 +76,11 @@ class LostCount:
         return LostLines(source, self._first, self._last, self._counted, lost, store=store)
 
 
-def record_lost_lines(state_dir: Path, service: str, found: LostLines) -> None:
-    """Keep the lines lost of a source; an entry without losses removes an earlier one. Raises: OSError, DataError."""
+def record_lost_lines(state_dir: Path, service: str, found: LostLines, *, most: int | None = None) -> None:
+    """Keep the lines lost of a source; an entry without losses removes an earlier one.
+
+    most: entries to keep, the newest. Raises: OSError, DataError.
+    """
     path = _path(state_dir, service)
     if not found.total and not path.exists():
         return
@@ -86,6 +91,8 @@ def record_lost_lines(state_dir: Path, service: str, found: LostLines) -> None:
             return
         if found.total:
             known[name] = asdict(found)
+        for oldest in list(known)[: len(known) - most] if most is not None else []:
+            del known[oldest]
         replace_file(path, json.dumps(known))
 
 
@@ -98,7 +105,8 @@ def lost_lines(
     """
     first = (start or datetime.min.replace(tzinfo=UTC, year=1970)).timestamp() * 1000
     last = end.timestamp() * 1000 if end is not None else float("inf")
-    found = [LostLines(**entry) for entry in _read(_path(state_dir, service)).values()]  # type: ignore[arg-type]
+    entries = [*_read(_path(state_dir, service)).values(), *_read(_path(state_dir, EVERY_SERVICE)).values()]
+    found = [LostLines(**entry) for entry in entries]  # type: ignore[arg-type]
     return [lost for lost in found if lost.last >= first and lost.first < last and lost.store in ("", store)]
 
 
