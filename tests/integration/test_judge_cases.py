@@ -41,6 +41,12 @@ def worse(found):
     ("name", "guard", "action"),
     [
         ("redirect-all", "code 302", "*"),
+        ("empty-answers", "code 204", "*"),
+        ("login-asked", "4xx", "*"),
+        ("throttled", "4xx", "*"),
+        ("slow-cart", "p95", "POST /cart"),
+        ("baseline-down", "5xx", "*"),
+        ("warm-up", "p95", "*"),
         ("no-answer", "no answer", "*"),
         ("only-post", "5xx", "POST /checkout"),
         ("low-traffic-bad", "5xx", "*"),
@@ -58,6 +64,11 @@ def test_difference_is_rolled_back_and_named(name, guard, action, tmp_path):
         ("both-failing", "outage", "before the canary"),
         ("all-traffic-then-bad", "gap", "no baseline requests in 240 of 360 windows"),
         ("canary-falls-silent", "gap", "no canary requests in 288 of 360 windows"),
+        ("dies-half-way", "gap", "the canary is down"),
+        ("canary-silent-in-the-middle", "gap", "no canary requests in 90 of 360 windows"),
+        ("baseline-silent-at-the-end", "gap", "the baseline is down"),
+        ("both-failing-canary-less", "outage", "the baseline is far from its own history: 5xx"),
+        ("other-action-rules", "actions", "r2 has no request of 6 actions"),
         ("shared-outage-skew", "gap", "the canary's windows end 4 min after the baseline's"),
         ("rejected-lines", "lost lines", "were not counted"),
     ],
@@ -66,5 +77,30 @@ def test_what_cannot_be_compared_is_a_finding_and_not_promoted(name, kind, messa
     found = verdict(name, tmp_path)
     assert found["verdict"] != "promote"
     assert any(f["kind"] == kind and f["effect"] == "hold" and message in f["message"] for f in found["findings"])
-    if kind == "gap" and "skew" not in name:
+    if found["verdict"] == "inconclusive":
+        assert kind in found["summary"]
+    if kind in ("gap", "actions", "lost lines") and "skew" not in name:
         assert found["remaining"]["requests"] is None
+
+
+@pytest.mark.parametrize("name", ["nothing", "low-traffic", "weight-changes"])
+def test_no_difference_holds_nothing_and_says_what_is_lacking(name, tmp_path):
+    found = verdict(name, tmp_path)
+    assert found["verdict"] != "rollback"
+    assert not worse(found)
+    assert not [finding for finding in found["findings"] if finding["effect"] != "note"]
+    assert found["verdict"] == "promote" or "needs about" in found["reason"]
+
+
+def test_lines_lost_in_another_store_are_not_missing_in_this_one(tmp_path):
+    verdict("rejected-lines", tmp_path)
+    (tmp_path / "in.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines("low-traffic")), encoding="utf-8"
+    )
+    pratique("import", "in.jsonl", "--service", "s", "--format", "jsonl", "--store", "./another", cwd=tmp_path)
+    found = json.loads(pratique("compare", "s", "r1", "r2", "--store", "./another", "--json", cwd=tmp_path))
+    assert not [finding for finding in found["findings"] if finding["kind"] == "lost lines"]
+
+
+def test_the_code_behind_unusual_codes_is_named(tmp_path):
+    assert "302" in verdict("redirect-all", tmp_path)["summary"]

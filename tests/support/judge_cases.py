@@ -90,6 +90,97 @@ def rejected_lines(line, minute, canary, rng):
         line["code"] = "-"
 
 
+@case(failing=0.003, rate=20.0)
+def nothing(line, minute, canary, rng):
+    """No difference at all."""
+
+
+@case(failing=0.003)
+def dies_half_way(line, minute, canary, rng):
+    """The canary's lines stop after 30 minutes."""
+    return not (canary and minute > 30)
+
+
+@case()
+def baseline_down(line, minute, canary, rng):
+    """The canary fails at 4 %; from minute 20 on the baseline fails at 60 %: flagger 1898."""
+    if not canary and minute >= 20 and rng.random() < 0.6:
+        line["code"] = 503
+    if canary and rng.random() < 0.035:
+        line["code"] = 500
+
+
+@case()
+def warm_up(line, minute, canary, rng):
+    """The canary is three times as slow for 2 minutes: argo-rollouts 3888."""
+    if canary and minute < 2:
+        line["duration_ms"] *= 3
+
+
+@case()
+def empty_answers(line, minute, canary, rng):
+    """The canary answers 204 instead of 200."""
+    if canary:
+        line["code"] = 204
+
+
+@case()
+def login_asked(line, minute, canary, rng):
+    """The canary answers 401 to everything."""
+    if canary:
+        line["code"] = 401
+
+
+@case()
+def throttled(line, minute, canary, rng):
+    """The canary throttles a fifth of its requests."""
+    if canary and rng.random() < 0.2:
+        line["code"] = 429
+
+
+@case()
+def slow_cart(line, minute, canary, rng):
+    """One action of the canary is three times as slow."""
+    if canary and line["path"] == "/cart":
+        line["duration_ms"] *= 3
+
+
+@case()
+def other_action_rules(line, minute, canary, rng):
+    """The canary's actions have other names."""
+    if canary:
+        line["path"] = "/v2" + line["path"]
+
+
+@case()
+def both_failing_canary_less(line, minute, canary, rng):
+    """Both fail from minute 20 on, the canary half as often."""
+    if minute >= 20 and rng.random() < (0.15 if canary else 0.3):
+        line["code"] = 503
+
+
+@case()
+def canary_silent_in_the_middle(line, minute, canary, rng):
+    """The canary has no request for 15 minutes and returns."""
+    return not (canary and 20 < minute < 35)
+
+
+@case()
+def baseline_silent_at_the_end(line, minute, canary, rng):
+    """The baseline has no request in the last 10 minutes."""
+    return not (not canary and minute > 50)
+
+
+@case(rate=5 / 60, share=0.3, before=90)
+def low_traffic(line, minute, canary, rng):
+    """Five requests a minute, and no difference."""
+
+
+@case(share=lambda minute: 0.05 if minute < 15 else 0.25 if minute < 40 else 0.5)
+def weight_changes(line, minute, canary, rng):
+    """The weight rises in three stages, and there is no difference."""
+
+
 def lines(name: str, seed: int = 1) -> Iterator[dict]:
     """Yield the lines of a case as they would be in a JSON log."""
     change, options = CASES[name]

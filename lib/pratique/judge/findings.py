@@ -15,6 +15,7 @@ from pratique.judge.share import in_force, share_findings
 from pratique.judge.silence import silence
 from pratique.judge.state import JudgeState
 from pratique.judge.thresholds import ENOUGH_TIMED
+from pratique.judge.unlike_actions import unlike_actions
 from pratique.telemetry.lost_lines import LostLines
 
 NOISY = 5.0
@@ -33,10 +34,11 @@ def find(
     lost: lines that imports could not count.
     """
     found = [
+        *outage(state),
         *_no_data(state, guards),
         *share_findings(state, guards, weights),
         *silence(state, _weighed(state, weights)),
-        *outage(state),
+        *unlike_actions(state),
     ]
     requests = np.sum([part.sum(axis=1) for part in state.requests], axis=0) if state.requests else np.zeros(2, int)
     found += lost_lines(lost, state.policy, dict(zip((state.baseline, state.canary), requests.tolist(), strict=True)))

@@ -10,6 +10,8 @@ from pratique.telemetry.lost_lines import NO_REVISION, LostLines
 
 SMALL = 0.001
 """Share of lost lines up to which they are only noted."""
+FEW = 10
+"""Lost lines from which they can hold: fewer can hide nothing that a verdict needs."""
 EVEN = 0.5
 """Part of the lost lines that one revision may have beyond its part of the requests, when the revision is known."""
 
@@ -22,7 +24,8 @@ def lost(found: Sequence[LostLines], policy: Policy, requests: dict[str, int]) -
     total = sum(lines.total for lines in found)
     if not total or policy.on_no_data == "ignore":
         return []
-    counted = sum(lines.counted for lines in found)
+    # of a collector, only the minutes with losses are known
+    counted = max(sum(lines.counted for lines in found), sum(requests.values()))
     # lines without a revision are usual where a server answers some requests by itself
     broken = total - sum(lines.lost.get(NO_REVISION, 0) for lines in found)
     share = broken / max(broken + counted, 1)
@@ -35,7 +38,9 @@ def lost(found: Sequence[LostLines], policy: Policy, requests: dict[str, int]) -
     message = f"{total:,} of {total + counted:,} lines ({100 * total / (total + counted):.2g} %) were not counted, most of them: {worst}"
     if uneven:
         message += f"; most are of {uneven}"
-    return [Finding("lost lines", policy.on_no_data if share > SMALL or uneven else "note", message)]
+    return [
+        Finding("lost lines", policy.on_no_data if (share > SMALL and broken >= FEW) or uneven else "note", message)
+    ]
 
 
 def _uneven(found: Sequence[LostLines], requests: dict[str, int]) -> str | None:

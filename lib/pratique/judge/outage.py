@@ -15,6 +15,7 @@ from pratique.judge.guard import Guard
 from pratique.judge.hypergeometric import Ints
 from pratique.judge.model import Finding
 from pratique.judge.state import JudgeState
+from pratique.number_text import percent
 
 ENOUGH = 100
 """Requests in the history from which it is compared with."""
@@ -74,10 +75,10 @@ def _kind(guard: Guard) -> str:
 def _message(guard: Guard, now: Ints, when: str) -> str:
     (bad, n), (past_bad, past_n) = now.tolist(), guard.history.tolist()
     return (
-        f"the baseline is far from its own history: {guard.name} {_percent(bad / n)} {when} ({bad:,}/{n:,}), "
-        f"{_percent(past_bad / past_n)} before the canary ({past_bad:,}/{past_n:,})"
+        f"the baseline is far from its own history: {_outcome(guard)} {percent(bad / n)} {when} ({bad:,}/{n:,}), "
+        f"{percent(past_bad / past_n)} before the canary ({past_bad:,}/{past_n:,})"
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+def _outcome(guard: Guard) -> str:
+    return f"slow requests (beyond {guard.name})" if guard.settings.is_latency else guard.name

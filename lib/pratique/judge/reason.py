@@ -45,8 +45,20 @@ def suspect_of(verdict: Verdict, results: Sequence[GuardResult]) -> GuardResult 
 
 def why_rolled_back(verdict: Verdict, cause: GuardResult, *, warmup_windows: int) -> Reason:
     """Return the reason of a rollback by evidence. cause: the guard that fired, with its numbers of that moment."""
-    summary = sentence(cause, verdict.baseline, verdict.canary) + _only_at_first(verdict, cause, warmup_windows)
+    summary = sentence(cause, verdict.baseline, verdict.canary)
+    summary += _most_frequent(verdict, cause) + _only_at_first(verdict, cause, warmup_windows)
     return Reason(summary, f"{summary} ({guard_line(cause, verdict)})")
+
+
+def _most_frequent(verdict: Verdict, cause: GuardResult) -> str:
+    """The code that a cause of several codes is mostly about, as far as it is known by now."""
+    if cause.outcome != "other":
+        return ""
+    codes = [
+        g for g in verdict.guards if g.guard == f"code {g.outcome}" and g.action == cause.action and g.state == "worse"
+    ]
+    found = max(codes, key=lambda guard: guard.bad[verdict.canary], default=None)
+    return f"; most of them are {found.outcome}" if found is not None else ""
 
 
 def _only_at_first(verdict: Verdict, cause: GuardResult, warmup_windows: int) -> str:
@@ -86,7 +98,7 @@ def why_undecided(
     deadline = f"the deadline of {deadline_min:g} min has passed" if deadline_min is not None else ""
     rest = f"{deadline}: {lacking}" if deadline else lacking
     if suspect is None:
-        return Reason(f"{deadline} without a decision" if deadline else lacking, rest, lacking)
+        return Reason(f"{deadline} without a decision" if deadline and not held else rest, rest, lacking)
     summary = sentence(suspect, verdict.baseline, verdict.canary)
     if suspect.on_worse == "rollback" or suspect.e_value < verdict.needed:
         summary = f"suspected, but not yet certain: {summary}"

@@ -26,9 +26,8 @@ LARGE = 10**9
 
 def remaining_for(state: JudgeState, open_guards: list[Guard]) -> Remaining:
     """Return the traffic that a promotion still needs: that of the slowest open guard."""
-    alone = _alone(state)
-    if alone is not None:
-        return Remaining(None, None, f"no comparison can come while all requests go to {alone}")
+    if _alone(state) is not None:
+        return nothing_to_wait_for(state)
     canary = int(sum(requests[1].sum() for requests in state.requests))
     missing = {guard.name: _requests(guard, state.policy.alpha_promote) for guard in open_guards}
     needed = max([state.policy.minimum_requests - canary, *missing.values(), 1])
@@ -41,6 +40,16 @@ def remaining_for(state: JudgeState, open_guards: list[Guard]) -> Remaining:
     of = f" for {worst}" if worst is not None and missing[worst] >= needed else ""
     time = f", {_minutes(minutes)} at {share:.0%} of traffic" if minutes is not None else ""
     return Remaining(rounded, minutes, f"needs about {rounded:,} more canary requests{of}{time}")
+
+
+def nothing_to_wait_for(state: JudgeState) -> Remaining:
+    """Return that no number of requests leads to a promotion, and why."""
+    alone = _alone(state)
+    if alone is not None:
+        return Remaining(None, None, f"no comparison can come while all requests go to {alone}")
+    return Remaining(
+        None, None, "more requests do not lift this hold: remove its cause, then compare from that time on"
+    )
 
 
 def _requests(guard: Guard, alpha: float) -> int:

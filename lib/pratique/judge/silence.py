@@ -110,13 +110,14 @@ def _message(state: JudgeState, time_ms: Ints, requests: Ints, arm: int, runs: l
     if not ongoing:
         return message
     if arm == 1:
-        return f"{message}: it is down, out of the pool, or its host's clock is behind"
+        return f"{message}: the canary is down, out of the pool, or its host's clock is behind"
     before = requests[1][: last.first].sum() / max(last.first, 1)
     after = requests[1][last.first :].mean()
     if after < 1.5 * before:
         minutes = (int(time_ms[-1]) - int(time_ms[last.first]) + state.window_ms) / 60_000
         return (
-            f"{message}: the canary's windows end {minutes:.3g} min after the baseline's: compare their hosts' clocks"
+            f"{message}: the canary's windows end {minutes:.3g} min after the baseline's: the baseline is down or out of "
+            "the pool, or the clock of the canary's host is ahead"
         )
     return f"{message}: all requests go to the canary, and there is nothing to compare it with"
 

@@ -91,7 +91,7 @@ def table(verdict: Verdict) -> str:
     width = max((len(label(guard)) for guard in shown), default=0)
     lines += [f"  {guard.state:<13} {label(guard):<{width}}  {_rest(guard, verdict)}" for guard in shown]
     lines += ["", combined_line(verdict)]
-    if verdict.lacking and verdict.lacking != verdict.summary:
+    if verdict.lacking not in verdict.summary:
         lines.append(f"lacking: {verdict.lacking}")
     lines += [f"{finding.kind} ({finding.effect}): {finding.message}" for finding in verdict.findings]
     return "\n".join(lines)

@@ -25,7 +25,7 @@ from pratique.judge.model import (
     WeightChanges,
 )
 from pratique.judge.reason import Reason, suspect_of, why_promoted, why_rolled_back, why_undecided
-from pratique.judge.remaining import remaining_for
+from pratique.judge.remaining import nothing_to_wait_for, remaining_for
 from pratique.judge.share import time_without_share
 from pratique.judge.state import JudgeState
 from pratique.judge.text import guard_line
@@ -149,6 +149,8 @@ def _decided(state: JudgeState, draft: Verdict, now: datetime) -> Verdict:
     names = {guard.guard for guard in waiting if guard.state != "not evaluated"}
     open_guards = [guard for guard in state.guards if guard.name in names]
     remaining = remaining_for(state, open_guards) if open_guards or few else None
+    if any(finding.lasts for finding in held):
+        remaining = nothing_to_wait_for(state)
     late = now - draft.start >= timedelta(minutes=policy.deadline_min)
     suspect = suspect_of(draft, results)
     reason = why_undecided(

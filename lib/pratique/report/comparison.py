@@ -181,7 +181,7 @@ def _judge(config: Config, question: Question, store: Store, weights: WeightChan
         end=question.end,
         weights=weights,
         notes=_notes(config, question, store),
-        lost=lost_lines(config.state_dir, question.service, question.start, question.end),
+        lost=lost_lines(config.state_dir, question.service, question.start, question.end, store=config.store.url),
     )
 
 

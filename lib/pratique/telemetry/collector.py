@@ -22,11 +22,12 @@ from typing import Any, TextIO
 
 from pratique.clock import now_ms, utc_now
 from pratique.config import Config
-from pratique.errors import BusyError, DeniedError, PratiqueError
+from pratique.errors import BusyError, DataError, DeniedError, PratiqueError
 from pratique.files import make_private_folder, open_private
 from pratique.lock_holders import describe_process, lock_holders
 from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read, without_query
 from pratique.telemetry.aggregate import Window, rollups_of
+from pratique.telemetry.collector_losses import CollectorLosses
 from pratique.telemetry.collector_settings import changed_settings, counting_config, counts_alike, settings_of
 from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
@@ -96,6 +97,11 @@ class Collector:
         self._segment = self._spool.rotate()
         self._rotated = time.monotonic()
         self.follow(config, store)
+
+    @property
+    def store_url(self) -> str:
+        """URL of the store that the windows are written to."""
+        return self._config.store.url
 
     def follow(self, config: Config, store: Sink) -> bool:
         """Work by other settings from now on; return whether it does.
@@ -422,6 +428,7 @@ def _loop(
     reload: _Reload,
 ) -> None:
     synced = ticked = reported = 0.0
+    losses = CollectorLosses(state_dir)
     while not stop:
         receivers.wait(TICK_S)
         reload.when_asked()
@@ -438,6 +445,10 @@ def _loop(
             status.refused, status.not_allowed = receivers.refused, receivers.not_allowed
             with suppress(OSError):
                 status.write(state_dir)
+            with suppress(OSError, DataError):
+                losses.update(
+                    int(status.updated_at.timestamp() * 1000), status.received, status.lost(), store=collector.store_url
+                )
             reported = now
     receivers.drain()
 

@@ -90,7 +90,15 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[
     keys = [*was, *(key for key in now if key not in was)]
     # a service that only one of them names has no rules there
     found = [(key, was.get(key, _absent(key)), now.get(key, _absent(key))) for key in keys]
-    return [(key, old, new) for key, old, new in found if old != new and not _hears(key, old, new)]
+    return [(key, *_unlike(old, new)) for key, old, new in found if old != new and not _hears(key, old, new)]
+
+
+def _unlike(was: Any, now: Any) -> tuple[Any, Any]:
+    """Two values that differ, of lists without the members that they share, so that the difference is seen in a short text."""
+    if not isinstance(was, list) or not isinstance(now, list):
+        return was, now
+    unlike = [item for item in was if item not in now], [item for item in now if item not in was]
+    return unlike if any(unlike) else (was, now)
 
 
 def _absent(key: str) -> Any:

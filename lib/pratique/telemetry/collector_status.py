@@ -120,6 +120,17 @@ class CollectorStatus:
         found = [f"{count:,} {text}" for count, text in problems if count]
         return found + ([f"the collector cannot write: {self.error}"] if self.error else [])
 
+    def lost(self) -> dict[str, int]:
+        """Return the lines of requests that are not counted, by reason."""
+        return {
+            "late": self.late,
+            "a time in the future": self.future,
+            "dropped by the kernel": self.kernel_dropped,
+            "missing in the sender's numbering": self.lost_on_way,
+            "not an access line": self.malformed,
+            "not written to the disk": self.unkept,
+        }
+
     def changes_in(self, service: str, start: datetime, end: datetime | None = None) -> list[str]:
         """Return a sentence for each change in [start, end), UTC, of how the requests of a service are counted."""
         found = []

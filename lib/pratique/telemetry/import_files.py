@@ -98,7 +98,7 @@ def import_files(
             for part in job.named(known, shape):
                 store.write(part, instead_of=() if replaced else known.changed)
                 replaced = True
-            for lost in job.lost():
+            for lost in job.lost(config.store.url):
                 record_lost_lines(config.state_dir, service, lost)
             known.keep()
         job.summary.rejects, job.summary.rejects_kept = kept.keep(), kept.kept
@@ -221,9 +221,9 @@ class _Import:
         for part in self._rollups.parts():
             yield _with_sources(part.table, self._sources)
 
-    def lost(self) -> list[LostLines]:
-        """Return the lines of each log that are not stored; call it after `named`."""
-        return [self._lost[int(index)].of(source) for index, source in self._sources.items()]
+    def lost(self, store: str) -> list[LostLines]:
+        """Return the lines of each log that are not in the store, by its URL; call it after `named`."""
+        return [self._lost[int(index)].of(source, store) for index, source in self._sources.items()]
 
     def _check_sample(self, path: Path, block: bytes) -> None:
         head = block.split(b"\n", SAMPLE)[:SAMPLE]

@@ -1,7 +1,7 @@
 """Lines of a log that were not counted, kept beside the store so that a later comparison knows of them.
 
-One file for each service in the state folder, `lost/SERVICE.json`: source of the lines → the lines lost of it. A source
-that is imported again replaces its entry.
+One file for each service in the state folder, `lost/SERVICE.json`: store and source of the lines → the lines lost of it. A
+source that is imported again into a store replaces its entry. The lines are missing in that store only.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pratique.kept_json import read_kept
 Ints = npt.NDArray[np.int64]
 NO_REVISION = "no revision"
 """The reason of lines that name no revision: they may be requests that no instance has answered."""
+EVERY_SERVICE = ".collector"
+"""In place of a service: lines of which the service is not known. No service can have this name."""
 MOST_REASONS = 100
 """Distinct reasons that are kept; a reason may repeat a part of the line."""
 
@@ -32,7 +34,8 @@ class LostLines:
     """The lines lost of one source.
 
     source: name of the source in the rollups. first, last: epoch ms of its first and last counted request. counted: lines
-    that were counted. lost: lines that were not, by reason. by_revision: lost lines by revision, as far as it is known.
+    that were counted. lost: lines that were not, by reason. by_revision: lost lines by revision, as far as it is known. store: URL of the store that they are
+    missing in; "" for any.
     """
 
     source: str
@@ -41,6 +44,7 @@ class LostLines:
     counted: int
     lost: dict[str, int] = field(default_factory=dict)
     by_revision: dict[str, int] = field(default_factory=dict)
+    store: str = ""
 
     @property
     def total(self) -> int:
@@ -67,32 +71,43 @@ class LostCount:
             known = reason in self._reasons or len(self._reasons) < MOST_REASONS
             self._reasons[reason if known else "other reasons"] += 1
 
-    def of(self, source: str) -> LostLines:
-        """Return what was counted, as that of a source."""
+    def of(self, source: str, store: str) -> LostLines:
+        """Return what was counted, as that of a source. store: URL of the store that its lines are written to."""
         lost = dict(self._reasons) | ({NO_REVISION: self.without_revision} if self.without_revision else {})
-        return LostLines(source, self._first, self._last, self._counted, lost)
+        return LostLines(source, self._first, self._last, self._counted, lost, store=store)
 
 
-def record_lost_lines(state_dir: Path, service: str, found: LostLines) -> None:
-    """Keep the lines lost of a source; an entry without losses removes an earlier one. Raises: OSError, DataError, StorageError."""
+def record_lost_lines(state_dir: Path, service: str, found: LostLines, *, most: int | None = None) -> None:
+    """Keep the lines lost of a source; an entry without losses removes an earlier one.
+
+    most: entries to keep, the newest. Raises: OSError, DataError, StorageError.
+    """
     path = _path(state_dir, service)
     if not found.total and not path.exists():
         return
     with locked(path):
         known = _read(path)
-        if not found.total and known.pop(found.source, None) is None:
+        name = f"{found.store}#{found.source}"
+        if not found.total and known.pop(name, None) is None:
             return
         if found.total:
-            known[found.source] = found
-        replace_file(path, json.dumps({source: asdict(lost) for source, lost in known.items()}))
+            known[name] = found
+        for oldest in list(known)[: len(known) - most] if most is not None else []:
+            del known[oldest]
+        replace_file(path, json.dumps({key: asdict(lost) for key, lost in known.items()}))
 
 
-def lost_lines(state_dir: Path, service: str, start: datetime | None, end: datetime | None) -> list[LostLines]:
-    """Return the lines lost of the sources with requests in [start, end), UTC. Raises: DataError, StorageError."""
+def lost_lines(
+    state_dir: Path, service: str, start: datetime | None, end: datetime | None, *, store: str
+) -> list[LostLines]:
+    """Return the lines that a store lacks of the sources with requests in [start, end), UTC. store: its URL.
+
+    Raises: DataError, StorageError.
+    """
     first = (start or datetime.min.replace(tzinfo=UTC, year=1970)).timestamp() * 1000
     last = end.timestamp() * 1000 if end is not None else float("inf")
-    found = _read(_path(state_dir, service)).values()
-    return [lost for lost in found if lost.last >= first and lost.first < last]
+    found = [*_read(_path(state_dir, service)).values(), *_read(_path(state_dir, EVERY_SERVICE)).values()]
+    return [lost for lost in found if lost.last >= first and lost.first < last and lost.store in ("", store)]
 
 
 def _path(state_dir: Path, service: str) -> Path:

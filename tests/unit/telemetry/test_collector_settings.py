@@ -216,3 +216,12 @@ def test_a_collector_at_every_address_hears_the_one_of_the_service_file():
 def test_two_spellings_of_a_folder_are_no_difference(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     assert differences(given(store={"url": str(tmp_path / "link/s")}), given(store={"url": f"{tmp_path}/./s"})) == []
+
+
+def test_of_two_long_lists_the_members_that_differ_are_shown():
+    alike = [{"path": f"/{number}"} for number in range(20)]
+    before = {"services": {"shop": {"actions": [*alike, {"path": "/cart"}]}}}
+    after = {"services": {"shop": {"actions": [*alike, {"path": "/basket"}]}}}
+    (text,) = differences(before, after)
+    assert '[{"path": "/cart"}]' in text
+    assert '[{"path": "/basket"}]' in text

@@ -19,6 +19,7 @@ from pratique.ledger import Ledger
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.store.base import Store
 from pratique.telemetry.collector_status import CollectorStatus, collector_status, require_collector
+from pratique.telemetry.lost_lines import lost_lines
 from pratique.telemetry.rollups import Rollups
 from pratique.telemetry.windows import ends_ms, joined_s, lengths_s, within
 from pratique.weight_changes import WeightChange
@@ -188,7 +189,8 @@ class LiveAnalysis:
         # the deadline is measured by the data, so that a report on the same data later comes to the same verdict
         try:
             notes = [*notes, *self._setting_changes(until)]
-            return judge.verdict(until, weights=self._weights(), notes=notes)
+            lost = lost_lines(self._target.state_dir, self._service, self._since, until, store=self._target.store.url)
+            return judge.verdict(until, weights=self._weights(), notes=notes, lost=lost)
         except MissingError:
             return None
 
