@@ -16,8 +16,8 @@ from pratique.judge.hypergeometric import Floats, Ints
 
 PRIOR_STEPS = 4.0
 """Steps from block to block that the prior value counts for."""
-FREQUENT = 1.0
-"""Variance of a unit's bad requests in a block from which the prior value applies in full."""
+INFORMATIVE = 1.0
+"""Expected square of a step from which it counts in full. Steps of rare outcomes tell little: the prior value stays."""
 CAP = 9.0
 """Most that one step may count, in typical steps: one broken block must not decide φ."""
 MEDIAN_OF_CHI_SQUARE = 0.4549
@@ -29,7 +29,6 @@ class Dispersion:
     def __init__(self, prior: float, block: int) -> None:
         """prior: φ without data; block: windows in a block."""
         self._prior = max(1.0, prior)
-        self._variance, self._blocks = 0.0, 0
         self._block = block
         self._current = -1
         self._part = np.zeros((2, 0))
@@ -42,7 +41,6 @@ class Dispersion:
         """Take the baseline's history in. excess, variance: per block and unit, shape (blocks, units)."""
         blocks = np.stack([excess, variance])
         self._history = _spread([_step(blocks[:, i], blocks[:, i + 1]) for i in range(blocks.shape[1] - 1)])
-        self._weigh(blocks[1])
         self.phi = self._measured()
 
     def update(self, window: Ints, excess: Floats, variance: Floats) -> Floats:
@@ -65,26 +63,14 @@ class Dispersion:
         if not self._part[1].any():
             return
         self._steps.append(_step(self._last, self._part))
-        self._weigh(self._part[1][None])
         self._last, self._part = self._part, np.zeros_like(self._part)
         self.phi = self._measured()
 
     def _measured(self) -> float:
         """φ from all complete blocks and the prior."""
         (past, past_spread), (here, here_spread) = self._history, _spread(self._steps)
-        spread = PRIOR_STEPS * self._prior_of_rare() + past_spread + here_spread
+        spread = PRIOR_STEPS * self._prior + past_spread + here_spread
         return max(1.0, spread / (PRIOR_STEPS + past + here))
-
-    def _weigh(self, variance: Floats) -> None:
-        """Note the variance of a unit in a block. variance: shape (blocks, units); units without any do not count."""
-        self._variance += float((variance**2).sum() / max(variance.sum(), 1e-12)) * len(variance)
-        self._blocks += len(variance)
-
-    def _prior_of_rare(self) -> float:
-        """The prior value, near 1 for rare outcomes: rates that vary add a variance that grows with the count's square."""
-        if not self._blocks:
-            return self._prior
-        return 1.0 + (self._prior - 1.0) * min(1.0, self._variance / self._blocks / FREQUENT)
 
     def _grow(self, units: int) -> None:
         missing = units - self._part.shape[1]
@@ -103,10 +89,11 @@ def _step(last: Floats, now: Floats) -> tuple[float, float]:
 
 
 def _spread(steps: list[tuple[float, float]]) -> tuple[float, float]:
-    """The number of steps with information, and that number times φ."""
+    """The number of steps, each counted by its information, and that number times φ."""
     squares, expected = np.array([step for step in steps if step[1] > 0]).reshape(-1, 2).T
     if not len(squares):
         return 0.0, 0.0
     typical = max(1.0, float(np.median(squares / expected)) / MEDIAN_OF_CHI_SQUARE)
     phi = np.minimum(squares, CAP * typical * expected).sum() / expected.sum()
-    return float(len(squares)), float(len(squares) * phi)
+    counted = float(np.minimum(expected / INFORMATIVE, 1.0).sum())
+    return counted, float(counted * phi)

@@ -10,7 +10,7 @@ import polars as pl
 
 from pratique.errors import DataError, UsageError
 from pratique.telemetry.logs.declared import declared
-from pratique.telemetry.logs.fields import UNITS, Field
+from pratique.telemetry.logs.fields import OVERRIDE, UNITS, Field
 from pratique.telemetry.logs.layouts import Layout, NamedLayout, TextLayout
 from pratique.telemetry.logs.named import Named
 from pratique.telemetry.logs.presets import AUTO, HTTPLOG, PRESETS
@@ -38,7 +38,15 @@ def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
         return (replace(layout, kinds=HTTPLOG.kinds) if found.program == "HAProxy" else layout,)
     if fmt == "auto":
         return tuple(layout for name in AUTO for layout in PRESETS[name].layouts)
-    return PRESETS[fmt].layouts
+    # who names this format writes lines for it: elsewhere `action` may be a word of a framework's own
+    return tuple(map(_with_own_action, PRESETS[fmt].layouts)) if fmt == "jsonl" else PRESETS[fmt].layouts
+
+
+def _with_own_action(layout: Layout) -> Layout:
+    if not isinstance(layout, NamedLayout):
+        return layout
+    fields = tuple(replace(one, rank=OVERRIDE) if one.meaning == "action" else one for one in layout.candidates)
+    return replace(layout, candidates=fields)
 
 
 def with_names(
