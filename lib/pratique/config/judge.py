@@ -101,7 +101,7 @@ class Policy(Strict):
     at_deadline: Literal["inconclusive", "rollback"] = "inconclusive"
     warmup_windows: Annotated[int, Field(ge=0)] = 3
     dispersion: Literal["measured"] | Annotated[float, Field(ge=1.0)] = "measured"
-    dispersion_without_history: Annotated[float, Field(ge=1.0)] = 1.75
+    dispersion_without_history: Annotated[float, Field(ge=1.0)] = 2.0
     dispersion_block: Annotated[int, Field(ge=1)] = 10
     history_min: Annotated[float, Field(ge=0.0)] = 1440.0
     share_tolerance: Annotated[float, Field(gt=1.0)] = 1.25

@@ -51,7 +51,7 @@ def why_rolled_back(verdict: Verdict, cause: GuardResult, *, warmup_windows: int
 
 
 def _most_frequent(verdict: Verdict, cause: GuardResult) -> str:
-    """The code that a cause of several codes is mostly about, as far as it is known by now."""
+    """The code that a cause of several codes is mostly about, as far as it is known already."""
     if cause.outcome != "other":
         return ""
     codes = [
