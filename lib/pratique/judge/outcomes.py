@@ -20,6 +20,8 @@ Mask = npt.NDArray[np.bool_]
 
 FEWER = "fewer "
 """Prefix of an outcome: a request without the outcome that follows."""
+CLIENT_GONE = 499
+"""The code of a request whose client closed the connection before the answer, as in nginx."""
 MOST_CODES = 24
 """Other codes with their own guard; the rest share one."""
 
@@ -77,10 +79,15 @@ class CodeOutcome:
 
 
 def others(code: Ints, watched: Sequence[str]) -> Mask:
-    """Return which codes no guard of the policy names. watched: the outcomes that guards name."""
+    """Return which codes no guard of the policy names. watched: the outcomes that guards name.
+
+    A guard on 4xx does not name 499: clients that give up are the first sign of a slow canary, and among the usual
+    404s they would show late.
+    """
     found = ~is_failure(code)
     for outcome in watched:
-        found &= ~has_outcome(code, outcome)
+        named = has_outcome(code, outcome)
+        found &= ~named if outcome == str(CLIENT_GONE) else ~named | (code == CLIENT_GONE)
     return np.asarray(found)
 
 
