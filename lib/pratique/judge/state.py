@@ -176,7 +176,8 @@ class JudgeState:
     def _advance(self, counts: OutcomeCounts) -> None:
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row
         window = (counts.time_ms - self._window_of(self.start_ms)) // self.window_ms
-        before = copy.deepcopy(self.guards) if self.fired_ms is None else []
+        # after a single window the guards are as they were at that moment, so no copy is needed
+        before = copy.deepcopy(self.guards) if self.fired_ms is None and len(window) > 1 else []
         found = [
             self._mixed(*guard.update(window, bad, n))
             for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True)
@@ -189,7 +190,8 @@ class JudgeState:
         fired = self.watch.weights @ (after - 1.0) + 1.0 >= 1.0 / self.policy.alpha
         if self.fired_ms is None and fired.any():
             self.fired_ms = int(counts.time_ms[np.argmax(fired)])
-            self.guards_fired = _updated(before, window, counts, int(np.argmax(fired)) + 1)
+            windows = int(np.argmax(fired)) + 1
+            self.guards_fired = _updated(before, window, counts, windows) if before else copy.deepcopy(self.guards)
 
     def _mixed(self, log_service: Floats, log_actions: Floats) -> Floats:
         """A guard's e-value after each window: half from the service, half from its actions by their weights."""
