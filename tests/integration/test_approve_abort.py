@@ -82,7 +82,7 @@ def test_a_dead_run_is_named_and_can_be_undone(shop):
     holder = json.loads((shop.state / "locks/shop.lock").read_text())["pid"]
     for pid in filter(None, (watchdog and watchdog.pid, process.pid, holder)):
         subprocess.run(["kill", "-KILL", str(pid)], check=False)
-    process.wait(30)
+    process.communicate(timeout=30)
     listed = shop.pratique("runs", "shop", "--config", shop.config).stdout
     if "dead  " in listed or "resume it with" in listed:
         assert "resume it with: pratique release shop dead --approval ask" in listed

@@ -224,7 +224,11 @@ _NO_EVENTS = pl.DataFrame(
 
 def _check_keys(layout: NamedLayout, source: RevisionSource, *, has_header: bool) -> None:
     """Raise when the lines lack what every event needs, and say how to name it."""
-    meanings = {found.meaning for found in layout.fields if found.name in layout.keys or layout.reader.kind == "json"}
+    is_json = layout.reader.kind == "json"
+    # an action is kept whether or not the lines have one
+    meanings = {
+        found.meaning for found in layout.fields if found.name in layout.keys or (is_json and found.meaning != "action")
+    }
     have = f"it has {listed(layout.keys)}" if layout.keys else "its lines are no JSON objects"
     if layout.keys and "status" not in meanings:
         raise DataError(f"no field is known as the status of a request: {have}; name it: --field status=NAME")

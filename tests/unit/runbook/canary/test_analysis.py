@@ -32,7 +32,7 @@ class World:
     def __init__(self, folder, monkeypatch):
         (folder / "pratique.toml").write_text("[telemetry]\nwindow_s = 1\n[services.shop.judge]\nhistory_min = 1\n")
         config = load(folder / "pratique.toml")
-        self.config, self.now, world = config, utc_now().replace(microsecond=0), self
+        self.config, self.now, world = config, utc_now().replace(second=0, microsecond=0), self
 
         class Clock(datetime):
             @classmethod
