@@ -130,7 +130,7 @@ def _run_line(run: RunSummary) -> str:
     what = f"{run.id}: {run.runbook} of {run.revision}" if run.revision else f"{run.id}: {run.runbook}"
     if run.holder is not None:
         return f"run        {what}, by {run.holder.who}, since {run.started:%Y-%m-%d %H:%M:%SZ}"
-    return f"dead run   {what} lost its process; resume it with: {run.resume_command}; or undo it with: pratique abort {run.id}"
+    return f"dead run   {what} lost its process; {run.ways_on}"
 
 
 def setting_differences(target: Target) -> list[str]:

@@ -127,7 +127,7 @@ def orphans(service: str, remove: bool, as_json: bool, config: str | None, store
     for line in describe_orphans(found):
         click.echo(f"removed {line}" if remove else line)
     for run in dead_runs(target.state_dir, service):
-        click.echo(f"dead run {run.id}: resume it with: {run.resume_command}; or undo it with: pratique abort {run.id}")
+        click.echo(f"dead run {run.id}: {run.ways_on}")
     if not found:
         click.echo(f"no orphans of {service}")
     elif not remove:

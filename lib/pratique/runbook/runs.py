@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,6 +59,11 @@ class RunSummary:
         options = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
         return shlex.join(["pratique", self.runbook, *subject, *options, "--run-id", self.id])
 
+    @property
+    def ways_on(self) -> str:
+        """The commands that resume a dead run or undo it, in one line."""
+        return f"resume it with: {self.resume_command}; or undo it with: pratique abort {self.id}"
+
     def to_json(self) -> dict[str, object]:
         """Return plain JSON values; times are ISO 8601, UTC."""
         return {
@@ -76,7 +82,8 @@ class RunSummary:
 
 def list_runs(state_dir: Path, service: str | None = None) -> list[RunSummary]:
     """Return the runs of all services, or of one, oldest first. A damaged journal is left out: see `find_run`."""
-    found = [run for folder in _folders(state_dir) if (run := _readable(state_dir, folder)) is not None]
+    holder_of = _holders(state_dir)
+    found = [run for folder in _folders(state_dir) if (run := _readable(folder, holder_of)) is not None]
     return sorted((run for run in found if service in (None, run.service)), key=lambda run: run.started)
 
 
@@ -96,7 +103,7 @@ def find_run(state_dir: Path, run_id: str) -> RunSummary:
         if not known:
             raise MissingError(f"no run {run_id!r:.80}: {str(state_dir)!r} has no runs: check --config")
         raise UsageError.unknown("run", run_id[:80], known)
-    run = _summary(state_dir, folder)
+    run = _summary(folder, _holders(state_dir))
     if run is None:
         raise MissingError(f"run {run_id!r} has not begun: its journal is empty")
     return run
@@ -108,19 +115,24 @@ def _folders(state_dir: Path) -> Iterator[Path]:
         yield from (path for path in sorted(runs.iterdir()) if Journal.in_folder(path).path.exists())
 
 
-def _readable(state_dir: Path, folder: Path) -> RunSummary | None:
+def _holders(state_dir: Path) -> Callable[[str], Holder | None]:
+    """A function of a service that looks at its lock once: each look blocks a run that starts for a moment."""
+    return cache(lambda service: Lock(state_dir, service).holder())
+
+
+def _readable(folder: Path, holder_of: Callable[[str], Holder | None]) -> RunSummary | None:
     try:
-        return _summary(state_dir, folder)
+        return _summary(folder, holder_of)
     except DataError:
         return None
 
 
-def _summary(state_dir: Path, folder: Path) -> RunSummary | None:
+def _summary(folder: Path, holder_of: Callable[[str], Holder | None]) -> RunSummary | None:
     lines = [line for line in Journal.in_folder(folder).lines() if line.event in {"opened", "resumed", "ended"}]
     if not lines or lines[0].event != "opened":
         return None
     opened, service = lines[0].data, str(lines[0].data.get("service", ""))
-    holder = Lock(state_dir, service).holder()
+    holder = holder_of(service)
     holder = holder if holder is not None and holder.run == folder.name else None
     is_over = lines[-1].event == "ended"
     return RunSummary(

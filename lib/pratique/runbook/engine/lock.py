@@ -87,6 +87,12 @@ class Lock:
         """Whether this object holds the lock."""
         return self._file is not None
 
+    def require_free(self) -> None:
+        """Check that no run holds the lock, without taking it. Raises: BusyError naming the holder."""
+        held = self.holder()
+        if held is not None:
+            raise BusyError(f"{self._service} is held by {_how_to_end(held)}")
+
     def holder(self) -> Holder | None:
         """Return the current holder without taking the lock; None when it is free."""
         return self._look(taken=True)
@@ -122,7 +128,7 @@ class Lock:
         while True:
             held, locking = _read(file), lock_holders(file.fileno())
             if held is not None and (held.host != socket.gethostname() or held.pid in locking or not locking):
-                return f"{held}: wait for that run, or end it with: pratique abort {held.run}"
+                return _how_to_end(held)
             # a run writes its name just after it has taken the lock, and a look at the lock takes a moment
             if time.monotonic() > ends:
                 break
@@ -140,6 +146,10 @@ class Lock:
                 f"lock {str(self.path)!r} cannot be opened: {error.strerror}: check the state folder"
             ) from error
         return file
+
+
+def _how_to_end(held: Holder) -> str:
+    return f"{held}: wait for that run, or end it with: pratique abort {held.run}"
 
 
 def _write(file: IO[str], text: str) -> None:
