@@ -34,7 +34,9 @@ def balancer_differences(target: Target) -> list[str]:
     """Return one sentence for each setting in which the running balancer differs from the service file."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, psutil.Error):
         content = read_kept(_path(target), dict[str, Any])
-        if psutil.Process(content["pid"]).create_time() != content["started"]:
+        process = psutil.Process(content["pid"])
+        # a zombie keeps its time of creation: a container often has no init process that would reap it
+        if process.create_time() != content["started"] or process.status() == psutil.STATUS_ZOMBIE:
             return []
         running, wanted = content["settings"], _settings(target)
         return [

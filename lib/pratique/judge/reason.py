@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pratique.judge.model import Finding, GuardResult, Remaining, Verdict
 from pratique.judge.outcome_text import sentence
-from pratique.judge.text import guard_line
+from pratique.judge.text import guard_line, listed
 from pratique.number_text import evidence, plural
 
 
@@ -72,11 +72,11 @@ def _only_at_first(verdict: Verdict, cause: GuardResult, warmup_windows: int) ->
     )
 
 
-def why_promoted(verdict: Verdict, guards: int) -> Reason:
-    """Return the reason of a promotion. guards: the number of those that must be shown to be met."""
-    within = "the only guard is within its tolerance"
-    if guards != 1:
-        within = f"all {plural(guards, 'guard')} are within their tolerances"
+def why_promoted(verdict: Verdict, guards: Sequence[str]) -> Reason:
+    """Return the reason of a promotion. guards: the names of those that must be shown to be met."""
+    within = "no guard is worse"
+    if guards:
+        within = f"{listed(guards)} {'are within their tolerances' if len(guards) > 1 else 'is within its tolerance'}"
     return Reason.of(f"{within} after {plural(verdict.requests[verdict.canary], 'canary request')}")
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pratique.judge.model import SERVICE, GuardResult, Verdict
 from pratique.judge.outcome_text import printable
 from pratique.number_text import UNKNOWN, count, duration, evidence, factor, interval, plural
+
+MAX_LISTED = 3
+"""How many names a sentence lists."""
 
 
 def guard_line(guard: GuardResult, verdict: Verdict) -> str:
@@ -109,3 +112,13 @@ def combined_line(verdict: Verdict) -> str:
 def _rest(guard: GuardResult, verdict: Verdict) -> str:
     slow = f" (slower than {duration(guard.threshold_ms)})" if guard.threshold_ms is not None else ""
     return numbers(guard, verdict) + slow
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a part of a sentence, at most MAX_LISTED of them.
+
+    >>> listed(["5xx"]), listed(["5xx", "p50"]), listed(["5xx", "4xx", "p50", "p95", "p99"])
+    ('5xx', '5xx and p50', '5xx, 4xx, p50 and 2 more')
+    """
+    shown = list(names[:MAX_LISTED]) + ([f"{len(names) - MAX_LISTED} more"] if len(names) > MAX_LISTED else [])
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)

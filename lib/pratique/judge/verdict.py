@@ -143,9 +143,8 @@ def _decided(state: JudgeState, draft: Verdict, now: datetime) -> Verdict:
     held = [finding for finding in draft.findings if finding.effect == "hold"]
     few = draft.requests[draft.canary] < policy.minimum_requests
     if not waiting and not held and not few and not any(guard.flagged for guard in results):
-        return _with(
-            draft, "promote", why_promoted(draft, sum(deciding[guard.guard].must_be_shown for guard in service))
-        )
+        shown = [guard.guard for guard in service if deciding[guard.guard].must_be_shown]
+        return _with(draft, "promote", why_promoted(draft, shown))
     names = {guard.guard for guard in waiting if guard.state != "not evaluated"}
     open_guards = [guard for guard in state.guards if guard.name in names]
     remaining = remaining_for(state, open_guards) if open_guards or few else None
