@@ -44,11 +44,11 @@ def default_guards() -> dict[str, GuardPolicy]:
     """Return the guards of a service that defines none; `reference.toml` explains their tolerances."""
     return {
         "5xx": GuardPolicy(outcome="5xx", tolerated_ratio=1.5, tolerated_excess=0.001, weight=0.5),
-        "no answer": GuardPolicy(outcome="no answer", tolerated_ratio=1.5, tolerated_excess=0.001, weight=0.05),
-        "4xx": GuardPolicy(outcome="4xx", tolerated_ratio=2.0, tolerated_excess=0.01, weight=0.1),
-        "p50": GuardPolicy(outcome="p50", tolerated_slower=2 ** (2 / 16), tolerated_excess=0.005, weight=0.15),
-        "p95": GuardPolicy(outcome="p95", tolerated_slower=2 ** (2 / 16), tolerated_excess=0.005, weight=0.15),
-        "p99": GuardPolicy(outcome="p99", tolerated_slower=2 ** (4 / 16), tolerated_excess=0.005, weight=0.1),
+        "no answer": GuardPolicy(outcome="no answer", tolerated_ratio=1.5, tolerated_excess=0.001, weight=0.04),
+        "4xx": GuardPolicy(outcome="4xx", tolerated_ratio=2.0, tolerated_excess=0.01, weight=0.05),
+        "p50": GuardPolicy(outcome="p50", tolerated_slower=2 ** (2 / 16), tolerated_excess=0.005, weight=0.1),
+        "p95": GuardPolicy(outcome="p95", tolerated_slower=2 ** (2 / 16), tolerated_excess=0.005, weight=0.1),
+        "p99": GuardPolicy(outcome="p99", tolerated_slower=2 ** (4 / 16), tolerated_excess=0.005, weight=0.05),
         **_watching(),
     }
 
@@ -57,7 +57,7 @@ def _watching() -> dict[str, GuardPolicy]:
     """Guards that stop a canary that differs, and that need not be shown to be met for a promotion."""
     return {
         "other codes": GuardPolicy(
-            outcome="other", tolerated_ratio=1.5, tolerated_excess=0.01, weight=0.05, must_be_shown=False
+            outcome="other", tolerated_ratio=1.5, tolerated_excess=0.01, weight=0.04, must_be_shown=False
         ),
         "fewer 4xx": GuardPolicy(
             outcome="fewer 4xx", tolerated_ratio=2.0, tolerated_excess=0.01, on_worse="hold", must_be_shown=False

@@ -10,23 +10,35 @@ from collections.abc import Sequence
 import numpy as np
 
 from pratique.judge.counts import Rows
-from pratique.judge.hypergeometric import Floats
+from pratique.judge.hypergeometric import Floats, Ints
 
-FLATNESS = 0.25
-"""Power of the traffic in a weight: at 0.5 an action with 1 % of the traffic waits for a third more failures."""
+FLATNESS = 0.15
+"""Power of the traffic in a weight: an action with 1 % of the traffic has half the weight of one with all of it."""
 NEW_ACTION_RESERVE = 0.1
 """Weight kept for actions that appear later."""
 NEW_ACTION_DECAY = 50.0
 """How slowly the weights of new actions fall: (D - 1) / (i + D)² sums to about 1 and has halved at the 20th."""
+SERVICE_PART = 0.35
+"""Part of a guard's evidence that is about the service as a whole; the rest is about its actions."""
+
+
+def weights_by_traffic(requests: Ints | Floats) -> Floats:
+    """Return the weights of actions from their numbers of requests, which sum to 1 less the reserve for new actions."""
+    powers = np.where(requests > 0, requests, 0.0) ** FLATNESS * (requests > 0)
+    return np.asarray((1.0 - NEW_ACTION_RESERVE) * powers / max(powers.sum(), 1e-9), np.float64)
+
+
+def mixed(service: Floats, actions: Floats) -> Floats:
+    """Return a guard's e-value from that of the service and the weighted mean of its actions."""
+    return np.asarray(SERVICE_PART * service + (1.0 - SERVICE_PART) * actions, np.float64)
 
 
 class ActionWeights:
     """Weights of the actions by their number; they sum to less than 1."""
 
     def __init__(self, known: Rows, actions: int) -> None:
-        """known: the traffic before the canary, or its first window. Weights follow a root of the traffic."""
-        root = np.bincount(known.action, weights=known.n, minlength=actions) ** FLATNESS
-        self.weights: Floats = (1.0 - NEW_ACTION_RESERVE) * root / max(root.sum(), 1.0)
+        """known: the traffic before the canary, or its first window. Weights follow a low power of the traffic."""
+        self.weights = weights_by_traffic(np.bincount(known.action, weights=known.n, minlength=actions))
         self._added = 0
 
     def add_new(self, rows: Rows, names: Sequence[str]) -> None:

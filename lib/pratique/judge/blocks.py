@@ -16,7 +16,7 @@ def spans(block: Ints) -> Iterator[tuple[int, slice]]:
         yield int(block[start]), slice(start, end)
 
 
-def by_block(window: Ints, values: Floats, block: int) -> Floats:
+def by_block(window: Ints, values: Ints | Floats, block: int) -> Floats:
     """Return sums over blocks of `block` windows; shape (windows, units) to (blocks, units)."""
     starts = np.flatnonzero(np.diff(window // block, prepend=-1))
-    return np.asarray(np.add.reduceat(values, starts, axis=0), np.float64) if len(starts) else values
+    return np.asarray(np.add.reduceat(values, starts, axis=0) if len(starts) else values, np.float64)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from pratique.judge.blocks import spans
-from pratique.judge.hypergeometric import Floats, Ints
+from pratique.judge.hypergeometric import Floats, Ints, variance_of
 
 PRIOR_STEPS = 4.0
 """Steps from block to block that the prior value counts for."""
@@ -20,6 +20,10 @@ INFORMATIVE = 1.0
 """Expected square of a step from which it counts in full. Steps of rare outcomes tell little: the prior value stays."""
 CAP = 9.0
 """Most that one step may count, in typical steps: one broken block must not decide φ."""
+LEAST_VARIANCE = 2.0 * INFORMATIVE
+"""Variance from which a block is complete; blocks of rare outcomes are joined until they have as much."""
+MOST_OF_HALVES = 100.0
+"""Most steps that the first halves of blocks against the second ones count for: they do not tell how hosts differ."""
 MEDIAN_OF_CHI_SQUARE = 0.4549
 
 
@@ -38,9 +42,22 @@ class Dispersion:
         self.phi = self._prior
 
     def learn(self, excess: Floats, variance: Floats) -> None:
-        """Take the baseline's history in. excess, variance: per block and unit, shape (blocks, units)."""
-        blocks = np.stack([excess, variance])
+        """Take in the baseline's history on several hosts, one half of them against the other.
+
+        excess, variance: of one half's bad requests, per block and unit, shape (blocks, units).
+        """
+        blocks = _joined(excess, variance)
         self._history = _spread([_step(blocks[:, i], blocks[:, i + 1]) for i in range(blocks.shape[1] - 1)])
+        self.phi = self._measured()
+
+    def learn_from_halves(self, excess: Floats, variance: Floats) -> None:
+        """Take in the baseline's history on one host, the second half of each block against the first.
+
+        excess, variance: of the second half's bad requests, per block and unit, shape (blocks, units).
+        """
+        steps, spread = _spread([(float(d @ d), float(v.sum())) for d, v in np.moveaxis(_joined(excess, variance), 1, 0)])
+        part = min(1.0, MOST_OF_HALVES / max(steps, 1.0))
+        self._history = steps * part, spread * part
         self.phi = self._measured()
 
     def update(self, window: Ints, excess: Floats, variance: Floats) -> Floats:
@@ -60,7 +77,7 @@ class Dispersion:
         return found
 
     def _finish(self) -> None:
-        if not self._part[1].any():
+        if self._part[1].sum() < LEAST_VARIANCE:
             return
         self._steps.append(_step(self._last, self._part))
         self._last, self._part = self._part, np.zeros_like(self._part)
@@ -76,6 +93,24 @@ class Dispersion:
         missing = units - self._part.shape[1]
         if missing > 0:
             self._part, self._last = (np.pad(values, ((0, 0), (0, missing))) for values in (self._part, self._last))
+
+
+def excess_and_variance(bad: Ints | Floats, n: Ints | Floats) -> tuple[Floats, Floats]:
+    """Return one arm's bad requests beyond its share, and their variance when the arms do not differ, per stratum.
+
+    bad, n: shape (arms, strata, units); the arm is the second one.
+    """
+    marked, total, arm = bad.sum(axis=0), n.sum(axis=0), n[1]
+    return bad[1] - marked * arm / np.maximum(total, 1), variance_of(total, marked, arm)
+
+
+def _joined(excess: Floats, variance: Floats) -> Floats:
+    """Consecutive blocks, joined until their variance is LEAST_VARIANCE; shape (2, joined blocks, units)."""
+    blocks = np.stack([excess, variance])
+    passed = np.floor(np.cumsum(variance.sum(axis=1)) / LEAST_VARIANCE)
+    ends = np.flatnonzero(np.diff(passed, prepend=0.0))
+    starts = np.concatenate([[0], ends + 1])[: len(ends)]
+    return np.asarray(np.add.reduceat(blocks, starts, axis=1)) if len(starts) else blocks[:, :0]
 
 
 def _step(last: Floats, now: Floats) -> tuple[float, float]:

@@ -29,12 +29,14 @@ class Mixture:
 
     center, spread: of a normal distribution on the log odds ratio beyond the tolerance, cut to steps.
     far: weight of a second one around FAR, for failures that multiply. plan: when the difference is expected to begin.
+    plan_at_1: the same where nothing worse than the baseline is tolerated.
     """
 
     center: float
     spread: float
     far: float = 0.0
     plan: Plan = FROM_START
+    plan_at_1: Plan = FROM_START
 
     def points(self, log_tolerance: float) -> tuple[Floats, Floats]:
         """Return log odds ratios, all above the tolerance and within REACH, and the logs of weights that sum to 1."""
@@ -52,10 +54,11 @@ def _normal(steps: Floats, center: float, spread: float) -> Floats:
 POINTS = 16
 FAR = (2.3, 0.5)
 """Centre and spread of the far part of a mixture: odds ratios of 5 to 20, as where one action is broken."""
-ERRORS = Mixture(center=1.0, spread=0.4, far=0.35, plan=Plan(once=0.45, later=0.05))
+ERRORS = Mixture(center=1.0, spread=0.4, far=0.35, plan_at_1=Plan(once=0.45, later=0.05))
 """Errors tend to multiply: odds ratios of 1.5 to 5 get most of the weight, those of 5 to 20 a third.
 
-Half of the value never starts: that halves the false alarms and costs one or two windows of delay.
+At a tolerance of 1 a canary like its baseline is on the bound of what is tolerated. There half of the value never starts:
+that halves the false alarms and costs one or two windows of delay.
 """
 LATENCY = Mixture(center=0.3, spread=0.35)
 """Slower requests move the share beyond a quantile by less: odds ratios of 1.05 to 2 get most of the weight."""
@@ -70,7 +73,7 @@ class Test:
         """tolerance: odds ratio, at least 1."""
         points, self._log_weights = mixture.points(math.log(tolerance))
         self._matrix = interpolation(points) - interpolation([math.log(tolerance)])
-        self._plan = mixture.plan
+        self._plan = mixture.plan if tolerance > 1.0 else mixture.plan_at_1
 
     def martingale(self, units: tuple[int, ...] = ()) -> TestMartingale:
         """Return a test martingale at its start. units: shape of the units; () for one."""

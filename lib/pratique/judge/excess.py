@@ -22,6 +22,8 @@ BOUNDS: Floats = np.geomspace(1e-6, 0.5, 60)
 """Excesses among which the upper bound is chosen."""
 SIMPLE: Floats = np.array([0.2, 0.5, 1.0, 2.0, 4.0])
 """Weights of a bad canary request in the simple e-values, which need no guess of a share."""
+LOG_SIMPLE_WEIGHTS: Floats = np.log([0.1, 0.1, 0.2, 0.3, 0.3])
+"""Logs of the weights of the simple e-values in an action's evidence: where it is little, errors that multiply count."""
 MEMORIES: Floats = np.array([1.0, 0.9])
 """Factor on older counts after each window: a long memory of shares, and a short one."""
 TINY = 1e-12

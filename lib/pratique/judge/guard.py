@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pratique.config import GuardPolicy, Policy
-from pratique.judge.dispersion import Dispersion
+from pratique.judge.blocks import by_block
+from pratique.judge.dispersion import Dispersion, excess_and_variance
 from pratique.judge.evidence import ERRORS, LATENCY, Test
-from pratique.judge.excess import SIMPLE, Excess, log_simple
-from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes, variance_of
+from pratique.judge.excess import LOG_SIMPLE_WEIGHTS, Excess, log_simple
+from pratique.judge.hypergeometric import NODES, Floats, Ints, K, psi_at_nodes
 from pratique.judge.martingale import FROM_START, TestMartingale
 from pratique.judge.outcomes import CodeOutcome
 from pratique.judge.strata import Strata
@@ -53,16 +54,16 @@ class Guard:
         self.mixture = LATENCY if settings.is_latency else ERRORS
         fixed = policy.dispersion if policy.dispersion != "measured" else None
         self._fixed_phi = fixed
-        prior = policy.dispersion_without_history
-        self.service_dispersion = Dispersion(prior, policy.dispersion_block)
-        self.action_dispersion = Dispersion(prior, policy.dispersion_block)
+        prior, self._block = policy.dispersion_without_history, policy.dispersion_block
+        self.service_dispersion = Dispersion(prior, self._block)
+        self.action_dispersion = Dispersion(prior, self._block)
         self._service_strata, self._action_strata = Strata(), Strata()
         self._limit = -math.log(policy.alpha)
         self.curve = np.zeros(K)
         self.curves = np.zeros((0, K))
         self.bad = np.zeros((2, 0), np.int64)
         self.n = np.zeros((2, 0), np.int64)
-        self._simple = TestMartingale(np.full(len(SIMPLE), -math.log(len(SIMPLE))), FROM_START, (0,))
+        self._simple = TestMartingale(LOG_SIMPLE_WEIGHTS, FROM_START, (0,))
         self.log_e = 0.0
         self.log_e_actions = np.zeros(0)
         self.fired = Fired(NEVER, np.zeros(0, np.int64))
@@ -80,6 +81,23 @@ class Guard:
         """Take in the baseline's history. bad, n: bad and all requests in it."""
         self.history += (bad, n)
         self.excess.learn(bad, n)
+
+    def learn_dispersion(self, window: Ints, bad: Ints, n: Ints, *, halves: bool) -> None:
+        """Take in how much the counts of the baseline vary before the canary.
+
+        window, bad, n: as in `update`, with two parts of the baseline as arms: two halves of its hosts, which serve in the
+        same windows, or (halves) both halves of each block of windows.
+        """
+        if halves:
+            of_blocks = (np.stack([by_block(window, part, self._block) for part in counts]) for counts in (bad, n))
+            found = excess_and_variance(*of_blocks)
+            service, actions = self.service_dispersion.learn_from_halves, self.action_dispersion.learn_from_halves
+        else:
+            excess, variance = excess_and_variance(bad, n)
+            found = by_block(window, excess, self._block), by_block(window, variance, self._block)
+            service, actions = self.service_dispersion.learn, self.action_dispersion.learn
+        service(*(values.sum(axis=1, keepdims=True) for values in found))
+        actions(*found)
 
     def add_actions(self, actions: int) -> None:
         """Make room for actions seen for the first time. actions: their new total."""
@@ -112,11 +130,8 @@ class Guard:
         self.recent = np.concatenate([self.recent, np.stack([bad, n]).sum(axis=3)], axis=2)[:, :, -RECENT:]
         of_service = self._service_strata.join(window, bad.sum(axis=2, keepdims=True), n.sum(axis=2, keepdims=True))
         bad, n = self._action_strata.join(window, bad, n)
-        marked, total, canary = bad.sum(axis=0), n.sum(axis=0), n[1]
-        excess = bad[1] - marked * canary / np.maximum(total, 1)
-        variance = variance_of(total, marked, canary)
-        phi, phi_actions = self._phis(window, excess, variance)
-        curves = _curves(total, marked, canary, bad[1])
+        phi, phi_actions = self._phis(window, *excess_and_variance(bad, n))
+        curves = _curves(n.sum(axis=0), bad.sum(axis=0), n[1], bad[1])
         log_service = self._update_service(window, curves, phi, *(counts[:, :, 0] for counts in of_service))
         log_actions = self._update_actions(window, curves, phi_actions, bad, n)
         return log_service, log_actions

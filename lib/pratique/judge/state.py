@@ -12,18 +12,21 @@ import numpy.typing as npt
 
 from pratique.clock import from_ms
 from pratique.config import Policy
-from pratique.judge.action_weights import ActionWeights
-from pratique.judge.blocks import by_block
+from pratique.judge.action_weights import ActionWeights, mixed
 from pratique.judge.code_watch import CodeWatch
 from pratique.judge.counts import Names, OutcomeCounts, Rows, count_outcomes, rows_of
 from pratique.judge.guard import NEVER, Guard, e_values
-from pratique.judge.hypergeometric import Floats, Ints, variance_of
+from pratique.judge.hypergeometric import Floats, Ints
 from pratique.judge.thresholds import Thresholds
 from pratique.telemetry.cardinality import MOST_ACTIONS
 from pratique.telemetry.rollups import Rollups
 
 Times = TypeVar("Times", int, Ints)
 Bools = npt.NDArray[np.bool_]
+
+
+MOSTLY = 0.5
+"""Part of the windows in which two halves of the hosts must have served, for the hosts to tell the dispersion."""
 
 
 class JudgeState:
@@ -159,19 +162,15 @@ class JudgeState:
         return counts
 
     def _learn(self, history: Rows) -> None:
-        sides = history.host % 2 if len(np.unique(history.host % 2)) > 1 else np.zeros(len(history), np.int64)
-        counts = self._counts(history, side=sides)
+        counts = self._counts(history, side=history.host % 2)
+        several = float((counts.requests.sum(axis=2) > 0).all(axis=0).mean()) > MOSTLY
+        if not several:
+            place = history.time_ms // self.window_ms % self.policy.dispersion_block
+            counts = self._counts(history, side=(2 * place >= self.policy.dispersion_block).astype(np.int64))
         window = counts.time_ms // self.window_ms
         for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True):
             guard.learn(int(bad.sum()), int(n.sum()))
-            if not sides.any():
-                continue
-            marked, total, canary = bad.sum(axis=0), n.sum(axis=0), n[1]
-            excess = bad[1] - marked * canary / np.maximum(total, 1)
-            variance = variance_of(total, marked, canary)
-            blocks = [by_block(window, values, self.policy.dispersion_block) for values in (excess, variance)]
-            guard.service_dispersion.learn(*(values.sum(axis=1, keepdims=True) for values in blocks))
-            guard.action_dispersion.learn(*blocks)
+            guard.learn_dispersion(window, bad, n, halves=not several)
 
     def _advance(self, counts: OutcomeCounts) -> None:
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row
@@ -194,11 +193,9 @@ class JudgeState:
             self.guards_fired = _updated(before, window, counts, windows) if before else copy.deepcopy(self.guards)
 
     def _mixed(self, log_service: Floats, log_actions: Floats) -> Floats:
-        """A guard's e-value after each window: half from the service, half from its actions by their weights."""
+        """A guard's e-value after each window."""
         assert self._action_weights is not None  # noqa: S101 - set before the first window
-        return np.asarray(
-            0.5 * e_values(log_service) + 0.5 * self._action_weights.mean(e_values(log_actions)), np.float64
-        )
+        return mixed(e_values(log_service), self._action_weights.mean(e_values(log_actions)))
 
     def combined(self) -> Floats:
         """Return the combined e-value after each window judged."""

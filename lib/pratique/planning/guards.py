@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from pratique.config import GuardPolicy, Policy
-from pratique.judge.action_weights import NEW_ACTION_RESERVE
+from pratique.judge.action_weights import mixed, weights_by_traffic
 from pratique.judge.dispersion import PRIOR_STEPS
 from pratique.judge.excess import Excess
 from pratique.judge.guard import Guard, e_values
@@ -115,8 +115,9 @@ class WorseReader:
         joined = [*per_minute[: MOST_ACTIONS - 1], sum(per_minute[MOST_ACTIONS - 1 :])]
         shares = np.array([rate for rate in joined if rate > 0])
         self._shares = shares / shares.sum()
-        roots = np.sqrt(per_minute)
-        self._weights = (1.0 - NEW_ACTION_RESERVE) * np.sqrt(shares) / max(roots.sum(), 1e-9)
+        # an action that is joined with others here has a weight of its own in the judge
+        every = weights_by_traffic(np.array(per_minute))
+        self._weights = np.append(every[: len(shares) - 1], every[len(shares) - 1 :].mean())
         self._rng = rng
 
     def __call__(self, guard: Guard, cells: Timeline, bad: Ints, n: Ints, read: list[int]) -> Floats:
@@ -125,7 +126,7 @@ class WorseReader:
         n_by_action = bad_by_action + self._rng.multinomial(n - bad, self._shares)
         service, actions = guard.update(cells.last, bad_by_action, n_by_action)
         mean = 1.0 + (e_values(actions[read]) - 1.0) @ self._weights
-        return np.asarray(np.log(0.5 * e_values(service[read]) + 0.5 * mean)[None, :], np.float64)
+        return np.log(mixed(e_values(service[read]), mean))[None, :]
 
 
 def planned_guards(policy: Policy, traffic: Traffic) -> Sequence[PlannedGuard]:
