@@ -125,13 +125,16 @@ class BadShare:
         """Return the share before each window, shape (memories, windows), then take the windows in."""
         found = np.empty((len(MEMORIES), len(bad)))
         for index, memory in enumerate(MEMORIES.tolist()):
-            past_bad, past_n = (
-                np.array(list(accumulate(counts.tolist(), lambda past, count: past * memory + count, initial=start)))  # noqa: B023 - used up at once
-                for start, counts in zip(self._sums[index].tolist(), (bad, n), strict=True)
-            )
+            starts = self._sums[index].tolist()
+            past_bad, past_n = (_faded(start, counts, memory) for start, counts in zip(starts, (bad, n), strict=True))
             found[index] = (past_bad[:-1] + 0.5) / (past_n[:-1] + 1.0)
             self._sums[index] = past_bad[-1], past_n[-1]
         return found
+
+
+def _faded(start: float, counts: Ints, memory: float) -> Floats:
+    """Return the sum before each window, and after the last: in each window, older counts are multiplied by `memory`."""
+    return np.array(list(accumulate(counts.tolist(), lambda past, count: past * memory + count, initial=start)))
 
 
 class Excess:
