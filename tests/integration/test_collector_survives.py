@@ -104,7 +104,7 @@ def test_repeated_kills_lose_and_double_no_line_older_than_a_second(stack, sende
     draw = random.Random(11)
     kept = 0
     unsure = 0
-    for _ in range(8):
+    for _ in range(5):
         stack.start()
         sender.send(count := draw.randrange(50, 400), revision="r1")
         kept += count

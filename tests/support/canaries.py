@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -22,32 +22,32 @@ EDGES = [lower_ms(bucket) for bucket in range(FIRST + 1, LAST)]
 DURATIONS = np.diff([0.0, *(NormalDist(math.log(100.0), 0.6).cdf(math.log(edge)) for edge in EDGES), 1.0])
 """Share of each bucket from FIRST on."""
 CLIENT_ERRORS = 0.02
+CODES = (503, 404, 200)
+HOSTS = ("a", "b")
 
 
 def rollups(
-    rng: np.random.Generator, revision: str, windows: range, per_window: list[float], failing: float
+    rng: np.random.Generator, revision: str, windows: range, per_window: Sequence[float], failing: float
 ) -> Rollups:
-    """Poisson counts of one action on two hosts; latencies have one distribution."""
-    rows = []
-    for window, mean in zip(windows, per_window, strict=True):
-        for host in ("a", "b"):
-            codes = rng.multinomial(rng.poisson(mean / 2), [failing, CLIENT_ERRORS, 1 - failing - CLIENT_ERRORS])
-            for code, n in zip((503, 404, 200), codes.tolist(), strict=True):
-                counts = rng.multinomial(n, DURATIONS)
-                seen = counts.nonzero()[0]
-                key = {
-                    "window": START + timedelta(seconds=window * WINDOW_S),
-                    "window_s": WINDOW_S,
-                    "service": "shop",
-                    "revision": revision,
-                    "action": "GET /",
-                    "code": code,
-                    "host": host,
-                    "source": "simulated",
-                }
-                values = {"n": n, "sum_ms": 0.0, "bucket": (seen + FIRST).tolist(), "count": counts[seen].tolist()}
-                rows += [key | values] if n else []
-    return Rollups(pa.Table.from_pylist(rows, schema=SCHEMA))
+    """Poisson counts of one action on two hosts; latencies have one distribution. per_window: mean requests of each window."""
+    requests = rng.poisson(np.array(per_window)[:, None] / 2, (len(windows), len(HOSTS)))
+    n = rng.multinomial(requests, [failing, CLIENT_ERRORS, 1 - failing - CLIENT_ERRORS])
+    window, host, code = n.nonzero()
+    counts = rng.multinomial(n[window, host, code], DURATIONS)
+    row, bucket = counts.nonzero()
+    offsets = np.searchsorted(row, np.arange(len(counts) + 1)).astype(np.int32)
+    begin_ms = int(START.timestamp() * 1000)
+    constant = {"window_s": WINDOW_S, "service": "shop", "revision": revision, "action": "GET /", "source": "simulated"}
+    columns = {name: pa.repeat(value, len(counts)) for name, value in constant.items()} | {
+        "window": pa.array(begin_ms + np.array(windows)[window] * WINDOW_S * 1000),
+        "code": pa.array(np.array(CODES)[code]),
+        "host": pa.array(HOSTS).take(pa.array(host)),
+        "n": pa.array(n[window, host, code]),
+        "sum_ms": pa.repeat(0.0, len(counts)),
+        "bucket": pa.ListArray.from_arrays(offsets, pa.array(bucket + FIRST)),
+        "count": pa.ListArray.from_arrays(offsets, pa.array(counts[row, bucket])),
+    }
+    return Rollups(pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA))
 
 
 def history(per_minute: float, failing: float, *, minutes: int = 60, seed: int = 1) -> Rollups:

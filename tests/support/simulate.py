@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pratique.telemetry.rollups import Rollups
@@ -33,12 +34,15 @@ def events(
     rng: np.random.Generator,
     *,
     windows: range,
-    per_window: float,
+    per_window: npt.ArrayLike,
     window_s: int = 60,
     actions: tuple[str, ...] = ("GET /",),
     hosts: tuple[str, ...] = ("a", "b"),
 ) -> pa.Table:
-    """A Poisson number of requests in each window; window 0 starts at START, negative windows are earlier."""
+    """A Poisson number of requests in each window; window 0 starts at START, negative windows are earlier.
+
+    per_window: its mean, one for all windows or one for each.
+    """
     n = rng.poisson(per_window, len(windows))
     window = np.repeat(np.array(windows, np.int64), n)
     total = len(window)

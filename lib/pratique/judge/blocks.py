@@ -11,6 +11,9 @@ from pratique.judge.hypergeometric import Floats, Ints
 
 def spans(block: Ints) -> Iterator[tuple[int, slice]]:
     """Yield each run of equal numbers: the number and its slice."""
+    if len(block) == 1:  # one more window of a release
+        yield int(block[0]), slice(0, 1)
+        return
     starts = np.flatnonzero(np.diff(block, prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(block)], strict=True):
         yield int(block[start]), slice(start, end)

@@ -91,9 +91,10 @@ class Names:
 
     def learn(self, column: pa.ChunkedArray, n: pa.ChunkedArray) -> None:
         """Number the names with the most requests first, when there are too many."""
+        if len(column.unify_dictionaries().unique()) <= self._most - len(self.known):
+            return
         totals = pa.table({"name": column.cast(pa.string()), "n": n}).group_by("name").aggregate([("n", "sum")])
-        if len(totals) > self._most - len(self.known):
-            self.number(totals.sort_by([("n_sum", "descending"), ("name", "ascending")])["name"].to_pylist())
+        self.number(totals.sort_by([("n_sum", "descending"), ("name", "ascending")])["name"].to_pylist())
 
     def __len__(self) -> int:
         return len(self.known)

@@ -10,6 +10,7 @@ built on the baseline's share before the window, which is predictable; a wrong g
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 import numpy as np
 
@@ -26,13 +27,17 @@ LOG_SIMPLE_WEIGHTS: Floats = np.log([0.1, 0.1, 0.2, 0.3, 0.3])
 """Logs of the weights of the simple e-values in an action's evidence: where it is little, errors that multiply count."""
 MEMORIES: Floats = np.array([1.0, 0.9])
 """Factor on older counts after each window: a long memory of shares, and a short one."""
+WORSE = len(MEMORIES) * len(BEYOND)
+"""Alternatives that are worse than tolerated, side by side."""
 TINY = 1e-12
 NEWTON_STEPS = 5
 """Relative error below 1e-5 over shares from 1e-7 to 0.95; squared, it adds less than 1e-6 to the mean of an e-value."""
 CONVERGED = 1e-3
-"""Relative change of the last Newton step above which the root is bisected: the error is about its square."""
-BISECTIONS = 45
-"""Relative error below 1e-12 from a bracket of 1e-12 to 1."""
+"""Relative change of the last Newton step above which the root is searched further: the error is about its square."""
+EXACT = 1e-9
+"""Relative change of a step at which that search ends."""
+MOST_STEPS = 60
+"""More than halving a bracket of 1e-12 to 1 down to `EXACT` would take."""
 WINDOWS_AT_ONCE = 64
 """Windows processed together: more intermediate values would not fit into the processor's cache."""
 
@@ -66,31 +71,42 @@ def projection(n_b: Floats, n_c: Floats, guess: Floats, other: Floats, excess: F
     weight_b, weight_c = n_b * other * (1.0 - other), n_c * guess * (1.0 - guess)
     q = np.clip((weight_b * guess + weight_c * (other - excess)) / np.maximum(weight_b + weight_c, TINY), low, high)
     for _ in range(NEWTON_STEPS):
-        before, c = q, q + excess
-        spread, gap = c * (1.0 - c), c - other
-        # multiplied by q (1 - q): the same root, without the pole at 0
-        part = q * (1.0 - q) / spread
-        value = n_b * (q - guess) + n_c * gap * part
-        bend = n_b + n_c * (part + gap * (1.0 - 2.0 * q - part * (1.0 - 2.0 * c)) / spread)
-        step = q - value / np.where(bend > 0, bend, np.nan)
+        before = q
+        value, step = _newton(n_b, n_c, guess, other, excess, q)
         q = np.where((step > low) & (step < high), step, 0.5 * (q + np.where(value < 0, high, low)))
     far = np.abs(q - before) > CONVERGED * q
     if far.any():
         found = np.broadcast_arrays(n_b, n_c, guess, other, excess, low, high)
-        q[far] = _bisected(*(values[far] for values in found))
+        q[far] = _bracketed(*(values[far] for values in found))
     return np.asarray(q, np.float64)
 
 
-def _bisected(
+def _newton(n_b: Floats, n_c: Floats, guess: Floats, other: Floats, excess: Floats, q: Floats) -> tuple[Floats, Floats]:
+    """Return the function at `q` and the next guess of its root; NaN where it does not rise."""
+    c = q + excess
+    spread, gap = c * (1.0 - c), c - other
+    # multiplied by q (1 - q): the same root, without the pole at 0
+    part = q * (1.0 - q) / spread
+    value = n_b * (q - guess) + n_c * gap * part
+    bend = n_b + n_c * (part + gap * (1.0 - 2.0 * q - part * (1.0 - 2.0 * c)) / spread)
+    return value, q - value / np.where(bend > 0, bend, np.nan)
+
+
+def _bracketed(
     n_b: Floats, n_c: Floats, guess: Floats, other: Floats, excess: Floats, low: Floats, high: Floats
 ) -> Floats:
-    """The same root by bisection on a logarithmic scale, for the rare strata where Newton's method is too slow."""
-    for _ in range(BISECTIONS):
-        q = np.sqrt(low * high)
-        c = q + excess
-        is_below = n_b * (q - guess) + n_c * (c - other) * q * (1.0 - q) / (c * (1.0 - c)) < 0
-        low, high = np.where(is_below, q, low), np.where(is_below, high, q)
-    return np.asarray(np.sqrt(low * high), np.float64)
+    """The same root for the strata where Newton's method alone is too slow: the bracket shrinks with every step.
+
+    A step that leaves the bracket is replaced by its middle on a logarithmic scale.
+    """
+    q = np.sqrt(low * high)
+    for _ in range(MOST_STEPS):
+        value, step = _newton(n_b, n_c, guess, other, excess, q)
+        low, high = np.where(value < 0, q, low), np.where(value < 0, high, q)
+        before, q = q, np.where((step >= low) & (step <= high), step, np.sqrt(low * high))
+        if (np.abs(q - before) <= EXACT * q).all():
+            break
+    return np.asarray(q, np.float64)
 
 
 class BadShare:
@@ -110,10 +126,17 @@ class BadShare:
     def before(self, bad: Ints, n: Ints) -> Floats:
         """Return the share before each window, shape (memories, windows), then take the windows in."""
         found = np.empty((len(MEMORIES), len(bad)))
-        for window, counts in enumerate(zip(bad.tolist(), n.tolist(), strict=True)):
-            found[:, window] = (self._sums[:, 0] + 0.5) / (self._sums[:, 1] + 1.0)
-            self._sums = self._sums * MEMORIES[:, None] + counts
+        for index, memory in enumerate(MEMORIES.tolist()):
+            starts = self._sums[index].tolist()
+            past_bad, past_n = (_faded(start, counts, memory) for start, counts in zip(starts, (bad, n), strict=True))
+            found[index] = (past_bad[:-1] + 0.5) / (past_n[:-1] + 1.0)
+            self._sums[index] = past_bad[-1], past_n[-1]
         return found
+
+
+def _faded(start: float, counts: Ints, memory: float) -> Floats:
+    """Return the sum before each window, and after the last: in each window, older counts are multiplied by `memory`."""
+    return np.array(list(accumulate(counts.tolist(), lambda past, count: past * memory + count, initial=start)))
 
 
 class Excess:
@@ -127,7 +150,7 @@ class Excess:
         self.tolerated = tolerated
         self._bounded = bounded
         self._baseline, self._canary = BadShare(), BadShare()
-        alternatives = len(MEMORIES) * len(BEYOND) + len(SIMPLE)
+        alternatives = WORSE + len(SIMPLE)
         self._worse = TestMartingale(np.full(alternatives, -math.log(alternatives)), FROM_START)
         self._points = np.unique(np.append(BOUNDS, tolerated)) if tolerated > 0 else BOUNDS
         self._bounds = np.zeros((2 * len(MEMORIES), len(self._points)))
@@ -143,31 +166,42 @@ class Excess:
         """
         guesses = np.clip(self._baseline.before(bad[0], n[0]), 1e-7, 0.95)[:, :, None]
         seen = np.clip(self._canary.before(bad[1], n[1]), 1e-7, 0.99)[:, :, None]
-        steps = np.concatenate([self._worse_steps(bad, n, guesses), log_simple(bad, n, self.tolerated)], axis=1)
-        both = np.asarray((n > 0).all(axis=0))[:, None]  # a window of one arm shows no difference
-        log_worse = self._worse.update(window, np.where(both, steps, 0.0) / phi[:, None])
-        for start in range(0, len(phi) if self._bounded else 0, WINDOWS_AT_ONCE):
+        worse = []
+        for start in range(0, len(phi), WINDOWS_AT_ONCE):
             part = slice(start, start + WINDOWS_AT_ONCE)
-            self._update_bounds(bad[:, part], n[:, part], guesses[:, part], seen[:, part], phi[part])
-        return log_worse
+            steps = self._steps(bad[:, part], n[:, part], guesses[:, part], seen[:, part])
+            worse.append(steps[:, :WORSE])
+            if self._bounded:
+                self._bounds += (steps[:, WORSE:] / phi[part, None]).sum(axis=0).reshape(self._bounds.shape)
+        steps = np.concatenate([np.concatenate(worse), log_simple(bad, n, self.tolerated)], axis=1)
+        both = np.asarray((n > 0).all(axis=0))[:, None]  # a window of one arm shows no difference
+        return self._worse.update(window, np.where(both, steps, 0.0) / phi[:, None])
 
-    def _worse_steps(self, bad: Ints, n: Ints, guesses: Floats) -> Floats:
+    def _steps(self, bad: Ints, n: Ints, guesses: Floats, seen: Floats) -> Floats:
+        """Return the evidence of each window: WORSE kinds against "at most δ", then those against each "at least p"."""
+        guess, other, excess = self._worse_alternatives(guesses)
+        beyond = other - guess > excess
+        if self._bounded:
+            bounds = self._bound_alternatives(guesses, seen)
+            pairs = zip((guess, other, excess), bounds, strict=True)
+            guess, other, excess = (np.concatenate(pair, axis=1) for pair in pairs)
+            beyond = np.concatenate([beyond, bounds[1] - bounds[0] < bounds[2]], axis=1)
+        # an alternative on the same side is its own projection, which gives no evidence
+        return np.where(beyond, log_ratios(bad, n, guess, other, excess), 0.0)
+
+    def _worse_alternatives(self, guesses: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the baseline's and the canary's share of the alternatives, and δ; shape (windows, WORSE) each."""
         scale = np.maximum(self.tolerated, 0.2 * np.sqrt(guesses * 0.02))
-        worse = np.minimum(guesses + self.tolerated + scale * BEYOND / 4.0, 0.98)
-        guess, worse = _side_by_side(np.broadcast_to(guesses, worse.shape)), _side_by_side(worse)
-        steps = log_ratios(bad, n, guess, worse, np.array(self.tolerated))
-        # an alternative within the tolerance is its own projection, which gives no evidence
-        return np.where(worse - guess > self.tolerated, steps, 0.0)
+        worse = _side_by_side(np.minimum(guesses + self.tolerated + scale * BEYOND / 4.0, 0.98))
+        return np.repeat(guesses[:, :, 0].T, len(BEYOND), axis=1), worse, np.full(worse.shape, self.tolerated)
 
-    def _update_bounds(self, bad: Ints, n: Ints, guesses: Floats, seen: Floats, phi: Floats) -> None:
-        """Add evidence against each "excess at least p", from two alternatives: no excess, and the canary's share so far."""
+    def _bound_alternatives(self, guesses: Floats, seen: Floats) -> tuple[Floats, Floats, Floats]:
+        """The same for each bound p, with two alternatives for each: no excess, and the canary's share so far."""
         guess = np.repeat(guesses, 2, axis=0)
         other = np.stack([guesses, seen], axis=1).reshape(guess.shape)
         points = np.minimum(self._points, 0.999 - guess)
-        flat = (_side_by_side(np.broadcast_to(values, points.shape)) for values in (guess, other, points))
-        guess, other, limits = flat
-        steps = np.where(other - guess < limits, log_ratios(bad, n, guess, other, limits), 0.0)
-        self._bounds += (steps / phi[:, None]).sum(axis=0).reshape(self._bounds.shape)
+        guess, other = (np.repeat(values[:, :, 0].T, len(self._points), axis=1) for values in (guess, other))
+        return guess, other, _side_by_side(points)
 
     def _log_bounds(self) -> Floats:
         return np.asarray(log_sum_exp(self._bounds.T) - math.log(len(self._bounds)), np.float64)

@@ -9,6 +9,7 @@ so the evidence keeps its promise. It is limited to few requests and few windows
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from pratique.judge.hypergeometric import Ints
 
@@ -16,7 +17,8 @@ ENOUGH = 24
 """Requests of both arms from which a stratum is closed."""
 LONGEST = 10
 """Windows after which a stratum is closed whatever it holds."""
-_NONE = -1
+_NEVER = 2**62
+"""The first window of a stratum without requests."""
 
 
 class Strata:
@@ -34,21 +36,34 @@ class Strata:
         """
         self._grow(bad.shape[2])
         total = n.sum(axis=0)
-        if not self._open.any() and ((total >= ENOUGH) | (total == 0)).all():
+        few = (total > 0) & (total < ENOUGH)
+        units = np.flatnonzero(few.any(axis=0) | (self._since != _NEVER))
+        if not len(units):
             return bad, n
-        found = np.zeros((2, *bad.shape), np.int64)
-        for index, counts in enumerate(np.moveaxis(np.stack([bad, n]), 2, 0)):
-            self._open += counts
-            held = self._open[1].sum(axis=0)
-            self._since = np.where(held == 0, _NONE, np.where(self._since == _NONE, window[index], self._since))
-            closed = (held >= ENOUGH) | ((held > 0) & (window[index] - self._since >= LONGEST - 1))
-            found[:, :, index, closed] = self._open[:, :, closed]
-            self._open[:, :, closed] = 0
-            self._since[closed] = _NONE
-        return found[0], found[1]
+        closed = self._closed(window, total[:, units], units)
+        counts = np.stack([bad, n])
+        # cumulated counts at each closing, less those at the closing before it
+        sums = np.cumsum(counts[..., units], axis=2) + self._open[:, :, None, units]
+        at_closings = np.maximum.accumulate(np.where(closed, sums, 0), axis=2)
+        counts[..., units] = np.diff(at_closings, axis=2, prepend=0)
+        self._open[..., units] = sums[:, :, -1] - at_closings[:, :, -1]
+        return counts[0], counts[1]
+
+    def _closed(self, window: Ints, total: Ints, units: Ints) -> npt.NDArray[np.bool_]:
+        """Return in which windows a stratum of the units is closed, shape (windows, units). total: requests of both arms."""
+        held, since = self._open[1][:, units].sum(axis=0), self._since[units]
+        closed = np.empty(total.shape, bool)
+        for number, came, close in zip(window.tolist(), total, closed, strict=True):
+            held += came
+            since = np.minimum(since, np.where(held > 0, number, _NEVER))
+            np.logical_or(held >= ENOUGH, number - since >= LONGEST - 1, out=close)
+            held[close] = 0
+            since[close] = _NEVER
+        self._since[units] = since
+        return closed
 
     def _grow(self, units: int) -> None:
         missing = units - len(self._since)
         if missing > 0:
             self._open = np.pad(self._open, ((0, 0), (0, 0), (0, missing)))
-            self._since = np.pad(self._since, (0, missing), constant_values=_NONE)
+            self._since = np.pad(self._since, (0, missing), constant_values=_NEVER)

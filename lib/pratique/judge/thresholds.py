@@ -14,7 +14,7 @@ import numpy as np
 
 from pratique.config import GuardPolicy
 from pratique.judge.counts import SPAN, Rows, histograms
-from pratique.judge.hypergeometric import Floats, Ints
+from pratique.judge.hypergeometric import Ints
 from pratique.telemetry.buckets import LOWEST, PER_DOUBLING
 
 ENOUGH_TIMED = 200
@@ -84,10 +84,13 @@ class Thresholds:
             self._table = np.concatenate([self._table[:, :-1], np.repeat(last, missing + 1, axis=1)], axis=1)
         return self._table
 
-    @property
-    def ms(self) -> Floats | None:
-        """The thresholds in ms, shape (guards, actions + 1); None before they are fixed."""
-        return None if self._table is None else np.exp2((self._table + LOWEST) / PER_DOUBLING)
+    def ms(self, guard: int, action: int | None) -> float | None:
+        """Return the threshold of a guard in ms, for an action or (None) for the service; None before it is fixed."""
+        if self._table is None:
+            return None
+        row = self._table[guard]
+        bucket = row[-1] if action is None or action >= len(row) - 1 else row[action]
+        return float(np.exp2((bucket + LOWEST) / PER_DOUBLING))
 
 
 def _thresholds(found: Ints, guard: GuardPolicy) -> Ints:

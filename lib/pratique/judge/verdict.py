@@ -11,10 +11,12 @@ import numpy as np
 
 from pratique import __version__
 from pratique.clock import from_ms
+from pratique.config import Policy
 from pratique.errors import MissingError
 from pratique.judge.evidence import confidence, e_bh, estimate
 from pratique.judge.findings import find
 from pratique.judge.guard import NEVER, Guard, e_values, informative
+from pratique.judge.hypergeometric import Floats, K
 from pratique.judge.model import (
     SERVICE,
     Decision,
@@ -222,7 +224,7 @@ def _service_result(state: JudgeState, index: int, guard: Guard) -> GuardResult:
 def _action_results(state: JudgeState, index: int, guard: Guard, names: list[str]) -> list[GuardResult]:
     policy = state.policy
     guard.add_actions(len(names))
-    lows, highs = confidence(guard.curves, guard.mixture, policy.alpha, policy.alpha_promote)
+    lows, highs = _ends_of_actions(guard, policy)
     ratios = estimate(guard.curves)
     flagged = e_bh(e_values(guard.log_e_actions), policy.alpha)
     seen = np.flatnonzero(guard.n.any(axis=0))
@@ -246,12 +248,18 @@ def _action_results(state: JudgeState, index: int, guard: Guard, names: list[str
     ]
 
 
+def _ends_of_actions(guard: Guard, policy: Policy) -> tuple[Floats, Floats]:
+    """Return both ends of the confidence sequence of each action; actions without information share one curve."""
+    known = np.flatnonzero(guard.curves.any(axis=1))
+    curves = np.concatenate([guard.curves[known], np.zeros((1, K))])
+    of_action = np.full(len(guard.curves), len(known))
+    of_action[known] = np.arange(len(known))
+    low, high = confidence(curves, guard.mixture, policy.alpha, policy.alpha_promote)
+    return low[of_action], high[of_action]
+
+
 def _threshold(state: JudgeState, index: int, action: int | None) -> float | None:
-    found = state.thresholds.ms
-    if found is None or not state.guards[index].settings.is_latency:
-        return None
-    row = found[index]
-    return float(row[-1] if action is None or action >= len(row) - 1 else row[action])
+    return state.thresholds.ms(index, action) if state.guards[index].settings.is_latency else None
 
 
 def _result(

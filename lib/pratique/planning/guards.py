@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from typing_extensions import override
 
 from pratique.config import GuardPolicy, Policy
 from pratique.judge.action_weights import mixed, weights_by_traffic
@@ -40,14 +39,6 @@ class ExpectedDispersion:
         return np.asarray(np.maximum(phi, 1.0) * self._factor, np.float64)
 
 
-class UnboundedExcess(Excess):
-    """An excess without its confidence bound, which a rollback does not need and which takes most of the time."""
-
-    @override
-    def _update_bounds(self, bad: Ints, n: Ints, guesses: Floats, seen: Floats, phi: Floats) -> None:
-        """Leave it out."""
-
-
 @dataclass(frozen=True)
 class PlannedGuard:
     """One guard of the policy before a canary of the given traffic."""
@@ -72,7 +63,7 @@ class PlannedGuard:
 
         Its φ also stands for the evidence that is lost because only equal windows and actions are compared.
         """
-        return self._make(1.0 / self.traffic.stratified, UnboundedExcess(self.settings.tolerated_excess))
+        return self._make(1.0 / self.traffic.stratified, Excess(self.settings.tolerated_excess, bounded=False))
 
     def make(self) -> Guard:
         """Return the guard as it is before the canary's first window."""
