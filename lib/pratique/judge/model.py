@@ -80,7 +80,7 @@ class GuardResult:
 class Finding:
     """A problem with the data that a person must know about.
 
-    kind: "no data", "share mismatch", "lapse", "clock", "gap" (silence), "outage", "actions" (without a counterpart), "guard" (one that holds or notes), "no history",
+    kind: "no data", "share mismatch", "lapse", "clock", "gap" (silence), "outage", "actions" (without a counterpart), "untimed" (uneven), "guard" (one that holds or notes), "no history",
         "few instances", "noisy", "late lines", "lost lines" or "collector".
     effect: its effect on the verdict: "note" has none, "hold" forbids promotion, "rollback" rolls back.
     message: one line with the numbers.
@@ -93,7 +93,7 @@ class Finding:
     @property
     def lasts(self) -> bool:
         """Whether it holds however many requests follow: what it is about stays in the range."""
-        return self.effect == "hold" and self.kind in ("gap", "guard", "actions", "lost lines")
+        return self.effect == "hold" and self.kind in ("gap", "guard", "actions", "untimed", "lost lines")
 
 
 @dataclass(frozen=True)
