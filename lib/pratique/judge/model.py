@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pratique.ledger.entry import LedgerHead
 from pratique.weight_changes import WeightChange
 
 Decision = Literal["promote", "rollback", "continue", "inconclusive"]
@@ -144,6 +145,8 @@ class Verdict:
     alpha: chance of rolling back a canary within its tolerances, from 0 to 1.
     alpha_promote: chance, per guard, of promoting a canary at its tolerance, from 0 to 1.
     method: the statistical method. version: the version of Pratique that judged.
+    ledger: the last entry of the ledger when the verdict was made: `pratique releases --known-by FILE` compares the ledger with
+        it. None without a ledger, and for a verdict in the middle of a run.
     """
 
     verdict: Decision
@@ -170,6 +173,7 @@ class Verdict:
     summary: str = ""
     lacking: str = ""
     cause: GuardResult | None = None
+    ledger: LedgerHead | None = None
 
     def windows_since(self, time: datetime) -> int:
         """Return the number of judged windows that began at `time` or later; windows without any request do not count."""
