@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from pratique.ledger.entry import LedgerHead
 from pratique.weight_changes import WeightChange
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pratique.ledger.entry import LedgerHead
 
 Decision = Literal["promote", "rollback", "continue", "inconclusive"]
 GuardState = Literal["worse", "suspect", "met", "open", "not evaluated"]
@@ -177,6 +179,8 @@ class Verdict:
 
     def windows_since(self, time: datetime) -> int:
         """Return the number of judged windows that began at `time` or later; windows without any request do not count."""
+        import numpy as np  # noqa: PLC0415 - a verdict is printed without it
+
         begins = self.trace.times - np.timedelta64(self.window_s, "s")
         return int((begins >= np.datetime64(int(time.timestamp() * 1000), "ms")).sum())
 

@@ -99,7 +99,7 @@ def check_comparison(parameters: Mapping[str, Any]) -> None:
     parameters: of the notebook; only those of `open_comparison` are looked at.
     Raises: the errors of `open_comparison`.
     """
-    from pratique.judge.compare import compared_revisions  # noqa: PLC0415 - numpy
+    from pratique.judge.compared_revisions import compared_revisions  # noqa: PLC0415 - only here
 
     names = ("service", "baseline", "canary", "start", "end", "weight", "config", "store")
     _, opened, question = _asked(**{name: parameters[name] for name in names})
@@ -173,7 +173,10 @@ def _ledger(config: Config, question: Question) -> tuple[LedgerHead | None, Weig
 
 
 def _judge(config: Config, question: Question, store: Store, weights: WeightChanges) -> Judged:
-    from pratique.judge.compare import read_and_judge  # noqa: PLC0415 - numpy
+    from pratique.judge.compared_revisions import compared_revisions  # noqa: PLC0415 - only here
+
+    compared_revisions(store, question.service, question.baseline, question.canary, question.start, question.end)
+    from pratique.judge.compare import read_and_judge  # noqa: PLC0415 - numpy, once nothing is refused
     from pratique.telemetry.lost_lines import lost_lines  # noqa: PLC0415 - only here
 
     return read_and_judge(

@@ -38,7 +38,7 @@ def run(capsys):
     return done
 
 
-COMPARE = ("compare", "shop", "r1", "r2", "--json")
+COMPARE = ("compare", "shop", "r2", "r3", "--json")
 
 
 def emptied(path):
@@ -47,7 +47,7 @@ def emptied(path):
     os.utime(path, (old, old))
 
 
-def refused(run, *arguments, code=66):
+def refused(run, *arguments, code=65):
     status, _, error = run(*arguments)
     assert (status, error.count("\n")) == (code, 1), error
     return error
