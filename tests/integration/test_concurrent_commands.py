@@ -1,0 +1,89 @@
+"""Many commands for one service at once: each ends with 0 or one line, and what runs afterwards is one service."""
+
+import contextlib
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from support.shop_fixture import eventually, running_shop
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+DONE, BUSY, UNAVAILABLE = 0, 75, 69
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    with running_shop(tmp_path_factory.mktemp("shop"), rate=5) as found:
+        found.make("r2")
+        yield found
+
+
+def at_once(shop, *commands):
+    """Start commands together; return the exit status and standard error of each."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "pratique.cli", *words, "--config", shop.config],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for words in commands
+    ]  # fmt: skip
+    said = [process.communicate(timeout=400)[1] for process in started]
+    return [(process.returncode, text) for process, text in zip(started, said, strict=True)]
+
+
+def parts_of(shop, name):
+    """How many processes run of a part that `pratique up` starts, such as the collector."""
+    found = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            labels = process.environ()
+            mine = labels.get("PRATIQUE_PART") == name and labels.get("PRATIQUE_STATE") == str(shop.state.absolute())
+            found += mine and process.status() != psutil.STATUS_ZOMBIE
+    return found
+
+
+def refused_in_one_line(said):
+    return said.count("\n") == 1 and said.startswith("pratique: ") and "unexpected" not in said
+
+
+def test_up_many_times_at_once_starts_one_service(shop):
+    shop.pratique("down", "shop", "--config", shop.config)
+    ended = at_once(shop, *[("up", "shop", "r1")] * 6)
+    assert DONE in [status for status, _ in ended], ended
+    assert all(status == DONE or (status == BUSY and refused_in_one_line(said)) for status, said in ended), ended
+    assert shop.running() == ["r1"]
+    assert shop.serving() == {"r1": 1.0}
+    assert [parts_of(shop, name) for name in ("collector", "balancer")] == [1, 1]
+    assert shop.ledger.verify() > 0
+
+
+def test_up_and_down_at_once_end_in_one_of_both_states(shop):
+    ended = at_once(shop, *[("up", "shop", "r1"), ("down", "shop")] * 4)
+    allowed = {DONE, BUSY, UNAVAILABLE}
+    assert all(status in allowed for status, _ in ended), ended
+    assert all(refused_in_one_line(said) for status, said in ended if status != DONE), ended
+    shop.pratique("up", "shop", "r1", "--config", shop.config)
+    assert shop.running() == ["r1"]
+    assert shop.serving() == {"r1": 1.0}
+    assert [parts_of(shop, name) for name in ("collector", "balancer")] == [1, 1]
+    assert shop.ledger.verify() > 0
+
+
+@pytest.mark.kernel
+def test_releases_at_once_run_one_and_refuse_the_others(shop):
+    ended = at_once(
+        shop,
+        *[("release", "shop", "r2", "--run-id", f"k{number}") for number in range(3)],
+        ("up", "shop", "r1"),
+        ("down", "shop"),
+    )
+    releases, (up, down) = ended[:3], ended[3:]
+    ran = [status for status, _ in releases if status < 64]
+    assert len(ran) == 1, ended
+    assert all(status == BUSY and "run 'k" in said for status, said in releases if status >= 64), ended
+    assert up[0] in (DONE, BUSY)
+    assert down[0] == BUSY, ended
+    eventually(lambda: len(shop.running()) == 1)
+    assert shop.ledger.verify() > 0
