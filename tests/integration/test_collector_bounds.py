@@ -174,7 +174,7 @@ def test_flood_of_httplog_lines_over_udp_and_a_unix_socket_has_a_bound(tmp_path)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix:
             for number in range(FORGED // 4):
-                # every line names a revision and a path of its own
+                # every line names its own revision and path
                 unix.sendto(httplog(number, revision=number, path=f"/{number}x"), str(path))
                 flood.socket.sendto(httplog(number, revision=number, path=f"/{number}y"), ("127.0.0.1", flood.port))
                 if number % 15 == 0:

@@ -20,17 +20,20 @@ def shop(tmp_path_factory):
         yield found
 
 
-def at_once(shop, *commands):
-    """Start commands together; return the exit status and standard error of each."""
-    started = [
+def start(shop, *commands):
+    return [
         subprocess.Popen(
             [sys.executable, "-P", "-m", "pratique.cli", *words, "--config", shop.config],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )
         for words in commands
     ]  # fmt: skip
-    said = [process.communicate(timeout=400)[1] for process in started]
-    return [(process.returncode, text) for process, text in zip(started, said, strict=True)]
+
+
+def ended(processes):
+    """The exit status and standard error of each."""
+    said = [process.communicate(timeout=400)[1] for process in processes]
+    return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
 
 
 def parts_of(shop, name):
@@ -50,9 +53,9 @@ def refused_in_one_line(said):
 
 def test_up_many_times_at_once_starts_one_service(shop):
     shop.pratique("down", "shop", "--config", shop.config)
-    ended = at_once(shop, *[("up", "shop", "r1")] * 6)
-    assert DONE in [status for status, _ in ended], ended
-    assert all(status == DONE or (status == BUSY and refused_in_one_line(said)) for status, said in ended), ended
+    found = ended(start(shop, *[("up", "shop", "r1")] * 6))
+    assert DONE in [status for status, _ in found], found
+    assert all(status == DONE or (status == BUSY and refused_in_one_line(said)) for status, said in found), found
     assert shop.running() == ["r1"]
     assert shop.serving() == {"r1": 1.0}
     assert [parts_of(shop, name) for name in ("collector", "balancer")] == [1, 1]
@@ -60,10 +63,10 @@ def test_up_many_times_at_once_starts_one_service(shop):
 
 
 def test_up_and_down_at_once_end_in_one_of_both_states(shop):
-    ended = at_once(shop, *[("up", "shop", "r1"), ("down", "shop")] * 4)
+    found = ended(start(shop, *[("up", "shop", "r1"), ("down", "shop")] * 4))
     allowed = {DONE, BUSY, UNAVAILABLE}
-    assert all(status in allowed for status, _ in ended), ended
-    assert all(refused_in_one_line(said) for status, said in ended if status != DONE), ended
+    assert all(status in allowed for status, _ in found), found
+    assert all(refused_in_one_line(said) for status, said in found if status != DONE), found
     shop.pratique("up", "shop", "r1", "--config", shop.config)
     assert shop.running() == ["r1"]
     assert shop.serving() == {"r1": 1.0}
@@ -72,18 +75,13 @@ def test_up_and_down_at_once_end_in_one_of_both_states(shop):
 
 
 @pytest.mark.kernel
-def test_releases_at_once_run_one_and_refuse_the_others(shop):
-    ended = at_once(
-        shop,
-        *[("release", "shop", "r2", "--run-id", f"k{number}") for number in range(3)],
-        ("up", "shop", "r1"),
-        ("down", "shop"),
-    )
-    releases, (up, down) = ended[:3], ended[3:]
-    ran = [status for status, _ in releases if status < 64]
-    assert len(ran) == 1, ended
-    assert all(status == BUSY and "run 'k" in said for status, said in releases if status >= 64), ended
-    assert up[0] in (DONE, BUSY)
-    assert down[0] == BUSY, ended
-    eventually(lambda: len(shop.running()) == 1)
+def test_releases_at_once_run_one_and_refuse_the_others_and_every_other_command(shop):
+    runs = start(shop, *[("release", "shop", "r2", "--run-id", f"k{number}") for number in range(3)])
+    eventually(lambda: any(shop.stage(f"k{number}") for number in range(3)), 250)
+    others = ended(start(shop, ("up", "shop", "r1"), ("down", "shop"), ("rollback", "shop"), ("release", "shop", "r2")))
+    assert all(status == BUSY and "run 'k" in said and refused_in_one_line(said) for status, said in others), others
+    releases = ended(runs)
+    assert len([status for status, _ in releases if status < 64]) == 1, releases
+    assert all(status == BUSY and "run 'k" in said for status, said in releases if status >= 64), releases
+    assert len(shop.running()) == 1
     assert shop.ledger.verify() > 0

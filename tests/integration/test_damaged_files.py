@@ -1,4 +1,4 @@
-"""A file of ours that is empty or damaged is named in one line that says what to do."""
+"""A file of Pratique that is empty or damaged is named in one line that says what to do."""
 
 import json
 import os

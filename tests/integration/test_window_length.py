@@ -30,7 +30,7 @@ def event(number, start_ms):
 
 
 class Parts:
-    """Events imported minute by minute, each with a window length of its own."""
+    """Events imported minute by minute, each with its own window length."""
 
     def __init__(self, folder, lengths):
         self.folder, self.rows = folder, []

@@ -91,7 +91,7 @@ class Proxy:
     ) -> None:
         """timeout_s: longest silence of a server. state_file: the active pool. sender: sends the access lines.
 
-        waits: told of each request that waits for its client.
+        waits: notified of each request that waits for its client.
         """
         self._waits = waits
         self._service = service

@@ -1,4 +1,4 @@
-"""What a collector could not count, by service and reason, and who sent what is no access line.
+"""Lines that a collector could not count, by service and reason, and the senders of messages that are no access line.
 
 Anyone within `telemetry.allow` can send garbage. It must not hold a release, so a message that cannot be read counts as a
 lost line only if it may have been one: its sender also sends lines that are counted, or it names a service.
