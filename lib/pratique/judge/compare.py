@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from pratique.errors import MissingError
 from pratique.judge.compared_revisions import compared_revisions
 from pratique.judge.judge import Judge
 from pratique.judge.model import Verdict, WeightChanges
-from pratique.store import Store, open_store
+from pratique.store import Seen, Store, open_store
 from pratique.telemetry.lost_lines import LostLines
 from pratique.telemetry.rollups import Rollups
 from pratique.telemetry.windows import ending_after, joined_s, lengths_s, whole_range, within
@@ -87,15 +87,17 @@ def read_and_judge(
     notes: Sequence[str] = (),
     lost: Sequence[LostLines] = (),
     now: datetime | None = None,
+    known: Mapping[str, Seen] | None = None,
 ) -> Judged:
     """Read the rows of two revisions once, and judge them, so that figures can show exactly the rows that were judged.
 
-    The parameters and errors are those of `compare`.
+    known: what `compared_revisions` returned, if it was called already. The other parameters and the errors are those of
+    `compare`.
     """
     policy = policy or Policy()
     if isinstance(store, StoreSettings | str):
         store = open_store(store)
-    known = compared_revisions(store, service, baseline, canary, start, end)
+    known = known or compared_revisions(store, service, baseline, canary, start, end)
     since = start or known[canary].first
     earliest = since - timedelta(minutes=policy.history_min)
     rollups = store.read(service, [baseline, canary], earliest, end)

@@ -175,7 +175,9 @@ def _ledger(config: Config, question: Question) -> tuple[LedgerHead | None, Weig
 def _judge(config: Config, question: Question, store: Store, weights: WeightChanges) -> Judged:
     from pratique.judge.compared_revisions import compared_revisions  # noqa: PLC0415 - only here
 
-    compared_revisions(store, question.service, question.baseline, question.canary, question.start, question.end)
+    known = compared_revisions(
+        store, question.service, question.baseline, question.canary, question.start, question.end
+    )
     from pratique.judge.compare import read_and_judge  # noqa: PLC0415 - numpy, once nothing is refused
     from pratique.telemetry.lost_lines import lost_lines  # noqa: PLC0415 - only here
 
@@ -190,6 +192,7 @@ def _judge(config: Config, question: Question, store: Store, weights: WeightChan
         weights=weights,
         notes=_notes(config, question, store),
         lost=lost_lines(config.state_dir, question.service, question.start, question.end, store=config.store.url),
+        known=known,
     )
 
 
