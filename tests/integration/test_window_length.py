@@ -67,7 +67,7 @@ def test_a_comparison_counts_the_events_of_windows_within_the_range(tmp_path_fac
     expected, codes = parts.expected(start, end)
     names = {"start": start.isoformat(), "end": end.isoformat(), "config": str(parts.folder / "pratique.toml")}
     if not expected:
-        with pytest.raises(MissingError, match="no window of either revision lies wholly|no request of 'r1' from"):
+        with pytest.raises(MissingError, match=r"no window of either revision lies wholly|no request of 'r1' from"):
             open_comparison("s", "r1", "r2", **names)
         return
     found = open_comparison("s", "r1", "r2", **names)
