@@ -35,7 +35,7 @@ def is_pratique(pid: int) -> bool:
         words = psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
-    return any(word == "pratique.cli" or Path(word).name == "pratique" for word in words[:4])
+    return any(word == "pratique.cli" or Path(word).name == "pratique" for word in words[:6])
 
 
 def describe_process(pid: int) -> str:
