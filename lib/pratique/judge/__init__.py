@@ -1,19 +1,19 @@
 """Decide whether a canary is worse than its baseline, with evidence that is valid after every window.
 
-Names load on first use: the verdict's text and its model need no numpy.
+`Judge` loads on first use: the verdict's text and its model need no numpy.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pratique.judge.compare import compare
     from pratique.judge.judge import Judge
 
-__all__ = ["Judge", "compare"]
+__all__ = ["Judge"]
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name != "Judge":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{name.lower()}"), name)
+    from pratique.judge.judge import Judge  # noqa: PLC0415 - numpy
+
+    return Judge
