@@ -42,12 +42,14 @@ def test_a_process_is_named_with_user_and_command():
 def test_a_command_of_pratique_is_recognised():
     words = {"pratique.cli": True, "/usr/bin/pratique": True, "pratique.toml": False}
     for word, expected in words.items():
-        child = subprocess.Popen(["sh", "-c", "sleep 60; true", word])
+        child = subprocess.Popen(["sh", "-c", "echo begun; sleep 60; true", word], stdout=subprocess.PIPE)
         try:
+            # before its first output the kernel may not show its words yet
+            child.stdout.readline()
             assert is_pratique(child.pid) is expected
         finally:
             child.kill()
-            child.wait()
+            child.communicate()
     assert not is_pratique(child.pid)
 
 
