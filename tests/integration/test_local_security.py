@@ -218,7 +218,8 @@ def test_a_notebook_finds_the_running_service_by_a_relative_path(shop, tmp_path,
     """The parameter is relative to the folder that the notebook was started in, whichever program runs it."""
     sibling = shop.folder / "sibling"
     sibling.mkdir(exist_ok=True)
-    given = {"service": "shop", "revision": "r2", "dry_run": "true", "config": "../pratique.toml"}
+    yes = {"pratique": "true", "papermill": "True"}[program]
+    given = {"service": "shop", "revision": "r2", "dry_run": yes, "config": "../pratique.toml"}
     pairs = [word for name, value in given.items() for word in ("-p", name, value)]
     words = {
         "pratique": ["-m", "pratique.cli", "run", "release", *pairs],
