@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from pratique.errors import UnavailableError
-from pratique.files import open_private
+from pratique.errors import DeniedError, UnavailableError
+from pratique.files import locked, open_private
 from pratique.isolated import isolated_command
 from pratique.own_processes import own_processes
 
@@ -25,6 +26,25 @@ START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 15.0
 LAST_LINES = 3
 LONGEST_LINE = 200
+
+
+@contextmanager
+def changing_parts(state_dir: Path) -> Iterator[None]:
+    """Within the context, no other command starts or stops background processes of a state folder; it waits for its turn.
+
+    Raises: DeniedError.
+    """
+    if not state_dir.is_dir():
+        # nothing runs, and a lock would leave a trace
+        yield
+        return
+    try:
+        with locked(state_dir / "processes" / "parts"):
+            yield
+    except PermissionError as error:
+        raise DeniedError(
+            f"{str(state_dir)!r} cannot be written: {error.strerror}: check the permissions of the state folder"
+        ) from error
 
 
 def spawn(state_dir: Path, part: str, service: str, arguments: Sequence[str], ready: Callable[[], bool]) -> None:

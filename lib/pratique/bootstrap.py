@@ -37,14 +37,15 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     target.make_state_folder()
     options = _options(config_file, store)
     balancer = open_balancer(target)
-    if running_collector(target.state_dir) is None:
-        _spawn_collector(target, options)
-    else:
-        yield from _apply_settings(target, options)
-    yield f"collector  listening on {target.telemetry.listen} (UDP)"
-    yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
-    if not answers(balancer, service):
-        _spawn_balancer(target, balancer, options)
+    with background.changing_parts(target.state_dir):
+        if running_collector(target.state_dir) is None:
+            _spawn_collector(target, options)
+        else:
+            yield from _apply_settings(target, options)
+        yield f"collector  listening on {target.telemetry.listen} (UDP)"
+        yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
+        if not answers(balancer, service):
+            _spawn_balancer(target, balancer, options)
     yield f"balancer   {service} at {url_of(target.settings.balancer)}"
     with Lock(target.state_dir, service).blocking_new_runs():
         instances = _put_in_place(target, balancer, release)
@@ -61,7 +62,7 @@ def stop(target: Target, *, force: bool = False) -> Iterator[str]:
     runtime = open_runtime(target)
     # without a state folder there is no run, and a lock would leave a trace
     free = force or not target.state_dir.is_dir()
-    with contextlib.nullcontext() if free else _no_run(target):
+    with contextlib.nullcontext() if free else _no_run(target), background.changing_parts(target.state_dir):
         yield from _stop_parts(target, runtime)
 
 

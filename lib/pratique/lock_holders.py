@@ -29,6 +29,15 @@ def lock_holders(descriptor: int) -> list[int]:
     return sorted({int(words[4]) for words in found} - {0, -1})
 
 
+def is_pratique(pid: int) -> bool:
+    """Whether a process looks like a command of Pratique: for a message, not for trust."""
+    try:
+        words = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+    return any(word == "pratique.cli" or Path(word).name == "pratique" for word in words[:6])
+
+
 def describe_process(pid: int) -> str:
     """Return a process with its user and its command, for a message."""
     try:

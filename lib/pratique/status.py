@@ -13,7 +13,7 @@ from pratique.balancer.settings_file import balancer_differences
 from pratique.clock import stamp
 from pratique.config import BalancerSettings, Target
 from pratique.errors import PratiqueError, UnavailableError
-from pratique.runbook.runs import RunSummary, list_runs
+from pratique.runbook.runs import RunSummary, damaged_runs, list_runs
 from pratique.runtime import Instance, open_runtime
 from pratique.telemetry.collector_settings import wanted_settings
 from pratique.telemetry.collector_status import CollectorStatus, collector_status
@@ -121,6 +121,7 @@ def describe(target: Target) -> ServiceStatus:
         error = error or raised
     drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in setting_differences(target)]
     drift += balancer_differences(target)
+    drift += damaged_runs(target.state_dir)
     url, collector = url_of(target.settings.balancer), running_collector(target.state_dir)
     runs = tuple(run for run in list_runs(target.state_dir, service) if run.state != "ended")
     return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), runs, error)

@@ -4,7 +4,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import psutil
 import pytest
@@ -104,6 +107,88 @@ def test_flood_of_made_up_names_leaves_memory_bounded_and_real_lines_counted(flo
     assert sum(stored.values()) == FORGED // 2 + FORGED // REAL_EVERY
     assert stored["other"] > FORGED // 4
     assert all(name in {"r1", "r2", "other"} or name.startswith("rev") for name in stored)
+
+
+HTTPLOG = (
+    "<134>{header} haproxy[1]: 10.0.0.{host}:4000 [{time}] front shop_r{revision}/s{host} 0/0/0/5/5 200 9 - - ---- 1/1/1/1/0 0/0 "
+    '"GET /a{path} HTTP/1.1"'
+)
+
+
+def httplog(number, *, revision=1, path=""):
+    now = datetime.now(UTC)
+    time_text = f"{now:%d/%b/%Y:%H:%M:%S}.{now.microsecond // 1000:03}"
+    return HTTPLOG.format(
+        header=f"{now:%b %d %H:%M:%S}", host=number % 250, time=time_text, revision=revision, path=path
+    ).encode()
+
+
+def attack(port, stop, content):
+    """Send something again and again over one connection, as fast as it is taken."""
+    while not stop.is_set():
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
+            while not stop.is_set():
+                stranger.sendall(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"x" * (1 << 16), b"60000 " + b"y" * 60_000, b"z\n" * (1 << 15), b"<134>1 - - - - - - {" * 3000, b"99999999 "],
+    ids=["a line without an end", "frames", "short lines", "a broken line without an end", "wrong counts"],
+)
+def test_flood_over_tcp_costs_no_line_of_another_sender(tmp_path, content):
+    tcp, path = free_port(), tmp_path / "lines.sock"
+    settings = f'listen_tcp = "127.0.0.1:{tcp}"\nlisten_unix = "{path}"\n'
+    settings += 'httplog = { service = "shop", revision_from = "backend:_(r[0-9]+)" }\n'
+    flood, stop = Flood(tmp_path, settings), threading.Event()
+    strangers = [threading.Thread(target=attack, args=(tcp, stop, content)) for _ in range(4)]
+    for stranger in strangers:
+        stranger.start()
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", tcp), timeout=30) as stream,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix,
+        ):
+            for number in range(500):
+                stream.sendall(httplog(number) + b"\n")
+                unix.sendto(httplog(number, revision=2), str(path))
+                if number % 50 == 0:
+                    time.sleep(0.05)
+            status = flood.until(lambda status: status.received >= 1000)
+        assert status.received == 1000
+        assert flood.most_mb < COLLECTOR_MB
+    finally:
+        stop.set()
+        for stranger in strangers:
+            stranger.join()
+        stored = flood.stored()
+        flood.close()
+    assert stored == {"r1": 500, "r2": 500}
+    assert not (flood.config.state_dir / "lost").exists()
+
+
+def test_flood_of_httplog_lines_over_udp_and_a_unix_socket_has_a_bound(tmp_path):
+    path = tmp_path / "lines.sock"
+    settings = f'listen_unix = "{path}"\nhttplog = {{ service = "shop", revision_from = "backend:_(r[0-9]+)" }}\n'
+    flood = Flood(tmp_path, settings)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix:
+            for number in range(FORGED // 4):
+                # every line names its own revision and path
+                unix.sendto(httplog(number, revision=number, path=f"/{number}x"), str(path))
+                flood.socket.sendto(httplog(number, revision=number, path=f"/{number}y"), ("127.0.0.1", flood.port))
+                if number % 15 == 0:
+                    unix.sendto(httplog(number, revision=1), str(path))
+                if number % 1000 == 0:
+                    flood.until(lambda status, wanted=2 * number - 4000: status.received >= wanted)
+        real = len(range(0, FORGED // 4, 15))
+        flood.until(lambda status: status.received + status.kernel_dropped >= 2 * (FORGED // 4) + real)
+        assert flood.most_mb < COLLECTOR_MB
+        stored = flood.stored()
+        assert stored["r1"] >= real
+        assert len(stored) < 150
+    finally:
+        flood.close()
 
 
 def test_one_made_up_number_silences_no_sender(flood):

@@ -1,5 +1,6 @@
 """The collector as a process: after a kill it loses no line older than a second, and counts none twice."""
 
+import json
 import os
 import random
 import signal
@@ -179,6 +180,31 @@ def test_repeated_lost_and_hostile_datagrams_are_distinguished(stack, sender):
     sender.raw(lost)
     assert stack.until(lambda s: s.received == 3).lost_on_way == 0
     stack.stop()
+
+
+def test_garbage_of_a_stranger_is_named_and_lost_to_no_service(stack, sender):
+    stack.file.write_text(stack.file.read_text() + "[services.shop]\n")
+    stack.start()
+    sender.send(1000)
+    broken = sender.datagram()[:-20]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for _ in range(50):
+            stranger.sendto(b"<14>1 - - - - - - {", ("127.0.0.1", stack.port))
+        assert stack.until(lambda s: s.malformed == 50).unread_from == {"127.0.0.1": 50}
+        assert not (stack.config.state_dir / "lost").exists()
+        shown = subprocess.run(
+            [sys.executable, "-m", "pratique.cli", "status", "shop", "--config", stack.file],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        assert "50 messages were not access lines (50 from 127.0.0.1)" in shown
+        for _ in range(20):
+            sender.raw(broken)
+        stack.until(lambda s: s.malformed == 70)
+    stack.stop()
+    entries = json.loads((stack.config.state_dir / "lost/shop.json").read_text())
+    assert [entry["lost"] for entry in entries.values()] == [{"not an access line": 20}]
 
 
 def test_datagrams_dropped_by_the_kernel_are_reported(stack, sender):

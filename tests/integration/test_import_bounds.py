@@ -107,6 +107,30 @@ def test_memory_does_not_grow_with_rejected_lines(tmp_path, bad):
     assert done.most_mb < IMPORT_MB
 
 
+def wrapped(kind, text, *, ended=True):
+    """A line as Docker's json-file, CRI or journald write it. ended: whether it is the last piece of a line."""
+    if kind == "docker":
+        return json.dumps({"log": text + "\n" * ended, "stream": "stdout", "time": "2026-11-20T10:00:00Z"}) + "\n"
+    if kind == "cri":
+        return f"2026-11-20T10:00:00.000000000Z stdout {'F' if ended else 'P'} {text}\n"
+    return json.dumps({"__REALTIME_TIMESTAMP": "1760000000000000", "MESSAGE": text}) + "\n"
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri", "journald"])
+def test_line_without_an_end_within_a_wrapper_costs_no_other_line(tmp_path, kind):
+    lines = good().splitlines()
+    with (tmp_path / "a.log").open("w") as file:
+        file.writelines(wrapped(kind, text) for text in lines[:1500])
+        for _ in range(6000):
+            file.write(wrapped(kind, "x" * (1 << 14), ended=False))
+        file.write(wrapped(kind, "x" * (3 << 20)))
+        file.writelines(wrapped(kind, text) for text in lines[1500:])
+    done = Import(tmp_path, "a.log")
+    assert (done.status, done.stored()) == (0, BOTH)
+    assert "6,001 lines rejected" in done.text
+    assert done.most_mb < IMPORT_MB
+
+
 def test_names_beyond_the_bounds_are_stored_as_other_and_named(tmp_path):
     (tmp_path / "a").write_text("".join(line(n, f"rev{n}", action=f"/u/{n}", host=f"h{n}") for n in range(20_000)))
     done = Import(tmp_path, "a")

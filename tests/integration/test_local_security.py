@@ -16,7 +16,7 @@ import pytest
 
 from support.other_user import SYSTEM_PYTHON, as_nobody, needs_root, running_as_nobody, shared_folder
 from support.ports import free_port
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import ROOT, eventually, running_shop
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -210,6 +210,38 @@ def test_every_spelling_of_the_service_files_path_means_the_same(shop, tmp_path)
     ).stdout  # fmt: skip
     assert port in said
     assert shop.running() == ["r1"]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("program", ["pratique", "papermill"])
+def test_a_notebook_finds_the_running_service_by_a_relative_path(shop, tmp_path, program):
+    """The parameter is relative to the folder that the notebook was started in, whichever program runs it."""
+    sibling = shop.folder / "sibling"
+    sibling.mkdir(exist_ok=True)
+    yes = {"pratique": "true", "papermill": "True"}[program]
+    given = {"service": "shop", "revision": "r2", "dry_run": yes, "config": "../pratique.toml"}
+    pairs = [word for name, value in given.items() for word in ("-p", name, value)]
+    words = {
+        "pratique": ["-m", "pratique.cli", "run", "release", *pairs],
+        "papermill": [
+            "-m",
+            "papermill",
+            ROOT / "runbooks/release.ipynb",
+            tmp_path / "out.ipynb",
+            *pairs,
+            "-k",
+            "python3",
+        ],
+    }[program]
+    before = shop.trace()
+    done = subprocess.run(
+        [sys.executable, "-P", *words], cwd=sibling, capture_output=True, text=True, check=False, timeout=250
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout if program == "pratique" else (tmp_path / "out.ipynb").read_text()
+    assert "baseline is r1" in said
+    assert not (sibling / ".pratique").exists()
+    assert shop.trace() == before
 
 
 @pytest.mark.kernel

@@ -1,5 +1,7 @@
 """Background processes: their last log lines when one does not start."""
 
+import threading
+
 import pytest
 
 from pratique import background
@@ -9,6 +11,25 @@ from pratique.errors import UnavailableError
 def test_a_part_that_does_not_start_is_an_error_with_its_last_log_lines(tmp_path):
     with pytest.raises(UnavailableError, match=r"the balancer did not start: .*no-such-command.*balancer\.log"):
         background.spawn(tmp_path, "balancer", "shop", ["no-such-command"], lambda: False)
+
+
+def test_changes_of_parts_take_turns_and_leave_no_trace_where_nothing_was(tmp_path):
+    inside, entered = [], threading.Event()
+
+    def other():
+        with background.changing_parts(tmp_path):
+            inside.append("other")
+            entered.set()
+
+    with background.changing_parts(tmp_path):
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert not entered.wait(0.3)
+        inside.append("first")
+    thread.join()
+    assert inside == ["first", "other"]
+    with background.changing_parts(tmp_path / "absent"):
+        assert not (tmp_path / "absent").exists()
 
 
 @pytest.mark.server

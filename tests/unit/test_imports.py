@@ -115,3 +115,52 @@ def test_help_loads_nothing_heavy():
     assert not {"duckdb", "deltalake", "polars", "scipy", "plotly", "papermill", "aiohttp", "pandas", "numpy"} & set(
         loaded
     )
+
+
+REFUSED = [
+    "status nope",
+    "runs nope",
+    "release shop r9",
+    "release nope r1",
+    "release shop r1 --stages 5,abc",
+    "release shop r1 --bogus",
+    "rollback shop r9",
+    "rollback nope r1",
+    "up shop r9",
+    "down nope",
+    "approve k9",
+    "abort k9",
+    "releases nope",
+    "run nosuch",
+    "import nofile --service shop --revision r1",
+    "collect --config missing.toml",
+    "check --config missing.toml",
+    "balancer nope",
+    "compare shop r1 r2 --config missing.toml",
+    "compare shop r1 r2 --weight 200",
+    "plan shop --stages 5,abc",
+    "report shop r1 r2 --start never",
+]
+"""Commands that are refused without a look into the store."""
+
+
+@pytest.mark.slow
+def test_a_refusal_loads_no_slow_module(tmp_path):
+    (tmp_path / "releases/shop/r1").mkdir(parents=True)
+    (tmp_path / "pratique.toml").write_text('[services.shop.runtime]\ncommand = ["true", "{port}"]\n')
+    code = f"""
+import sys
+from pratique.cli import main
+for words in {REFUSED!r}:
+    try:
+        main(words.split())
+    except SystemExit as ended:
+        print(words, ended.code, sep="|")
+print(*({{"numpy", "pyarrow", "polars", "deltalake", "plotly", "nbclient", "duckdb", "jupyter_client"}} & sys.modules.keys()), sep="|")
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    *ends, loaded = ran.stdout.split("\n")[:-1]
+    assert [end for end in ends if int(end.partition("|")[2]) < 64] == []
+    assert len(ends) == len(REFUSED)
+    assert loaded == ""
+    assert ran.stderr.count("\n") == len(REFUSED)

@@ -6,7 +6,7 @@ import subprocess
 
 import psutil
 
-from pratique.lock_holders import describe_process, lock_holders
+from pratique.lock_holders import describe_process, is_pratique, lock_holders
 
 
 def test_the_holder_of_a_lock_is_found_and_nobody_else(tmp_path):
@@ -37,6 +37,20 @@ def test_every_reader_is_found(tmp_path):
 
 def test_a_process_is_named_with_user_and_command():
     assert f"process {os.getpid()} of {psutil.Process().username()} (" in describe_process(os.getpid())
+
+
+def test_a_command_of_pratique_is_recognised():
+    words = {"pratique.cli": True, "/usr/bin/pratique": True, "pratique.toml": False}
+    for word, expected in words.items():
+        child = subprocess.Popen(["sh", "-c", "echo begun; sleep 60; true", word], stdout=subprocess.PIPE)
+        try:
+            # before its first output the kernel may not show its words yet
+            child.stdout.readline()
+            assert is_pratique(child.pid) is expected
+        finally:
+            child.kill()
+            child.communicate()
+    assert not is_pratique(child.pid)
 
 
 def test_a_process_that_has_ended_is_named_by_its_id():

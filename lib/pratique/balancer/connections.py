@@ -2,7 +2,8 @@
 
 Each connection takes a descriptor, and each request one more to a server. Their number stays below the process's limit, so
 that control, state file and log always have theirs. For one more connection, the oldest that waits for a request is closed:
-first one that never completed a request. A connection that has none within HEAD_TIMEOUT_S is closed.
+first one that never completed a request. When all are in a request, the one is closed whose client has kept the balancer
+waiting for longest, for more of a body or to read its answer. A connection that has no request within HEAD_TIMEOUT_S is closed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import contextlib
 import resource
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 
 from aiohttp import web
@@ -26,6 +28,8 @@ FILES_KEPT = 128
 MOST_CONNECTIONS = 4096
 """Most connections of users, whatever the limit of descriptors: each takes some memory."""
 MOST_FILES = FILES_KEPT + 2 * MOST_CONNECTIONS
+SLOW_S = 2.0
+"""How long a client keeps the balancer waiting before its request may be given up for another connection."""
 RETRY_S = 0.1
 """Pause after a connection that could not be accepted."""
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -41,15 +45,37 @@ def raise_file_limit() -> int:
     return MOST_FILES if soft == resource.RLIM_INFINITY else soft
 
 
+class ClientWaits:
+    """The requests that only their client keeps from going on."""
+
+    def __init__(self) -> None:
+        self._waiting: set[RequestHandler] = set()
+
+    @contextlib.contextmanager
+    def of(self, request: web.BaseRequest) -> Iterator[None]:
+        """Within the context, a request waits for its client: for more of its body, or to read the answer."""
+        self._waiting.add(request.protocol)
+        try:
+            yield
+        finally:
+            self._waiting.discard(request.protocol)
+
+    def has(self, protocol: RequestHandler) -> bool:
+        """Whether the request of a connection waits for its client."""
+        return protocol in self._waiting
+
+
 class UserConnections:
     """Accept the connections of users, and pass their requests to a handler."""
 
-    def __init__(self, handle: Handler, *, most: int) -> None:
-        """most: connections that may be open at a time."""
+    def __init__(self, handle: Handler, waits: ClientWaits, *, most: int) -> None:
+        """waits: those of the requests that `handle` works on. most: connections that may be open at a time."""
         self._handle = handle
+        self._waits = waits
         self._most = most
         self._busy: set[RequestHandler] = set()
         self._served: set[RequestHandler] = set()
+        self._began: dict[RequestHandler, float] = {}
         self._accepting: list[asyncio.Task[None]] = []
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -60,10 +86,12 @@ class UserConnections:
     @contextlib.contextmanager
     def _in_request(self, protocol: RequestHandler) -> Iterator[None]:
         self._busy.add(protocol)
+        self._began[protocol] = time.monotonic()
         try:
             yield
         finally:
             self._busy.discard(protocol)
+            del self._began[protocol]
             self._served.add(protocol)
 
     def start(self, server: web.Server, address: str) -> None:
@@ -97,11 +125,18 @@ class UserConnections:
                     loop.call_later(HEAD_TIMEOUT_S, self._end_silent, protocol)
 
     def _make_room(self, server: web.Server) -> bool:
-        """Close the oldest connection that waits for a request. Return False when all are in a request."""
+        """Close the oldest connection that waits for a request, or whose request waits for its client for long.
+
+        Return False when there is none.
+        """
         opened = server.connections
         self._served.intersection_update(opened)
         waiting = [found for found in opened if found not in self._busy and _is_open(found)]
         chosen = next((found for found in waiting if found not in self._served), None) or next(iter(waiting), None)
+        if chosen is None:
+            late = time.monotonic() - SLOW_S
+            slow = [found for found, began in self._began.items() if self._waits.has(found) and began < late]
+            chosen = next(filter(_is_open, slow), None)
         if chosen is not None:
             _abort(chosen)
         return chosen is not None

@@ -18,6 +18,7 @@ from yarl import URL
 
 from pratique.balancer import headers
 from pratique.balancer.accessline import Access, AccessSender
+from pratique.balancer.connections import ClientWaits
 from pratique.balancer.shares import choose
 from pratique.balancer.state_file import StateFile
 
@@ -47,6 +48,7 @@ class Exchange:
     """A request in progress: its revision, its server, and its status so far."""
 
     request: web.BaseRequest
+    waits: ClientWaits
     service: str
     revision: str = NOBODY
     servers: Sequence[str] = ()
@@ -76,15 +78,22 @@ class Exchange:
             raise
 
     async def _chunk(self) -> bytes:
-        async with asyncio.timeout(CLIENT_SILENCE_S):
-            return bytes(await self.request.content.readany())
+        with self.waits.of(self.request):
+            async with asyncio.timeout(CLIENT_SILENCE_S):
+                return bytes(await self.request.content.readany())
 
 
 class Proxy:
     """Forward each request to a server of the chosen revision, and send an access line."""
 
-    def __init__(self, service: str, timeout_s: float, state_file: StateFile, sender: AccessSender) -> None:
-        """timeout_s: longest silence of a server. state_file: the active pool. sender: sends the access lines."""
+    def __init__(
+        self, service: str, timeout_s: float, state_file: StateFile, sender: AccessSender, waits: ClientWaits
+    ) -> None:
+        """timeout_s: longest silence of a server. state_file: the active pool. sender: sends the access lines.
+
+        waits: notified of each request that waits for its client.
+        """
+        self._waits = waits
         self._service = service
         self._state_file = state_file
         self._sender = sender
@@ -119,7 +128,7 @@ class Proxy:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. It always sends one access line, even on an error."""
-        exchange = Exchange(request, self._service)
+        exchange = Exchange(request, self._waits, self._service)
         try:
             return await self._answer(exchange)
         except _ClientGoneError as error:
@@ -211,8 +220,9 @@ async def _relay(exchange: Exchange, answer: aiohttp.ClientResponse) -> web.Stre
     try:
         await response.prepare(exchange.request)
         async for chunk in _body_of(exchange, answer):
-            async with asyncio.timeout(CLIENT_SILENCE_S):
-                await response.write(chunk)
+            with exchange.waits.of(exchange.request):
+                async with asyncio.timeout(CLIENT_SILENCE_S):
+                    await response.write(chunk)
         if not exchange.broken:
             await response.write_eof()
             exchange.code = answer.status

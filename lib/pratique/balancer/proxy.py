@@ -12,7 +12,7 @@ import sys
 from aiohttp import web
 
 from pratique.balancer.accessline import AccessSender
-from pratique.balancer.connections import FILES_KEPT, MOST_CONNECTIONS, UserConnections, raise_file_limit
+from pratique.balancer.connections import FILES_KEPT, MOST_CONNECTIONS, ClientWaits, UserConnections, raise_file_limit
 from pratique.balancer.control import control_app
 from pratique.balancer.control_socket import control_path, listening
 from pratique.balancer.forward import HEADER_MAX_BYTES, Proxy
@@ -37,9 +37,10 @@ async def serve(target: Target, stop: asyncio.Event) -> None:
     service, settings = target.service, target.settings.balancer
     state_file = StateFile(target.state_dir / "balancer" / f"{service}.json")
     sender = AccessSender(target.telemetry.listen, socket.gethostname())
-    proxy = Proxy(service, settings.timeout_s, state_file, sender)
+    waits = ClientWaits()
+    proxy = Proxy(service, settings.timeout_s, state_file, sender, waits)
     await proxy.open()
-    users = UserConnections(proxy.handle, most=_most_connections())
+    users = UserConnections(proxy.handle, waits, most=_most_connections())
     front, control = _front(users), web.AppRunner(control_app(service, state_file, proxy, sender), access_log=None)
     try:
         await front.setup()

@@ -166,15 +166,22 @@ def plan(
     pratique plan shop --within 45m
     pratique plan shop --requests-per-minute 1200 --error-rate 0.005
     """
-    from pratique.planning.plan import plan as plan_release  # noqa: PLC0415 - the judge
+    settings, shares = load_config(config, store), dict(map(_error_rate, error_rates))
+    percents = [_number("--stages", part) for part in stages.split(",")] if stages else ()
+    if requests_per_minute is None:
+        from pratique.planning.seen import revisions_seen  # noqa: PLC0415
+        from pratique.store import open_store  # noqa: PLC0415 - deltalake
+
+        revisions_seen(open_store(settings.store), service)
+    from pratique.planning.plan import plan as plan_release  # noqa: PLC0415 - the judge, once nothing is refused
     from pratique.planning.text import plan_text  # noqa: PLC0415
 
     with progress_bar("plan") as progress:
         found = plan_release(
-            load_config(config, store),
+            settings,
             service,
-            error_rates=dict(map(_error_rate, error_rates)),
-            stages=[_number("--stages", part) for part in stages.split(",")] if stages else (),
+            error_rates=shares,
+            stages=percents,
             within_min=within,
             progress=progress,
             requests_per_minute=requests_per_minute,

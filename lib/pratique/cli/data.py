@@ -12,6 +12,7 @@ import click
 
 from pratique.cli.completion import complete_services
 from pratique.cli.options import EPILOG, PATH, config_options, load_config
+from pratique.errors import MissingError
 
 
 @click.command("import", epilog=EPILOG)
@@ -76,13 +77,16 @@ def import_command(
     Importing a file again changes nothing. A line that cannot be read is written to the rejects file with its number
     and the reason. The summary says which value was read from which field, and in which unit.
     """
+    settings = load_config(config, store)
+    options["fmt"] = options["fmt"] or settings.service(options["service"]).imports.format
+    paths = [Path(file) for file in files]
+    for path in paths:
+        if str(path) != "-" and not path.exists():
+            raise MissingError(f"file {str(path)!r} does not exist: check its path")
     from pratique.store import open_store  # noqa: PLC0415 - deltalake
     from pratique.telemetry.import_files import import_files  # noqa: PLC0415 - pyarrow
     from pratique.telemetry.preview import preview_files  # noqa: PLC0415 - polars
 
-    settings = load_config(config, store)
-    options["fmt"] = options["fmt"] or settings.service(options["service"]).imports.format
-    paths = [Path(file) for file in files]
     if preview:
         click.echo(preview_files(paths, config=settings, **options))
         return

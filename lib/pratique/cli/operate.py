@@ -145,7 +145,6 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
     """
     from pratique.config import check_address  # noqa: PLC0415
     from pratique.store import open_store  # noqa: PLC0415
-    from pratique.telemetry.collector import run_collector  # noqa: PLC0415
 
     def read_settings() -> tuple[Config, Store]:
         settings = load_config(config, store)
@@ -153,7 +152,10 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
         return settings, open_store(settings.store)
 
     address = check_address(listen) if listen is not None else None
-    run_collector(*read_settings(), listen=address, reread=read_settings)
+    settings, opened = read_settings()
+    from pratique.telemetry.collector import run_collector  # noqa: PLC0415 - pyarrow, once nothing is refused
+
+    run_collector(settings, opened, listen=address, reread=read_settings)
 
 
 @click.command(epilog=EPILOG)

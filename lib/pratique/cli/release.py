@@ -23,7 +23,7 @@ from pratique.cli.options import (
     revision_argument,
     service_argument,
 )
-from pratique.errors import MissingError, UsageError
+from pratique.errors import DataError, MissingError, UsageError
 
 if TYPE_CHECKING:
     from pratique.config import RuntimeSettings
@@ -178,12 +178,17 @@ def runs(service: str | None, as_json: bool, config: str | None, store: str | No
 
     A dead run has lost its process before it ended: the list shows the command that resumes it.
     """
-    from pratique.runbook.runs import list_runs  # noqa: PLC0415
+    from pratique.runbook.runs import damaged_runs, list_runs  # noqa: PLC0415
 
-    found = list_runs(load_config(config, store).state_dir, service)
+    state_dir = load_config(config, store).state_dir
+    found, damaged = list_runs(state_dir, service), damaged_runs(state_dir)
+    for message in damaged:
+        click.echo(f"pratique: {message}", err=True)
     if as_json:
         click.echo(json.dumps([run.to_json() for run in found]))
         return
+    if not found and damaged:
+        sys.exit(DataError.exit_status)
     if not found:
         raise MissingError(
             f"no runs{f' of {service!r}' if service else ''}: start one with: pratique release SERVICE REVISION"
@@ -234,15 +239,22 @@ def abort(run: str, why: str, who: str, config: str | None, store: str | None) -
 
 @click.command(epilog=EPILOG)
 @service_argument
+@click.option(
+    "--known-by",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Compare the ledger with a file kept elsewhere: a report's JSON, a result.json, or a copy of ledger.heads.",
+)
 @json_array
 @config_options
-def releases(service: str, as_json: bool, config: str | None, store: str | None) -> None:
+def releases(service: str, known_by: tuple[str, ...], as_json: bool, config: str | None, store: str | None) -> None:
     """List the releases in the ledger and verify its hash chain."""
     from pratique.ledger import open_ledger  # noqa: PLC0415
     from pratique.ledger.text import releases_table  # noqa: PLC0415
 
     ledger = open_ledger(load_config(config, store).state_dir)
-    ledger.verify()
+    ledger.verify([Path(name) for name in known_by])
     found = ledger.releases(service)
     if as_json:
         click.echo(json.dumps([release.to_json() for release in found]))

@@ -1,6 +1,19 @@
-"""Decide whether a canary is worse than its baseline, with evidence that is valid after every window."""
+"""Decide whether a canary is worse than its baseline, with evidence that is valid after every window.
 
-from pratique.judge.compare import compare
-from pratique.judge.judge import Judge
+`Judge` loads on first use: the verdict's text and its model need no numpy.
+"""
 
-__all__ = ["Judge", "compare"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pratique.judge.judge import Judge
+
+__all__ = ["Judge"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "Judge":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pratique.judge.judge import Judge  # noqa: PLC0415 - numpy
+
+    return Judge

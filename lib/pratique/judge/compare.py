@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pratique.clock import floor
 from pratique.config import Policy, StoreSettings
-from pratique.errors import MissingError, UsageError
+from pratique.errors import MissingError
+from pratique.judge.compared_revisions import compared_revisions
 from pratique.judge.judge import Judge
 from pratique.judge.model import Verdict, WeightChanges
 from pratique.store import Seen, Store, open_store
@@ -86,15 +87,17 @@ def read_and_judge(
     notes: Sequence[str] = (),
     lost: Sequence[LostLines] = (),
     now: datetime | None = None,
+    known: Mapping[str, Seen] | None = None,
 ) -> Judged:
     """Read the rows of two revisions once, and judge them, so that figures can show exactly the rows that were judged.
 
-    The parameters and errors are those of `compare`.
+    known: what `compared_revisions` returned, if it was called already. The other parameters and the errors are those of
+    `compare`.
     """
     policy = policy or Policy()
     if isinstance(store, StoreSettings | str):
         store = open_store(store)
-    known = compared_revisions(store, service, baseline, canary, start, end)
+    known = known or compared_revisions(store, service, baseline, canary, start, end)
     since = start or known[canary].first
     earliest = since - timedelta(minutes=policy.history_min)
     rollups = store.read(service, [baseline, canary], earliest, end)
@@ -115,36 +118,6 @@ def _folded(actions: int) -> list[str]:
     return [
         f"{actions:,} actions with few requests are judged together as 'other': declare rules in [[services.NAME.actions]]"
     ]
-
-
-def compared_revisions(
-    store: Store, service: str, baseline: str, canary: str, start: datetime | None, end: datetime | None
-) -> dict[str, Seen]:
-    """Return the revisions of the service in the store; both that are compared have requests in the range.
-
-    Raises: UsageError for equal revisions or an empty range; MissingError.
-    """
-    if baseline == canary:
-        raise UsageError(f"baseline and canary are both {canary!r}: name two revisions")
-    if start is not None and end is not None and start >= end:
-        raise UsageError(
-            f"the time range is empty: start {start:%Y-%m-%dT%H:%M} is not before end {end:%Y-%m-%dT%H:%M}"
-        )
-    known = {seen.revision: seen for seen in store.revisions(service)}
-    if not known:
-        services = sorted({seen.service for seen in store.revisions()})
-        hint = "" if services else "import a log first"
-        raise MissingError.unknown("service", service, services, where="in the store", hint=hint)
-    for revision in (baseline, canary):
-        if revision not in known:
-            raise MissingError.unknown("revision", revision, sorted(known), where=f"of {service!r} in the store")
-        seen = known[revision]
-        if (start is not None and seen.last < start) or (end is not None and seen.first >= end):
-            span = f"{start.isoformat() if start else 'the beginning'} to {end.isoformat() if end else 'the end'}"
-            raise MissingError(
-                f"no request of {revision!r} from {span}: it has requests from {seen.first.isoformat()} to {seen.last.isoformat()}"
-            )
-    return known
 
 
 def _lengths_s(rollups: Rollups, start: datetime, end: datetime | None) -> list[int]:

@@ -150,12 +150,14 @@ class OutcomeCounts:
 
     time_ms: starts of the windows, epoch ms. bad, n: requests with the outcome, and requests that could have had it,
     shape (guards, arms, windows, actions). requests: all requests, timed or not, shape (arms, windows, actions).
+    timed: requests with a duration, shape (arms, windows, actions).
     """
 
     time_ms: Ints
     bad: Ints
     n: Ints
     requests: Ints
+    timed: Ints
 
 
 def count_outcomes(
@@ -180,17 +182,19 @@ def count_outcomes(
     requests = _sum(stratum, rows.n, size)
     bad = np.zeros((len(outcomes), size), np.int64)
     n = np.zeros((len(outcomes), size), np.int64)
-    flat = np.repeat(stratum, rows.lengths) if thresholds is not None else None
-    timed = _sum(flat, rows.count, size) if flat is not None else None
+    flat = np.repeat(stratum, rows.lengths)
+    timed = _sum(flat, rows.count, size)
     for index, outcome in enumerate(outcomes):
         if outcome is not None:
             chosen, among = outcome.masks(rows.code, rows.time_ms)
             bad[index] = _sum(stratum[chosen], rows.n[chosen], size)
             n[index] = requests if among is None else _sum(stratum[among], rows.n[among], size)
-        elif thresholds is not None and flat is not None and timed is not None:
+        elif thresholds is not None:
             slow = rows.bucket >= np.repeat(thresholds[index].astype(np.int16)[rows.action], rows.lengths)
             bad[index], n[index] = _sum(flat[slow], rows.count[slow], size), timed
-    return OutcomeCounts(time_ms, bad.reshape(-1, *shape), n.reshape(-1, *shape), requests.reshape(shape))
+    return OutcomeCounts(
+        time_ms, bad.reshape(-1, *shape), n.reshape(-1, *shape), requests.reshape(shape), timed.reshape(shape)
+    )
 
 
 def _sum(index: Ints, values: Ints, size: int) -> Ints:

@@ -14,8 +14,10 @@ from pratique.judge.outage import outage
 from pratique.judge.share import in_force, share_findings
 from pratique.judge.silence import silence
 from pratique.judge.state import JudgeState
+from pratique.judge.text import listed
 from pratique.judge.thresholds import ENOUGH_TIMED
 from pratique.judge.unlike_actions import unlike_actions
+from pratique.judge.untimed import untimed
 from pratique.telemetry.lost_lines import LostLines
 
 NOISY = 5.0
@@ -39,6 +41,7 @@ def find(
         *share_findings(state, guards, weights),
         *silence(state, _weighed(state, weights)),
         *unlike_actions(state),
+        *untimed(state),
     ]
     requests = np.sum([part.sum(axis=1) for part in state.requests], axis=0) if state.requests else np.zeros(2, int)
     found += lost_lines(lost, state.policy, dict(zip((state.baseline, state.canary), requests.tolist(), strict=True)))
@@ -58,7 +61,10 @@ def _no_data(state: JudgeState, guards: Sequence[GuardResult]) -> list[Finding]:
     if not missing:
         shown = {guard.name for guard in state.guards if guard.settings.must_be_shown}
         skipped = [g for g in guards if g.action == SERVICE and g.guard in shown and g.state == "not evaluated"]
-        messages = [f"{guard.guard} could not be evaluated: {_why_skipped(state, guard)}" for guard in skipped]
+        reasons: dict[str, list[str]] = {}
+        for guard in skipped:
+            reasons.setdefault(_why_skipped(state, guard), []).append(guard.guard)
+        messages = [f"{listed(names)} could not be evaluated: {why}" for why, names in reasons.items()]
     return [finding for message in messages for finding in _finding("no data", state.policy.on_no_data, message)]
 
 
@@ -93,9 +99,11 @@ def _minor(state: JudgeState) -> list[Finding]:
     found = []
     if state.thin_history is not None and any(guard.settings.is_latency for guard in state.guards):
         found.append(Finding("no history", "note", f"{_history(state.thin_history)}: thresholds come from the warm-up"))
-    for guard in state.guards:
-        if guard.phi > NOISY:
-            message = f"{guard.name}: counts vary {guard.phi:.1f} times as much as chance explains; the evidence is divided by that factor"
+    noisy = [guard for guard in state.guards if guard.phi > NOISY]
+    for guards in ([guard for guard in noisy if guard.settings.is_latency is latency] for latency in (False, True)):
+        if guards:
+            times = " and ".join(dict.fromkeys(f"{guard.phi:.1f}" for guard in guards))
+            message = f"{listed([guard.name for guard in guards])}: counts vary {times} times as much as chance explains; the evidence is divided by that factor"
             found.append(Finding("noisy", "note", message))
     if state.late:
         found.append(

@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
-from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal
 
 from pratique.weight_changes import WeightChange
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pratique.ledger.entry import LedgerHead
 
 Decision = Literal["promote", "rollback", "continue", "inconclusive"]
 GuardState = Literal["worse", "suspect", "met", "open", "not evaluated"]
@@ -80,7 +83,7 @@ class GuardResult:
 class Finding:
     """A problem with the data that a person must know about.
 
-    kind: "no data", "share mismatch", "lapse", "clock", "gap" (silence), "outage", "actions" (without a counterpart), "guard" (one that holds or notes), "no history",
+    kind: "no data", "share mismatch", "lapse", "clock", "gap" (silence), "outage", "actions" (without a counterpart), "untimed" (uneven), "guard" (one that holds or notes), "no history",
         "few instances", "noisy", "late lines", "lost lines" or "collector".
     effect: its effect on the verdict: "note" has none, "hold" forbids promotion, "rollback" rolls back.
     message: one line with the numbers.
@@ -93,7 +96,7 @@ class Finding:
     @property
     def lasts(self) -> bool:
         """Whether it holds however many requests follow: what it is about stays in the range."""
-        return self.effect == "hold" and self.kind in ("gap", "guard", "actions", "lost lines")
+        return self.effect == "hold" and self.kind in ("gap", "guard", "actions", "untimed", "lost lines")
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ class Verdict:
     alpha: chance of rolling back a canary within its tolerances, from 0 to 1.
     alpha_promote: chance, per guard, of promoting a canary at its tolerance, from 0 to 1.
     method: the statistical method. version: the version of Pratique that judged.
+    ledger: the last entry of the ledger when the verdict was made: `pratique releases --known-by FILE` compares the ledger with
+        it. None without a ledger, and for a verdict in the middle of a run.
     """
 
     verdict: Decision
@@ -170,9 +175,12 @@ class Verdict:
     summary: str = ""
     lacking: str = ""
     cause: GuardResult | None = None
+    ledger: LedgerHead | None = None
 
     def windows_since(self, time: datetime) -> int:
         """Return the number of judged windows that began at `time` or later; windows without any request do not count."""
+        import numpy as np  # noqa: PLC0415 - a verdict is printed without it
+
         begins = self.trace.times - np.timedelta64(self.window_s, "s")
         return int((begins >= np.datetime64(int(time.timestamp() * 1000), "ms")).sum())
 

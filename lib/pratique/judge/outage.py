@@ -8,6 +8,8 @@ drifting service differs from its history without an outage, so it must be far f
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from pratique.judge.guard import Guard
 from pratique.judge.hypergeometric import Ints
 from pratique.judge.model import Finding
 from pratique.judge.state import JudgeState
+from pratique.judge.text import listed
 from pratique.number_text import percent
 
 ENOUGH = 100
@@ -33,15 +36,26 @@ def outage(state: JudgeState) -> list[Finding]:
     """Return a finding for each outcome of which the baseline has far more than in its history."""
     if state.policy.on_outage == "ignore":
         return []
-    found = []
-    for guard in state.guards:
-        now, since = guard.recent.sum(axis=2)[:, 0], _all(guard)
-        if _is_far(guard, now):
-            found.append(Finding("outage", state.policy.on_outage, _message(guard, now, "now")))
-        elif _is_far(guard, since):
-            effect = "note" if _is_over(guard, now) else state.policy.on_outage
-            found.append(Finding("outage", effect, _message(guard, since, "since the canary's start")))
-    return found
+    latency = [guard for guard in state.guards if guard.settings.is_latency]
+    others = [[guard] for guard in state.guards if not guard.settings.is_latency]
+    # slow requests are slow beyond several thresholds
+    return [finding for guards in [*others, latency] for finding in _outage(guards, state.policy.on_outage)]
+
+
+def _outage(guards: Sequence[Guard], reaction: Literal["note", "hold", "rollback"]) -> list[Finding]:
+    """One finding for guards that see the same event."""
+    now = [guard for guard in guards if _is_far(guard, _now(guard))]
+    since = [guard for guard in guards if _is_far(guard, _all(guard))]
+    if now:
+        return [Finding("outage", reaction, _message(now, _now, "now"))]
+    if since:
+        over = all(_is_over(guard, _now(guard)) for guard in since)
+        return [Finding("outage", "note" if over else reaction, _message(since, _all, "since the canary's start"))]
+    return []
+
+
+def _now(guard: Guard) -> Ints:
+    return np.asarray(guard.recent.sum(axis=2)[:, 0])
 
 
 def _all(guard: Guard) -> Ints:
@@ -72,13 +86,17 @@ def _kind(guard: Guard) -> str:
     return "failure" if outcome == "no answer" or outcome.startswith("5") else "code"
 
 
-def _message(guard: Guard, now: Ints, when: str) -> str:
-    (bad, n), (past_bad, past_n) = now.tolist(), guard.history.tolist()
+def _message(guards: Sequence[Guard], counted: Callable[[Guard], Ints], when: str) -> str:
+    """The numbers of the first guard, which of those on latency has the most slow requests, and the names of all."""
+    (bad, n), (past_bad, past_n) = counted(guards[0]).tolist(), guards[0].history.tolist()
     return (
-        f"the baseline is far from its own history: {_outcome(guard)} {percent(bad / n)} {when} ({bad:,}/{n:,}), "
+        f"the baseline is far from its own history: {_outcome(guards)} {percent(bad / n)} {when} ({bad:,}/{n:,}), "
         f"{percent(past_bad / past_n)} before the canary ({past_bad:,}/{past_n:,})"
     )
 
 
-def _outcome(guard: Guard) -> str:
-    return f"slow requests (beyond {guard.name})" if guard.settings.is_latency else guard.name
+def _outcome(guards: Sequence[Guard]) -> str:
+    first, *others = [guard.name for guard in guards]
+    if not guards[0].settings.is_latency:
+        return first
+    return f"slow requests (beyond {first}{', and beyond ' + listed(others) if others else ''})"

@@ -71,6 +71,7 @@ class JudgeState:
         self.last_ms: int | None = None
         self.time_ms: list[Ints] = []
         self.requests: list[Ints] = []
+        self.timed: list[Ints] = []
         self.e_values: list[Floats] = []
         self.canary_hosts: set[int] = set()
         self.fired_ms: int | None = None
@@ -184,6 +185,7 @@ class JudgeState:
         after = np.stack(found)
         self.time_ms.append(counts.time_ms)
         self.requests.append(counts.requests.sum(axis=2))
+        self.timed.append(counts.timed.sum(axis=2))
         self.e_values.append(after)
         self.last_ms = int(counts.time_ms[-1])
         fired = self.watch.weights @ (after - 1.0) + 1.0 >= 1.0 / self.policy.alpha

@@ -28,22 +28,26 @@ NAMED = 3
 
 
 def unlike_actions(state: JudgeState) -> list[Finding]:
-    """Return a finding for each revision with actions that the other has no request of."""
+    """Return a finding when a revision has actions that the other has no request of."""
     requests, reaction = _requests(state), state.policy.on_no_data
     total = requests.sum(axis=1)
     if reaction == "ignore" or not total.all():
         return []
-    found = []
+    parts, largest = [], 0.0
     for arm in (0, 1):
         per_request = math.log(total.sum() / total[arm])
         alone = np.flatnonzero((requests[1 - arm] == 0) & (requests[arm] * per_request >= SURE))
         if len(alone):
             alone = alone[np.argsort(-requests[arm][alone], kind="stable")]
             share = float(requests[arm][alone].sum() / total[arm])
-            found.append(
-                Finding("actions", reaction if share >= LARGE else "note", _message(state, arm, alone.tolist(), share))
-            )
-    return found
+            largest = max(largest, share)
+            parts.append(_message(state, arm, alone.tolist(), share))
+    if not parts:
+        return []
+    advice = (
+        "these requests are not compared; check the routes, and whether both logs were counted by the same action rules"
+    )
+    return [Finding("actions", reaction if largest >= LARGE else "note", f"{'; '.join(parts)}: {advice}")]
 
 
 def _requests(state: JudgeState) -> Ints:
@@ -57,7 +61,4 @@ def _message(state: JudgeState, arm: int, alone: list[int], share: float) -> str
     names, (own, other) = list(state.actions.known), (state.baseline, state.canary)[:: 1 if arm == 0 else -1]
     shown = ", ".join(printable(names[action]) for action in alone[:NAMED])
     more = f" and {len(alone) - NAMED:,} more" if len(alone) > NAMED else ""
-    return (
-        f"{other} has no request of {plural(len(alone), 'action')} with {percent(share)} of {own}'s requests: {shown}{more}: "
-        "these requests are not compared; check the routes, and whether both logs were counted by the same action rules"
-    )
+    return f"{other} has no request of {plural(len(alone), 'action')} with {percent(share)} of {own}'s requests: {shown}{more}"

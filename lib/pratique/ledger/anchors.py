@@ -1,14 +1,16 @@
 """Where the hashes of the ledger are kept a second time, and the comparison with them.
 
 A hash chain alone shows a mistake, not intent: whoever can write the file can hash it again, or put an older copy in its
-place. So the number and hash of each entry are also appended to a file beside the ledger, and each run keeps those of its
-last entry in its result.json. Whoever changes the ledger must find and change all of them.
+place. So the number and hash of each entry are also appended to a file beside the ledger, each run keeps those of its
+last entry in its result.json, and each verdict as JSON has those of the last entry before it. Whoever changes the ledger
+must find and change all of them.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import Any
 from pratique.errors import DataError
 from pratique.files import open_private
 from pratique.kept_json import read_kept
+
+LF = "\n"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,11 @@ class Anchor:
     where: Path
 
 
+_WHOLE = re.compile(r"([1-9][0-9]{0,17}) ([0-9a-f]{64})")
+_TORN = re.compile(r"[1-9][0-9]{0,17}( [0-9a-f]{0,63})?")
+"""A line of heads, and one that a power cut left incomplete."""
+
+
 def heads_path(ledger: Path) -> Path:
     """Return the path of the file that keeps the number and hash of each entry: "ledger.heads" for "ledger.sqlite"."""
     return ledger.with_suffix(".heads")
@@ -35,9 +44,22 @@ def heads_path(ledger: Path) -> Path:
 
 def keep_head(ledger: Path, number: int, digest: str) -> None:
     """Append the number and hash of a new entry. If that fails, the next one stands for both: it follows from this one."""
-    with suppress(OSError), open_private(heads_path(ledger), "ab", buffering=0) as file:
+    path = heads_path(ledger)
+    with suppress(OSError), open_private(path, "ab", buffering=0) as file:
+        torn = file.tell() and not path.read_bytes().endswith(b"\n")
         # one write of a short line: several processes append at once
-        file.write(f"{number} {digest}\n".encode())
+        file.write(f"{LF if torn else ''}{number} {digest}\n".encode())
+
+
+def check_heads(ledger: Path, entries: int) -> None:
+    """Check that the kept hashes of a ledger were not emptied. Raises: DataError."""
+    path = heads_path(ledger)
+    # a program that died while it wrote the first line leaves an empty file
+    if entries > 1 and path.is_file() and path.stat().st_size == 0:
+        raise DataError(
+            f"{str(path)!r} is empty, and {ledger} has {entries:,} entries: restore it from a backup, or compare the ledger "
+            "with a result.json kept elsewhere, then delete it"
+        )
 
 
 def read_anchors(ledger: Path) -> list[Anchor]:
@@ -83,22 +105,57 @@ def _parts(connection: sqlite3.Connection) -> dict[str, str]:
     return {name: " ".join(sql.split()) for name, sql in rows}
 
 
+def anchors_of(path: Path) -> list[Anchor]:
+    """Return what a file that was kept elsewhere knows: a report or result.json, or a copy of ledger.heads.
+
+    Raises: DataError when it knows nothing of a ledger.
+    """
+    try:
+        is_json = path.read_bytes().lstrip()[:1] == b"{"
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}: check the path") from error
+    found = list(_of_result(path) if is_json else _heads(path))
+    if not found:
+        raise DataError(
+            f"{str(path)!r} has no entry of a ledger: give the JSON of a report, a result.json or a copy of ledger.heads"
+        )
+    return found
+
+
 def _heads(path: Path) -> Iterator[Anchor]:
     try:
-        # a line that a power cut left incomplete has no newline
-        lines = path.read_bytes().split(b"\n")[:-1]
+        content = path.read_bytes()
     except FileNotFoundError:
         return
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror}: check its permissions") from error
-    for line in lines:
-        number, _, digest = line.decode("ascii", "replace").partition(" ")
-        if number.isdigit():
-            yield Anchor(int(number), digest, path)
+    for at, line in enumerate(content.decode("ascii", "replace").splitlines(), start=1):
+        found = _WHOLE.fullmatch(line)
+        if found is not None:
+            yield Anchor(int(found[1]), found[2], path)
+        elif not _TORN.fullmatch(line):
+            raise DataError(
+                f"{str(path)!r}: line {at} is damaged: compare the ledger with another copy of this file, then delete it"
+            )
 
 
 def _results(runs: Path) -> Iterator[Anchor]:
     for path in sorted(runs.glob("*/result.json")):
-        with suppress(OSError, ValueError, KeyError, TypeError, OverflowError):
-            kept = read_kept(path, dict[str, Any])["ledger"]
-            yield Anchor(int(kept["entry"]), str(kept["hash"]), path)
+        with suppress(FileNotFoundError):
+            yield from _of_result(path)
+
+
+def _of_result(path: Path) -> Iterable[Anchor]:
+    """What a JSON file knows; nothing for one of a version that kept nothing, or of a verdict without a ledger."""
+    try:
+        kept = read_kept(path, dict[str, Any]).get("ledger")
+        return [] if kept is None else [Anchor(int(kept["entry"]), str(kept["hash"]), path)]
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}: check its permissions") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise DataError(
+            f"{str(path)!r} is {'empty' if not path.stat().st_size else 'damaged'}, and the ledger cannot be compared with it: "
+            "restore it from a backup, or delete it"
+        ) from error

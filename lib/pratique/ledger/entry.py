@@ -50,6 +50,14 @@ class Entry:
         return {**asdict(self), "time": stamp(self.time)}
 
 
+@dataclass(frozen=True)
+class LedgerHead:
+    """The last entry of a ledger at some moment: its number, and its hash, which covers all entries before it."""
+
+    entry: int
+    hash: str
+
+
 def canonical(value: Any) -> str:
     """Return JSON in the form that is hashed: sorted keys, no spaces, ASCII, no NaN.
 

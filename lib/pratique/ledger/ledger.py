@@ -8,8 +8,9 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from pratique import __version__
 from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, StorageError, UsageError
 from pratique.files import open_private
-from pratique.ledger.anchors import check_schema, compare, keep_head, read_anchors
-from pratique.ledger.entry import GENESIS, Entry, canonical
+from pratique.ledger.anchors import anchors_of, check_heads, check_schema, compare, heads_path, keep_head, read_anchors
+from pratique.ledger.entry import GENESIS, Entry, LedgerHead, canonical
 from pratique.ledger.history import ReleaseRecord, releases_of, weights_of
 from pratique.weight_changes import WeightChange
 
@@ -183,12 +184,23 @@ class Ledger:
             query = f"SELECT {COLUMNS} FROM entries WHERE {condition} ORDER BY number"  # noqa: S608 - constant text, bound values
             return [_entry(row) for row in connection.execute(query, values)]
 
-    def verify(self) -> int:
+    def head(self) -> LedgerHead | None:
+        """Return the number and hash of the last entry; None while there is none. Raises: DataError when it is damaged."""
+        if not self.path.exists():
+            return None
+        with self._connect() as connection:
+            if not _is_set_up(connection):
+                return None
+            row = connection.execute("SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1").fetchone()
+        return LedgerHead(*row) if row else None
+
+    def verify(self, kept: Sequence[Path] = ()) -> int:
         """Verify the whole chain, its triggers, and what other files keep about it (anchors.py). Return the number of entries.
 
+        kept: further files to compare with: the JSON of a verdict, a result.json or a copy of ledger.heads.
         Raises: DataError that names the first entry that was changed, added or removed.
         """
-        anchors = read_anchors(self.path)
+        anchors = [*read_anchors(self.path), *chain.from_iterable(map(anchors_of, kept))]
         if not self.path.exists():
             compare(self.path, (), anchors)
             return 0
@@ -208,6 +220,7 @@ class Ledger:
                 f"ledger {self.path}: entry {len(rows) + 1} is missing: entries after {len(rows)} cannot be trusted"
             )
         compare(self.path, [str(row[-2]) for row in rows], anchors)
+        check_heads(self.path, len(rows))
         with self._connect() as connection:
             check_schema(connection, self.path, SCHEMA)
         return len(rows)
@@ -228,8 +241,18 @@ class Ledger:
             )
         return str(row[-2])
 
+    def _refuse_emptied(self) -> None:
+        """Refuse a file without content, unless another process is just creating it. Raises: DataError."""
+        with suppress(OSError):
+            found = self.path.stat()
+            if found.st_size == 0 and (time.time() - found.st_mtime > BUSY_S or heads_path(self.path).exists()):
+                raise DataError(
+                    f"ledger {str(self.path)!r} is empty: restore it from a backup, or delete it if nothing was released yet"
+                )
+
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
+        self._refuse_emptied()
         try:
             # SQLite would make it as the umask says; its other files get the permissions of this one
             open_private(self.path, "ab").close()

@@ -14,6 +14,7 @@ from pratique.config import Policy
 from pratique.errors import MissingError
 from pratique.judge import Judge
 from pratique.judge.guard import Guard
+from pratique.planning.seen import revisions_seen
 from pratique.planning.traffic import Outcome, Traffic
 from pratique.store.base import Store
 from pratique.telemetry.rollups import Rollups
@@ -31,11 +32,7 @@ def measure(store: Store, service: str, policy: Policy, *, window_s: int | None 
     hour with requests. window_s: of the judge; default that of the data.
     Raises: MissingError (an unknown service); the errors of the store.
     """
-    seen = store.revisions(service)
-    if not seen:
-        known = sorted({revision.service for revision in store.revisions()})
-        hint = "give the traffic with --requests-per-minute, or import a log first"
-        raise MissingError.unknown("service", service, known, where="in the store", hint=hint)
+    seen = revisions_seen(store, service)
     end = max(revision.last for revision in seen) + timedelta(seconds=1)
     start = end - timedelta(minutes=max(policy.history_min, RATE_MIN))
     names = [revision.revision for revision in store.revisions(service, start, end)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pratique.figures.series import RequestSeries
     from pratique.judge.compare import Judged
     from pratique.judge.model import Verdict, WeightChanges
+    from pratique.ledger import LedgerHead
     from pratique.store.base import Store
 
 RECENT = timedelta(minutes=10)
@@ -56,7 +57,8 @@ def judge_stored(
     """
     question = _checked(Question(service, baseline, canary, start, end, weight))
     config.service(service)
-    return _judge(config, question, _open(config), _weights(config, question)).verdict
+    head, weights = _ledger(config, question)
+    return replace(_judge(config, question, _open(config), weights).verdict, ledger=head)
 
 
 def open_comparison(
@@ -84,9 +86,9 @@ def open_comparison(
     settings, opened, question = _asked(
         service, baseline, canary, start=start, end=end, weight=weight, config=config, store=store
     )
-    weights = _weights(settings, question)
+    head, weights = _ledger(settings, question)
     judged = _judge(settings, question, opened, weights)
-    verdict = judged.verdict
+    verdict = replace(judged.verdict, ledger=head)
     series = request_series(judged.rollups, question.baseline, question.canary, verdict.start, verdict.end)
     return Comparison(question, settings, verdict, series, weights, len(judged.rollups))
 
@@ -97,7 +99,7 @@ def check_comparison(parameters: Mapping[str, Any]) -> None:
     parameters: of the notebook; only those of `open_comparison` are looked at.
     Raises: the errors of `open_comparison`.
     """
-    from pratique.judge.compare import compared_revisions  # noqa: PLC0415 - numpy
+    from pratique.judge.compared_revisions import compared_revisions  # noqa: PLC0415 - only here
 
     names = ("service", "baseline", "canary", "start", "end", "weight", "config", "store")
     _, opened, question = _asked(**{name: parameters[name] for name in names})
@@ -157,18 +159,26 @@ def _open(config: Config) -> Store:
     return opened
 
 
-def _weights(config: Config, question: Question) -> WeightChanges:
+def _ledger(config: Config, question: Question) -> tuple[LedgerHead | None, WeightChanges]:
+    """The last entry of the ledger, and the shares that were in force."""
     from pratique.ledger import open_ledger  # noqa: PLC0415 - sqlite
 
-    if question.weight is not None:
-        share = question.weight / 100.0
-        since = question.start or datetime.fromtimestamp(0, UTC)
-        return [(since, {question.canary: share, question.baseline: 1.0 - share})]
-    return open_ledger(config.state_dir).weights(question.service, question.start, question.end)
+    ledger = open_ledger(config.state_dir)
+    head = ledger.head()
+    if question.weight is None:
+        return head, ledger.weights(question.service, question.start, question.end)
+    share = question.weight / 100.0
+    since = question.start or datetime.fromtimestamp(0, UTC)
+    return head, [(since, {question.canary: share, question.baseline: 1.0 - share})]
 
 
 def _judge(config: Config, question: Question, store: Store, weights: WeightChanges) -> Judged:
-    from pratique.judge.compare import read_and_judge  # noqa: PLC0415 - numpy
+    from pratique.judge.compared_revisions import compared_revisions  # noqa: PLC0415 - only here
+
+    known = compared_revisions(
+        store, question.service, question.baseline, question.canary, question.start, question.end
+    )
+    from pratique.judge.compare import read_and_judge  # noqa: PLC0415 - numpy, once nothing is refused
     from pratique.telemetry.lost_lines import lost_lines  # noqa: PLC0415 - only here
 
     return read_and_judge(
@@ -182,6 +192,7 @@ def _judge(config: Config, question: Question, store: Store, weights: WeightChan
         weights=weights,
         notes=_notes(config, question, store),
         lost=lost_lines(config.state_dir, question.service, question.start, question.end, store=config.store.url),
+        known=known,
     )
 
 

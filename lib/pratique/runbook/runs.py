@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,10 +13,12 @@ from typing import Any, Literal
 
 from pratique.clock import stamp
 from pratique.config import DEFAULT_FILE
-from pratique.errors import DataError, MissingError, UsageError
+from pratique.errors import DataError, MissingError, PratiqueError, UsageError
 from pratique.runbook.engine.journal import Journal, Line
 from pratique.runbook.engine.lock import Holder, Lock
 
+BEGINNING_S = 60.0
+"""Age from which an empty journal is not that of a run that begins."""
 State = Literal["running", "dead", "ended"]
 OLDEST_RUNBOOK = "release"
 """The runbook of a journal that names none: there was only one when it was written."""
@@ -81,10 +84,30 @@ class RunSummary:
 
 
 def list_runs(state_dir: Path, service: str | None = None) -> list[RunSummary]:
-    """Return the runs of all services, or of one, oldest first. A damaged journal is left out: see `find_run`."""
+    """Return the runs of all services, or of one, oldest first. A damaged journal is left out: see `damaged_runs`."""
     holder_of = _holders(state_dir)
     found = [run for folder in _folders(state_dir) if (run := _readable(folder, holder_of)) is not None]
     return sorted((run for run in found if service in (None, run.service)), key=lambda run: run.started)
+
+
+def damaged_runs(state_dir: Path) -> list[str]:
+    """Return one sentence for each run whose journal is damaged or empty, with its file and what to do."""
+    return [message for folder in _folders(state_dir) if (message := _damage(folder)) is not None]
+
+
+def _damage(folder: Path) -> str | None:
+    journal = Journal.in_folder(folder)
+    try:
+        if journal.lines():
+            return None
+        # a run that begins has an empty journal for a moment
+        if time.time() - journal.path.stat().st_mtime < BEGINNING_S:
+            return None
+    except FileNotFoundError:
+        return None
+    except PratiqueError as error:
+        return f"run {folder.name}: {error}"
+    return f"run {folder.name}: journal {str(journal.path)!r} is empty: the run did nothing: delete {str(folder)!r}"
 
 
 def dead_runs(state_dir: Path, service: str) -> list[RunSummary]:

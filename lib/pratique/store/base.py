@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pratique.telemetry.rollups import Rollups
+if TYPE_CHECKING:
+    from pratique.telemetry.rollups import Rollups
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -28,6 +32,9 @@ SETTINGS = {
 _HARMLESS_FEATURES = {"appendOnly", "invariants", "timestampNtz", "vacuumProtocolCheck"}
 
 
+_COMMIT = re.compile(r"\d{20}\.json")
+
+
 class DeltaLog:
     """The log of the table at a location. It keeps no state: each call reads the current version."""
 
@@ -41,6 +48,8 @@ class DeltaLog:
         """
         if not self.location.holds_log():
             return None
+        if self.location.folder is not None:
+            _refuse_empty_commit(self.location.folder)
         try:
             table = DeltaTable(self.location.url, storage_options=self.location.options)
         except TableNotFoundError as error:
@@ -125,6 +134,20 @@ class DeltaLog:
         """Whether a commit that failed was stored nevertheless: only its confirmation may have been lost."""
         table = self.open()
         return table is not None and bool(adds) and adds[0].path in Snapshot(table).paths()
+
+
+def _refuse_empty_commit(folder: Path) -> None:
+    """Refuse a commit that lost its content, as after a power cut: deltalake takes it for one that changes nothing."""
+    with suppress(FileNotFoundError):
+        commits = [entry for entry in os.scandir(folder / "_delta_log") if _COMMIT.fullmatch(entry.name)]
+        empty = min((entry.name for entry in commits if entry.stat().st_size == 0), default=None)
+        if empty is None:
+            return
+        is_last = empty == max(entry.name for entry in commits)
+        raise DataError(
+            f"store {str(folder)!r} is damaged: _delta_log/{empty} is empty, so requests are missing: "
+            + ("delete that file and import the logs again" if is_last else "restore the store from a backup")
+        )
 
 
 def _check(name: str, table: DeltaTable) -> None:

@@ -32,11 +32,12 @@ from pratique.telemetry.collector_settings import changed_settings, counting_con
 from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
 from pratique.telemetry.line_keys import LineKeys
+from pratique.telemetry.loss_counts import UNIX, LossCounts, Sender
 from pratique.telemetry.receivers import Receivers
 from pratique.telemetry.rollups import Sink
 from pratique.telemetry.sequence import Senders
 from pratique.telemetry.spool import Facts, Spool, new_source
-from pratique.telemetry.syslog import parse
+from pratique.telemetry.syslog import Message, parse
 
 GRACE_MS = 400
 """Delay after its end until a window closes; lines that arrive later are added to it."""
@@ -78,6 +79,7 @@ class Collector:
         self._retry_follow_at = 0.0
         self._windows: dict[int, Window] = {}
         self._senders = Senders()
+        self.losses = LossCounts()
         self._logs = ContainerLogs(
             config.state_dir, limit_bytes=int(config.telemetry.container_log_mb * 1e6), services=config.services
         )
@@ -142,7 +144,7 @@ class Collector:
         self._facts = facts
         return True
 
-    def receive(self, datagram: bytes) -> None:
+    def receive(self, datagram: bytes, sender: Sender = UNIX) -> None:
         """Take in one datagram, or one message of a stream."""
         message = parse(datagram)
         if message is not None and message.app.startswith(PREFIX) and self._logs.take(message):
@@ -150,29 +152,39 @@ class Collector:
             return
         line = None if message is None else read(message, self._config.telemetry.httplog, self._config.telemetry.host)
         if message is None or line is None:
-            if message is not None and not looks_like_access(message):
-                self._status.other += 1
-            else:
-                self._status.malformed += 1
+            self._take_unreadable(message, sender)
             return
         now, start = now_ms(), self._start_of(line)
         if not self._keys.takes(line.service):
             self._status.undeclared += 1
         elif line.time_ms > now + FUTURE_MS:
             self._status.future += 1
+            self.losses.lost(line.service, "a time in the future")
         elif not self._is_new(line):
             self._status.duplicates += 1
-        elif start + self._span + self._late_ms < now:
+        elif start + self._span + self._late_ms < now or start + self._span <= self._facts.closed_ms:
             self._status.late += 1
+            self.losses.lost(line.service, "late")
         elif self._spool.full:
             self._status.unkept += 1
+            self.losses.lost(line.service, "not written to the disk")
         elif self._take(line, start):
             self._spool.append(without_query(datagram, message))
+            self.losses.counted(sender, line)
+
+    def _take_unreadable(self, message: Message | None, sender: Sender) -> None:
+        if message is not None and not looks_like_access(message):
+            self._status.other += 1
+        else:
+            self._status.malformed += 1
+            self.losses.unreadable(sender, message, self._keys.services)
 
     def _is_new(self, line: AccessLine) -> bool:
         # a sender without numbering gives no way to detect missing or repeated lines
         fresh, missing = self._senders.seen(line.boot, line.sequence) if line.boot else (True, 0)
-        self._status.lost_on_way += missing
+        if missing:
+            self._status.lost_on_way += missing
+            self.losses.lost(line.service, "missing in the sender's numbering", missing)
         return fresh
 
     def _start_of(self, line: AccessLine) -> int:
@@ -443,12 +455,12 @@ def _loop(
             status.updated_at, status.kernel_dropped = utc_now(), receivers.kernel_dropped()
             status.framing_errors, status.connections = receivers.framing_errors, receivers.connections
             status.refused, status.not_allowed = receivers.refused, receivers.not_allowed
+            collector.losses.dropped(status.kernel_dropped)
+            status.unread_from = collector.losses.unread_from()
             with suppress(OSError):
                 status.write(state_dir)
             with suppress(OSError, DataError):
-                losses.update(
-                    int(status.updated_at.timestamp() * 1000), status.received, status.lost(), store=collector.store_url
-                )
+                losses.update(int(status.updated_at.timestamp() * 1000), collector.losses, store=collector.store_url)
             reported = now
     receivers.drain()
 

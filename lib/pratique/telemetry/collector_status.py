@@ -38,6 +38,7 @@ class CollectorStatus:
     framing_errors: broken or too long frames over TCP
     connections: open TCP connections
     refused: TCP connections closed because too many were open, or because a message was begun and not completed
+    unread_from: the hosts that sent most of the messages that are not access lines, and how many each
     not_allowed: datagrams and connections of senders that telemetry.allow does not name
     undeclared: lines of services that the service file does not name; not stored
     folded: lines stored under the revision or host "other", because there were too many names
@@ -79,6 +80,7 @@ class CollectorStatus:
     last_window: str | None = None
     ended: bool = False
     error: str | None = None
+    unread_from: dict[str, int] = field(default_factory=dict)
     pid: int = 0
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[list[str]] = field(default_factory=list)
@@ -108,7 +110,7 @@ class CollectorStatus:
             ),
             (self.kernel_dropped, "lines were dropped by the kernel because the buffer of the socket was full"),
             (self.lost_on_way, "lines are missing from their senders' numbering"),
-            (self.malformed, "messages were not access lines"),
+            (self.malformed, f"messages were not access lines{self._senders()}"),
             (self.framing_errors, "frames over TCP were broken or too long"),
             (self.refused, "TCP connections were closed: too many were open, or a message was not completed"),
             (self.not_allowed, "messages came from senders that telemetry.allow does not name and are not counted"),
@@ -120,16 +122,12 @@ class CollectorStatus:
         found = [f"{count:,} {text}" for count, text in problems if count]
         return found + ([f"the collector cannot write: {self.error}"] if self.error else [])
 
-    def lost(self) -> dict[str, int]:
-        """Return the lines of requests that are not counted, by reason."""
-        return {
-            "late": self.late,
-            "a time in the future": self.future,
-            "dropped by the kernel": self.kernel_dropped,
-            "missing in the sender's numbering": self.lost_on_way,
-            "not an access line": self.malformed,
-            "not written to the disk": self.unkept,
-        }
+    def _senders(self) -> str:
+        return (
+            f" ({', '.join(f'{count:,} from {host}' for host, count in self.unread_from.items())})"
+            if self.unread_from
+            else ""
+        )
 
     def changes_in(self, service: str, start: datetime, end: datetime | None = None) -> list[str]:
         """Return a sentence for each change in [start, end), UTC, of how the requests of a service are counted."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shlex
 import stat
 import sys
 import zlib
@@ -33,6 +34,18 @@ HEAD = 1 << 16
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
 _WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_ARCHIVES = (
+    (257, b"ustar", "tar -xOf {name}"),
+    (0, b"PK\x03\x04", "unzip -p {name}"),
+    (0, b"PK\x05\x06", "unzip -p {name}"),
+    (0, b"\x1f\x8b", "zcat {name} | zcat"),
+    (0, b"\x28\xb5\x2f\xfd", "zstdcat {name} | zstdcat"),
+    (0, b"BZh", "bzcat {name}"),
+    (0, b"\xfd7zXZ\0", "xzcat {name}"),
+    (0, b"\x04\x22\x4d\x18", "lz4cat {name}"),
+    (0, b"7z\xbc\xaf\x27\x1c", "7z x -so {name}"),
+)
+"""Where, and with which bytes, the content of a file begins that is no text, and the command that gives its text."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +136,13 @@ class LogReader:
         if wide:
             raise DataError(
                 f"{str(self._path)!r} is {wide} text: nothing was stored, convert it first: iconv -f {wide} -t UTF-8"
+            )
+        archive = next((way for at, magic, way in _ARCHIVES if first[at:].startswith(magic)), "")
+        if archive:
+            name = str(self._path) if str(self._path) != STDIN else "FILE"
+            raise DataError(
+                f"{str(self._path)!r} is an archive, or compressed twice: nothing was stored, give its content: "
+                f"{archive.format(name=shlex.quote(name))} | pratique import -"
             )
         return first.removeprefix(_BOM)
 

@@ -41,6 +41,11 @@ class LineKeys:
         self._in_memory = 0
         self.folded = 0
 
+    @property
+    def services(self) -> frozenset[str]:
+        """The services whose lines are stored: those that the service file names, else those seen."""
+        return self._declared or frozenset(self._services)
+
     def takes(self, service: str) -> bool:
         """Whether lines of a service are stored: the service file names it, or names none."""
         if self._declared:

@@ -12,15 +12,18 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from pratique.errors import DataError, StorageError
 from pratique.files import locked, replace_file
 from pratique.kept_json import read_kept
 
-Ints = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int64]
+
 NO_REVISION = "no revision"
 """The reason of lines that name no revision: they may be requests that no instance has answered."""
 EVERY_SERVICE = ".collector"

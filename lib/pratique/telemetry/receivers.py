@@ -18,6 +18,7 @@ from pratique.config import TelemetrySettings
 from pratique.errors import UnavailableError
 from pratique.telemetry.allowed import AllowedSenders
 from pratique.telemetry.framing import Frames
+from pratique.telemetry.loss_counts import UNIX, Sender
 
 RECEIVE_BUFFER = 32 << 20
 """Bytes that the kernel buffers for each datagram socket, if it allows them."""
@@ -44,16 +45,17 @@ Addresses = tuple[str, str, str]
 class _Stream:
     """A TCP connection. begun: when its unfinished message began, monotonic; None between messages."""
 
+    sender: Sender
     frames: Frames = field(default_factory=Frames)
     completed: bool = False
     begun: float | None = None
 
 
 class Receivers:
-    """All sockets of the collector; each message is passed to `take`."""
+    """All sockets of the collector; each message is passed to `take`, with its sender."""
 
     def __init__(
-        self, settings: TelemetrySettings, take: Callable[[bytes], None], *, listen: str | None = None
+        self, settings: TelemetrySettings, take: Callable[[bytes, Sender], None], *, listen: str | None = None
     ) -> None:
         """listen: UDP address in place of that of the settings. Raises: UnavailableError when an address is in use."""
         self._take = take
@@ -150,11 +152,12 @@ class Receivers:
         with suppress(BlockingIOError):
             for _ in range(MAX_DATAGRAMS):
                 datagram, sender = receive(65535)
-                # the sender of a unix socket has no address: its file's permissions say who may write
-                if isinstance(sender, tuple) and not allows(sender[0]):
+                # the sender of a unix socket has no address
+                known: Sender = sender[:2] if isinstance(sender, tuple) else UNIX
+                if known is not UNIX and not allows(known[0]):
                     self.not_allowed += 1
                 else:
-                    take(datagram)
+                    take(datagram, known)
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -172,7 +175,7 @@ class Receivers:
             self._make_room()
         stream.setblocking(False)
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._streams[stream] = _Stream()
+        self._streams[stream] = _Stream(sender[:2])
         self._selector.register(stream, selectors.EVENT_READ)
 
     def _make_room(self) -> None:
@@ -198,11 +201,11 @@ class Receivers:
         dropped, completed = frames.dropped, 0
         for frame in frames.feed(content):
             completed += 1
-            self._take(frame)
+            self._take(frame, state.sender)
         self.framing_errors += frames.dropped - dropped + frames.broken
         if not content or frames.broken:
             if last := frames.end():
-                self._take(last)
+                self._take(last, state.sender)
             self._end(stream)
             return
         if completed:

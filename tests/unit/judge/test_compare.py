@@ -8,7 +8,7 @@ import pytest
 
 from pratique.errors import MissingError
 from pratique.figures.series import request_series
-from pratique.judge import compare
+from pratique.judge.compare import compare
 from pratique.store import open_store
 from pratique.telemetry.rollups import Rollups
 

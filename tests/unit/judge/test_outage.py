@@ -50,7 +50,8 @@ def test_outage_that_is_over_is_a_note():
 
 def test_slow_baseline_is_an_outage():
     slow = Behaviour(failing=0.003, median_ms=900.0)
-    assert any("p95" in finding.message for finding in outages(verdict([slow], [slow])))
+    (outage,) = outages(verdict([slow], [slow]))
+    assert "slow requests (beyond p50, and beyond p95 and p99)" in outage.message
 
 
 def test_reaction_to_an_outage_can_be_configured():

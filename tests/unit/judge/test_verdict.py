@@ -10,7 +10,8 @@ import pytest
 
 from pratique.config import Policy, StoreSettings
 from pratique.errors import MissingError, UsageError
-from pratique.judge import Judge, compare
+from pratique.judge import Judge
+from pratique.judge.compare import compare
 from pratique.judge.model import SERVICE
 from pratique.judge.text import guard_line, table
 from pratique.store import open_store

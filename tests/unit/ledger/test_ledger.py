@@ -404,6 +404,64 @@ def test_half_a_line_of_heads_is_no_anchor(ledger):
     assert ledger.verify() == 5
 
 
+def test_an_entry_after_half_a_line_of_heads_is_an_anchor(ledger):
+    filled(ledger)
+    with heads_path(ledger.path).open("a") as file:
+        file.write("6 aa")
+    ledger.append("step", "shop")
+    assert ledger.verify() == 6
+    hashed_again(ledger.path, lambda entry: replace(entry, who="eve") if entry.number == 6 else entry)
+    with pytest.raises(DataError, match="entry 6 is not the one that"):
+        ledger.verify()
+
+
+@pytest.mark.parametrize("content", ["nothing\n", "\0" * 400, "1 abc!\n" * 5, "x", ""])
+def test_heads_that_cannot_be_read_are_named(ledger, content):
+    filled(ledger)
+    heads_path(ledger.path).write_text(content)
+    with pytest.raises(DataError, match=r"ledger\.heads.*(line 1 is damaged|is empty).*delete it"):
+        ledger.verify()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"ledger": {"entry": "x"}}'])
+def test_damaged_result_of_a_run_is_named(ledger, content):
+    filled(ledger)
+    run = ledger.path.parent / "runs" / "one"
+    run.mkdir(parents=True)
+    (run / "result.json").write_text(content)
+    with pytest.raises(DataError, match=r"result\.json' is (empty|damaged).*delete it"):
+        ledger.verify()
+    (run / "result.json").write_text('{"run": "of an older version"}')
+    assert ledger.verify() == 5
+
+
+def test_files_kept_elsewhere_are_compared(ledger, tmp_path):
+    filled(ledger)
+    head = ledger.head()
+    verdict, copy, other = tmp_path / "verdict.json", tmp_path / "copy", tmp_path / "other.json"
+    verdict.write_text(json.dumps({"verdict": "promote", "ledger": {"entry": head.entry, "hash": head.hash}}))
+    shutil.copy(heads_path(ledger.path), copy)
+    other.write_text('{"verdict": "promote", "ledger": null}')
+    assert ledger.verify([verdict, copy]) == 5
+    with pytest.raises(DataError, match="has no entry of a ledger"):
+        ledger.verify([other])
+    hashed_again(ledger.path, lambda entry: replace(entry, why="another"))
+    heads_path(ledger.path).unlink()
+    assert ledger.verify() == 5
+    for kept in (verdict, copy):
+        with pytest.raises(DataError, match=f"is not the one that {kept} knows"):
+            ledger.verify([kept])
+
+
+def test_ledger_that_lost_its_content_is_named_by_every_reader(ledger):
+    assert ledger.head() is None
+    filled(ledger)
+    ledger.path.write_text("")
+    for read in (ledger.verify, ledger.head, ledger.entries, lambda: ledger.append("step", "shop")):
+        with pytest.raises(DataError, match="is empty: restore it from a backup"):
+            read()
+
+
 def test_a_full_disk_beside_the_ledger_loses_no_entry(ledger):
     heads_path(ledger.path).mkdir(parents=True)
     filled(ledger)

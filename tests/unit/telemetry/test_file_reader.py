@@ -1,8 +1,13 @@
 """Reading of log files: each line in exactly one block, whatever the lengths of lines, and without seeking."""
 
+import bz2
 import gzip
+import io
+import lzma
 import os
+import tarfile
 import threading
+import zipfile
 
 import pytest
 import zstandard
@@ -81,3 +86,35 @@ def test_what_is_no_stream_of_lines_is_refused(tmp_path):
         with pytest.raises(error):
             blocks(path if path is tmp_path else tmp_path / path)
     assert blocks(tmp_path / "/dev/null") == []
+
+
+def packed(kind, content):
+    buffer = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("a.log", content)
+    elif kind == "tar":
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            found = tarfile.TarInfo("a.log")
+            found.size = len(content)
+            archive.addfile(found, io.BytesIO(content))
+    else:
+        return {"gzip": gzip.compress, "zstd": zstandard.compress, "bzip2": bz2.compress, "xz": lzma.compress}[kind](
+            content
+        )
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("outer", ["", "gzip", "zstd"])
+@pytest.mark.parametrize("inner", ["zip", "tar", "gzip", "zstd", "bzip2", "xz"])
+def test_archive_and_nested_compression_are_refused_with_the_command_that_unpacks_them(tmp_path, outer, inner):
+    path = tmp_path / "a log"
+    content = packed(inner, b"x" * 5000)
+    path.write_bytes(packed(outer, content) if outer else content)
+    if not outer and inner in PACKED:
+        assert b"".join(block.content for block in blocks(path)) == b"x" * 5000
+        return
+    with pytest.raises(DataError, match="archive, or compressed twice: nothing was stored") as raised:
+        blocks(path)
+    assert f"'{path}' | " in str(raised.value)
+    assert "\n" not in str(raised.value)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from pratique.telemetry import receivers
+from pratique.telemetry.loss_counts import UNIX
 from pratique.telemetry.receivers import Receivers
 from support.ports import free_port
 
@@ -18,7 +19,8 @@ def listening(monkeypatch):
     monkeypatch.setattr(receivers, "MAX_CONNECTIONS", 2)
     taken, tcp = [], f"127.0.0.1:{free_port()}"
     found = Receivers(
-        SimpleNamespace(listen="127.0.0.1:0", listen_unix="", listen_tcp=tcp, allow=["127.0.0.0/8"]), taken.append
+        SimpleNamespace(listen="127.0.0.1:0", listen_unix="", listen_tcp=tcp, allow=["127.0.0.0/8"]),
+        lambda message, _: taken.append(message),
     )
     yield found, taken, ("127.0.0.1", int(tcp.rpartition(":")[2]))
     found.close()
@@ -77,7 +79,7 @@ def test_message_that_is_not_completed_in_time_ends_its_connection(listening, mo
 def test_senders_outside_the_allowed_networks_are_counted_and_not_read():
     taken, tcp = [], f"127.0.0.1:{free_port()}"
     settings = SimpleNamespace(listen="127.0.0.1:0", listen_unix="", listen_tcp=tcp, allow=["10.0.0.0/8"])
-    found = Receivers(settings, taken.append)
+    found = Receivers(settings, lambda message, _: taken.append(message))
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"<14>1 - - - - - - x", found._udp.getsockname())
@@ -88,3 +90,26 @@ def test_senders_outside_the_allowed_networks_are_counted_and_not_read():
     finally:
         found.close()
     assert taken == []
+
+
+def test_each_message_comes_with_its_sender(tmp_path):
+    senders, tcp, path = [], f"127.0.0.1:{free_port()}", tmp_path / "lines.sock"
+    settings = SimpleNamespace(listen="127.0.0.1:0", listen_unix=str(path), listen_tcp=tcp, allow=["127.0.0.0/8"])
+    found = Receivers(settings, lambda _, sender: senders.append(sender))
+    try:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix,
+            socket.create_connection(("127.0.0.1", int(tcp.rpartition(":")[2]))) as stream,
+        ):
+            for send in (
+                lambda: udp.sendto(b"<14>1 - - - - - - x", found._udp.getsockname()),
+                lambda: unix.sendto(b"<14>1 - - - - - - x", str(path)),
+                lambda: stream.sendall(b"<14>1 - - - - - - x\n"),
+            ):
+                before = len(senders)
+                send()
+                wait_until(found, lambda before=before: len(senders) > before)
+            assert senders == [("127.0.0.1", udp.getsockname()[1]), UNIX, stream.getsockname()]
+    finally:
+        found.close()

@@ -17,7 +17,7 @@ from pratique.clock import stamp, utc_now
 from pratique.errors import BusyError, DeniedError
 from pratique.files import open_private
 from pratique.kept_json import parse_kept
-from pratique.lock_holders import describe_process, lock_holders
+from pratique.lock_holders import describe_process, is_pratique, lock_holders
 
 STARTING_S = 0.5
 """How long a process may hold the lock before it has written who holds it."""
@@ -136,6 +136,8 @@ class Lock:
         if not locking:
             return "a run that is starting: look again in a moment"
         others = " and ".join(map(describe_process, locking))
+        if all(map(is_pratique, locking)):
+            return f"{others}: wait until it has ended"
         return f"{others}, which is no run of Pratique: end it, if it locks {str(self.path)!r} by mistake"
 
     def _open(self) -> IO[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from pratique.judge.model import Verdict
 from pratique.release import configuration_digest, find_release
-from pratique.runbook.canary.analysis import LiveAnalysis
 from pratique.runbook.canary.approval import Approver, make_approver
 from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of
 from pratique.runbook.engine.step import Data
@@ -18,6 +18,9 @@ from pratique.runbook.service.context import Outcome, RunContext
 from pratique.runbook.service.steps import CHECK
 from pratique.runtime.base import Instance
 from pratique.store import open_store
+
+if TYPE_CHECKING:
+    from pratique.runbook.canary.analysis import LiveAnalysis
 
 START = "start the canary"
 JOIN = "take into the pool"
@@ -171,4 +174,6 @@ class ReleaseContext(RunContext[ReleaseParameters]):
 
     def analysis(self, since: datetime) -> LiveAnalysis:
         """Return the judge of this rollout, over the store's data from `since` on."""
+        from pratique.runbook.canary.analysis import LiveAnalysis  # noqa: PLC0415 - numpy, for a run that is not refused
+
         return LiveAnalysis(self.target, self.arms, self.ledger, open_store(self.config.store), since=since)

@@ -8,12 +8,17 @@ from typing import Any
 from pratique.runbook.rollback.context import RollbackContext
 from pratique.runbook.service.parameters import RunParameters, check_run_parameters
 from pratique.runbook.service.preflight import require_new_or_same
+from pratique.runbook.service.steps import CHECK
 
 
 def check_rollback(parameters: Mapping[str, Any]) -> None:
-    """Check parameters, service file and lock; nothing is written.
+    """Check parameters, service file, lock, pool and the release to restore; nothing is written.
 
-    Raises: UsageError, ConfigError, BusyError.
+    Raises: UsageError, ConfigError, MissingError, DataError, BusyError, UnavailableError.
     """
     given = {name: value for name, value in parameters.items() if name in RunParameters.names()}
-    require_new_or_same(RollbackContext(check_run_parameters(**given)))
+    context = RollbackContext(check_run_parameters(**given))
+    require_new_or_same(context)
+    # the run first ends a dead one, which may change the pool
+    if context.journal.state(CHECK) != "done" and context.lock.abandoned() is None:
+        context.make_plan()
