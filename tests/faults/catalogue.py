@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 
-import psutil
-
 from faults.harness import Fault
 
 STEPS = (
