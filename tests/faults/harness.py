@@ -25,8 +25,8 @@ from support.shop_images import ImageShop
 
 HERE = Path(__file__).parent
 RATE = 80
-STARTED_S = 60.0
-ENDED_S = 150.0
+STARTED_S = 180.0
+ENDED_S = 400.0
 PAUSE_S = 6.0
 """Three times the lease of the shop."""
 BACK_S = 10.0
