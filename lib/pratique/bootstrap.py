@@ -111,6 +111,7 @@ def _apply_settings(target: Target, options: list[str]) -> Iterator[str]:
     before = setting_differences(target)
     if not before:
         return
+    _refuse_during_a_run(target)
     processes = background.find(target.state_dir, "collector")
     if not processes:
         raise UsageError(
@@ -128,6 +129,16 @@ def _apply_settings(target: Target, options: list[str]) -> Iterator[str]:
             background.end(process)
         _spawn_collector(target, options)
     yield from (f"collector  changed: {sentence}" for sentence in before)
+
+
+def _refuse_during_a_run(target: Target) -> None:
+    """Raise BusyError where a run of any service would be judged by windows or names that change under it."""
+    other = setting_differences(target, counting_only=True)
+    for service in sorted(path.stem for path in (target.state_dir / "locks").glob("*.lock")) if other else ():
+        try:
+            Lock(target.state_dir, service).require_free()
+        except BusyError as error:
+            raise BusyError(f"{other[0]}, and applying it would change what a run compares: {error}") from None
 
 
 def _spawn_balancer(target: Target, balancer: Balancer, options: list[str]) -> None:

@@ -133,9 +133,9 @@ def _run_line(run: RunSummary) -> str:
     return f"dead run   {what} lost its process; {run.ways_on}"
 
 
-def setting_differences(target: Target) -> list[str]:
+def setting_differences(target: Target, *, counting_only: bool = False) -> list[str]:
     """Return one sentence for each setting in which the running collector differs from the service file."""
-    return collector_differences(target.state_dir, wanted_settings(target))
+    return collector_differences(target.state_dir, wanted_settings(target), counting_only=counting_only)
 
 
 def answers(balancer: Balancer, service: str) -> bool:
