@@ -45,7 +45,7 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
     if not answers(balancer, service):
         _spawn_balancer(target, balancer, options)
-    yield f"balancer   {service} at {url_of(target.settings.balancer)}"
+    yield f"balancer   {service} at {url_of(target)}"
     with Lock(target.state_dir, service).blocking_new_runs():
         instances = _put_in_place(target, balancer, release)
     addresses = ", ".join(instance.address for instance in instances)
