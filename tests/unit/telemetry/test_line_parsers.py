@@ -190,7 +190,7 @@ def test_duration_of_a_text_without_a_unit_asks_for_it(log_format):
 
 @pytest.mark.parametrize("between", ["\t", " "])
 @pytest.mark.parametrize("fmt", ["iis", "auto"])
-def test_w3c_table_with_names_of_its_own(between, fmt):
+def test_w3c_table_with_other_names(between, fmt):
     header = between.join(["#Fields:", "edge_ts", "verb", "resource", "result", "ttlb_us"])
     lines = [header, between.join(["1795514400123", "GET", "/cart?x=1", "TCP_HIT/502", "12500"])]
     fields = ("time=edge_ts", "method=verb", "path=resource", "status=result:/(\\d+)$", "duration=ttlb_us")

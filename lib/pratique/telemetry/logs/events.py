@@ -55,7 +55,7 @@ def _directive(text: str) -> tuple[str, str]:
 
 
 def check_pattern(pattern: str, option: str = "--revision-from") -> None:
-    """Raise UsageError for what is no expression with a group."""
+    """Check that a text is an expression with a group. Raises: UsageError."""
     try:
         groups = re.compile(pattern).groups
         pl.Series([""]).str.extract(pattern, 1)

@@ -166,7 +166,7 @@ class NamedLayout:
 class W3CLayout:
     """Lines of a W3C extended log, as of IIS and CloudFront; a `#Fields:` line names the fields of those behind it.
 
-    named: fields that a person named, for headers with names of their own.
+    named: fields that a person named, for headers with other names.
     """
 
     name: str = "iis"

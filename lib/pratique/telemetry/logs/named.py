@@ -164,7 +164,7 @@ def _unquoted(value: str) -> str | None:
 def _place(row: dict[str, Any], name: str) -> Place | None:
     """Where a value stands: under its name, or at a dotted path; case matters only where both exist.
 
-    The path leads into nested objects, and into the first element of a list. A key may have dots of its own.
+    The path leads into nested objects, and into the first element of a list. A key may hold dots itself.
     """
     return _path(row, name.split("."))
 
