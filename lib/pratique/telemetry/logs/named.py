@@ -227,7 +227,12 @@ def _struct(places: Sequence[Place]) -> pl.DataType | None:
 
 
 def _typed(tree: dict[str | int, Any]) -> pl.DataType | None:
-    inner = {key: _typed(value) if isinstance(value, dict) else value for key, value in tree.items()}
-    if None in inner.values() or (0 in inner and len(inner) > 1):
+    inner: dict[str | int, pl.DataType] = {}
+    for key, value in tree.items():
+        kind = _typed(value) if isinstance(value, dict) else value
+        if kind is None:
+            return None
+        inner[key] = kind
+    if 0 in inner and len(inner) > 1:
         return None
     return pl.List(inner[0]) if 0 in inner else pl.Struct({str(key): value for key, value in inner.items()})

@@ -298,10 +298,10 @@ def _override(meaning: str, given: str) -> Field:
         if form in _TIME_FORMS and name:
             return Field(name, name, known, OVERRIDE, _TIME_FORMS[form])
         return Field(given, given, known, OVERRIDE, "auto")
-    name, found, pattern = given.partition(":")
-    if found and "(" in pattern:
-        check_pattern(pattern, "--field")
-        return Field(name, name, known, OVERRIDE, upstreams=name in nginx.UPSTREAM_LISTS, pattern=pattern)
+    before, _, part = given.partition(":")
+    if "(" in part:
+        check_pattern(part, "--field")
+        return Field(before, before, known, OVERRIDE, upstreams=before in nginx.UPSTREAM_LISTS, pattern=part)
     return Field(given, given, known, OVERRIDE, upstreams=given in nginx.UPSTREAM_LISTS)
 
 
