@@ -46,7 +46,7 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
         yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
         if not answers(balancer, service):
             _spawn_balancer(target, balancer, options)
-    yield f"balancer   {service} at {url_of(target.settings.balancer)}"
+    yield f"balancer   {service} at {url_of(target)}"
     with Lock(target.state_dir, service).blocking_new_runs():
         instances = _put_in_place(target, balancer, release)
     addresses = ", ".join(instance.address for instance in instances)
@@ -112,6 +112,7 @@ def _apply_settings(target: Target, options: list[str]) -> Iterator[str]:
     before = setting_differences(target)
     if not before:
         return
+    _refuse_during_a_run(target)
     processes = background.find(target.state_dir, "collector")
     if not processes:
         raise UsageError(
@@ -129,6 +130,16 @@ def _apply_settings(target: Target, options: list[str]) -> Iterator[str]:
             background.end(process)
         _spawn_collector(target, options)
     yield from (f"collector  changed: {sentence}" for sentence in before)
+
+
+def _refuse_during_a_run(target: Target) -> None:
+    """Raise BusyError where a run of any service would be judged by windows or names that change under it."""
+    other = setting_differences(target, counting_only=True)
+    for service in sorted(path.stem for path in (target.state_dir / "locks").glob("*.lock")) if other else ():
+        try:
+            Lock(target.state_dir, service).require_free()
+        except BusyError as error:
+            raise BusyError(f"{other[0]}, and applying it would change what a run compares: {error}") from None
 
 
 def _spawn_balancer(target: Target, balancer: Balancer, options: list[str]) -> None:

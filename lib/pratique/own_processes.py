@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -35,3 +37,28 @@ def runs_as_us(process: psutil.Process, program: str) -> bool:
     except psutil.Error:
         return False
     return any(word == program or word.endswith(f"/{program}") for word in words[1 : 1 + PROGRAM_WORDS])
+
+
+def pid_namespace() -> str:
+    """Return the namespace in which this process's ids have a meaning; "" where the system has none.
+
+    Source: pid_namespaces(7). Two containers that share a folder have two.
+    """
+    with suppress(OSError):
+        return str(Path("/proc/self/ns/pid").readlink())
+    return ""
+
+
+def has_ended(pid: int, namespace: str) -> bool:
+    """Return whether a process is known to have ended. False for one of another namespace, which cannot be seen.
+
+    namespace: what `pid_namespace` returned in that process.
+    """
+    if not pid or not namespace or namespace != pid_namespace():
+        return False
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False

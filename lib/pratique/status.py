@@ -9,9 +9,9 @@ from typing import Any
 
 from pratique.balancer import Balancer, open_balancer
 from pratique.balancer.base import ActiveWeights
-from pratique.balancer.settings_file import balancer_differences
+from pratique.balancer.settings_file import balancer_differences, running_listen
 from pratique.clock import stamp
-from pratique.config import BalancerSettings, Target
+from pratique.config import Target
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.runbook.runs import RunSummary, damaged_runs, list_runs
 from pratique.runtime import Instance, open_runtime
@@ -122,7 +122,7 @@ def describe(target: Target) -> ServiceStatus:
     drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in setting_differences(target)]
     drift += balancer_differences(target)
     drift += damaged_runs(target.state_dir)
-    url, collector = url_of(target.settings.balancer), running_collector(target.state_dir)
+    url, collector = url_of(target), running_collector(target.state_dir)
     runs = tuple(run for run in list_runs(target.state_dir, service) if run.state != "ended")
     return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), runs, error)
 
@@ -134,9 +134,9 @@ def _run_line(run: RunSummary) -> str:
     return f"dead run   {what} lost its process; {run.ways_on}"
 
 
-def setting_differences(target: Target) -> list[str]:
+def setting_differences(target: Target, *, counting_only: bool = False) -> list[str]:
     """Return one sentence for each setting in which the running collector differs from the service file."""
-    return collector_differences(target.state_dir, wanted_settings(target))
+    return collector_differences(target.state_dir, wanted_settings(target), counting_only=counting_only)
 
 
 def answers(balancer: Balancer, service: str) -> bool:
@@ -154,9 +154,10 @@ def running_collector(state_dir: Path) -> CollectorStatus | None:
     return status if status is not None and status.alive else None
 
 
-def url_of(settings: BalancerSettings) -> str:
-    """Return the URL at which users reach the service."""
-    return f"{'https' if settings.haproxy.certificate else 'http'}://{settings.listen}"
+def url_of(target: Target) -> str:
+    """Return the URL at which users reach the service: that of the balancer that runs, if one does."""
+    scheme = "https" if target.settings.balancer.haproxy.certificate else "http"
+    return f"{scheme}://{running_listen(target)}"
 
 
 def instance_json(instance: Instance) -> dict[str, Any]:

@@ -14,5 +14,5 @@ def test_every_format_of_the_page_is_imported_as_it_stands_there(tmp_path):
     with Shell(tmp_path, env={"PATH": path}) as shell:
         follow("how-to/import-logs.md", tmp_path, shell)
         _, lines = shell.run("pratique revisions")
-    # six services with two revisions, four with one, two lines of a heading
-    assert len(lines) == 2 * 6 + 4 + 2
+    # seven services with two revisions, six with one, two lines of a heading
+    assert len(lines) == 2 * 7 + 6 + 2

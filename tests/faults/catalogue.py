@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 
-import psutil
-
 from faults.harness import Fault
 
 STEPS = (
@@ -74,7 +72,7 @@ def _broken_template(trial):
 def _machine(trial):
     """Return all processes of the service and of the release, which a pause of the machine stops."""
     parts = [trial.place.shop.part(name) for name in ("balancer", "collector")]
-    instances = [psutil.Process(int(i.id.partition(":")[0])) for i in trial.shop.runtime.list("shop")]
+    instances = [*trial.place.instance_processes(), *trial.place.engine_processes()]
     below = [child for process in instances for child in process.children(recursive=True)]
     found = [trial.kernel(), *trial.place.balancer_processes(), *parts, *instances, *below]
     return list({process.pid: process for process in found if process}.values())
@@ -85,8 +83,7 @@ def pauses(place):
     rolling = {"step": "roll out", "moment": rolling_out, "second": "promoted"}
     yield Fault("kernel paused", strike=lambda t: t.pause([t.kernel()]), **rolling)
     yield Fault("balancer paused", strike=lambda t: t.pause(t.place.balancer_processes()), **rolling)
-    if place.engine is None:
-        yield Fault("machine paused", strike=lambda t: t.pause(_machine(t)), **rolling)
+    yield Fault("machine paused", strike=lambda t: t.pause(_machine(t)), **rolling)
 
 
 def others(place):

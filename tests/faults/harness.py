@@ -25,8 +25,8 @@ from support.shop_images import ImageShop
 
 HERE = Path(__file__).parent
 RATE = 80
-STARTED_S = 60.0
-ENDED_S = 150.0
+STARTED_S = 180.0
+ENDED_S = 400.0
 PAUSE_S = 6.0
 """Three times the lease of the shop."""
 BACK_S = 10.0
@@ -119,14 +119,8 @@ class Trial:
 
     def canary_processes(self):
         """Return the canary's own processes, without their supervisors."""
-        [instance] = [i for i in self.shop.runtime.list("shop") if i.revision == self.revision]
-        if self.place.engine is None:
-            return psutil.Process(int(instance.id.partition(":")[0])).children()
-        client = self.place.engine.client()
-        try:
-            return psutil.Process(client.containers.get(instance.id).attrs["State"]["Pid"]).children()
-        finally:
-            client.close()
+        [process] = self.place.instance_processes(self.revision)
+        return process.children()
 
     def go(self):
         shop, fault = self.shop, self.fault
@@ -232,6 +226,24 @@ class Place:
             master = psutil.Process(int((self.shop.state / "haproxy/shop/haproxy.pid").read_text().split()[0]))
             return [master, *master.children(recursive=True)]
         return [self.shop.part("balancer")]
+
+    def instance_processes(self, revision=""):
+        """Return the first process of each instance, or of those of a revision."""
+        found = [i.id for i in self.shop.runtime.list("shop") if revision in ("", i.revision)]
+        if self.engine is None:
+            return [psutil.Process(int(name.partition(":")[0])) for name in found]
+        client = self.engine.client()
+        try:
+            return [psutil.Process(client.containers.get(name).attrs["State"]["Pid"]) for name in found]
+        finally:
+            client.close()
+
+    def engine_processes(self):
+        """Return the engine and everything below it."""
+        if self.engine is None:
+            return []
+        daemon = psutil.Process(self.engine.process.pid)
+        return [daemon, *daemon.children(recursive=True)]
 
     def kill_part(self, name):
         """Kill a part; return what `revive` needs to start it again."""

@@ -32,16 +32,13 @@ requests a second, with one fault. `python tests/faults/table.py` runs all of th
   [Leases](leases.md#time-that-passed-is-not-time-observed)."""
 
 
-def measure(places, only, report=print):
-    """Run them; yield the rows of each place."""
+def measure(places, only):
+    """Run them; yield each row."""
     for name in places:
-        rows = []
         with place(name) as found:
             for number, fault in enumerate(faults(found)):
                 if re.search(only, f"{fault.name}: {fault.step}"):
-                    rows.append(Trial(found, fault, number).go())
-                    report(("ok   " if rows[-1].good else "BAD  ") + str(rows[-1]))
-            yield rows
+                    yield Trial(found, fault, number).go()
 
 
 def cells(row):
@@ -95,12 +92,13 @@ def main():
     parser.add_argument("--only", default="", help="only faults in whose 'name: step' this regular expression is found")
     parser.add_argument("--no-write", action="store_true")
     arguments = parser.parse_args()
-    every = []
-    for rows in measure(arguments.place or PLACES, arguments.only, lambda text: print(text, flush=True)):
-        every += rows
-        print(section(rows[0].place, rows))
+    before, every = PAGE.read_text() if PAGE.exists() else "", []
+    for row in measure(arguments.place or PLACES, arguments.only):
+        every.append(row)
+        print(("ok   " if row.good else "BAD  ") + str(row), flush=True)
         if not arguments.no_write:
-            PAGE.write_text(page(rows, PAGE.read_text() if PAGE.exists() else ""))
+            # after each row, so that an interrupted measurement keeps what it has
+            PAGE.write_text(page(every, before))
     return 0 if every and all(row.good for row in every) else 1
 
 

@@ -228,6 +228,15 @@ def test_stopped_collector_is_not_alive(stack):
     assert collector_status(stack.config.state_dir).alive
 
 
+def test_a_killed_collector_is_dead_at_once(stack):
+    stack.start()
+    stack.until(lambda s: s.alive)
+    stack.process.kill()
+    stack.process.wait()
+    status = collector_status(stack.config.state_dir)
+    assert (status.fresh, status.alive) == (True, False)
+
+
 def test_second_collector_of_a_state_folder_is_refused(stack):
     stack.start()
     second = subprocess.run(

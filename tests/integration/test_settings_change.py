@@ -8,6 +8,7 @@ import pytest
 
 from pratique.config import load
 from pratique.errors import UnavailableError
+from pratique.runbook.engine.lock import Lock
 from pratique.store import open_store
 from pratique.telemetry.collector_status import collector_status
 from support.shop_fixture import Shop, eventually, leftovers, running_shop
@@ -69,6 +70,24 @@ def test_each_setting_that_changes_is_named_and_applied_without_losing_a_line(sh
     sent = shop.balancer.stats()["access_lines"]["sent"]
     eventually(lambda: counted(shop) >= sent)
     assert counted(shop) <= shop.balancer.stats()["access_lines"]["sent"]
+
+
+@pytest.mark.parametrize("service", ["shop", "of-the-same-collector"])
+def test_up_changes_nothing_that_a_run_of_any_service_counts_by(shop, service):
+    file, before = Path(shop.config), collector_status(shop.state).settings
+    text = file.read_text()
+    lock = Lock(shop.state, service)
+    lock.take(who="ann", run="busy", reason="a release")
+    try:
+        file.write_text(text.replace("window_s = 3", "window_s = 4"))
+        refused = shop.pratique("up", "shop", "r1", "--config", shop.config, check=False)
+    finally:
+        lock.release()
+        file.write_text(text)
+    assert refused.returncode == 75
+    assert "window_s = 3, the service file says 4" in refused.stderr
+    assert "run 'busy' of ann" in refused.stderr
+    assert collector_status(shop.state).settings == before
 
 
 def test_a_collector_with_other_options_is_started_again(shop):

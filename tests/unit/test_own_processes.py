@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
 
-from pratique.own_processes import own_processes, runs_as_us
+from pratique.own_processes import has_ended, own_processes, pid_namespace, runs_as_us
 from support.other_user import AS_NOBODY, SYSTEM_PYTHON, needs_root
 
 WAIT = "import sys; print('runs', flush=True); sys.stdin.read()"
@@ -50,3 +51,22 @@ def test_a_process_that_has_ended_is_not(start):
     process.kill()
     process.wait()
     assert not runs_as_us(process, "runtime/supervise.py")
+
+
+def test_a_killed_process_has_ended_before_and_after_its_parent_noticed(start):
+    process = start(sys.executable, "-I", "-c", WAIT)
+    here = pid_namespace()
+    assert not has_ended(process.pid, here)
+    process.kill()
+    deadline = time.monotonic() + 10
+    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert has_ended(process.pid, here)
+    process.wait()
+    assert has_ended(process.pid, here)
+
+
+@pytest.mark.parametrize("namespace", ["", "pid:[1]"])
+def test_a_process_of_another_container_is_not_known_to_have_ended(namespace):
+    assert not has_ended(2**22 + 1, namespace)
+    assert not has_ended(0, pid_namespace())

@@ -32,20 +32,34 @@ def keep_settings(target: Target) -> None:
 
 def balancer_differences(target: Target) -> list[str]:
     """Return one sentence for each setting in which the running balancer differs from the service file."""
+    pid, running = _running(target)
+    wanted = _settings(target)
+    # a balancer of another kind has other settings
+    is_other_kind = running.get("balancer.kind") != wanted["balancer.kind"]
+    kept = "its pool is not" if is_other_kind else "its pool is"
+    return [
+        f"the balancer runs with {key} = {json.dumps(was)}, the service file says {json.dumps(wanted.get(key))}: "
+        f"restart it, {kept} kept: kill {pid} && pratique up {target.service} REVISION"
+        for key, was in running.items()
+        if wanted.get(key) != was and (key == "balancer.kind" or not is_other_kind)
+    ]
+
+
+def running_listen(target: Target) -> str:
+    """Return the address at which users reach the balancer: that of the running one, else that of the service file."""
+    _, running = _running(target)
+    return str(running.get("balancer.listen", target.settings.balancer.listen))
+
+
+def _running(target: Target) -> tuple[int, dict[str, Any]]:
+    """The process of the balancer and the settings that it works by; none when none is known to run."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, psutil.Error):
         content = read_kept(_path(target), dict[str, Any])
         process = psutil.Process(content["pid"])
         # a zombie keeps its time of creation: a container often has no init process that would reap it
-        if process.create_time() != content["started"] or process.status() == psutil.STATUS_ZOMBIE:
-            return []
-        running, wanted = content["settings"], _settings(target)
-        return [
-            f"the balancer runs with {key} = {json.dumps(was)}, the service file says {json.dumps(wanted.get(key))}: "
-            f"restart it, its pool is kept: kill {content['pid']} && pratique up {target.service} REVISION"
-            for key, was in running.items()
-            if wanted.get(key) != was
-        ]
-    return []
+        if process.create_time() == content["started"] and process.status() != psutil.STATUS_ZOMBIE:
+            return int(content["pid"]), dict(content["settings"])
+    return 0, {}
 
 
 def _settings(target: Target) -> dict[str, Any]:

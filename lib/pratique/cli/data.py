@@ -42,10 +42,11 @@ from pratique.errors import MissingError
     "--field",
     "field_names",
     multiple=True,
-    metavar="MEANING=NAME[:UNIT]",
+    metavar="MEANING=NAME[:UNIT|:REGEX]",
     help="The field that tells a value: time, status, method, path, request, duration, host, revision, action, service. "
     "A dot reaches into nested JSON (path=request.uri). A duration has a unit, s, ms, us or ns: duration=took:s, or "
-    "duration=%D:ms for Tomcat before 10.1. Repeat it for each field.",
+    "duration=%D:ms for Tomcat before 10.1. The first group of REGEX selects a part of any other value: "
+    "'status=result:/([0-9]+)$'. Repeat it for each field.",
 )
 @click.option(
     "--timezone",

@@ -288,12 +288,19 @@ def current_user() -> str:
         return f"uid {os.getuid()}"
 
 
+_MADE_OF = {
+    "digest": "its folder or its image",
+    "configuration": "runtime.command or runtime.env in the service file",
+}
+"""What each digest of a release is made of."""
+
+
 def _require_same(service: str, revision: str, bound: dict[str, str], wanted: dict[str, str]) -> None:
     for what, now in wanted.items():
         if bound[what] and now and bound[what] != now:
             raise UsageError(
                 f"{service} {revision!r} was released with {what} {bound[what][:19]}…, but now it has {now[:19]}…: "
-                "a changed release needs a new revision name"
+                f"undo the change of {_MADE_OF[what]}: a changed release needs a new revision name"
             )
 
 

@@ -25,6 +25,7 @@ from pratique.config import Config
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError
 from pratique.files import make_private_folder, open_private
 from pratique.lock_holders import describe_process, lock_holders
+from pratique.own_processes import pid_namespace
 from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read, without_query
 from pratique.telemetry.aggregate import Window, rollups_of
 from pratique.telemetry.collector_losses import CollectorLosses
@@ -373,7 +374,7 @@ def run_collector(
         raise DeniedError(
             f"the collector cannot use {str(folder)!r}: {error.strerror}: check the permissions of the folder"
         ) from error
-    status = CollectorStatus(utc_now(), listen=address, pid=os.getpid())
+    status = CollectorStatus(utc_now(), listen=address, pid=os.getpid(), pid_namespace=pid_namespace())
     with lock:
         collector = Collector(config, store, status)
         try:

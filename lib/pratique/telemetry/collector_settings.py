@@ -72,11 +72,14 @@ def differences(running: Mapping[str, Any], wanted: Mapping[str, Any], *, counti
     counting_only: only the settings that decide which row a request is counted in.
     """
     found = _changes(running, wanted) if running else []
-    return [
-        f"the collector runs with {key} = {_shown(was)}, the service file says {_shown(now)}"
-        for key, was, now in found
-        if not counting_only or key.startswith(COUNTING)
-    ]
+    return [_sentence(*change) for change in found if not counting_only or change[0].startswith(COUNTING)]
+
+
+def _sentence(key: str, was: Any, now: Any) -> str:
+    if was == UNKNOWN_SERVICE:
+        service = key.removeprefix("services.").removesuffix(".actions")
+        return f"the collector drops the lines of {service}: its service file did not name that service when it read it"
+    return f"the collector runs with {key} = {_shown(was)}, the service file says {_shown(now)}"
 
 
 def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

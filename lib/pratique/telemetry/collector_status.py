@@ -13,6 +13,7 @@ from pratique.clock import from_ms, utc_now
 from pratique.errors import UnavailableError
 from pratique.files import PRIVATE, replace_file
 from pratique.kept_json import read_kept
+from pratique.own_processes import has_ended
 from pratique.telemetry.collector_settings import UNKNOWN_SERVICE, differences
 
 FILE = "collector/status.json"
@@ -24,7 +25,7 @@ FRESH_S = 5.0
 class CollectorStatus:
     """The collector's status. Counts start at zero when the collector starts.
 
-    updated_at: time of this status, UTC; older than 5 s means that the collector is dead
+    updated_at: time of this status, UTC; older than 5 s means that the collector is dead or stopped
     listen: address at which it receives syslog over UDP
     received: access lines received
     malformed: messages that are not access lines
@@ -50,6 +51,7 @@ class CollectorStatus:
     last_window: time of the last write to the store, UTC
     ended: whether the collector was stopped
     pid: its process
+    pid_namespace: where that id has a meaning
     settings: the settings that it works by, as a part of a service file; empty for a collector before version 0.2
     changes: the last changes of settings that decide how requests are counted: time (ISO 8601, UTC) and a sentence
     error: the last error while writing to the store or spool; null when the last write succeeded
@@ -82,6 +84,7 @@ class CollectorStatus:
     error: str | None = None
     unread_from: dict[str, int] = field(default_factory=dict)
     pid: int = 0
+    pid_namespace: str = ""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[list[str]] = field(default_factory=list)
 
@@ -97,8 +100,8 @@ class CollectorStatus:
 
     @property
     def alive(self) -> bool:
-        """Whether the collector that wrote this still runs, as far as a file can show."""
-        return self.fresh and not self.ended
+        """Whether the collector that wrote this still runs, as far as the file and the list of processes show."""
+        return self.fresh and not self.ended and not has_ended(self.pid, self.pid_namespace)
 
     def notes(self) -> list[str]:
         """Return a sentence for each counter that can distort a verdict."""

@@ -26,6 +26,7 @@ AHEAD = timedelta(days=1)
 MAX_SHOWN = 4000
 """Characters of a rejected line that are looked at and kept."""
 OTHER_SERVICE = "another service"
+NO_REQUEST = "messages without status, path and duration"
 CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
 COLUMNS = ("time_ms", "method", "path", "action", "code", "duration_ms", "host", "revision")
 SAMPLE = 1000
@@ -121,7 +122,6 @@ class Parser:
         layout = layout.prepared(lines, [self._source.field])
         has_header = "header" in frame.columns or frame["line"].str.contains(envelopes.HEADER.pattern).any()
         if isinstance(layout, NamedLayout):
-            layout = layout.with_units(frame)
             _check_keys(layout, self._source, has_header=has_header)
         self._layout = layout
         self._events = Events(layout.fields, self._source, **self._given, has_header=has_header)
@@ -170,6 +170,8 @@ class Parser:
         return (
             pl.when(~pl.col("matched"))
             .then(pl.lit("format"))
+            .when(pl.col("empty"))
+            .then(pl.lit(NO_REQUEST))
             .when(pl.col("other_service"))
             .then(pl.lit(OTHER_SERVICE))
             .when(pl.col("time_ms").is_null())
@@ -200,7 +202,7 @@ class Parser:
         for number, reason, line in bad.select("number", "reason", "line").iter_rows():
             if reason in _COUNTED:
                 continue
-            kind = self._layout.other_kind(line[:MAX_SHOWN])
+            kind = self._layout.other_kind(line[:MAX_SHOWN]) or (reason if reason == NO_REQUEST else None)
             if kind is not None:
                 others[kind] += 1
                 continue
@@ -240,12 +242,6 @@ def _check_keys(layout: NamedLayout, source: RevisionSource, *, has_header: bool
     missing = [found.name for found in layout.named() if found.name.lower() not in keys]
     if layout.keys and missing:
         raise DataError(f"no line has a field {missing[0]!r}, which is named as a value of the log: {have}")
-    unclear = [found for found in layout.fields if found.kind == "?"]
-    if unclear:
-        name = unclear[0].name
-        raise DataError(
-            f"the unit of the duration {name!r} is not known: give --field duration={name}:s (or ms, us, ns)"
-        )
     known = [found for found in layout.fields if found in layout.candidates]
     if (
         source.field

@@ -5,8 +5,9 @@ import sys
 import psutil
 import pytest
 
-from pratique.balancer.settings_file import balancer_differences, keep_settings
+from pratique.balancer.settings_file import balancer_differences, keep_settings, running_listen
 from pratique.config import parse
+from pratique.status import url_of
 from support.shop_fixture import eventually
 
 SERVICE_FILE = """
@@ -14,6 +15,8 @@ SERVICE_FILE = """
 command = ["true"]
 [services.shop.balancer]
 timeout_s = {timeout_s}
+listen = "{listen}"
+kind = "{kind}"
 """
 
 
@@ -21,8 +24,8 @@ timeout_s = {timeout_s}
 def target(tmp_path):
     file = tmp_path / "pratique.toml"
 
-    def load(timeout_s):
-        file.write_text(SERVICE_FILE.format(timeout_s=timeout_s))
+    def load(timeout_s, listen="127.0.0.1:8080", kind="embedded"):
+        file.write_text(SERVICE_FILE.format(timeout_s=timeout_s, listen=listen, kind=kind))
         return parse(file.read_text(), file).target("shop")
 
     return load
@@ -46,3 +49,17 @@ def test_a_balancer_that_ended_and_was_not_reaped_does_not_run(target):
         child.kill()
         eventually(lambda: process.status() == psutil.STATUS_ZOMBIE)
         assert balancer_differences(target(7)) == []
+
+
+def test_users_reach_the_balancer_where_it_runs_whatever_the_file_says(target):
+    assert running_listen(target(30, listen="127.0.0.1:1")) == "127.0.0.1:1", "none runs"
+    keep_settings(target(30, listen="127.0.0.1:1"))
+    changed = target(30, listen="127.0.0.1:2")
+    assert running_listen(changed) == "127.0.0.1:1"
+    assert url_of(changed) == "http://127.0.0.1:1"
+
+
+def test_a_balancer_of_another_kind_is_one_difference_and_its_pool_is_lost(target):
+    keep_settings(target(30))
+    [found] = balancer_differences(target(7, kind="haproxy"))
+    assert 'balancer.kind = "embedded", the service file says "haproxy": restart it, its pool is not kept' in found

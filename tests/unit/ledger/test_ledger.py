@@ -144,7 +144,9 @@ def test_revision_is_bound_to_one_digest(ledger):
     assert ledger.binding("shop", "r2") == {"digest": "sha256:aa", "configuration": "sha256:c1"}
     with pytest.raises(UsageError, match=r"digest .* new revision"):
         ledger.bind("shop", "r2", "sha256:bb", configuration="sha256:c1")
-    with pytest.raises(UsageError, match=r"configuration .* new revision"):
+    with pytest.raises(
+        UsageError, match=r"configuration .* undo the change of runtime.command or runtime.env .* new revision"
+    ):
         ledger.bind("shop", "r2", "sha256:aa", configuration="sha256:c2")
     ledger.bind("shop", "r2", "sha256:aa")
     ledger.bind("other", "r2", "sha256:bb", configuration="sha256:c1")

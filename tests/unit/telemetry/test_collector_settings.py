@@ -12,7 +12,7 @@ from pratique.errors import StorageError
 from pratique.telemetry import collector as module
 from pratique.telemetry.collector import Collector
 from pratique.telemetry.collector_settings import differences, settings_of
-from pratique.telemetry.collector_status import CollectorStatus
+from pratique.telemetry.collector_status import CollectorStatus, setting_differences
 from pratique.telemetry.rollups import KEY
 
 START_MS = 1_795_226_000_000
@@ -225,3 +225,15 @@ def test_of_two_long_lists_the_members_that_differ_are_shown():
     (text,) = differences(before, after)
     assert '[{"path": "/cart"}]' in text
     assert '[{"path": "/basket"}]' in text
+
+
+def test_a_service_that_was_renamed_is_said_in_words(tmp_path):
+    running = Config.model_validate({"services": {"shop": {}}})
+    wanted = Config.model_validate({"services": {"store": {}}})
+    status = CollectorStatus(utc_now(), settings=settings_of(running.telemetry, running.store, running.services))
+    (tmp_path / "collector").mkdir()
+    status.write(tmp_path)
+    found = setting_differences(tmp_path, settings_of(wanted.telemetry, wanted.store, wanted.services))
+    assert found == [
+        "the collector drops the lines of store: its service file did not name that service when it read it"
+    ]

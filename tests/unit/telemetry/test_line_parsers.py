@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pratique.config import FieldNames
-from pratique.errors import DataError
+from pratique.errors import DataError, UsageError
 from pratique.telemetry.line_parsers import Parser
 
 COMBINED = '192.0.2.7 - - [24/Nov/2026:10:00:00 +0000] "GET /cart HTTP/1.1" 200 512 "-" "curl/8"'
@@ -33,9 +33,8 @@ KONG = {
 RAILS = "method=GET path=/cart format=html controller=CartsController action=show status=200 duration=12.0"
 
 
-def read(line, *, log_format=None, fields=(), fmt="auto", timezone="UTC"):
-    """The time of day in UTC, the request, the code and the milliseconds of one line."""
-    made = Parser(
+def parser(*, log_format=None, fields=(), fmt="auto", timezone="UTC"):
+    return Parser(
         fmt,
         service="shop",
         fields=FieldNames(),
@@ -47,6 +46,11 @@ def read(line, *, log_format=None, fields=(), fmt="auto", timezone="UTC"):
         timezone=timezone,
         field_names=fields,
     )
+
+
+def read(line, **options):
+    """The time of day in UTC, the request, the code and the milliseconds of one line."""
+    made = parser(**options)
     parsed = made.parse(line.encode(), 1)
     assert len(parsed.events) == 1, parsed.rejects
     row = parsed.events.row(0, named=True)
@@ -155,3 +159,87 @@ def test_header_of_one_w3c_log_is_not_that_of_the_next():
     assert made[:3] == ("10:00:00.000", "GET /cart", 200)
     with pytest.raises(DataError, match="no known format"):
         read("2026-11-24 10:00:00 GET /cart 200")
+
+
+LOGBACK = '2026-11-24 10:00:00,123 INFO  [pool-1] c.a.AccessLog - verb=GET uri="/cart?x=1" rc=502 took=12.5ms build=r41'
+LOGBACK_FORMAT = (
+    '$day $clock $level [$thread] $logger - verb=$request_method uri="$request_uri" rc=$status took=$took build=$build'
+)
+LOGBACK_TIME = ("time=day:%Y-%m-%d", "time=clock:%H:%M:%S,%f")
+
+
+@pytest.mark.parametrize("level", ["INFO  ", "DEBUG ", "WARN     "])
+def test_blanks_that_align_a_column_are_one_blank_of_the_format(level):
+    line = LOGBACK.replace("INFO  ", level)
+    found = read(line, log_format=LOGBACK_FORMAT, fields=(*LOGBACK_TIME, "duration=took"))
+    assert found == ("10:00:00.123", "GET /cart", 502, 12.5)
+
+
+def test_an_empty_value_between_two_blanks_stays_empty():
+    line = "24/Nov/2026:10:00:00 +0000  GET /cart 200 r41"
+    found = read(line, log_format="$time_local $user $request_method $request_uri $status $rev")
+    assert found == ("10:00:00.000", "GET /cart", 200, None)
+
+
+@pytest.mark.parametrize("log_format", [LOGBACK_FORMAT, LOGBACK_FORMAT.replace("$took", "${took}ms")])
+def test_duration_of_a_text_without_a_unit_asks_for_it(log_format):
+    line = LOGBACK if "}ms" in log_format else LOGBACK.replace("12.5ms", "12.5")
+    with pytest.raises(DataError, match="the unit of the duration 'took' is not known: give --field duration=took:s"):
+        read(line, log_format=log_format, fields=(*LOGBACK_TIME, "duration=took"))
+
+
+@pytest.mark.parametrize("between", ["\t", " "])
+@pytest.mark.parametrize("fmt", ["iis", "auto"])
+def test_w3c_table_with_other_names(between, fmt):
+    header = between.join(["#Fields:", "edge_ts", "verb", "resource", "result", "ttlb_us"])
+    lines = [header, between.join(["1795514400123", "GET", "/cart?x=1", "TCP_HIT/502", "12500"])]
+    fields = ("time=edge_ts", "method=verb", "path=resource", "status=result:/(\\d+)$", "duration=ttlb_us")
+    assert read("\n".join(lines), fmt=fmt, fields=fields) == ("10:00:00.123", "GET /cart", 502, 12.5)
+
+
+def test_w3c_table_without_a_field_that_was_named():
+    with pytest.raises(UsageError, match="a line has no field 'verb': it has resource"):
+        read("#Fields: resource\n/cart", fmt="iis", fields=("method=verb",))
+
+
+NESTED = {
+    "meta": {"ts": {"epoch_us": 1795514400123000}},
+    "ev": [{"rq": {"m": "GET", "u": "/cart"}, "rs": {"st": ["502 Bad"], "lat": {"us": 12500}}}, {"rq": {"m": "PUT"}}],
+    "labels": {"app": "shop", "app.example/code": "503"},
+}
+NESTED_FIELDS = ("time=meta.ts.epoch_us", "method=ev.rq.m", "path=ev.rq.u", "duration=ev.rs.lat.us")
+
+
+@pytest.mark.parametrize(("status", "code"), [("ev.rs.st:^([0-9]+)", 502), ("labels.app.example/code", 503)])
+@pytest.mark.parametrize("more", [{}, {"odd": "\\ud800"}])
+def test_json_of_lists_of_objects_and_keys_with_dots(status, code, more):
+    # a single surrogate is read line by line, other lines as a block
+    found = read(json.dumps(NESTED | more), fmt="jsonl", fields=(*NESTED_FIELDS, f"status={status}"))
+    assert found == ("10:00:00.123", "GET /cart", code, 12.5)
+
+
+def test_an_expression_without_a_group_is_refused_only_where_it_is_one():
+    with pytest.raises(UsageError, match="is not a regular expression"):
+        read(json.dumps(NESTED), fields=("status=x:(",))
+    with pytest.raises(UsageError, match="has no group: put the part with the value in parentheses"):
+        read(json.dumps(NESTED), fields=("status=x:(?:a)",))
+
+
+@pytest.mark.parametrize("fmt", ["jsonl", "auto"])
+def test_messages_between_the_requests_of_a_log_are_no_rejects(fmt):
+    request = {"time": "2026-11-24T10:00:00Z", "status": 200, "path": "/cart"}
+    message = {"time": "2026-11-24T10:00:00Z", "level": "debug", "msg": "refreshed"}
+    broken = {"time": "2026-11-24T10:00:00Z", "status": "OK", "path": "/cart"}
+    made = parser(fmt=fmt)
+    parsed = made.parse("\n".join(map(json.dumps, [request, message, message, broken])).encode(), 1)
+    assert parsed.others == {"messages without status, path and duration": 2}
+    assert [(number, reason) for number, reason, _ in parsed.rejects] == [
+        (4, "its status is not a status code (status)")
+    ]
+
+
+def test_format_that_a_person_named_is_not_taken_for_another():
+    line = "verb=GET uri=/cart rc=200 took=5ms time=2026-11-24T10:00:00Z"
+    made = parser(fmt="logfmt", fields=("method=verb", "path=uri", "status=rc", "duration=took"))
+    made.parse(f"{line}\n{line}".encode(), 1)
+    assert made.findings.notes()[0].startswith("taken for logfmt: ")

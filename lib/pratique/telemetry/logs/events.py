@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from pratique.errors import UsageError
+from pratique.errors import DataError, UsageError
 from pratique.telemetry.logs import meaning, times
 from pratique.telemetry.logs.fields import MEANINGS, MS_IN, OVERRIDE, UNITS, Field, best, several
 
@@ -44,7 +44,7 @@ class RevisionSource:
         else:
             name, _, pattern = revision_from.partition(":")
         if pattern:
-            _check_pattern(pattern)
+            check_pattern(pattern)
         return cls(None, name, pattern or None)
 
 
@@ -54,14 +54,16 @@ def _directive(text: str) -> tuple[str, str]:
     return (found[1], found[2] or "") if found else (text, "")
 
 
-def _check_pattern(pattern: str) -> None:
+def check_pattern(pattern: str, option: str = "--revision-from") -> None:
+    """Check that a text is an expression with a group. Raises: UsageError."""
     try:
         groups = re.compile(pattern).groups
         pl.Series([""]).str.extract(pattern, 1)
     except (re.error, pl.exceptions.PolarsError) as error:
-        raise UsageError(f"--revision-from: {pattern!r} is not a regular expression: {error}") from error
+        raise UsageError(f"{option}: {pattern!r} is not a regular expression: {error}") from error
     if groups == 0:
-        raise UsageError(f"--revision-from: {pattern!r} has no group: put the part with the revision in parentheses")
+        what = "revision" if option == "--revision-from" else "value"
+        raise UsageError(f"{option}: {pattern!r} has no group: put the part with the {what} in parentheses")
 
 
 class Events:
@@ -120,7 +122,10 @@ class Events:
         return sorted({field.name for field in self.fields})
 
     def _text(self, field: Field | None, default: str | None = None) -> pl.Expr:
-        return pl.lit(default, pl.String) if field is None else pl.col(self._column[id(field)])
+        if field is None:
+            return pl.lit(default, pl.String)
+        text = pl.col(self._column[id(field)])
+        return text.str.extract(field.pattern, 1) if field.pattern else text
 
     def read(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add the columns of events to a frame with the texts; null where a line tells no valid value."""
@@ -145,9 +150,15 @@ class Events:
                 revision=self._revisions(),
                 failed_attempts=self._failed_attempts(),
                 other_service=self._other_service(),
+                empty=self._empty(),
             )
             .collect()
         )
+
+    def _empty(self) -> pl.Expr:
+        """Whether a line has nothing of a request: neither a status nor a path, a method, an action or a duration."""
+        told = [self._text(best(self.fields, name)) for name in ("status", "path", "method", "duration")]
+        return pl.all_horizontal(text.is_null() for text in (*told, self._actions()))
 
     def _durations(self, frame: pl.DataFrame) -> pl.Series:
         total = self.timers["t_total"]
@@ -279,10 +290,16 @@ class Events:
         return pl.lit(value=False) if field is None else (self._text(field) != self._service).fill_null(value=False)
 
     def calibrated(self, frame: pl.DataFrame) -> None:
-        """Decide the unit of a duration that its format leaves open, by another duration beside it in the lines."""
+        """Decide the unit of a duration that its format leaves open, by the texts and by another duration beside it.
+
+        Raises: DataError when a person named the duration and nothing tells its unit.
+        """
         if self.duration is None:
             return
         texts = frame[self._column[id(self.duration)]].drop_nulls()
+        if self.duration.kind == "?":
+            self._settle(replace(self.duration, kind=_told_unit(self.duration.name, texts)))
+            return
         if self.duration.kind == "ms_or_s":
             unit = "s" if texts.str.contains(".", literal=True).any() else "ms"
             self._settle(replace(self.duration, kind=unit))
@@ -338,6 +355,13 @@ class Events:
     def is_local(self) -> bool:
         """Whether times may lack a zone."""
         return self.time is None or not times.has_zone(self.time.kind)
+
+
+def _told_unit(name: str, texts: pl.Series) -> str:
+    """Any unit where each text tells its own, as 12ms does."""
+    if len(texts) and texts.str.contains(r"^[0-9.]+ ?[a-zµμ]").all():
+        return "ms"
+    raise DataError(f"the unit of the duration {name!r} is not known: give --field duration={name}:s (or ms, us, ns)")
 
 
 def several_of(fields: Sequence[Field], name: str) -> list[Field]:

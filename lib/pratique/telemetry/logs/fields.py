@@ -41,6 +41,7 @@ class Field:
     rank: of two fields with one meaning, the higher one is used; of equals, the first.
     kind: of a time, its form (see `times`); of a duration, its unit, a key of UNITS. assumed: why the unit is not
         certain; "" when it is. aliases: other names for --revision-from. upstreams: the value may be nginx's list.
+    pattern: expression whose first group is the value; "" for the whole text.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Field:
     assumed: str = ""
     aliases: tuple[str, ...] = ()
     upstreams: bool = False
+    pattern: str = ""
 
     def answers_to(self, name: str) -> bool:
         """Whether a name that a person gives means this field."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import polars as pl
 
+from pratique.errors import UsageError
 from pratique.telemetry.logs.fields import OVERRIDE, Field
 from pratique.telemetry.logs.named import Named, keys_of
 from pratique.telemetry.logs.template import Template, Value, compiled
@@ -95,6 +96,20 @@ class TextLayout:
         return self.kinds(line)
 
 
+def with_overrides(fields: Sequence[Field], overrides: Iterable[Field]) -> tuple[Field, ...]:
+    """Return the fields of a line with the meanings that a person gave. Raises: UsageError for a name that none has."""
+    found = list(fields)
+    for override in overrides:
+        at = next((index for index, field in enumerate(found) if field.answers_to(override.name)), None)
+        if at is None:
+            names = ", ".join(sorted({field.name for field in found}))
+            raise UsageError(f"--field: a line has no field {override.name!r}: it has {names}")
+        kind = override.kind if override.kind not in {"?", "auto"} else (found[at].kind or override.kind)
+        known = replace(found[at], meaning=override.meaning, rank=override.rank, kind=kind)
+        found[at] = replace(known, assumed="", pattern=override.pattern)
+    return tuple(found)
+
+
 def _extracted(frame: pl.DataFrame, pattern: str, names: list[str]) -> pl.DataFrame:
     found = pl.col("line").str.extract_groups(pattern).struct.rename_fields(names).alias("groups")
     return frame.lazy().with_columns(found).unnest("groups").collect()
@@ -134,19 +149,6 @@ class NamedLayout:
         """The fields that a person named, but for those that a line may well lack."""
         return [one for one in self.fields if one.rank >= OVERRIDE and one.meaning in _NEEDED]
 
-    def with_units(self, frame: pl.DataFrame) -> NamedLayout:
-        """Settle the unit of durations that tell their own, as 12ms does."""
-        texts = self.split(frame)
-        found = tuple(
-            replace(one, kind="ms")
-            if one.kind == "?"
-            and (values := texts[f"g{index}"].drop_nulls()).str.contains(r"^[0-9.]+[a-zµμ]").all()
-            and len(values)
-            else one
-            for index, one in enumerate(self.fields)
-        )
-        return replace(self, found=found)
-
     def split(self, frame: pl.DataFrame) -> pl.DataFrame:
         """See Layout."""
         return self.reader.split(frame, [field.name for field in self.fields], self.requires)
@@ -162,9 +164,13 @@ class NamedLayout:
 
 @dataclass
 class W3CLayout:
-    """Lines of a W3C extended log, as of IIS and CloudFront; a `#Fields:` line names the fields of those behind it."""
+    """Lines of a W3C extended log, as of IIS and CloudFront; a `#Fields:` line names the fields of those behind it.
+
+    named: fields that a person named, for headers with other names.
+    """
 
     name: str = "iis"
+    named: tuple[Field, ...] = ()
     template: Template | None = None
     header: str = ""
     made: dict[str, Template] = field(default_factory=dict)
@@ -177,7 +183,7 @@ class W3CLayout:
     def prepared(self, lines: Sequence[str], wanted: Iterable[str]) -> W3CLayout:
         """Read the header. A new layout, since one log's header says nothing about the next log."""
         del wanted
-        begun = W3CLayout(self.name)
+        begun = W3CLayout(self.name, self.named)
         for line in lines:
             if line.startswith("#Fields:"):
                 begun._begin(line)
@@ -188,7 +194,10 @@ class W3CLayout:
         header = line.removeprefix("#Fields:").strip()
         if header != self.header:
             self.header = header
-            self.template = self.made.setdefault(header, compiled(w3c_tokens(header)))
+            if header not in self.made:
+                template = compiled(w3c_tokens(header))
+                self.made[header] = replace(template, fields=with_overrides(template.fields, self.named))
+            self.template = self.made[header]
 
     def split(self, frame: pl.DataFrame) -> pl.DataFrame:
         """See Layout. Raises: nothing; lines before any header do not match."""
@@ -239,9 +248,10 @@ _W3C = {
 
 
 def w3c_tokens(header: str) -> list[str | Value]:
-    """Return the values of a #Fields line, separated as its lines are."""
+    """Return the values of a #Fields line. Where tabs separate the names, values may hold blanks."""
     tokens: list[str | Value] = []
+    value, between = (r"([^\t]*)", r"\t") if "\t" in header else (r"([^ \t]+)", r"[ \t]")
     for name in header.split():
         known = _W3C.get(name.lower(), Field(name, name))
-        tokens += [Value(name, (known,), body=r"([^ \t]+)"), Value("a blank", (), body=r"[ \t]")]
+        tokens += [Value(name, (known,), body=value), Value("a tab or blank", (), body=between)]
     return tokens[:-1]

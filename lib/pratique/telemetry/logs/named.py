@@ -18,14 +18,16 @@ from pratique.telemetry.logs.fields import Field
 _LOGFMT = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
 _MANY = 40
 """Names that a message lists."""
+Place = tuple[str | int, ...]
+"""The keys that lead to a value, 0 for the first element of a list."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """A reader of lines of named values. kind: "json" or "logfmt". shapes: where each name stands, and whether as a list."""
+    """A reader of lines of named values. kind: "json" or "logfmt". places: where each name stands."""
 
     kind: str
-    shapes: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
+    places: tuple[tuple[str, Place], ...] = ()
 
     def row(self, line: str) -> dict[str, Any] | None:
         """Return the values of a line, numbers as texts; None when it has none."""
@@ -40,13 +42,12 @@ class Named:
 
     def prepared(self, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Named:
         """Return a reader that knows where the names stand in the rows."""
-        shapes = []
+        found = []
         for name in names:
             places = [place for row in rows if (place := _place(row, name)) is not None]
-            place = places[0] if places else tuple(name.split("."))
-            is_list = any(isinstance(_at(row, place), list) for row in rows)
-            shapes.append((name, place, is_list))
-        return replace(self, shapes=tuple(shapes))
+            # a list in any row is one in all: a text in its place is read line by line
+            found.append((name, max(places, key=len, default=tuple(name.split(".")))))
+        return replace(self, places=tuple(found))
 
     def split(self, frame: pl.DataFrame, names: Sequence[str], requires: Sequence[str]) -> pl.DataFrame:
         """Add the columns matched, g0, g1, … with the texts of the names."""
@@ -55,7 +56,7 @@ class Named:
             if decoded is not None:
                 needed = [pl.col(f"g{names.index(name)}").is_not_null() for name in requires]
                 return decoded.with_columns(matched=pl.all_horizontal(pl.lit(value=True), *needed))
-        places = {name: place for name, place, _ in self.shapes}
+        places = dict(self.places)
         rows = [self.row(line) for line in frame["line"].to_list()]
         matched = [row is not None and all(_place(row, key) is not None for key in requires) for row in rows]
         texts = {
@@ -68,10 +69,10 @@ class Named:
 
     def _decoded(self, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame | None:
         """The same by polars, for a block of lines of one shape; None for any other."""
-        shapes = {name: (place, is_list) for name, place, is_list in self.shapes}
-        if not shapes or any(name not in shapes for name in names):
+        places = dict(self.places)
+        if not places or any(name not in places for name in names):
             return None
-        kind = _struct([shapes[name] for name in names])
+        kind = _struct([places[name] for name in names])
         if kind is None:
             return None
         line = pl.col("line").str.strip_chars()
@@ -86,11 +87,10 @@ class Named:
             return None
         texts = []
         for index, name in enumerate(names):
-            place, is_list = shapes[name]
             value = pl.lit(body)
-            for key in place:
-                value = value.struct.field(key)
-            texts.append((value.list.first() if is_list else value).alias(f"g{index}"))
+            for key in places[name]:
+                value = value.list.first() if isinstance(key, int) else value.struct.field(key)
+            texts.append(value.alias(f"g{index}"))
         return frame.with_columns(matched=pl.lit(value=True), **{f"g{i}": text for i, text in enumerate(texts)})
 
     def why_not(self, line: str, requires: Sequence[str]) -> str:
@@ -112,10 +112,11 @@ class Named:
 
 
 def keys_of(row: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the names of all values of a row, dotted where they are nested."""
+    """Yield the names of all values of a row, dotted where they are nested; of a list, those of its first element."""
     for key, value in row.items():
-        if isinstance(value, dict):
-            yield from keys_of(value, f"{prefix}{key}.")
+        inner = value[0] if isinstance(value, list) and value else value
+        if isinstance(inner, dict):
+            yield from keys_of(inner, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}"
 
@@ -160,38 +161,49 @@ def _unquoted(value: str) -> str | None:
     return value or None
 
 
-def _place(row: dict[str, Any], name: str) -> tuple[str, ...] | None:
-    """Where a value stands: under its name, or at a dotted path into nested objects; case matters only where both exist."""
-    if name in row:
-        return (name,)
-    found, at = [], row
-    for part in name.split("."):
-        key = part if part in at else next((key for key in at if key.lower() == part.lower()), None)
-        if key is None:
-            return None
-        found.append(key)
-        inner = at[key]
-        at = inner if isinstance(inner, dict) else {}
-    return tuple(found)
+def _place(row: dict[str, Any], name: str) -> Place | None:
+    """Where a value stands: under its name, or at a dotted path; case matters only where both exist.
+
+    The path leads into nested objects, and into the first element of a list. A key may hold dots itself.
+    """
+    return _path(row, name.split("."))
 
 
-def _at(row: dict[str, Any], place: Sequence[str]) -> Any:
+def _path(at: Any, parts: Sequence[str]) -> Place | None:
+    if isinstance(at, list):
+        inner = _path(at[0] if at else None, parts)
+        return None if inner is None else (0, *inner)
+    if not parts:
+        return ()
+    if not isinstance(at, dict):
+        return None
+    for count in range(len(parts), 0, -1):
+        name = ".".join(parts[:count])
+        key = name if name in at else next((key for key in at if key.lower() == name.lower()), None)
+        inner = None if key is None else _path(at[key], parts[count:])
+        if key is not None and inner is not None:
+            return (key, *inner)
+    return None
+
+
+def _at(row: dict[str, Any], place: Place) -> Any:
     value: Any = row
     for key in place:
-        if not isinstance(value, dict):
+        if isinstance(key, int):
+            value = value[0] if isinstance(value, list) and value else None
+        elif isinstance(value, dict):
+            value = value.get(key)
+        else:
             return None
-        value = value.get(key)
     return value
 
 
-def _text(row: dict[str, Any], name: str, place: Sequence[str] | None) -> str | None:
-    """The text of a value; of a list, of its first element."""
+def _text(row: dict[str, Any], name: str, place: Place | None) -> str | None:
+    """The text of a value."""
     value = _at(row, place) if place is not None else None
     if value is None:
         other = _place(row, name)
         value = _at(row, other) if other is not None else None
-    if isinstance(value, list):
-        value = value[0] if value else None
     if value is None or isinstance(value, dict | list):
         return None
     if isinstance(value, bool):
@@ -200,20 +212,27 @@ def _text(row: dict[str, Any], name: str, place: Sequence[str] | None) -> str | 
     return str(value).encode("utf-8", "replace").decode()
 
 
-def _struct(places: Sequence[tuple[tuple[str, ...], bool]]) -> pl.Struct | None:
+def _struct(places: Sequence[Place]) -> pl.DataType | None:
     """The type of an object with texts at these places; None where one place is within another."""
-    tree: dict[str, Any] = {}
-    for place, is_list in places:
+    tree: dict[str | int, Any] = {}
+    for place in places:
         at = tree
         for key in place[:-1]:
             at = at.setdefault(key, {})
             if not isinstance(at, dict):
                 return None
-        leaf = pl.List(pl.String) if is_list else pl.String
-        if at.setdefault(place[-1], leaf) != leaf:
+        if at.setdefault(place[-1], pl.String()) != pl.String():
             return None
     return _typed(tree)
 
 
-def _typed(tree: dict[str, Any]) -> pl.Struct:
-    return pl.Struct({key: _typed(inner) if isinstance(inner, dict) else inner for key, inner in tree.items()})
+def _typed(tree: dict[str | int, Any]) -> pl.DataType | None:
+    inner: dict[str | int, pl.DataType] = {}
+    for key, value in tree.items():
+        kind = _typed(value) if isinstance(value, dict) else value
+        if kind is None:
+            return None
+        inner[key] = kind
+    if 0 in inner and len(inner) > 1:
+        return None
+    return pl.List(inner[0]) if 0 in inner else pl.Struct({str(key): value for key, value in inner.items()})

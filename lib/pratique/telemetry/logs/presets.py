@@ -10,6 +10,7 @@ from pratique.config import FieldNames
 from pratique.errors import UsageError
 from pratique.telemetry.logs import envoy, haproxy, nginx, python_logging
 from pratique.telemetry.logs.declared import declared
+from pratique.telemetry.logs.events import check_pattern
 from pratique.telemetry.logs.fields import OVERRIDE, UNITS, Field
 from pratique.telemetry.logs.layouts import Layout, NamedLayout, TextLayout, W3CLayout
 from pratique.telemetry.logs.named import Named
@@ -261,7 +262,10 @@ def configured(names: FieldNames) -> tuple[Field, ...]:
 
 
 def given(options: Iterable[str]) -> tuple[Field, ...]:
-    """Return the fields that --field MEANING=NAME[:UNIT] names. Raises: UsageError for an unknown meaning."""
+    """Return the fields that --field MEANING=NAME[:UNIT] or MEANING=NAME:REGEX names.
+
+    Raises: UsageError for an unknown meaning, or an expression without a group.
+    """
     return tuple(_override(*_split(option)) for option in options)
 
 
@@ -294,6 +298,10 @@ def _override(meaning: str, given: str) -> Field:
         if form in _TIME_FORMS and name:
             return Field(name, name, known, OVERRIDE, _TIME_FORMS[form])
         return Field(given, given, known, OVERRIDE, "auto")
+    before, _, part = given.partition(":")
+    if "(" in part:
+        check_pattern(part, "--field")
+        return Field(before, before, known, OVERRIDE, upstreams=before in nginx.UPSTREAM_LISTS, pattern=part)
     return Field(given, given, known, OVERRIDE, upstreams=given in nginx.UPSTREAM_LISTS)
 
 

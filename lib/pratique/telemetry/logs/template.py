@@ -89,7 +89,7 @@ def compiled(tokens: Sequence[str | Value], *, open_end: bool = False) -> Templa
     """Return the template of a line. open_end: anything may follow."""
     items = _quotes_with_their_value(_merged(tokens))
     pieces = [
-        Piece(item, _padded(item, items[index + 1 : index + 2]), escaped(item))
+        Piece(item, _padded(item), escaped(item))
         if isinstance(item, str)
         else _piece(item, _next(items, index), first=index == 0)
         for index, item in enumerate(items)
@@ -168,11 +168,12 @@ def _up_to(after: str | None, *, text: bool, blanks: bool) -> tuple[str, str]:
     return ("(.*?)" if text else some), some
 
 
-def _padded(text: str, after: Sequence[str | Value]) -> str:
-    """The expression of literal text; blanks that align a column, before a quote or beside a "|", may be more."""
-    quoted = any(isinstance(value, Value) and value.quoted for value in after)
-    pattern = re.sub(r"(?<=\\\|) | (?=\\\|)", " +", escaped(text))
-    return re.sub(r" $", " +", pattern) if quoted else pattern
+def _padded(text: str) -> str:
+    """The expression of literal text; a blank may be more, as programs align columns with them.
+
+    As few as fit: an empty value between two blanks stays empty where the rest of the line fits.
+    """
+    return re.sub(" +", " +?", escaped(text))
 
 
 def escaped(text: str) -> str:
