@@ -183,7 +183,7 @@ class LiveAnalysis:
             pc.less(rows.table["window"], pa.scalar(until, rows.table["window"].type)),
             pc.is_in(rows.table["source"], pa.array(sources)),
         )
-        return Rollups(rows.table.filter(pc.invert(repeated)))
+        return rows.only(pc.invert(repeated))
 
     def _verdict(self, judge: Judge, until: datetime, notes: Sequence[str]) -> Verdict | None:
         # the deadline is measured by the data, so that a report on the same data later comes to the same verdict
