@@ -10,6 +10,7 @@ import time
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.error import URLError
 
 from support.ports import free_port
@@ -100,6 +101,5 @@ def _wait_ready(server, process, log):
             urllib.request.urlopen(server.http + path, timeout=1).close()
             return
         if process.poll() is not None or time.monotonic() > deadline:
-            with open(log) as text:
-                raise AssertionError(f"{server.kind} does not start: {text.read()[-2000:]}")
+            raise AssertionError(f"{server.kind} does not start: {Path(log).read_text()[-2000:]}")
         time.sleep(0.05)

@@ -76,7 +76,7 @@ def import_command(
     Importing a file again changes nothing. A line that cannot be read is written to the rejects file with its number
     and the reason. The summary says which value was read from which field, and in which unit.
     """
-    from pratique.store import open_store  # noqa: PLC0415 - deltalake
+    from pratique.store import open_store, require_writable  # noqa: PLC0415 - deltalake
     from pratique.telemetry.import_files import import_files  # noqa: PLC0415 - pyarrow
     from pratique.telemetry.preview import preview_files  # noqa: PLC0415 - polars
 
@@ -86,6 +86,7 @@ def import_command(
     if preview:
         click.echo(preview_files(paths, config=settings, **options))
         return
+    require_writable(settings.store)
     settings.make_state_folder()
     with progress_bar("import") as progress:
         summary = import_files(

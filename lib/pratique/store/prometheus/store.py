@@ -19,6 +19,7 @@ from pratique.store.prometheus.histograms import Histogram, common_bounds, histo
 from pratique.store.prometheus.increases import Counter, Floats, Growth, Ints, Scrapes, growth
 from pratique.store.prometheus.rows import RowBuilder, Span
 from pratique.store.prometheus.samples import counter_of, target_of
+from pratique.store.read_only import require_writable
 from pratique.telemetry.rollups import Limits, Rollups
 
 SETTLE_S = 3
@@ -48,7 +49,12 @@ class PrometheusStore:
         self._labels = LabelReader(self._mapping)
         self._lookback_ms = self._mapping.lookback_s * 1000
         self._length_ms = self._mapping.window_s * 1000
-        self.url = settings.url
+        self._settings = settings
+
+    @property
+    def url(self) -> str:
+        """The address."""
+        return self._settings.url
 
     def __repr__(self) -> str:
         return f"PrometheusStore({self.url!r})"
@@ -62,10 +68,7 @@ class PrometheusStore:
     def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
         """Refuse. Raises: UsageError."""
         del rollups, instead_of
-        raise UsageError(
-            f"store {self.url!r} is only read: its server scrapes the services itself; to import logs or to run a "
-            "collector, set another [store] url"
-        )
+        require_writable(self._settings)
 
     def maintain(self) -> Upkeep:
         """Do nothing: the server has its own retention."""

@@ -1,0 +1,25 @@
+"""What a store that is only read refuses, and what to do when it has nothing."""
+
+from __future__ import annotations
+
+from pratique.config.store import StoreSettings
+from pratique.errors import UsageError
+
+
+def require_writable(settings: StoreSettings) -> None:
+    """Refuse a store that is only read, before anything is parsed or started for it. Raises: UsageError."""
+    if settings.is_prometheus:
+        raise UsageError(
+            f"store {settings.url!r} is only read: its server scrapes the services itself; to import logs or to run a "
+            "collector, set another [store] url"
+        )
+
+
+def empty_hint(settings: StoreSettings) -> str:
+    """Return what to do when a store has no requests."""
+    if settings.is_prometheus:
+        return (
+            f"it has no series {settings.metrics.requests!r} in the last {settings.metrics.history_h:g} h: "
+            "check [store.metrics] and the targets of the server"
+        )
+    return "import a log first: pratique import --help"
