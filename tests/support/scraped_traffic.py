@@ -26,14 +26,15 @@ class Traffic:
     slower: float = 1.0
     offset_s: float = 0.0
     seed: int = 7
+    canary: float = 0.1
 
     def __post_init__(self):
         rng = np.random.default_rng(self.seed)
         parts = []
-        for revision, share, first in (("r1", 0.9, 0), ("r2", 0.1, self.history)):
+        for revision, share, first in (("r1", 1 - self.canary, 0), ("r2", self.canary, self.history)):
             n = rng.poisson(600 * share, self.windows - first).sum()
-            # milliseconds off the bounds of windows and scrapes, as a request at a bound could count on either side
-            whole = rng.integers(first * WINDOW_S * 1000 + 1, self.windows * WINDOW_S * 1000 - 1, n)
+            # odd milliseconds are no bounds of windows or scrapes: a request at a bound could count on either side
+            whole = rng.integers(first * WINDOW_S * 1000, self.windows * WINDOW_S * 1000, n) // 2 * 2 + 1
             durations = rng.lognormal(np.log(12.0 * (self.slower if revision == "r2" else 1.0)), 0.7, n)
             parts.append(
                 {

@@ -17,7 +17,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "haproxy": {
         "requests": "haproxy_server_http_responses_total",
         "service": "proxy|backend",
-        "revision": r"server:^(?:.+[-_])?([A-Za-z]*[0-9][A-Za-z0-9.]*)(?:[-_][0-9]+)?$",
+        "revision": r"server:^(?:.+?[-_])?([A-Za-z]*[0-9][A-Za-z0-9.]*)(?:[-_][0-9]+)?$",
         "code": "code",
         "host": "server",
         "start_time": "haproxy_process_start_time_seconds",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pratique.config.store import StoreSettings
 from pratique.store.base import Seen, Store
-from pratique.store.read_only import empty_hint, require_writable
+from pratique.store.read_only import empty_hint, is_scraped, require_writable
 
-__all__ = ["Seen", "Store", "empty_hint", "open_store", "require_writable"]
+__all__ = ["Seen", "Store", "empty_hint", "is_scraped", "open_store", "require_writable"]
 
 
 def open_store(settings: StoreSettings | str) -> Store:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from pratique.config.store import StoreSettings
 from pratique.errors import UsageError
+from pratique.store.base import ScrapedStore, Store
 
 
 def require_writable(settings: StoreSettings) -> None:
@@ -23,3 +26,8 @@ def empty_hint(settings: StoreSettings) -> str:
             "check [store.metrics] and the targets of the server"
         )
     return "import a log first: pratique import --help"
+
+
+def is_scraped(store: Store) -> TypeGuard[ScrapedStore]:
+    """Whether a store is read from what another server scrapes, so that no collector is needed."""
+    return hasattr(store, "newest")

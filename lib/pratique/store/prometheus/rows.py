@@ -31,8 +31,8 @@ class Span:
         """Return the increase in each window."""
         window = (window_ms(grown.time_ms, self.length_ms) - self.first_ms) // self.length_ms
         inside = (window >= 0) & (window < self.windows)
-        found: Floats = np.bincount(window[inside], weights=grown.increase[inside], minlength=self.windows)
-        return found.astype(np.float64)
+        found = np.bincount(window[inside], weights=grown.increase[inside], minlength=self.windows)
+        return np.asarray(found, np.float64)
 
     @property
     def windows(self) -> int:

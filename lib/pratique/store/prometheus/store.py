@@ -130,6 +130,10 @@ class PrometheusStore:
         times = [sample[0] for series in raw for sample in series.values[-1:]]
         return from_ms(round(max(times) * 1000)) if times else None
 
+    def lag_s(self) -> int:
+        """Return how long after a request its window is read at the latest: the window, and SETTLE_S."""
+        return self._mapping.window_s + SETTLE_S
+
     def _span(self, start: datetime | None, end: datetime | None) -> Span:
         now = utc_now() - timedelta(seconds=SETTLE_S)
         first = start or now - timedelta(hours=self._mapping.history_h)

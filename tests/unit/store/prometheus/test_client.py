@@ -149,9 +149,7 @@ def test_an_address_with_a_password_is_refused_and_not_shown():
 
 
 def test_names_and_values_are_quoted():
-    assert selector("a|b", {"x": 'q"\\'}, {"v": ["r.1", "r2"]}) == (
-        '{__name__=~"a|b",x="q\\"\\\\",v=~"r\\\\.1|r2"}'
-    )
+    assert selector("a|b", {"x": 'q"\\'}, {"v": ["r.1", "r2"]}) == ('{__name__=~"a|b",x="q\\"\\\\",v=~"r\\\\.1|r2"}')
 
 
 @given(st.text())

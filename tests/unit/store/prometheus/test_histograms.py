@@ -22,7 +22,14 @@ def classic(counts, *, at=60, total=1.0, **labels):
 def native(*scrapes, **labels):
     """The series of a native histogram. scrapes: (seconds, {(lower, upper): count})."""
     values = [
-        [at, {"count": str(sum(found.values())), "sum": "1", "buckets": [[0, str(a), str(b), str(n)] for (a, b), n in found.items()]}]
+        [
+            at,
+            {
+                "count": str(sum(found.values())),
+                "sum": "1",
+                "buckets": [[0, str(a), str(b), str(n)] for (a, b), n in found.items()],
+            },
+        ]
         for at, found in scrapes
     ]
     return [RawSeries({"__name__": NAME, "job": "shop", "instance": "r1", **labels}, [], values)]

@@ -92,7 +92,7 @@ def lives(draw):
 @given(lives(), st.sampled_from([15, 30, 60, 45]), st.integers(0, 14))
 def test_the_sum_over_windows_is_what_was_counted(steps, window_s, offset):
     """The truth: requests count at the next scrape. A restart shows when the counter falls, else it looks like none."""
-    value, last, waiting, samples, truth = 0, None, 0, [(offset, 0)], [0]
+    value, waiting, samples, truth = 0, 0, [(offset, 0)], [0]
     restarted = False
     for at, (n, scraped, again) in enumerate(steps, start=1):
         if again:
@@ -104,8 +104,6 @@ def test_the_sum_over_windows_is_what_was_counted(steps, window_s, offset):
             samples.append((offset + 15 * at, value))
             truth.append(value - before if restarted and value >= before else waiting)
             waiting, restarted = 0, False
-        del last
-        last = value
     one = counter(*samples)
     grown = growth(one, scrapes_of(one), LOOKBACK_MS)
     gaps = np.diff(one.time_ms) > LOOKBACK_MS
