@@ -114,7 +114,7 @@ def revisions(service: str | None, as_json: bool, config: str | None, store: str
         return
     if not seen:
         of = f" of {service!r}" if service else ""
-        raise MissingError(f"store {settings.store.url!r} has no requests{of}: {empty_hint(settings.store)}")
+        raise MissingError(f"store {settings.store.url!r} has no requests{of}: {empty_hint(settings.store, service)}")
     if len(seen) > MOST_LISTED:
         click.echo(f"… and {len(seen) - MOST_LISTED:,} older ones: --json lists them all", err=True)
     for s in seen[-MOST_LISTED:]:

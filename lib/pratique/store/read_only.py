@@ -18,8 +18,10 @@ def require_writable(settings: StoreSettings) -> None:
         )
 
 
-def empty_hint(settings: StoreSettings) -> str:
-    """Return what to do when a store has no requests."""
+def empty_hint(settings: StoreSettings, service: str | None = None) -> str:
+    """Return what to do when a store has no requests, of a service or at all."""
+    if settings.is_prometheus and service:
+        return "pratique revisions lists the services that [store.metrics] finds"
     if settings.is_prometheus:
         return (
             f"it has no series {settings.metrics.requests!r} in the last {settings.metrics.history_h:g} h: "
