@@ -91,10 +91,12 @@ def shop(tmp_path_factory):
     targets.write_text("[]")
     with metric_server("prometheus", folder, scrape=SCRAPE.format(targets=targets)) as server:
         more = STORE.format(address=server.address)
-        with running_shop(folder, make_shop=MeasuredShop, more=more, rate=100, failing=0.0) as shop:
-            with telling_targets(shop, targets):
-                eventually(lambda: server.query("http_requests_total"), 60)
-                yield shop
+        with (
+            running_shop(folder, make_shop=MeasuredShop, more=more, rate=100, failing=0.0) as shop,
+            telling_targets(shop, targets),
+        ):
+            eventually(lambda: server.query("http_requests_total"), 60)
+            yield shop
 
 
 def test_a_good_release_is_promoted_and_a_failing_one_rolled_back(shop):
