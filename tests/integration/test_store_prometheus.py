@@ -179,7 +179,7 @@ def test_a_histogram_without_a_code_is_judged_too(tmp_path, start):
     assert p95.at_bound
 
 
-def test_missing_scrapes_are_told_and_lose_nothing(tmp_path, start):
+def test_missing_scrapes_are_reported_and_lose_nothing(tmp_path, start):
     traffic = Traffic(start - 3600)
     gap = (traffic.start_s + 40 * 60, traffic.start_s + 43 * 60)
     samples = [sample for sample in traffic.samples() if not gap[0] < sample[2] < gap[1]]
@@ -189,7 +189,7 @@ def test_missing_scrapes_are_told_and_lose_nothing(tmp_path, start):
     assert any(note.startswith("no scrape of shop/r1:8000 from ") for note in found.limits.notes)
 
 
-def test_windows_that_are_no_multiple_of_the_scrapes_are_told(filled):
+def test_windows_that_are_not_a_multiple_of_the_scrapes_are_reported(filled):
     server, _ = filled
     notes = store_of(server, window_s=10).read("shop", ["r1"]).limits.notes
     assert any("scrapes come every 15 s, and windows of 10 s are no multiple" in note for note in notes)

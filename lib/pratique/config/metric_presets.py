@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 _STEM, _LAST = r"^(.+)[-_][^-_@]+(?:@.*)?$", r"^.+[-_]([^-_@]+)(?:@.*)?$"
-"""What comes before the last hyphen or underscore of a name, and what comes after it; Traefik appends @PROVIDER."""
+"""The parts of a name before and after its last hyphen or underscore; Traefik appends @PROVIDER."""
 _POD = "pod|kubernetes_pod_name|instance"
 
 PRESETS: dict[str, dict[str, Any]] = {

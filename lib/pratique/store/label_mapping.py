@@ -12,7 +12,7 @@ from pratique.telemetry.cardinality import OTHER
 NO_REVISION = "none"
 """The revision of requests whose labels name none; the collector writes the same."""
 NO_ANSWER = 0
-"""The code of a request whose status is no number, such as HAProxy's "other"."""
+"""The code of a request whose status is not a number, such as HAProxy's "other"."""
 _CODE = re.compile(r"([1-5])([0-9]{2}|[xX]{2})")
 
 

@@ -40,7 +40,7 @@ class Measuring(Protocol):
         """
 
     def notes(self) -> Sequence[str]:
-        """Return sentences on what was not measured. Raises: UnavailableError when nothing is measured."""
+        """Return sentences on requests that were not measured. Raises: UnavailableError when nothing is measured."""
 
     def excuses_failed_read(self) -> bool:
         """Whether a store that does not answer is waited for."""

@@ -1,9 +1,9 @@
 """By how much counters grew, from their raw samples.
 
 The increase between two samples is their difference, or the later value when the counter began again from zero. It
-counts in the window in which the later sample was taken: no request is divided, and the sum is what was counted.
+counts in the window in which the later sample was taken: no request is divided, and the sum is all that the counter counted.
 
-A series without a sample for longer than `lookback` before has begun anew, and its first value is its increase if
+A series without a sample for longer than `lookback` before has started over, and its first value is its increase if
 
 - its target was scraped within that time, without it: it began after that scrape (the first 500 of a process); or
 - its process started within that time.

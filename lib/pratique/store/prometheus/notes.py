@@ -15,7 +15,7 @@ from pratique.store.prometheus.rows import Span
 GAP = 2.5
 """How many times the usual interval must lie between two scrapes for one to be missing."""
 MOST_TOLD = 3
-"""How many gaps or targets are told one by one."""
+"""How many gaps or targets are listed one by one."""
 
 
 def of_windows(interval_ms: int, window_ms: int) -> Iterator[str]:
@@ -64,7 +64,7 @@ def of_codes(tags: Iterable[Tags]) -> Iterator[str]:
     if None in codes:
         yield "some counters have no label for the status code: their requests count as 200, and errors among them are not seen"
     if NO_ANSWER in codes:
-        yield 'a status that is no number, such as "other", counts as no answer'
+        yield 'a status that is not a number, such as "other", counts as no answer'
 
 
 def of_bounds(bounds_ms: tuple[float, ...]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The HTTP API: what is sent, and what each answer means."""
+"""The HTTP API: the questions, and the meaning of each answer."""
 
 import json
 import threading
@@ -137,7 +137,7 @@ def test_a_secret_that_is_not_there_is_named_by_its_reference(server):
 
 
 @pytest.mark.parametrize("url", ["prometheus://", "prometheus://host:9090/?x=1", "prometheus:///path"])
-def test_what_is_no_address_is_refused(url):
+def test_a_wrong_address_is_refused(url):
     with pytest.raises(UsageError, match="write it like prometheus://HOST:9090"):
         PrometheusClient(url, PrometheusSettings())
 

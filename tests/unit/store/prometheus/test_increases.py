@@ -83,14 +83,14 @@ def lives(draw):
     for life in range(draw(st.integers(1, 4))):
         counts = draw(st.lists(st.integers(0, 9), min_size=1, max_size=25))
         taken = draw(st.lists(st.booleans(), min_size=len(counts), max_size=len(counts)))
-        # what was counted after the last scrape of a process is gone with it
+        # requests after the last scrape of a process are lost with it
         taken[-1] = True
         steps += [(n, scraped, life > 0 and at == 0) for at, (n, scraped) in enumerate(zip(counts, taken, strict=True))]
     return steps
 
 
 @given(lives(), st.sampled_from([15, 30, 60, 45]), st.integers(0, 14))
-def test_the_sum_over_windows_is_what_was_counted(steps, window_s, offset):
+def test_the_sum_over_windows_is_everything_that_was_counted(steps, window_s, offset):
     """The truth: requests count at the next scrape. A restart shows when the counter falls, else it looks like none."""
     value, waiting, samples, truth = 0, 0, [(offset, 0)], [0]
     restarted = False
