@@ -65,33 +65,47 @@ class Traffic:
             revision = part["revision"][0]
             begun = self.history * WINDOW_S if revision == "r2" else 0
             target = {"job": "shop", "instance": f"{revision}:8000", "service": "shop", "version": revision}
+            scraped = scrapes[scrapes >= begun]
+            at = [round(self.start_s + scrape, 3) for scrape in scraped.tolist()]
+            found += [("process_start_time_seconds", target, time, self.start_s + begun - 1) for time in at]
             code, action = np.array(part["code"]), np.array(part["action"])
             second = part["time_ms"] / 1000 - self.start_s
-            seconds = [scrape for scrape in scrapes if scrape >= begun]
-            for scrape in seconds:
-                at = round(self.start_s + scrape, 3)
-                found.append(("process_start_time_seconds", target, at, self.start_s + begun - 1))
-                before = second <= scrape
-                for name in np.unique(action):
-                    method, handler = name.split(" ")
-                    for number in (200, 500):
-                        labels = {**target, "method": method, "handler": handler, "code": str(number)}
-                        chosen = before & (action == name) & (code == number)
-                        if chosen.any():
-                            found.append(("http_requests_total", labels, at, int(chosen.sum())))
-                            if coded:
-                                found += _histogram(labels, at, part["duration_ms"][chosen], bounds_ms)
-                    if not coded:
-                        labels = {**target, "method": method, "handler": handler}
-                        chosen = before & (action == name)
-                        found += _histogram(labels, at, part["duration_ms"][chosen], bounds_ms) if chosen.any() else []
+            for name in np.unique(action):
+                method, handler = name.split(" ")
+                labels = {**target, "method": method, "handler": handler}
+                for number in (200, 500):
+                    chosen, coded_labels = (action == name) & (code == number), {**labels, "code": str(number)}
+                    counts = _up_to(second[chosen], scraped)
+                    found += [
+                        ("http_requests_total", coded_labels, *one) for one in zip(at, counts, strict=True) if one[1]
+                    ]
+                    if coded:
+                        found += _histogram(
+                            coded_labels, at, scraped, second[chosen], part["duration_ms"][chosen], bounds_ms
+                        )
+                if not coded:
+                    chosen = action == name
+                    found += _histogram(labels, at, scraped, second[chosen], part["duration_ms"][chosen], bounds_ms)
         return sorted(found, key=lambda sample: (sample[0], str(sample[1]), sample[2]))
 
 
-def _histogram(labels, at, durations, bounds_ms):
-    name = "http_request_duration_seconds"
+def _up_to(second, scraped):
+    """How many of some times are at or before each scrape."""
+    return np.searchsorted(np.sort(second), scraped, side="right").tolist()
+
+
+def _histogram(labels, at, scraped, second, durations, bounds_ms):
+    """The samples of a classic histogram; like a counter, it appears with its first request."""
+    name, counts = "http_request_duration_seconds", _up_to(second, scraped)
+    known = [index for index, count in enumerate(counts) if count]
+    order = np.argsort(second)
+    sums = np.concatenate([[0.0], np.cumsum(durations[order]) / 1000])
     for bound in bounds_ms:
-        yield f"{name}_bucket", {**labels, "le": f"{bound / 1000:g}"}, at, int((durations <= bound).sum())
-    yield f"{name}_bucket", {**labels, "le": "+Inf"}, at, len(durations)
-    yield f"{name}_count", labels, at, len(durations)
-    yield f"{name}_sum", labels, at, round(float(durations.sum()) / 1000, 6)
+        up_to = _up_to(second[durations <= bound], scraped)
+        yield from (
+            (f"{name}_bucket", {**labels, "le": f"{bound / 1000:g}"}, at[index], up_to[index]) for index in known
+        )
+    for index in known:
+        yield f"{name}_bucket", {**labels, "le": "+Inf"}, at[index], counts[index]
+        yield f"{name}_count", labels, at[index], counts[index]
+        yield f"{name}_sum", labels, at[index], round(float(sums[counts[index]]), 6)
