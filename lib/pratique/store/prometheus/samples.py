@@ -13,7 +13,7 @@ from pratique.store.prometheus.increases import Counter, Floats, Ints
 def counter_of(series: RawSeries, target: Sequence[str], *, whole: bool = True) -> Counter:
     """Return the samples of a series. whole: it counts requests, so its values are rounded to whole numbers."""
     time = np.round(np.array([sample[0] for sample in series.values], np.float64) * 1000).astype(np.int64)
-    value = np.array([sample[1] for sample in series.values], dtype=np.str_).astype(np.float64)
+    value = np.array([float(sample[1]) for sample in series.values], np.float64)
     known = np.isfinite(value)
     time, value = in_order(time[known], value[known])
     return Counter(target_of(series.labels, target), time, np.rint(value) if whole else value)
