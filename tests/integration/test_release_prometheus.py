@@ -51,6 +51,8 @@ async def serve(reader, writer):'''
 class MeasuredShop(Shop):
     """A shop whose application exposes a counter of its requests."""
 
+    command_limit_s = 280
+
     def make(self, revision, failing=None):
         super().make(revision, failing)
         app = self.folder / "releases" / revision / "app.py"
