@@ -81,5 +81,5 @@ class MetricMapping(LabelMapping):
 
     @property
     def is_given(self) -> bool:
-        """Whether the service file says which counters are requests."""
-        return bool(self.requests)
+        """Whether the service file says which counters are requests, and of which service and revision."""
+        return bool(self.requests and self.service and self.revision)
