@@ -38,11 +38,7 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     options = _options(config_file, store)
     balancer = open_balancer(target)
     with background.changing_parts(target.state_dir):
-        if running_collector(target.state_dir) is None:
-            _spawn_collector(target, options)
-        else:
-            yield from _apply_settings(target, options)
-        yield f"collector  listening on {target.telemetry.listen} (UDP)"
+        yield from _measuring(target, options)
         yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
         if not answers(balancer, service):
             _spawn_balancer(target, balancer, options)
@@ -98,6 +94,18 @@ def _runs_of_others(state_dir: Path, service: str) -> list[str]:
     """The other services that a run holds: their release needs the collector, wherever their balancer runs."""
     others = [path.stem for path in (state_dir / "locks").glob("*.lock") if path.stem != service]
     return [other for other in others if Lock(state_dir, other).holder() is not None]
+
+
+def _measuring(target: Target, options: list[str]) -> Iterator[str]:
+    """Start the collector, or make it work by the service file; with a store that another server fills none is needed."""
+    if target.store.is_prometheus:
+        yield f"collector  not needed: requests are counted from {target.store.url}"
+        return
+    if running_collector(target.state_dir) is None:
+        _spawn_collector(target, options)
+    else:
+        yield from _apply_settings(target, options)
+    yield f"collector  listening on {target.telemetry.listen} (UDP)"
 
 
 def _spawn_collector(target: Target, options: list[str]) -> None:

@@ -28,7 +28,7 @@ class ServiceStatus:
 
     url: where users reach the service. weights: None when the balancer does not answer. collector: None when it does
     not run. runs: those that work on the service, and those whose process died before they ended. drift: one sentence for each difference between the real state and the recorded one. error: the reason why the
-    instances are unknown; None when they are known.
+    instances are unknown; None when they are known. scraped: the address of the server that counts in the collector's place.
     """
 
     service: str
@@ -39,6 +39,7 @@ class ServiceStatus:
     drift: tuple[str, ...]
     runs: tuple[RunSummary, ...] = ()
     error: PratiqueError | None = None
+    scraped: str = ""
 
     def to_text(self) -> Iterator[str]:
         """Yield the lines for a terminal; the first word of each names the part."""
@@ -95,7 +96,11 @@ class ServiceStatus:
         return f"{self.url}: {shares or 'no pool yet'}{lease}"
 
     def _collector(self) -> str:
-        return self.collector.to_text() if self.collector else "not running: no requests are being measured"
+        if self.collector:
+            return self.collector.to_text()
+        if self.scraped:
+            return f"not needed: requests are counted from {self.scraped}"
+        return "not running: no requests are being measured"
 
 
 def describe(target: Target) -> ServiceStatus:
@@ -124,7 +129,8 @@ def describe(target: Target) -> ServiceStatus:
     drift += damaged_runs(target.state_dir)
     url, collector = url_of(target), running_collector(target.state_dir)
     runs = tuple(run for run in list_runs(target.state_dir, service) if run.state != "ended")
-    return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), runs, error)
+    scraped = target.store.url if target.store.is_prometheus else ""
+    return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), runs, error, scraped)
 
 
 def _run_line(run: RunSummary) -> str:

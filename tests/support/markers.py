@@ -21,6 +21,11 @@ PROGRAMS = {
     "haproxy": {"haproxy": "haproxy"},
     "registry": {"docker-registry": "docker-registry"},
     "redis": {"redis-server": "redis-server"},
+    "prometheus": {
+        "prometheus": "prometheus",
+        "promtool": "prometheus",
+        "victoria-metrics": "victoria-metrics",
+    },
     "ssh": {"/usr/sbin/sshd": "openssh-server", "socat": "socat"},
     "browser": {CHROMIUM or "chromium": "chromium, or name one in PRATIQUE_CHROMIUM"},
 }

@@ -54,6 +54,8 @@ PROCESS = 'command = ["{python}", "{dir}/app.py", "{port}"]'
 class Shop:
     """A service folder with everything running, and helpers to inspect it."""
 
+    command_limit_s = 120
+
     def __init__(self, folder, more="", balancer="embedded", runtime=PROCESS):
         self.folder = folder
         self.config = str(folder / "pratique.toml")
@@ -85,7 +87,7 @@ class Shop:
 
     def pratique(self, *arguments, check=True):
         words = [sys.executable, "-P", "-m", "pratique.cli", *arguments]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=self.command_limit_s)
         assert not check or done.returncode == 0, f"{words}: {done.returncode}: {done.stderr}"
         return done
 

@@ -39,7 +39,8 @@ def _general_checks(config: Config) -> Iterator[Check]:
     yield Check(Path(config.file).name, partial(_services, config))
     yield Check("state", partial(writable_folder, config.state_dir))
     yield Check("store.url", partial(store_state, config.store))
-    yield from collector_checks(config)
+    if not config.store.is_prometheus:
+        yield from collector_checks(config)
 
 
 def _services(config: Config) -> str:

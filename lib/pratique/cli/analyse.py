@@ -105,7 +105,7 @@ def report(as_json: bool, out: str | None, config: str | None, store: str | None
 @config_options
 def revisions(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
     """List the revisions that have requests in the store."""
-    from pratique.store import open_store  # noqa: PLC0415 - deltalake
+    from pratique.store import empty_hint, open_store  # noqa: PLC0415 - deltalake
 
     settings = load_config(config, store)
     seen = open_store(settings.store).revisions(service)
@@ -114,9 +114,7 @@ def revisions(service: str | None, as_json: bool, config: str | None, store: str
         return
     if not seen:
         of = f" of {service!r}" if service else ""
-        raise MissingError(
-            f"store {settings.store.url!r} has no requests{of}: import a log first: pratique import --help"
-        )
+        raise MissingError(f"store {settings.store.url!r} has no requests{of}: {empty_hint(settings.store, service)}")
     if len(seen) > MOST_LISTED:
         click.echo(f"… and {len(seen) - MOST_LISTED:,} older ones: --json lists them all", err=True)
     for s in seen[-MOST_LISTED:]:

@@ -84,13 +84,14 @@ def import_command(
     for path in paths:
         if str(path) != "-" and not path.exists():
             raise MissingError(f"file {str(path)!r} does not exist: check its path")
-    from pratique.store import open_store  # noqa: PLC0415 - deltalake
+    from pratique.store import open_store, require_writable  # noqa: PLC0415 - deltalake
     from pratique.telemetry.import_files import import_files  # noqa: PLC0415 - pyarrow
     from pratique.telemetry.preview import preview_files  # noqa: PLC0415 - polars
 
     if preview:
         click.echo(preview_files(paths, config=settings, **options))
         return
+    require_writable(settings.store)
     settings.make_state_folder()
     with progress_bar("import") as progress:
         summary = import_files(

@@ -144,10 +144,11 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
     On SIGHUP it reads the service file again, without losing a line.
     """
     from pratique.config import check_address  # noqa: PLC0415
-    from pratique.store import open_store  # noqa: PLC0415
+    from pratique.store import open_store, require_writable  # noqa: PLC0415
 
     def read_settings() -> tuple[Config, Store]:
         settings = load_config(config, store)
+        require_writable(settings.store)
         settings.make_state_folder()
         return settings, open_store(settings.store)
 

@@ -4,11 +4,12 @@ from pratique.config.balancer import BalancerSettings, HAProxySettings
 from pratique.config.judge import GuardPolicy, Policy, Reaction, default_guards
 from pratique.config.lines import line_of
 from pratique.config.load import DEFAULT_FILE, load, parse
+from pratique.config.metric_mapping import LabelMapping, MetricMapping
 from pratique.config.model import Config
 from pratique.config.rollout import RolloutSettings
 from pratique.config.runtime import DockerSettings, RuntimeSettings, SwarmSettings
 from pratique.config.service import ActionRule, FieldNames, ImportSettings, ServiceSettings
-from pratique.config.store import StoreSettings
+from pratique.config.store import PrometheusSettings, StoreSettings
 from pratique.config.target import Target
 from pratique.config.telemetry import HttplogSettings, TelemetrySettings
 from pratique.config.types import NAME, Strict, check_address, check_name
@@ -25,7 +26,10 @@ __all__ = [
     "HAProxySettings",
     "HttplogSettings",
     "ImportSettings",
+    "LabelMapping",
+    "MetricMapping",
     "Policy",
+    "PrometheusSettings",
     "Reaction",
     "RolloutSettings",
     "RuntimeSettings",

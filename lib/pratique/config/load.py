@@ -41,7 +41,8 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     override = store or os.environ.get("PRATIQUE_STORE")
     refuse_credentials(override or config.store.url)
     url = _absolute(override, Path()) if override else _absolute(config.store.url, Path(config.base))
-    return config.model_copy(update={"store": config.store.model_copy(update={"url": url})})
+    reached = config.store.prometheus.below(Path(config.base))
+    return config.model_copy(update={"store": config.store.model_copy(update={"url": url, "prometheus": reached})})
 
 
 def _absolute(url: str, base: Path) -> str:

@@ -3,23 +3,64 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from pratique.config.metric_mapping import MetricMapping
 from pratique.config.types import Strict
 from pratique.errors import UsageError
 
+PROMETHEUS = ("prometheus", "prometheus+https")
+"""Schemes of a server that is read through the HTTP API of Prometheus."""
 _AZURE = ("abfs", "abfss", "az", "azure", "adl")
 _KEY = re.compile(r"(:|%3a)(?!\d*$)", re.IGNORECASE)
 """A colon that begins no port."""
 
 
+Reference = Annotated[str, Field(pattern=r"^((env|file):.+)?$")]
+"""The place of a secret, env:NAME or file:PATH, never the secret itself."""
+
+
+class PrometheusSettings(Strict):
+    """How a Prometheus-compatible store is reached."""
+
+    username: str = ""
+    password: Reference = ""
+    bearer_token: Reference = ""
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")], str] = Field(default_factory=dict)
+    ca_file: str = ""
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+    def below(self, base: Path) -> PrometheusSettings:
+        """Return the settings with the paths of files made absolute; relative ones are below `base`."""
+        changed = {
+            "password": _absolute(self.password, base),
+            "bearer_token": _absolute(self.bearer_token, base),
+            "headers": {name: _absolute(value, base) for name, value in self.headers.items()},
+            "ca_file": str(Path(base, self.ca_file).absolute()) if self.ca_file else "",
+        }
+        return self.model_copy(update=changed)
+
+
+def _absolute(reference: str, base: Path) -> str:
+    kind, _, path = reference.partition(":")
+    return f"file:{Path(base, path).absolute()}" if kind == "file" else reference
+
+
 class StoreSettings(Strict):
-    """Where rollups are kept."""
+    """Where rollups are kept, or the metrics that they are made of."""
 
     url: str = ".pratique/store"
     retention_days: Annotated[float, Field(ge=0, le=36500)] = 90.0
+    prometheus: PrometheusSettings = PrometheusSettings()
+    metrics: MetricMapping = MetricMapping()
+
+    @property
+    def is_prometheus(self) -> bool:
+        """Whether rollups are made of the metrics of a Prometheus-compatible server, which is only read."""
+        return self.url.partition("://")[0].lower() in PROMETHEUS
 
 
 def refuse_credentials(url: str) -> None:
@@ -33,7 +74,9 @@ def refuse_credentials(url: str) -> None:
     authority = user if named else re.split("[/?#]", rest, maxsplit=1)[0]
     a_container = scheme.lower() in _AZURE and not _KEY.search(user)
     if there and (not a_container if named else _KEY.search(authority)):
+        elsewhere = "in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_… or GOOGLE_…)"
+        if scheme.lower() in PROMETHEUS:
+            elsewhere = "by reference in [store.prometheus]: username and password, bearer_token or headers"
         raise UsageError(
-            f"the store {scheme[:20]}://… holds credentials: leave them out of the address and set them in the environment "
-            "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_… or GOOGLE_…)"
+            f"the store {scheme[:20]}://… holds credentials: leave them out of the address and set them {elsewhere}"
         )

@@ -22,6 +22,9 @@ def compared_revisions(
             f"the time range is empty: start {start:%Y-%m-%dT%H:%M} is not before end {end:%Y-%m-%dT%H:%M}"
         )
     known = {seen.revision: seen for seen in store.revisions(service)}
+    if not {baseline, canary} <= known.keys() and (start is not None or end is not None):
+        # without a range, a store of another program's metrics lists those of the last hours only
+        known |= {seen.revision: seen for seen in store.revisions(service, start, end)}
     if not known:
         services = sorted({seen.service for seen in store.revisions()})
         hint = "" if services else "import a log first"

@@ -55,7 +55,9 @@ class Dispersion:
 
         excess, variance: of the second half's bad requests, per block and unit, shape (blocks, units).
         """
-        steps, spread = _spread([(float(d @ d), float(v.sum())) for d, v in np.moveaxis(_joined(excess, variance), 1, 0)])
+        steps, spread = _spread(
+            [(float(d @ d), float(v.sum())) for d, v in np.moveaxis(_joined(excess, variance), 1, 0)]
+        )
         part = min(1.0, MOST_OF_HALVES / max(steps, 1.0))
         self._history = steps * part, spread * part
         self.phi = self._measured()

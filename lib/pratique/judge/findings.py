@@ -18,8 +18,11 @@ from pratique.judge.text import listed
 from pratique.judge.thresholds import ENOUGH_TIMED
 from pratique.judge.unlike_actions import unlike_actions
 from pratique.judge.untimed import untimed
+from pratique.number_text import duration
 from pratique.telemetry.lost_lines import LostLines
 
+MOST_BOUNDS = 15
+"""Bounds of a histogram that a finding lists."""
 NOISY = 5.0
 """φ above which a finding asks a person to find out why the traffic is so uneven."""
 
@@ -46,6 +49,7 @@ def find(
     requests = np.sum([part.sum(axis=1) for part in state.requests], axis=0) if state.requests else np.zeros(2, int)
     found += lost_lines(lost, state.policy, dict(zip((state.baseline, state.canary), requests.tolist(), strict=True)))
     found += [*_guards_that_do_not_roll_back(state), *_minor(state)]
+    found += [Finding("metrics", "note", note) for note in [*state.measured, *_coarse(state, guards)]]
     found += [Finding("collector", "note", note) for note in notes]
     return tuple(found)
 
@@ -117,6 +121,20 @@ def _minor(state: JudgeState) -> list[Finding]:
         message = "only one host served the canary: a problem of that host looks like a problem of the release"
         found.append(Finding("few instances", "note", message))
     return found
+
+
+def _coarse(state: JudgeState, guards: Sequence[GuardResult]) -> list[str]:
+    """Say at which bounds of a histogram latency is judged, and which of them two guards share."""
+    at: dict[float, list[str]] = {}
+    for guard in guards:
+        if guard.action == SERVICE and guard.threshold_ms is not None:
+            at.setdefault(guard.threshold_ms, []).append(guard.guard)
+    if not at or not state.thresholds.bounds_ms:
+        return []
+    judged = ", ".join(f"{' and '.join(names)} at {duration(bound)}" for bound, names in sorted(at.items()))
+    bounds = ", ".join(map(duration, state.thresholds.bounds_ms[:MOST_BOUNDS]))
+    more = ", …" if len(state.thresholds.bounds_ms) > MOST_BOUNDS else ""
+    return [f"durations are known at the histogram's bounds only ({bounds}{more}): {judged}; nothing between is seen"]
 
 
 def _history(timed: int) -> str:

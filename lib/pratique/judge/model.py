@@ -50,6 +50,8 @@ class GuardResult:
     flagged: whether e-BH flags this action as worse (false discovery rate alpha).
     outcome: the outcome that the guard is about, as in the policy; default the guard's name.
     on_worse: what the policy does when the canary is shown to be worse here: "rollback", "hold" or "note".
+    at_bound: whether the threshold is a bound of the histogram that the durations come from, the nearest one above the
+        quantile, because nothing is known between its bounds.
     e_value_fired: the evidence of this guard when the combined evidence first passed 1/alpha. None: that never happened.
     """
 
@@ -73,6 +75,7 @@ class GuardResult:
     outcome: str = ""
     on_worse: str = "rollback"
     e_value_fired: float | None = None
+    at_bound: bool = False
 
     def __post_init__(self) -> None:
         if not self.outcome:
@@ -84,7 +87,7 @@ class Finding:
     """A problem with the data that a person must know about.
 
     kind: "no data", "share mismatch", "lapse", "clock", "gap" (silence), "outage", "actions" (without a counterpart), "untimed" (uneven), "guard" (one that holds or notes), "no history",
-        "few instances", "noisy", "late lines", "lost lines" or "collector".
+        "few instances", "noisy", "late lines", "lost lines", "metrics" (what scraped metrics cannot tell) or "collector".
     effect: its effect on the verdict: "note" has none, "hold" forbids promotion, "rollback" rolls back.
     message: one line with the numbers.
     """

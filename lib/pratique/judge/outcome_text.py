@@ -49,8 +49,10 @@ _CODE = re.compile(r"\d{3}|[1-9]xx")
 _QUANTILE = re.compile(r"p(\d+(?:\.\d+)?)")
 
 
-def wording_of(outcome: str, threshold_ms: float | None = None) -> Wording:
+def wording_of(outcome: str, threshold_ms: float | None = None, *, at_bound: bool = False) -> Wording:
     """Return the wording of an outcome, as the policy names it. threshold_ms: from which a request counts as slow.
+
+    at_bound: the threshold is the bound of a histogram that is nearest above the quantile.
 
     >>> wording_of("503").worse
     'answers 503 more often'
@@ -61,6 +63,11 @@ def wording_of(outcome: str, threshold_ms: float | None = None) -> Wording:
     if quantile:
         number = quantile[1].removesuffix(".0")
         name = QUANTILE_NAMES.get(number, f"p{number}")
+        if at_bound and threshold_ms is not None:
+            return Wording(
+                "is slower",
+                f"took longer than {duration(threshold_ms)}, the histogram's bound for the baseline's {name}",
+            )
         limit = f" ({duration(threshold_ms)})" if threshold_ms is not None else ""
         return Wording("is slower", f"took longer than the baseline's {name}{limit}")
     if outcome in WORDINGS:
@@ -75,7 +82,7 @@ def wording_of(outcome: str, threshold_ms: float | None = None) -> Wording:
 
 def sentence(guard: GuardResult, baseline: str, canary: str) -> str:
     """Return one sentence: the outcome that is worse, in which action (or in the whole canary), and both shares of requests."""
-    wording = wording_of(guard.outcome, guard.threshold_ms)
+    wording = wording_of(guard.outcome, guard.threshold_ms, at_bound=guard.at_bound)
     if guard.guard == f"code {guard.outcome}":
         # such a guard watches one code among those that are no error
         wording = replace(wording, among=WORDINGS["other"].among)

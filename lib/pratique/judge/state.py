@@ -39,6 +39,7 @@ class JudgeState:
     fired_ms: start of the first window after which the combined evidence passed 1/alpha; None until then.
     thin_history: the baseline's timed requests before the canary where they are too few for thresholds, which come from
         the warm-up then; None where the history is enough.
+    measured: sentences on what the measurements cannot tell, in order of appearance.
     guards_fired: the guards as they were after that window; empty until then.
     late: requests that came for a window already judged. canary_hosts: numbers of the hosts that served the canary.
     """
@@ -76,6 +77,7 @@ class JudgeState:
         self.canary_hosts: set[int] = set()
         self.fired_ms: int | None = None
         self.guards_fired: list[Guard] = []
+        self.measured: dict[str, None] = {}
         self.thresholds = Thresholds([guard.settings for guard in self.guards])
         self._warm_ms: int | None = None
         self._action_weights: ActionWeights | None = None
@@ -84,6 +86,8 @@ class JudgeState:
         """Take in rows of complete windows. The cost depends on the new windows only."""
         if not len(rollups):
             return
+        self.measured.update(dict.fromkeys(rollups.limits.notes))
+        self.thresholds.limit(rollups.limits.bounds_ms)
         rows = rows_of(rollups, self.baseline, self.canary, self.actions, self.hosts)
         if self.last_ms is not None:
             late = self._window_of(rows.time_ms) <= self.last_ms

@@ -3,6 +3,9 @@
 A latency guard's threshold is a quantile of the baseline's durations before the canary, per action. With too little
 history the canary's first windows (both arms pooled) supply it, as many as needed; latency is not judged in them.
 The evidence is valid because the null hypothesis is fixed before its data.
+
+Where durations are known at the bounds of another program's histogram only, a threshold is one of them: the upper bound
+of the bucket that holds the quantile, or the highest bound.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import numpy as np
 from pratique.config import GuardPolicy
 from pratique.judge.counts import SPAN, Rows, histograms
 from pratique.judge.hypergeometric import Ints
-from pratique.telemetry.buckets import LOWEST, PER_DOUBLING
+from pratique.telemetry.buckets import LOWEST, PER_DOUBLING, bucket_below
 
 ENOUGH_TIMED = 200
 """Timed requests that a threshold needs; two of them are slower than p99."""
@@ -30,6 +33,17 @@ class Thresholds:
         self._source: list[Rows] = []
         self._timed = 0
         self._table: Ints | None = None
+        self._bounds: tuple[float, ...] = ()
+
+    def limit(self, bounds_ms: Sequence[float]) -> None:
+        """Take only these durations in ms for thresholds; of several calls, those that all of them name."""
+        known = [bound for bound in bounds_ms if not self._bounds or bound in self._bounds]
+        self._bounds = tuple(known) or self._bounds
+
+    @property
+    def bounds_ms(self) -> tuple[float, ...]:
+        """The only durations that a threshold can be, ms; empty when it can be any bucket."""
+        return self._bounds
 
     def learn(self, rows: Rows) -> None:
         """Take in rows that thresholds are computed from."""
@@ -68,8 +82,9 @@ class Thresholds:
         """Fix the thresholds. Return the tolerated odds ratio of each guard."""
         found = histograms(Rows.join(self._source), actions)
         self._source = []
-        self._table = np.stack([_thresholds(found, guard) for guard in self._guards])
-        return [_tolerance(found, row, guard) for guard, row in zip(self._guards, self._table, strict=True)]
+        scale = Scale(self._bounds)
+        self._table = np.stack([_thresholds(found, guard, scale) for guard in self._guards])
+        return [_tolerance(found, row, guard, scale) for guard, row in zip(self._guards, self._table, strict=True)]
 
     def buckets(self, actions: int) -> Ints | None:
         """Return the first bucket (from 0) that is slow, shape (guards, actions + 1); None before they are fixed.
@@ -90,15 +105,41 @@ class Thresholds:
             return None
         row = self._table[guard]
         bucket = row[-1] if action is None or action >= len(row) - 1 else row[action]
-        return float(np.exp2((bucket + LOWEST) / PER_DOUBLING))
+        at_bound = np.flatnonzero(Scale(self._bounds).index == bucket)
+        return float(self._bounds[at_bound[-1]] if len(at_bound) else np.exp2((bucket + LOWEST) / PER_DOUBLING))
 
 
-def _thresholds(found: Ints, guard: GuardPolicy) -> Ints:
+class Scale:
+    """The bounds of a histogram among the buckets. index: for each bound the first bucket (from 0) that is beyond it."""
+
+    def __init__(self, bounds_ms: Sequence[float]) -> None:
+        self._bounds = np.array(bounds_ms, np.float64)
+        self.index: Ints = np.array([bucket_below(bound) + 1 - LOWEST for bound in bounds_ms], np.int64)
+
+    def __bool__(self) -> bool:
+        return bool(len(self.index))
+
+    def crossing(self, found: Ints, threshold: Ints, factor: float) -> float:
+        """Return about how many requests would exceed their action's threshold if all were slower by a factor.
+
+        Durations between two bounds are taken as spread evenly, as Prometheus does for quantiles.
+        """
+        total = 0.0
+        for action, index in enumerate(threshold):
+            at = int(np.searchsorted(self.index, index))
+            upper, lower = self._bounds[at], self._bounds[at - 1] if at else 0.0
+            share = min((upper - upper / factor) / (upper - lower), 1.0)
+            total += share * float(found[action, index - 1])
+        return total
+
+
+def _thresholds(found: Ints, guard: GuardPolicy, scale: Scale) -> Ints:
     if not guard.is_latency:
         return np.full(len(found) + 1, SPAN)
     service = _quantile(found.sum(axis=0)[None, :], guard.quantile)[0]
     own = np.where(found.sum(axis=1) >= ENOUGH_TIMED, _quantile(found, guard.quantile), service)
-    return np.append(own, service)
+    # nothing is known beyond the highest bound
+    return np.minimum(np.append(own, service), scale.index[-1]) if scale else np.append(own, service)
 
 
 def _quantile(found: Ints, quantile: float) -> Ints:
@@ -107,13 +148,19 @@ def _quantile(found: Ints, quantile: float) -> Ints:
     return np.asarray((below < quantile * below[:, -1:]).sum(axis=1) + 1, np.int64)
 
 
-def _tolerance(found: Ints, threshold: Ints, guard: GuardPolicy) -> float:
+def _tolerance(found: Ints, threshold: Ints, guard: GuardPolicy, scale: Scale) -> float:
     """The odds ratio of "slower than the threshold" when all requests are slower by the tolerated factor."""
     if not guard.is_latency:
         return guard.tolerated_ratio or 1.0
     steps = round(PER_DOUBLING * math.log2(guard.tolerated_slower))
     total = int(found.sum())
-    tails = (_tail(found, threshold[:-1]), _tail(found, threshold[:-1] - steps))
+    slow = _tail(found, threshold[:-1])
+    slower = (
+        slow + scale.crossing(found, threshold[:-1], guard.tolerated_slower)
+        if scale
+        else _tail(found, threshold[:-1] - steps)
+    )
+    tails = (slow, slower)
     odds, shifted = ((tail + 0.5) / (total - tail + 0.5) for tail in tails)
     return max(shifted / odds, guard.tolerated_ratio or 1.0)
 

@@ -302,6 +302,7 @@ def _result(
         state=guard_state,
         reason="",
         threshold_ms=threshold_ms,
+        at_bound=threshold_ms is not None and bool(state.thresholds.bounds_ms),
         flagged=flagged,
         outcome=guard.settings.outcome,
         on_worse=guard.settings.on_worse,

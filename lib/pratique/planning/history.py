@@ -17,7 +17,7 @@ from pratique.judge.guard import Guard
 from pratique.planning.seen import revisions_seen
 from pratique.planning.traffic import Outcome, Traffic
 from pratique.store.base import Store
-from pratique.telemetry.rollups import Rollups
+from pratique.telemetry.rollups import Limits, Rollups
 
 RATE_MIN = 60.0
 """Minutes, up to the last request, in which the requests a minute are counted."""
@@ -51,7 +51,7 @@ def traffic_of(rollups: Rollups, policy: Policy, *, window_s: int | None = None)
     largest = table.group_by("revision").aggregate([("n", "sum")]).sort_by([("n_sum", "descending")])
     name = str(largest["revision"][0].as_py())
     history = table.filter(pc.equal(table["revision"].cast(pa.string()), name))
-    outcomes = _outcomes(history, policy, window_s)
+    outcomes = _outcomes(history, policy, window_s, rollups.limits)
     recent, minutes = _recent(table)
     actions: dict[str, float] = defaultdict(float)
     for action, n in zip(recent["action"].to_pylist(), recent["n"].to_pylist(), strict=True):
@@ -69,9 +69,9 @@ def _recent(table: pa.Table) -> tuple[pa.Table, float]:
     return table.filter(pa.array(start_ms >= first)), max((last - first) / 60_000, 1e-3)
 
 
-def _outcomes(history: pa.Table, policy: Policy, window_s: int) -> dict[str, Outcome]:
+def _outcomes(history: pa.Table, policy: Policy, window_s: int, limits: Limits) -> dict[str, Outcome]:
     """The rates of the outcomes, the tolerated ratios and the dispersion, as the judge finds them."""
-    judged = _judged_once(history, policy.model_copy(update={"warmup_windows": 0}), window_s)
+    judged = _judged_once(history, policy.model_copy(update={"warmup_windows": 0}), window_s, limits)
     found = {}
     for guard in judged:
         bad, n = int(guard.bad[0].sum()), int(guard.n[0].sum())
@@ -82,7 +82,7 @@ def _outcomes(history: pa.Table, policy: Policy, window_s: int) -> dict[str, Out
     return found
 
 
-def _judged_once(history: pa.Table, policy: Policy, window_s: int) -> list[Guard]:
+def _judged_once(history: pa.Table, policy: Policy, window_s: int, limits: Limits) -> list[Guard]:
     """Guards that know the history, and then have judged all of it again as if it were one window.
 
     So the guards count the outcomes by the thresholds that they have learned. A few of the same rows are the canary,
@@ -92,8 +92,8 @@ def _judged_once(history: pa.Table, policy: Policy, window_s: int) -> list[Guard
     end_ms = -(-end_ms // (window_s * 1000)) * window_s * 1000
     judge = Judge(policy, "planned", BASELINE, CANARY, window_s, start=from_ms(end_ms))
     again, canary = _moved(history, from_ms(end_ms), BASELINE), _moved(history.slice(0, 1), from_ms(end_ms), CANARY)
-    judge.update(Rollups(_named(history, BASELINE)))
-    judge.update(Rollups(pa.concat_tables([again, canary])))
+    judge.update(Rollups(_named(history, BASELINE), limits))
+    judge.update(Rollups(pa.concat_tables([again, canary]), limits))
     return judge.state.guards
 
 

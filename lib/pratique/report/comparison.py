@@ -149,13 +149,14 @@ def _checked(question: Question) -> Question:
 
 
 def _open(config: Config) -> Store:
-    from pratique.store import open_store  # noqa: PLC0415 - deltalake, duckdb
+    from pratique.store import empty_hint, open_store  # noqa: PLC0415 - deltalake, duckdb
 
     opened = open_store(config.store)
     if not opened.exists():
-        raise MissingError(
-            f"store {config.store.url!r} does not exist: import a log first (pratique import --help), or check the store's path"
-        )
+        problem, hint = "does not exist", "import a log first (pratique import --help), or check the store's path"
+        if config.store.is_prometheus:
+            problem, hint = "has no requests", empty_hint(config.store)
+        raise MissingError(f"store {config.store.url!r} {problem}: {hint}")
     return opened
 
 
@@ -204,7 +205,7 @@ def _notes(config: Config, question: Question, store: Store) -> list[str]:
     from pratique.telemetry.collector_settings import wanted_settings  # noqa: PLC0415 - only here
     from pratique.telemetry.collector_status import collector_status, setting_differences  # noqa: PLC0415 - only here
 
-    status = collector_status(config.state_dir)
+    status = None if config.store.is_prometheus else collector_status(config.state_dir)
     if status is None:
         return []
     seen = [seen.first for seen in store.revisions(question.service) if seen.revision == question.canary]

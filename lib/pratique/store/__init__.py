@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pratique.config.store import StoreSettings
 from pratique.store.base import Seen, Store
+from pratique.store.read_only import empty_hint, is_scraped, require_writable
 
-__all__ = ["Seen", "Store", "open_store"]
+__all__ = ["Seen", "Store", "empty_hint", "is_scraped", "open_store", "require_writable"]
 
 
 def open_store(settings: StoreSettings | str) -> Store:
@@ -14,6 +15,7 @@ def open_store(settings: StoreSettings | str) -> Store:
     settings: the `[store]` table of a service file (`load().store`), or only an address. An address is a folder or a
         URL that Delta Lake supports: s3://, s3a://, gs://, az://, abfss://, file://. Credentials of object storage come
         from the environment (AWS_…, AZURE_…, GOOGLE_…). A store opened by its address alone never deletes a window.
+        prometheus:// and prometheus+https:// read the metrics that the table [store.metrics] describes.
     Raises: UsageError when the scheme of the address is unknown.
 
     >>> import tempfile
@@ -21,9 +23,13 @@ def open_store(settings: StoreSettings | str) -> Store:
     ...     open_store(folder).exists()
     False
     """
+    if isinstance(settings, str):
+        settings = StoreSettings(url=settings, retention_days=0)
+    if settings.is_prometheus:
+        from pratique.store.prometheus.store import PrometheusStore  # noqa: PLC0415 - requests
+
+        return PrometheusStore(settings)
     # deltalake takes a tenth of a second to import, and most commands open no store
     from pratique.store.delta import DeltaStore  # noqa: PLC0415
 
-    if isinstance(settings, str):
-        settings = StoreSettings(url=settings, retention_days=0)
     return DeltaStore(settings.url, retention_days=settings.retention_days)

@@ -69,3 +69,13 @@ class Store(Protocol):
 
         Writes do a part of it each time, so this is never required. Raises: as `write`.
         """
+
+
+class ScrapedStore(Store, Protocol):
+    """A store of what another server scrapes; it is only read."""
+
+    def newest(self) -> datetime | None:
+        """Return the time of the last scrape, UTC; None when there is none of the last minutes. Raises: as `read`."""
+
+    def lag_s(self) -> int:
+        """Return how long after a request its window can be judged at the latest, without the time of a scrape."""

@@ -50,3 +50,15 @@ def lower_ms(bucket: int) -> float:
 def upper_ms(bucket: int) -> float:
     """Return the upper bound of a bucket in ms, which belongs to the next bucket."""
     return lower_ms(bucket + 1)
+
+
+def bucket_below(bound_ms: float) -> int:
+    """Return the bucket whose upper bound is nearest to a bound of another histogram, at most 2.2 % away.
+
+    Requests that are known to be at most that slow are counted there. Infinity gives the highest bucket.
+    """
+    if bound_ms <= 0:
+        return LOWEST
+    if math.isinf(bound_ms):
+        return HIGHEST
+    return min(max(round(math.log2(bound_ms) * PER_DOUBLING) - 1, LOWEST), HIGHEST - 1)

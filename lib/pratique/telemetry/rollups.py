@@ -41,6 +41,19 @@ _BUCKETS = 1024
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What rows that another program measured cannot tell.
+
+    bounds_ms: the only durations in ms at which its histogram was counted, rising; all requests of one of its buckets
+        are in the bucket just below the upper bound. Empty: durations are known to a bucket.
+    notes: sentences for people who read the verdict.
+    """
+
+    bounds_ms: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Rollups:
     """A table of rollups with the columns of SCHEMA.
 
@@ -49,6 +62,11 @@ class Rollups:
     """
 
     table: pa.Table
+    limits: Limits = Limits()
+
+    def only(self, chosen: Any) -> Rollups:
+        """Return the chosen rows. chosen: an Arrow array of booleans."""
+        return Rollups(self.table.filter(chosen), self.limits)
 
     @classmethod
     def empty(cls) -> Rollups:

@@ -29,7 +29,7 @@ def ends_ms(table: pa.Table) -> pa.ChunkedArray:
 
 def ending_after(rollups: Rollups, moment: datetime) -> Rollups:
     """Return the rows whose windows end after a time: the windows in, across and after the start of a range."""
-    return Rollups(rollups.table.filter(pc.greater(ends_ms(rollups.table), _ms(moment))))
+    return rollups.only(pc.greater(ends_ms(rollups.table), _ms(moment)))
 
 
 def within(rollups: Rollups, start: datetime, end: datetime | None = None) -> Rollups:
@@ -37,7 +37,7 @@ def within(rollups: Rollups, start: datetime, end: datetime | None = None) -> Ro
     inside = pc.greater_equal(starts_ms(rollups.table), _ms(start))
     if end is not None:
         inside = pc.and_(inside, pc.less_equal(ends_ms(rollups.table), _ms(end)))
-    return Rollups(rollups.table.filter(inside))
+    return rollups.only(inside)
 
 
 def lengths_s(rollups: Rollups) -> list[int]:

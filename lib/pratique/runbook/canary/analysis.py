@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pratique.clock import ClockWatch, elapsed_s, floor, from_ms, utc_now
+from pratique.clock import floor, from_ms, utc_now
 from pratique.config import Target
 from pratique.errors import MissingError, UnavailableError
 from pratique.judge import Judge
 from pratique.judge.model import Verdict
 from pratique.ledger import Ledger
+from pratique.runbook.canary.measuring import Measuring
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.store.base import Store
-from pratique.telemetry.collector_status import CollectorStatus, collector_status, require_collector
+from pratique.telemetry.collector_status import collector_status
 from pratique.telemetry.lost_lines import lost_lines
 from pratique.telemetry.rollups import Rollups
 from pratique.telemetry.windows import ends_ms, joined_s, lengths_s, within
@@ -28,10 +28,6 @@ WINDOW_MIN_DELAY_S = 0.5
 """How soon after its end a window can be in the store: the collector waits for late requests."""
 WINDOW_DELAY_S = 4.0
 """How long a window may take to reach the store; after that, a window that is not there had no request."""
-WINDOW_MAX_DELAY_S = 15.0
-"""How long the judge waits for a window that the collector still has to write."""
-WRITE_FAILURE_LIMIT_S = 5.0
-"""How long the collector may fail to write to the store, or be late; it retries by itself."""
 
 
 class LiveAnalysis:
@@ -42,44 +38,49 @@ class LiveAnalysis:
     has only seen windows into which no more requests can come.
     """
 
-    def __init__(self, target: Target, arms: Arms, ledger: Ledger, store: Store, *, since: datetime) -> None:
+    def __init__(
+        self, target: Target, arms: Arms, ledger: Ledger, store: Store, measuring: Measuring, *, since: datetime
+    ) -> None:
         """Read the baseline's history before `since` (UTC), the earliest time of a canary request."""
         self._target = target
         self._service = target.service
         self._arms = arms
         self._ledger = ledger
         self._store = store
+        self._measuring = measuring
         self._window = timedelta(seconds=target.telemetry.window_s)
         self._since = since
         self._next = self._settled = self._floor(since)
         self._begin()
-        self._failing_since: float | None = None
-        self._looked_s = self._excused_until_s = elapsed_s()
-        self._clock = ClockWatch()
         self._repeated: tuple[datetime, list[str]] | None = None
 
     def look(self) -> Verdict | None:
         """Return the verdict after the windows that closed since the last look; None without a window or a request.
 
-        Raises: UnavailableError when the collector is dead or cannot write, because then nothing is measured.
+        Raises: UnavailableError when nothing is measured: the collector is dead or cannot write, or no scrapes come.
         """
         now = utc_now()
-        status = self._require_collector(now)
-        if status is None:
+        measured = self._measuring.look(now, self._window)
+        if measured is None:
             return None
         closed = self._floor(now - timedelta(seconds=WINDOW_MIN_DELAY_S))
         if closed <= self._next:
             return None
-        rows = self._read(closed)
+        try:
+            rows = self._read(closed)
+        except UnavailableError:
+            if self._measuring.excuses_failed_read():
+                return None
+            raise
         newest = pc.max(ends_ms(rows.table)).as_py()
         complete = max(from_ms(newest) if newest else self._next, now - timedelta(seconds=WINDOW_DELAY_S))
-        if status.unstored is not None:
-            complete = min(complete, status.unstored)
+        if measured.unstored is not None:
+            complete = min(complete, measured.unstored)
         complete = self._floor(complete)
         if complete <= self._next:
             return None
         self._next = complete
-        return self._verdict(self._judged(rows, now), complete, status.notes())
+        return self._verdict(self._judged(rows, now), complete, measured.notes)
 
     def look_again(self, until: datetime | None = None) -> Verdict | None:
         """Judge everything in the store again, up to the last look or to `until`.
@@ -90,9 +91,7 @@ class LiveAnalysis:
         self._begin()
         now = until or utc_now()
         judge = self._judged(self._read(self._next), now)
-        return self._verdict(
-            judge, self._next, [] if until else require_collector(self._target.state_dir, may_restart=True).notes()
-        )
+        return self._verdict(judge, self._next, [] if until else self._measuring.notes())
 
     def _judged(self, rows: Rollups, now: datetime) -> Judge:
         """Return a judge that has seen these rows, which begin at the first open window, up to the last look."""
@@ -116,36 +115,6 @@ class LiveAnalysis:
         self._since = since
         self._next = self._settled = self._floor(since)
         self._begin()
-
-    def _require_collector(self, now: datetime) -> CollectorStatus | None:
-        """Return the collector's status; raise when its windows have not reached the store for too long.
-
-        None: this process has just gone on after a pause, or the clock was set, so the collector's last status looks old.
-        """
-        before, self._looked_s = self._looked_s, elapsed_s()
-        if self._clock.jump_s() or self._looked_s - before > WRITE_FAILURE_LIMIT_S / 2:
-            self._excused_until_s = self._looked_s + WRITE_FAILURE_LIMIT_S
-        try:
-            status = require_collector(self._target.state_dir, may_restart=True)
-        except UnavailableError:
-            if self._looked_s < self._excused_until_s:
-                return None
-            raise
-        late = status.unstored is not None and now - status.unstored > self._window + timedelta(
-            seconds=WINDOW_MAX_DELAY_S
-        )
-        problem = status.error or (
-            f"a window is not in the store {WINDOW_MAX_DELAY_S:g} s after its end" if late else ""
-        )
-        if not problem:
-            self._failing_since = None
-        elif self._failing_since is None:
-            self._failing_since = time.monotonic()
-        elif time.monotonic() - self._failing_since > WRITE_FAILURE_LIMIT_S:
-            raise UnavailableError(
-                f"the collector could not write for {WRITE_FAILURE_LIMIT_S:g} s, so nothing is measured: {problem}"
-            )
-        return status
 
     def _begin(self) -> None:
         """Start with a judge that knows the baseline's history."""
@@ -183,7 +152,7 @@ class LiveAnalysis:
             pc.less(rows.table["window"], pa.scalar(until, rows.table["window"].type)),
             pc.is_in(rows.table["source"], pa.array(sources)),
         )
-        return Rollups(rows.table.filter(pc.invert(repeated)))
+        return rows.only(pc.invert(repeated))
 
     def _verdict(self, judge: Judge, until: datetime, notes: Sequence[str]) -> Verdict | None:
         # the deadline is measured by the data, so that a report on the same data later comes to the same verdict
@@ -195,7 +164,7 @@ class LiveAnalysis:
             return None
 
     def _setting_changes(self, until: datetime) -> list[str]:
-        status = collector_status(self._target.state_dir)
+        status = None if self._target.store.is_prometheus else collector_status(self._target.state_dir)
         return status.changes_in(self._service, self._since, until) if status is not None else []
 
     def _weights(self) -> list[WeightChange]:

@@ -11,13 +11,14 @@ from typing_extensions import override
 from pratique.judge.model import Verdict
 from pratique.release import configuration_digest, find_release
 from pratique.runbook.canary.approval import Approver, make_approver
+from pratique.runbook.canary.measuring import CollectorWatch, ScrapeWatch
 from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of
 from pratique.runbook.engine.step import Data
 from pratique.runbook.release.parameters import ReleaseParameters
 from pratique.runbook.service.context import Outcome, RunContext
 from pratique.runbook.service.steps import CHECK
 from pratique.runtime.base import Instance
-from pratique.store import open_store
+from pratique.store import is_scraped, open_store
 
 if TYPE_CHECKING:
     from pratique.runbook.canary.analysis import LiveAnalysis
@@ -176,4 +177,6 @@ class ReleaseContext(RunContext[ReleaseParameters]):
         """Return the judge of this rollout, over the store's data from `since` on."""
         from pratique.runbook.canary.analysis import LiveAnalysis  # noqa: PLC0415 - numpy, for a run that is not refused
 
-        return LiveAnalysis(self.target, self.arms, self.ledger, open_store(self.config.store), since=since)
+        store = open_store(self.config.store)
+        measuring = ScrapeWatch(store.newest) if is_scraped(store) else CollectorWatch(self.target.state_dir)
+        return LiveAnalysis(self.target, self.arms, self.ledger, store, measuring, since=since)

@@ -11,9 +11,9 @@ from pratique.runbook.release.context import ReleaseContext
 from pratique.runbook.release.parameters import ReleaseParameters, check_release_parameters
 from pratique.runbook.service.preflight import require_new_or_same
 from pratique.runbook.service.steps import CHECK
-from pratique.store import open_store
+from pratique.store import is_scraped, open_store
 from pratique.telemetry.collector_settings import wanted_settings
-from pratique.telemetry.collector_status import require_collector, setting_differences
+from pratique.telemetry.collector_status import CollectorStatus, require_collector, setting_differences
 
 
 def check_release(parameters: Mapping[str, Any]) -> None:
@@ -27,9 +27,26 @@ def check_release(parameters: Mapping[str, Any]) -> None:
     require_new_or_same(context)
     if context.journal.state(CHECK) != "done":
         context.make_plan()
-        require_collector(context.target.state_dir)
-        require_same_settings(context)
+        require_measured(context)
     open_store(context.config.store)
+
+
+def require_measured(context: ReleaseContext) -> CollectorStatus | None:
+    """Check that requests are measured; return the collector's status, None with a store that another server fills.
+
+    Raises: UnavailableError; the errors of the store.
+    """
+    store = open_store(context.config.store)
+    if is_scraped(store):
+        if store.newest() is None:
+            raise UnavailableError(
+                f"nothing would be measured: store {context.config.store.url!r} has no scrape of the services in the last "
+                "minutes: check its targets and [store.metrics]"
+            )
+        return None
+    status = require_collector(context.target.state_dir)
+    require_same_settings(context)
+    return status
 
 
 def require_same_settings(context: ReleaseContext) -> None:

@@ -24,14 +24,13 @@ from pratique.runbook.release.context import (
     ReleasePlan,
 )
 from pratique.runbook.release.parameters import ReleaseParameters
-from pratique.runbook.release.preflight import require_same_settings
+from pratique.runbook.release.preflight import require_measured
 from pratique.runbook.release.steps import steps_of
 from pratique.runbook.service.acceptance import ACCEPT
 from pratique.runbook.service.orphans import describe_orphans, find_orphans
 from pratique.runbook.service.session import Session
 from pratique.runbook.service.steps import CHECK
-from pratique.store import open_store
-from pratique.telemetry.collector_status import require_collector
+from pratique.store import is_scraped, open_store
 
 COLLECTOR_RETRY_S = 40.0
 """How long the check waits for a collector that cannot write: longer than the collector's own retry interval."""
@@ -131,15 +130,19 @@ class ReleaseSession(Session[ReleaseContext]):
         return self.context.last_verdict
 
     def _require_parts(self) -> None:
-        self._require_collector()
-        open_store(self.context.config.store)
+        self._require_measured()
         self.context.balancer.pool(self.context.service)
 
-    def _require_collector(self) -> None:
+    def _require_measured(self) -> None:
         """Wait for a collector that cannot write: it retries by itself, at the latest after half a minute."""
-        require_same_settings(self.context)
+        store = open_store(self.context.config.store)
+        if is_scraped(store):
+            say_detail(
+                f"requests are counted from {self.context.config.store.url}: a request is judged at most {store.lag_s()} s "
+                "after it was scraped"
+            )
         deadline, announced = time.monotonic() + COLLECTOR_RETRY_S, False
-        while error := require_collector(self.context.target.state_dir).error:
+        while (status := require_measured(self.context)) and (error := status.error):
             if time.monotonic() > deadline:
                 raise UnavailableError(f"the collector cannot write, so nothing would be measured: {error}")
             if not announced:

@@ -15,7 +15,9 @@ from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.ledger import open_ledger
 from pratique.runbook.canary import analysis as module
+from pratique.runbook.canary import measuring
 from pratique.runbook.canary.analysis import LiveAnalysis
+from pratique.runbook.canary.measuring import CollectorWatch
 from pratique.runbook.canary.traffic_split import arms_of
 from pratique.store import open_store
 from pratique.telemetry import collector as collector_module
@@ -44,15 +46,20 @@ class World:
                 return world.now.timestamp()
 
         monkeypatch.setattr(module, "utc_now", Clock.now)
-        monkeypatch.setattr(module, "time", Clock)
-        monkeypatch.setattr(module, "require_collector", lambda _, **__: self.status)
+        monkeypatch.setattr(measuring, "time", Clock)
+        monkeypatch.setattr(measuring, "require_collector", lambda _, **__: self.status)
         monkeypatch.setattr(collector_module, "now_ms", lambda: int(self.now.timestamp() * 1000))
         self.status, self.store = CollectorStatus(utc_now()), open_store(config.store)
         self.collector = Collector(config, self, self.status)
         ledger = open_ledger(config.state_dir)
         ledger.append("weight", "shop", data={"shares": {"r1": 0.5, "r2": 0.5}})
         self.analysis = LiveAnalysis(
-            config.target("shop"), arms_of("r1", "r2", fresh=False), ledger, self.store, since=self.now
+            config.target("shop"),
+            arms_of("r1", "r2", fresh=False),
+            ledger,
+            self.store,
+            CollectorWatch(config.state_dir),
+            since=self.now,
         )
         self.random, self.number, self.under_way = random.Random(1), itertools.count(), []
         self.slow, self.waiting = 0, []

@@ -1,0 +1,85 @@
+"""Which metrics and labels of other programs say what Pratique needs to know: the table `[store.metrics]`.
+
+A label source names where a value comes from. It is the same for labels of Prometheus and for tags of other databases:
+
+    label               the value of that label
+    one|other           the first of these labels that is there and not empty
+    label:PATTERN       the part of its value that the pattern's first group matches
+    =TEXT               always that text
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pratique.config.metric_presets import PRESETS
+from pratique.config.types import Strict
+
+_LABELS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(\|[A-Za-z_][A-Za-z0-9_.]*)*")
+
+
+def check_label_source(source: str) -> str:
+    """Return `source` if it can be read. Raises: ValueError."""
+    if source.startswith("=") or not source:
+        return source
+    labels, colon, pattern = source.partition(":")
+    if not _LABELS.fullmatch(labels):
+        raise ValueError(f"{labels[:80]!r} is no label: write LABEL, ONE|OTHER, LABEL:PATTERN or =TEXT")
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+    if colon and not groups:
+        raise ValueError(f"{pattern!r} has no group: put the part that is the value in parentheses")
+    return source
+
+
+LabelSource = Annotated[str, AfterValidator(check_label_source)]
+MetricName = Annotated[str, Field(pattern=r"^([A-Za-z_:][A-Za-z0-9_:.]*(\|[A-Za-z_:][A-Za-z0-9_:.]*)*)?$")]
+"""The name of a metric, or several with `|` between them."""
+
+
+class LabelMapping(Strict):
+    """Where service, revision, action, code and host of a request are found among the labels of a counter or point."""
+
+    service: LabelSource = ""
+    revision: LabelSource = ""
+    action: tuple[LabelSource, ...] = ()
+    code: LabelSource = ""
+    host: LabelSource = ""
+
+
+class MetricMapping(LabelMapping):
+    """Which counters are requests, which histogram has their durations, and what their labels mean.
+
+    The fields are the keys of `[store.metrics]`. A key that is not given has the value of the preset.
+    """
+
+    preset: str = ""
+    requests: MetricName = ""
+    latency: MetricName = ""
+    latency_unit: Literal["s", "ms"] = "s"
+    start_time: MetricName = "process_start_time_seconds"
+    match: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(default_factory=dict)
+    target: tuple[str, ...] = ("job", "instance")
+    window_s: Annotated[int, Field(ge=1, le=3600)] = 60
+    lookback_s: Annotated[int, Field(ge=10, le=86400)] = 300
+    history_h: Annotated[float, Field(gt=0, le=24 * 366)] = 48.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, given: Any) -> Any:
+        name = given.get("preset", "") if isinstance(given, dict) else ""
+        if not name:
+            return given
+        if name not in PRESETS:
+            raise ValueError(f"no preset {str(name)[:80]!r}: choose one of {', '.join(PRESETS)}")
+        return {**PRESETS[name], **given}
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the service file says which counters are requests, and of which service and revision."""
+        return bool(self.requests and self.service and self.revision)

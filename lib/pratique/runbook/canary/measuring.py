@@ -1,0 +1,142 @@
+"""Whether requests are being measured during a rollout, by the collector or by the scrapes of a metrics server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from pratique.clock import ClockWatch, elapsed_s
+from pratique.errors import UnavailableError
+from pratique.telemetry.collector_status import CollectorStatus, require_collector
+
+WINDOW_MAX_DELAY_S = 15.0
+"""How long the judge waits for a window that the collector still has to write."""
+WRITE_FAILURE_LIMIT_S = 5.0
+"""How long the collector may fail to write to the store, or be late; it retries by itself."""
+SCRAPE_FAILURE_LIMIT_S = 90.0
+"""How long a metrics server may not answer, or have no new scrape: it may be restarted, and scrapes come once a minute."""
+SCRAPES_ASKED_EVERY_S = 5.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How far requests are measured. unstored: start of the oldest window that must still come, UTC; None: none."""
+
+    unstored: datetime | None
+    notes: Sequence[str]
+
+
+class Measuring(Protocol):
+    """Says whether requests are measured."""
+
+    def look(self, now: datetime, window: timedelta) -> Measured | None:
+        """Return how far requests are measured; None when that is not known at this moment.
+
+        Raises: UnavailableError when nothing is measured for too long.
+        """
+
+    def notes(self) -> Sequence[str]:
+        """Return sentences on requests that were not measured. Raises: UnavailableError when nothing is measured."""
+
+    def excuses_failed_read(self) -> bool:
+        """Whether a store that does not answer is waited for."""
+
+
+class CollectorWatch:
+    """Watches the collector's status."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._failing_since: float | None = None
+        self._looked_s = self._excused_until_s = elapsed_s()
+        self._clock = ClockWatch()
+
+    def look(self, now: datetime, window: timedelta) -> Measured | None:
+        """Return the state of the windows; raise when they have not reached the store for too long.
+
+        None: this process has just gone on after a pause, or the clock was set, so the collector's last status looks old.
+        """
+        before, self._looked_s = self._looked_s, elapsed_s()
+        if self._clock.jump_s() or self._looked_s - before > WRITE_FAILURE_LIMIT_S / 2:
+            self._excused_until_s = self._looked_s + WRITE_FAILURE_LIMIT_S
+        try:
+            status = require_collector(self._state_dir, may_restart=True)
+        except UnavailableError:
+            if self._looked_s < self._excused_until_s:
+                return None
+            raise
+        self._refuse_failing(status, now, window)
+        return Measured(status.unstored, status.notes())
+
+    def notes(self) -> Sequence[str]:
+        """Return the collector's notes."""
+        return require_collector(self._state_dir, may_restart=True).notes()
+
+    def excuses_failed_read(self) -> bool:
+        """Return False: the collector's store is at hand."""
+        return False
+
+    def _refuse_failing(self, status: CollectorStatus, now: datetime, window: timedelta) -> None:
+        late = status.unstored is not None and now - status.unstored > window + timedelta(seconds=WINDOW_MAX_DELAY_S)
+        problem = status.error or (
+            f"a window is not in the store {WINDOW_MAX_DELAY_S:g} s after its end" if late else ""
+        )
+        if not problem:
+            self._failing_since = None
+        elif self._failing_since is None:
+            self._failing_since = time.monotonic()
+        elif time.monotonic() - self._failing_since > WRITE_FAILURE_LIMIT_S:
+            raise UnavailableError(
+                f"the collector could not write for {WRITE_FAILURE_LIMIT_S:g} s, so nothing is measured: {problem}"
+            )
+
+
+class ScrapeWatch:
+    """Watches when a metrics server last scraped the services."""
+
+    def __init__(self, newest: Callable[[], datetime | None]) -> None:
+        """newest: asks the server for the time of its last scrape, UTC."""
+        self._newest = newest
+        self._answered_s = elapsed_s()
+        self._asked_s: float | None = None
+        self._seen: datetime | None = None
+
+    def look(self, now: datetime, window: timedelta) -> Measured | None:
+        """Return the state of the scrapes; raise when the server has not answered or scraped for too long.
+
+        None: it does not answer at the moment, or has no scrape after the last window's end yet.
+        """
+        if self._asked_s is None or elapsed_s() - self._asked_s >= SCRAPES_ASKED_EVERY_S:
+            self._ask()
+        if self._seen is None:
+            return None
+        if (now - self._seen).total_seconds() > SCRAPE_FAILURE_LIMIT_S:
+            raise UnavailableError(
+                f"the last scrape of the services was at {self._seen:%H:%M:%S} UTC, so nothing is measured: "
+                "check the targets of the metrics server"
+            )
+        del window
+        return Measured(None, ())
+
+    def notes(self) -> Sequence[str]:
+        """Return nothing: what scrapes cannot tell is with the rows."""
+        return ()
+
+    def excuses_failed_read(self) -> bool:
+        """Return whether the server answered recently; it is asked again before the next read."""
+        self._asked_s = None
+        return elapsed_s() - self._answered_s <= SCRAPE_FAILURE_LIMIT_S
+
+    def _ask(self) -> None:
+        self._asked_s = elapsed_s()
+        try:
+            self._seen = self._newest() or self._seen
+            self._answered_s = elapsed_s()
+        except UnavailableError:
+            if elapsed_s() - self._answered_s > SCRAPE_FAILURE_LIMIT_S:
+                raise
+            self._seen = None
