@@ -141,7 +141,7 @@ class InfluxStore:
         """Read when no write into the range is in progress, and again when one began meanwhile."""
         client = self._reader()
         first_ms, stop_ms = _epoch_ms(first), _epoch_ms(stop)
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + min(WAIT_S, self._settings.timeout_s)
 
         def marks() -> set[Mark]:
             found = read_marks(client, self._address.bucket, service)
