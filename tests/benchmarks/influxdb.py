@@ -25,8 +25,9 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from influxdb_client import InfluxDBClient
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from compare import REVISIONS, SEED, START, WINDOW_S, rollups
 
@@ -63,8 +64,6 @@ def pull(url: str, _: Path) -> dict[str, float]:
 
 def data_frame(url: str, file: Path) -> dict[str, float]:
     """Read the same rows with query_data_frame."""
-    from influxdb_client import InfluxDBClient
-
     query = json.loads(file.read_text())
     server, organisation = json.loads(file.with_suffix(".server").read_text())
     with InfluxDBClient(server, TOKEN, org=organisation, timeout=3_600_000) as client:
