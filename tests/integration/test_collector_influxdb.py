@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.influxdb, pytest.mark.slow]
 
 
 class InfluxStack(Stack):
-    """A collector that writes into a bucket, through a proxy, by a token of its own."""
+    """A collector that writes into a bucket, through a proxy, by its own token."""
 
     def __init__(self, folder, server, proxy):
         super().__init__(folder, free_port())
@@ -193,7 +193,7 @@ def test_a_collector_killed_after_an_acknowledgement_counts_nothing_twice(stack,
     assert stack.counts() == {"r1": 60}
 
 
-def test_a_bucket_that_is_missing_is_told_and_written_once_it_is_there(stack, send):
+def test_a_bucket_that_is_missing_is_named(stack, send):
     url = stack.config.store.url
     stack.write_settings(url.replace(stack.bucket.name, "missing"))
     stack.start()
@@ -201,11 +201,11 @@ def test_a_bucket_that_is_missing_is_told_and_written_once_it_is_there(stack, se
     status = stack.until(lambda status: status.error is not None)
     assert "missing" in status.error or "token may not" in status.error
     stack.stop()
-    told = subprocess.run(
+    checked = subprocess.run(
         [sys.executable, "-m", "pratique.cli", "check", "--config", str(stack.file)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "missing" in told.stdout + told.stderr
-    assert "Traceback" not in told.stdout + told.stderr
+    assert "missing" in checked.stdout + checked.stderr
+    assert "Traceback" not in checked.stdout + checked.stderr

@@ -73,7 +73,7 @@ def test_a_server_that_hangs_is_unavailable_within_the_time_limit(store, direct,
     assert content(store) == by_key([row(0), row(1)])
 
 
-def test_an_answer_that_was_cut_is_never_taken_for_a_whole_one(store, direct, proxy):
+def test_a_cut_answer_is_an_error(store, direct, proxy):
     rows = [row(window, action=f"GET /{number}") for window in range(20) for number in range(30)]
     direct.write(rollups(*rows))
     for cut in (0, 1, 100, 500, 2000, 20_000, 60_000):
@@ -104,7 +104,7 @@ def test_an_idle_connection_that_was_closed_is_opened_again(store, proxy):
     assert content(store) == by_key([row(0), row(1)])
 
 
-def test_a_restart_keeps_what_was_acknowledged(monkeypatch):
+def test_a_restart_keeps_acknowledged_rows(monkeypatch):
     monkeypatch.setenv("INFLUX_TOKEN", TOKEN)
     with server_running() as server:
         store = open_store(server.settings(server.new_bucket(), timeout_s=2))
@@ -201,7 +201,7 @@ def test_each_answer_is_one_line_of_its_kind(answers, answer, kind, words):
 
 @pytest.fixture
 def certificates(tmp_path):
-    """A CA of our own, and a certificate for 127.0.0.1."""
+    """An own CA, and a certificate for 127.0.0.1."""
     command = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 "
         "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"
@@ -210,7 +210,7 @@ def certificates(tmp_path):
     return tmp_path
 
 
-def test_tls_is_verified_with_a_ca_of_ones_own(certificates, monkeypatch):
+def test_tls_is_verified_with_an_own_ca(certificates, monkeypatch):
     monkeypatch.setenv("INFLUX_TOKEN", TOKEN)
     options = (f"--tls-cert={certificates / 'cert.pem'}", f"--tls-key={certificates / 'key.pem'}")
     with server_running(*options) as server:

@@ -69,7 +69,7 @@ def awaited_program():
 
 
 class InfluxServer:
-    """A server process on a port and a folder of its own, which survive its restarts."""
+    """A server process on its own port and folder, which survive its restarts."""
 
     def __init__(self, folder, *, organisation="tests"):
         self.folder, self.port, self.organisation = Path(folder), free_port(), organisation

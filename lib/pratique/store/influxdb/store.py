@@ -1,7 +1,7 @@
 """The store in a bucket of InfluxDB 2.
 
 One row is one point, so a row that is written again replaces the stored one. InfluxDB has no transactions: what it shows of a
-write in progress, and how a reader avoids that, is told in `marks`.
+write in progress, and how a reader avoids that, is described in `marks`.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def test_an_answer_of_another_program_is_one_short_line(body):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             "result,_value\r\n_result,1\r\n\r\n,error,reference\r\n,query terminated: killed,897\r\n",
@@ -54,5 +54,5 @@ def test_an_answer_of_another_program_is_one_short_line(body):
         ("", None),
     ],
 )
-def test_an_error_at_the_end_of_an_answer_is_found(text, told):
-    assert late_error(text.encode()) == told
+def test_an_error_at_the_end_of_an_answer_is_found(text, message):
+    assert late_error(text.encode()) == message
