@@ -29,8 +29,7 @@ from influxdb_client import InfluxDBClient
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from compare import REVISIONS, SEED, START, WINDOW_S, rollups
-
+from benchmarks.compare import REVISIONS, SEED, START, WINDOW_S, rollups
 from pratique.config import Policy
 from pratique.judge import Judge, compare
 from pratique.store import open_store

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from integration.test_collector_survives import Sender, Stack
 from pratique.config import load
 from pratique.store import open_store
+from support.collector_stack import Sender, Stack
 from support.influxdb import server_running
 from support.ports import free_port
 from support.tcp_proxy import TcpProxy

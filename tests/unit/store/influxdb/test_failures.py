@@ -17,7 +17,12 @@ from pratique.store.influxdb.failures import of_status
         (404, 'bucket "x" not found', MissingError, "pratique store setup"),
         (413, "too large", DataError, "raise its limit"),
         (422, "partial write: points beyond retention policy dropped=3", DataError, "bucket's retention"),
-        (422, 'input field "n" on measurement "pratique" is type float: field type conflict', DataError, "own"),
+        (
+            422,
+            'input field "n" on measurement "pratique" is type float: field type conflict',
+            DataError,
+            "another bucket",
+        ),
         (400, "unable to parse 'x'", DataError, "refuses the request"),
         (429, "rate limit", UnavailableError, "try again in 7 s"),
         (503, "unavailable", UnavailableError, "try again in 7 s"),
