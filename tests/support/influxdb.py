@@ -128,6 +128,10 @@ class InfluxServer:
     def go_on(self):
         self._process.send_signal(signal.SIGCONT)
 
+    @property
+    def runs(self):
+        return self._process is not None and self._process.poll() is None
+
     def limit_files(self, size):
         """Let no file of the server grow beyond `size` bytes, as on a full disk; None for no limit."""
         limit = resource.RLIM_INFINITY if size is None else size
