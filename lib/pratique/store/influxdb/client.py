@@ -202,7 +202,12 @@ class InfluxClient:
         content = {
             "query": flux,
             "type": "flux",
-            "extern": {"type": "File", "body": [_assignment(name, value) for name, value in values.items()]},
+            "extern": {
+                "type": "File",
+                "package": None,
+                "imports": [],
+                "body": [_assignment(name, value) for name, value in values.items()],
+            },
             "dialect": {"header": True, "annotations": [], "delimiter": ","},
         }
         query = {"org": self.organisation}
