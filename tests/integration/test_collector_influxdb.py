@@ -40,7 +40,7 @@ class InfluxStack(Stack):
         return found
 
     def wait_until_stored(self, **counts):
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 90
         while (found := self.counts()) != counts:
             assert time.monotonic() < deadline, (found, counts, self.until(lambda _: True))
             time.sleep(0.2)

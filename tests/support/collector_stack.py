@@ -62,7 +62,7 @@ class Stack:
         assert self.process.wait(20) == 0
 
     def until(self, holds):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not holds(status := collector_status(self.config.state_dir)):
             assert time.monotonic() < deadline, status
             assert self.process.poll() is None
