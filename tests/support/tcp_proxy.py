@@ -79,7 +79,7 @@ class TcpProxy:
             await writer.drain()
             if self.cut_after is not None and passed >= self.cut_after:
                 break
-        # what was written before still arrives
+        # the bytes before still arrive
         with contextlib.suppress(OSError):
             writer.write_eof()
             await writer.drain()
