@@ -123,7 +123,6 @@ def of_database(place):
         "restarted": lambda _: database.restart(),
         "hangs": lambda _: database.server.pause(),
         "slow": lambda _: setattr(database.proxy, "delay_s", 0.3),
-        "full": lambda _: database.server.limit_files(1),
         "write token revoked": lambda _: database.revoke("write"),
         "read token revoked": lambda _: database.revoke("read"),
         "answers are cut": lambda _: setattr(database.proxy, "cut_after", 200),

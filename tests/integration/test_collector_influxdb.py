@@ -175,19 +175,6 @@ def test_a_collector_that_is_killed_while_the_server_is_away_loses_nothing(make_
     stack.wait_until_stored(r1=70)
 
 
-def test_a_full_disk_of_the_server_loses_nothing(make_stack, own_server, send):
-    stack = make_stack(own_server)
-    stack.start()
-    send(stack, 25)
-    stack.wait_until_stored(r1=25)
-    own_server.limit_files(1)
-    send(stack, 35)
-    status = stack.until(lambda status: status.error is not None)
-    assert "cannot be written" in status.error
-    own_server.limit_files(None)
-    stack.wait_until_stored(r1=60)
-
-
 def test_a_collector_killed_after_an_acknowledgement_counts_nothing_twice(stack, send):
     for number in range(1, 4):
         stack.start()
