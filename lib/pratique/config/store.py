@@ -12,11 +12,19 @@ from pratique.config.metric_mapping import MetricMapping
 from pratique.config.types import Strict
 from pratique.errors import UsageError
 
+INFLUXDB = ("influxdb", "influxdbs")
+"""Schemes of a store in InfluxDB; the second one speaks TLS."""
 PROMETHEUS = ("prometheus", "prometheus+https")
 """Schemes of a server that is read through the HTTP API of Prometheus."""
+ENVIRONMENT_NAME = r"^([A-Za-z_][A-Za-z0-9_]{0,99})?$"
+EnvironmentName = Annotated[str, Field(pattern=ENVIRONMENT_NAME)]
+FilePath = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*$", max_length=4000)]
+
 _AZURE = ("abfs", "abfss", "az", "azure", "adl")
 _KEY = re.compile(r"(:|%3a)(?!\d*$)", re.IGNORECASE)
 """A colon that begins no port."""
+_IPV6 = re.compile(r"^\[[0-9A-Fa-f:.]+\]")
+"""A host as a number, which has colons."""
 
 
 Reference = Annotated[str, Field(pattern=r"^((env|file):.+)?$")]
@@ -50,12 +58,23 @@ def _absolute(reference: str, base: Path) -> str:
 
 
 class StoreSettings(Strict):
-    """Where rollups are kept, or the metrics that they are made of."""
+    """Where rollups are kept, by which tokens, or the metrics that they are made of; no setting holds a token itself."""
 
     url: str = ".pratique/store"
     retention_days: Annotated[float, Field(ge=0, le=36500)] = 90.0
+    token_env: EnvironmentName = ""
+    token_file: FilePath = ""
+    read_token_env: EnvironmentName = ""
+    read_token_file: FilePath = ""
+    ca_file: FilePath = ""
+    timeout_s: Annotated[float, Field(ge=1, le=600)] = 30.0
     prometheus: PrometheusSettings = PrometheusSettings()
     metrics: MetricMapping = MetricMapping()
+
+    @property
+    def is_influxdb(self) -> bool:
+        """Whether rollups are kept in a bucket of InfluxDB."""
+        return self.url.partition("://")[0].lower() in INFLUXDB
 
     @property
     def is_prometheus(self) -> bool:
@@ -71,12 +90,12 @@ def refuse_credentials(url: str) -> None:
     scheme, there, rest = url.partition("://")
     # a key may hold a slash, which ends what looks like the host
     user, named, _ = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")
-    authority = user if named else re.split("[/?#]", rest, maxsplit=1)[0]
+    authority = _IPV6.sub("", user if named else re.split("[/?#]", rest, maxsplit=1)[0])
     a_container = scheme.lower() in _AZURE and not _KEY.search(user)
     if there and (not a_container if named else _KEY.search(authority)):
-        elsewhere = "in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_… or GOOGLE_…)"
+        where = "set them in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_… or GOOGLE_…)"
         if scheme.lower() in PROMETHEUS:
-            elsewhere = "by reference in [store.prometheus]: username and password, bearer_token or headers"
-        raise UsageError(
-            f"the store {scheme[:20]}://… holds credentials: leave them out of the address and set them {elsewhere}"
-        )
+            where = "set them by reference in [store.prometheus]: username and password, bearer_token or headers"
+        elif scheme.lower() in INFLUXDB:
+            where = "name the token's variable or file with store.token_env or store.token_file"
+        raise UsageError(f"the store {scheme[:20]}://… holds credentials: leave them out of the address and {where}")

@@ -12,9 +12,10 @@ __all__ = ["Seen", "Store", "empty_hint", "is_scraped", "open_store", "require_w
 def open_store(settings: StoreSettings | str) -> Store:
     """Open a store. It accesses nothing before the first read or write.
 
-    settings: the `[store]` table of a service file (`load().store`), or only an address. An address is a folder or a
-        URL that Delta Lake supports: s3://, s3a://, gs://, az://, abfss://, file://. Credentials of object storage come
-        from the environment (AWS_…, AZURE_…, GOOGLE_…). A store opened by its address alone never deletes a window.
+    settings: the `[store]` table of a service file (`load().store`), or only an address. An address is a folder, a
+        URL that Delta Lake supports (s3://, s3a://, gs://, az://, abfss://, file://), or a bucket of InfluxDB 2:
+        influxdb://HOST:PORT/ORGANISATION/BUCKET, influxdbs:// with TLS. Credentials come from the environment (AWS_…, AZURE_…,
+        GOOGLE_…, INFLUX_TOKEN). A store opened by its address alone never deletes a window.
         prometheus:// and prometheus+https:// read the metrics that the table [store.metrics] describes.
     Raises: UsageError when the scheme of the address is unknown.
 
@@ -25,11 +26,15 @@ def open_store(settings: StoreSettings | str) -> Store:
     """
     if isinstance(settings, str):
         settings = StoreSettings(url=settings, retention_days=0)
+    # the client of a store takes some tenths of a second to import, and most commands open no store
     if settings.is_prometheus:
-        from pratique.store.prometheus.store import PrometheusStore  # noqa: PLC0415 - requests
+        from pratique.store.prometheus.store import PrometheusStore  # noqa: PLC0415
 
         return PrometheusStore(settings)
-    # deltalake takes a tenth of a second to import, and most commands open no store
+    if settings.is_influxdb:
+        from pratique.store.influxdb.store import InfluxStore  # noqa: PLC0415
+
+        return InfluxStore(settings)
     from pratique.store.delta import DeltaStore  # noqa: PLC0415
 
     return DeltaStore(settings.url, retention_days=settings.retention_days)

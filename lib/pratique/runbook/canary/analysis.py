@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -52,12 +53,14 @@ class LiveAnalysis:
         self._since = since
         self._next = self._settled = self._floor(since)
         self._begin()
+        self._unread_since: float | None = None
         self._repeated: tuple[datetime, list[str]] | None = None
 
     def look(self) -> Verdict | None:
         """Return the verdict after the windows that closed since the last look; None without a window or a request.
 
-        Raises: UnavailableError when nothing is measured: the collector is dead or cannot write, or no scrapes come.
+        Raises: UnavailableError when nothing is measured: the collector is dead or cannot write, no scrapes come, or the
+            store does not answer.
         """
         now = utc_now()
         measured = self._measuring.look(now, self._window)
@@ -66,12 +69,9 @@ class LiveAnalysis:
         closed = self._floor(now - timedelta(seconds=WINDOW_MIN_DELAY_S))
         if closed <= self._next:
             return None
-        try:
-            rows = self._read(closed)
-        except UnavailableError:
-            if self._measuring.excuses_failed_read():
-                return None
-            raise
+        rows = self._read_if_answered(closed)
+        if rows is None:
+            return None
         newest = pc.max(ends_ms(rows.table)).as_py()
         complete = max(from_ms(newest) if newest else self._next, now - timedelta(seconds=WINDOW_DELAY_S))
         if measured.unstored is not None:
@@ -126,6 +126,20 @@ class LiveAnalysis:
         history = self._store.read(self._service, [self._arms.compared], earliest, self._settled)
         # the judge takes longer windows of the history as they are, except one that reaches into the rollout
         self._judge.update(within(history, earliest, self._settled))
+
+    def _read_if_answered(self, end: datetime) -> Rollups | None:
+        """Return the windows up to `end`; None while a store that has not answered for a short time may still be back."""
+        try:
+            rows = self._read(end)
+        except UnavailableError as error:
+            now = time.monotonic()
+            self._unread_since = now if self._unread_since is None else self._unread_since
+            limit_s = self._measuring.read_failure_limit_s
+            if now - self._unread_since > limit_s:
+                raise UnavailableError(f"for {limit_s:g} s nothing could be judged: {error}") from error
+            return None
+        self._unread_since = None
+        return rows
 
     def _read(self, end: datetime) -> Rollups:
         """Return the windows from the first open one up to `end`.

@@ -17,6 +17,8 @@ WINDOW_MAX_DELAY_S = 15.0
 """How long the judge waits for a window that the collector still has to write."""
 WRITE_FAILURE_LIMIT_S = 5.0
 """How long the collector may fail to write to the store, or be late; it retries by itself."""
+READ_FAILURE_LIMIT_S = 5.0
+"""How long the store of a collector may not answer, such as while its server restarts; nothing is judged meanwhile."""
 SCRAPE_FAILURE_LIMIT_S = 90.0
 """How long a metrics server may not answer, or have no new scrape: it may be restarted, and scrapes come once a minute."""
 SCRAPES_ASKED_EVERY_S = 5.0
@@ -31,7 +33,12 @@ class Measured:
 
 
 class Measuring(Protocol):
-    """Says whether requests are measured."""
+    """Says whether requests are measured.
+
+    read_failure_limit_s: how long the store may not answer.
+    """
+
+    read_failure_limit_s: float
 
     def look(self, now: datetime, window: timedelta) -> Measured | None:
         """Return how far requests are measured; None when that is not known at this moment.
@@ -42,12 +49,11 @@ class Measuring(Protocol):
     def notes(self) -> Sequence[str]:
         """Return sentences on requests that were not measured. Raises: UnavailableError when nothing is measured."""
 
-    def excuses_failed_read(self) -> bool:
-        """Whether a store that does not answer is waited for."""
-
 
 class CollectorWatch:
     """Watches the collector's status."""
+
+    read_failure_limit_s = READ_FAILURE_LIMIT_S
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
@@ -76,10 +82,6 @@ class CollectorWatch:
         """Return the collector's notes."""
         return require_collector(self._state_dir, may_restart=True).notes()
 
-    def excuses_failed_read(self) -> bool:
-        """Return False: the collector's store is at hand."""
-        return False
-
     def _refuse_failing(self, status: CollectorStatus, now: datetime, window: timedelta) -> None:
         late = status.unstored is not None and now - status.unstored > window + timedelta(seconds=WINDOW_MAX_DELAY_S)
         problem = status.error or (
@@ -97,6 +99,8 @@ class CollectorWatch:
 
 class ScrapeWatch:
     """Watches when a metrics server last scraped the services."""
+
+    read_failure_limit_s = SCRAPE_FAILURE_LIMIT_S
 
     def __init__(self, newest: Callable[[], datetime | None]) -> None:
         """newest: asks the server for the time of its last scrape, UTC."""
@@ -125,11 +129,6 @@ class ScrapeWatch:
     def notes(self) -> Sequence[str]:
         """Return nothing: what scrapes cannot tell is with the rows."""
         return ()
-
-    def excuses_failed_read(self) -> bool:
-        """Return whether the server answered recently; it is asked again before the next read."""
-        self._asked_s = None
-        return elapsed_s() - self._answered_s <= SCRAPE_FAILURE_LIMIT_S
 
     def _ask(self) -> None:
         self._asked_s = elapsed_s()

@@ -177,6 +177,8 @@ class ReleaseContext(RunContext[ReleaseParameters]):
         """Return the judge of this rollout, over the store's data from `since` on."""
         from pratique.runbook.canary.analysis import LiveAnalysis  # noqa: PLC0415 - numpy, for a run that is not refused
 
-        store = open_store(self.config.store)
+        # a read that lasts longer than the lease would take the traffic from the canary
+        longest_s = max(1.0, min(self.config.store.timeout_s, self.target.settings.rollout.lease_s / 2))
+        store = open_store(self.config.store.model_copy(update={"timeout_s": longest_s}))
         measuring = ScrapeWatch(store.newest) if is_scraped(store) else CollectorWatch(self.target.state_dir)
         return LiveAnalysis(self.target, self.arms, self.ledger, store, measuring, since=since)
