@@ -38,7 +38,7 @@ class Selection:
 class CopySummary:
     """The result of a copy. rows, requests: written by this run. resumed: whether it continued an interrupted copy.
 
-    revisions: what was copied and compared. beyond: requests of these revisions that only the target has.
+    revisions: those that were copied and compared. beyond: requests of these revisions that only the target has.
     """
 
     revisions: Sequence[Seen]
@@ -99,7 +99,7 @@ def copy_store(
 
 
 def _rest(source: Store, target: Store, part: Part, position: CopyPosition | None) -> Part:
-    """What is still to be copied: all of it, when the target no longer has what an earlier run copied."""
+    """The rest that is still to be copied: all of it, when the target no longer has what an earlier run copied."""
     end = position.end(part.service) if position else None
     if end is None:
         return part

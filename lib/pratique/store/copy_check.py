@@ -1,4 +1,4 @@
-"""Compare a copy with its source: by counts, and by rows where the target also has rows of its own."""
+"""Compare a copy with its source: by counts, and by rows where others write to the target too."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from pratique.kept_json import read_kept
 class CopyPosition:
     """The ends of what is copied, by service. path: the file that keeps it.
 
-    asked: which copy it is; an interrupted copy of other stores or of another selection has a file of its own.
+    asked: which copy it is; an interrupted copy of other stores, or of another selection, has another file.
     """
 
     path: Path

@@ -16,7 +16,9 @@ def test_position_is_kept_for_the_same_copy_only(tmp_path):
     assert CopyPosition.of(tmp_path, {"to": "c"}).end("shop") is None
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"asked": {"to": "b"}, "ends": {"shop": "soon"}}', '{"asked": {}, "ends": {}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"asked": {"to": "b"}, "ends": {"shop": "soon"}}', '{"asked": {}, "ends": {}}']
+)
 def test_a_damaged_file_is_no_position(tmp_path, text):
     position = CopyPosition.of(tmp_path, {"to": "b"})
     position.reached("shop", T0)

@@ -73,7 +73,11 @@ def test_a_gap_of_months_takes_two_reads():
 
 def test_a_part_covers_all_windows_of_its_service():
     day = timedelta(days=1)
-    seen = [Seen("shop", "r1", T0, T0 + day, 1), Seen("till", "a", T0, T0, 1), Seen("shop", "r2", T0 + day, T0 + 2 * day, 1)]
+    seen = [
+        Seen("shop", "r1", T0, T0 + day, 1),
+        Seen("till", "a", T0, T0, 1),
+        Seen("shop", "r2", T0 + day, T0 + 2 * day, 1),
+    ]
     shop, till = parts_of(seen)
     assert (shop.service, shop.revisions, shop.start) == ("shop", ["r1", "r2"], T0)
     assert shop.end == T0 + 2 * day + timedelta(milliseconds=1)
