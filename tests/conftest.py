@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from support import markers
 from support.docker_engine import engine_running
+from support.influxdb import TOKEN, server_running
 
 GUARD = pytest.StashKey()
 settings.register_profile("pratique", deadline=None, derandomize=True)
@@ -23,7 +24,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch):
     """A developer's own environment does not change what a test sees."""
-    for name in ("PRATIQUE_CONFIG", "PRATIQUE_STORE", "PRATIQUE_WHO", "PRATIQUE_DEBUG"):
+    for name in ("PRATIQUE_CONFIG", "PRATIQUE_STORE", "PRATIQUE_WHO", "PRATIQUE_DEBUG", "INFLUX_TOKEN"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -41,6 +42,8 @@ def pytest_unconfigure(config):
 def pytest_collection_modifyitems(items):
     for item in items:
         markers.mark(item)
+    # the server of these may still be built while the others run
+    items.sort(key=lambda item: item.get_closest_marker("influxdb") is not None)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -68,3 +71,17 @@ def engine():
     """One Docker engine for all tests of a process, started by the first that needs it."""
     with engine_running() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def influxdb_server():
+    """One InfluxDB server for all tests of a process, started by the first that needs it."""
+    with server_running() as found:
+        yield found
+
+
+@pytest.fixture
+def influxd(influxdb_server, monkeypatch):
+    """The InfluxDB server of this process, with its all-access token in the environment."""
+    monkeypatch.setenv("INFLUX_TOKEN", TOKEN)
+    return influxdb_server

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from support import influxdb
 from support.docker_engine import missing as docker_missing
 
-FIXTURES = {"engine": "docker", "chromium": "browser", "visit": "browser", "ssh": "ssh"}
+FIXTURES = {"engine": "docker", "influxd": "influxdb", "chromium": "browser", "visit": "browser", "ssh": "ssh"}
 CHROMIUM = os.environ.get("PRATIQUE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PROGRAMS = {
     "docker": {"dockerd": "docker.io"},
@@ -22,6 +23,7 @@ PROGRAMS = {
     "registry": {"docker-registry": "docker-registry"},
     "redis": {"redis-server": "redis-server"},
     "ssh": {"/usr/sbin/sshd": "openssh-server", "socat": "socat"},
+    "influxdb": {"influxd": "built by tests/support/influxd/build.sh"},
     "browser": {CHROMIUM or "chromium": "chromium, or name one in PRATIQUE_CHROMIUM"},
 }
 """Each marker's programs, and the Debian package of each."""
@@ -39,6 +41,8 @@ def missing(marker):
     """Why tests with this marker cannot run here; "" when they can."""
     if marker == "docker":
         return docker_missing()
+    if marker == "influxdb":
+        return influxdb.missing()
     absent = [package for program, package in PROGRAMS.get(marker, {}).items() if shutil.which(program) is None]
     return f"{marker} needs a program that is not installed: apt-get install {' '.join(absent)}" if absent else ""
 
@@ -51,6 +55,8 @@ def mark(item):
     for marker in {found.name for found in item.iter_markers()} & set(PROGRAMS):
         if reason := missing(marker):
             item.add_marker(pytest.mark.skip(reason=reason))
+        elif marker == "influxdb" and influxdb.program() is None:
+            item.add_marker(pytest.mark.timeout(influxdb.BUILD_LIMIT_S))
     if not any(item.get_closest_marker(marker) for marker in (*REAL, "slow")):
         item.add_marker("fast")
 
@@ -117,6 +123,8 @@ def started_by(args):
     """The marker that a command needs; "" when it starts no server."""
     words = [args] if isinstance(args, str | bytes | os.PathLike) else list(args)
     words = [os.fsdecode(word) for word in words]
+    if words and Path(words[0]).name.startswith("influxd"):
+        return "influxdb"
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word in MODULES:
             return MODULES[word]

@@ -19,6 +19,8 @@ from pratique.config.store import refuse_credentials
 from pratique.errors import ConfigError, DeniedError, MissingError
 
 DEFAULT_FILE = "pratique.toml"
+STORE_FILES = ("token_file", "read_token_file", "ca_file")
+"""Settings of the store that are paths."""
 
 
 def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
@@ -40,8 +42,10 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     config = _read(Path(named), named=True) if named else _read(Path(DEFAULT_FILE), named=False)
     override = store or os.environ.get("PRATIQUE_STORE")
     refuse_credentials(override or config.store.url)
-    url = _absolute(override, Path()) if override else _absolute(config.store.url, Path(config.base))
-    return config.model_copy(update={"store": config.store.model_copy(update={"url": url})})
+    base = Path(config.base)
+    url = _absolute(override, Path()) if override else _absolute(config.store.url, base)
+    files = {name: _absolute(path, base) for name in STORE_FILES if (path := getattr(config.store, name))}
+    return config.model_copy(update={"store": config.store.model_copy(update={"url": url, **files})})
 
 
 def _absolute(url: str, base: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from pratique.config.reference import example, known_keys
+from pratique.config.store import ENVIRONMENT_NAME
 from pratique.config.types import ADDRESS, LOOPBACK_ADDRESS, NAME
 
 UNKNOWN = "unknown key"
@@ -32,6 +33,7 @@ WORDS = {
 FORMS = {
     NAME: "must be a name of letters, digits, '.', '_' and '-'",
     ADDRESS: "must be HOST:PORT",
+    ENVIRONMENT_NAME: "must be the name of an environment variable, and not the token itself",
     LOOPBACK_ADDRESS: "must be HOST:PORT of this machine, such as 127.0.0.1:8081",
 }
 """The accepted values, by the pattern of a text."""
@@ -44,7 +46,9 @@ def describe(keys: Sequence[str | int], problems: Sequence[ErrorDetails]) -> str
         return f"{UNKNOWN}: {_closest(keys)}"
     wanted = list(dict.fromkeys(filter(None, map(_wanted, problems))))
     got = problems[0].get("input")
-    shown = f" (got {_as_toml(got)})" if problems[0]["type"] != "missing" and _is_plain(got) else ""
+    # what stands in place of a variable's name is often the secret itself
+    secret = problems[0].get("ctx", {}).get("pattern") == ENVIRONMENT_NAME
+    shown = f" (got {_as_toml(got)})" if problems[0]["type"] != "missing" and _is_plain(got) and not secret else ""
     shown_example = f"; for example: {example(keys)}" if example(keys) else ""
     first, *others = wanted
     return f"{' or '.join([first, *(other.removeprefix('must be ') for other in others)])}{shown}{shown_example}"

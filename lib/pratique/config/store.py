@@ -10,16 +10,28 @@ from pydantic import Field
 from pratique.config.types import Strict
 from pratique.errors import UsageError
 
+INFLUXDB = ("influxdb", "influxdbs")
+"""Schemes of a store in InfluxDB; the second one speaks TLS."""
+ENVIRONMENT_NAME = r"^([A-Za-z_][A-Za-z0-9_]{0,99})?$"
+EnvironmentName = Annotated[str, Field(pattern=ENVIRONMENT_NAME)]
+FilePath = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*$", max_length=4000)]
+
 _AZURE = ("abfs", "abfss", "az", "azure", "adl")
 _KEY = re.compile(r"(:|%3a)(?!\d*$)", re.IGNORECASE)
 """A colon that begins no port."""
 
 
 class StoreSettings(Strict):
-    """Where rollups are kept."""
+    """Where rollups are kept, and by which tokens: the settings name a variable or a file, and never hold a token."""
 
     url: str = ".pratique/store"
     retention_days: Annotated[float, Field(ge=0, le=36500)] = 90.0
+    token_env: EnvironmentName = ""
+    token_file: FilePath = ""
+    read_token_env: EnvironmentName = ""
+    read_token_file: FilePath = ""
+    ca_file: FilePath = ""
+    timeout_s: Annotated[float, Field(ge=1, le=600)] = 30.0
 
 
 def refuse_credentials(url: str) -> None:
@@ -33,7 +45,9 @@ def refuse_credentials(url: str) -> None:
     authority = user if named else re.split("[/?#]", rest, maxsplit=1)[0]
     a_container = scheme.lower() in _AZURE and not _KEY.search(user)
     if there and (not a_container if named else _KEY.search(authority)):
-        raise UsageError(
-            f"the store {scheme[:20]}://… holds credentials: leave them out of the address and set them in the environment "
-            "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_… or GOOGLE_…)"
+        where = (
+            "name the token's variable or file with store.token_env or store.token_file"
+            if scheme.lower() in INFLUXDB
+            else "set them in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_… or GOOGLE_…)"
         )
+        raise UsageError(f"the store {scheme[:20]}://… holds credentials: leave them out of the address and {where}")

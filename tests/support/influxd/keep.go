@@ -1,0 +1,5 @@
+//go:build keep
+
+package keep
+
+import _ "github.com/influxdata/influxdb/v2/cmd/influxd"
