@@ -12,6 +12,7 @@ from pratique.check.finding import Check, SkippedError, WarnedError
 from pratique.check.folders import existing_parent, writable_folder
 from pratique.clock import iso, utc_now
 from pratique.config import Config, StoreSettings
+from pratique.config.store import INFLUXDB
 from pratique.errors import DataError, DeniedError, StorageError
 from pratique.number_text import plural
 from pratique.store import Store, open_store
@@ -29,9 +30,14 @@ SKEW_S = 2.0
 
 def store_checks(config: Config) -> Iterator[Check]:
     """Yield the checks of the store."""
+    if _scheme(config.store.url) in INFLUXDB:
+        from pratique.check.influxdb import influxdb_checks  # noqa: PLC0415 - influxdb_client
+
+        yield from influxdb_checks(config.store)
+        return
     look = _DeltaLook(config.store)
     yield Check(URL, look.state)
-    if _is_local(config.store.url):
+    if _scheme(config.store.url) in {"", "file"}:
         yield Check(URL, look.space)
     yield Check(URL, look.files)
     yield Check(URL, look.newest_window)
@@ -107,9 +113,10 @@ def free_space(folder: Path) -> str:
     return text
 
 
-def _is_local(url: str) -> bool:
+def _scheme(url: str) -> str:
+    """The scheme of an address; "" for a folder."""
     scheme, there, _ = url.partition("://")
-    return not there or scheme.lower() == "file"
+    return scheme.lower() if there else ""
 
 
 def _require_writable(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`pratique store`: check a store, copy one into another, and compact it."""
+"""`pratique store`: set up and check a store, copy one into another, and compact it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pratique.cli.completion import complete_services
 from pratique.cli.findings import CHECK_EPILOG, print_findings
 from pratique.cli.options import EPILOG, PATH, Time, config_option, config_options, json_array, load_config
 from pratique.cli.progress import progress_bar
+from pratique.cli.store_setup import setup_command
 from pratique.clock import iso
+from pratique.errors import UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
 @click.group("store", epilog=EPILOG)
 def store_commands() -> None:
-    """Check, copy or compact the store."""
+    """Set up, check, copy or compact the store."""
+
+
+store_commands.add_command(setup_command)
 
 
 @store_commands.command("check", epilog=CHECK_EPILOG)
@@ -84,7 +89,7 @@ def copy_command(
     settings = load_config(config, None)
     addresses = one_address(source), one_address(target)
     if addresses[0] == addresses[1]:
-        raise click.UsageError("FROM and TO are the same store: name another one")
+        raise UsageError("FROM and TO are the same store: name another one")
     stores = _open(source, settings), _open(target, settings)
     selection = Selection(services, since, until)
     if dry_run:

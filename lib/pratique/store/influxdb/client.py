@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from influxdb_client import InfluxDBClient
@@ -90,6 +91,12 @@ class InfluxClient:
     def __repr__(self) -> str:
         return f"InfluxClient({self.server!r}, {self.organisation!r})"
 
+    def with_token(self, token: str) -> InfluxClient:
+        """Return a client of the same server and organisation with another token."""
+        other = InfluxClient(self.server, self.organisation, name=self.name)
+        other._options = {**self._options, "token": token}
+        return other
+
     def close(self) -> None:
         """Close the connections."""
         if self._opened is not None:
@@ -102,6 +109,14 @@ class InfluxClient:
         if not version:
             raise DataError(f"store {self.name!r} is not an InfluxDB server: check the address")
         return version.removeprefix("v")
+
+    def server_time(self) -> datetime | None:
+        """Return the time by the server's clock, in whole seconds; None when it does not tell. Raises: UnavailableError."""
+        told = self._request("GET", "/ping", doing="reached").headers.get("Date")
+        try:
+            return parsedate_to_datetime(told) if told else None
+        except ValueError:
+            return None
 
     def health(self) -> str:
         """Return the server's own report on its state, "pass" when it is ready. Raises: UnavailableError."""
@@ -123,6 +138,10 @@ class InfluxClient:
         """Return the id of the organisation; None when it does not exist or the token may not see it."""
         found = self._named("/api/v2/orgs", {"org": self.organisation})
         return str(found[0]["id"]) if found else None
+
+    def create_organisation(self) -> None:
+        """Create the organisation. Raises: DeniedError; DataError when it exists."""
+        self._json("POST", "/api/v2/orgs", {"name": self.organisation}, doing="set up")
 
     def bucket(self, name: str) -> Bucket | None:
         """Return a bucket by its name; None when it does not exist or the token may not see it."""

@@ -1,0 +1,133 @@
+"""Checks of a store in InfluxDB: the server, its clock, the bucket, and the tokens for writing and reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+
+from pratique.check.finding import Check, SkippedError, WarnedError
+from pratique.clock import utc_now
+from pratique.config import StoreSettings
+from pratique.errors import DataError, DeniedError, PratiqueError, UnavailableError
+from pratique.store.influxdb.access import may_read, may_write
+from pratique.store.influxdb.address import InfluxAddress
+from pratique.store.influxdb.client import Bucket, InfluxClient
+from pratique.store.influxdb.setup import retention_text
+from pratique.store.influxdb.tokens import read_token, write_token
+
+URL, RETENTION, TOKEN = "store.url", "store.retention_days", "store.token"
+SKEW_S = 5.0
+"""The server tells its time in whole seconds, and an answer takes a while."""
+OLDEST = (2, 0)
+
+
+def influxdb_checks(settings: StoreSettings) -> Iterator[Check]:
+    """Yield the checks of a store in InfluxDB."""
+    look = _InfluxLook(settings)
+    yield Check(URL, look.server)
+    yield Check(URL, look.clock)
+    yield Check(TOKEN, partial(look.token, "write"))
+    if settings.read_token_env or settings.read_token_file:
+        yield Check("store.read_token", partial(look.token, "read"))
+    yield Check(RETENTION, look.retention)
+
+
+class _InfluxLook:
+    """Looks at a server and a bucket. What follows from a server that does not answer is not reported again."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self._answers = False
+
+    def server(self) -> str:
+        """Whether the server answers, is ready, and has a version that Pratique knows."""
+        client = self._client("")
+        version = client.ping()
+        if _number(version) < OLDEST:
+            raise DataError(f"the server is InfluxDB {version}: Pratique needs 2.0 or newer")
+        if client.health() != "pass":
+            raise UnavailableError(f"InfluxDB {version} answers, and says that it is not ready: see its log")
+        self._answers = True
+        return f"InfluxDB {version} answers at {client.server}"
+
+    def clock(self) -> str:
+        """Whether the clocks of the server and of this machine agree."""
+        self._require_answer()
+        there = self._client("").server_time()
+        if there is None:
+            raise SkippedError("the server does not tell its time")
+        skew_s = (there - utc_now()).total_seconds()
+        if abs(skew_s) > SKEW_S:
+            side = "ahead of" if skew_s > 0 else "behind"
+            raise WarnedError(f"the server's clock is {abs(skew_s):,.0f} s {side} the clock here: set them by NTP")
+        return "the server's clock agrees with the clock here"
+
+    def token(self, use: str) -> str:
+        """Whether a token does what it is for, and not more. use: "write" (the collector's) or "read" (that of reports)."""
+        self._require_answer()
+        bucket = InfluxAddress.of(self._settings.url).bucket
+        client = self._client(write_token(self._settings) if use == "write" else read_token(self._settings))
+        may_read(client, bucket)
+        if use == "write":
+            try:
+                may_write(client, bucket)
+            except DeniedError as error:
+                raise DeniedError(
+                    f"the token reads bucket {bucket!r} and may not write to it: the collector needs one that writes"
+                ) from error
+            return f"the token reads and writes bucket {bucket!r}"
+        with suppress(DeniedError):
+            may_write(client, bucket)
+            raise WarnedError(
+                f"the token for reading may also write to bucket {bucket!r}: give reports one that only reads"
+            )
+        return f"the token reads bucket {bucket!r}"
+
+    def retention(self) -> str:
+        """Whether the bucket keeps windows as long as the service file says."""
+        self._require_answer()
+        wanted_s = round(self._settings.retention_days * 86_400)
+        bucket = self._bucket()
+        if bucket.retention_s and (not wanted_s or bucket.retention_s < wanted_s):
+            wanted = f"{self._settings.retention_days:g} days" if wanted_s else "all windows"
+            raise DataError(
+                f"bucket {bucket.name!r}, {retention_text(bucket.retention_s)}, is shorter than store.retention_days "
+                f"({wanted}): lengthen it with pratique store setup, or change the key"
+            )
+        if bucket.retention_s != wanted_s:
+            raise WarnedError(
+                f"bucket {bucket.name!r}, {retention_text(bucket.retention_s)}, is longer than store.retention_days "
+                f"({self._settings.retention_days:g} days): more disk is used than the service file says"
+            )
+        return f"bucket {bucket.name!r}, {retention_text(bucket.retention_s)}"
+
+    def _bucket(self) -> Bucket:
+        name = InfluxAddress.of(self._settings.url).bucket
+        try:
+            found = self._client(write_token(self._settings)).bucket(name)
+        except PratiqueError as error:
+            raise SkippedError("not looked at: the token may not see the bucket") from error
+        if found is None:
+            raise SkippedError("not looked at: the token does not see the bucket")
+        return found
+
+    def _client(self, token: str) -> InfluxClient:
+        address = InfluxAddress.of(self._settings.url)
+        return InfluxClient(
+            address.server,
+            address.organisation,
+            token,
+            ca_file=self._settings.ca_file,
+            timeout_s=self._settings.timeout_s,
+            name=address.url,
+        )
+
+    def _require_answer(self) -> None:
+        if not self._answers:
+            raise SkippedError("not looked at: the server cannot be used")
+
+
+def _number(version: str) -> tuple[int, ...]:
+    parts = version.partition("-")[0].split(".")
+    return tuple(int(part) for part in parts[:2] if part.isdigit()) or OLDEST
