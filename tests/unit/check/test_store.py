@@ -12,6 +12,7 @@ from pratique.check.store import store_checks
 from pratique.clock import utc_now
 from pratique.config import Config, StoreSettings
 from pratique.store import open_store
+from support.other_user import NOBODY, needs_root, shared_folder
 
 
 def findings(url):
@@ -102,18 +103,14 @@ def test_a_window_in_the_future_means_a_wrong_clock(tmp_path):
     assert "clock" in warning
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_store_of_somebody_else_is_a_problem(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == "root" and folder != folder.parent:
-            folder.chmod(0o755)
-    open_store(str(tmp_path / "store")).write(rollups(row(0)))
-    child = os.fork()
-    if child == 0:
-        status = 2
+@needs_root
+def test_a_store_of_somebody_else_is_a_problem():
+    with shared_folder() as folder:
+        open_store(str(folder / "store")).write(rollups(row(0)))
+        os.setresuid(NOBODY, NOBODY, 0)
         try:
-            os.setuid(65534)
-            status = 0 if "cannot be written by this user" in problems(tmp_path / "store")[0] else 1
+            found = problems(folder / "store")
         finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            os.setresuid(0, 0, 0)
+    assert len(found) == 1
+    assert "cannot be written by this user" in found[0]
