@@ -19,6 +19,8 @@ FilePath = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*$", max_length=4000)]
 _AZURE = ("abfs", "abfss", "az", "azure", "adl")
 _KEY = re.compile(r"(:|%3a)(?!\d*$)", re.IGNORECASE)
 """A colon that begins no port."""
+_IPV6 = re.compile(r"^\[[0-9A-Fa-f:.]+\]")
+"""A host as a number with colons of its own."""
 
 
 class StoreSettings(Strict):
@@ -42,7 +44,7 @@ def refuse_credentials(url: str) -> None:
     scheme, there, rest = url.partition("://")
     # a key may hold a slash, which ends what looks like the host
     user, named, _ = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")
-    authority = user if named else re.split("[/?#]", rest, maxsplit=1)[0]
+    authority = _IPV6.sub("", user if named else re.split("[/?#]", rest, maxsplit=1)[0])
     a_container = scheme.lower() in _AZURE and not _KEY.search(user)
     if there and (not a_container if named else _KEY.search(authority)):
         where = (

@@ -8,9 +8,9 @@ import pyarrow as pa
 from pratique.clock import iso
 from pratique.errors import DataError
 from pratique.store.base import Seen, Store
-from pratique.store.datafile import normal
 from pratique.store.ranges import Part
 from pratique.store.row_keys import among, codes, last_of_each
+from pratique.store.rows import normal
 
 _VALUES = ("window_s", "n", "sum_ms", "bucket", "count")
 

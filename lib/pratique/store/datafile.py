@@ -18,12 +18,10 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
-from pratique.errors import DataError
 from pratique.store import summary
-from pratique.telemetry.rollups import SCHEMA, Rollups
+from pratique.telemetry.rollups import SCHEMA
 
 PARTITIONS = ("service", "day")
-STRINGS = ("revision", "action", "host", "source")
 MAX_ROWS = 1 << 20
 """Most rows of a file, and so the most that a late row causes to be rewritten."""
 
@@ -32,12 +30,7 @@ _BOUNDED = ("window", "revision", "code", "host", "source")
 _MAX_BOUND = 100
 """Longer strings get no bounds: a hostile one would stay in the log permanently."""
 
-DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 DAY_MS = 86_400_000
-
-
-def _as_read(field: pa.Field) -> pa.Field:
-    return pa.field(field.name, DICTIONARY, nullable=False) if pa.types.is_string(field.type) else field
 
 
 def _as_filed(field: pa.Field) -> pa.Field:
@@ -52,40 +45,11 @@ def _as_declared(field: pa.Field) -> pa.Field:
     return pa.field(field.name, pa.list_(field.type.value_type) if pa.types.is_list(field.type) else field.type)
 
 
-READ_SCHEMA = pa.schema([_as_read(field) for field in SCHEMA])
-"""The schema of a read: SCHEMA with its strings dictionary-encoded."""
-
 FILE_SCHEMA = pa.schema([_as_filed(field) for field in SCHEMA if field.name != "service"])
 """The schema of a file: everything but the partition columns."""
 
 TABLE_SCHEMA = pa.schema([_as_declared(_as_filed(field)) for field in SCHEMA]).append(pa.field("day", pa.date32()))
 """The schema in the table's log: all columns nullable, which every engine accepts."""
-
-
-def normal(rollups: Rollups) -> pa.Table:
-    """Return the rows with the columns and types of READ_SCHEMA.
-
-    Raises: DataError when columns are missing, of another type, or hold nulls.
-    """
-    table = rollups.table
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
-    if missing:
-        raise DataError(f"rollups without the column {missing[0]!r} cannot be stored")
-    table = table.select(SCHEMA.names)
-    empty = next((name for name in SCHEMA.names if _has_null(table[name])), None)
-    if empty is not None:
-        raise DataError(f"rollups with a null in column {empty!r} cannot be stored")
-    try:
-        return table.cast(READ_SCHEMA)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        raise DataError(
-            f"rollups with types other than those of SCHEMA cannot be stored: {str(error)[:200]}"
-        ) from error
-
-
-def _has_null(column: pa.ChunkedArray) -> bool:
-    is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-    return bool(column.null_count or (is_list and any(chunk.flatten().null_count for chunk in column.chunks)))
 
 
 def write(where: fs.FileSystem, service: str, day: int, table: pa.Table, written_ms: int) -> tuple[AddAction, ...]:

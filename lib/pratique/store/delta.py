@@ -17,12 +17,13 @@ import pyarrow as pa
 
 from pratique.clock import now_ms
 from pratique.config import check_name
-from pratique.errors import UnavailableError, UsageError
-from pratique.store import changes, datafile, scan, summary, upkeep
+from pratique.errors import UnavailableError
+from pratique.store import changes, scan, summary, upkeep
 from pratique.store.base import Seen, Upkeep
 from pratique.store.delta_log import DeltaLog
 from pratique.store.failures import translated
 from pratique.store.location import Location
+from pratique.store.rows import READ_SCHEMA, normal, require_zone
 from pratique.store.snapshot import Snapshot, StoredFile, epoch_ms
 from pratique.telemetry.rollups import Rollups
 
@@ -73,7 +74,7 @@ class DeltaStore:
         def rows(snapshot: Snapshot | None) -> Rollups:
             files = [file for file in snapshot.files(service) if file.may_hold(asked)] if snapshot and revisions else []
             if not files:
-                return Rollups(datafile.READ_SCHEMA.empty_table())
+                return Rollups(READ_SCHEMA.empty_table())
             found = scan.rows(
                 self._log.location.files, files, revisions=set(revisions), first_ms=first_ms, last_ms=last_ms
             )
@@ -112,7 +113,7 @@ class DeltaStore:
         Raises: DataError for rows that do not match SCHEMA, or a folder that is not a store; UsageError for an
         invalid service name; DeniedError; StorageError when the disk is full; UnavailableError.
         """
-        table = datafile.normal(rollups)
+        table = normal(rollups)
         if not table.num_rows:
             return
         parts = changes.parts_of(table)
@@ -191,9 +192,7 @@ def _overlapping(
 
 def _range(start: datetime | None, end: datetime | None) -> tuple[int | None, int | None]:
     """The first and the last epoch ms in [start, end)."""
-    for bound in (start, end):
-        if bound is not None and bound.tzinfo is None:
-            raise UsageError(f"time {bound.isoformat()!r} has no time zone: give it in UTC")
+    require_zone(start, end)
     return None if start is None else epoch_ms(start), None if end is None else epoch_ms(end) - 1
 
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 from pratique.clock import from_ms
 from pratique.store import scan
 from pratique.store.base import Seen
-from pratique.store.datafile import FILE_SCHEMA, READ_SCHEMA
+from pratique.store.datafile import FILE_SCHEMA
 from pratique.store.location import Location
+from pratique.store.rows import READ_SCHEMA
 from pratique.store.snapshot import StoredFile
 
 _SEEN = """

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from pratique.store.datafile import DICTIONARY, READ_SCHEMA, STRINGS
+from pratique.store.rows import DICTIONARY, READ_SCHEMA, STRINGS
 from pratique.store.snapshot import StoredFile, epoch_ms
 
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -31,7 +31,8 @@ BLOCK_END = b"\r\n\r\n"
 """What stands between two tables of an answer whose columns differ."""
 LONGEST_ERROR = 1 << 16
 """Bytes at the end of an answer in which an error is looked for."""
-EARLIEST, LATEST = "1677-09-21T00:12:44Z", "2262-04-11T23:47:16Z"
+EARLIEST = datetime(1677, 9, 21, 0, 12, 44, tzinfo=UTC)
+LATEST = datetime(2262, 4, 11, 23, 47, 16, tzinfo=UTC)
 """The times that InfluxDB can hold."""
 
 
@@ -204,7 +205,7 @@ class InfluxClient:
         if any(character in value for value in tags.values() for character in '"\\\r\n'):
             raise DataError(f"store {self.name!r} cannot delete points by a tag with a quote or a backslash")
         equal = [f'{key}="{value}"' for key, value in {"_measurement": measurement, **tags}.items()]
-        content = {"start": EARLIEST, "stop": LATEST, "predicate": " AND ".join(equal)}
+        content = {"start": EARLIEST.isoformat(), "stop": LATEST.isoformat(), "predicate": " AND ".join(equal)}
         query = {"org": self.organisation, "bucket": bucket}
         self._request("POST", "/api/v2/delete", content, query=query, doing="written")
 
@@ -328,7 +329,7 @@ def late_error(end: bytes) -> str | None:
     header, _, message = block.partition(b"\r\n")
     if header.strip(b",") != b"error,reference":
         return None
-    return message.decode(errors="replace").strip(",").rpartition(",")[0] or "no reason given"
+    return message.decode(errors="replace").removeprefix(",").rpartition(",")[0] or "no reason given"
 
 
 def _assignment(name: str, value: str | int | datetime) -> dict[str, Any]:

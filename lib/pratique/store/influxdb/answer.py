@@ -1,0 +1,139 @@
+"""Read rows from Flux's raw answer: one line of CSV per point, with the tags and the packed field."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from pratique.errors import DataError
+from pratique.store.influxdb.client import BLOCK_END
+from pratique.store.influxdb.lines import TAGS
+from pratique.store.influxdb.names import decoded
+from pratique.store.rows import DICTIONARY, READ_SCHEMA
+
+COLUMNS = ("_time", "_value", *TAGS)
+BLOCK_BYTES = 4 << 20
+"""Bytes that are parsed at once; a line with long names must fit in."""
+
+
+class FirstTable(io.RawIOBase):
+    """The first table of an answer as a file; a further one, such as an error, ends it."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._left, self._over = pieces, b"", False
+
+    def readable(self) -> bool:
+        """Whether it can be read: always."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes; b"" at the end."""
+        while (size < 0 or len(self._left) < size + len(BLOCK_END)) and not self._over:
+            self._fill()
+        size = len(self._left) if size < 0 else size
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+    def _fill(self) -> None:
+        piece = next(self._pieces, b"")
+        # the end of a table may be split between two pieces
+        known = max(len(self._left) - len(BLOCK_END), 0)
+        self._left += piece
+        end = self._left.find(BLOCK_END, known)
+        if end >= 0:
+            self._left = self._left[: end + 2]
+            for _ in self._pieces:
+                continue
+        self._over = end >= 0 or not piece
+
+
+def rows(pieces: Iterator[bytes], name: str) -> pa.Table:
+    """Return the rows of an answer with READ_SCHEMA. name: the store, for messages.
+
+    Raises: what `pieces` raises; DataError for points that are not those of `lines`.
+    """
+    file = FirstTable(pieces)
+    start = file.read(2)
+    if not start.strip():
+        for _ in pieces:
+            continue
+        return READ_SCHEMA.empty_table()
+    try:
+        table = csv.read_csv(
+            pa.PythonFile(_Prefixed(start, file), mode="r"),
+            read_options=csv.ReadOptions(block_size=BLOCK_BYTES),
+            convert_options=csv.ConvertOptions(
+                include_columns=list(COLUMNS),
+                column_types={
+                    "_time": pa.timestamp("ms", tz="UTC"),
+                    "_value": pa.string(),
+                    **dict.fromkeys(TAGS, DICTIONARY),
+                },
+            ),
+        )
+        return _rollups(table)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise DataError(f"store {name!r} cannot be read: it has points that are not Pratique's: {text}") from error
+
+
+class _Prefixed(io.RawIOBase):
+    """A file with some bytes before it."""
+
+    def __init__(self, start: bytes, file: FirstTable) -> None:
+        self._start, self._file = start, file
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        start, self._start = self._start, b""
+        return start + self._file.read(size if size < 0 else max(size - len(start), 0))
+
+
+def _rollups(table: pa.Table) -> pa.Table:
+    unpacked = [_unpacked(chunk) for chunk in table["_value"].chunks] or [_unpacked(pa.array([], pa.string()))]
+    columns = {name: pa.chunked_array([part[name] for part in unpacked]) for name in unpacked[0]}
+    columns["window"] = table["_time"]
+    for name in TAGS:
+        columns[name] = _names(table[name])
+    codes = columns["code"]
+    columns["code"] = pa.chunked_array(
+        [chunk.dictionary.cast(pa.int16()).take(chunk.indices) for chunk in codes.chunks], pa.int16()
+    )
+    return pa.Table.from_arrays([columns[field.name] for field in READ_SCHEMA], schema=READ_SCHEMA)
+
+
+def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    chunks = column.unify_dictionaries().chunks
+    if not chunks:
+        return pa.chunked_array([], DICTIONARY)
+    names = pa.array([decoded(tag) for tag in chunks[0].dictionary.to_pylist()], pa.string())
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(chunk.indices, names) for chunk in chunks])
+
+
+def _unpacked(packed: pa.Array) -> dict[str, pa.Array]:
+    """The columns in the packed field: "n sum_ms window_s bucket count …" of each row."""
+    words = pc.split_pattern(packed, " ")
+    first = words.offsets.to_numpy()[:-1].astype(np.int64)
+    lengths = pc.list_value_length(words).to_numpy(zero_copy_only=False)
+    if len(lengths) and (lengths.min() < 3 or (lengths % 2 == 0).any()):
+        raise ValueError("a field 'hist' of another form")
+    flat = words.values
+    rest = np.ones(len(flat), bool)
+    for position in range(3):
+        rest[first + position] = False
+    pairs = flat.filter(pa.array(rest)).cast(pa.int64()).to_numpy()
+    offsets = pa.array(np.concatenate([[0], np.cumsum((lengths - 3) // 2)]).astype(np.int32))
+    return {
+        "n": flat.take(pa.array(first)).cast(pa.int64()),
+        "sum_ms": flat.take(pa.array(first + 1)).cast(pa.float64()),
+        "window_s": flat.take(pa.array(first + 2)).cast(pa.int32()),
+        "bucket": pa.ListArray.from_arrays(offsets, pa.array(pairs[0::2]).cast(pa.int16())),
+        "count": pa.ListArray.from_arrays(offsets, pa.array(pairs[1::2])),
+    }

@@ -1,0 +1,106 @@
+"""Rollups in line protocol, built by column.
+
+A row is one point of the measurement `pratique`: the parts of its KEY are tags and the time. Its fields are `n`, `sum_ms` and
+`window_s`, for other programs, and `hist`, which holds all of them and the histogram: "n sum_ms window_s bucket count bucket
+count …". Every point has all fields, because InfluxDB replaces points field by field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pratique.errors import DataError
+from pratique.store.influxdb.names import encoded, in_line
+
+MEASUREMENT = "pratique"
+PACKED = "hist"
+TAGS = ("action", "code", "host", "revision", "service", "source")
+"""In the order of their names, in which InfluxDB keeps them."""
+MAX_LINES = 10_000
+"""Most lines of a request."""
+MAX_BYTES = 16_000_000
+"""Most bytes of a request, of which names of 10 kB fill many."""
+MAX_NAMES = 60_000
+"""Most bytes of the names of a row; InfluxDB takes about 65,000."""
+EARLIEST_MS, LATEST_MS = -9_223_372_036_854, 9_223_372_036_854
+"""The times that InfluxDB can hold, in milliseconds since 1970."""
+
+
+def requests(table: pa.Table) -> Iterator[bytes]:
+    """Yield the lines of rows with READ_SCHEMA in pieces of at most MAX_LINES. Raises: DataError for rows that do not fit."""
+    check(table)
+    for start in range(0, table.num_rows, MAX_LINES):
+        yield from _bounded(_lines(table.slice(start, MAX_LINES).combine_chunks()))
+
+
+def check(table: pa.Table) -> None:
+    """Refuse rows that InfluxDB cannot hold. Raises: DataError."""
+    if not pc.all(pc.is_finite(table["sum_ms"])).as_py():
+        raise DataError("rollups with a sum_ms that is not finite cannot be stored in InfluxDB")
+    windows = pc.min_max(table["window"].cast(pa.int64())).as_py()
+    if windows["min"] < EARLIEST_MS or windows["max"] > LATEST_MS:
+        raise DataError("rollups with a window before 1677 or after 2262 cannot be stored in InfluxDB")
+
+
+def _bounded(lines: pa.Array) -> Iterator[bytes]:
+    size = pc.sum(pc.binary_length(lines)).as_py()
+    if size <= MAX_BYTES or len(lines) == 1:
+        joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines), "\n")
+        yield joined[0].as_buffer().to_pybytes()
+        return
+    middle = len(lines) // 2
+    yield from _bounded(lines.slice(0, middle))
+    yield from _bounded(pa.concat_arrays([lines.slice(middle)]))
+
+
+def _lines(table: pa.Table) -> pa.Array:
+    tags = [_tag(table[name].combine_chunks()) for name in TAGS]
+    names = tags[0]
+    parts: list[object] = [pa.scalar(MEASUREMENT)]
+    for name, tag in zip(TAGS, tags, strict=True):
+        parts += [pa.scalar(f",{name}="), tag]
+    names = pc.binary_join_element_wise(*parts, "")
+    if pc.max(pc.binary_length(names)).as_py() > MAX_NAMES:
+        raise DataError(
+            f"a rollup whose names have more than {MAX_NAMES:,} bytes cannot be stored in InfluxDB: shorten them"
+        )
+    n, sum_ms, window_s = (table[name].combine_chunks().cast(pa.string()) for name in ("n", "sum_ms", "window_s"))
+    head = pc.binary_join_element_wise(n, sum_ms, window_s, " ")
+    time = table["window"].combine_chunks().cast(pa.int64()).cast(pa.string())
+    fields = (
+        " n=",
+        n,
+        "i,sum_ms=",
+        sum_ms,
+        ",window_s=",
+        window_s,
+        f'i,{PACKED}="',
+        head,
+        _histograms(table),
+        '" ',
+        time,
+    )
+    return pc.binary_join_element_wise(
+        names, *(pa.scalar(part) if isinstance(part, str) else part for part in fields), ""
+    )
+
+
+def _tag(column: pa.Array) -> pa.Array:
+    if not pa.types.is_dictionary(column.type):
+        return column.cast(pa.string())
+    values = pa.array([in_line(encoded(name)) for name in column.dictionary.to_pylist()], pa.string())
+    return values.take(column.indices)
+
+
+def _histograms(table: pa.Table) -> pa.Array:
+    """The buckets and counts of each row, each with a space before it."""
+    column = table["bucket"].combine_chunks()
+    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    bucket, count = column.flatten().cast(pa.string()), table["count"].combine_chunks().flatten().cast(pa.string())
+    pairs = pc.binary_join_element_wise(pa.scalar(""), bucket, count, " ")
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), pairs), "")

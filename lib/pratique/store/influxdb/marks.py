@@ -1,0 +1,101 @@
+"""Marks of writes: which windows of which source are being written, so that no reader takes a part for the whole.
+
+A write of many rows is several requests, and InfluxDB shows each as soon as it has it. A writer therefore says what it
+begins, and what it has finished; a reader waits for the end of a write into its range. A mark is one point for each service and
+source, and a new mark of the same source replaces it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from pratique.clock import now_ms
+from pratique.errors import DataError
+from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
+from pratique.store.influxdb.lines import EARLIEST_MS, LATEST_MS
+from pratique.store.influxdb.names import decoded, encoded, in_line
+
+MEASUREMENT = "pratique_writes"
+SLOT_MS = 600_000
+"""Marks of one slot replace each other, so that a collector adds a point in ten minutes and not one per write."""
+
+_FLUX = """
+from(bucket: bucket) |> range(start: earliest, stop: latest)
+  |> filter(fn: (r) => r._measurement == measurement and r._field == "mark" {of_service})
+  |> last() |> keep(columns: ["_time", "_value", "service", "source"])
+"""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A write of a source: its windows from `first_ms` to `last_ms`, and when it began; epoch ms."""
+
+    service: str
+    source: str
+    done: bool
+    first_ms: int
+    last_ms: int
+    began_ms: int
+    id: str
+
+    def overlaps(self, first_ms: int, end_ms: int) -> bool:
+        """Whether it concerns windows in [first_ms, end_ms)."""
+        return self.first_ms < end_ms and self.last_ms >= first_ms
+
+    def line(self, done: bool) -> str:
+        """Return its line in line protocol."""
+        state = "done" if done else "open"
+        tags = f"service={in_line(encoded(self.service))},source={in_line(encoded(self.source))}"
+        value = f"{state} {self.first_ms} {self.last_ms} {self.began_ms} {self.id}"
+        return f'{MEASUREMENT},{tags} mark="{value}" {now_ms() // SLOT_MS * SLOT_MS}'
+
+
+def marks_of(table: pa.Table, instead_of: Collection[str]) -> list[Mark]:
+    """Return the marks of a write of rows. Rows that are removed instead may have any window."""
+    began, unique = now_ms(), secrets.token_hex(6)
+    plain = pa.table({name: table[name].cast(pa.string()) for name in ("service", "source")})
+    plain = plain.append_column("window", table["window"].cast(pa.int64()))
+    groups = plain.group_by(["service", "source"]).aggregate([("window", "min"), ("window", "max")]).to_pylist()
+    found = {(row["service"], row["source"]): (row["window_min"], row["window_max"]) for row in groups}
+    services = {service for service, _ in found}
+    found |= {(service, source): (EARLIEST_MS, LATEST_MS) for service in services for source in instead_of}
+    return [Mark(*key, False, first, last, began, unique) for key, (first, last) in sorted(found.items())]
+
+
+def set_marks(client: InfluxClient, bucket: str, marks: Iterable[Mark], *, done: bool) -> None:
+    """Write marks. Raises: as `InfluxClient.write`."""
+    client.write(bucket, "\n".join(mark.line(done) for mark in marks).encode())
+
+
+def read_marks(client: InfluxClient, bucket: str, service: str | None = None) -> list[Mark]:
+    """Return the last mark of each service and source. Raises: as `InfluxClient.query`."""
+    values: dict[str, str | datetime] = {
+        "bucket": bucket,
+        "measurement": MEASUREMENT,
+        "earliest": EARLIEST,
+        "latest": LATEST,
+    }
+    if service is not None:
+        values["service"] = encoded(service)
+    flux = _FLUX.format(of_service="and r.service == service" if service is not None else "")
+    with client.query(flux, values) as pieces:
+        text = b"".join(pieces).decode()
+    try:
+        return [_mark(row) for row in csv.DictReader(io.StringIO(text)) if row.get("service")]
+    except (ValueError, KeyError) as error:
+        raise DataError(
+            f"store {client.name!r} cannot be read: it has marks that are not Pratique's: {error}"
+        ) from error
+
+
+def _mark(row: dict[str, str]) -> Mark:
+    state, first, last, began, unique = row["_value"].split(" ")
+    service, source = decoded(row["service"]), decoded(row["source"])
+    return Mark(service, source, state == "done", int(first), int(last), int(began), unique)

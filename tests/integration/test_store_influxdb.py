@@ -1,0 +1,239 @@
+"""The store in InfluxDB on a real server: the contract of all stores, names, isolation, and tokens."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contract.store_contract import T0, StoreContract, by_key, content, rollups, row
+from pratique.clock import from_ms
+from pratique.config import StoreSettings
+from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
+from pratique.store import open_store
+from pratique.store.base import Upkeep
+from pratique.store.influxdb import lines, marks
+from pratique.store.influxdb import store as store_module
+
+pytestmark = pytest.mark.influxdb
+
+
+@pytest.fixture
+def address(influxd):
+    return influxd.address(influxd.new_bucket())
+
+
+@pytest.fixture
+def store(address):
+    return open_store(address)
+
+
+class TestInflux(StoreContract):
+    @pytest.fixture
+    def fresh(self, influxd):
+        return lambda of=None: open_store(of.url if of else influxd.address(influxd.new_bucket()))
+
+
+def test_a_bucket_without_a_write_is_empty(store):
+    assert not store.exists()
+    assert len(store.read("shop", ["r1"])) == 0
+    assert store.revisions() == []
+    assert store.maintain() == Upkeep()
+    store.write(rollups(row()))
+    assert store.exists()
+
+
+NAMES = [
+    ") |> drop()\n//",
+    'r" or 1 == 1 or r.x == "',
+    "\\",
+    "trailing\\",
+    "GET /a,b=c d",
+    "_field",
+    "_measurement",
+    "%",
+    "%22",
+    " leading and trailing ",
+    "line\r\nbreak",
+    "\u2028\ufeff",
+    "é漢字🚢",
+    "x" * 10_000,
+    "#datatype",
+    ",error,reference",
+    "${secret}",
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_a_hostile_name_is_data_in_every_tag(store, name):
+    rows = [row(0, action=name), row(1, host=name), row(2, source=name), row(3, revision=name), row(4)]
+    store.write(rollups(*rows))
+    assert content(store, revisions=["r1", name]) == by_key(rows)
+    assert {seen.revision: seen.requests for seen in store.revisions("shop")} == {"r1": 4, name: 1}
+    assert len(store.read(name, ["r1"])) == len(store.read("shop", [name + "x"])) == 0
+    store.write(rollups(row(2, n=7)), instead_of={name})
+    assert content(store, revisions=["r1", name]) == by_key([rows[0], rows[1], rows[3], rows[4], row(2, n=7)])
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=5, max_size=5))
+def test_any_names_are_read_as_they_were_written(influxd, names):
+    store = open_store(influxd.address(influxd.new_bucket()))
+    action, host, source, revision, other = names
+    rows = [
+        row(0, revision or "r", action=action, host=host, source=source),
+        row(0, "r9", action=other, source="second"),
+    ]
+    store.write(rollups(*rows))
+    assert content(store, revisions=[revision or "r", "r9"]) == by_key(rows)
+
+
+def test_names_that_are_too_long_together_are_refused_before_anything_is_written(store):
+    with pytest.raises(DataError, match="60,000 bytes"):
+        store.write(rollups(row(0), row(1, action="\n" * 10_000, host="\n" * 10_000)))
+    assert content(store) == {}
+
+
+def test_rows_that_do_not_match_are_refused(store):
+    with pytest.raises(UsageError, match=r"service '\.\./x' is not a name"):
+        store.write(rollups(row(), row(service="../x")))
+    with pytest.raises(DataError, match="not finite"):
+        store.write(rollups(row(sum_ms=float("inf"))))
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("path", ["tests/nope", "nope/first"])
+def test_a_missing_bucket_or_organisation_is_named(influxd, path):
+    store = open_store(f"influxdb://127.0.0.1:{influxd.port}/{path}")
+    for ask in (store.exists, lambda: store.read("shop", ["r1"]), lambda: store.write(rollups(row()))):
+        with pytest.raises((MissingError, DeniedError), match="nope") as raised:
+            ask()
+        assert "\n" not in str(raised.value)
+
+
+def test_points_of_others_under_our_names_are_an_error(influxd):
+    bucket = influxd.new_bucket()
+    influxd.client.write(bucket.name, b"pratique,service=shop,revision=r1 n=1.5 1000000")
+    store = open_store(influxd.address(bucket))
+    with pytest.raises(DataError, match="bucket has other data under Pratique's names"):
+        store.write(rollups(row(n=3)))
+
+
+def test_tokens_have_only_the_rights_that_were_given(influxd, monkeypatch):
+    bucket = influxd.new_bucket()
+    writer = influxd.client.create_authorization("w", bucket, ["write"])
+    reader = influxd.client.create_authorization("r", bucket, ["read"])
+    monkeypatch.setenv("W", writer.token)
+    monkeypatch.setenv("R", reader.token)
+    both = open_store(influxd.settings(bucket, token_env="W", read_token_env="R"))
+    both.write(rollups(row(0)))
+    both.write(rollups(row(1)), instead_of={"import:x"})
+    assert content(both) == by_key([row(0), row(1)])
+    with pytest.raises(DeniedError):
+        open_store(influxd.settings(bucket, token_env="R")).write(rollups(row(2)))
+    with pytest.raises((DeniedError, MissingError)):
+        open_store(influxd.settings(bucket, token_env="W")).read("shop", ["r1"])
+    influxd.client.set_active(reader, False)
+    with pytest.raises(DeniedError, match="token") as raised:
+        both.read("shop", ["r1"])
+    assert reader.token not in str(raised.value)
+
+
+def test_a_token_in_a_file_may_be_replaced(influxd, tmp_path):
+    bucket, file = influxd.new_bucket(), tmp_path / "token"
+    first = influxd.client.create_authorization("first", bucket, ["read", "write"])
+    file.write_text(first.token)
+    store = open_store(influxd.settings(bucket, token_file=str(file)))
+    store.write(rollups(row(0)))
+    influxd.client.delete_authorization(first)
+    with pytest.raises(DeniedError):
+        store.write(rollups(row(1)))
+    file.write_text(influxd.client.create_authorization("second", bucket, ["read", "write"]).token)
+    store.write(rollups(row(1)))
+    assert content(store) == by_key([row(0), row(1)])
+
+
+def test_windows_older_than_the_retention_are_refused_and_not_dropped_in_silence(influxd):
+    store = open_store(influxd.address(influxd.new_bucket(retention_s=3600)))
+    with pytest.raises(DataError, match="older than the bucket's retention"):
+        store.write(rollups(row()))
+
+
+def test_a_read_waits_for_a_write_into_its_range(store, monkeypatch):
+    rows = [row(window) for window in range(8)]
+    monkeypatch.setattr(lines, "MAX_LINES", 1)
+    sent = threading.Event()
+
+    def slow(bucket, request, **options):
+        sent.set()
+        time.sleep(0.05)
+        return write(bucket, request, **options)
+
+    writer = open_store(store.url)
+    client = writer._client("all-access-token-of-the-tests")
+    write = client.write
+    monkeypatch.setattr(client, "write", slow)
+    thread = threading.Thread(target=lambda: writer.write(rollups(*rows)))
+    thread.start()
+    sent.wait()
+    seen = set()
+    while thread.is_alive():
+        seen.add(len(store.read("shop", ["r1"])))
+    thread.join()
+    assert seen <= {0, 8}
+    assert content(store) == by_key(rows)
+
+
+def test_a_write_that_broke_off_is_not_read_until_it_is_repeated(store, monkeypatch):
+    monkeypatch.setattr(store_module, "WAIT_S", 0.1)
+    monkeypatch.setattr(lines, "MAX_LINES", 2)
+    store.write(rollups(row(20)))
+    rows = [row(window) for window in range(6)]
+    client = store._client("all-access-token-of-the-tests")
+    write, count = client.write, []
+
+    def broken(bucket, request, **options):
+        count.append(request)
+        if len(count) == 3:
+            raise UnavailableError("the connection broke")
+        write(bucket, request, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "write", broken)
+        with pytest.raises(UnavailableError):
+            store.write(rollups(*rows))
+    for ask in (lambda: store.read("shop", ["r1"]), lambda: store.revisions("shop")):
+        with pytest.raises(UnavailableError, match=r"source 'collector' are not complete.*repeat the import"):
+            ask()
+    later = T0 + timedelta(seconds=200)
+    assert len(store.read("shop", ["r1"], later)) == 1, "other windows are read meanwhile"
+    store.write(rollups(*rows))
+    assert content(store) == by_key([*rows, row(20)])
+
+
+def test_upkeep_accepts_what_an_abandoned_write_has_stored(influxd, store, monkeypatch):
+    monkeypatch.setattr(store_module, "WAIT_S", 0.1)
+    store.write(rollups(row(0)))
+    (mark,) = marks.read_marks(influxd.client, store.url.rpartition("/")[2])
+    assert mark.done
+    assert from_ms(mark.first_ms) == T0
+    old = marks.Mark("shop", "gone", False, mark.first_ms, mark.last_ms, mark.began_ms - 4_000_000, "id")
+    marks.set_marks(influxd.client, store.url.rpartition("/")[2], [old], done=False)
+    with pytest.raises(UnavailableError, match="'gone'"):
+        store.read("shop", ["r1"])
+    store.maintain()
+    assert content(store) == by_key([row(0)])
+
+
+def test_settings_alone_open_the_store(influxd):
+    bucket = influxd.new_bucket()
+    store = open_store(StoreSettings(url=influxd.address(bucket), retention_days=1))
+    store.write(rollups(row()))
+    assert content(store) == by_key([row()])
