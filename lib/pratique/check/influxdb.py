@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 
 from pratique.check.finding import Check, SkippedError, WarnedError
-from pratique.clock import utc_now
+from pratique.clock import from_ms, iso, now_ms, utc_now
 from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, PratiqueError, UnavailableError
 from pratique.store.influxdb.access import may_read, may_write
 from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.client import Bucket, InfluxClient
+from pratique.store.influxdb.marks import read_marks
 from pratique.store.influxdb.setup import retention_text
 from pratique.store.influxdb.tokens import read_token, write_token
 
-URL, RETENTION, TOKEN = "store.url", "store.retention_days", "store.token"
+URL = "store.url"
 SKEW_S = 5.0
 """The server tells its time in whole seconds, and an answer takes a while."""
+UNFINISHED_MS = 600_000
+"""A write takes seconds; a collector that was restarted repeats it at once."""
 OLDEST = (2, 0)
 
 
@@ -27,10 +29,11 @@ def influxdb_checks(settings: StoreSettings) -> Iterator[Check]:
     look = _InfluxLook(settings)
     yield Check(URL, look.server)
     yield Check(URL, look.clock)
-    yield Check(TOKEN, partial(look.token, "write"))
+    yield Check("store.token", look.write_token)
     if settings.read_token_env or settings.read_token_file:
-        yield Check("store.read_token", partial(look.token, "read"))
-    yield Check(RETENTION, look.retention)
+        yield Check("store.read_token", look.read_token)
+    yield Check("store.retention_days", look.retention)
+    yield Check(URL, look.unfinished_writes)
 
 
 class _InfluxLook:
@@ -63,20 +66,32 @@ class _InfluxLook:
             raise WarnedError(f"the server's clock is {abs(skew_s):,.0f} s {side} the clock here: set them by NTP")
         return "the server's clock agrees with the clock here"
 
-    def token(self, use: str) -> str:
-        """Whether a token does what it is for, and not more. use: "write" (the collector's) or "read" (that of reports)."""
+    def write_token(self) -> str:
+        """Whether the collector's token writes, and reads unless another token is for that."""
         self._require_answer()
-        bucket = InfluxAddress.of(self._settings.url).bucket
-        client = self._client(write_token(self._settings) if use == "write" else read_token(self._settings))
+        bucket = self._address().bucket
+        try:
+            client = self._client(write_token(self._settings))
+        except DeniedError as error:
+            if self._reads_apart():
+                raise SkippedError(f"this machine can only read: {error}") from error
+            raise
+        if not self._reads_apart():
+            may_read(client, bucket)
+        try:
+            may_write(client, bucket)
+        except DeniedError as error:
+            raise DeniedError(
+                f"the token may not write to bucket {bucket!r}: the collector needs one that does ({error})"
+            ) from error
+        return f"the token {'writes' if self._reads_apart() else 'reads and writes'} bucket {bucket!r}"
+
+    def read_token(self) -> str:
+        """Whether the token of reports reads, and no more."""
+        self._require_answer()
+        bucket = self._address().bucket
+        client = self._client(read_token(self._settings))
         may_read(client, bucket)
-        if use == "write":
-            try:
-                may_write(client, bucket)
-            except DeniedError as error:
-                raise DeniedError(
-                    f"the token reads bucket {bucket!r} and may not write to it: the collector needs one that writes"
-                ) from error
-            return f"the token reads and writes bucket {bucket!r}"
         with suppress(DeniedError):
             may_write(client, bucket)
             raise WarnedError(
@@ -102,10 +117,32 @@ class _InfluxLook:
             )
         return f"bucket {bucket.name!r}, {retention_text(bucket.retention_s)}"
 
-    def _bucket(self) -> Bucket:
-        name = InfluxAddress.of(self._settings.url).bucket
+    def unfinished_writes(self) -> str:
+        """Whether a writer was killed and has not repeated its write: nobody can read its windows until then."""
+        self._require_answer()
         try:
-            found = self._client(write_token(self._settings)).bucket(name)
+            marks = read_marks(self._client(read_token(self._settings)), self._address().bucket)
+        except PratiqueError as error:
+            raise SkippedError("not looked at: the token may not read the bucket") from error
+        stale = [mark for mark in marks if not mark.done and mark.began_ms < now_ms() - UNFINISHED_MS]
+        if stale:
+            first = min(stale, key=lambda mark: mark.began_ms)
+            raise WarnedError(
+                f"a write of {iso(from_ms(first.began_ms))} to service {first.service!r} by {first.source[:80]!r} has not ended, "
+                "so its windows cannot be read: start the collector or repeat the import"
+            )
+        return "every write has ended"
+
+    def _address(self) -> InfluxAddress:
+        return InfluxAddress.of(self._settings.url)
+
+    def _reads_apart(self) -> bool:
+        return bool(self._settings.read_token_env or self._settings.read_token_file)
+
+    def _bucket(self) -> Bucket:
+        name = self._address().bucket
+        try:
+            found = self._client(read_token(self._settings)).bucket(name)
         except PratiqueError as error:
             raise SkippedError("not looked at: the token may not see the bucket") from error
         if found is None:
@@ -113,7 +150,7 @@ class _InfluxLook:
         return found
 
     def _client(self, token: str) -> InfluxClient:
-        address = InfluxAddress.of(self._settings.url)
+        address = self._address()
         return InfluxClient(
             address.server,
             address.organisation,

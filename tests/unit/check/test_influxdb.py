@@ -4,8 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from contract.store_contract import rollups, row
+from pratique.check import influxdb as check_influxdb
 from pratique.check.store import store_checks
 from pratique.config import Config, StoreSettings
+from pratique.errors import UnavailableError
+from pratique.store import open_store
 from pratique.store.influxdb.client import InfluxClient
 from support.influxdb import TOKEN
 from support.ports import free_port
@@ -61,6 +65,50 @@ def test_a_token_of_reports_that_may_write_is_a_warning(influxd, token):
     assert found["store.read_token"][0] == "warning"
     token(bucket, "read", variable="READ")
     assert findings(settings(influxd, bucket, read_token_env="READ"))["store.read_token"][0] == "ok"
+
+
+def test_with_a_token_for_reads_the_other_needs_only_to_write(influxd, token):
+    bucket = influxd.new_bucket()
+    token(bucket, "write")
+    assert findings(settings(influxd, bucket))["store.token"][0] == "problem"
+    token(bucket, "read", variable="READ")
+    found = findings(settings(influxd, bucket, read_token_env="READ"))
+    assert {state for state, _ in found.values()} == {"ok"}, found
+
+
+def test_a_machine_of_reports_needs_no_token_to_write(influxd, token, monkeypatch):
+    bucket = influxd.new_bucket()
+    token(bucket, "read", variable="READ")
+    monkeypatch.delenv("INFLUX_TOKEN")
+    found = findings(settings(influxd, bucket, read_token_env="READ"))
+    assert (found["store.token"][0], found["store.read_token"][0]) == ("skipped", "ok")
+
+
+def test_a_write_that_never_ended_is_a_warning(influxd, monkeypatch):
+    bucket = influxd.new_bucket()
+    open_store(influxd.address(bucket)).write(rollups(row(0)))
+    assert findings(settings(influxd, bucket))["store.url"][0] == "ok"
+    monkeypatch.setattr(check_influxdb, "UNFINISHED_MS", -60_000)
+    monkeypatch.setattr(InfluxClient, "write", _killed(InfluxClient.write))
+    with pytest.raises(UnavailableError):
+        open_store(influxd.address(bucket)).write(rollups(row(1)))
+    monkeypatch.undo()
+    monkeypatch.setenv("INFLUX_TOKEN", TOKEN)
+    monkeypatch.setattr(check_influxdb, "UNFINISHED_MS", -60_000)
+    state, message = findings(settings(influxd, bucket))["store.url"]
+    assert (state, "has not ended" in message) == ("warning", True)
+
+
+def _killed(write):
+    """A write to the server that fails after the mark of its begin."""
+    calls = iter([True])
+
+    def once(self, bucket, body):
+        if not next(calls, False):
+            raise UnavailableError("the server was killed")
+        write(self, bucket, body)
+
+    return once
 
 
 def test_a_wrong_or_missing_token_is_a_problem(influxd, monkeypatch):
