@@ -76,7 +76,7 @@ def rows(pieces: Iterator[bytes], name: str) -> pa.Table:
                 },
             ),
         )
-        return _rollups(table)
+        return rollups(table)
     except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as error:
         text = " ".join(str(error).split())[:200]
         raise DataError(f"store {name!r} cannot be read: it has points that are not Pratique's: {text}") from error
@@ -96,7 +96,8 @@ class _Prefixed(io.RawIOBase):
         return start + self._file.read(size if size < 0 else max(size - len(start), 0))
 
 
-def _rollups(table: pa.Table) -> pa.Table:
+def rollups(table: pa.Table) -> pa.Table:
+    """Return the rows of READ_SCHEMA. table: COLUMNS, the tags dictionary-encoded. Raises: ValueError, errors of Arrow."""
     unpacked = [_unpacked(chunk) for chunk in table["_value"].chunks] or [_unpacked(pa.array([], pa.string()))]
     columns = {name: pa.chunked_array([part[name] for part in unpacked]) for name in unpacked[0]}
     columns["window"] = table["_time"]

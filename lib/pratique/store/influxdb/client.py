@@ -222,10 +222,24 @@ class InfluxClient:
             "extern": {"type": "File", "body": [_assignment(name, value) for name, value in values.items()]},
             "dialect": {"header": True, "annotations": [], "delimiter": ","},
         }
-        query = {"org": self.organisation}
-        answer = self._request(
-            "POST", "/api/v2/query", content, query=query, headers={"Accept": "text/csv"}, stream=True
-        )
+        query, headers = {"org": self.organisation}, {"Accept": "text/csv"}
+        with self.answer("/api/v2/query", content, query=query, headers=headers) as pieces:
+            yield self._without_late_error(pieces)
+
+    @contextmanager
+    def answer(
+        self,
+        path: str,
+        content: Any,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[Iterator[bytes]]:
+        """Send a request; give the pieces of its answer as they arrive. content: bytes as they are, anything else as JSON.
+
+        Raises, while the pieces are read too: DeniedError, MissingError, UnavailableError, DataError.
+        """
+        answer = self._request("POST", path, content, query=query, headers=headers, stream=True)
         try:
             yield self._pieces(answer)
         finally:
@@ -234,11 +248,15 @@ class InfluxClient:
             answer.release_conn()
 
     def _pieces(self, answer: HTTPResponse) -> Iterator[bytes]:
-        end = b""
         with translated(self.name, "read"):
             while piece := answer.read(PIECE):
-                end = (end + piece)[-LONGEST_ERROR:]
                 yield piece
+
+    def _without_late_error(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        end = b""
+        for piece in pieces:
+            end = (end + piece)[-LONGEST_ERROR:]
+            yield piece
         told = late_error(end)
         if told is not None:
             raise of_late_error(self.name, told)

@@ -1,4 +1,4 @@
-"""The store in a bucket of InfluxDB 2.
+"""The store in a bucket of InfluxDB.
 
 One row is one point, so a row that is written again replaces the stored one. InfluxDB has no transactions: what it shows of a
 write in progress, and how a reader avoids that, is told in `marks`.
@@ -13,12 +13,13 @@ from typing import TypeVar
 
 from pratique.clock import from_ms, now_ms
 from pratique.config import StoreSettings, check_name
-from pratique.errors import UnavailableError
+from pratique.errors import DataError, UnavailableError
 from pratique.store.base import Seen, Upkeep
-from pratique.store.influxdb import answer, lines, revisions
+from pratique.store.influxdb import lines
 from pratique.store.influxdb.address import InfluxAddress
+from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
 from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
-from pratique.store.influxdb.marks import Mark, marks_of, read_marks, set_marks
+from pratique.store.influxdb.marks import Mark, marks_of, set_marks
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.tokens import read_token, write_token
 from pratique.store.rows import READ_SCHEMA, normal, require_zone
@@ -32,12 +33,6 @@ POLL_S = 0.02
 ABANDONED_MS = 3_600_000
 """Age of an unfinished write that upkeep takes for abandoned."""
 
-_FLUX = """
-from(bucket: bucket) |> range(start: start, stop: stop)
-  |> filter(fn: (r) => r._measurement == measurement and r._field == field and r.service == service and ({revisions}))
-  |> keep(columns: ["_time", "_value", "action", "code", "host", "revision", "service", "source"])
-"""
-
 
 class InfluxStore:
     """A store in a bucket. Threads may share it; it connects at its first use."""
@@ -46,6 +41,7 @@ class InfluxStore:
         self._settings = settings
         self._address = InfluxAddress.of(settings.url)
         self._clients: dict[str, InfluxClient] = {}
+        self._readers: dict[str, BucketReader] = {}
 
     @property
     def url(self) -> str:
@@ -57,7 +53,7 @@ class InfluxStore:
 
     def exists(self) -> bool:
         """Whether anything was ever written. Raises: MissingError without the bucket; DeniedError; UnavailableError."""
-        return bool(read_marks(self._reader(), self._address.bucket))
+        return bool(self._reader().marks())
 
     def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
         """Write rows durably. A row replaces a stored row with the same KEY.
@@ -76,11 +72,12 @@ class InfluxStore:
             check_name("service", service)
         client, bucket = self._client(write_token(self._settings)), self._address.bucket
         lines.check(table)
+        remover = self._remover(client) if instead_of else None
         set_marks(client, bucket, marks, done=False)
-        for service in services if instead_of else ():
+        for service in services if remover else ():
             for source in sorted(instead_of):
                 tags = {"service": encoded(service), "source": encoded(source)}
-                client.delete(bucket, tags, measurement=lines.MEASUREMENT)
+                remover.delete(tags, measurement=lines.MEASUREMENT)
         for request in lines.requests(table):
             client.write(bucket, request)
         set_marks(client, bucket, marks, done=True)
@@ -94,25 +91,10 @@ class InfluxStore:
         not repeated; MissingError without the bucket; DataError for points of others; DeniedError.
         """
         first, stop = _range(start, end)
-        names = {f"revision_{number}": encoded(name) for number, name in enumerate(dict.fromkeys(revisions))}
-        if not names or first >= stop:
+        if not revisions or first >= stop:
             return Rollups(READ_SCHEMA.empty_table())
-        flux = _FLUX.format(revisions=" or ".join(f"r.revision == {name}" for name in names))
-        values: dict[str, str | int | datetime] = {
-            "bucket": self._address.bucket,
-            "start": first,
-            "stop": stop,
-            "measurement": lines.MEASUREMENT,
-            "field": lines.PACKED,
-            "service": encoded(service),
-            **names,
-        }
-
-        def rows(client: InfluxClient) -> Rollups:
-            with client.query(flux, values) as pieces:
-                return Rollups(answer.rows(pieces, client.name))
-
-        return self._unchanged(service, first, stop, rows)
+        names = list(dict.fromkeys(revisions))
+        return self._unchanged(service, first, stop, lambda reader: Rollups(reader.rows(service, names, first, stop)))
 
     def revisions(
         self, service: str | None = None, start: datetime | None = None, end: datetime | None = None
@@ -121,37 +103,33 @@ class InfluxStore:
         first, stop = _range(start, end)
         if first >= stop:
             return []
-        bucket = self._address.bucket
-        return self._unchanged(
-            service, first, stop, lambda client: revisions.seen(client, bucket, service, first, stop)
-        )
+        return self._unchanged(service, first, stop, lambda reader: reader.seen(service, first, stop))
 
     def maintain(self) -> Upkeep:
         """Accept what abandoned writes have stored, so that their windows can be read again. The rest is the server's task."""
         client, bucket = self._client(write_token(self._settings)), self._address.bucket
         before = now_ms() - ABANDONED_MS
-        abandoned = [mark for mark in read_marks(self._reader(), bucket) if not mark.done and mark.began_ms < before]
+        abandoned = [mark for mark in self._reader().marks() if not mark.done and mark.began_ms < before]
         if abandoned:
             set_marks(client, bucket, abandoned, done=True)
         return Upkeep()
 
     def _unchanged(
-        self, service: str | None, first: datetime, stop: datetime, read: Callable[[InfluxClient], Result]
+        self, service: str | None, first: datetime, stop: datetime, read: Callable[[BucketReader], Result]
     ) -> Result:
         """Read when no write into the range is in progress, and again when one began meanwhile."""
-        client = self._reader()
+        reader = self._reader()
         first_ms, stop_ms = _epoch_ms(first), _epoch_ms(stop)
         deadline = time.monotonic() + WAIT_S
 
         def marks() -> set[Mark]:
-            found = read_marks(client, self._address.bucket, service)
-            return {mark for mark in found if mark.overlaps(first_ms, stop_ms)}
+            return {mark for mark in reader.marks(service) if mark.overlaps(first_ms, stop_ms)}
 
         before = marks()
         while True:
             unfinished = [mark for mark in before if not mark.done]
             if not unfinished:
-                result = read(client)
+                result = read(reader)
                 after = marks()
                 if after == before:
                     return result
@@ -160,10 +138,24 @@ class InfluxStore:
                 time.sleep(POLL_S)
                 before = marks()
             if time.monotonic() > deadline:
-                raise _in_progress(client.name, unfinished)
+                raise _in_progress(reader.client.name, unfinished)
 
-    def _reader(self) -> InfluxClient:
-        return self._client(read_token(self._settings))
+    def _remover(self, client: InfluxClient) -> BucketReader:
+        """The one that deletes rows by the token for writes. Raises: DataError when the server cannot."""
+        found = reader_of(client, self._address.bucket)
+        if not found.deletes:
+            raise DataError(
+                f"store {self.url!r}: InfluxDB 3 cannot delete rows, so a log that was imported before cannot be replaced: "
+                "import its new part alone, or use InfluxDB 2"
+            )
+        return found
+
+    def _reader(self) -> BucketReader:
+        token = read_token(self._settings)
+        found = self._readers.get(token)
+        if found is None:
+            found = self._readers[token] = reader_of(self._client(token), self._address.bucket)
+        return found
 
     def _client(self, token: str) -> InfluxClient:
         # a token in a file may be another one than at the last call
