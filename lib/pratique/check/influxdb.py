@@ -11,8 +11,8 @@ from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, PratiqueError, UnavailableError
 from pratique.store.influxdb.access import may_read, may_write
 from pratique.store.influxdb.address import InfluxAddress
+from pratique.store.influxdb.bucket_reader import kind_of, reader_of
 from pratique.store.influxdb.client import Bucket, InfluxClient
-from pratique.store.influxdb.marks import read_marks
 from pratique.store.influxdb.setup import retention_text
 from pratique.store.influxdb.tokens import read_token, write_token
 
@@ -21,7 +21,9 @@ SKEW_S = 5.0
 """The server tells its time in whole seconds, and an answer takes a while."""
 UNFINISHED_MS = 600_000
 """A write takes seconds; a collector that was restarted repeats it at once."""
-OLDEST = (2, 0)
+WITH_BUCKETS, WITHOUT_HEALTH = 2, 3
+"""Kinds of servers: the one whose buckets tell their retention, and the one whose /health is a mere OK."""
+TESTED = {1: " (tested against recorded answers only)", 2: "", 3: " (tested against recorded answers only)"}
 
 
 def influxdb_checks(settings: StoreSettings) -> Iterator[Check]:
@@ -41,23 +43,23 @@ class _InfluxLook:
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
-        self._answers = False
+        self._kind: int | None = None
 
     def server(self) -> str:
         """Whether the server answers, is ready, and has a version that Pratique knows."""
-        client = self._client("")
+        client = self._anyone()
         version = client.ping()
-        if _number(version) < OLDEST:
-            raise DataError(f"the server is InfluxDB {version}: Pratique needs 2.0 or newer")
-        if client.health() != "pass":
+        kind = kind_of(version)
+        # InfluxDB 3 says no more there than that it answers
+        if kind != WITHOUT_HEALTH and client.health() != "pass":
             raise UnavailableError(f"InfluxDB {version} answers, and says that it is not ready: see its log")
-        self._answers = True
-        return f"InfluxDB {version} answers at {client.server}"
+        self._kind = kind
+        return f"InfluxDB {version} answers at {client.server}{TESTED[kind]}"
 
     def clock(self) -> str:
         """Whether the clocks of the server and of this machine agree."""
         self._require_answer()
-        there = self._client("").server_time()
+        there = self._anyone().server_time()
         if there is None:
             raise SkippedError("the server does not tell its time")
         skew_s = (there - utc_now()).total_seconds()
@@ -78,6 +80,7 @@ class _InfluxLook:
             raise
         if not self._reads_apart():
             may_read(client, bucket)
+        self._require_buckets()
         try:
             may_write(client, bucket)
         except DeniedError as error:
@@ -92,6 +95,7 @@ class _InfluxLook:
         bucket = self._address().bucket
         client = self._client(read_token(self._settings))
         may_read(client, bucket)
+        self._require_buckets()
         with suppress(DeniedError):
             may_write(client, bucket)
             raise WarnedError(
@@ -102,6 +106,7 @@ class _InfluxLook:
     def retention(self) -> str:
         """Whether the bucket keeps windows as long as the service file says."""
         self._require_answer()
+        self._require_buckets()
         wanted_s = round(self._settings.retention_days * 86_400)
         bucket = self._bucket()
         if bucket.retention_s and (not wanted_s or bucket.retention_s < wanted_s):
@@ -121,7 +126,7 @@ class _InfluxLook:
         """Whether a writer was killed and has not repeated its write: nobody can read its windows until then."""
         self._require_answer()
         try:
-            marks = read_marks(self._client(read_token(self._settings)), self._address().bucket)
+            marks = reader_of(self._client(read_token(self._settings)), self._address().bucket).marks()
         except PratiqueError as error:
             raise SkippedError("not looked at: the token may not read the bucket") from error
         stale = [mark for mark in marks if not mark.done and mark.began_ms < now_ms() - UNFINISHED_MS]
@@ -132,6 +137,17 @@ class _InfluxLook:
                 "so its windows cannot be read: start the collector or repeat the import"
             )
         return "every write has ended"
+
+    def _require_buckets(self) -> None:
+        if self._kind != WITH_BUCKETS:
+            raise SkippedError("not looked at: only InfluxDB 2 tells it without a write")
+
+    def _anyone(self) -> InfluxClient:
+        """A client with a token if there is one: InfluxDB 2 answers to anyone, InfluxDB 3 may not."""
+        try:
+            return self._client(read_token(self._settings))
+        except DeniedError:
+            return self._client("")
 
     def _address(self) -> InfluxAddress:
         return InfluxAddress.of(self._settings.url)
@@ -161,10 +177,5 @@ class _InfluxLook:
         )
 
     def _require_answer(self) -> None:
-        if not self._answers:
+        if self._kind is None:
             raise SkippedError("not looked at: the server cannot be used")
-
-
-def _number(version: str) -> tuple[int, ...]:
-    parts = version.partition("-")[0].split(".")
-    return tuple(int(part) for part in parts[:2] if part.isdigit()) or OLDEST

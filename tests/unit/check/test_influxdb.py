@@ -13,8 +13,8 @@ from pratique.store import open_store
 from pratique.store.influxdb.client import InfluxClient
 from support.influxdb import TOKEN
 from support.ports import free_port
+from support.recorded_answers import recorded_server
 
-pytestmark = pytest.mark.influxdb
 DAY_S = 86_400
 
 
@@ -161,3 +161,27 @@ def test_clocks_that_differ_are_a_warning(influxd, monkeypatch):
 def test_the_token_is_never_printed(influxd):
     bucket = influxd.new_bucket()
     assert TOKEN not in str(findings(settings(influxd, bucket)))
+
+
+QUERY = {1: "/query", 3: "/api/v3/query_sql"}
+EMPTY = {1: (200, '{"results":[{"statement_id":0}]}'), 3: (500, "table 'public.iox.pratique_writes' not found")}
+
+
+@pytest.mark.parametrize(("version", "health"), [("1.8.10", '{"name":"influxdb","status":"pass"}'), ("3.2.1", "OK")])
+def test_other_versions_say_how_they_are_tested_and_what_is_not_looked_at(monkeypatch, version, health):
+    monkeypatch.setenv("INFLUX_TOKEN", "x")
+    kind = int(version[0])
+    with recorded_server(version) as server:
+        server.answers = {"/health": (200, health), QUERY[kind]: EMPTY[kind]}
+        found = [check.run() for check in store_checks(Config(store=StoreSettings(url=server.address())))]
+    assert [each.state for each in found] == ["ok", "ok", "skipped", "skipped", "ok"]
+    assert found[0].message.endswith("(tested against recorded answers only)")
+
+
+def test_a_version_that_is_too_old_is_one_problem(monkeypatch):
+    monkeypatch.setenv("INFLUX_TOKEN", "x")
+    with recorded_server("1.6.7~rc0") as server:
+        found = findings(StoreSettings(url=server.address()))
+    assert found["store.url"][0] == "problem"
+    assert "Pratique needs 1.8 or newer" in found["store.url"][1]
+    assert found["store.token"][0] == "skipped"

@@ -8,8 +8,7 @@ from pratique.config import load
 from pratique.errors import DeniedError
 from pratique.store.influxdb.access import may_read, may_write
 from support.influxdb import TOKEN
-
-pytestmark = pytest.mark.influxdb
+from support.recorded_answers import recorded_server
 
 
 @pytest.fixture
@@ -144,3 +143,20 @@ def test_the_admin_token_is_never_an_argument_and_never_printed(run, file):
     status, out, err = run("setup", "--admin-token", TOKEN)
     assert status == 64
     assert TOKEN not in out + err
+
+
+def test_setup_of_another_version_says_what_to_use(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INFLUX_ADMIN_TOKEN", "x")
+    with recorded_server("3.2.1") as server, pytest.raises(SystemExit) as ended:
+        main(["store", "setup", "--store", server.address()])
+    assert ended.value.code == 64
+    assert "setup is for InfluxDB 2" in capsys.readouterr().err
+
+
+def test_a_folder_needs_no_setup(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["store", "setup"])
+    assert ended.value.code == 64
+    assert "needs no setup" in capsys.readouterr().err

@@ -16,9 +16,12 @@ from pratique.errors import DeniedError, MissingError, PratiqueError, StorageErr
 from pratique.files import PRIVATE, replace_file
 from pratique.store.influxdb.access import may_read, may_write
 from pratique.store.influxdb.address import InfluxAddress
+from pratique.store.influxdb.bucket_reader import kind_of
 from pratique.store.influxdb.client import Bucket, InfluxClient
 from pratique.store.influxdb.tokens import write_token
 
+WITH_TOKENS = 2
+"""The kind of server whose tokens and buckets this makes."""
 SHORTEST_S = 3600
 """The shortest retention that InfluxDB accepts."""
 
@@ -63,6 +66,12 @@ def set_up_store(
     if 0 < retention_s < SHORTEST_S:
         raise UsageError(
             "InfluxDB keeps windows for an hour at least: set store.retention_days to 0.05 or more, or to 0"
+        )
+    version = admin.ping()
+    if kind_of(version) != WITH_TOKENS:
+        raise UsageError(
+            f"the server is InfluxDB {version}: setup is for InfluxDB 2; create database and token with its own program, "
+            "influx or influxdb3, and name the token's file in store.token_file"
         )
     if not admin.is_set_up():
         raise UnavailableError(
