@@ -96,5 +96,11 @@ def _admin_client(config: Config, address: InfluxAddress, reference: str) -> Inf
     if not is_reference(reference):
         raise UsageError("--admin-token takes a reference, env:NAME or file:PATH, and never the token itself")
     token = resolve_env({"--admin-token": reference}, Path())["--admin-token"].strip()
-    options = {"ca_file": config.store.ca_file, "timeout_s": config.store.timeout_s, "name": address.url}
-    return InfluxClient(address.server, address.organisation, token, **options)
+    return InfluxClient(
+        address.server,
+        address.organisation,
+        token,
+        ca_file=config.store.ca_file,
+        timeout_s=config.store.timeout_s,
+        name=address.url,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -56,14 +58,14 @@ def _compare_rows(source: Store, target: Store, part: Part) -> None:
         start = end
 
 
-def _first_missing(rows: pa.Table, others: pa.Table) -> dict[str, object] | None:
+def _first_missing(rows: pa.Table, others: pa.Table) -> dict[str, Any] | None:
     """The first row, by KEY, that is not among the others with the same values; None: all are."""
     mine, theirs = codes([rows, others])
     order, other_order = last_of_each(mine), last_of_each(theirs)
     here, there = mine[order], theirs[other_order]
     found = among(here, there)
     if not found.all():
-        first: dict[str, object] = rows.slice(int(order[np.argmin(found)]), 1).to_pylist()[0]
+        first: dict[str, Any] = rows.slice(int(order[np.argmin(found)]), 1).to_pylist()[0]
         return first
     ours = rows.take(pa.array(order))
     same = others.take(pa.array(other_order[among(there, here)])).select(_VALUES)
