@@ -31,8 +31,8 @@ def copy(tmp_path):
     """Start `pratique store copy a b` as a process."""
     started = []
 
-    def start():
-        command = [sys.executable, "-m", "pratique", "store", "copy", "a", "b"]
+    def start(source="a", target="b"):
+        command = [sys.executable, "-m", "pratique", "store", "copy", source, target]
         started.append(
             subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         )
@@ -51,25 +51,51 @@ def ends(folder):
     return {}
 
 
-def test_killed_copy_continues_and_every_row_is_there_once(tmp_path, copy):
-    source, target = open_store(str(tmp_path / "a")), open_store(str(tmp_path / "b"))
-    source.write(rollups(*ROWS))
+def kill_and_continue(folder, copy, target):
+    """Copy the store "a" of a folder, killed four times; return the output of the run that ends."""
+    store = open_store(target)
     chance = random.Random(20261130)
     for _ in range(4):
-        before, process = ends(tmp_path), copy()
-        while ends(tmp_path) == before and process.poll() is None:
+        before, process = ends(folder), copy(target=target)
+        while ends(folder) == before and process.poll() is None:
             time.sleep(0.01)
         time.sleep(chance.uniform(0.0, 0.2))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        there = content(target, ("shop", "till"))
-        assert there.items() <= by_key(ROWS).items()
-    killed = len(content(target, ("shop", "till")))
-    assert 0 < killed < len(ROWS), "the copies were killed too early or too late"
-    out, errors = (last := copy()).communicate(timeout=120)
+    out, errors = (last := copy(target=target)).communicate(timeout=120)
     assert last.returncode == 0, errors
-    assert content(target, ("shop", "till")) == by_key(ROWS)
-    written = int(re.search(r"\(([\d,]+) rows", out)[1].replace(",", ""))
-    assert "the rest by an earlier run" in out
-    assert len(ROWS) - killed <= written < len(ROWS)
-    assert ends(tmp_path) == {}
+    assert content(store, ("shop", "till")) == by_key(ROWS)
+    assert "the rest by an earlier run" in out, "the copies were killed too early"
+    assert 0 < int(re.search(r"\(([\d,]+) rows", out)[1].replace(",", "")) < len(ROWS)
+    assert ends(folder) == {}
+
+
+def test_killed_copy_continues_and_every_row_is_there_once(tmp_path, copy):
+    open_store(str(tmp_path / "a")).write(rollups(*ROWS))
+    kill_and_continue(tmp_path, copy, str(tmp_path / "b"))
+
+
+def test_killed_copy_into_influxdb_continues(tmp_path, copy, influxd):
+    open_store(str(tmp_path / "a")).write(rollups(*ROWS))
+    kill_and_continue(tmp_path, copy, influxd.address(influxd.new_bucket()))
+
+
+def test_copy_to_influxdb_and_back_is_the_same(tmp_path, copy, influxd):
+    hostile = [
+        row(0, action=text, host=text, source=text or "x") for text in ("", "a b,c=d", "\\", '"|> drop()', "é\n")
+    ]
+    middle = influxd.address(influxd.new_bucket())
+    open_store(str(tmp_path / "a")).write(rollups(*ROWS, *hostile))
+    for source, target in (("a", middle), (middle, "b")):
+        process = copy(source, target)
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert content(open_store(str(tmp_path / "b")), ("shop", "till")) == by_key([*ROWS, *hostile])
+
+
+def test_windows_that_the_bucket_would_drop_are_one_line(tmp_path, copy, influxd):
+    open_store(str(tmp_path / "a")).write(rollups(*ROWS))
+    process = copy("a", influxd.address(influxd.new_bucket(retention_s=3600)))
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 65
+    assert "older than the bucket's retention" in errors.splitlines()[-1]

@@ -42,7 +42,7 @@ def setup_command(
 ) -> None:
     """Make bucket and tokens in InfluxDB.
 
-    `store.url` names the server, the organisation and the bucket. What is missing is made, with the retention of the service file, and two
+    `store.url` names the server, the organisation and the bucket. Everything that is missing is made, with the retention of the service file, and two
     tokens are written into files that only you can read: one for the collector, which writes and reads, and one for reports, which only
     reads. What exists is kept: run it again at any time.
 

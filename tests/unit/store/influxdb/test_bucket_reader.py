@@ -1,4 +1,4 @@
-"""The version of a server decides how it is asked; one that is too old is refused with what is needed."""
+"""The version of a server decides how it is asked; a message about one that is too old names the version to use."""
 
 import pytest
 
