@@ -61,7 +61,7 @@ def test_revisions_and_existence(server):
 
 def test_values_are_bound_and_never_part_of_the_statement(server):
     hostile = 'x\' OR "revision" =~ /.*/ --'
-    open_store(server.address("db/autogen")).read("shop", [hostile], T0, datetime(2026, 3, 2, tzinfo=UTC))
+    open_store(server.address("db%2Fautogen")).read("shop", [hostile], T0, datetime(2026, 3, 2, tzinfo=UTC))
     (asked,) = [request.form for request in server.of("/query") if '"hist"' in request.form["q"]]
     assert 'OR "revision" =~' not in asked["q"]
     assert f"time >= {int(T0.timestamp() * 1000)}ms AND time < 1772409600000ms" in asked["q"]
@@ -70,7 +70,7 @@ def test_values_are_bound_and_never_part_of_the_statement(server):
 
 
 def test_writes_go_to_the_write_api_of_version_2(server):
-    open_store(server.address("db/autogen")).write(rollups(*ROWS))
+    open_store(server.address("db%2Fautogen")).write(rollups(*ROWS))
     opened, written, done = server.of("/api/v2/write")
     assert {request.query["bucket"] for request in (opened, written, done)} == {"db/autogen"}
     assert written.body.count(b"\n") == len(ROWS) - 1
