@@ -18,8 +18,8 @@ $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is promoted, one rolled back (RUNTIME=docker: in containers behind HAProxy)
-	RUNTIME=$(or $(RUNTIME),process) $(BIN)/python examples/shop/demo.py
+demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is promoted, one rolled back (RUNTIME=docker: in containers behind HAProxy; STORE=influxdb: measurements in InfluxDB)
+	RUNTIME=$(or $(RUNTIME),process) STORE=$(or $(STORE),delta) $(BIN)/python examples/shop/demo.py
 
 check: $(VENV)/.dev ## Lint, check formatting, types, notebooks, spelling, wording and the documentation
 	$(BIN)/ruff check

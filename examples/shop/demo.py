@@ -1,5 +1,6 @@
 """The main job on the sample service: `make demo`, with processes and the embedded balancer, or
-`make demo RUNTIME=docker`, with containers, HAProxy and syslog.
+`make demo RUNTIME=docker`, with containers, HAProxy and syslog. `make demo STORE=influxdb` keeps the measurements in a new
+InfluxDB server instead of a folder.
 
 Revision r1 runs behind the balancer under a steady load. r2, which is harmless, is released through
 runbooks/release.ipynb and ends promoted; r3, which fails at the checkout and searches slowly, is released
@@ -13,8 +14,10 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
+from demo_influxdb import find_influxd, influxdb_running
 from demo_ports import copy_with_free_ports
 
 from pratique.errors import PratiqueError
@@ -24,6 +27,8 @@ from pratique.release.image import REVISION_LABEL
 HERE = Path(__file__).parent
 CONFIGS = {"process": HERE / "pratique.toml", "docker": HERE / "pratique-docker.toml"}
 RUNTIME = os.environ.get("RUNTIME", "process")
+STORES = ("delta", "influxdb")
+STORE = os.environ.get("STORE", "delta")
 BASE = os.environ.get("BASE", "")
 """The base image; by default the one that the Dockerfile names by its digest."""
 STATE = HERE / ".pratique"
@@ -71,6 +76,10 @@ def main() -> int:
     """Run the demo; 0 when both releases ended as they should."""
     if RUNTIME not in CONFIGS:
         sys.exit(f"RUNTIME={RUNTIME!r} is not known: use {' or '.join(CONFIGS)}")
+    if STORE not in STORES:
+        sys.exit(f"STORE={STORE!r} is not known: use {' or '.join(STORES)}")
+    if STORE == "influxdb":
+        find_influxd()
     began = time.monotonic()
     if RUNTIME == "docker":
         try:
@@ -79,6 +88,13 @@ def main() -> int:
             sys.exit(f"demo: {error}")
     shutil.rmtree(STATE, ignore_errors=True)
     address = copy_with_free_ports(CONFIGS[RUNTIME], CONFIG, state=STATE)
+    with influxdb_running(STATE / "influxdb") if STORE == "influxdb" else nullcontext("") as store:
+        CONFIG.write_text(f"{CONFIG.read_text(encoding='utf-8')}\n{store}", encoding="utf-8")
+        return run(address, began)
+
+
+def run(address: str, began: float) -> int:
+    """Start the service, release both revisions, and stop everything; 0 when both ended as they should."""
     load = None
     results = {}
     try:

@@ -115,6 +115,25 @@ def others(place):
         yield Fault("HAProxy handed a broken configuration", "take into the pool", prepare=_broken_template)
 
 
+def of_database(place):
+    """Yield the faults of a store in InfluxDB while users meet the canary, each mended before the second run."""
+    database = place.database
+    strikes = {
+        "killed": lambda _: database.server.kill(),
+        "restarted": lambda _: database.restart(),
+        "hangs": lambda _: database.server.pause(),
+        "slow": lambda _: setattr(database.proxy, "delay_s", 0.3),
+        "full": lambda _: database.server.limit_files(1),
+        "write token revoked": lambda _: database.revoke("write"),
+        "read token revoked": lambda _: database.revoke("read"),
+        "answers are cut": lambda _: setattr(database.proxy, "cut_after", 200),
+        "acknowledgements are lost": lambda _: setattr(database.proxy, "lose_answers", True),
+    }
+    for words, strike in strikes.items():
+        yield Fault(f"InfluxDB: {words}", "roll out", strike=strike, moment=rolling_out,
+                    mend=lambda _: database.mend(), second=("promoted", "rolled back"))  # fmt: skip
+
+
 def at_each_step(place):
     """Yield the death of a part at the beginning of each step, with the kernel held there until it is dead."""
     ended = ("promoted", "rolled back")
@@ -133,5 +152,7 @@ def at_each_step(place):
 
 
 def faults(place):
-    """Return all faults of a place."""
+    """Return all faults of a place; of one with a database those of the database."""
+    if place.database is not None:
+        return list(of_database(place))
     return [*kernel_kills(), *others(place), *pauses(place), *at_each_step(place)]

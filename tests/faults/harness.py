@@ -20,6 +20,7 @@ import psutil
 from pratique.errors import PratiqueError
 from support.docker_engine import engine_running
 from support.docker_engine import registry as registry_running
+from support.influxdb_bucket import disturbed_bucket
 from support.shop_fixture import ROOT, eventually, running_shop
 from support.shop_images import ImageShop
 
@@ -210,9 +211,9 @@ class Trial:
 class Place:
     """A runtime and a balancer, with users."""
 
-    def __init__(self, name, shop, log, disk, engine, registry):
+    def __init__(self, name, shop, log, disk, engine, registry, database):
         self.name, self.shop, self._log = name, shop, log
-        self.disk, self.engine, self.registry = disk, engine, registry
+        self.disk, self.engine, self.registry, self.database = disk, engine, registry, database
 
     def requests(self):
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.endswith("}")]
@@ -251,8 +252,11 @@ class Place:
 
 @contextlib.contextmanager
 def place(name):
-    """A shop with users, "process+embedded" and so on. As root its store is on a small disk that can be filled."""
-    runtime, _, balancer = name.partition("+")
+    """A shop with users, "process+embedded" and so on. As root its store is on a small disk that can be filled.
+
+    "process+embedded+influxdb" has its store in InfluxDB.
+    """
+    runtime, balancer, *store = name.split("+")
     # a socket's path must be short, and pytest's folders are not
     folder = Path(tempfile.mkdtemp(prefix="flt-"))
     disk, log = folder / "disk", folder / "users.jsonl"
@@ -260,17 +264,20 @@ def place(name):
     log.touch()
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        mounted = os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) == 0
+        mounted = not store and os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) == 0
         if mounted:
             stack.callback(_run, "umount", "-l", disk)
         engine = registry = None
         settings = {"more": '\n[store]\nurl = "disk/store"\n', "balancer": balancer}
+        database = stack.enter_context(disturbed_bucket(folder)) if store else None
+        if database is not None:
+            settings["more"] = database.settings
         if runtime == "docker":
             engine, registry = stack.enter_context(engine_running()), stack.enter_context(registry_running())
             settings["make_shop"] = partial(ImageShop, engine=engine, registry=registry)
         shop = stack.enter_context(running_shop(folder, rate=0, failing=0.0, **settings))
         stack.enter_context(_users(shop, log))
-        yield Place(name, shop, log, disk if mounted else None, engine, registry)
+        yield Place(name, shop, log, disk if mounted else None, engine, registry, database)
 
 
 @contextlib.contextmanager

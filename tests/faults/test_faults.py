@@ -9,10 +9,12 @@ pytestmark = pytest.mark.server
 
 PLACES = [
     "process+embedded",
+    pytest.param("process+embedded+influxdb", marks=pytest.mark.influxdb),
     pytest.param("docker+haproxy", marks=[pytest.mark.docker, pytest.mark.haproxy, pytest.mark.registry]),
 ]
 CHOSEN = {
     "process+embedded": ["kernel SIGKILL: conclude: begins"],
+    "process+embedded+influxdb": ["InfluxDB: restarted: roll out", "InfluxDB: killed: roll out"],
     "docker+haproxy": ["the engine is restarted: roll out"],
 }
 FREE = ("kernel SIGKILL",)

@@ -4,6 +4,7 @@ import fcntl
 import itertools
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -68,19 +69,23 @@ def awaited_program():
 
 
 class InfluxServer:
-    """A server process on a port and a folder of its own, which survive its restarts."""
+    """A server process on its own port and folder, which survive its restarts."""
 
     def __init__(self, folder, *, organisation="tests"):
         self.folder, self.port, self.organisation = Path(folder), free_port(), organisation
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._process = None
+        self.url, self.ca_file = f"http://127.0.0.1:{self.port}", ""
+        self._process, self._options = None, ()
 
     @property
     def client(self):
-        return InfluxClient(self.url, self.organisation, TOKEN, timeout_s=30)
+        return InfluxClient(self.url, self.organisation, TOKEN, ca_file=self.ca_file, timeout_s=30)
 
     def start(self, *options):
-        """Start it, and wait until it answers. options: further ones of influxd."""
+        """Start it, and wait until it answers. options: further ones of influxd, which a restart keeps."""
+        self._options = options or self._options
+        for option in self._options:
+            if option.startswith("--tls-cert="):
+                self.url, self.ca_file = f"https://127.0.0.1:{self.port}", option.partition("=")[2]
         arguments = [
             f"--http-bind-address=127.0.0.1:{self.port}",
             f"--bolt-path={self.folder / 'influxd.bolt'}",
@@ -91,7 +96,9 @@ class InfluxServer:
         ]
         log = (self.folder / "influxd.log").open("ab")
         with log:
-            self._process = subprocess.Popen([awaited_program(), "run", *arguments, *options], stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [awaited_program(), "run", *arguments, *self._options], stdout=log, stderr=log
+            )
         end = time.monotonic() + START_LIMIT_S
         while not self._answers():
             assert self._process.poll() is None, (self.folder / "influxd.log").read_text()[-2000:]
@@ -120,6 +127,15 @@ class InfluxServer:
 
     def go_on(self):
         self._process.send_signal(signal.SIGCONT)
+
+    @property
+    def runs(self):
+        return self._process is not None and self._process.poll() is None
+
+    def limit_files(self, size):
+        """Let no file of the server grow beyond `size` bytes, as on a full disk; None for no limit."""
+        limit = resource.RLIM_INFINITY if size is None else size
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     def _end(self, number):
         if self._process is not None and self._process.poll() is None:

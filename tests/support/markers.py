@@ -23,7 +23,7 @@ PROGRAMS = {
     "registry": {"docker-registry": "docker-registry"},
     "redis": {"redis-server": "redis-server"},
     "ssh": {"/usr/sbin/sshd": "openssh-server", "socat": "socat"},
-    "influxdb": {"influxd": "built by tests/support/influxd/build.sh"},
+    "influxdb": {},  # it is not on the PATH: see support/influxdb.py
     "browser": {CHROMIUM or "chromium": "chromium, or name one in PRATIQUE_CHROMIUM"},
 }
 """Each marker's programs, and the Debian package of each."""

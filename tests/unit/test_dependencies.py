@@ -45,6 +45,7 @@ OWN = {
     "tools",
     "tests",
     "load",
+    "demo_influxdb",
     "demo_ports",
     "sitecustomize",
 }

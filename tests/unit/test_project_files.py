@@ -8,12 +8,14 @@ import subprocess
 import tomllib
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
 from pratique.cli import pratique as cli
 from pratique.config import load
+from pratique.store.influxdb.address import InfluxAddress
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -106,6 +108,11 @@ def test_the_suites_compose_file_is_valid():
 def test_the_suite_starts_only_existing_commands():
     config = load(SUITE / "pratique.toml").service("shop")
     assert (config.runtime.kind, config.balancer.kind) == ("docker", "haproxy")
+    store = InfluxAddress.of(load(SUITE / "pratique.toml").store.url)
+    compose = (SUITE / "compose.yaml").read_text()
+    assert f"DOCKER_INFLUXDB_INIT_ORG: {store.organisation}\n" in compose
+    assert f"DOCKER_INFLUXDB_INIT_BUCKET: {store.bucket}\n" in compose
+    assert f'ports: ["127.0.0.1:{urlsplit(store.server).port}:8086"]' in compose
     started = re.findall(r'command: \["pratique", "([a-z]+)"', (SUITE / "compose.yaml").read_text())
     assert started == ["collect", "balancer"]
     assert set(started) <= set(cli.commands)

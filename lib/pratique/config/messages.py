@@ -46,7 +46,7 @@ def describe(keys: Sequence[str | int], problems: Sequence[ErrorDetails]) -> str
         return f"{UNKNOWN}: {_closest(keys)}"
     wanted = list(dict.fromkeys(filter(None, map(_wanted, problems))))
     got = problems[0].get("input")
-    # what stands in place of a variable's name is often the secret itself
+    # a wrong name of a variable is often the secret itself
     secret = problems[0].get("ctx", {}).get("pattern") == ENVIRONMENT_NAME
     shown = f" (got {_as_toml(got)})" if problems[0]["type"] != "missing" and _is_plain(got) and not secret else ""
     shown_example = f"; for example: {example(keys)}" if example(keys) else ""

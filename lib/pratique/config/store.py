@@ -20,7 +20,7 @@ _AZURE = ("abfs", "abfss", "az", "azure", "adl")
 _KEY = re.compile(r"(:|%3a)(?!\d*$)", re.IGNORECASE)
 """A colon that begins no port."""
 _IPV6 = re.compile(r"^\[[0-9A-Fa-f:.]+\]")
-"""A host as a number with colons of its own."""
+"""A host as a number, which has colons."""
 
 
 class StoreSettings(Strict):

@@ -118,7 +118,12 @@ class CollectorStatus:
             (self.container_lost, "lines of container logs could not be written"),
         ]
         found = [f"{count:,} {text}" for count, text in problems if count]
-        return found + ([f"the collector cannot write: {self.error}"] if self.error else [])
+        return found + ([f"the collector cannot write{self._backlog()}: {self.error}"] if self.error else [])
+
+    def _backlog(self) -> str:
+        if self.unstored is None:
+            return ""
+        return f" and keeps {self.waiting:,} window{'s' * (self.waiting != 1)} since {self.unstored:%Y-%m-%d %H:%M:%SZ}"
 
     def lost(self) -> dict[str, int]:
         """Return the lines of requests that are not counted, by reason."""

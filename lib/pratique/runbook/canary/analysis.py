@@ -32,6 +32,8 @@ WINDOW_MAX_DELAY_S = 15.0
 """How long the judge waits for a window that the collector still has to write."""
 WRITE_FAILURE_LIMIT_S = 5.0
 """How long the collector may fail to write to the store, or be late; it retries by itself."""
+READ_FAILURE_LIMIT_S = 5.0
+"""How long the store may not answer, such as while its server restarts; nothing is judged meanwhile."""
 
 
 class LiveAnalysis:
@@ -54,6 +56,7 @@ class LiveAnalysis:
         self._next = self._settled = self._floor(since)
         self._begin()
         self._failing_since: float | None = None
+        self._unread_since: float | None = None
         self._looked_s = self._excused_until_s = elapsed_s()
         self._clock = ClockWatch()
         self._repeated: tuple[datetime, list[str]] | None = None
@@ -61,7 +64,8 @@ class LiveAnalysis:
     def look(self) -> Verdict | None:
         """Return the verdict after the windows that closed since the last look; None without a window or a request.
 
-        Raises: UnavailableError when the collector is dead or cannot write, because then nothing is measured.
+        Raises: UnavailableError when the collector is dead or cannot write, because then nothing is measured; when the
+            store does not answer for READ_FAILURE_LIMIT_S.
         """
         now = utc_now()
         status = self._require_collector(now)
@@ -70,7 +74,9 @@ class LiveAnalysis:
         closed = self._floor(now - timedelta(seconds=WINDOW_MIN_DELAY_S))
         if closed <= self._next:
             return None
-        rows = self._read(closed)
+        rows = self._read_if_answered(closed)
+        if rows is None:
+            return None
         newest = pc.max(ends_ms(rows.table)).as_py()
         complete = max(from_ms(newest) if newest else self._next, now - timedelta(seconds=WINDOW_DELAY_S))
         if status.unstored is not None:
@@ -157,6 +163,19 @@ class LiveAnalysis:
         history = self._store.read(self._service, [self._arms.compared], earliest, self._settled)
         # the judge takes longer windows of the history as they are, except one that reaches into the rollout
         self._judge.update(within(history, earliest, self._settled))
+
+    def _read_if_answered(self, end: datetime) -> Rollups | None:
+        """Return the windows up to `end`; None while a store that has not answered for a short time may still be back."""
+        try:
+            rows = self._read(end)
+        except UnavailableError as error:
+            now = time.monotonic()
+            self._unread_since = now if self._unread_since is None else self._unread_since
+            if now - self._unread_since > READ_FAILURE_LIMIT_S:
+                raise UnavailableError(f"for {READ_FAILURE_LIMIT_S:g} s nothing could be judged: {error}") from error
+            return None
+        self._unread_since = None
+        return rows
 
     def _read(self, end: datetime) -> Rollups:
         """Return the windows from the first open one up to `end`.

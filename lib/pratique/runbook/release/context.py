@@ -171,4 +171,7 @@ class ReleaseContext(RunContext[ReleaseParameters]):
 
     def analysis(self, since: datetime) -> LiveAnalysis:
         """Return the judge of this rollout, over the store's data from `since` on."""
-        return LiveAnalysis(self.target, self.arms, self.ledger, open_store(self.config.store), since=since)
+        # a read that lasts longer than the lease would take the traffic from the canary
+        longest_s = max(1.0, min(self.config.store.timeout_s, self.target.settings.rollout.lease_s / 2))
+        store = open_store(self.config.store.model_copy(update={"timeout_s": longest_s}))
+        return LiveAnalysis(self.target, self.arms, self.ledger, store, since=since)

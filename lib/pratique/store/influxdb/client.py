@@ -28,7 +28,7 @@ CONNECT_S = 5.0
 PIECE = 1 << 20
 """Bytes that are read from an answer at once."""
 BLOCK_END = b"\r\n\r\n"
-"""What stands between two tables of an answer whose columns differ."""
+"""The separator of two tables of an answer, whose columns differ."""
 LONGEST_ERROR = 1 << 16
 """Bytes at the end of an answer in which an error is looked for."""
 EARLIEST = datetime(1677, 9, 21, 0, 12, 44, tzinfo=UTC)

@@ -27,7 +27,7 @@ BY_MESSAGE: tuple[tuple[tuple[str, ...], type[PratiqueError], str], ...] = (
         "the server's disk is full or broken",
     ),
     (("retention policy",), DataError, "windows are older than the bucket's retention, and the server drops them"),
-    (("type conflict",), DataError, "the bucket has other data under Pratique's names, use a bucket of its own"),
+    (("type conflict",), DataError, "the bucket has other data under Pratique's names, use another bucket"),
 )
 TRANSIENT = (408, 425, 429)
 LONGEST = 200

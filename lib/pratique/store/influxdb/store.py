@@ -1,7 +1,7 @@
 """The store in a bucket of InfluxDB.
 
 One row is one point, so a row that is written again replaces the stored one. InfluxDB has no transactions: what it shows of a
-write in progress, and how a reader avoids that, is told in `marks`.
+write in progress, and how a reader avoids that, is described in `marks`.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class InfluxStore:
         """Read when no write into the range is in progress, and again when one began meanwhile."""
         reader = self._reader()
         first_ms, stop_ms = _epoch_ms(first), _epoch_ms(stop)
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + min(WAIT_S, self._settings.timeout_s)
 
         def marks() -> set[Mark]:
             return {mark for mark in reader.marks(service) if mark.overlaps(first_ms, stop_ms)}

@@ -186,3 +186,21 @@ def test_windows_that_change_in_the_middle_are_judged_again_joined(world, window
     assert not any(finding.kind in {"share mismatch", "gap", "late lines"} for finding in last.findings)
     again = world.analysis.look_again()
     assert (last.requests, last.verdict, last.e_value) == (again.requests, again.verdict, pytest.approx(again.e_value))
+
+
+def test_a_store_that_does_not_answer_for_a_moment_is_waited_for_and_nothing_is_judged(world, monkeypatch):
+    before = list(world.verdicts(6, failing=0.0))[-1]
+    read = world.store.read
+
+    def away(*_):
+        raise UnavailableError("store 'x' cannot be read: it does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "read", away)
+        assert list(world.verdicts(4, failing=0.0)) == []
+    after = list(world.verdicts(2, failing=0.0))[-1]
+    assert after.end > before.end
+    assert world.store.read == read
+    monkeypatch.setattr(world.store, "read", away)
+    with pytest.raises(UnavailableError, match=r"for 5 s nothing could be judged: store 'x' .* does not answer"):
+        list(world.verdicts(8, failing=0.0))

@@ -1,4 +1,4 @@
-"""Rows of an answer, however it is cut into pieces; and what is not a row of ours."""
+"""Rows of an answer, however it is cut into pieces; and points of other programs."""
 
 import pytest
 from hypothesis import given

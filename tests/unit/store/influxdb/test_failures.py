@@ -17,7 +17,12 @@ from pratique.store.influxdb.failures import of_status
         (404, 'bucket "x" not found', MissingError, "pratique store setup"),
         (413, "too large", DataError, "raise its limit"),
         (422, "partial write: points beyond retention policy dropped=3", DataError, "bucket's retention"),
-        (422, 'input field "n" on measurement "pratique" is type float: field type conflict', DataError, "own"),
+        (
+            422,
+            'input field "n" on measurement "pratique" is type float: field type conflict',
+            DataError,
+            "another bucket",
+        ),
         (400, "unable to parse 'x'", DataError, "refuses the request"),
         (429, "rate limit", UnavailableError, "try again in 7 s"),
         (503, "unavailable", UnavailableError, "try again in 7 s"),
@@ -42,7 +47,7 @@ def test_an_answer_of_another_program_is_one_short_line(body):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             "result,_value\r\n_result,1\r\n\r\n,error,reference\r\n,query terminated: killed,897\r\n",
@@ -54,5 +59,5 @@ def test_an_answer_of_another_program_is_one_short_line(body):
         ("", None),
     ],
 )
-def test_an_error_at_the_end_of_an_answer_is_found(text, told):
-    assert late_error(text.encode()) == told
+def test_an_error_at_the_end_of_an_answer_is_found(text, message):
+    assert late_error(text.encode()) == message

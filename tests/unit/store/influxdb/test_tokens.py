@@ -12,7 +12,7 @@ def test_the_default_is_the_variable_of_influxdb_itself(monkeypatch):
     assert write_token(StoreSettings()) == read_token(StoreSettings()) == "abc=="
 
 
-def test_reads_may_have_a_token_of_their_own(monkeypatch, tmp_path):
+def test_reads_may_have_their_own_token(monkeypatch, tmp_path):
     monkeypatch.setenv("WRITE", "w")
     (tmp_path / "read").write_text("r\n")
     settings = StoreSettings(token_env="WRITE", read_token_file=str(tmp_path / "read"))

@@ -1,0 +1,75 @@
+"""A TCP proxy in front of a server, which cuts its answers, slows them down, or loses them."""
+
+import asyncio
+import contextlib
+import threading
+
+from support.ports import free_port
+
+
+class TcpProxy:
+    """Forward connections to a port of 127.0.0.1. The faults below hold for connections and bytes from now on.
+
+    cut_after: bytes of answers that pass on each connection before it is closed; None for all.
+    delay_s: delay of each piece of an answer. lose_answers: requests arrive, and the connection is closed instead of an answer.
+    refuse: connections are closed at once.
+    """
+
+    def __init__(self, target):
+        self.target, self.port = target, free_port()
+        self.cut_after, self.delay_s, self.lose_answers, self.refuse = None, 0.0, False, False
+        self.requests = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        started = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, "127.0.0.1", self.port), self._loop
+        )
+        self._server = started.result(10)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._server.close)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _end(self):
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader, writer):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            if not self.refuse:
+                there = await asyncio.open_connection("127.0.0.1", self.target)
+                await asyncio.gather(self._requests(reader, there[1]), self._answers(there[0], writer))
+                there[1].close()
+        writer.close()
+
+    async def _requests(self, reader, writer):
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(1 << 16):
+                self.requests += piece.startswith((b"POST", b"GET"))
+                writer.write(piece)
+                await writer.drain()
+            writer.write_eof()
+
+    async def _answers(self, reader, writer):
+        passed = 0
+        while piece := await reader.read(1 << 16):
+            await asyncio.sleep(self.delay_s)
+            if self.lose_answers:
+                break
+            if self.cut_after is not None:
+                piece = piece[: max(self.cut_after - passed, 0)]
+            passed += len(piece)
+            writer.write(piece)
+            await writer.drain()
+            if self.cut_after is not None and passed >= self.cut_after:
+                break
+        writer.close()
