@@ -14,7 +14,7 @@ from pratique.cli.options import EPILOG, PATH, Time, config_option, config_optio
 from pratique.cli.progress import progress_bar
 from pratique.cli.store_setup import setup_command
 from pratique.clock import iso
-from pratique.errors import UsageError
+from pratique.errors import StorageError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -100,6 +100,8 @@ def copy_command(
     try:
         with progress_bar("copy") as progress:
             summary = copy_store(*stores, selection, position=position, progress=progress)
+    except (UnavailableError, StorageError) as error:
+        raise type(error)(f"{error}: run the same command again to continue") from error
     except KeyboardInterrupt:
         click.echo("stopped: run the same command again to continue", err=True)
         raise

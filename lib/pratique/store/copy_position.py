@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from pratique.errors import StorageError
 from pratique.files import PRIVATE, replace_file
 from pratique.kept_json import read_kept
 
@@ -47,15 +49,20 @@ class CopyPosition:
             return None
 
     def reached(self, service: str, end: datetime) -> None:
-        """Keep that the windows of a service before `end` are in the target. Raises: OSError."""
+        """Keep that the windows of a service before `end` are in the target."""
         self.ends[service] = end.isoformat()
         kept = json.dumps(asdict(_Kept(self.asked, self.ends)))
-        replace_file(self.path, kept, durable=False, mode=PRIVATE)
+        # without it the next run copies more than necessary, which is no reason to stop this one
+        with suppress(OSError):
+            replace_file(self.path, kept, durable=False, mode=PRIVATE)
 
     def clear(self) -> None:
-        """Forget it: the next run of the same copy starts at the beginning."""
+        """Forget it: the next run of the same copy starts at the beginning. Raises: StorageError."""
         self.ends.clear()
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{str(self.path)!r} cannot be removed: {error.strerror}: remove it") from error
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 
 from contract.store_contract import T0, by_key, content, rollups, row
 from pratique.cli import main
+from pratique.errors import UnavailableError
 from pratique.store import copy_position, open_store
 from pratique.store.delta import DeltaStore
 
@@ -103,6 +104,17 @@ def test_a_difference_is_exit_status_65_and_the_next_run_copies_all(run, monkeyp
     assert "revision 'r1': 2 requests in the store to copy from, 0 in the copy" in err
     monkeypatch.setattr(DeltaStore, "write", write)
     assert run("copy", "a", "b")[0] == 0
+
+
+def test_a_store_that_went_away_says_how_to_continue(run, monkeypatch):
+    def away(*_, **__):
+        raise UnavailableError("store 'b' cannot be written: it does not answer")
+
+    open_store("a").write(rollups(row(0)))
+    monkeypatch.setattr(DeltaStore, "write", away)
+    status, out, err = run("copy", "a", "b")
+    assert (status, out) == (69, "")
+    assert err.endswith("it does not answer: run the same command again to continue\n")
 
 
 def test_ctrl_c_says_how_to_continue(run, monkeypatch):

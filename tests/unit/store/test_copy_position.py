@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pratique.errors import StorageError
+from pratique.store import copy_position
 from pratique.store.copy_position import CopyPosition
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
@@ -33,3 +35,20 @@ def test_only_the_owner_reads_it(tmp_path):
     position.clear()
     position.clear()
     assert CopyPosition.of(tmp_path, {"to": "b"}).end("shop") is None
+
+
+def test_a_full_disk_does_not_stop_the_copy(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(copy_position, "replace_file", full)
+    position = CopyPosition.of(tmp_path, {"to": "b"})
+    position.reached("shop", T0)
+    assert CopyPosition.of(tmp_path, {"to": "b"}).end("shop") is None
+
+
+def test_a_file_that_cannot_be_removed_is_named(tmp_path):
+    position = CopyPosition.of(tmp_path, {"to": "b"})
+    position.path.mkdir(parents=True)
+    with pytest.raises(StorageError, match=r"copies/.*json' cannot be removed"):
+        position.clear()
