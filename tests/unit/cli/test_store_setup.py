@@ -82,7 +82,7 @@ def test_setup_again_changes_nothing(run, file, tmp_path, influxd):
 
 
 def test_setup_makes_the_organisation(run, file, influxd):
-    file("setup-3", organisation="another team")
+    file("setup-3", organisation="another%20team")
     status, out, _ = run("setup", "--admin-token", "file:admin")
     assert (status, states(out)) == (0, ["made"] * 4)
 
@@ -125,6 +125,7 @@ def test_a_token_without_the_right_makes_nothing(run, file, tmp_path, influxd):
     run("setup", "--admin-token", "file:admin")
     status, out, err = run("setup", "--admin-token", "file:store-read.token", "--token-file", "new.token")
     assert (status, out, err.count("\n")) == (77, "", 1)
+    assert "the admin token may not set up" in err
     assert not (tmp_path / "new.token").exists()
 
 

@@ -77,8 +77,11 @@ def set_up_store(
         raise UnavailableError(
             f"the server {admin.server} has no user yet: run influx setup, or open it in a browser, and use its token here"
         )
-    steps = [_organisation(admin)]
-    bucket, made = _bucket(admin, address.bucket, retention_s)
+    try:
+        steps = [_organisation(admin)]
+        bucket, made = _bucket(admin, address.bucket, retention_s)
+    except DeniedError as error:
+        raise DeniedError(f"the admin token may not set up {address.url}: use an operator token: {error}") from error
     steps += made
     for use, file in ((COLLECTOR, token_file), (REPORTS, read_token_file)):
         steps += _token(admin, bucket, use, file)
