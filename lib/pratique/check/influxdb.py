@@ -112,15 +112,15 @@ class _InfluxLook:
         if bucket.retention_s and (not wanted_s or bucket.retention_s < wanted_s):
             wanted = f"{self._settings.retention_days:g} days" if wanted_s else "all windows"
             raise DataError(
-                f"bucket {bucket.name!r}, {retention_text(bucket.retention_s)}, is shorter than store.retention_days "
+                f"bucket {bucket.name!r}: {retention_text(bucket.retention_s)}, shorter than store.retention_days "
                 f"({wanted}): lengthen it with pratique store setup, or change the key"
             )
         if bucket.retention_s != wanted_s:
             raise WarnedError(
-                f"bucket {bucket.name!r}, {retention_text(bucket.retention_s)}, is longer than store.retention_days "
+                f"bucket {bucket.name!r}: {retention_text(bucket.retention_s)}, longer than store.retention_days "
                 f"({self._settings.retention_days:g} days): more disk is used than the service file says"
             )
-        return f"bucket {bucket.name!r}, {retention_text(bucket.retention_s)}"
+        return f"bucket {bucket.name!r}: {retention_text(bucket.retention_s)}"
 
     def unfinished_writes(self) -> str:
         """Whether a writer was killed and has not repeated its write: nobody can read its windows until then."""

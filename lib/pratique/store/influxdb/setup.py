@@ -99,19 +99,19 @@ def _bucket(admin: InfluxClient, name: str, retention_s: int) -> tuple[Bucket, l
     bucket = admin.bucket(name)
     if bucket is None:
         made = admin.create_bucket(name, retention_s=retention_s)
-        return made, [Step("made", f"bucket {name!r}, {retention_text(retention_s)}")]
+        return made, [Step("made", f"bucket {name!r}: {retention_text(retention_s)}")]
     if bucket.retention_s == retention_s:
-        return bucket, [Step("kept", f"bucket {name!r}, {retention_text(retention_s)}")]
+        return bucket, [Step("kept", f"bucket {name!r}: {retention_text(retention_s)}")]
     if bucket.retention_s and (not retention_s or bucket.retention_s < retention_s):
         before = retention_text(bucket.retention_s)
         longer = admin.set_retention(bucket, retention_s)
-        return longer, [Step("changed", f"bucket {name!r}, {retention_text(retention_s)} (it was: {before})")]
+        return longer, [Step("changed", f"bucket {name!r}: {retention_text(retention_s)} (it was: {before})")]
     # a shorter one deletes data, which nobody asked for
     return bucket, [
-        Step("kept", f"bucket {name!r}, {retention_text(bucket.retention_s)}"),
+        Step("kept", f"bucket {name!r}: {retention_text(bucket.retention_s)}"),
         Step(
             "warning",
-            f"store.retention_days says {retention_text(retention_s)}: to delete older windows, run influx bucket update "
+            f"store.retention_days is {retention_s / 86_400:g}: to delete older windows, run influx bucket update "
             f"--id {bucket.id} --retention {retention_s}s",
         ),
     ]
@@ -170,4 +170,4 @@ def _writes(client: InfluxClient, bucket: str) -> bool:
 
 def retention_text(retention_s: int) -> str:
     """Return a retention in words."""
-    return f"which keeps windows for {retention_s / 86_400:g} days" if retention_s else "which keeps all windows"
+    return f"windows are kept for {retention_s / 86_400:g} days" if retention_s else "all windows are kept"
