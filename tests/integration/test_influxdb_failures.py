@@ -186,10 +186,11 @@ LATE = CSV + POINT + b"\r\n,error,reference\r\n,runtime error: killed by the ser
         ((500, b'{"message":"wal: no space left on device"}', {}), StorageError, "disk is full"),
         ((502, b"<html>\nBad gateway</html>", {}), UnavailableError, "502"),
         ((200, LATE, {}), UnavailableError, "killed by the server"),
+        ((200, b"\r\n,error,reference\r\n,killed at once,897\r\n", {}), UnavailableError, "killed at once"),
         ((302, b"", {"Location": "http://127.0.0.1:1/"}), DataError, "302"),
         ((200, b"<html><body>\nHello</body></html>", {}), DataError, "not Pratique's"),
     ],
-    ids=["busy", "full", "gateway", "late-error", "redirect", "other-program"],
+    ids=["busy", "full", "gateway", "late-error", "only-an-error", "redirect", "other-program"],
 )
 def test_each_answer_is_one_line_of_its_kind(answers, answer, kind, words):
     answers.answer = answer

@@ -232,6 +232,15 @@ def test_upkeep_accepts_what_an_abandoned_write_has_stored(influxd, store, monke
     assert content(store) == by_key([row(0)])
 
 
+def test_the_first_and_last_window_of_a_revision_are_those_of_all_its_series(store):
+    store.write(
+        rollups(*[row(window, action="a") for window in (5, 6)], *[row(window, action="b") for window in (0, 9)])
+    )
+    store.write(rollups(*[row(window, action="c") for window in (2, 7)]))
+    (seen,) = store.revisions("shop")
+    assert (seen.first, seen.last, seen.requests) == (T0, T0 + timedelta(seconds=90), 6)
+
+
 def test_settings_alone_open_the_store(influxd):
     bucket = influxd.new_bucket()
     store = open_store(StoreSettings(url=influxd.address(bucket), retention_days=1))

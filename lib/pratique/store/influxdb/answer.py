@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
+from typing_extensions import Buffer
 
 from pratique.errors import DataError
 from pratique.store.influxdb.client import BLOCK_END
@@ -17,12 +18,13 @@ from pratique.store.influxdb.names import decoded
 from pratique.store.rows import DICTIONARY, READ_SCHEMA
 
 COLUMNS = ("_time", "_value", *TAGS)
+BUFFER_BYTES = 1 << 20
 BLOCK_BYTES = 4 << 20
 """Bytes that are parsed at once; a line with long names must fit in."""
 
 
 class FirstTable(io.RawIOBase):
-    """The first table of an answer as a file; a further one, such as an error, ends it."""
+    """The first table of an answer as a file; what follows it, such as an error, is only read to its end."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces, self._left, self._over = pieces, b"", False
@@ -31,22 +33,24 @@ class FirstTable(io.RawIOBase):
         """Whether it can be read: always."""
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes; b"" at the end."""
-        while (size < 0 or len(self._left) < size + len(BLOCK_END)) and not self._over:
+    def readinto(self, buffer: Buffer) -> int:
+        """Fill a part of `buffer`, at least one byte; return 0 at the end."""
+        # the end of the table may be split between two pieces
+        held = len(BLOCK_END) - 1
+        while len(self._left) <= held and not self._over:
             self._fill()
-        size = len(self._left) if size < 0 else size
-        found, self._left = self._left[:size], self._left[size:]
-        return found
+        view = memoryview(buffer)
+        size = min(len(self._left) - (0 if self._over else held), len(view))
+        view[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
 
     def _fill(self) -> None:
         piece = next(self._pieces, b"")
-        # the end of a table may be split between two pieces
-        known = max(len(self._left) - len(BLOCK_END), 0)
         self._left += piece
-        end = self._left.find(BLOCK_END, known)
+        end = self._left.find(BLOCK_END)
         if end >= 0:
-            self._left = self._left[: end + 2]
+            self._left = self._left[: end + len(BLOCK_END) // 2]
             for _ in self._pieces:
                 continue
         self._over = end >= 0 or not piece
@@ -57,15 +61,12 @@ def rows(pieces: Iterator[bytes], name: str) -> pa.Table:
 
     Raises: what `pieces` raises; DataError for points that are not those of `lines`.
     """
-    file = FirstTable(pieces)
-    start = file.read(2)
-    if not start.strip():
-        for _ in pieces:
-            continue
+    file = io.BufferedReader(FirstTable(pieces), BUFFER_BYTES)
+    if not file.peek(1).strip():
         return READ_SCHEMA.empty_table()
     try:
         table = csv.read_csv(
-            pa.PythonFile(_Prefixed(start, file), mode="r"),
+            file,
             read_options=csv.ReadOptions(block_size=BLOCK_BYTES),
             convert_options=csv.ConvertOptions(
                 include_columns=list(COLUMNS),
@@ -78,22 +79,11 @@ def rows(pieces: Iterator[bytes], name: str) -> pa.Table:
         )
         return rollups(table)
     except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as error:
+        # an error of the server at the end of the answer, which this raises, explains more
+        for _ in pieces:
+            continue
         text = " ".join(str(error).split())[:200]
         raise DataError(f"store {name!r} cannot be read: it has points that are not Pratique's: {text}") from error
-
-
-class _Prefixed(io.RawIOBase):
-    """A file with some bytes before it."""
-
-    def __init__(self, start: bytes, file: FirstTable) -> None:
-        self._start, self._file = start, file
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        start, self._start = self._start, b""
-        return start + self._file.read(size if size < 0 else max(size - len(start), 0))
 
 
 def rollups(table: pa.Table) -> pa.Table:

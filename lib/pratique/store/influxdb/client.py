@@ -342,7 +342,7 @@ def late_error(end: bytes) -> str | None:
 
     end: the last bytes of the answer, at least LONGEST_ERROR.
     """
-    end = end.rstrip(b"\r\n")
+    end = end.strip(b"\r\n")
     block = end[end.rfind(BLOCK_END) + len(BLOCK_END) :] if BLOCK_END in end else end
     header, _, message = block.partition(b"\r\n")
     if header.strip(b",") != b"error,reference":

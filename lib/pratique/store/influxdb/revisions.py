@@ -14,10 +14,12 @@ from pratique.store.influxdb.names import decoded, encoded
 _FLUX = """
 requests = from(bucket: bucket) |> range(start: start, stop: stop)
   |> filter(fn: (r) => r._measurement == measurement and r._field == "n" {of_service})
-  |> group(columns: ["service", "revision"])
-requests |> sum() |> keep(columns: ["service", "revision", "_value"]) |> yield(name: "requests")
-requests |> first() |> keep(columns: ["service", "revision", "_time"]) |> yield(name: "first")
-requests |> last() |> keep(columns: ["service", "revision", "_time"]) |> yield(name: "last")
+requests |> group(columns: ["service", "revision"]) |> sum()
+  |> keep(columns: ["service", "revision", "_value"]) |> yield(name: "requests")
+requests |> first() |> group(columns: ["service", "revision"]) |> sort(columns: ["_time"]) |> limit(n: 1)
+  |> keep(columns: ["service", "revision", "_time"]) |> yield(name: "first")
+requests |> last() |> group(columns: ["service", "revision"]) |> sort(columns: ["_time"], desc: true) |> limit(n: 1)
+  |> keep(columns: ["service", "revision", "_time"]) |> yield(name: "last")
 """
 
 
