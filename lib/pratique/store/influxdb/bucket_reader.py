@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -19,7 +19,6 @@ from pratique.store.influxdb.sql_reader import SqlReader
 
 OLDEST = (1, 8)
 """The first version with the write API of InfluxDB 2, by which all of them are written."""
-_READERS = {1: InfluxqlReader, 2: FluxReader, 3: SqlReader}
 
 
 class BucketReader(Protocol):
@@ -46,10 +45,12 @@ class BucketReader(Protocol):
         """Delete the points with these tags, as they are stored. Raises: as `InfluxClient.delete`."""
 
 
+_READERS: dict[int, Callable[[InfluxClient, str], BucketReader]] = {1: InfluxqlReader, 2: FluxReader, 3: SqlReader}
+
+
 def reader_of(client: InfluxClient, bucket: str) -> BucketReader:
     """Return the reader for a server, by its version. Raises: DataError for one that is too old; as `InfluxClient.ping`."""
-    reader: BucketReader = _READERS[kind_of(client.ping())](client, bucket)
-    return reader
+    return _READERS[kind_of(client.ping())](client, bucket)
 
 
 def kind_of(version: str) -> int:

@@ -72,12 +72,10 @@ class InfluxStore:
             check_name("service", service)
         client, bucket = self._client(write_token(self._settings)), self._address.bucket
         lines.check(table)
-        remover = self._remover(client) if instead_of else None
+        if instead_of:
+            self._require_deletes(client)
         set_marks(client, bucket, marks, done=False)
-        for service in services if remover else ():
-            for source in sorted(instead_of):
-                tags = {"service": encoded(service), "source": encoded(source)}
-                remover.delete(tags, measurement=lines.MEASUREMENT)
+        self._delete(client, services, instead_of)
         for request in lines.requests(table):
             client.write(bucket, request)
         set_marks(client, bucket, marks, done=True)
@@ -140,15 +138,20 @@ class InfluxStore:
             if time.monotonic() > deadline:
                 raise _in_progress(reader.client.name, unfinished)
 
-    def _remover(self, client: InfluxClient) -> BucketReader:
-        """The one that deletes rows by the token for writes. Raises: DataError when the server cannot."""
-        found = reader_of(client, self._address.bucket)
-        if not found.deletes:
+    def _delete(self, client: InfluxClient, services: Collection[str], sources: Collection[str]) -> None:
+        """Delete all rows of some sources of some services, by the token for writes."""
+        for service in services if sources else ():
+            for source in sorted(sources):
+                tags = {"service": encoded(service), "source": encoded(source)}
+                reader_of(client, self._address.bucket).delete(tags, measurement=lines.MEASUREMENT)
+
+    def _require_deletes(self, client: InfluxClient) -> None:
+        """Raises: DataError when the server cannot delete rows."""
+        if not reader_of(client, self._address.bucket).deletes:
             raise DataError(
                 f"store {self.url!r}: InfluxDB 3 cannot delete rows, so a log that was imported before cannot be replaced: "
                 "import its new part alone, or use InfluxDB 2"
             )
-        return found
 
     def _reader(self) -> BucketReader:
         token = read_token(self._settings)
