@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pratique.errors import DataError, DeniedError, MissingError
+from pratique.errors import DataError
 from pratique.store.influxdb.bucket_reader import reader_of
 from pratique.store.influxdb.client import InfluxClient
 
@@ -23,8 +23,6 @@ def may_write(client: InfluxClient, bucket: str) -> None:
     """Confirm that the token writes to a bucket, without writing anything. Raises: as `may_read`."""
     try:
         client.write(bucket, COMMENT)
-    except MissingError as error:
-        raise DeniedError(str(error)) from error
     except DataError as error:
         # the server looks at the permission first
         if _NO_POINTS not in str(error):
