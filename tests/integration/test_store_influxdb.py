@@ -1,5 +1,7 @@
 """The store in InfluxDB on a real server: the contract of all stores, names, isolation, and tokens."""
 
+import subprocess
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -14,8 +16,9 @@ from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
 from pratique.store import open_store
 from pratique.store.base import Upkeep
-from pratique.store.influxdb import lines, marks
+from pratique.store.influxdb import answer, lines, marks
 from pratique.store.influxdb import store as store_module
+from support import store_child
 
 pytestmark = pytest.mark.influxdb
 
@@ -239,6 +242,40 @@ def test_the_first_and_last_window_of_a_revision_are_those_of_all_its_series(sto
     store.write(rollups(*[row(window, action="c") for window in (2, 7)]))
     (seen,) = store.revisions("shop")
     assert (seen.first, seen.last, seen.requests) == (T0, T0 + timedelta(seconds=90), 6)
+
+
+def test_readers_in_other_processes_see_each_write_complete(address):
+    windows = len({store_child.batch(number)[0]["window"] for number in range(40)})
+
+    def start(*arguments):
+        command = [sys.executable, store_child.__file__, *map(str, arguments)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    readers = [start("read", address, windows) for _ in range(2)]
+    assert [reader.stdout.readline() for reader in readers] == ["ready\n", "ready\n"]
+    assert start("write", address, 0, 40).communicate()[1] == ""
+    assert [reader.communicate(timeout=60)[1] for reader in readers] == ["", ""]
+
+
+def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
+    """Each read of rows is overtaken by a write of another window; only the changed windows are read again."""
+    store.write(rollups(*[row(window) for window in range(5)]))
+    read, ranges = answer.rows, []
+    writer = open_store(store.url)
+
+    def overtaken(pieces, name):
+        found = read(pieces, name)
+        if len(ranges) < 3:
+            ranges.append(len(found))
+            writer.write(rollups(row(10 + len(ranges)), row(4, n=len(ranges) + 1)))
+        return found
+
+    monkeypatch.setattr(answer, "rows", overtaken)
+    rows = store.read("shop", ["r1"]).table
+    assert by_key(rows.to_pylist()) == by_key(
+        [*[row(window) for window in range(4)], row(4, n=4), row(11), row(12), row(13)]
+    )
+    assert len(rows) == 8
 
 
 def test_settings_alone_open_the_store(influxd):

@@ -7,6 +7,7 @@ server closed while it was idle is opened again once; nothing else is repeated h
 from __future__ import annotations
 
 import json
+import os
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from influxdb_client import InfluxDBClient
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 
-from pratique.errors import DataError, MissingError
+from pratique.errors import DataError, DeniedError, MissingError
 from pratique.store.influxdb.failures import of_late_error, translated
 
 CONNECT_S = 5.0
@@ -86,6 +87,7 @@ class InfluxClient:
             "ssl_ca_cert": ca_file or None,
             "verify_ssl": True,
         }
+        self._ca_file = ca_file
         self._opening = threading.Lock()
         self._opened: InfluxDBClient | None = None
 
@@ -219,7 +221,12 @@ class InfluxClient:
         content = {
             "query": flux,
             "type": "flux",
-            "extern": {"type": "File", "body": [_assignment(name, value) for name, value in values.items()]},
+            "extern": {
+                "type": "File",
+                "package": None,
+                "imports": [],
+                "body": [_assignment(name, value) for name, value in values.items()],
+            },
             "dialect": {"header": True, "annotations": [], "delimiter": ","},
         }
         query, headers = {"org": self.organisation}, {"Accept": "text/csv"}
@@ -330,9 +337,16 @@ class InfluxClient:
             return answer
         raise AssertionError
 
+    def _require_ca_file(self) -> None:
+        if self._ca_file and not os.access(self._ca_file, os.R_OK):
+            raise DeniedError(
+                f"the file {self._ca_file!r} of store.ca_file cannot be read: check its path and permissions"
+            )
+
     def _client(self) -> InfluxDBClient:
         with self._opening:
             if self._opened is None:
+                self._require_ca_file()
                 self._opened = InfluxDBClient(**self._options)
             return self._opened
 

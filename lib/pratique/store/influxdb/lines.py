@@ -8,6 +8,7 @@ count …". Every point has all fields, because InfluxDB replaces points field b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +45,18 @@ def check(table: pa.Table) -> None:
     windows = pc.min_max(table["window"].cast(pa.int64())).as_py()
     if windows["min"] < EARLIEST_MS or windows["max"] > LATEST_MS:
         raise DataError("rollups with a window before 1677 or after 2262 cannot be stored in InfluxDB")
+    if _longest(table) > MAX_NAMES:
+        raise DataError(
+            f"a rollup whose names have more than {MAX_NAMES:,} bytes cannot be stored in InfluxDB: shorten them"
+        )
+
+
+def _longest(table: pa.Table) -> int:
+    """The most bytes that the names of a row have together."""
+    columns = [pa.chunked_array([pc.binary_length(_tag(chunk)) for chunk in table[name].chunks]) for name in TAGS]
+    if sum(pc.max(column).as_py() for column in columns) <= MAX_NAMES:
+        return MAX_NAMES
+    return int(pc.max(reduce(pc.add, columns)).as_py())
 
 
 def _bounded(lines: pa.Array) -> Iterator[bytes]:
@@ -59,15 +72,10 @@ def _bounded(lines: pa.Array) -> Iterator[bytes]:
 
 def _lines(table: pa.Table) -> pa.Array:
     tags = [_tag(table[name].combine_chunks()) for name in TAGS]
-    names = tags[0]
     parts: list[object] = [pa.scalar(MEASUREMENT)]
     for name, tag in zip(TAGS, tags, strict=True):
         parts += [pa.scalar(f",{name}="), tag]
     names = pc.binary_join_element_wise(*parts, "")
-    if pc.max(pc.binary_length(names)).as_py() > MAX_NAMES:
-        raise DataError(
-            f"a rollup whose names have more than {MAX_NAMES:,} bytes cannot be stored in InfluxDB: shorten them"
-        )
     n, sum_ms, window_s = (table[name].combine_chunks().cast(pa.string()) for name in ("n", "sum_ms", "window_s"))
     head = pc.binary_join_element_wise(n, sum_ms, window_s, " ")
     time = table["window"].combine_chunks().cast(pa.int64()).cast(pa.string())

@@ -6,16 +6,16 @@ write in progress, and how a reader avoids that, is described in `marks`.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
-from typing import TypeVar
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
 
 from pratique.clock import from_ms, now_ms
 from pratique.config import StoreSettings, check_name
-from pratique.errors import DataError, UnavailableError
+from pratique.errors import DataError
 from pratique.store.base import Seen, Upkeep
-from pratique.store.influxdb import lines
+from pratique.store.influxdb import consistent, lines
 from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
 from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
@@ -25,11 +25,8 @@ from pratique.store.influxdb.tokens import read_token, write_token
 from pratique.store.rows import READ_SCHEMA, normal, require_zone
 from pratique.telemetry.rollups import Rollups
 
-Result = TypeVar("Result")
-
 WAIT_S = 5.0
 """How long a read waits for a write into its range to end."""
-POLL_S = 0.02
 ABANDONED_MS = 3_600_000
 """Age of an unfinished write that upkeep takes for abandoned."""
 
@@ -88,20 +85,35 @@ class InfluxStore:
         It waits for a write into the range. Raises: UnavailableError when such a write does not end, or has failed and was
         not repeated; MissingError without the bucket; DataError for points of others; DeniedError.
         """
-        first, stop = _range(start, end)
-        if not revisions or first >= stop:
-            return Rollups(READ_SCHEMA.empty_table())
+        first_ms, stop_ms = _range_ms(start, end)
         names = list(dict.fromkeys(revisions))
-        return self._unchanged(service, first, stop, lambda reader: Rollups(reader.rows(service, names, first, stop)))
+        if not names or first_ms >= stop_ms:
+            return Rollups(READ_SCHEMA.empty_table())
+        reader = self._reader()
+
+        def rows(low_ms: int, high_ms: int) -> pa.Table:
+            return reader.rows(service, names, from_ms(low_ms), from_ms(high_ms))
+
+        def marks() -> list[Mark]:
+            return reader.marks(service)
+
+        return Rollups(consistent.read(marks, rows, first_ms, stop_ms, wait_s=self._wait_s, name=reader.client.name))
 
     def revisions(
         self, service: str | None = None, start: datetime | None = None, end: datetime | None = None
     ) -> list[Seen]:
-        """List the revisions with requests in the range, oldest first. Raises: as `read`."""
-        first, stop = _range(start, end)
-        if first >= stop:
+        """List the revisions with requests in the range, oldest first; a write that goes on meanwhile may count in part.
+
+        Raises: as `read`.
+        """
+        first_ms, stop_ms = _range_ms(start, end)
+        if first_ms >= stop_ms:
             return []
-        return self._unchanged(service, first, stop, lambda reader: reader.seen(service, first, stop))
+        reader = self._reader()
+        consistent.finished(
+            lambda: reader.marks(service), first_ms, stop_ms, wait_s=self._wait_s, name=reader.client.name
+        )
+        return reader.seen(service, from_ms(first_ms), from_ms(stop_ms))
 
     def maintain(self) -> Upkeep:
         """Accept what abandoned writes have stored, so that their windows can be read again. The rest is the server's task."""
@@ -112,31 +124,9 @@ class InfluxStore:
             set_marks(client, bucket, abandoned, done=True)
         return Upkeep()
 
-    def _unchanged(
-        self, service: str | None, first: datetime, stop: datetime, read: Callable[[BucketReader], Result]
-    ) -> Result:
-        """Read when no write into the range is in progress, and again when one began meanwhile."""
-        reader = self._reader()
-        first_ms, stop_ms = _epoch_ms(first), _epoch_ms(stop)
-        deadline = time.monotonic() + min(WAIT_S, self._settings.timeout_s)
-
-        def marks() -> set[Mark]:
-            return {mark for mark in reader.marks(service) if mark.overlaps(first_ms, stop_ms)}
-
-        before = marks()
-        while True:
-            unfinished = [mark for mark in before if not mark.done]
-            if not unfinished:
-                result = read(reader)
-                after = marks()
-                if after == before:
-                    return result
-                before = after
-            else:
-                time.sleep(POLL_S)
-                before = marks()
-            if time.monotonic() > deadline:
-                raise _in_progress(reader.client.name, unfinished)
+    @property
+    def _wait_s(self) -> float:
+        return min(WAIT_S, self._settings.timeout_s)
 
     def _delete(self, client: InfluxClient, services: Collection[str], sources: Collection[str]) -> None:
         """Delete all rows of some sources of some services, by the token for writes."""
@@ -176,23 +166,15 @@ class InfluxStore:
         return found
 
 
-def _in_progress(name: str, unfinished: Sequence[Mark]) -> UnavailableError:
-    if not unfinished:
-        return UnavailableError(f"store {name!r} is constantly written in this range: try again later")
-    mark = min(unfinished, key=lambda mark: mark.began_ms)
-    return UnavailableError(
-        f"store {name!r}: the windows {from_ms(mark.first_ms):%Y-%m-%d %H:%M:%SZ} to {from_ms(mark.last_ms):%H:%M:%SZ} of "
-        f"source {mark.source[:80]!r} are not complete: a write began at {from_ms(mark.began_ms):%H:%M:%SZ} and has not ended: "
-        "start the collector or repeat the import, or accept them with pratique store maintain after an hour"
+def _range_ms(start: datetime | None, end: datetime | None) -> tuple[int, int]:
+    """The range in epoch ms, within the times that InfluxDB can hold."""
+    require_zone(start, end)
+    first_ms, stop_ms = _epoch_ms(EARLIEST), _epoch_ms(LATEST)
+    return first_ms if start is None else max(_epoch_ms(start), first_ms), stop_ms if end is None else min(
+        _epoch_ms(end), stop_ms
     )
 
 
-def _range(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
-    """The range as times that InfluxDB can hold."""
-    require_zone(start, end)
-    first = EARLIEST if start is None else max(start.astimezone(UTC), EARLIEST)
-    return first, LATEST if end is None else min(end.astimezone(UTC), LATEST)
-
-
 def _epoch_ms(bound: datetime) -> int:
-    return int(bound.timestamp() * 1000)
+    """A bound as milliseconds since 1970, rounded up, which preserves the meaning of [start, end)."""
+    return -((datetime(1970, 1, 1, tzinfo=UTC) - bound) // timedelta(milliseconds=1))
