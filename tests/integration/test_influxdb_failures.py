@@ -76,11 +76,11 @@ def test_a_server_that_hangs_is_unavailable_within_the_time_limit(store, direct,
 def test_a_cut_answer_is_an_error(store, direct, proxy):
     rows = [row(window, action=f"GET /{number}") for window in range(20) for number in range(30)]
     direct.write(rollups(*rows))
-    for cut in (0, 1, 100, 500, 2000, 20_000, 60_000):
+    for cut in (0, 1, 100, 500, 2000, 20_000, 40_000):
         proxy.cut_after = cut
         with pytest.raises(UnavailableError, match=r"connection broke") as raised:
-            store.read("shop", ["r1"])
-        assert "\n" not in str(raised.value)
+            open_store(store._settings).read("shop", ["r1"])
+        assert "\n" not in str(raised.value), cut
     proxy.cut_after = None
     assert content(store) == by_key(rows)
 

@@ -31,25 +31,32 @@ class TcpProxy:
         return self
 
     def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self._server.close)
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
 
     async def _end(self):
+        self._server.close()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader, writer):
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        writers = [writer]
+        try:
             if not self.refuse:
                 there = await asyncio.open_connection("127.0.0.1", self.target)
+                writers.append(there[1])
                 await asyncio.gather(self._requests(reader, there[1]), self._answers(there[0], writer))
-                there[1].close()
-        writer.close()
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            for each in writers:
+                each.transport.abort()
+                with contextlib.suppress(OSError, asyncio.CancelledError):
+                    await each.wait_closed()
 
     async def _requests(self, reader, writer):
         with contextlib.suppress(OSError):
@@ -72,4 +79,8 @@ class TcpProxy:
             await writer.drain()
             if self.cut_after is not None and passed >= self.cut_after:
                 break
-        writer.close()
+        # what was written before still arrives
+        with contextlib.suppress(OSError):
+            writer.write_eof()
+            await writer.drain()
+        raise ConnectionResetError

@@ -329,6 +329,7 @@ class InfluxClient:
                     _return_http_data_only=True,
                     urlopen_kw={"redirect": False},
                 )
+                _require_length(answer)
             except ProtocolError:
                 # a connection that the server closed while it was idle; every request may be sent twice
                 if attempt == 2:
@@ -349,6 +350,12 @@ class InfluxClient:
                 self._require_ca_file()
                 self._opened = InfluxDBClient(**self._options)
             return self._opened
+
+
+def _require_length(answer: HTTPResponse) -> None:
+    """Refuse an answer of unknown length: one that was cut among its headers looks like an empty answer."""
+    if not answer.chunked and answer.length_remaining is None:
+        raise ProtocolError("the answer has no length")
 
 
 def late_error(end: bytes) -> str | None:

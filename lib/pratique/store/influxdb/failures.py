@@ -26,6 +26,7 @@ BY_MESSAGE: tuple[tuple[tuple[str, ...], type[PratiqueError], str], ...] = (
         StorageError,
         "the server's disk is full or broken",
     ),
+    (("organization name", "organization not found"), MissingError, "check the organisation in store.url"),
     (("retention policy",), DataError, "windows are older than the bucket's retention, and the server drops them"),
     (("type conflict",), DataError, "the bucket has other data under Pratique's names, use another bucket"),
 )
