@@ -54,7 +54,7 @@ def test_a_token_that_only_reads_is_not_enough_for_the_collector(influxd, token)
     bucket = influxd.new_bucket()
     token(bucket, "read")
     state, message = findings(settings(influxd, bucket))["store.token"]
-    assert (state, "may not write to it" in message) == ("problem", True)
+    assert (state, "may not write to bucket" in message) == ("problem", True)
 
 
 def test_a_token_of_reports_that_may_write_is_a_warning(influxd, token):
