@@ -13,7 +13,7 @@ from pratique.config.reference import sections
 from pratique.judge.model import Verdict
 from support.pages import DOCS
 
-COMMANDS = sorted(program.commands)
+COMMANDS = sorted(name for names in cli.commands().values() for name in names)
 
 
 def text_of(page):
@@ -31,18 +31,21 @@ def test_every_page_of_the_reference_is_generated():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_is_in_the_documentation(command):
-    assert program.commands[command].help
+    assert cli.context_of(command).command.help
     assert f"### pratique {command}\n" in text_of("cli.md")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_of_a_command_has_help(command):
-    options = [item for item in program.commands[command].params if isinstance(item, click.Option)]
+    options = [item for item in cli.context_of(command).command.params if isinstance(item, click.Option)]
     assert [item.name for item in options if not item.help] == []
 
 
 def test_every_command_is_in_one_section():
-    assert sorted(name for names in cli.commands().values() for name in names) == COMMANDS
+    listed = {name for name, command in program.commands.items() if not command.hidden}
+    assert {name for name in COMMANDS if " " not in name} == listed
+    assert {"store check", "store copy", "store maintain"} <= set(COMMANDS)
+    assert len(COMMANDS) == len(set(COMMANDS))
 
 
 def test_every_key_of_the_service_file_is_a_heading():

@@ -10,18 +10,32 @@ WIDTH = 100
 
 
 def commands() -> dict[str, list[str]]:
-    """The names of all commands, by section."""
-    return getattr(program, "sections", None) or {"Commands": sorted(program.commands)}
+    """The names of all commands, by section; those of a group as "group command"."""
+    sections: dict[str, list[str]] = getattr(program, "sections", None) or {"Commands": sorted(program.commands)}
+    return {title: [inner for name in names for inner in _with_inner(name)] for title, names in sections.items()}
+
+
+def _with_inner(name: str) -> list[str]:
+    command = program.commands[name]
+    inner = sorted(command.commands) if isinstance(command, click.Group) else []
+    return [name, *(f"{name} {other}" for other in inner)]
 
 
 def help_of(name: str = "") -> str:
     """The help of a command, or of the program, as a terminal of WIDTH columns shows it."""
+    context = context_of(name)
+    return context.command.get_help(context).rstrip()
+
+
+def context_of(name: str = "") -> click.Context:
+    """The context of a command, or of the program. name: such as "store copy"."""
     settings = {**program.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
     context = click.Context(program, info_name="pratique", **settings)
-    if name:
-        command = program.commands[name]
-        context = click.Context(command, info_name=name, parent=context, **settings)
-    return context.command.get_help(context).rstrip()
+    command: click.Command = program
+    for word in name.split():
+        command = command.commands[word] if isinstance(command, click.Group) else command
+        context = click.Context(command, info_name=word, parent=context, **settings)
+    return context
 
 
 def page() -> str:

@@ -27,6 +27,7 @@ FILES = (
     Known("store/**", "config/store.py", ".pratique/store", "the store: a Delta Lake table (`store.url`)", "no: all measurements are lost"),
     Known("imports.json", "telemetry/import_files.py", "imports.json", "which logs were imported", "no: importing a log again would count it twice"),
     Known("imports.json.lock", "telemetry/import_files.py", "imports.json", "lets one import at a time change imports.json", "when no import runs"),
+    Known("copies/*.json", "store/copy_position.py", "copies", "how far an interrupted `pratique store copy` got", "yes: it starts at the beginning"),
     Known("rejects/*.jsonl", "telemetry/import_files.py", "rejects", "lines that an import could not read, with the reason", "yes"),
     Known("runs/*/journal.jsonl", "runbook/engine/journal.py", "journal.jsonl", "the journal of a run: its started and finished steps", "when the run has ended"),
     Known("runs/*/progress.jsonl", "runbook/service/file_names.py", "progress.jsonl", "the lines of a rollout, for programs", "when the run has ended"),

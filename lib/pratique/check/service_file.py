@@ -11,10 +11,11 @@ from pratique.check.collector import collector_checks
 from pratique.check.containers import container_checks
 from pratique.check.deadline import deadline_state
 from pratique.check.finding import Check
-from pratique.check.folders import store_state, writable_folder
+from pratique.check.folders import writable_folder
 from pratique.check.processes import process_checks
 from pratique.check.programs import find_program
 from pratique.check.sockets import Address, without_a_clash
+from pratique.check.store import store_checks
 from pratique.config import Config, Target
 from pratique.errors import MissingError
 from pratique.release.secrets import is_reference, resolve_env
@@ -38,7 +39,7 @@ def checks_of(config: Config, service: str | None = None) -> list[Check]:
 def _general_checks(config: Config) -> Iterator[Check]:
     yield Check(Path(config.file).name, partial(_services, config))
     yield Check("state", partial(writable_folder, config.state_dir))
-    yield Check("store.url", partial(store_state, config.store))
+    yield from store_checks(config)
     if not config.store.is_prometheus:
         yield from collector_checks(config)
 

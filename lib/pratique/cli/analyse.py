@@ -13,7 +13,6 @@ import click
 
 from pratique.cli.colours import paint_start
 from pratique.cli.completion import complete_services
-from pratique.cli.data import progress_bar
 from pratique.cli.options import (
     EPILOG,
     PATH,
@@ -26,6 +25,7 @@ from pratique.cli.options import (
     revision_argument,
     service_argument,
 )
+from pratique.cli.progress import progress_bar
 from pratique.clock import iso
 from pratique.errors import MissingError, UsageError
 

@@ -14,6 +14,7 @@ from pratique.cli import analyse, configure, data, operate, release
 from pratique.cli.colours import colour_mode
 from pratique.cli.options import EPILOG
 from pratique.cli.sections import Sections
+from pratique.cli.store import maintain_command
 from pratique.errors import Interrupted, PratiqueError, UsageError
 
 PROGRAM = "pratique"
@@ -57,6 +58,7 @@ pratique.add_section("Analyse", analyse.COMMANDS)
 pratique.add_section("Operate", operate.COMMANDS)
 pratique.add_section("Configure", configure.COMMANDS)
 pratique.add_section("Data", data.COMMANDS)
+pratique.add_former_name("maintain", maintain_command)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 
 import click
 
-from pratique.cli.colours import paint_start
 from pratique.cli.completion import complete_services
+from pratique.cli.findings import print_findings
 from pratique.cli.options import config_options, json_array
 from pratique.errors import UsageError
 
@@ -157,16 +156,7 @@ def check_command(service: str | None, as_json: bool, config: str | None, store:
     from pratique.check import checks_of  # noqa: PLC0415
     from pratique.config import load  # noqa: PLC0415
 
-    checks = checks_of(load(config, store=store), service)
-    width = max(len(check.subject) for check in checks)
-    findings = []
-    for check in checks:
-        findings.append(check.run())
-        if not as_json:
-            click.echo(paint_start(findings[-1].to_text(width)))
-    if as_json:
-        click.echo(json.dumps([finding.to_json() for finding in findings]))
-    sys.exit(any(finding.state == "problem" for finding in findings))
+    print_findings(checks_of(load(config, store=store), service), as_json=as_json)
 
 
 COMMANDS = (config_command, init_command, check_command)

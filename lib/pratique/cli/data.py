@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,8 @@ import click
 
 from pratique.cli.completion import complete_services
 from pratique.cli.options import EPILOG, PATH, config_options, load_config
+from pratique.cli.progress import progress_bar
+from pratique.cli.store import store_commands
 from pratique.errors import MissingError
 
 
@@ -108,32 +107,4 @@ def import_command(
         click.echo(f"warning: {warning}", err=True)
 
 
-@click.command(epilog=EPILOG)
-@config_options
-def maintain(config: str | None, store: str | None) -> None:
-    """Compact the store now.
-
-    Merges small files, applies the retention, and deletes files that no reader needs. Every write does a part of this, so
-    you need the command only to free space at once.
-    """
-    from pratique.store import open_store  # noqa: PLC0415 - deltalake
-
-    done = open_store(load_config(config, store).store).maintain()
-    click.echo(f"merged {done.merged} files, dropped {done.dropped} beyond the retention, deleted {done.deleted}")
-
-
-@contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a progress bar on standard error; yield its update(done, total), or None when that is not a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console  # noqa: PLC0415 - only for a person
-    from rich.progress import Progress  # noqa: PLC0415 - only for a person
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-COMMANDS = (import_command, maintain)
+COMMANDS = (import_command, store_commands)

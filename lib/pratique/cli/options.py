@@ -71,17 +71,18 @@ def revision_argument(name: str = "revision", *, required: bool = True) -> Decor
     return click.argument(name, required=required, shell_complete=complete_revisions)
 
 
+config_option = click.option(
+    "--config",
+    type=PATH,
+    metavar="FILE",
+    help="The service file. Default: pratique.toml in the working folder, if it exists.",
+)
+
+
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of the service file, which every command has."""
-    command = click.option("--store", type=PATH, metavar="PATH-or-URL", help="The store; overrides the service file.")(
-        command
-    )
-    return click.option(
-        "--config",
-        type=PATH,
-        metavar="FILE",
-        help="The service file. Default: pratique.toml in the working folder, if it exists.",
-    )(command)
+    store = click.option("--store", type=PATH, metavar="PATH-or-URL", help="The store; overrides the service file.")
+    return config_option(store(command))
 
 
 def load_config(path: str | None, store: str | None) -> Config:

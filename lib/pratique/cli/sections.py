@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 import click
@@ -21,6 +22,12 @@ class Sections(click.Group):
         for command in commands:
             self.add_command(command)
             self.sections.setdefault(title, []).append(str(command.name))
+
+    def add_former_name(self, name: str, command: click.Command) -> None:
+        """Keep the name that a command had earlier working, without listing it."""
+        former = copy(command)
+        former.hidden = True
+        self.add_command(former, name)
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:

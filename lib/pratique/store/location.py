@@ -97,6 +97,14 @@ class Location:
             _sync(self.folder / folder)
 
 
+def one_address(url: str) -> str:
+    """Return the one text for every way to write an address: a folder without links, or a URL without a slash at its end."""
+    scheme, there, rest = url.partition("://")
+    if there and scheme.lower() != "file":
+        return f"{scheme.lower()}://{rest.rstrip('/')}"
+    return str(Path(url2pathname(urlsplit(url).path) if there else url).resolve())
+
+
 def shown(url: str) -> str:
     """Return an address without user and password."""
     return re.sub(r"//[^/@]*@", "//", url)

@@ -4,11 +4,8 @@ import os
 
 import pytest
 
-from pratique.check.folders import store_state, writable_folder
-from pratique.config import StoreSettings
-from pratique.errors import DataError, DeniedError, StorageError, UsageError
-from pratique.store import open_store
-from support.report_samples import sample_rollups
+from pratique.check.folders import existing_parent, writable_folder
+from pratique.errors import DeniedError, StorageError
 
 
 def test_a_folder_that_is_there_can_be_written(tmp_path):
@@ -18,6 +15,11 @@ def test_a_folder_that_is_there_can_be_written(tmp_path):
 def test_a_folder_that_is_missing_is_not_made_by_looking(tmp_path):
     assert writable_folder(tmp_path / "a" / "b") == f"{tmp_path}/a/b will be created"
     assert not list(tmp_path.iterdir())
+
+
+def test_the_nearest_folder_that_exists_is_found(tmp_path):
+    assert existing_parent(tmp_path / "a" / "b") == tmp_path
+    assert existing_parent(tmp_path) == tmp_path
 
 
 def test_a_file_in_the_place_of_a_folder_is_a_problem(tmp_path):
@@ -42,21 +44,3 @@ def test_a_folder_of_somebody_else_is_a_problem(tmp_path):
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_a_store_says_whether_it_has_data(tmp_path):
-    settings = StoreSettings(url=str(tmp_path / "store"))
-    assert store_state(settings) == f"{tmp_path}/store will be created; it has no data yet"
-    open_store(settings).write(sample_rollups(history=3))
-    assert store_state(settings) == f"{tmp_path}/store can be written; it has data"
-
-
-def test_a_folder_with_other_files_is_refused_as_a_store(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match="no _delta_log"):
-        store_state(StoreSettings(url=str(tmp_path)))
-
-
-def test_an_unknown_kind_of_store_is_a_problem():
-    with pytest.raises(UsageError, match="ftp://host/x"):
-        store_state(StoreSettings(url="ftp://host/x"))

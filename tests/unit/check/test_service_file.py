@@ -75,7 +75,7 @@ def test_a_first_file_is_well(place, run):
     assert [line.split()[:2] for line in printed.splitlines()] == [
         ["ok", "pratique.toml"],
         ["ok", "state"],
-        ["ok", "store.url"],
+        *[["ok", "store.url"]] * 4,
         ["ok", "telemetry.listen"],
         ["ok", "services.shop.runtime.releases"],
         ["ok", "services.shop.runtime.command"],

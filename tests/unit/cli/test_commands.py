@@ -11,12 +11,9 @@ from pratique.clock import utc_now
 from pratique.errors import UnavailableError
 from pratique.ledger import open_ledger
 from pratique.runtime import Instance
-from pratique.store import open_store
 from pratique.store.base import Seen
 from pratique.telemetry.containerlogs import ContainerLogs
-from pratique.telemetry.rollups import Rollups
 from pratique.telemetry.syslog import parse as parse_syslog
-from support.report_samples import sample_rollups
 
 SERVICE_FILE = """
 [services.shop.runtime]
@@ -273,13 +270,3 @@ def test_status_prints_what_it_knows_before_the_error(run, monkeypatch):
     status, out, _ = run("status", "shop", "--json")
     assert status == 69
     assert json.loads(out)["error"] == "the engine does not answer"
-
-
-def test_maintain_compacts_the_store(run):
-    rows = sample_rollups().table
-    store = open_store("store")
-    for part in (rows.slice(0, 5), rows.slice(5)):
-        store.write(Rollups(part))
-    status, out, _ = run("maintain", "--store", "store")
-    assert (status, out) == (0, "merged 2 files, dropped 0 beyond the retention, deleted 0\n")
-    assert run("maintain", "--store", "store")[1].startswith("merged 0 files")

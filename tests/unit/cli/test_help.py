@@ -10,7 +10,15 @@ import pytest
 from pratique.cli import pratique
 from pratique.notebook import read_parameters
 
-COMMANDS = sorted(pratique.commands.items())
+LISTED = sorted((name, command) for name, command in pratique.commands.items() if not command.hidden)
+WITHIN = sorted(
+    (f"{name} {inner}", command)
+    for name, group in LISTED
+    if isinstance(group, click.Group)
+    for inner, command in group.commands.items()
+)
+"""The commands of groups."""
+COMMANDS = [(name, command) for name, command in LISTED if not isinstance(command, click.Group)] + WITHIN
 SUMMARY = re.compile(r"[A-Z][a-z]+ .*\.")
 
 
@@ -20,12 +28,17 @@ def listing():
         return pratique.get_help(ctx)
 
 
-@pytest.mark.parametrize(("name", "command"), COMMANDS)
+@pytest.mark.parametrize(("name", "command"), LISTED)
 def test_every_command_has_a_summary_that_fits_its_line(name, command, listing):
     summary = command.help.split("\n\n")[0].replace("\n", " ")
     assert SUMMARY.fullmatch(summary)
     # the listing shows the first sentence, which it would cut off with "..." where it is too long
     assert re.search(rf"^  {name} +{re.escape(summary.split('. ')[0].rstrip('.'))}\.$", listing, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "command"), WITHIN)
+def test_every_command_of_a_group_has_a_summary(name, command):
+    assert SUMMARY.fullmatch(command.help.split("\n\n")[0].replace("\n", " ")), name
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS)
@@ -40,7 +53,7 @@ def test_every_option_has_help(name, command):
 
 def test_every_command_stands_in_one_section(listing):
     in_sections = [name for names in pratique.sections.values() for name in names]
-    assert sorted(in_sections) == sorted(pratique.commands)
+    assert sorted(in_sections) == [name for name, _ in LISTED]
     assert list(pratique.sections) == ["Release", "Analyse", "Operate", "Configure", "Data"]
     titles = re.findall(r"^(\w+):$", listing, re.MULTILINE)
     assert titles == ["Options", *pratique.sections]

@@ -77,7 +77,7 @@ def rows(pieces: Iterator[bytes], name: str) -> pa.Table:
                 },
             ),
         )
-        return _rollups(table)
+        return rollups(table)
     except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as error:
         # an error of the server at the end of the answer, which this raises, explains more
         for _ in pieces:
@@ -86,7 +86,8 @@ def rows(pieces: Iterator[bytes], name: str) -> pa.Table:
         raise DataError(f"store {name!r} cannot be read: it has points that are not Pratique's: {text}") from error
 
 
-def _rollups(table: pa.Table) -> pa.Table:
+def rollups(table: pa.Table) -> pa.Table:
+    """Return the rows of READ_SCHEMA. table: COLUMNS, the tags dictionary-encoded. Raises: ValueError, errors of Arrow."""
     unpacked = [_unpacked(chunk) for chunk in table["_value"].chunks] or [_unpacked(pa.array([], pa.string()))]
     columns = {name: pa.chunked_array([part[name] for part in unpacked]) for name in unpacked[0]}
     columns["window"] = table["_time"]

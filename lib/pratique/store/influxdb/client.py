@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from influxdb_client import InfluxDBClient
@@ -93,6 +94,12 @@ class InfluxClient:
     def __repr__(self) -> str:
         return f"InfluxClient({self.server!r}, {self.organisation!r})"
 
+    def with_token(self, token: str) -> InfluxClient:
+        """Return a client of the same server and organisation with another token."""
+        other = InfluxClient(self.server, self.organisation, name=self.name)
+        other._options = {**self._options, "token": token}
+        return other
+
     def close(self) -> None:
         """Close the connections."""
         if self._opened is not None:
@@ -105,6 +112,14 @@ class InfluxClient:
         if not version:
             raise DataError(f"store {self.name!r} is not an InfluxDB server: check the address")
         return version.removeprefix("v")
+
+    def server_time(self) -> datetime | None:
+        """Return the time by the server's clock, in whole seconds; None when it does not tell. Raises: UnavailableError."""
+        told = self._request("GET", "/ping", doing="reached").headers.get("Date")
+        try:
+            return parsedate_to_datetime(told) if told else None
+        except ValueError:
+            return None
 
     def health(self) -> str:
         """Return the server's own report on its state, "pass" when it is ready. Raises: UnavailableError."""
@@ -126,6 +141,10 @@ class InfluxClient:
         """Return the id of the organisation; None when it does not exist or the token may not see it."""
         found = self._named("/api/v2/orgs", {"org": self.organisation})
         return str(found[0]["id"]) if found else None
+
+    def create_organisation(self) -> None:
+        """Create the organisation. Raises: DeniedError; DataError when it exists."""
+        self._json("POST", "/api/v2/orgs", {"name": self.organisation}, doing="set up")
 
     def bucket(self, name: str) -> Bucket | None:
         """Return a bucket by its name; None when it does not exist or the token may not see it."""
@@ -210,10 +229,24 @@ class InfluxClient:
             },
             "dialect": {"header": True, "annotations": [], "delimiter": ","},
         }
-        query = {"org": self.organisation}
-        answer = self._request(
-            "POST", "/api/v2/query", content, query=query, headers={"Accept": "text/csv"}, stream=True
-        )
+        query, headers = {"org": self.organisation}, {"Accept": "text/csv"}
+        with self.answer("/api/v2/query", content, query=query, headers=headers) as pieces:
+            yield self._without_late_error(pieces)
+
+    @contextmanager
+    def answer(
+        self,
+        path: str,
+        content: Any,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[Iterator[bytes]]:
+        """Send a request; give the pieces of its answer as they arrive. content: bytes as they are, anything else as JSON.
+
+        Raises, while the pieces are read too: DeniedError, MissingError, UnavailableError, DataError.
+        """
+        answer = self._request("POST", path, content, query=query, headers=headers, stream=True)
         try:
             yield self._pieces(answer)
         finally:
@@ -222,11 +255,15 @@ class InfluxClient:
             answer.release_conn()
 
     def _pieces(self, answer: HTTPResponse) -> Iterator[bytes]:
-        end = b""
         with translated(self.name, "read"):
             while piece := answer.read(PIECE):
-                end = (end + piece)[-LONGEST_ERROR:]
                 yield piece
+
+    def _without_late_error(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        end = b""
+        for piece in pieces:
+            end = (end + piece)[-LONGEST_ERROR:]
+            yield piece
         told = late_error(end)
         if told is not None:
             raise of_late_error(self.name, told)

@@ -71,5 +71,5 @@ def _in_progress(name: str, mark: Mark) -> UnavailableError:
     return UnavailableError(
         f"store {name!r}: the windows {from_ms(mark.first_ms):%Y-%m-%d %H:%M:%SZ} to {from_ms(mark.last_ms):%H:%M:%SZ} of "
         f"source {mark.source[:80]!r} are not complete: a write began at {from_ms(mark.began_ms):%H:%M:%SZ} and has not ended: "
-        "start the collector or repeat the import, or accept them with pratique maintain after an hour"
+        "start the collector or repeat the import, or accept them with pratique store maintain after an hour"
     )

@@ -88,14 +88,18 @@ def read_marks(client: InfluxClient, bucket: str, service: str | None = None) ->
     with client.query(flux, values) as pieces:
         text = b"".join(pieces).decode()
     try:
-        return [_mark(row) for row in csv.DictReader(io.StringIO(text)) if row.get("service")]
+        return [
+            mark_of(row["service"], row["source"], row["_value"])
+            for row in csv.DictReader(io.StringIO(text))
+            if row.get("service")
+        ]
     except (ValueError, KeyError) as error:
         raise DataError(
             f"store {client.name!r} cannot be read: it has marks that are not Pratique's: {error}"
         ) from error
 
 
-def _mark(row: dict[str, str]) -> Mark:
-    state, first, last, began, unique = row["_value"].split(" ")
-    service, source = decoded(row["service"]), decoded(row["source"])
-    return Mark(service, source, state == "done", int(first), int(last), int(began), unique)
+def mark_of(service: str, source: str, value: str) -> Mark:
+    """Return a mark from its tags and its value, as they are stored. Raises: ValueError."""
+    state, first, last, began, unique = value.split(" ")
+    return Mark(decoded(service), decoded(source), state == "done", int(first), int(last), int(began), unique)

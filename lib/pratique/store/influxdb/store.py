@@ -1,4 +1,4 @@
-"""The store in a bucket of InfluxDB 2.
+"""The store in a bucket of InfluxDB.
 
 One row is one point, so a row that is written again replaces the stored one. InfluxDB has no transactions: what it shows of a
 write in progress, and how a reader avoids that, is described in `marks`.
@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from pratique.clock import from_ms, now_ms
 from pratique.config import StoreSettings, check_name
+from pratique.errors import DataError
 from pratique.store.base import Seen, Upkeep
-from pratique.store.influxdb import answer, consistent, lines, revisions
+from pratique.store.influxdb import consistent, lines
 from pratique.store.influxdb.address import InfluxAddress
+from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
 from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
-from pratique.store.influxdb.marks import Mark, marks_of, read_marks, set_marks
+from pratique.store.influxdb.marks import Mark, marks_of, set_marks
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.tokens import read_token, write_token
 from pratique.store.rows import READ_SCHEMA, normal, require_zone
@@ -28,12 +30,6 @@ WAIT_S = 5.0
 ABANDONED_MS = 3_600_000
 """Age of an unfinished write that upkeep takes for abandoned."""
 
-_FLUX = """
-from(bucket: bucket) |> range(start: start, stop: stop)
-  |> filter(fn: (r) => r._measurement == measurement and r._field == field and r.service == service and ({revisions}))
-  |> keep(columns: ["_time", "_value", "action", "code", "host", "revision", "service", "source"])
-"""
-
 
 class InfluxStore:
     """A store in a bucket. Threads may share it; it connects at its first use."""
@@ -42,6 +38,7 @@ class InfluxStore:
         self._settings = settings
         self._address = InfluxAddress.of(settings.url)
         self._clients: dict[str, InfluxClient] = {}
+        self._readers: dict[str, BucketReader] = {}
 
     @property
     def url(self) -> str:
@@ -53,7 +50,7 @@ class InfluxStore:
 
     def exists(self) -> bool:
         """Whether anything was ever written. Raises: MissingError without the bucket; DeniedError; UnavailableError."""
-        return bool(read_marks(self._reader(), self._address.bucket))
+        return bool(self._reader().marks())
 
     def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
         """Write rows durably. A row replaces a stored row with the same KEY.
@@ -72,11 +69,10 @@ class InfluxStore:
             check_name("service", service)
         client, bucket = self._client(write_token(self._settings)), self._address.bucket
         lines.check(table)
+        if instead_of:
+            self._require_deletes(client)
         set_marks(client, bucket, marks, done=False)
-        for service in services if instead_of else ():
-            for source in sorted(instead_of):
-                tags = {"service": encoded(service), "source": encoded(source)}
-                client.delete(bucket, tags, measurement=lines.MEASUREMENT)
+        self._delete(client, services, instead_of)
         for request in lines.requests(table):
             client.write(bucket, request)
         set_marks(client, bucket, marks, done=True)
@@ -90,27 +86,18 @@ class InfluxStore:
         not repeated; MissingError without the bucket; DataError for points of others; DeniedError.
         """
         first_ms, stop_ms = _range_ms(start, end)
-        names = {f"revision_{number}": encoded(name) for number, name in enumerate(dict.fromkeys(revisions))}
+        names = list(dict.fromkeys(revisions))
         if not names or first_ms >= stop_ms:
             return Rollups(READ_SCHEMA.empty_table())
-        client, bucket = self._reader(), self._address.bucket
-        flux = _FLUX.format(revisions=" or ".join(f"r.revision == {name}" for name in names))
-        values = {
-            "bucket": bucket,
-            "measurement": lines.MEASUREMENT,
-            "field": lines.PACKED,
-            "service": encoded(service),
-        }
+        reader = self._reader()
 
         def rows(low_ms: int, high_ms: int) -> pa.Table:
-            bounds = {"start": from_ms(low_ms), "stop": from_ms(high_ms)}
-            with client.query(flux, {**values, **names, **bounds}) as pieces:
-                return answer.rows(pieces, client.name)
+            return reader.rows(service, names, from_ms(low_ms), from_ms(high_ms))
 
         def marks() -> list[Mark]:
-            return read_marks(client, bucket, service)
+            return reader.marks(service)
 
-        return Rollups(consistent.read(marks, rows, first_ms, stop_ms, wait_s=self._wait_s, name=client.name))
+        return Rollups(consistent.read(marks, rows, first_ms, stop_ms, wait_s=self._wait_s, name=reader.client.name))
 
     def revisions(
         self, service: str | None = None, start: datetime | None = None, end: datetime | None = None
@@ -122,17 +109,17 @@ class InfluxStore:
         first_ms, stop_ms = _range_ms(start, end)
         if first_ms >= stop_ms:
             return []
-        client, bucket = self._reader(), self._address.bucket
+        reader = self._reader()
         consistent.finished(
-            lambda: read_marks(client, bucket, service), first_ms, stop_ms, wait_s=self._wait_s, name=client.name
+            lambda: reader.marks(service), first_ms, stop_ms, wait_s=self._wait_s, name=reader.client.name
         )
-        return revisions.seen(client, bucket, service, from_ms(first_ms), from_ms(stop_ms))
+        return reader.seen(service, from_ms(first_ms), from_ms(stop_ms))
 
     def maintain(self) -> Upkeep:
         """Accept what abandoned writes have stored, so that their windows can be read again. The rest is the server's task."""
         client, bucket = self._client(write_token(self._settings)), self._address.bucket
         before = now_ms() - ABANDONED_MS
-        abandoned = [mark for mark in read_marks(self._reader(), bucket) if not mark.done and mark.began_ms < before]
+        abandoned = [mark for mark in self._reader().marks() if not mark.done and mark.began_ms < before]
         if abandoned:
             set_marks(client, bucket, abandoned, done=True)
         return Upkeep()
@@ -141,8 +128,27 @@ class InfluxStore:
     def _wait_s(self) -> float:
         return min(WAIT_S, self._settings.timeout_s)
 
-    def _reader(self) -> InfluxClient:
-        return self._client(read_token(self._settings))
+    def _delete(self, client: InfluxClient, services: Collection[str], sources: Collection[str]) -> None:
+        """Delete all rows of some sources of some services, by the token for writes."""
+        for service in services if sources else ():
+            for source in sorted(sources):
+                tags = {"service": encoded(service), "source": encoded(source)}
+                reader_of(client, self._address.bucket).delete(tags, measurement=lines.MEASUREMENT)
+
+    def _require_deletes(self, client: InfluxClient) -> None:
+        """Raises: DataError when the server cannot delete rows."""
+        if not reader_of(client, self._address.bucket).deletes:
+            raise DataError(
+                f"store {self.url!r}: InfluxDB 3 cannot delete rows, so a log that was imported before cannot be replaced: "
+                "import its new part alone, or use InfluxDB 2"
+            )
+
+    def _reader(self) -> BucketReader:
+        token = read_token(self._settings)
+        found = self._readers.get(token)
+        if found is None:
+            found = self._readers[token] = reader_of(self._client(token), self._address.bucket)
+        return found
 
     def _client(self, token: str) -> InfluxClient:
         # a token in a file may be another one than at the last call

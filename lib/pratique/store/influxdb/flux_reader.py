@@ -1,0 +1,58 @@
+"""Ask InfluxDB 2 in Flux. Values are bound by the server, and never become a part of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pyarrow as pa
+
+from pratique.store.base import Seen
+from pratique.store.influxdb import answer, lines
+from pratique.store.influxdb.client import InfluxClient
+from pratique.store.influxdb.marks import Mark, read_marks
+from pratique.store.influxdb.names import encoded
+from pratique.store.influxdb.revisions import seen
+
+_ROWS = """
+from(bucket: bucket) |> range(start: start, stop: stop)
+  |> filter(fn: (r) => r._measurement == measurement and r._field == field and r.service == service and ({revisions}))
+  |> keep(columns: ["_time", "_value", "action", "code", "host", "revision", "service", "source"])
+"""
+
+
+class FluxReader:
+    """Reads a bucket of InfluxDB 2."""
+
+    deletes = True
+
+    def __init__(self, client: InfluxClient, bucket: str) -> None:
+        self.client, self._bucket = client, bucket
+
+    def rows(self, service: str, revisions: Sequence[str], first: datetime, stop: datetime) -> pa.Table:
+        """Return the rows of some revisions, in no order, with READ_SCHEMA."""
+        names = {f"revision_{number}": encoded(name) for number, name in enumerate(revisions)}
+        flux = _ROWS.format(revisions=" or ".join(f"r.revision == {name}" for name in names))
+        values: dict[str, str | int | datetime] = {
+            "bucket": self._bucket,
+            "start": first,
+            "stop": stop,
+            "measurement": lines.MEASUREMENT,
+            "field": lines.PACKED,
+            "service": encoded(service),
+            **names,
+        }
+        with self.client.query(flux, values) as pieces:
+            return answer.rows(pieces, self.client.name)
+
+    def seen(self, service: str | None, first: datetime, stop: datetime) -> list[Seen]:
+        """List the revisions with requests, oldest first."""
+        return seen(self.client, self._bucket, service, first, stop)
+
+    def marks(self, service: str | None = None) -> list[Mark]:
+        """Return the last mark of each service and source."""
+        return read_marks(self.client, self._bucket, service)
+
+    def delete(self, tags: Mapping[str, str], *, measurement: str) -> None:
+        """Delete the points with these tags."""
+        self.client.delete(self._bucket, tags, measurement=measurement)
