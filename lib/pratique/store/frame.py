@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from pratique.clock import from_ms
 from pratique.config.service import FieldNames
 from pratique.config.telemetry import TelemetrySettings
-from pratique.errors import DataError, StorageError
+from pratique.errors import DataError, StorageError, UsageError
 from pratique.number_text import plural
 from pratique.store.base import Seen, Upkeep
 from pratique.telemetry.actions import Actions
@@ -25,6 +26,20 @@ from pratique.telemetry.windows import starts_ms
 
 SERVICE = "frame"
 """The service of the rows of a frame."""
+
+
+def as_arguments(message: str) -> str:
+    """Return a message of an import with the arguments of a comparison in place of its options.
+
+    >>> as_arguments("give it as --timezone UTC, or --field duration=took:s (or ms)")
+    'give it as timezone="UTC", or fields={"duration": "took:s"} (or ms)'
+    """
+    message = re.sub(r"--field (\w+)=([^\s,;()]+)", r'fields={"\1": "\2"}', message)
+    message = re.sub(
+        r"--timezone (?:of the log's host|(\w+))", lambda found: f'timezone="{found[1] or "UTC"}"', message
+    )
+    message = re.sub(r"--revision \w+ or --revision-from NAME\[:REGEX\]", "a revision column", message)
+    return message.replace("--interval SECONDS", "interval=SECONDS").replace("--", "")
 
 
 class FrameStore:
@@ -50,9 +65,25 @@ class FrameStore:
     ) -> FrameStore:
         """Add the rows of a frame up. The arguments are those of `pratique.compare`.
 
+        Messages name these arguments, where those of an import name options.
         Raises: UsageError (no frame, an unknown meaning or zone), DataError (a column that is missing or cannot be what it
         is named as, times without a zone, a duration without a unit, more than half of the rows unreadable).
         """
+        try:
+            return cls._of(frame, window_s=window_s, fields=fields, timezone=timezone, interval_s=interval_s)
+        except (UsageError, DataError) as error:
+            raise type(error)(as_arguments(str(error))) from error
+
+    @classmethod
+    def _of(
+        cls,
+        frame: Any,
+        *,
+        window_s: int | None,
+        fields: Mapping[str, str] | None,
+        timezone: str | None,
+        interval_s: int | None,
+    ) -> FrameStore:
         usual = TelemetrySettings()
         options = TableOptions(
             service=SERVICE,
@@ -82,7 +113,9 @@ class FrameStore:
                 raise DataError(
                     f"{counter.summary.rejected:,} of the first {plural(counter.summary.lines, 'row')} of the frame cannot be read, row {row}: {reason}"
                 )
-        notes = [*parser.findings.warnings(), *counter.summary.warnings()]
+        if not len(rollups):
+            raise DataError(f"no row of the frame is a request: it has {plural(counter.summary.lines, 'row')}")
+        notes = [as_arguments(note) for note in (*parser.findings.warnings(), *counter.summary.warnings())]
         return cls(rollups, lost.of(SERVICE, ""), notes)
 
     def exists(self) -> bool:

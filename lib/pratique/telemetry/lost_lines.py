@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,9 @@ from pratique.errors import DataError, StorageError
 from pratique.files import locked, replace_file
 from pratique.kept_json import read_kept
 from pratique.telemetry.cardinality import MOST_REVISIONS
-from pratique.telemetry.parsed import Parsed
+
+if TYPE_CHECKING:
+    from pratique.telemetry.parsed import Parsed
 
 Ints = npt.NDArray[np.int64]
 NO_REVISION = "no revision"

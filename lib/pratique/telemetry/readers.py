@@ -96,9 +96,12 @@ class Readers:
         given, imports = self._options, self._config.service(self._service).imports
         if given.interval_s is not None and given.fmt != "auto":
             raise UsageError("--interval is for rows that count requests, in CSV or Parquet")
+        # an input without a row has no format
+        is_table = given.fmt in TABLES
+        common = self._common | ({"field_names": ()} if is_table else {})
         return Parser(
-            given.fmt,
-            **self._common,
+            "auto" if is_table else given.fmt,
+            **common,
             log_format=given.log_format or (imports.log_format if given.fmt in WITH_A_FORMAT_STRING else None),
         )
 

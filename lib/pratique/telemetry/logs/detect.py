@@ -29,7 +29,7 @@ _UNIT_ENDINGS = {unit: unit for unit in UNITS} | {
 def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
     """Return the layouts that a format may have. Raises: UsageError for an unknown format."""
     if fmt != "auto" and fmt not in PRESETS:
-        raise UsageError(f"format {fmt!r} is unknown: use auto, {', '.join(PRESETS)}")
+        raise UsageError(f"format {fmt!r} is unknown: use auto, csv, parquet, {', '.join(PRESETS)}")
     if log_format is not None:
         found = declared(log_format)
         if found.template is None:

@@ -40,12 +40,12 @@ class ParquetFile:
         try:
             self.head = MAGIC + self._digest()
             with locked_to(self._descriptor, path) as (connection, file):
-                counted = connection.execute(f"SELECT count(*) FROM {_table(file)}").fetchone()  # noqa: S608
+                counted = connection.execute(f"SELECT count(*) FROM {_table(file)}").fetchall()  # noqa: S608
                 schema = connection.sql(f"SELECT * FROM {_table(file)} LIMIT 0").to_arrow_table().schema  # noqa: S608
         except BaseException:
             self.close()
             raise
-        self._rows = int(counted[0]) if counted else 0
+        self._rows = int(counted[0][0])
         self._places = dict(places_of(schema))
         self.names: Sequence[str] = list(self._places)
 

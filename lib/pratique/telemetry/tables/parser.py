@@ -78,8 +78,8 @@ class TableParser:
                 raise DataError(f"no column {field.name!r}, which is named as the {field.meaning}: {_have(names)}")
         fields = [field for field in found.values() if _wins(field, list(found.values()))]
         fields = self._of_counts(fields)
+        _check({field.meaning for field in fields}, names)
         self._fields = self._with_revision(fields, names)
-        self._check(names)
         repeated = [field.name for field in self._fields if list(names).count(field.name) > 1]
         if repeated:
             raise DataError(f"column {repeated[0]!r} stands twice: rename one of them")
@@ -107,7 +107,7 @@ class TableParser:
         if not wanted:
             if not any(field.meaning == "revision" for field in fields):
                 raise DataError(
-                    f"no column is known as the revision: {_have(names)}; give --field revision=NAME, --revision R or --revision-from NAME[:REGEX]"
+                    f"no column is known as the revision: {_have(names)}; give --field revision=NAME, or --revision R or --revision-from NAME[:REGEX]"
                 )
             return fields
         name = _named(wanted, names)
@@ -115,16 +115,6 @@ class TableParser:
             raise DataError(f"--revision-from: no column {wanted!r}: {_have(names)}")
         self._source = replace(self._source, field=name)
         return [*fields, Field(name, name)] if all(field.name != name for field in fields) else fields
-
-    def _check(self, names: Sequence[str]) -> None:
-        meanings = {field.meaning for field in self._fields}
-        for meaning, example in _NEEDED.items():
-            if meaning not in meanings:
-                raise DataError(
-                    f"no column is known as the {meaning} of a request: {_have(names)}; name it: --field {example}"
-                )
-        if not meanings & {"path", "request", "action"}:
-            raise DataError(f"no column is known as the path or action: {_have(names)}; name it: --field action=NAME")
 
     def parse(self, batch: pl.DataFrame, first_number: int) -> Parsed:
         """Parse rows. batch: the columns that `begin` returned, and BAD where rows may be bad. first_number: of the first row.
@@ -243,6 +233,17 @@ class TableParser:
         if "why_no_count" in read.columns:
             reasons.append(pl.col("why_no_count"))
         return pl.coalesce(reasons)
+
+
+def _check(meanings: set[str], names: Sequence[str]) -> None:
+    """Raise for a table that lacks what every request has."""
+    for meaning, example in _NEEDED.items():
+        if meaning not in meanings:
+            raise DataError(
+                f"no column is known as the {meaning} of a request: {_have(names)}; name it: --field {example}"
+            )
+    if not meanings & {"path", "request", "action"}:
+        raise DataError(f"no column is known as the path or action: {_have(names)}; name it: --field action=NAME")
 
 
 def _no_kind(_: str) -> str | None:
