@@ -93,8 +93,8 @@ class Findings:
 
     def count_events(self, events: pl.DataFrame) -> None:
         """Count what the durations of events tell. events: with the column took_ms."""
-        if not len(events):
-            return
+        if not len(events) or "n" in events.columns:
+            return  # rows of counts have no single duration
         self._events += len(events)
         took = events["took_ms"].drop_nulls().drop_nans()
         self._timed += len(took)

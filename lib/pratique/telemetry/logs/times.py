@@ -80,6 +80,7 @@ def _iso(text: pl.Expr) -> Pair:
         .str.replace(",", ".", literal=True)
         .str.replace(r" ?(?:UTC|GMT)$", "Z")
         .str.replace(r" ([+-][0-9])", "$1")
+        .str.replace(r"^([^T]+T[0-9]{2}:[0-9]{2})(Z|[+-][0-9:]+)?$", "${1}:00$2")
     )
     zoned = form.str.to_datetime(f"{_ISO}%#z", strict=False, time_unit="ms").dt.epoch("ms")
     return zoned, form.str.to_datetime(_ISO, strict=False, time_unit="ms").dt.epoch("ms")
