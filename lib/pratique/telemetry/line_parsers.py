@@ -12,7 +12,7 @@ from pratique.telemetry.logs import detect, envelopes, presets
 from pratique.telemetry.logs.events import Events, RevisionSource
 from pratique.telemetry.logs.findings import Findings
 from pratique.telemetry.logs.layouts import Layout, NamedLayout
-from pratique.telemetry.logs.named import listed
+from pratique.telemetry.logs.named import WRONG_TYPE, listed
 from pratique.telemetry.logs.zones import check_zone
 from pratique.telemetry.parsed import NO_EVENTS, Parsed, sorted_out, with_reasons
 
@@ -120,7 +120,9 @@ class Parser:
                 NO_EVENTS, [(first_number + i, "an empty line", "") for i in range(len(lines))], 0, 0, 0, len(lines)
             )
         frame = self._with_header(self._framed(lines, first_number))
-        rows = with_reasons(self._events.read(self._layout.split(frame)), self._events, self._ignore)
+        split = self._layout.split(frame)
+        wrong = pl.col(WRONG_TYPE) if WRONG_TYPE in split.columns else None
+        rows = with_reasons(self._events.read(split), self._events, self._ignore, more=wrong)
         self.findings.count_events(rows.filter(pl.col("reason").is_null()))
         return sorted_out(rows, len(lines), why_not=self._layout.why_not, other_kind=self._layout.other_kind)
 

@@ -101,7 +101,7 @@ def test_counts_at_times_without_a_regular_step_need_an_interval():
     frame = pl.DataFrame(
         {"time": times * 2, "revision": ["r1"] * 20 + ["r2"] * 20, "action": "GET /", "status": 200, "n": 50}
     )
-    with pytest.raises(DataError, match="no regular interval.*interval=SECONDS"):
+    with pytest.raises(DataError, match=r"no regular interval.*interval=SECONDS"):
         pratique.compare(frame, "r1", "r2")
     assert pratique.compare(frame, "r1", "r2", interval=60).window_s == 60
 

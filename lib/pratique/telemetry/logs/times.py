@@ -1,7 +1,7 @@
 """Times of access lines, whatever their form, as milliseconds since 1970.
 
 A form is "clf" (24/Nov/2026:10:00:00 +0100), "haproxy" (24/Nov/2026:10:00:00.123, local), "iso", "epoch_s", "epoch_ms",
-"epoch_us", "epoch_ns", "epoch" (its size decides the unit), "auto" (whichever it is), "strftime:FORMAT" or "utc:FORMAT"; and "local", for a number of ms on a clock of which the zone is not told.
+"epoch_us", "epoch_ns", "epoch" (its size decides the unit), "auto" (whichever it is), "strftime:FORMAT" or "utc:FORMAT"; and "local", for a number of ms on a clock without a zone.
 
 Local times without a zone: a time of the line's own header (syslog's, a container engine's) tells the zone, else the
 configured zone does.

@@ -58,7 +58,7 @@ class CsvFile:
             with locked_to(reading, self._path) as (connection, file):
                 rows = connection.sql(self._query(file, names)).to_arrow_reader(ROWS)
                 for batch in rows:
-                    # an error of the file comes first: what was read of it does not count
+                    # an error of the file comes first: rows in front of it do not count
                     self._raise_failure()
                     yield self._checked(pl.DataFrame(batch), names)
                 too_long = connection.execute("SELECT csv_line FROM reject_errors ORDER BY line").fetchall()

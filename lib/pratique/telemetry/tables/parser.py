@@ -137,7 +137,7 @@ class TableParser:
         more = [name for name in ("n", "sum_ms", "bucket", "count") if name in rows.columns]
         rows = _with_texts(rows, batch)
         if "n" in more:
-            # an interval without a request is no event
+            # an interval without a request adds nothing
             rows = rows.filter(pl.col("reason").is_not_null() | (pl.col("n") > 0))
         return sorted_out(rows, len(batch), columns=(*COLUMNS, *more), why_not=str, other_kind=_no_kind)
 
