@@ -11,7 +11,7 @@ import polars as pl
 from pratique.errors import DataError, UsageError
 from pratique.telemetry.logs.declared import declared
 from pratique.telemetry.logs.fields import OVERRIDE, UNITS, Field
-from pratique.telemetry.logs.layouts import Layout, NamedLayout, TextLayout
+from pratique.telemetry.logs.layouts import Layout, NamedLayout, TextLayout, W3CLayout, with_meanings
 from pratique.telemetry.logs.named import Named
 from pratique.telemetry.logs.presets import AUTO, HTTPLOG, PRESETS
 
@@ -80,17 +80,11 @@ def _with(layout: Layout, overrides: Sequence[Field], *, is_open: bool) -> Layou
         known = {field.name: field for field in layout.candidates}
         ours = tuple(replace(field, kind=_unit(field, known.get(field.name))) for field in overrides)
         return replace(layout, candidates=(*ours, *rest), requires=layout.requires if is_open else ())
+    if isinstance(layout, W3CLayout):
+        return replace(layout, named=tuple(overrides))
     if not isinstance(layout, TextLayout):
         raise UsageError("--field is for text with a format string, JSON and logfmt: this format names its own fields")
-    fields = list(layout.template.fields)
-    for override in overrides:
-        at = next((index for index, field in enumerate(fields) if field.answers_to(override.name)), None)
-        if at is None:
-            names = ", ".join(sorted({field.name for field in fields}))
-            raise UsageError(f"--field: a line has no field {override.name!r}: it has {names}")
-        kind = override.kind if override.kind not in {"?", "auto"} else (fields[at].kind or override.kind)
-        fields[at] = replace(fields[at], meaning=override.meaning, rank=override.rank, kind=kind, assumed="")
-    return replace(layout, template=replace(layout.template, fields=tuple(fields)))
+    return replace(layout, template=with_meanings(layout.template, overrides))
 
 
 def _unit(field: Field, known: Field | None) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import polars as pl
 
+from pratique.errors import UsageError
 from pratique.telemetry.logs.fields import OVERRIDE, Field
 from pratique.telemetry.logs.named import Named, keys_of
 from pratique.telemetry.logs.template import Template, Value, compiled
@@ -160,11 +161,33 @@ class NamedLayout:
         return self.reader.other_kind(line)
 
 
+def with_meanings(template: Template, named: Sequence[Field], *, all_of_them: bool = True) -> Template:
+    """Return a template whose fields mean what a person says.
+
+    Raises: UsageError for a field that it does not have, unless not all of them are needed.
+    """
+    fields = list(template.fields)
+    for override in named:
+        at = next((index for index, one in enumerate(fields) if one.answers_to(override.name)), None)
+        if at is None and not all_of_them:
+            continue
+        if at is None:
+            names = ", ".join(sorted({one.name for one in fields}))
+            raise UsageError(f"--field: a line has no field {override.name!r}: it has {names}")
+        kind = override.kind if override.kind not in {"?", "auto"} else (fields[at].kind or override.kind)
+        fields[at] = replace(fields[at], meaning=override.meaning, rank=override.rank, kind=kind, assumed="")
+    return replace(template, fields=tuple(fields))
+
+
 @dataclass
 class W3CLayout:
-    """Lines of a W3C extended log, as of IIS and CloudFront; a `#Fields:` line names the fields of those behind it."""
+    """Lines of a W3C extended log, as of IIS and CloudFront; a `#Fields:` line names the fields of those behind it.
+
+    named: fields that a person named.
+    """
 
     name: str = "iis"
+    named: tuple[Field, ...] = ()
     template: Template | None = None
     header: str = ""
     made: dict[str, Template] = field(default_factory=dict)
@@ -177,7 +200,7 @@ class W3CLayout:
     def prepared(self, lines: Sequence[str], wanted: Iterable[str]) -> W3CLayout:
         """Read the header. A new layout, since one log's header says nothing about the next log."""
         del wanted
-        begun = W3CLayout(self.name)
+        begun = W3CLayout(self.name, self.named)
         for line in lines:
             if line.startswith("#Fields:"):
                 begun._begin(line)
@@ -188,7 +211,9 @@ class W3CLayout:
         header = line.removeprefix("#Fields:").strip()
         if header != self.header:
             self.header = header
-            self.template = self.made.setdefault(header, compiled(w3c_tokens(header)))
+            # a later header may lack a field: its lines have no such value
+            made = with_meanings(compiled(w3c_tokens(header)), self.named, all_of_them=not self.made)
+            self.template = self.made.setdefault(header, made)
 
     def split(self, frame: pl.DataFrame) -> pl.DataFrame:
         """See Layout. Raises: nothing; lines before any header do not match."""
