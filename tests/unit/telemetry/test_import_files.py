@@ -317,6 +317,18 @@ def test_a_list_of_one_value_counts_as_this_value(world, first):
     assert world.take(world.log("a.jsonl", *lines), fmt="jsonl").revisions == {"r1": 2}
 
 
+def test_fields_of_a_w3c_log_can_be_named(world):
+    header = "#Fields: date time cs-method cs-uri-stem sc-status time-taken X-Revision"
+    lines = [f"2026-11-20 10:00:0{second} GET /cart 200 120 r{second}" for second in range(3)]
+    other = [header.replace(" X-Revision", " X-Other"), "2026-11-20 10:00:05 GET /cart 200 120 x"]
+    log = world.log("i.log", header, *lines, *other)
+    summary = world.take(log, fmt="iis", field_names=["revision=X-Revision", "duration=time-taken:us"])
+    assert (summary.revisions, summary.without_revision) == ({"r0": 1, "r1": 1, "r2": 1}, 1)
+    assert world.rows()[0]["sum_ms"] == pytest.approx(0.12)
+    with pytest.raises(UsageError, match="a line has no field 'X-Rev'"):
+        world.take(log, fmt="iis", field_names=["revision=X-Rev"])
+
+
 @pytest.mark.parametrize("change", [{"path": "/\ud800"}, {"revision": "\ud800"}, {"duration_ms": 1e300}])
 def test_line_with_an_odd_value_is_stored(world, change):
     log = world.log("a.jsonl", json.dumps(EVENT | change))
