@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pratique.errors import DataError
 
-ROWS = 1 << 16
+ROWS = 1 << 15
 """Rows of a batch."""
 
 

@@ -113,7 +113,8 @@ class CsvFile:
             f"SELECT {', '.join([*wanted, *checks])} FROM read_csv('{file}', auto_detect = false, "  # noqa: S608 - no text of the file
             f"delim = '{delimiter}', quote = '\"', escape = '\"', header = {str(self._dialect.has_header).lower()}, "
             f"columns = {{{kinds}}}, null_padding = true, strict_mode = false, parallel = false, nullstr = '{_NEVER}', "
-            f"store_rejects = true, rejects_limit = 1, max_line_size = {LONGEST_LINE + 1024})"
+            f"store_rejects = true, rejects_limit = 1, max_line_size = {LONGEST_LINE + 1024}, "
+            f"buffer_size = {4 * LONGEST_LINE})"
         )
 
     def _checked(self, batch: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
