@@ -66,7 +66,7 @@ from pratique.cli.options import EPILOG, PATH, config_options, load_config
 def import_command(
     files: tuple[str, ...], rejects: str | None, config: str | None, store: str | None, preview: bool, **options: Any
 ) -> None:
-    """Import logs and tables: plain, .gz or .zst; "-" is standard input.
+    """Import logs or tables: plain, .gz, .zst; "-" is standard input.
 
     \b
     auto            find the format by the first lines, and say which it is
