@@ -1,4 +1,4 @@
-"""A million access lines imported into the embedded store, beside GoAccess on the same file; the same requests as JSON.
+"""A million access lines imported into the embedded store, beside GoAccess on the same file; the same requests as JSON, CSV and Parquet.
 
     python tests/benchmarks/imports.py          (needs goaccess: apt-get install goaccess)
 
@@ -9,6 +9,7 @@ writes its report as JSON. The file is made from a fixed seed.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 REQUESTS = ["GET /", "GET /product/{}", "GET /search?q={}", "POST /cart", "POST /checkout"]
 AGENTS = [
@@ -71,6 +73,17 @@ def write_json(path: Path, source: Path) -> None:
             )
 
 
+def write_tables(folder: Path) -> None:
+    """The requests of access.jsonl as access.csv and access.parquet."""
+    with (folder / "access.jsonl").open(encoding="ascii") as lines, (folder / "access.csv").open("w") as file:
+        file.write("time,revision,method,path,status,took\n")
+        for line in map(json.loads, lines):
+            request = line["request"]
+            values = (line["ts"], "r1", request["method"], request["uri"], line["status"], line["duration"])
+            file.write(",".join(map(str, values)) + "\n")
+    pl.read_csv(folder / "access.csv").write_parquet(folder / "access.parquet")
+
+
 def timed(command: list[str], folder: Path) -> float:
     """Seconds that a command takes."""
     began = time.perf_counter()
@@ -103,12 +116,21 @@ def main() -> None:
         write_json(folder / "access.jsonl", folder / "access.log")
         ours = imported(folder, "access.log", "combined", "--revision", "r1")
         json_times = imported(folder, "access.jsonl", "caddy")
+        write_tables(folder)
+        tables = {
+            name: imported(folder, f"access.{name}", name, "--field", "duration=took:s") for name in ("csv", "parquet")
+        }
     print(f"{arguments.lines:,} lines, {Path(peer).name} {theirs:.1f} s ({arguments.lines / theirs:,.0f} lines/s)")
     print(
         f"pratique import {min(ours):.1f} s ({arguments.lines / min(ours):,.0f} lines/s), runs {', '.join(f'{t:.1f}' for t in ours)}"
     )
     print(f"ratio of the speeds: {theirs / min(ours):.1f} (to reach: 12)")
     print(f"the same requests as JSON: {min(json_times):.1f} s ({arguments.lines / min(json_times):,.0f} lines/s)")
+    for name, times in tables.items():
+        rate, ratio = arguments.lines / min(times), min(json_times) / min(times)
+        print(
+            f"the same requests as {name}: {min(times):.1f} s ({rate:,.0f} rows/s), {ratio:.1f} times as fast as JSON"
+        )
 
 
 if __name__ == "__main__":

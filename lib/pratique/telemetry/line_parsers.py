@@ -2,53 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from pratique.clock import utc_now
 from pratique.config import FieldNames
 from pratique.errors import DataError
-from pratique.telemetry.buckets import LONGEST_MS
 from pratique.telemetry.logs import detect, envelopes, presets
-from pratique.telemetry.logs.events import MAX_TEXT, Events, RevisionSource
+from pratique.telemetry.logs.events import Events, RevisionSource
 from pratique.telemetry.logs.findings import Findings
 from pratique.telemetry.logs.layouts import Layout, NamedLayout
-from pratique.telemetry.logs.named import listed
+from pratique.telemetry.logs.named import WRONG_TYPE, listed
 from pratique.telemetry.logs.zones import check_zone
+from pratique.telemetry.parsed import NO_EVENTS, Parsed, sorted_out, with_reasons
 
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(days=1)
-"""A line must not be further ahead of the clock than this."""
-MAX_SHOWN = 4000
-"""Characters of a rejected line that are looked at and kept."""
-OTHER_SERVICE = "another service"
-NO_REQUEST = "messages without status, path and duration"
-CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
-COLUMNS = ("time_ms", "method", "path", "action", "code", "duration_ms", "host", "revision")
 SAMPLE = 1000
 """Lines at the beginning that show the layout of a log."""
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """The parsed lines of a block.
-
-    events: one row for each request, columns COLUMNS. rejects: (line number, reason, line) of rejected lines. others:
-    numbers of lines of the program itself that are no requests, by their kind. ignored, without_revision, other_services:
-    numbers of other lines that are not events. lines: number of all lines.
-    """
-
-    events: pl.DataFrame
-    rejects: list[tuple[int, str, str]]
-    ignored: int
-    without_revision: int
-    other_services: int
-    lines: int
-    others: dict[str, int] = field(default_factory=dict)
 
 
 class Parser:
@@ -147,12 +116,14 @@ class Parser:
             self.prepare(lines)
         if self._layout is None or self._events is None:
             return Parsed(
-                _NO_EVENTS, [(first_number + i, "an empty line", "") for i in range(len(lines))], 0, 0, 0, len(lines)
+                NO_EVENTS, [(first_number + i, "an empty line", "") for i in range(len(lines))], 0, 0, 0, len(lines)
             )
         frame = self._with_header(self._framed(lines, first_number))
-        read = self._events.read(self._layout.split(frame))
-        read = read.with_columns(duration_ms=pl.when(pl.col("duration_ms") < LONGEST_MS).then("duration_ms"))
-        return self._parsed(read.with_columns(reason=self._reason()), len(lines))
+        split = self._layout.split(frame)
+        wrong = pl.col(WRONG_TYPE) if WRONG_TYPE in split.columns else None
+        rows = with_reasons(self._events.read(split), self._events, self._ignore, more=wrong)
+        self.findings.count_events(rows.filter(pl.col("reason").is_null()))
+        return sorted_out(rows, len(lines), why_not=self._layout.why_not, other_kind=self._layout.other_kind)
 
     def sample(self, head: bytes) -> Parsed:
         """Parse the first lines without counting what they tell."""
@@ -161,67 +132,6 @@ class Parser:
             return self.parse(head, 1)
         finally:
             self.findings = kept
-
-    def _reason(self) -> pl.Expr:
-        assert self._events is not None  # noqa: S101 - parse prepares first
-        latest = int((utc_now() + AHEAD).timestamp() * 1000)
-        earliest = int(EARLIEST.timestamp() * 1000)
-        where = self._events.sources()
-        return (
-            pl.when(~pl.col("matched"))
-            .then(pl.lit("format"))
-            .when(pl.col("empty"))
-            .then(pl.lit(NO_REQUEST))
-            .when(pl.col("other_service"))
-            .then(pl.lit(OTHER_SERVICE))
-            .when(pl.col("time_ms").is_null())
-            .then(pl.lit(f"its time cannot be read{where['time']}"))
-            .when((pl.col("time_ms") < earliest) | (pl.col("time_ms") > latest))
-            .then(pl.lit(f"its time is before 2000 or more than a day ahead{where['time']}"))
-            .when(~pl.col("code").is_between(0, 999) | pl.col("code").is_null())
-            .then(pl.lit(f"its status is not a status code{where['status']}"))
-            .when(pl.lit(value=not where["path"]) & pl.col("action").is_null())
-            .then(pl.lit("it has no path and no action"))
-            .when(pl.col("path").is_in(self._ignore))
-            .then(pl.lit("ignored"))
-            .when(pl.col("revision").is_null())
-            .then(pl.lit("no revision"))
-            .when(pl.col("revision").str.len_chars() > MAX_TEXT)
-            .then(pl.lit("its revision is longer than 200 characters"))
-            .when(pl.any_horizontal(pl.col("revision", "host", "action").str.contains(CONTROL)))
-            .then(pl.lit("a control character in its revision, host or action"))
-            .otherwise(None)
-        )
-
-    def _parsed(self, judged: pl.DataFrame, lines: int) -> Parsed:
-        assert self._layout is not None  # noqa: S101 - parse prepares first
-        bad = judged.filter(pl.col("reason").is_not_null())
-        counts = dict(bad.group_by("reason").len().iter_rows()) if len(bad) else {}
-        rejects = []
-        others: Counter[str] = Counter()
-        for number, reason, line in bad.select("number", "reason", "line").iter_rows():
-            if reason in _COUNTED:
-                continue
-            kind = self._layout.other_kind(line[:MAX_SHOWN]) or (reason if reason == NO_REQUEST else None)
-            if kind is not None:
-                others[kind] += 1
-                continue
-            shown = line[:MAX_SHOWN]
-            rejects.append((number, self._layout.why_not(shown) if reason == "format" else reason, shown))
-        events = judged.filter(pl.col("reason").is_null())
-        self.findings.count_events(events)
-        ignored, without_revision, elsewhere = (counts.get(key, 0) for key in _COUNTED)
-        return Parsed(events.select(*COLUMNS), rejects, ignored, without_revision, elsewhere, lines, dict(others))
-
-
-_COUNTED = ("ignored", "no revision", OTHER_SERVICE)
-
-_NO_EVENTS = pl.DataFrame(
-    schema={
-        name: {"time_ms": pl.Int64, "code": pl.Int64, "duration_ms": pl.Float64}.get(name, pl.String)
-        for name in COLUMNS
-    }
-)
 
 
 def _check_keys(layout: NamedLayout, source: RevisionSource, *, has_header: bool) -> None:

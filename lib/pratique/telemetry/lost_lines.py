@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pratique.errors import DataError, StorageError
 from pratique.files import locked, replace_file
 from pratique.kept_json import read_kept
+from pratique.telemetry.cardinality import MOST_REVISIONS
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from pratique.telemetry.parsed import Parsed
 
     Ints = npt.NDArray[np.int64]
 
@@ -28,6 +32,7 @@ NO_REVISION = "no revision"
 """The reason of lines that name no revision: they may be requests that no instance has answered."""
 EVERY_SERVICE = ".collector"
 """In place of a service: lines of which the service is not known. No service can have this name."""
+_NONE: Mapping[str, int] = MappingProxyType({})
 MOST_REASONS = 100
 """Distinct reasons that are kept; a reason may repeat a part of the line."""
 
@@ -62,10 +67,14 @@ class LostCount:
         """Start without a line."""
         self._first, self._last, self._counted = 1 << 62, 0, 0
         self._reasons: Counter[str] = Counter()
+        self._by_revision: Counter[str] = Counter()
         self.without_revision = 0
 
-    def add(self, times_ms: Ints, reasons: Iterable[str]) -> None:
-        """Take lines in. times_ms: of the requests, epoch ms. reasons: of the lines that could not be counted."""
+    def add(self, times_ms: Ints, reasons: Iterable[str], by_revision: Mapping[str, int] = _NONE) -> None:
+        """Take lines in. times_ms: of the requests, epoch ms. reasons: of the lines that could not be counted.
+
+        by_revision: lines that could not be counted, by revision, of those that tell it.
+        """
         self._counted += len(times_ms)
         if len(times_ms):
             self._first = min(self._first, int(times_ms.min()))
@@ -73,11 +82,23 @@ class LostCount:
         for reason in reasons:
             known = reason in self._reasons or len(self._reasons) < MOST_REASONS
             self._reasons[reason if known else "other reasons"] += 1
+        for revision, count in by_revision.items():
+            if revision in self._by_revision or len(self._by_revision) < MOST_REVISIONS:
+                self._by_revision[revision] += count
+
+    def take(self, parsed: Parsed) -> None:
+        """Take the rows of a block in."""
+        self.add(
+            parsed.events["time_ms"].to_numpy(), [reason for _, reason, _ in parsed.rejects], parsed.lost_by_revision
+        )
+        self.without_revision += parsed.without_revision
+        if "n" in parsed.events.columns:
+            self._counted += int(parsed.events["n"].sum()) - len(parsed.events)
 
     def of(self, source: str, store: str) -> LostLines:
         """Return what was counted, as that of a source. store: URL of the store that its lines are written to."""
         lost = dict(self._reasons) | ({NO_REVISION: self.without_revision} if self.without_revision else {})
-        return LostLines(source, self._first, self._last, self._counted, lost, store=store)
+        return LostLines(source, self._first, self._last, self._counted, lost, dict(self._by_revision), store)
 
 
 def record_lost_lines(state_dir: Path, service: str, found: LostLines, *, most: int | None = None) -> None:

@@ -11,41 +11,51 @@ from pratique.config import Config, check_name
 from pratique.errors import DataError
 from pratique.number_text import plural
 from pratique.telemetry.actions import Actions
-from pratique.telemetry.file_reader import LogReader
-from pratique.telemetry.import_files import SAMPLE, parser_for
-from pratique.telemetry.line_parsers import Parsed
+from pratique.telemetry.import_files import expanded
+from pratique.telemetry.parsed import Parsed
+from pratique.telemetry.readers import Readers, ReadOptions
+from pratique.telemetry.request_counter import requests_of
 
 EVENTS = 5
 """Requests that are shown of each file."""
 LONGEST_REJECT = 200
 
 
-def preview_files(paths: Sequence[Path], *, service: str, fmt: str, config: Config, **options: Any) -> str:
+def preview_files(
+    paths: Sequence[Path],
+    *,
+    service: str,
+    fmt: str,
+    config: Config,
+    field_names: Sequence[str] = (),
+    interval: int | None = None,
+    **options: Any,
+) -> str:
     """Return the first requests of each file as a table, which field tells which value, and the first rejected lines.
 
     The arguments are those of import_files. Raises: UsageError, MissingError, DeniedError, DataError.
     """
     check_name("service", service)
     actions = Actions(config.service(service).actions)
+    read_options = ReadOptions(fmt, field_names=tuple(field_names), interval_s=interval, **options)
     text = []
-    for path in paths:
-        block = next((block.content for block in LogReader(path).blocks() if not block.too_long), b"")
-        head = b"\n".join(block.split(b"\n", SAMPLE)[:SAMPLE])
-        parser = parser_for(config, service, fmt, **options)
+    for path in expanded(paths):
+        opened = Readers(config, service, read_options).open(path)
         try:
-            parsed = parser.parse(head, 1)
+            parsed = opened.preview()
         except DataError as error:
-            raise DataError(f"{str(path)!r}: {error}") from error
-        text += [f"{path}: {parser.format}, nothing is stored"]
-        text += [f"  {note}" for note in parser.findings.notes()]
-        text += [f"  warning: {warning}" for warning in parser.findings.warnings()]
+            raise error if str(path) in str(error) else DataError(f"{str(path)!r}: {error}") from error
+        text += [f"{path}: {opened.format}, nothing is stored"]
+        text += [f"  {note}" for note in opened.findings.notes()]
+        text += [f"  warning: {warning}" for warning in opened.findings.warnings()]
         text += [f"  {line}" for line in _table(parsed, actions)]
         text += _others(parsed)
     return "\n".join(text)
 
 
 def _table(parsed: Parsed, actions: Actions) -> list[str]:
-    rows = [("time (UTC)", "revision", "action", "code", "duration", "host")]
+    counted = "n" in parsed.events.columns
+    rows = [("time (UTC)", "revision", "action", "code", "requests" if counted else "duration", "host")]
     for event in parsed.events.head(EVENTS).iter_rows(named=True):
         took = event["duration_ms"]
         time = datetime.fromtimestamp(event["time_ms"] / 1000, UTC)
@@ -55,7 +65,7 @@ def _table(parsed: Parsed, actions: Actions) -> list[str]:
                 event["revision"],
                 event["action"] or actions.action(event["method"], event["path"]),
                 str(event["code"]),
-                "untimed" if took is None else f"{took:.10g} ms",
+                f"{event['n']:,}" if counted else "untimed" if took is None else f"{took:.10g} ms",
                 event["host"],
             )
         )
@@ -64,7 +74,7 @@ def _table(parsed: Parsed, actions: Actions) -> list[str]:
 
 
 def _others(parsed: Parsed) -> list[str]:
-    text = [f"  {plural(len(parsed.events), 'request')} in the first {plural(parsed.lines, 'line')}"]
+    text = [f"  {plural(requests_of(parsed.events), 'request')} in the first {plural(parsed.lines, 'line')}"]
     text += [f"  {plural(count, 'line')} without a request: {kind}" for kind, count in parsed.others.items()]
     text += [f"  {plural(parsed.without_revision, 'line')} without a revision"] if parsed.without_revision else []
     text += [f"  {plural(parsed.other_services, 'line')} of other services"] if parsed.other_services else []

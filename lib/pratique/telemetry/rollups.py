@@ -93,6 +93,31 @@ class Rollups:
         parts = _Histogram(row[known], buckets_of(timed[known]), np.ones(int(known.sum()), np.int64))
         return cls(_assemble(table, np.bincount(row, minlength=len(table)), sums, parts, window_s))
 
+    @classmethod
+    def from_counts(cls, counts: pa.Table, *, window_s: int) -> Rollups:
+        """Add counts of requests up to rollups.
+
+        counts: the columns of `from_events` but for `duration_ms`, and `n` (int64), `sum_ms` (float64), and the lists
+        `bucket` (int16, sorted) and `count` (int64); each of the last three may be missing or null.
+        """
+        rows = counts.num_rows
+        if not rows:
+            return cls.empty()
+        span = window_s * 1000
+        window = pa.array(counts["time_ms"].to_numpy() // span * span)
+        columns = {name: counts[name] for name in KEY if name != "window"}
+        columns |= {
+            "window": window.cast(pa.timestamp("ms")).cast(pa.timestamp("ms", tz="UTC")),
+            "window_s": pa.array(np.full(rows, window_s, np.int32)),
+            "n": counts["n"],
+            "sum_ms": pc.fill_null(counts["sum_ms"], 0.0) if "sum_ms" in counts.column_names else np.zeros(rows),
+        }
+        for name, kind in (("bucket", pa.list_(pa.int16())), ("count", pa.list_(pa.int64()))):
+            no_list = pa.scalar([], kind)
+            has_lists = name in counts.column_names
+            columns[name] = pc.fill_null(counts[name].cast(kind), no_list) if has_lists else pa.repeat(no_list, rows)
+        return cls(pa.table(columns).select(SCHEMA.names)).merge(cls.empty())
+
     def merge(self, other: Rollups) -> Rollups:
         """Return the sum of both: rows with the same KEY add up exactly, in any order.
 

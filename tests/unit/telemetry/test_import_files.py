@@ -294,6 +294,41 @@ def test_hostile_line_is_rejected_alone(world, change, reason):
     assert (summary.events, summary.reasons) == (100, {reason: 1})
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"revision": True}, "its 'revision' is true, which is no text or number"),
+        ({"revision": ["r1", "r2"]}, "its 'revision' is a list of 2 values"),
+        ({"host": False}, "its 'host' is false, which is no text or number"),
+        ({"duration_ms": True}, "its 'duration_ms' is true, which is no text or number"),
+        ({"code": True}, "its 'code' is true, which is no text or number"),
+    ],
+)
+@pytest.mark.parametrize("other", [{}, {"odd": "\ud800"}, {"host": "true"}])
+def test_a_value_of_a_wrong_type_rejects_its_line_with_the_name_of_the_field(world, change, reason, other):
+    lines = [json.dumps(EVENT | {"host": "h"} | other)] * 100 + [json.dumps(EVENT | {"host": "h"} | change)]
+    summary = world.take(world.log("a.jsonl", *lines), fmt="jsonl")
+    assert (summary.events, summary.reasons) == (100, {reason: 1})
+
+
+@pytest.mark.parametrize("first", [["r1"], "r1"])
+def test_a_list_of_one_value_counts_as_this_value(world, first):
+    lines = [json.dumps(EVENT | {"revision": first}), json.dumps(EVENT | {"revision": ["r1"]})]
+    assert world.take(world.log("a.jsonl", *lines), fmt="jsonl").revisions == {"r1": 2}
+
+
+def test_fields_of_a_w3c_log_can_be_named(world):
+    header = "#Fields: date time cs-method cs-uri-stem sc-status time-taken X-Revision"
+    lines = [f"2026-11-20 10:00:0{second} GET /cart 200 120 r{second}" for second in range(3)]
+    other = [header.replace(" X-Revision", " X-Other"), "2026-11-20 10:00:05 GET /cart 200 120 x"]
+    log = world.log("i.log", header, *lines, *other)
+    summary = world.take(log, fmt="iis", field_names=["revision=X-Revision", "duration=time-taken:us"])
+    assert (summary.revisions, summary.without_revision) == ({"r0": 1, "r1": 1, "r2": 1}, 1)
+    assert world.rows()[0]["sum_ms"] == pytest.approx(0.12)
+    with pytest.raises(UsageError, match="a line has no field 'X-Rev'"):
+        world.take(log, fmt="iis", field_names=["revision=X-Rev"])
+
+
 @pytest.mark.parametrize("change", [{"path": "/\ud800"}, {"revision": "\ud800"}, {"duration_ms": 1e300}])
 def test_line_with_an_odd_value_is_stored(world, change):
     log = world.log("a.jsonl", json.dumps(EVENT | change))

@@ -11,7 +11,7 @@ import polars as pl
 from pratique.errors import DataError, UsageError
 from pratique.telemetry.logs.declared import declared
 from pratique.telemetry.logs.fields import OVERRIDE, UNITS, Field
-from pratique.telemetry.logs.layouts import Layout, NamedLayout, TextLayout, W3CLayout, with_overrides
+from pratique.telemetry.logs.layouts import Layout, NamedLayout, TextLayout, W3CLayout, with_meanings
 from pratique.telemetry.logs.named import Named
 from pratique.telemetry.logs.presets import AUTO, HTTPLOG, PRESETS
 
@@ -29,7 +29,7 @@ _UNIT_ENDINGS = {unit: unit for unit in UNITS} | {
 def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
     """Return the layouts that a format may have. Raises: UsageError for an unknown format."""
     if fmt != "auto" and fmt not in PRESETS:
-        raise UsageError(f"format {fmt!r} is unknown: use auto, {', '.join(PRESETS)}")
+        raise UsageError(f"format {fmt!r} is unknown: use auto, csv, parquet, {', '.join(PRESETS)}")
     if log_format is not None:
         found = declared(log_format)
         if found.template is None:
@@ -87,9 +87,7 @@ def _with(layout: Layout, overrides: Sequence[Field], *, is_open: bool) -> Layou
         raise UsageError(
             "--field is for text with a format string, JSON, logfmt and W3C: this format names its own fields"
         )
-    return replace(
-        layout, template=replace(layout.template, fields=with_overrides(layout.template.fields, named_units))
-    )
+    return replace(layout, template=with_meanings(layout.template, named_units))
 
 
 def _unit(field: Field, known: Field | None) -> str:

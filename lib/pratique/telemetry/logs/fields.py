@@ -24,6 +24,10 @@ MEANINGS = {
     "revision": "revision",
     "service": "service",
     "action": "action",
+    "n": "number of requests",
+    "duration_sum": "sum of durations",
+    "bucket": "latency buckets",
+    "count": "latency counts",
 }
 """Every meaning, with the word for a person."""
 UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}

@@ -34,6 +34,14 @@ class Findings:
         self._events = self._timed = self._zero = self._long = 0
         self.failed_attempts: Counter[str] = Counter()
 
+    def note(self, sentence: str) -> None:
+        """Add a note on how the log was read."""
+        self._notes[sentence] = None
+
+    def warn(self, sentence: str) -> None:
+        """Add a warning."""
+        self._warnings[sentence] = None
+
     def begin(self, events: Events, why: str, sample: pl.DataFrame) -> None:
         """Note how a log is read. sample: the texts of its first lines."""
         if why:
@@ -85,8 +93,8 @@ class Findings:
 
     def count_events(self, events: pl.DataFrame) -> None:
         """Count what the durations of events tell. events: with the column took_ms."""
-        if not len(events):
-            return
+        if not len(events) or "n" in events.columns:
+            return  # rows of counts have no single duration
         self._events += len(events)
         took = events["took_ms"].drop_nulls().drop_nans()
         self._timed += len(took)

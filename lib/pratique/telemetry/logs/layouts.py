@@ -96,20 +96,6 @@ class TextLayout:
         return self.kinds(line)
 
 
-def with_overrides(fields: Sequence[Field], overrides: Iterable[Field]) -> tuple[Field, ...]:
-    """Return the fields of a line with the meanings that a person gave. Raises: UsageError for a name that none has."""
-    found = list(fields)
-    for override in overrides:
-        at = next((index for index, field in enumerate(found) if field.answers_to(override.name)), None)
-        if at is None:
-            names = ", ".join(sorted({field.name for field in found}))
-            raise UsageError(f"--field: a line has no field {override.name!r}: it has {names}")
-        kind = override.kind if override.kind not in {"?", "auto"} else (found[at].kind or override.kind)
-        known = replace(found[at], meaning=override.meaning, rank=override.rank, kind=kind)
-        found[at] = replace(known, assumed="", pattern=override.pattern)
-    return tuple(found)
-
-
 def _extracted(frame: pl.DataFrame, pattern: str, names: list[str]) -> pl.DataFrame:
     found = pl.col("line").str.extract_groups(pattern).struct.rename_fields(names).alias("groups")
     return frame.lazy().with_columns(found).unnest("groups").collect()
@@ -162,6 +148,25 @@ class NamedLayout:
         return self.reader.other_kind(line)
 
 
+def with_meanings(template: Template, named: Sequence[Field], *, all_of_them: bool = True) -> Template:
+    """Return a template whose fields mean what a person says.
+
+    Raises: UsageError for a field that it does not have, unless not all of them are needed.
+    """
+    fields = list(template.fields)
+    for override in named:
+        at = next((index for index, one in enumerate(fields) if one.answers_to(override.name)), None)
+        if at is None and not all_of_them:
+            continue
+        if at is None:
+            names = ", ".join(sorted({one.name for one in fields}))
+            raise UsageError(f"--field: a line has no field {override.name!r}: it has {names}")
+        kind = override.kind if override.kind not in {"?", "auto"} else (fields[at].kind or override.kind)
+        known = replace(fields[at], meaning=override.meaning, rank=override.rank, kind=kind)
+        fields[at] = replace(known, assumed="", pattern=override.pattern)
+    return replace(template, fields=tuple(fields))
+
+
 @dataclass
 class W3CLayout:
     """Lines of a W3C extended log, as of IIS and CloudFront; a `#Fields:` line names the fields of those behind it.
@@ -195,8 +200,9 @@ class W3CLayout:
         if header != self.header:
             self.header = header
             if header not in self.made:
+                # a later header may lack a field: its lines have no such value
                 template = compiled(w3c_tokens(header))
-                self.made[header] = replace(template, fields=with_overrides(template.fields, self.named))
+                self.made[header] = with_meanings(template, self.named, all_of_them=not self.made)
             self.template = self.made[header]
 
     def split(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,8 @@ import polars as pl
 from pratique.telemetry.logs.fields import Field
 
 _LOGFMT = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
+WRONG_TYPE = "wrong type"
+"""Column with the reason why a value of a line has a type that it cannot have; null for other lines."""
 _MANY = 40
 """Names that a message lists."""
 Place = tuple[str | int, ...]
@@ -50,11 +52,12 @@ class Named:
         return replace(self, places=tuple(found))
 
     def split(self, frame: pl.DataFrame, names: Sequence[str], requires: Sequence[str]) -> pl.DataFrame:
-        """Add the columns matched, g0, g1, … with the texts of the names."""
+        """Add the columns matched, g0, g1, … with the texts of the names, and WRONG_TYPE for JSON."""
         if self.kind == "json" and set(requires) <= set(names):
             decoded = self._decoded(frame, names)
             if decoded is not None:
                 needed = [pl.col(f"g{names.index(name)}").is_not_null() for name in requires]
+                decoded = self._with_wrong_types(decoded, names)
                 return decoded.with_columns(matched=pl.all_horizontal(pl.lit(value=True), *needed))
         places = dict(self.places)
         rows = [self.row(line) for line in frame["line"].to_list()]
@@ -65,7 +68,20 @@ class Named:
             )
             for index, name in enumerate(names)
         }
+        wrong = [None if row is None else _wrong_type(row, names, places) for row in rows]
+        texts[WRONG_TYPE] = pl.Series(wrong, dtype=pl.String)
         return frame.with_columns(matched=pl.Series(matched, dtype=pl.Boolean), **texts)
+
+    def _with_wrong_types(self, decoded: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+        """Look again at rows whose texts may have been true or false, or a list of several values."""
+        suspect = pl.any_horizontal("several", *(pl.col(f"g{i}").is_in(["true", "false"]) for i in range(len(names))))
+        rows = decoded.select(suspect.alias("suspect"))["suspect"].fill_null(value=False).arg_true()
+        if not len(rows):
+            return decoded.with_columns(pl.lit(None, pl.String).alias(WRONG_TYPE))
+        places = dict(self.places)
+        found = [_wrong_type(self.row(line) or {}, names, places) for line in decoded["line"][rows].to_list()]
+        column = pl.repeat(None, len(decoded), dtype=pl.String, eager=True).scatter(rows, found)
+        return decoded.with_columns(column.alias(WRONG_TYPE))
 
     def _decoded(self, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame | None:
         """The same by polars, for a block of lines of one shape; None for any other."""
@@ -85,13 +101,18 @@ class Named:
             body = lines.str.json_decode(kind)
         except pl.exceptions.PolarsError:
             return None
-        texts = []
+        texts, several = [], [pl.lit(value=False)]
         for index, name in enumerate(names):
             value = pl.lit(body)
             for key in places[name]:
-                value = value.list.first() if isinstance(key, int) else value.struct.field(key)
+                if isinstance(key, int):
+                    several.append(value.list.len() > 1)
+                    value = value.list.first()
+                else:
+                    value = value.struct.field(key)
             texts.append(value.alias(f"g{index}"))
-        return frame.with_columns(matched=pl.lit(value=True), **{f"g{i}": text for i, text in enumerate(texts)})
+        columns = {f"g{index}": text for index, text in enumerate(texts)}
+        return frame.with_columns(matched=pl.lit(value=True), several=pl.any_horizontal(several), **columns)
 
     def why_not(self, line: str, requires: Sequence[str]) -> str:
         """Return why a line has no values."""
@@ -210,6 +231,19 @@ def _text(row: dict[str, Any], name: str, place: Place | None) -> str | None:
         return "true" if value else "false"
     # JSON may hold single surrogates, which cannot be encoded
     return str(value).encode("utf-8", "replace").decode()
+
+
+def _wrong_type(row: dict[str, Any], names: Sequence[str], places: Mapping[str, Place]) -> str | None:
+    """Why a value is neither a text nor a number; a list of one value, as of a header, counts as this value."""
+    for name in names:
+        place = places.get(name) or _place(row, name) or ()
+        whole = _at(row, place[:-1] if place[-1:] == (0,) else place)
+        if isinstance(whole, list) and len(whole) > 1:
+            return f"its {name!r} is a list of {len(whole)} values"
+        value = whole[0] if isinstance(whole, list) and whole else whole
+        if isinstance(value, bool):
+            return f"its {name!r} is {str(value).lower()}, which is no text or number"
+    return None
 
 
 def _struct(places: Sequence[Place]) -> pl.DataType | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pratique.config import FieldNames
@@ -173,6 +173,20 @@ def _generic(name: str, kind: str) -> NamedLayout:
     return replace(layout, candidates=(*layout.candidates, *more))
 
 
+_COUNTS = """
+time window
+n n
+duration_sum:ms sum_ms duration_sum_ms
+bucket bucket
+count count
+"""
+
+
+def table_layout() -> NamedLayout:
+    """Return the layout of a table: the same names as in JSON, and those of counts."""
+    return _named("table", "json", _GENERIC + _NGINX_DURATIONS + _COUNTS.lstrip())
+
+
 def _haproxy_json() -> NamedLayout:
     return NamedLayout(
         "haproxy-json", Named("json"), tuple(haproxy.json_fields(haproxy.JSON)), ("termination_state_cookie",)
@@ -255,29 +269,32 @@ AUTO = (
 """The order in which --format auto tries: of two that read as many lines, the first one is taken."""
 
 
+_ALIASES = {"code": "status", "url": "path", "uri": "path", "duration_ms": "duration"}
+NAMEABLE = ("time", "status", "method", "path", "request", "duration", "host", "revision", "service", "action", "state")
+ONLY_TABLES = ("n", "duration_sum", "bucket", "count")
+OF_TABLES = (*NAMEABLE, *ONLY_TABLES)
+"""Meanings that --field names: NAMEABLE everywhere, those of rows of counts in tables only."""
+
+
 def configured(names: FieldNames) -> tuple[Field, ...]:
     """Return the fields that the service file names, for lines of named values."""
     texts = {key: getattr(names, key) for key in names.model_fields_set}
     return tuple(_override(meaning, name) for meaning, name in texts.items() if name)
 
 
-def given(options: Iterable[str]) -> tuple[Field, ...]:
+def given(options: Iterable[str], meanings: Sequence[str] = NAMEABLE) -> tuple[Field, ...]:
     """Return the fields that --field MEANING=NAME[:UNIT] or MEANING=NAME:REGEX names.
 
-    Raises: UsageError for an unknown meaning, or an expression without a group.
+    Raises: UsageError for a meaning that is none of these, or an expression without a group.
     """
-    return tuple(_override(*_split(option)) for option in options)
+    return tuple(_override(*_split(option, meanings)) for option in options)
 
 
-_ALIASES = {"code": "status", "url": "path", "uri": "path", "duration_ms": "duration"}
-NAMEABLE = ("time", "status", "method", "path", "request", "duration", "host", "revision", "service", "action", "state")
-
-
-def _split(given: str) -> tuple[str, str]:
+def _split(given: str, meanings: Sequence[str]) -> tuple[str, str]:
     meaning, found, name = given.partition("=")
-    if not found or _ALIASES.get(meaning, meaning) not in NAMEABLE:
+    if not found or _ALIASES.get(meaning, meaning) not in meanings:
         raise UsageError(
-            f"--field {given!r} is not MEANING=NAME: use {', '.join(NAMEABLE)}, as in --field duration=took:s"
+            f"--field {given!r} is not MEANING=NAME: use {', '.join(meanings)}, as in --field duration=took:s"
         )
     return meaning, name
 
@@ -289,8 +306,8 @@ _TIME_FORMS |= {"haproxy": "haproxy"}
 def _override(meaning: str, given: str) -> Field:
     known = _ALIASES.get(meaning, meaning)
     name, _, form = given.rpartition(":")
-    if known == "duration":
-        return _duration(given, "ms" if meaning == "duration_ms" else "?")
+    if known in {"duration", "duration_sum"}:
+        return replace(_duration(given, "ms" if meaning == "duration_ms" else "?"), meaning=known)
     if known == "time":
         pattern = re.match(r"(.+?):(%.+)$", given)
         if pattern is not None:

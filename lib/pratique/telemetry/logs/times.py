@@ -1,7 +1,7 @@
 """Times of access lines, whatever their form, as milliseconds since 1970.
 
 A form is "clf" (24/Nov/2026:10:00:00 +0100), "haproxy" (24/Nov/2026:10:00:00.123, local), "iso", "epoch_s", "epoch_ms",
-"epoch_us", "epoch_ns", "epoch" (its size decides the unit), "auto" (whichever it is), "strftime:FORMAT" or "utc:FORMAT".
+"epoch_us", "epoch_ns", "epoch" (its size decides the unit), "auto" (whichever it is), "strftime:FORMAT" or "utc:FORMAT"; and "local", for a number of ms on a clock without a zone.
 
 Local times without a zone: a time of the line's own header (syslog's, a container engine's) tells the zone, else the
 configured zone does.
@@ -37,8 +37,10 @@ def read(text: pl.Expr, kind: str) -> Pair:
     """Return the instants and local times of a column of texts of one form, but for those of strftime."""
     if kind == "clf":
         return text.str.to_datetime(_CLF, strict=False, time_unit="ms").dt.epoch("ms"), _NOTHING
-    if kind == "haproxy":
-        return _NOTHING, text.str.to_datetime(_HAPROXY, strict=False, time_unit="ms").dt.epoch("ms")
+    if kind in {"haproxy", "local"}:
+        return _NOTHING, text if kind == "local" else text.str.to_datetime(
+            _HAPROXY, strict=False, time_unit="ms"
+        ).dt.epoch("ms")
     if kind == "iso":
         return _iso(text)
     if kind in EPOCHS:
@@ -78,6 +80,7 @@ def _iso(text: pl.Expr) -> Pair:
         .str.replace(",", ".", literal=True)
         .str.replace(r" ?(?:UTC|GMT)$", "Z")
         .str.replace(r" ([+-][0-9])", "$1")
+        .str.replace(r"^([^T]+T[0-9]{2}:[0-9]{2})(Z|[+-][0-9:]+)?$", "${1}:00$2")
     )
     zoned = form.str.to_datetime(f"{_ISO}%#z", strict=False, time_unit="ms").dt.epoch("ms")
     return zoned, form.str.to_datetime(_ISO, strict=False, time_unit="ms").dt.epoch("ms")

@@ -1,0 +1,124 @@
+"""The rows of a log or table as requests, with a reason for each row that is none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from pratique.clock import utc_now
+from pratique.telemetry.buckets import LONGEST_MS
+from pratique.telemetry.logs.events import MAX_TEXT, Events
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+"""A row must not be further ahead of the clock than this."""
+MAX_SHOWN = 4000
+"""Characters of a rejected row that are looked at and kept."""
+OTHER_SERVICE = "another service"
+NO_REQUEST = "messages without status, path and duration"
+CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
+COLUMNS = ("time_ms", "method", "path", "action", "code", "duration_ms", "host", "revision")
+COUNTED = ("ignored", "no revision", OTHER_SERVICE)
+"""Reasons of rows that are only counted."""
+NO_EVENTS = pl.DataFrame(
+    schema={
+        name: {"time_ms": pl.Int64, "code": pl.Int64, "duration_ms": pl.Float64}.get(name, pl.String)
+        for name in COLUMNS
+    }
+)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The parsed rows of a block.
+
+    events: one row for each request, columns COLUMNS; rows of counts have `n` and more, see `tables.counts`. rejects: (row
+    number, reason, row) of rejected rows. others: numbers of lines of the program itself that are no requests, by their
+    kind. ignored, without_revision, other_services: numbers of other rows that are not events. lines: number of all rows.
+    lost_by_revision: rejected rows by revision, of those that tell it.
+    """
+
+    events: pl.DataFrame
+    rejects: list[tuple[int, str, str]]
+    ignored: int
+    without_revision: int
+    other_services: int
+    lines: int
+    others: dict[str, int] = field(default_factory=dict)
+    lost_by_revision: dict[str, int] = field(default_factory=dict)
+
+
+def with_reasons(
+    read: pl.DataFrame, events: Events, ignore: Sequence[str], *, more: pl.Expr | None = None
+) -> pl.DataFrame:
+    """Add the column reason to rows read by Events: why a row is no request, null for a request.
+
+    more: further reasons, which come before all others but that a row does not match the format. ignore: paths.
+    """
+    latest = int((utc_now() + AHEAD).timestamp() * 1000)
+    earliest = int(EARLIEST.timestamp() * 1000)
+    where = events.sources()
+    reason = (
+        pl.when(~pl.col("matched"))
+        .then(pl.lit("format"))
+        .when(pl.col("empty"))
+        .then(pl.lit(NO_REQUEST))
+        .when(pl.col("other_service"))
+        .then(pl.lit(OTHER_SERVICE))
+        .when((pl.lit(None, pl.String) if more is None else more).is_not_null())
+        .then(pl.lit(None, pl.String) if more is None else more)
+        .when(pl.col("time_ms").is_null())
+        .then(pl.lit(f"its time cannot be read{where['time']}"))
+        .when((pl.col("time_ms") < earliest) | (pl.col("time_ms") > latest))
+        .then(pl.lit(f"its time is before 2000 or more than a day ahead{where['time']}"))
+        .when(~pl.col("code").is_between(0, 999) | pl.col("code").is_null())
+        .then(pl.lit(f"its status is not a status code{where['status']}"))
+        .when(pl.lit(value=not where["path"]) & pl.col("action").is_null())
+        .then(pl.lit("it has no path and no action"))
+        .when(pl.col("path").is_in(list(ignore)))
+        .then(pl.lit("ignored"))
+        .when(pl.col("revision").is_null())
+        .then(pl.lit("no revision"))
+        .when(pl.col("revision").str.len_chars() > MAX_TEXT)
+        .then(pl.lit("its revision is longer than 200 characters"))
+        .when(pl.any_horizontal(pl.col("revision", "host", "action").str.contains(CONTROL)))
+        .then(pl.lit("a control character in its revision, host or action"))
+        .otherwise(None)
+    )
+    return read.with_columns(duration_ms=pl.when(pl.col("duration_ms") < LONGEST_MS).then("duration_ms"), reason=reason)
+
+
+def sorted_out(
+    rows: pl.DataFrame,
+    lines: int,
+    *,
+    columns: Sequence[str] = COLUMNS,
+    why_not: Callable[[str], str],
+    other_kind: Callable[[str], str | None],
+) -> Parsed:
+    """Divide rows with a reason into requests and others. lines: number of all rows. why_not, other_kind: see `Layout`."""
+    bad = rows.filter(pl.col("reason").is_not_null())
+    counts = dict(bad.group_by("reason").len().iter_rows()) if len(bad) else {}
+    rejects = []
+    others: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    for number, reason, line, revision in bad.select("number", "reason", "line", "revision").iter_rows():
+        if reason in COUNTED:
+            continue
+        kind = other_kind(line[:MAX_SHOWN]) or (reason if reason == NO_REQUEST else None)
+        if kind is not None:
+            others[kind] += 1
+            continue
+        shown = line[:MAX_SHOWN]
+        rejects.append((number, why_not(shown) if reason == "format" else reason, shown))
+        if revision is not None and len(revision) <= MAX_TEXT:
+            lost[revision] += 1
+    events = rows.filter(pl.col("reason").is_null())
+    ignored, without_revision, elsewhere = (counts.get(key, 0) for key in COUNTED)
+    return Parsed(
+        events.select(*columns), rejects, ignored, without_revision, elsewhere, lines, dict(others), dict(lost)
+    )
