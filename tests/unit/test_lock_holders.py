@@ -42,7 +42,9 @@ def test_a_process_is_named_with_user_and_command():
 def test_a_command_of_pratique_is_recognised():
     words = {"pratique.cli": True, "/usr/bin/pratique": True, "pratique.toml": False}
     for word, expected in words.items():
-        child = subprocess.Popen(["sh", "-c", "echo begun; sleep 60; true", word], stdout=subprocess.PIPE)
+        child = subprocess.Popen(
+            ["sh", "-c", "echo begun; read end", word], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         try:
             # before its first output the kernel may not show its words yet
             child.stdout.readline()

@@ -47,7 +47,7 @@ class Dispersion:
         excess, variance: of one half's bad requests, per block and unit, shape (blocks, units).
         """
         blocks = _joined(excess, variance)
-        self._history = _spread([_step(blocks[:, i], blocks[:, i + 1]) for i in range(blocks.shape[1] - 1)])
+        self._history = _spread([_difference(blocks[:, i], blocks[:, i + 1]) for i in range(blocks.shape[1] - 1)])
         self.phi = self._measured()
 
     def learn_from_halves(self, excess: Floats, variance: Floats) -> None:
@@ -113,6 +113,15 @@ def _joined(excess: Floats, variance: Floats) -> Floats:
     ends = np.flatnonzero(np.diff(passed, prepend=0.0))
     starts = np.concatenate([[0], ends + 1])[: len(ends)]
     return np.asarray(np.add.reduceat(blocks, starts, axis=1)) if len(starts) else blocks[:, :0]
+
+
+def _difference(last: Floats, now: Floats) -> tuple[float, float]:
+    """The squared difference of two blocks without an effect, and its expected value at φ = 1; as in `_step`.
+
+    A block with a cluster has a large variance, so a step weighed by the variances of its blocks would count clusters too little.
+    """
+    (d, v), (e, w) = last, now
+    return float(((d - e) ** 2).sum()), float((v + w).sum())
 
 
 def _step(last: Floats, now: Floats) -> tuple[float, float]:

@@ -14,7 +14,9 @@ from pratique.runbook.engine.run import StoppedError, TerminatedError
 
 def subclasses(kind):
     inner = [found for inner in kind.__subclasses__() for found in subclasses(inner)]
-    return [found for found in [kind, *inner] if found.__module__.startswith("pratique.")]
+    own = [found for found in [kind, *inner] if found.__module__.startswith("pratique.")]
+    # a private kind has the status of the public one that it is derived from
+    return [found for found in own if not found.__name__.startswith("_")]
 
 
 STATUSES = {

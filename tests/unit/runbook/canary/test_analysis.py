@@ -46,6 +46,7 @@ class World:
                 return world.now.timestamp()
 
         monkeypatch.setattr(module, "utc_now", Clock.now)
+        monkeypatch.setattr(module, "time", Clock)
         monkeypatch.setattr(measuring, "time", Clock)
         monkeypatch.setattr(measuring, "require_collector", lambda _, **__: self.status)
         monkeypatch.setattr(collector_module, "now_ms", lambda: int(self.now.timestamp() * 1000))
