@@ -106,7 +106,7 @@ class WorseReader:
         joined = [*per_minute[: MOST_ACTIONS - 1], sum(per_minute[MOST_ACTIONS - 1 :])]
         shares = np.array([rate for rate in joined if rate > 0])
         self._shares = shares / shares.sum()
-        # an action that is joined with others here has a weight of its own in the judge
+        # the judge weighs each of the actions that are joined here
         every = weights_by_traffic(np.array(per_minute))
         self._weights = np.append(every[: len(shares) - 1], every[len(shares) - 1 :].mean())
         self._rng = rng
