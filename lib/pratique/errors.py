@@ -3,6 +3,7 @@
     PratiqueError            70
     ├── UsageError           64  wrong arguments, an unknown name
     ├── DataError            65  input in a wrong or corrupt format
+    │   └── RetentionError   65  rows that are older than the store keeps
     ├── MissingError         66  a file, service, revision or time range that does not exist
     ├── UnavailableError     69  a store, balancer, collector or release that does not answer
     ├── StorageError         74  a full or broken disk
@@ -57,6 +58,10 @@ class DataError(PratiqueError):
     """The input has a wrong format or is corrupt, such as a truncated file."""
 
     exit_status = 65
+
+
+class RetentionError(DataError):
+    """Rows are older than the store keeps. It has stored the other rows, and would refuse the same ones again."""
 
 
 class MissingError(PratiqueError):

@@ -202,7 +202,7 @@ def test_value_of_another_type_is_rejected_with_its_reason(tmp_path):
     (tmp_path / "a").write_text(good() + "".join(line(0, **change) for change in odd))
     done = Import(tmp_path, "a")
     assert (done.stored(), f"{len(odd)} lines rejected" in done.text) == (BOTH, True)
-    for reason in ("its status is not a status code", "its time cannot be read"):
+    for reason in ("its status is not a status code", "its 'time' is true, which is no text or number"):
         assert reason in done.text
 
 

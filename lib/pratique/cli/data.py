@@ -13,6 +13,9 @@ from pratique.cli.progress import progress_bar
 from pratique.cli.store import store_commands
 from pratique.errors import MissingError
 
+PATTERN = frozenset("*?[")
+"""Characters of a pattern of files, which is expanded later."""
+
 
 @click.command("import", epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True, type=PATH)
@@ -88,7 +91,7 @@ def import_command(
     options["fmt"] = options["fmt"] or settings.service(options["service"]).imports.format
     paths = [Path(file) for file in files]
     for path in paths:
-        if str(path) != "-" and not path.exists():
+        if str(path) != "-" and not PATTERN & set(str(path)) and not path.exists():
             raise MissingError(f"file {str(path)!r} does not exist: check its path")
     from pratique.store import open_store, require_writable  # noqa: PLC0415 - deltalake
     from pratique.telemetry.import_files import import_files  # noqa: PLC0415 - pyarrow

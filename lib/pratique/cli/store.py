@@ -82,6 +82,7 @@ def copy_command(
     pratique store copy .pratique/store s3://metrics/pratique --dry-run
     pratique store copy .pratique/store s3://metrics/pratique --service shop --since 2026-11-01
     """
+    from pratique.store import is_scraped  # noqa: PLC0415 - pyarrow
     from pratique.store.copy import Selection, copy_store  # noqa: PLC0415 - pyarrow
     from pratique.store.copy_position import CopyPosition  # noqa: PLC0415 - pyarrow
     from pratique.store.location import one_address  # noqa: PLC0415 - deltalake
@@ -91,6 +92,11 @@ def copy_command(
     if addresses[0] == addresses[1]:
         raise UsageError("FROM and TO are the same store: name another one")
     stores = _open(source, settings), _open(target, settings)
+    for store, role in zip(stores, ("FROM", "TO"), strict=True):
+        if is_scraped(store):
+            raise UsageError(
+                f"{role} is a metrics server, whose histograms are known at their bounds only: it is read as it is, and not copied"
+            )
     selection = Selection(services, since, until)
     if dry_run:
         _show_plan(*stores, selection)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from pratique.config.reference import example, known_keys
-from pratique.config.store import ENVIRONMENT_NAME
+from pratique.config.store import ENVIRONMENT_NAME, REFERENCE
 from pratique.config.types import ADDRESS, LOOPBACK_ADDRESS, NAME
 
 UNKNOWN = "unknown key"
@@ -34,9 +34,12 @@ FORMS = {
     NAME: "must be a name of letters, digits, '.', '_' and '-'",
     ADDRESS: "must be HOST:PORT",
     ENVIRONMENT_NAME: "must be the name of an environment variable, and not the token itself",
+    REFERENCE: "must be env:NAME or file:PATH, and not the secret itself",
     LOOPBACK_ADDRESS: "must be HOST:PORT of this machine, such as 127.0.0.1:8081",
 }
 """The accepted values, by the pattern of a text."""
+SECRET_KEYS = frozenset({"password", "bearer_token", "token_env", "read_token_env"})
+"""Keys whose wrong value is often the secret itself, and is not shown."""
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
@@ -47,7 +50,9 @@ def describe(keys: Sequence[str | int], problems: Sequence[ErrorDetails]) -> str
     wanted = list(dict.fromkeys(filter(None, map(_wanted, problems))))
     got = problems[0].get("input")
     # a wrong name of a variable is often the secret itself
-    secret = problems[0].get("ctx", {}).get("pattern") == ENVIRONMENT_NAME
+    secret = problems[0].get("ctx", {}).get("pattern") in {ENVIRONMENT_NAME, REFERENCE} or bool(
+        SECRET_KEYS & set(keys[-1:])
+    )
     shown = f" (got {_as_toml(got)})" if problems[0]["type"] != "missing" and _is_plain(got) and not secret else ""
     shown_example = f"; for example: {example(keys)}" if example(keys) else ""
     first, *others = wanted

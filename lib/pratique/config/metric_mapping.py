@@ -73,7 +73,7 @@ class MetricMapping(LabelMapping):
     @classmethod
     def _filled_in(cls, given: Any) -> Any:
         name = given.get("preset", "") if isinstance(given, dict) else ""
-        if not name:
+        if not name or not isinstance(name, str):
             return given
         if name not in PRESETS:
             raise ValueError(f"no preset {str(name)[:80]!r}: choose one of {', '.join(PRESETS)}")

@@ -27,7 +27,8 @@ _IPV6 = re.compile(r"^\[[0-9A-Fa-f:.]+\]")
 """A host as a number, which has colons."""
 
 
-Reference = Annotated[str, Field(pattern=r"^((env|file):.+)?$")]
+REFERENCE = r"^((env|file):.+)?$"
+Reference = Annotated[str, Field(pattern=REFERENCE)]
 """The place of a secret, env:NAME or file:PATH, never the secret itself."""
 
 

@@ -22,7 +22,7 @@ CAP = 9.0
 """Most that one step may count, in typical steps: one broken block must not decide φ."""
 LEAST_VARIANCE = 2.0 * INFORMATIVE
 """Variance from which a block is complete; blocks of rare outcomes are joined until they have as much."""
-MOST_OF_HALVES = 100.0
+MOST_OF_HALVES = 40.0
 """Most steps that the first halves of blocks against the second ones count for: they do not tell how hosts differ."""
 MEDIAN_OF_CHI_SQUARE = 0.4549
 

@@ -51,6 +51,7 @@ def _uneven(found: Sequence[LostLines], requests: dict[str, int]) -> str | None:
             known[revision] = known.get(revision, 0) + count
     total, all_requests = sum(known.values()), max(sum(requests.values()), 1)
     for revision, count in known.items():
-        if total >= 10 and count / total > requests.get(revision, 0) / all_requests + EVEN:
+        share = requests.get(revision, 0) / all_requests
+        if total >= 10 and count / total > share + EVEN * (1.0 - share):
             return revision
     return None

@@ -175,7 +175,9 @@ class JudgeState:
         window = counts.time_ms // self.window_ms
         for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True):
             guard.learn(int(bad.sum()), int(n.sum()))
-            guard.learn_dispersion(window, bad, n, halves=not several)
+            if guard.outcome is None or guard.outcome.outcome != "other":
+                # a code counts there in its first window only, before it gets its own guard
+                guard.learn_dispersion(window, bad, n, halves=not several)
 
     def _advance(self, counts: OutcomeCounts) -> None:
         assert self.start_ms is not None  # noqa: S101 - set before the first judged row

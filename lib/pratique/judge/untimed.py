@@ -27,8 +27,8 @@ def untimed(state: JudgeState) -> list[Finding]:
     if not state.requests or not latency or state.policy.on_no_data == "ignore":
         return []
     requests, timed = np.concatenate(state.requests, axis=1), np.concatenate(state.timed, axis=1)
-    if not timed.sum(axis=1).all():
-        # the guards on latency say that they could not be evaluated
+    if not timed.any() or (not timed.sum(axis=1).all() and any(guard.settings.must_be_shown for guard in latency)):
+        # a guard on latency that must be shown says that it could not be evaluated
         return []
     excess, difference = _difference(requests - timed, requests, max(1.0, *(guard.phi for guard in latency)))
     if abs(excess) < FEW:

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 from pratique.clock import now_ms, utc_now
 from pratique.config import Config
-from pratique.errors import BusyError, DataError, DeniedError, PratiqueError
+from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, RetentionError
 from pratique.files import make_private_folder, open_private
 from pratique.lock_holders import describe_process, lock_holders
 from pratique.own_processes import pid_namespace
@@ -252,6 +252,9 @@ class Collector:
             if isinstance(error, TimeoutError):
                 return
             self._write = None
+            if isinstance(error, RetentionError):
+                print(f"pratique collect: {error}", file=sys.stderr, flush=True)  # noqa: T201
+                error = None
             if error is None:
                 self._failures, self._retry_at, self._status.error = 0, 0.0, None
                 self._status.last_window = utc_now().isoformat()

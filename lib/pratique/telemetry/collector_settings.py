@@ -35,7 +35,7 @@ def settings_of(
     actions = {name: service.model_dump(mode="json", include={"actions"}) for name, service in services.items()}
     return {
         "telemetry": own | ({"listen": listen} if listen else {}),
-        "store": store.model_dump(mode="json") | {"url": _spelled(store.url)},
+        "store": store.model_dump(mode="json", exclude={"prometheus", "metrics"}) | {"url": _spelled(store.url)},
         "services": actions,
     }
 

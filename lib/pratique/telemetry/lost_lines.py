@@ -70,8 +70,10 @@ class LostCount:
         self._by_revision: Counter[str] = Counter()
         self.without_revision = 0
 
-    def add(self, times_ms: Ints, reasons: Iterable[str], by_revision: Mapping[str, int] = _NONE) -> None:
-        """Take lines in. times_ms: of the requests, epoch ms. reasons: of the lines that could not be counted.
+    def add(
+        self, times_ms: Ints, reasons: Iterable[str] | Mapping[str, int], by_revision: Mapping[str, int] = _NONE
+    ) -> None:
+        """Take lines in. times_ms: of the requests, epoch ms. reasons: of the lines that could not be counted, or their numbers by reason.
 
         by_revision: lines that could not be counted, by revision, of those that tell it.
         """
@@ -79,19 +81,17 @@ class LostCount:
         if len(times_ms):
             self._first = min(self._first, int(times_ms.min()))
             self._last = max(self._last, int(times_ms.max()))
-        for reason in reasons:
+        for reason, count in Counter(reasons).items():
             known = reason in self._reasons or len(self._reasons) < MOST_REASONS
-            self._reasons[reason if known else "other reasons"] += 1
+            self._reasons[reason if known else "other reasons"] += count
         for revision, count in by_revision.items():
             if revision in self._by_revision or len(self._by_revision) < MOST_REVISIONS:
                 self._by_revision[revision] += count
 
     def take(self, parsed: Parsed) -> None:
         """Take the rows of a block in."""
-        self.add(
-            parsed.events["time_ms"].to_numpy(), [reason for _, reason, _ in parsed.rejects], parsed.lost_by_revision
-        )
-        self.without_revision += parsed.without_revision
+        self.add(parsed.events["time_ms"].to_numpy(), parsed.lost_by_reason, parsed.lost_by_revision)
+        self.without_revision += parsed.lost_without_revision
         if "n" in parsed.events.columns:
             self._counted += int(parsed.events["n"].sum()) - len(parsed.events)
 

@@ -22,7 +22,8 @@ OTHER_SERVICE = "another service"
 NO_REQUEST = "messages without status, path and duration"
 CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
 COLUMNS = ("time_ms", "method", "path", "action", "code", "duration_ms", "host", "revision")
-COUNTED = ("ignored", "no revision", OTHER_SERVICE)
+NO_REVISION = "no revision"
+COUNTED = ("ignored", NO_REVISION, OTHER_SERVICE)
 """Reasons of rows that are only counted."""
 NO_EVENTS = pl.DataFrame(
     schema={
@@ -39,7 +40,8 @@ class Parsed:
     events: one row for each request, columns COLUMNS; rows of counts have `n` and more, see `tables.counts`. rejects: (row
     number, reason, row) of rejected rows. others: numbers of lines of the program itself that are no requests, by their
     kind. ignored, without_revision, other_services: numbers of other rows that are not events. lines: number of all rows.
-    lost_by_revision: rejected rows by revision, of those that tell it.
+    lost_by_revision, lost_by_reason, lost_without_revision: requests of rejected rows, and of those without a revision; a
+    row of counts is as many as it tells.
     """
 
     events: pl.DataFrame
@@ -50,6 +52,8 @@ class Parsed:
     lines: int
     others: dict[str, int] = field(default_factory=dict)
     lost_by_revision: dict[str, int] = field(default_factory=dict)
+    lost_by_reason: dict[str, int] = field(default_factory=dict)
+    lost_without_revision: int = 0
 
 
 def with_reasons(
@@ -67,7 +71,8 @@ def with_reasons(
         .then(pl.lit("format"))
         .when((pl.lit(None, pl.String) if more is None else more).is_not_null())
         .then(pl.lit(None, pl.String) if more is None else more)
-        .when(pl.col("empty"))
+        # a line that itself tells a revision may be a request of it that failed in another form
+        .when(pl.col("empty") & (pl.lit(events.source.revision is not None) | pl.col("revision").is_null()))
         .then(pl.lit(NO_REQUEST))
         .when(pl.col("other_service"))
         .then(pl.lit(OTHER_SERVICE))
@@ -82,7 +87,7 @@ def with_reasons(
         .when(pl.col("path").is_in(list(ignore)))
         .then(pl.lit("ignored"))
         .when(pl.col("revision").is_null())
-        .then(pl.lit("no revision"))
+        .then(pl.lit(NO_REVISION))
         .when(pl.col("revision").str.len_chars() > MAX_TEXT)
         .then(pl.lit("its revision is longer than 200 characters"))
         .when(pl.any_horizontal(pl.col("revision", "host", "action").str.contains(CONTROL)))
@@ -101,24 +106,40 @@ def sorted_out(
     other_kind: Callable[[str], str | None],
 ) -> Parsed:
     """Divide rows with a reason into requests and others. lines: number of all rows. why_not, other_kind: see `Layout`."""
-    bad = rows.filter(pl.col("reason").is_not_null())
+    requests = pl.col("n").cast(pl.Int64, strict=False).fill_null(1).clip(1) if "n" in rows.columns else pl.lit(1)
+    bad = rows.filter(pl.col("reason").is_not_null()).with_columns(requests=requests)
     counts = dict(bad.group_by("reason").len().iter_rows()) if len(bad) else {}
     rejects = []
     others: Counter[str] = Counter()
     lost: Counter[str] = Counter()
-    for number, reason, line, revision in bad.select("number", "reason", "line", "revision").iter_rows():
+    reasons: Counter[str] = Counter()
+    is_message = pl.col("reason").is_in(["format", NO_REQUEST]) | (pl.col("code").is_null() & pl.col("path").is_null())
+    seen = bad.select("number", "reason", "line", "revision", "requests", is_message=is_message)
+    for number, reason, line, revision, weight, may_be_message in seen.iter_rows():
         if reason in COUNTED:
             continue
-        kind = other_kind(line[:MAX_SHOWN]) or (reason if reason == NO_REQUEST else None)
+        kind = other_kind(line[:MAX_SHOWN]) if may_be_message else None
+        kind = kind or (reason if reason == NO_REQUEST else None)
         if kind is not None:
             others[kind] += 1
             continue
         shown = line[:MAX_SHOWN]
-        rejects.append((number, why_not(shown) if reason == "format" else reason, shown))
+        why = why_not(shown) if reason == "format" else reason
+        rejects.append((number, why, shown))
+        reasons[why] += weight
         if revision is not None and len(revision) <= MAX_TEXT:
-            lost[revision] += 1
+            lost[revision] += weight
     events = rows.filter(pl.col("reason").is_null())
     ignored, without_revision, elsewhere = (counts.get(key, 0) for key in COUNTED)
     return Parsed(
-        events.select(*columns), rejects, ignored, without_revision, elsewhere, lines, dict(others), dict(lost)
+        events.select(*columns),
+        rejects,
+        ignored,
+        without_revision,
+        elsewhere,
+        lines,
+        dict(others),
+        dict(lost),
+        dict(reasons),
+        int(bad.filter(pl.col("reason") == NO_REVISION)["requests"].sum()),
     )

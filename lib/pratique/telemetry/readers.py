@@ -269,6 +269,4 @@ class TableInput(Input):
 def _too_long(block: Block) -> Parsed:
     text = block.content[:LONGEST_SHOWN].decode("utf-8", "replace")
     reason = f"it is longer than {LONGEST_LINE:,} bytes"
-    return Parsed(
-        pl.DataFrame(), [(block.number, reason, text)], ignored=0, without_revision=0, other_services=0, lines=1
-    )
+    return Parsed(NO_EVENTS, [(block.number, reason, text)], ignored=0, without_revision=0, other_services=0, lines=1)

@@ -23,6 +23,7 @@ STATUSES = {
     "PratiqueError": 70,
     "UsageError": 64,
     "DataError": 65,
+    "RetentionError": 65,
     "MissingError": 66,
     "UnavailableError": 69,
     "StorageError": 74,

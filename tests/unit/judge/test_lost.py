@@ -22,3 +22,10 @@ def test_effect_follows_the_share_and_the_revision(lines, by_revision, effect):
 
 def test_nothing_lost_is_no_finding():
     assert not lost([LostLines("a", 0, 1, 10_000)], Policy(), REQUESTS)
+
+
+@pytest.mark.parametrize("requests", [{"r1": 5000, "r2": 5000}, {"r1": 1000, "r2": 9000}])
+def test_losses_of_a_revision_with_most_of_the_requests_can_be_uneven(requests):
+    (finding,) = lost([LostLines("a", 0, 1, 10_000, {"format": 20}, {"r2": 20})], Policy(), requests)
+    assert finding.effect == "hold"
+    assert "most are of r2" in finding.message

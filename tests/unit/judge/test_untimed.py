@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pratique.config import Policy
+from pratique.config import GuardPolicy, Policy
 from pratique.judge import Judge
 from support.simulate import START, Behaviour, events, rollups
 
@@ -63,3 +63,10 @@ def test_revision_without_any_duration_is_said_once():
 def test_reaction_is_that_to_missing_data():
     assert judged(0.0, 0.3, policy=Policy(on_no_data="note"))[1][0].effect == "note"
     assert not judged(0.0, 0.3, policy=Policy(on_no_data="ignore"))[1]
+
+
+def test_a_revision_without_any_duration_holds_where_no_latency_guard_must_be_shown():
+    guards = {"p95": GuardPolicy(outcome="p95", must_be_shown=False), "5xx": GuardPolicy(outcome="5xx")}
+    verdict, (finding,) = judged(0.0, 1.0, policy=Policy(guards=guards))
+    assert finding.effect == "hold"
+    assert verdict.verdict != "promote"

@@ -33,15 +33,15 @@ KONG = {
 RAILS = "method=GET path=/cart format=html controller=CartsController action=show status=200 duration=12.0"
 
 
-def parser(*, log_format=None, fields=(), fmt="auto", timezone="UTC"):
+def parser(*, log_format=None, fields=(), fmt="auto", timezone="UTC", revision="r41", revision_from=None):
     return Parser(
         fmt,
         service="shop",
         fields=FieldNames(),
         ignore_paths=(),
         default_host="h",
-        revision="r41",
-        revision_from=None,
+        revision=revision,
+        revision_from=revision_from,
         log_format=log_format,
         timezone=timezone,
         field_names=fields,
@@ -236,6 +236,15 @@ def test_messages_between_the_requests_of_a_log_are_no_rejects(fmt):
     assert [(number, reason) for number, reason, _ in parsed.rejects] == [
         (4, "its status is not a status code (status)")
     ]
+
+
+def test_a_line_without_a_request_that_tells_its_revision_is_lost_to_it():
+    request = {"time": "2026-11-24T10:00:00Z", "status": 200, "path": "/cart", "revision": "r2"}
+    nested = {"time": "2026-11-24T10:00:00Z", "revision": "r2", "error": {"status": 500, "path": "/cart"}}
+    logged = {"time": "2026-11-24T10:00:00Z", "revision": "r2", "levelname": "ERROR", "logger": "app", "path": "/cart"}
+    made = parser(fmt="jsonl", revision=None, revision_from="revision")
+    parsed = made.parse("\n".join(map(json.dumps, [request, nested, logged])).encode(), 1)
+    assert (parsed.lost_by_revision, parsed.others) == ({"r2": 2}, {})
 
 
 def test_format_that_a_person_named_is_not_taken_for_another():

@@ -100,12 +100,11 @@ class CollectorWatch:
 class ScrapeWatch:
     """Watches when a metrics server last scraped the services."""
 
-    read_failure_limit_s = SCRAPE_FAILURE_LIMIT_S
-
-    def __init__(self, newest: Callable[[], datetime | None]) -> None:
-        """newest: asks the server for the time of its last scrape, UTC."""
+    def __init__(self, newest: Callable[[], datetime | None], *, window_s: int = 0) -> None:
+        """newest: asks the server for the time of its last scrape, UTC. window_s: of the mapping, at least a scrape interval."""
         self._newest = newest
-        self._answered_s = elapsed_s()
+        self.read_failure_limit_s = max(SCRAPE_FAILURE_LIMIT_S, 2.5 * window_s)
+        self._answered_s = self._found_s = elapsed_s()
         self._asked_s: float | None = None
         self._seen: datetime | None = None
 
@@ -117,8 +116,13 @@ class ScrapeWatch:
         if self._asked_s is None or elapsed_s() - self._asked_s >= SCRAPES_ASKED_EVERY_S:
             self._ask()
         if self._seen is None:
+            if elapsed_s() - self._found_s > self.read_failure_limit_s:
+                raise UnavailableError(
+                    f"the metrics server has had no sample of the services for {self.read_failure_limit_s:g} s, so nothing is "
+                    "measured: check its targets"
+                )
             return None
-        if (now - self._seen).total_seconds() > SCRAPE_FAILURE_LIMIT_S:
+        if (now - self._seen).total_seconds() > self.read_failure_limit_s:
             raise UnavailableError(
                 f"the last scrape of the services was at {self._seen:%H:%M:%S} UTC, so nothing is measured: "
                 "check the targets of the metrics server"
@@ -133,9 +137,11 @@ class ScrapeWatch:
     def _ask(self) -> None:
         self._asked_s = elapsed_s()
         try:
-            self._seen = self._newest() or self._seen
+            newest = self._newest()
             self._answered_s = elapsed_s()
+            if newest is not None:
+                self._seen, self._found_s = newest, self._answered_s
         except UnavailableError:
-            if elapsed_s() - self._answered_s > SCRAPE_FAILURE_LIMIT_S:
+            if elapsed_s() - self._answered_s > self.read_failure_limit_s:
                 raise
             self._seen = None

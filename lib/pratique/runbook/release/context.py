@@ -11,7 +11,7 @@ from typing_extensions import override
 from pratique.judge.model import Verdict
 from pratique.release import configuration_digest, find_release
 from pratique.runbook.canary.approval import Approver, make_approver
-from pratique.runbook.canary.measuring import CollectorWatch, ScrapeWatch
+from pratique.runbook.canary.measuring import CollectorWatch, Measuring, ScrapeWatch
 from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of
 from pratique.runbook.engine.step import Data
 from pratique.runbook.release.parameters import ReleaseParameters
@@ -179,6 +179,11 @@ class ReleaseContext(RunContext[ReleaseParameters]):
 
         # a read that lasts longer than the lease would take the traffic from the canary
         longest_s = max(1.0, min(self.config.store.timeout_s, self.target.settings.rollout.lease_s / 2))
-        store = open_store(self.config.store.model_copy(update={"timeout_s": longest_s}))
-        measuring = ScrapeWatch(store.newest) if is_scraped(store) else CollectorWatch(self.target.state_dir)
+        server = self.config.store.prometheus
+        server = server.model_copy(update={"timeout_s": min(server.timeout_s, longest_s)})
+        store = open_store(self.config.store.model_copy(update={"timeout_s": longest_s, "prometheus": server}))
+        if is_scraped(store):
+            measuring: Measuring = ScrapeWatch(store.newest, window_s=self.config.store.metrics.window_s)
+        else:
+            measuring = CollectorWatch(self.target.state_dir)
         return LiveAnalysis(self.target, self.arms, self.ledger, store, measuring, since=since)

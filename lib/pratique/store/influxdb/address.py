@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -27,7 +28,9 @@ class InfluxAddress:
         Raises: UsageError for an address of another form, or one that holds credentials.
         """
         refuse_credentials(url)
-        wrong = UsageError(f"store {url[:200]!r} is not influxdb://HOST:PORT/ORGANISATION/BUCKET: correct store.url")
+        wrong = UsageError(
+            f"store {re.split('[?#]', url)[0][:200]!r} is not influxdb://HOST:PORT/ORGANISATION/BUCKET: correct store.url, and leave out ? and #"
+        )
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or DEFAULT_PORT

@@ -11,7 +11,15 @@ from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as Timeout
 
-from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, StorageError, UnavailableError
+from pratique.errors import (
+    DataError,
+    DeniedError,
+    MissingError,
+    PratiqueError,
+    RetentionError,
+    StorageError,
+    UnavailableError,
+)
 
 TLS = re.compile(r"ssl|certificate|tls", re.IGNORECASE)
 REFUSALS: dict[int, tuple[type[PratiqueError], str]] = {
@@ -27,7 +35,11 @@ BY_MESSAGE: tuple[tuple[tuple[str, ...], type[PratiqueError], str], ...] = (
         "the server's disk is full or broken",
     ),
     (("organization name", "organization not found"), MissingError, "check the organisation in store.url"),
-    (("retention policy",), DataError, "windows are older than the bucket's retention, and the server drops them"),
+    (
+        ("retention policy",),
+        RetentionError,
+        "windows are older than the bucket's retention, and the server drops them",
+    ),
     (("type conflict",), DataError, "the bucket has other data under Pratique's names, use another bucket"),
 )
 TRANSIENT = (408, 425, 429)

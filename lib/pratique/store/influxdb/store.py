@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pratique.clock import from_ms, now_ms
 from pratique.config import StoreSettings, check_name
-from pratique.errors import DataError
+from pratique.errors import DataError, RetentionError
 from pratique.store.base import Seen, Upkeep
 from pratique.store.influxdb import consistent, lines
 from pratique.store.influxdb.address import InfluxAddress
@@ -73,9 +73,16 @@ class InfluxStore:
             self._require_deletes(client)
         set_marks(client, bucket, marks, done=False)
         self._delete(client, services, instead_of)
+        beyond = None
         for request in lines.requests(table):
-            client.write(bucket, request)
+            try:
+                client.write(bucket, request)
+            except RetentionError as error:
+                # the rest of the request is stored, and repeating it would drop the same points again
+                beyond = error
         set_marks(client, bucket, marks, done=True)
+        if beyond is not None:
+            raise beyond
 
     def read(
         self, service: str, revisions: Sequence[str], start: datetime | None = None, end: datetime | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ class PrometheusClient:
         parts = urlsplit(url)
         if not parts.hostname or parts.query or parts.fragment:
             raise UsageError(
-                f"store {url[:_SHOWN]!r} is not an address: write it like prometheus://HOST:9090, with a path if it has one"
+                f"store {re.split('[?#]', url)[0][:_SHOWN]!r} is not an address: write it like prometheus://HOST:9090, with a path if it has one"
             )
         self.name = url
         scheme = "https" if parts.scheme.lower().endswith("https") else "http"
@@ -81,7 +82,7 @@ class PrometheusClient:
             try:
                 part = self._part(selector, start_s, until)
             except _TooMuchError as error:
-                if chunk_s <= SHORTEST_CHUNK_S:
+                if until - start_s <= SHORTEST_CHUNK_S:
                     raise DataError(f"{error}: narrow [store.metrics] match, or raise the server's limits") from error
                 chunk_s = max(min(chunk_s, until - start_s) // 4, SHORTEST_CHUNK_S)
                 continue
@@ -160,10 +161,15 @@ class PrometheusClient:
     def _send(self, path: str, parameters: Mapping[str, str]) -> requests.Response:
         if self._session is None:
             self._session = self._opened()
-        url, timeout = f"{self._base}/api/v1/{path}", (10.0, self._settings.timeout_s + 5.0)
+        url, timeout = f"{self._base}/api/v1/{path}", self._timeouts()
         if path == "query":
             return self._session.post(url, data=parameters, timeout=timeout, allow_redirects=False)
         return self._session.get(url, params=parameters, timeout=timeout, allow_redirects=False)
+
+    def _timeouts(self) -> tuple[float, float]:
+        """The longest times to connect, and to wait for an answer; the server itself should give up first."""
+        longest_s = self._settings.timeout_s
+        return min(10.0, longest_s), longest_s + min(5.0, longest_s / 2.0)
 
     def _opened(self) -> requests.Session:
         settings, here = self._settings, Path()

@@ -129,7 +129,8 @@ class TableParser:
         if not self._begun:
             self._settle_units(frame)
         assert self._events is not None  # noqa: S101 - _settle made it
-        read = self._counted(self._events.read(frame))
+        # a row of a table is no message between requests
+        read = self._counted(self._events.read(frame)).with_columns(empty=pl.lit(value=False))
         if not self._begun:
             self._begin_events(frame, read)
         rows = with_reasons(read, self._events, self._options.ignore_paths, more=self._bad(read))

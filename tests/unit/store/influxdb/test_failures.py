@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pratique.errors import DataError, DeniedError, MissingError, StorageError, UnavailableError
+from pratique.errors import DataError, DeniedError, MissingError, RetentionError, StorageError, UnavailableError
 from pratique.store.influxdb.client import late_error
 from pratique.store.influxdb.failures import of_status
 
@@ -16,7 +16,7 @@ from pratique.store.influxdb.failures import of_status
         (403, "insufficient permissions for write", DeniedError, "may not do this"),
         (404, 'bucket "x" not found', MissingError, "pratique store setup"),
         (413, "too large", DataError, "raise its limit"),
-        (422, "partial write: points beyond retention policy dropped=3", DataError, "bucket's retention"),
+        (422, "partial write: points beyond retention policy dropped=3", RetentionError, "bucket's retention"),
         (
             422,
             'input field "n" on measurement "pratique" is type float: field type conflict',

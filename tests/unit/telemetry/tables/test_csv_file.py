@@ -14,6 +14,7 @@ from pratique.config import load
 from pratique.errors import DataError, MissingError, UsageError
 from pratique.store import open_store
 from pratique.telemetry.import_files import import_files
+from pratique.telemetry.lost_lines import lost_lines
 from pratique.telemetry.preview import preview_files
 
 HEADER = "time,revision,action,status,duration_ms"
@@ -325,3 +326,12 @@ def test_a_cell_of_a_gigabyte_is_rejected_within_bounded_memory(files):
     assert "21 requests of 22 lines" in done.stdout, done.stderr
     assert "longer than 1,048,576 bytes" in done.stdout
     assert int(done.stderr.rpartition("peak ")[2]) < 512
+
+
+def test_a_rejected_row_of_counts_is_as_many_lost_requests_as_it_tells(files):
+    rows = [
+        f"2026-11-20T10:{minute:02d}:00Z,r{minute % 2},GET /cart,{200 if minute else ''},100" for minute in range(20)
+    ]
+    files.table("time,revision,action,status,n", rows, interval=60)
+    (lost,) = lost_lines(files.config.state_dir, "shop", None, None, store=files.config.store.url)
+    assert (lost.total, lost.by_revision, lost.counted) == (100, {"r0": 100}, 1900)
