@@ -184,6 +184,8 @@ def oracle(runs: int, alpha: float = 0.05) -> None:
 
 RARE_WINDOWS = 540
 """Windows of 10 s after the canary's start in the rows on low traffic: an hour and a half."""
+DAY = 8640
+"""Windows of 10 s in a day, which the judge reads before a canary by default."""
 
 
 def counted_rows(revision: str, action: str, start: int, n: np.ndarray, bad: np.ndarray) -> pa.Table:
@@ -203,19 +205,24 @@ def counted_rows(revision: str, action: str, start: int, n: np.ndarray, bad: np.
 
 
 def one_rare(
-    seed: np.random.SeedSequence, per_minute: float, share: float, actions: dict[str, float], failing: float
+    seed: np.random.SeedSequence,
+    per_minute: float,
+    share: float,
+    actions: dict[str, float],
+    failing: float,
+    history: int,
 ) -> tuple[float, float, float]:
     """Minutes to the rollback by the judge, and by two tests that know both rates: with its tolerance, and without.
 
     actions: their shares of the traffic; the canary fails at `failing` in the last one, and at 0.5 % in all others, as
-    the baseline does everywhere. The tests that know the rates see the last action alone, minute by minute.
+    the baseline does everywhere. history: windows before the canary, on one host. The tests that know the rates see the last action alone, minute by minute.
     """
     rng = np.random.default_rng(seed)
     rows, known = [], None
     for action, part in actions.items():
         rate = per_minute * part / 6.0
-        past = rng.poisson(rate, 360)
-        rows.append(counted_rows("r1", action, -360, past, rng.binomial(past, 0.005)))
+        past = rng.poisson(rate, history)
+        rows.append(counted_rows("r1", action, -history, past, rng.binomial(past, 0.005)))
         bad_share = failing if action == list(actions)[-1] else 0.005
         n = np.stack([rng.poisson(rate * arm, RARE_WINDOWS) for arm in (1 - share, share)])
         bad = np.stack([rng.binomial(n[0], 0.005), rng.binomial(n[1], bad_share)])
@@ -246,22 +253,25 @@ def rare(runs: int) -> None:
         "POST /pay": 0.01,
     }
     all_of = {"GET /": 1.0}
-    streams: list[tuple[str, float, float, dict[str, float], float]] = [
-        ("40 a minute, canary 10 %, 0.5 -> 6 %", 40, 0.1, all_of, 0.06),
-        ("40 a minute, canary 30 %, 0.5 -> 6 %", 40, 0.3, all_of, 0.06),
-        ("40 a minute, canary 30 %, 0.5 -> 20 %", 40, 0.3, all_of, 0.2),
-        ("1 % of 6,000 a minute, 0.5 -> 5 %", 6000, 0.1, six, 0.05),
-        ("1 % of 6,000 a minute, 0.5 -> 20 %", 6000, 0.1, six, 0.2),
-        ("1 % of 600 a minute, 0.5 -> 20 %", 600, 0.1, six, 0.2),
-        ("1 % of 600 a minute, nothing wrong", 600, 0.1, six, 0.005),
-        ("40 a minute, canary 30 %, nothing wrong", 40, 0.3, all_of, 0.005),
+    streams: list[tuple[str, float, float, dict[str, float], float, int]] = [
+        ("40 a minute, canary 10 %, 0.5 -> 6 %", 40, 0.1, all_of, 0.06, DAY),
+        ("40 a minute, canary 30 %, 0.5 -> 6 %", 40, 0.3, all_of, 0.06, DAY),
+        ("40 a minute, canary 30 %, 0.5 -> 20 %", 40, 0.3, all_of, 0.2, DAY),
+        ("the same, an hour of history", 40, 0.3, all_of, 0.2, 360),
+        ("1 % of 6,000 a minute, 0.5 -> 5 %", 6000, 0.1, six, 0.05, DAY),
+        ("1 % of 6,000 a minute, 0.5 -> 20 %", 6000, 0.1, six, 0.2, DAY),
+        ("1 % of 600 a minute, 0.5 -> 20 %", 600, 0.1, six, 0.2, DAY),
+        ("1 % of 600 a minute, nothing wrong", 600, 0.1, six, 0.005, DAY),
+        ("40 a minute, canary 30 %, nothing wrong", 40, 0.3, all_of, 0.005, DAY),
     ]
-    print("default policy, windows of 10 s, alpha 1 %; rolled back, and the median minute, of 90 minutes")
+    print(
+        "default policy, windows of 10 s, a day of history on one host, alpha 1 %; rolled back, and the median minute, of 90 minutes"
+    )
     print(f"{'stream':<42}{'this judge':>13}{'knows both':>13}{'ratio':>7}{'  and no tolerance':>18}")
     with ProcessPoolExecutor() as pool:
-        for index, (name, per_minute, share, actions, failing) in enumerate(streams):
+        for index, (name, *stream) in enumerate(streams):
             seeds = np.random.SeedSequence(SEED + 40 + index).spawn(runs)
-            given = (repeat(value) for value in (per_minute, share, actions, failing))
+            given = (repeat(value) for value in stream)
             ours, known, strict = np.array(list(pool.map(one_rare, seeds, *given, chunksize=5))).T
             ratio = np.median(ours) / np.median(known) if np.isfinite(np.median(ours)) else math.nan
             print(f"{name:<42}{shown(ours):>13}{shown(known):>13}{ratio:>7.2f}{shown(strict):>18}", flush=True)
