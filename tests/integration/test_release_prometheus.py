@@ -91,7 +91,10 @@ def shop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop")
     targets = folder / "targets.json"
     targets.write_text("[]")
-    with metric_server("prometheus", folder, scrape=SCRAPE.format(targets=targets)) as server:
+    # the shop takes processes that name its folder for its own, left over
+    with metric_server(
+        "prometheus", tmp_path_factory.mktemp("metrics"), scrape=SCRAPE.format(targets=targets)
+    ) as server:
         more = STORE.format(address=server.address)
         with (
             running_shop(folder, make_shop=MeasuredShop, more=more, rate=100, failing=0.0) as shop,
