@@ -143,11 +143,13 @@ def test_a_server_killed_in_a_write_gives_all_of_it_once_it_is_repeated(monkeypa
 
 
 class _Answers(http.server.BaseHTTPRequestHandler):
-    """A server, or a proxy before it, that answers every request in the same way."""
+    """A server, or a proxy before it, that answers every request in the same way, but for its version."""
 
     def _answer(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status, body, headers = self.server.answer
+        if self.path.startswith("/ping"):
+            status, body, headers = 204, b"", {"X-Influxdb-Version": "v2.8.0", "X-Influxdb-Build": "OSS"}
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)

@@ -27,12 +27,16 @@ def forecast_of(policy, per_minute, failing, stages, factors=()):
 
 
 def simulated(policy, per_minute, failing, stages, runs, factor=1.0):
+    """The ends of the 95 % confidence interval of the median, from the order of the runs."""
     found = [minutes_to_decision(policy, per_minute, failing, stages, factor=factor, seed=seed) for seed in range(runs)]
-    return float(np.nanmedian(found))
+    known = np.sort(np.array(found)[~np.isnan(found)])
+    below = int(np.floor(len(known) / 2 - np.sqrt(len(known))))
+    return float(known[max(below, 0)]), float(known[min(len(known) - 1 - below, len(known) - 1)])
 
 
 def agree(predicted, simulated):
-    return abs(predicted - simulated) <= 0.15 * simulated + WINDOW_S / 60
+    low, high = simulated
+    return 0.85 * low - WINDOW_S / 60 <= predicted <= 1.15 * high + WINDOW_S / 60
 
 
 SETTINGS = {
