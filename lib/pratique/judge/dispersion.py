@@ -24,6 +24,8 @@ LEAST_VARIANCE = 2.0 * INFORMATIVE
 """Variance from which a block is complete; blocks of rare outcomes are joined until they have as much."""
 MOST_OF_HALVES = 40.0
 """Most steps that the first halves of blocks against the second ones count for: they do not tell how hosts differ."""
+MOST_TYPICAL = 4.0
+"""Most that the halves of one block may count, in typical blocks."""
 MEDIAN_OF_CHI_SQUARE = 0.4549
 
 
@@ -55,11 +57,15 @@ class Dispersion:
 
         excess, variance: of the second half's bad requests, per block and unit, shape (blocks, units).
         """
-        steps, spread = _spread(
-            [(float(d @ d), float(v.sum())) for d, v in np.moveaxis(_joined(excess, variance), 1, 0)]
-        )
-        part = min(1.0, MOST_OF_HALVES / max(steps, 1.0))
-        self._history = steps * part, spread * part
+        blocks = _joined(excess, variance)
+        squares, expected = (blocks[0] ** 2).sum(axis=1), blocks[1].sum(axis=1)
+        if not len(squares):
+            return
+        # an outage is within one half, though it would be in both arms of a canary: no block may decide alone
+        weight = np.minimum(expected, MOST_TYPICAL * np.median(expected))
+        phi = float((weight * np.minimum(squares / expected, CAP)).sum() / weight.sum())
+        steps = min(MOST_OF_HALVES, float(np.minimum(expected / INFORMATIVE, 1.0).sum()))
+        self._history = steps, steps * phi
         self.phi = self._measured()
 
     def update(self, window: Ints, excess: Floats, variance: Floats) -> Floats:
