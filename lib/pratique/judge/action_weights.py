@@ -24,7 +24,7 @@ SERVICE_PART = 0.35
 
 def weights_by_traffic(requests: Ints | Floats) -> Floats:
     """Return the weights of actions from their numbers of requests, which sum to 1 less the reserve for new actions."""
-    powers = np.where(requests > 0, requests, 0.0) ** FLATNESS * (requests > 0)
+    powers = np.asarray(requests, np.float64) ** FLATNESS
     return np.asarray((1.0 - NEW_ACTION_RESERVE) * powers / max(powers.sum(), 1e-9), np.float64)
 
 

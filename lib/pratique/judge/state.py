@@ -167,11 +167,10 @@ class JudgeState:
         return counts
 
     def _learn(self, history: Rows) -> None:
-        counts = self._counts(history, side=history.host % 2)
-        several = float((counts.requests.sum(axis=2) > 0).all(axis=0).mean()) > MOSTLY
-        if not several:
-            place = history.time_ms // self.window_ms % self.policy.dispersion_block
-            counts = self._counts(history, side=(2 * place >= self.policy.dispersion_block).astype(np.int64))
+        several = _both_serve(history)
+        place = history.time_ms // self.window_ms % self.policy.dispersion_block
+        side = history.host % 2 if several else (2 * place >= self.policy.dispersion_block).astype(np.int64)
+        counts = self._counts(history, side=side)
         window = counts.time_ms // self.window_ms
         for guard, bad, n in zip(self.guards, counts.bad, counts.n, strict=True):
             guard.learn(int(bad.sum()), int(n.sum()))
@@ -227,6 +226,15 @@ class JudgeState:
         if window == NEVER or self.start_ms is None:
             return None
         return self.end_of(self._window_of(self.start_ms) + window * self.window_ms)
+
+
+def _both_serve(history: Rows) -> bool:
+    """Whether both halves of the hosts had requests in most of the windows."""
+    times, window = np.unique(history.time_ms, return_inverse=True)
+    serves = np.zeros((2, len(times)), bool)
+    seen = history.n > 0
+    serves[history.host[seen] % 2, window[seen]] = True
+    return float(serves.all(axis=0).mean()) > MOSTLY
 
 
 def _updated(guards: list[Guard], window: Ints, counts: OutcomeCounts, windows: int) -> list[Guard]:
