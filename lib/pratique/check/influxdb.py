@@ -166,15 +166,7 @@ class _InfluxLook:
         return found
 
     def _client(self, token: str) -> InfluxClient:
-        address = self._address()
-        return InfluxClient(
-            address.server,
-            address.organisation,
-            token,
-            ca_file=self._settings.ca_file,
-            timeout_s=self._settings.timeout_s,
-            name=address.url,
-        )
+        return InfluxClient.of(self._address(), token, self._settings)
 
     def _require_answer(self) -> None:
         if self._kind is None:

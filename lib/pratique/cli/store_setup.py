@@ -76,17 +76,15 @@ def setup_command(
 
 def _influxdb_address(config: Config) -> InfluxAddress:
     """Raises: UsageError when the store needs no setup."""
-    from pratique.config.store import INFLUXDB  # noqa: PLC0415 - pydantic
     from pratique.store.influxdb.address import InfluxAddress  # noqa: PLC0415 - influxdb_client
     from pratique.store.location import shown  # noqa: PLC0415 - deltalake
 
-    url = config.store.url
-    if url.partition("://")[0].lower() not in INFLUXDB:
+    if not config.store.is_influxdb:
         raise UsageError(
-            f"store {shown(url)!r} needs no setup: the first write makes it; for InfluxDB set store.url to "
+            f"store {shown(config.store.url)!r} needs no setup: the first write makes it; for InfluxDB set store.url to "
             "influxdb://HOST:PORT/ORGANISATION/BUCKET"
         )
-    return InfluxAddress.of(url)
+    return InfluxAddress.of(config.store.url)
 
 
 def _admin_client(config: Config, address: InfluxAddress, reference: str) -> InfluxClient:
@@ -96,11 +94,4 @@ def _admin_client(config: Config, address: InfluxAddress, reference: str) -> Inf
     if not is_reference(reference):
         raise UsageError("--admin-token takes a reference, env:NAME or file:PATH, and never the token itself")
     token = resolve_env({"--admin-token": reference}, Path())["--admin-token"].strip()
-    return InfluxClient(
-        address.server,
-        address.organisation,
-        token,
-        ca_file=config.store.ca_file,
-        timeout_s=config.store.timeout_s,
-        name=address.url,
-    )
+    return InfluxClient.of(address, token, config.store)

@@ -21,7 +21,9 @@ from influxdb_client import InfluxDBClient
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 
+from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError
+from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.failures import of_late_error, translated
 
 CONNECT_S = 5.0
@@ -90,6 +92,18 @@ class InfluxClient:
         self._ca_file = ca_file
         self._opening = threading.Lock()
         self._opened: InfluxDBClient | None = None
+
+    @classmethod
+    def of(cls, address: InfluxAddress, token: str, settings: StoreSettings) -> InfluxClient:
+        """Return a client of a store's server, with a token and the store's settings for TLS and time limits."""
+        return cls(
+            address.server,
+            address.organisation,
+            token,
+            ca_file=settings.ca_file,
+            timeout_s=settings.timeout_s,
+            name=address.url,
+        )
 
     def __repr__(self) -> str:
         return f"InfluxClient({self.server!r}, {self.organisation!r})"

@@ -161,15 +161,7 @@ class InfluxStore:
         # a token in a file may be another one than at the last call
         found = self._clients.get(token)
         if found is None:
-            found = InfluxClient(
-                self._address.server,
-                self._address.organisation,
-                token,
-                ca_file=self._settings.ca_file,
-                timeout_s=self._settings.timeout_s,
-                name=self.url,
-            )
-            self._clients[token] = found
+            found = self._clients[token] = InfluxClient.of(self._address, token, self._settings)
         return found
 
 
