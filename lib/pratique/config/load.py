@@ -46,7 +46,9 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     url = _absolute(override, Path()) if override else _absolute(config.store.url, base)
     files = {name: _absolute(path, base) for name in STORE_FILES if (path := getattr(config.store, name))}
     reached = {"url": url, "prometheus": config.store.prometheus.below(base), **files}
-    return config.model_copy(update={"store": config.store.model_copy(update=reached)})
+    return config.model_copy(
+        update={"store": config.store.model_copy(update=reached), "export": config.export.below(base)}
+    )
 
 
 def _absolute(url: str, base: Path) -> str:

@@ -30,7 +30,7 @@ class Forwarding:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the work in progress, or without it when it takes long."""
+        """Stop after the work that is left, or without it when it takes long."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
@@ -38,10 +38,17 @@ class Forwarding:
     def _run(self) -> None:
         failures = 0
         while not self._stop.wait(RETRY_S[min(failures, len(RETRY_S)) - 1] if failures else PAUSE_S):
-            try:
-                self._work()
-                self.error, failures = None, 0
-            except Exception as error:  # noqa: BLE001 - the thread lives as long as the collector
-                self.error, failures = str(error) or type(error).__name__, failures + 1
-                if not isinstance(error, PratiqueError | OSError):
-                    print(f"pratique collect: {self.name}: unexpected {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+            failures = 0 if self._succeeds() else failures + 1
+        # what came since the last time
+        self._succeeds()
+
+    def _succeeds(self) -> bool:
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - the thread lives as long as the collector
+            self.error = str(error) or type(error).__name__
+            if not isinstance(error, PratiqueError | OSError):
+                print(f"pratique collect: {self.name}: unexpected {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+            return False
+        self.error = None
+        return True

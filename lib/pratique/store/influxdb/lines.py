@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from pratique.errors import DataError
 from pratique.store.influxdb.names import encoded, in_line
-from pratique.store.influxdb.thresholds import FIELDS, under
+from pratique.store.influxdb.thresholds import DOUBLINGS, FIELDS
+from pratique.telemetry.thresholds import counts_under
 
 MEASUREMENT = "pratique"
 PACKED = "hist"
@@ -81,7 +82,7 @@ def _lines(table: pa.Table) -> pa.Array:
     head = pc.binary_join_element_wise(n, sum_ms, window_s, " ")
     time = table["window"].combine_chunks().cast(pa.int64()).cast(pa.string())
     bucket, count = (table[name].combine_chunks() for name in ("bucket", "count"))
-    counted = under(bucket, count)
+    counted = counts_under(bucket, count, DOUBLINGS)
     thresholds = [
         part
         for at, name in enumerate(FIELDS)

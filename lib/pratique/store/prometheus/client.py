@@ -6,17 +6,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase, HTTPBasicAuth
 
 from pratique.config import PrometheusSettings
 from pratique.config.store import refuse_credentials
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, UnavailableError, UsageError
-from pratique.release.secrets import resolve_env
+from pratique.store.prometheus.session import open_session
 
 CHUNK_S = 6 * 3600
 """Longest time of one query; a server that refuses so many samples is asked for less."""
@@ -160,7 +158,7 @@ class PrometheusClient:
 
     def _send(self, path: str, parameters: Mapping[str, str]) -> requests.Response:
         if self._session is None:
-            self._session = self._opened()
+            self._session = open_session(self._settings, "[store.prometheus]")
         url, timeout = f"{self._base}/api/v1/{path}", self._timeouts()
         if path == "query":
             return self._session.post(url, data=parameters, timeout=timeout, allow_redirects=False)
@@ -171,34 +169,9 @@ class PrometheusClient:
         longest_s = self._settings.timeout_s
         return min(10.0, longest_s), longest_s + min(5.0, longest_s / 2.0)
 
-    def _opened(self) -> requests.Session:
-        settings, here = self._settings, Path()
-        session = requests.Session()
-        session.headers.update(resolve_env(settings.headers, here))
-        if settings.ca_file and not Path(settings.ca_file).is_file():
-            raise MissingError(f"[store.prometheus] ca_file {settings.ca_file!r} does not exist: check the path")
-        session.verify = settings.ca_file or True
-        secret = resolve_env({"password": settings.password, "bearer_token": settings.bearer_token}, here)
-        if settings.username:
-            session.auth = HTTPBasicAuth(settings.username, secret["password"])
-        elif settings.bearer_token:
-            session.auth = _Bearer(secret["bearer_token"])
-        return session
-
 
 class _TooMuchError(UnavailableError):
     """The server does not read so many samples at once."""
-
-
-class _Bearer(AuthBase):  # type: ignore[misc]
-    """A bearer token; as a header it would be replaced by what ~/.netrc has for the host."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: Any) -> Any:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 def selector(names: str, equal: Mapping[str, str], among: Mapping[str, Sequence[str]]) -> str:

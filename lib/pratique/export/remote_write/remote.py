@@ -1,0 +1,157 @@
+"""Take rollups and events in durably, and send them in order while the server answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import pyarrow.compute as pc
+import requests
+
+from pratique.clock import from_ms
+from pratique.config import RemoteWriteSettings
+from pratique.errors import DeniedError, PratiqueError, UnavailableError
+from pratique.export.events import Event
+from pratique.export.remote_write.metrics import counters, event_series
+from pratique.export.remote_write.protocol import HEADERS, Series, encoded
+from pratique.export.remote_write.state import State
+from pratique.number_text import plural
+from pratique.store.prometheus.session import open_session
+from pratique.telemetry.rollups import Rollups, Sink
+
+MOST_SERIES = 5000
+"""Most series of a request."""
+MARGIN_MS = 60_000
+"""How much longer than the collector takes late lines a window may change."""
+WRONG_ADDRESS = (401, 403, 404, 405)
+"""Answers that another setting mends; the requests wait meanwhile."""
+_SHOWN = 200
+
+
+class RemoteWrite:
+    """One server. `take` and `write_events` make durable what `send` sends."""
+
+    def __init__(self, settings: RemoteWriteSettings, file: Path, *, late_s: float) -> None:
+        """file: what must survive this process. late_s: how long the collector takes late lines.
+
+        Raises: StorageError, DataError.
+        """
+        self._settings, self._keep_ms = settings, int(late_s * 1000) + MARGIN_MS
+        self._state = State(file, settings.url)
+        self._totals = self._state.totals()
+        self._name_series()
+        self._session: requests.Session | None = None
+        self.refused = ""
+
+    @property
+    def name(self) -> str:
+        """The address."""
+        return self._settings.url
+
+    def take(self, rollups: Rollups) -> None:
+        """Count rollups, and keep the requests for their windows. Taking the same windows again adds only what changed.
+
+        Raises: StorageError; then take them again.
+        """
+        if self._totals.is_set_back(rollups, keep_ms=self._keep_ms):
+            self._state.begin_again()
+            self._totals = self._state.totals()
+            self._name_series()
+        table = rollups.table
+        starts = pc.cast(table["window"], "int64").to_pylist()
+        touched = set(zip(table["source"].to_pylist(), starts, strict=True))
+        try:
+            steps = list(self._totals.take(rollups, keep_ms=self._keep_ms))
+            bodies = [
+                (step.end_ms, body)
+                for step in steps
+                for body in self._bodies(
+                    one for key, samples in step.samples for one in counters(key, samples, self._common)
+                )
+            ]
+            self._state.keep(self._totals, touched, bodies)
+        except PratiqueError:
+            # what is in memory was not kept
+            self._totals = self._state.totals()
+            raise
+
+    def write_events(self, events: Sequence[Event]) -> None:
+        """Keep a request for each event, because a server may refuse an old one. Raises: StorageError."""
+        self._state.append([(event.time_us // 1000, encoded(event_series(event, self._common))) for event in events])
+
+    def send(self) -> None:
+        """Send what waits, the oldest first. Raises: UnavailableError, DeniedError, MissingError, StorageError; the rest waits."""
+        while (request := self._state.first()) is not None:
+            self._post(request.body)
+            self._state.remove(request)
+
+    def notes(self) -> list[str]:
+        """Return a sentence for everything that is not at the server."""
+        waiting, oldest_ms = self._state.waiting()
+        found = (
+            [f"{plural(waiting, 'request')} to {self.name} since {from_ms(oldest_ms):%Y-%m-%d %H:%M:%SZ} wait"]
+            if waiting > 1
+            else []
+        )
+        if self._state.dropped:
+            found.append(
+                f"{plural(self._state.dropped, 'request')} to {self.name} were dropped, because too many waited"
+            )
+        return found + ([f"the server refused samples: {self.refused}"] if self.refused else [])
+
+    def close(self) -> None:
+        """Close the file and the connection."""
+        self._state.close()
+        if self._session is not None:
+            self._session.close()
+
+    def _name_series(self) -> None:
+        self._common = {**self._settings.labels, "job": "pratique", "instance": self._state.instance}
+
+    def _bodies(self, series: Iterable[Series]) -> Iterator[bytes]:
+        rest = iter(series)
+        while part := list(islice(rest, MOST_SERIES)):
+            yield encoded(part)
+
+    def _post(self, body: bytes) -> None:
+        """Send one request; one that the server will never take is given up, as the protocol wants it."""
+        if self._session is None:
+            self._session = open_session(self._settings, "[export.remote_write]")
+        longest_s = self._settings.timeout_s
+        try:
+            answer = self._session.post(
+                self.name,
+                data=body,
+                headers=HEADERS,
+                timeout=(min(10.0, longest_s), longest_s),
+                allow_redirects=False,
+            )
+        except requests.exceptions.RequestException as error:
+            raise UnavailableError(f"{self.name} does not answer: {_brief(error)}") from error
+        told = _brief(answer.text)
+        if answer.status_code in WRONG_ADDRESS or 300 <= answer.status_code < 400:
+            # secrets and certificates may have changed
+            self._session = None
+            raise DeniedError(
+                f"{self.name} refuses remote write ({answer.status_code}): {told}: correct [export.remote_write]"
+            )
+        if answer.status_code == requests.codes.too_many or answer.status_code >= 500:
+            raise UnavailableError(f"{self.name} takes nothing now ({answer.status_code}): {told}")
+        self.refused = "" if answer.ok else f"{told} ({answer.status_code})"
+
+
+class CountingSink:
+    """Writes rollups to the store, after remote write has counted them."""
+
+    def __init__(self, remote: RemoteWrite, store: Sink) -> None:
+        self._remote, self._store = remote, store
+
+    def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
+        """Count rows, then write them to the store. Raises: what the store raises; StorageError."""
+        self._remote.take(rollups)
+        self._store.write(rollups, instead_of=instead_of)
+
+
+def _brief(error: object) -> str:
+    return " ".join(str(error).split())[:_SHOWN]
