@@ -25,7 +25,7 @@ def server(request, tmp_path_factory):
         yield found, start
 
 
-@pytest.mark.parametrize("title", DASHBOARD.panels)
+@pytest.mark.parametrize("title", sorted(DASHBOARD.panels.keys() - {"Weights"}))
 def test_a_panel_shows_each_revision(server, title):
     found, start = server
     series = found.query(filled_in(DASHBOARD.target(title)), time=start + 50 * 60)
@@ -41,7 +41,7 @@ def test_the_shares_of_the_revisions_sum_to_one(server):
 
 def test_the_annotation_marks_the_first_requests_of_a_revision(server):
     found, start = server
-    (annotation,) = DASHBOARD.annotations.values()
+    annotation = DASHBOARD.annotations["a revision gets its first requests"]
     query = filled_in(annotation["expr"])
     marked = [found.query(query, time=start + minutes * 60) for minutes in (29, 31, 50)]
     assert [[one["metric"]["version"] for one in series] for series in marked] == [[], ["r2"], []]

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from pratique.config.store import PrometheusSettings
 from pratique.config.types import Strict
+from pratique.errors import UsageError
 
 OWN_LABELS = ("action", "code", "host", "instance", "job", "kind", "le", "revision", "service", "text", "title")
 """The labels of the series that remote write sends."""
@@ -23,9 +24,16 @@ def _check_url(url: str) -> str:
         raise ValueError(
             f"{parts.scheme[:20]}://… is no address of remote write: write it like http://HOST:9090/api/v1/write"
         )
-    if "@" in parts.netloc:
-        raise ValueError("an address holds no user or password: set username and password, bearer_token or headers")
     return url
+
+
+def refuse_user_in(url: str) -> None:
+    """Refuse an address with a user or password, which would stand in reports and logs. Raises: UsageError without the address."""
+    if "@" in urlsplit(url).netloc:
+        raise UsageError(
+            "export.remote_write.url holds a user or password: set them by reference in [export.remote_write]: "
+            "username and password, bearer_token or headers"
+        )
 
 
 def _check_labels(labels: dict[str, str]) -> dict[str, str]:
