@@ -37,7 +37,7 @@ def test_grafana_understands_all_of_a_dashboard(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_panels_have_ids_of_their_own_and_do_not_overlap(name):
+def test_panels_have_different_ids_and_do_not_overlap(name):
     panels = Dashboard(name).content["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels) == len(Dashboard(name).panels)
     places = [panel["gridPos"] for panel in panels]
@@ -56,5 +56,5 @@ def test_every_query_asks_the_chosen_data_source(name):
     assert {one["datasource"]["uid"] for one in asking} == {"${datasource}"}
 
 
-def test_the_dashboards_have_names_of_their_own():
+def test_the_dashboards_have_different_names():
     assert len({Dashboard(name).content["uid"] for name in NAMES}) == len(NAMES) >= 2

@@ -22,7 +22,7 @@ def _check_url(url: str) -> str:
         return url
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
         raise ValueError(
-            f"{parts.scheme[:20]}://… is no address of remote write: write it like http://HOST:9090/api/v1/write"
+            f"{parts.scheme[:20]}://… is not an address of remote write: write it like http://HOST:9090/api/v1/write"
         )
     return url
 

@@ -61,7 +61,9 @@ class Config(Strict):
             raise UsageError.unknown(
                 "service", name, self.services, where=f"in {self.file}", hint=f"or add a table [services.{name}]"
             )
-        return Target(name, self.service(name), Path(self.base), self.state_dir, self.telemetry, self.store)
+        return Target(
+            name, self.service(name), Path(self.base), self.state_dir, self.telemetry, self.store, self.export
+        )
 
     def path(self, relative: str) -> Path:
         """Return a path of the service file, relative to the folder of that file."""

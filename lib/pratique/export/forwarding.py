@@ -39,7 +39,7 @@ class Forwarding:
         failures = 0
         while not self._stop.wait(RETRY_S[min(failures, len(RETRY_S)) - 1] if failures else PAUSE_S):
             failures = 0 if self._succeeds() else failures + 1
-        # what came since the last time
+        # once more, for everything since the last time
         self._succeeds()
 
     def _succeeds(self) -> bool:

@@ -112,7 +112,7 @@ class Collector:
         Earlier counts stay as they are: they are written first, and rows of other windows, names or stores follow under
         another source. While the store takes no write the settings stay, and `tick` tries again.
         """
-        wanted = settings_of(config.telemetry, config.store, config.services, listen=self._status.listen)
+        wanted = settings_of(config.telemetry, config.store, config.services, config.export, listen=self._status.listen)
         self._status.settings = self._facts.settings or wanted
         source = new_source() if self._facts.source == Facts().source else self._facts.source
         alike = counts_alike(self._status.settings, wanted) and source == self._facts.source

@@ -34,8 +34,8 @@ def test_an_address_with_a_password_is_refused_and_not_shown(tmp_path):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('url = "influxdb://h/a/b"', "is no address of remote write: write it like http://HOST:9090/api/v1/write"),
-        ('url = "http://"', "is no address of remote write"),
+        ('url = "influxdb://h/a/b"', "is not an address of remote write: write it like http://HOST:9090/api/v1/write"),
+        ('url = "http://"', "is not an address of remote write"),
         ('password = "secret"', "export.remote_write.password"),
         ('labels = { service = "x" }', "the label 'service' is set by Pratique: choose another name"),
         ('labels = { "a-b" = "x" }', "export.remote_write.labels"),

@@ -42,7 +42,7 @@ def test_an_event_says_what_happened(append, kind, data, title, text):
 
 
 @pytest.mark.parametrize("kind", ["step", "bind", "lock", "report"])
-def test_what_changes_nothing_on_a_chart_is_no_event(append, kind):
+def test_what_changes_nothing_on_a_chart_gives_no_event(append, kind):
     assert append(kind, {"event": "started"}) is None
 
 

@@ -23,7 +23,7 @@ def until(condition):
 
 
 @pytest.mark.parametrize("error", [UnavailableError("away"), OSError("no space"), ZeroDivisionError("a mistake")])
-def test_a_failure_is_told_and_ends_with_the_next_success(error, capsys):
+def test_a_failure_is_reported_and_ends_with_the_next_success(error, capsys):
     failing, calls = [error], []
 
     def work():

@@ -72,7 +72,7 @@ class RemoteWrite:
             ]
             self._state.keep(self._totals, touched, bodies)
         except PratiqueError:
-            # what is in memory was not kept
+            # the counters in memory were not kept
             self._totals = self._state.totals()
             raise
 

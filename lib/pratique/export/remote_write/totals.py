@@ -37,7 +37,7 @@ class Total:
 
 @dataclass(frozen=True)
 class Step:
-    """What is sent at the end of a window: for each key one or two samples, epoch ms and values."""
+    """The samples that are sent at the end of a window: for each key one or two samples, epoch ms and values."""
 
     end_ms: int
     samples: Sequence[tuple[Key, Sequence[tuple[int, Values]]]]
@@ -56,7 +56,7 @@ class Totals:
     end_ms: int = 0
 
     def take(self, rollups: Rollups, *, keep_ms: int) -> Iterator[Step]:
-        """Add rollups; yield what is to be sent for each window that is newer than all before.
+        """Add rollups; yield the samples of each window that is newer than all before.
 
         keep_ms: how long after the newest window of a source its windows can still change.
         """
@@ -70,7 +70,7 @@ class Totals:
             self._close(end_ms - keep_ms, {slot[0] for slot, _, _ in rows}, length_ms)
 
     def is_set_back(self, rollups: Rollups, *, keep_ms: int) -> bool:
-        """Whether rollups of a new source are older than what was sent: the clock was set back, and a server takes no older samples."""
+        """Whether rollups of a new source are older than the samples that were sent: the clock was set back, and a server takes no older samples."""
         sources = {*self.closed, *(source for source, _ in self.windows)}
         newest_ms = max((end_ms for end_ms, _, _ in _by_window(rollups)), default=self.end_ms)
         return newest_ms < self.end_ms - keep_ms and not sources & set(rollups.table["source"].to_pylist())

@@ -1,4 +1,4 @@
-"""Remote write against a server that answers as a test wants: what waits, what is given up, and in which order."""
+"""Remote write against a server that answers as a test wants: requests that wait, that are given up, and their order."""
 
 from types import SimpleNamespace
 
@@ -104,7 +104,7 @@ def test_what_the_server_does_not_take_waits_in_order(server, opened, status, er
     assert values == [1.0, 2.0, 3.0]
 
 
-def test_what_the_server_will_never_take_is_given_up_and_told(server, opened):
+def test_what_the_server_will_never_take_is_given_up_and_reported(server, opened):
     remote = opened()
     server.status = 400
     remote.take(rollups(row(n=1)))

@@ -73,7 +73,7 @@ def test_the_name_is_kept(path):
     assert len(names) == 1
 
 
-def test_a_failure_keeps_what_was_there(path, monkeypatch):
+def test_a_failure_changes_nothing(path, monkeypatch):
     filled(path, row(n=3), requests=[(5, b"a")])
     state = State(path, URL)
     totals = state.totals()
