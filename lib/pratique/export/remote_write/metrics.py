@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -26,21 +26,23 @@ DURATION = "pratique_request_duration_seconds"
 EVENT, WEIGHT = "pratique_event_timestamp_ms", "pratique_weight"
 BOUNDS = (*(f"{threshold / 1000:g}" for threshold in THRESHOLDS_MS), "+Inf")
 LONGEST_LABEL = 500
+_COLUMNS = np.array([0, 1, WIDTH - 1, *range(2, WIDTH)])
+_SCALE = np.array([1.0, 1000.0, *[1.0] * (WIDTH - 2)])
+"""The value of each series: its column, and what that is divided by; durations are sent in seconds."""
 
 
-def counters(key: Key, samples: Sequence[tuple[int, Values]], common: Mapping[str, str]) -> Iterator[Series]:
-    """Yield the series of a key. samples: epoch ms and its values then. common: labels of all series."""
+def counter_labels(key: Key, common: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the labels of each series of a key. common: labels of all series."""
     labels = {**common, **dict(zip(KEY_LABELS, key, strict=True))}
+    names = [{"__name__": REQUESTS}, {"__name__": f"{DURATION}_sum"}, {"__name__": f"{DURATION}_count"}]
+    names += [{"__name__": f"{DURATION}_bucket", "le": bound} for bound in BOUNDS]
+    return [labels | name for name in names]
 
-    def one(name: str, column: int, scale: float = 1.0, **more: str) -> Series:
-        values = tuple((time_ms, float(value[column]) / scale) for time_ms, value in samples)
-        return Series({**labels, **more, "__name__": name}, values)
 
-    yield one(REQUESTS, 0)
-    yield one(f"{DURATION}_sum", 1, 1000.0)
-    yield one(f"{DURATION}_count", WIDTH - 1)
-    for column, bound in enumerate(BOUNDS, start=2):
-        yield one(f"{DURATION}_bucket", column, le=bound)
+def counter_values(values: Values) -> Values:
+    """Return the value of each series of `counter_labels`. values: the counters of its key."""
+    found: Values = (values / _SCALE)[_COLUMNS]
+    return found
 
 
 def event_series(event: Event, common: Mapping[str, str]) -> Iterator[Series]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from pratique.clock import from_ms
 from pratique.config import RemoteWriteSettings
 from pratique.errors import DeniedError, PratiqueError, UnavailableError
 from pratique.export.events import Event
-from pratique.export.remote_write.metrics import counters, event_series
-from pratique.export.remote_write.protocol import HEADERS, Series, encoded
+from pratique.export.remote_write.metrics import Key, counter_labels, counter_values, event_series
+from pratique.export.remote_write.protocol import HEADERS, encoded, encoded_labels, encoded_times, request
 from pratique.export.remote_write.state import State
+from pratique.export.remote_write.totals import Step
 from pratique.number_text import plural
 from pratique.store.prometheus.session import open_session
 from pratique.telemetry.rollups import Rollups, Sink
@@ -63,13 +64,7 @@ class RemoteWrite:
         touched = set(zip(table["source"].to_pylist(), starts, strict=True))
         try:
             steps = list(self._totals.take(rollups, keep_ms=self._keep_ms))
-            bodies = [
-                (step.end_ms, body)
-                for step in steps
-                for body in self._bodies(
-                    one for key, samples in step.samples for one in counters(key, samples, self._common)
-                )
-            ]
+            bodies = [(step.end_ms, body) for step in steps for body in self._bodies(step)]
             self._state.keep(self._totals, touched, bodies)
         except PratiqueError:
             # the counters in memory were not kept
@@ -82,9 +77,9 @@ class RemoteWrite:
 
     def send(self) -> None:
         """Send what waits, the oldest first. Raises: UnavailableError, DeniedError, MissingError, StorageError; the rest waits."""
-        while (request := self._state.first()) is not None:
-            self._post(request.body)
-            self._state.remove(request)
+        while (waiting := self._state.first()) is not None:
+            self._post(waiting.body)
+            self._state.remove(waiting)
 
     def notes(self) -> list[str]:
         """Return a sentence for everything that is not at the server."""
@@ -109,10 +104,24 @@ class RemoteWrite:
     def _name_series(self) -> None:
         self._common = {**self._settings.labels, "job": "pratique", "instance": self._state.instance}
 
-    def _bodies(self, series: Iterable[Series]) -> Iterator[bytes]:
-        rest = iter(series)
+        self._labels: dict[Key, list[bytes]] = {}
+
+    def _bodies(self, step: Step) -> Iterator[bytes]:
+        # the labels of a key are always the same, and most of a request
+        self._labels = {key: self._labels.get(key) or self._encoded_labels(key) for key, _ in step.samples}
+        rest = self._series(step)
         while part := list(islice(rest, MOST_SERIES)):
-            yield encoded(part)
+            yield request(part)
+
+    def _encoded_labels(self, key: Key) -> list[bytes]:
+        return [encoded_labels(labels) for labels in counter_labels(key, self._common)]
+
+    def _series(self, step: Step) -> Iterator[tuple[bytes, list[tuple[bytes, bytes]]]]:
+        for key, samples in step.samples:
+            times = encoded_times([time_ms for time_ms, _ in samples])
+            packed = [counter_values(values).astype("<f8").tobytes() for _, values in samples]
+            for at, labels in enumerate(self._labels[key]):
+                yield labels, [(packed[one][8 * at : 8 * at + 8], time) for one, time in enumerate(times)]
 
     def _post(self, body: bytes) -> None:
         """Send one request; one that the server will never take is given up, as the protocol wants it."""

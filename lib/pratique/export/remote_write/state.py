@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -95,14 +96,14 @@ class State:
             connection.executemany(
                 "INSERT INTO totals VALUES (?, ?, ?, ?, ?)",
                 [
-                    (json.dumps(key), one.values.tobytes(), one.sent.tobytes(), one.changed_ms, one.sent_ms)
+                    (_text(key), one.values.tobytes(), one.sent.tobytes(), one.changed_ms, one.sent_ms)
                     for key, one in totals.totals.items()
                 ],
             )
             connection.executemany(
                 "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?)",
                 [
-                    (*slot, json.dumps(key), values.tobytes())
+                    (*slot, _text(key), values.tobytes())
                     for slot in touched
                     for key, values in totals.windows.get(slot, {}).items()
                 ],
@@ -190,6 +191,11 @@ class State:
             raise StorageError(f"{str(self._path)!r} cannot be written: {error}") from error
         except OSError as error:
             raise StorageError(f"{str(self._path)!r} cannot be written: {error.strerror}") from error
+
+
+@lru_cache(maxsize=50_000)
+def _text(key: Key) -> str:
+    return json.dumps(key)
 
 
 def _key(text: str) -> Key:

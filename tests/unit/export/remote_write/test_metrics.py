@@ -5,21 +5,28 @@ from datetime import UTC, datetime
 import numpy as np
 
 from pratique.export.events import Event
-from pratique.export.remote_write.metrics import BOUNDS, THRESHOLDS_MS, WIDTH, counters, event_series
+from pratique.export.remote_write.metrics import (
+    BOUNDS,
+    THRESHOLDS_MS,
+    WIDTH,
+    counter_labels,
+    counter_values,
+    event_series,
+)
 
 KEY = ("shop", "r2", "GET /cart", "500", "h1")
 
 
 def test_a_key_has_a_counter_and_a_histogram_in_seconds():
-    values = np.arange(WIDTH, dtype=float) * 1000
-    series = list(counters(KEY, [(5, values)], {"job": "pratique"}))
-    by_name = {(one.labels["__name__"], one.labels.get("le", "")): one for one in series}
-    assert len(by_name) == len(series) == WIDTH + 1
-    assert by_name["pratique_requests_total", ""].samples == ((5, 0.0),)
-    assert by_name["pratique_request_duration_seconds_sum", ""].samples == ((5, 1.0),)
-    assert by_name["pratique_request_duration_seconds_bucket", "0.004"].samples == ((5, 2000.0),)
-    assert by_name["pratique_request_duration_seconds_bucket", "+Inf"].samples == ((5, (WIDTH - 1) * 1000.0),)
-    assert by_name["pratique_request_duration_seconds_count", ""].samples == ((5, (WIDTH - 1) * 1000.0),)
+    labels = counter_labels(KEY, {"job": "pratique"})
+    values = counter_values(np.arange(WIDTH, dtype=float) * 1000).tolist()
+    by_name = {(one["__name__"], one.get("le", "")): value for one, value in zip(labels, values, strict=True)}
+    assert len(by_name) == len(labels) == WIDTH + 1
+    assert by_name["pratique_requests_total", ""] == 0.0
+    assert by_name["pratique_request_duration_seconds_sum", ""] == 1.0
+    assert by_name["pratique_request_duration_seconds_bucket", "0.004"] == 2000.0
+    assert by_name["pratique_request_duration_seconds_bucket", "+Inf"] == (WIDTH - 1) * 1000.0
+    assert by_name["pratique_request_duration_seconds_count", ""] == (WIDTH - 1) * 1000.0
     common = {
         "service": "shop",
         "revision": "r2",
@@ -28,7 +35,7 @@ def test_a_key_has_a_counter_and_a_histogram_in_seconds():
         "host": "h1",
         "job": "pratique",
     }
-    assert all(common.items() <= one.labels.items() for one in series)
+    assert all(common.items() <= one.items() for one in labels)
 
 
 def test_the_bounds_are_the_thresholds_in_seconds():
