@@ -7,27 +7,23 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow.compute as pc
-import requests
 
 from pratique.clock import from_ms
 from pratique.config import RemoteWriteSettings
-from pratique.errors import DeniedError, PratiqueError, UnavailableError
+from pratique.errors import PratiqueError
 from pratique.export.events import Event
+from pratique.export.remote_write.client import RemoteWriteClient
 from pratique.export.remote_write.metrics import Key, counter_labels, counter_values, event_series
-from pratique.export.remote_write.protocol import HEADERS, encoded, encoded_labels, encoded_times, request
+from pratique.export.remote_write.protocol import encoded, encoded_labels, encoded_times, request
 from pratique.export.remote_write.state import State
 from pratique.export.remote_write.totals import Step
 from pratique.number_text import plural
-from pratique.store.prometheus.session import open_session
 from pratique.telemetry.rollups import Rollups, Sink
 
 MOST_SERIES = 5000
 """Most series of a request."""
 MARGIN_MS = 60_000
 """How much longer than the collector takes late lines a window may change."""
-WRONG_ADDRESS = (401, 403, 404, 405)
-"""Answers that another setting mends; the requests wait meanwhile."""
-_SHOWN = 200
 
 
 class RemoteWrite:
@@ -42,8 +38,8 @@ class RemoteWrite:
         self._state = State(file, settings.url)
         self._totals = self._state.totals()
         self._name_series()
-        self._session: requests.Session | None = None
-        self.refused = ""
+        self._client = RemoteWriteClient(settings)
+        self._refused = ""
 
     @property
     def name(self) -> str:
@@ -78,7 +74,7 @@ class RemoteWrite:
     def send(self) -> None:
         """Send what waits, the oldest first. Raises: UnavailableError, DeniedError, MissingError, StorageError; the rest waits."""
         while (waiting := self._state.first()) is not None:
-            self._post(waiting.body)
+            self._refused = self._client.post(waiting.body)
             self._state.remove(waiting)
 
     def notes(self) -> list[str]:
@@ -93,13 +89,12 @@ class RemoteWrite:
             found.append(
                 f"{plural(self._state.dropped, 'request')} to {self.name} were dropped, because too many waited"
             )
-        return found + ([f"the server refused samples: {self.refused}"] if self.refused else [])
+        return found + ([f"the server refused samples: {self._refused}"] if self._refused else [])
 
     def close(self) -> None:
         """Close the file and the connection."""
         self._state.close()
-        if self._session is not None:
-            self._session.close()
+        self._client.close()
 
     def _name_series(self) -> None:
         self._common = {**self._settings.labels, "job": "pratique", "instance": self._state.instance}
@@ -123,32 +118,6 @@ class RemoteWrite:
             for at, labels in enumerate(self._labels[key]):
                 yield labels, [(packed[one][8 * at : 8 * at + 8], time) for one, time in enumerate(times)]
 
-    def _post(self, body: bytes) -> None:
-        """Send one request; one that the server will never take is given up, as the protocol wants it."""
-        if self._session is None:
-            self._session = open_session(self._settings, "[export.remote_write]")
-        longest_s = self._settings.timeout_s
-        try:
-            answer = self._session.post(
-                self.name,
-                data=body,
-                headers=HEADERS,
-                timeout=(min(10.0, longest_s), longest_s),
-                allow_redirects=False,
-            )
-        except requests.exceptions.RequestException as error:
-            raise UnavailableError(f"{self.name} does not answer: {_brief(error)}") from error
-        told = _brief(answer.text)
-        if answer.status_code in WRONG_ADDRESS or 300 <= answer.status_code < 400:
-            # secrets and certificates may have changed
-            self._session = None
-            raise DeniedError(
-                f"{self.name} refuses remote write ({answer.status_code}): {told}: correct [export.remote_write]"
-            )
-        if answer.status_code == requests.codes.too_many or answer.status_code >= 500:
-            raise UnavailableError(f"{self.name} takes nothing now ({answer.status_code}): {told}")
-        self.refused = "" if answer.ok else f"{told} ({answer.status_code})"
-
 
 class CountingSink:
     """Writes rollups to the store, after remote write has counted them."""
@@ -160,7 +129,3 @@ class CountingSink:
         """Count rows, then write them to the store. Raises: what the store raises; StorageError."""
         self._remote.take(rollups)
         self._store.write(rollups, instead_of=instead_of)
-
-
-def _brief(error: object) -> str:
-    return " ".join(str(error).split())[:_SHOWN]

@@ -8,6 +8,7 @@ import requests
 from contract.store_contract import rollups, row
 from pratique.config import RemoteWriteSettings
 from pratique.errors import DeniedError, StorageError, UnavailableError
+from pratique.export.remote_write import client as client_module
 from pratique.export.remote_write import remote as module
 from pratique.export.remote_write.protocol import HEADERS, decoded
 from pratique.export.remote_write.remote import CountingSink, RemoteWrite
@@ -47,7 +48,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch):
     found = Server()
-    monkeypatch.setattr(module, "open_session", lambda settings, table: found)
+    monkeypatch.setattr(client_module, "open_session", lambda settings, table: found)
     return found
 
 
