@@ -7,7 +7,7 @@ import requests
 from pratique.config import RemoteWriteSettings
 from pratique.errors import DeniedError, UnavailableError
 from pratique.export.remote_write.protocol import HEADERS
-from pratique.store.prometheus.session import open_session
+from pratique.store.prometheus.authentication import request_options
 
 WRONG_SETTINGS = (401, 403, 404, 405)
 """Answers that another setting mends; the requests wait meanwhile."""
@@ -18,8 +18,7 @@ class RemoteWriteClient:
     """A connection to one server, which is opened when it is needed."""
 
     def __init__(self, settings: RemoteWriteSettings) -> None:
-        self._settings = settings
-        self._session: requests.Session | None = None
+        self._settings, self._session = settings, requests.Session()
 
     def post(self, body: bytes) -> str:
         """Send one request; return why the server will never take it, "" when it has.
@@ -30,8 +29,6 @@ class RemoteWriteClient:
         answer = self._answer(url, body)
         told = _brief(answer.text)
         if answer.status_code in WRONG_SETTINGS or 300 <= answer.status_code < 400:
-            # secrets and certificates may have changed
-            self.close()
             raise DeniedError(
                 f"{url} refuses remote write ({answer.status_code}): {told}: correct [export.remote_write]"
             )
@@ -41,17 +38,15 @@ class RemoteWriteClient:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._session is not None:
-            self._session.close()
-        self._session = None
+        self._session.close()
 
     def _answer(self, url: str, body: bytes) -> requests.Response:
-        if self._session is None:
-            self._session = open_session(self._settings, "[export.remote_write]")
+        options = request_options(self._settings, "[export.remote_write]")
+        options["headers"] |= HEADERS
         longest_s = self._settings.timeout_s
         timeouts = min(10.0, longest_s), longest_s
         try:
-            return self._session.post(url, data=body, headers=HEADERS, timeout=timeouts, allow_redirects=False)
+            return self._session.post(url, data=body, timeout=timeouts, allow_redirects=False, **options)
         except requests.exceptions.RequestException as error:
             raise UnavailableError(f"{url} does not answer: {_brief(error)}") from error
 

@@ -14,7 +14,7 @@ import requests
 from pratique.config import PrometheusSettings
 from pratique.config.store import refuse_credentials
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, UnavailableError, UsageError
-from pratique.store.prometheus.session import open_session
+from pratique.store.prometheus.authentication import request_options
 
 CHUNK_S = 6 * 3600
 """Longest time of one query; a server that refuses so many samples is asked for less."""
@@ -52,7 +52,7 @@ class PrometheusClient:
         scheme = "https" if parts.scheme.lower().endswith("https") else "http"
         self._base = f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._settings = settings
-        self._session: requests.Session | None = None
+        self._session = requests.Session()
 
     def samples(self, selector: str, start_s: int, end_s: int) -> list[RawSeries]:
         """Return the raw samples of all series that match, in (start, end], oldest first; times in epoch seconds.
@@ -157,12 +157,12 @@ class PrometheusClient:
         return kind(f"store {self.name!r} refused a query ({status}): {message}")
 
     def _send(self, path: str, parameters: Mapping[str, str]) -> requests.Response:
-        if self._session is None:
-            self._session = open_session(self._settings, "[store.prometheus]")
-        url, timeout = f"{self._base}/api/v1/{path}", self._timeouts()
+        options = request_options(self._settings, "[store.prometheus]")
+        question = {**options, "timeout": self._timeouts(), "allow_redirects": False}
+        url = f"{self._base}/api/v1/{path}"
         if path == "query":
-            return self._session.post(url, data=parameters, timeout=timeout, allow_redirects=False)
-        return self._session.get(url, params=parameters, timeout=timeout, allow_redirects=False)
+            return self._session.post(url, data=parameters, **question)
+        return self._session.get(url, params=parameters, **question)
 
     def _timeouts(self) -> tuple[float, float]:
         """The longest times to connect, and to wait for an answer; the server itself should give up first."""

@@ -22,8 +22,9 @@ class Server:
     def __init__(self):
         self.status, self.got, self.lost = 204, [], False
 
-    def post(self, url, *, data, headers, timeout, allow_redirects):
-        assert (url, headers, allow_redirects) == (URL, HEADERS, False)
+    def post(self, url, *, data, headers, timeout, allow_redirects, auth, verify):
+        assert (url, allow_redirects, auth, verify) == (URL, False, None, None)
+        assert headers.items() >= HEADERS.items()
         if self.status == 0:
             raise requests.exceptions.ConnectionError("refused")
         if self.status < 300:
@@ -48,7 +49,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch):
     found = Server()
-    monkeypatch.setattr(client_module, "open_session", lambda settings, table: found)
+    monkeypatch.setattr(client_module.requests, "Session", lambda: found)
     return found
 
 
