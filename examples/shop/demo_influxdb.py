@@ -1,6 +1,7 @@
 """The InfluxDB bucket of the demo: in a new server (`STORE=influxdb`), or in one that runs already (`STORE=influxdb://…`)."""
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -24,11 +25,11 @@ ORGANISATION, BUCKET = "demo", "pratique"
 
 
 def find_influxd() -> Path:
-    """Return the server's program: that of PRATIQUE_INFLUXD, of PATH, or the one that the tests have built."""
+    """Return the server's program: that of PRATIQUE_INFLUXD, of PATH, or the one that the tests have built; InfluxDB 2."""
     named = os.environ.get("PRATIQUE_INFLUXD")
     installed = shutil.which("influxd")
     found = [Path(named)] if named else [*sorted(CACHE.glob("influxd-*")), *([Path(installed)] if installed else [])]
-    usable = [path for path in found if path.is_file() and os.access(path, os.X_OK)]
+    usable = [path for path in found if _is_version_2(path)]
     if not usable:
         sys.exit(
             "demo: STORE=influxdb needs the server InfluxDB 2: install influxd, or name it in PRATIQUE_INFLUXD, or build it with "
@@ -55,6 +56,15 @@ def existing_bucket(url: str) -> str:
         sys.exit(f"demo: {error}")
     print(f"InfluxDB {version}: {url}", flush=True)
     return f'[store]\nurl = "{url}"\n'
+
+
+def _is_version_2(program: Path) -> bool:
+    """Whether a program is InfluxDB 2; the influxd of some distributions is version 1, which has other options."""
+    try:
+        said = subprocess.run([program, "version"], capture_output=True, text=True, check=False, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return re.search(r"InfluxDB v?2\.", said) is not None
 
 
 @contextmanager

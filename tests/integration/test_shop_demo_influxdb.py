@@ -71,6 +71,21 @@ def test_a_store_that_cannot_be_used_is_one_line(url, said):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("version", "status"), [("v2.7.12", 0), ("2.8.0", 0), ("v1.6.7~rc0", 1), ("", 1)])
+def test_only_influxdb_2_is_taken_from_the_path(tmp_path, version, status):
+    program = tmp_path / "influxd"
+    program.write_text(f"#!/bin/sh\necho 'InfluxDB {version} (git: unknown unknown)'\n")
+    program.chmod(0o700)
+    done = demo_store(
+        program="import demo_influxdb; print(demo_influxdb.find_influxd())",
+        PATH=str(tmp_path),
+        XDG_CACHE_HOME=str(tmp_path),
+        PRATIQUE_INFLUXD="",
+    )
+    assert done.returncode == status
+    assert done.stdout == (f"{program}\n" if status == 0 else "")
+
+
 def test_without_a_server_the_demo_says_what_to_install(tmp_path):
     program = "import demo_influxdb; demo_influxdb.find_influxd()"
     done = demo_store(program=program, PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path), PRATIQUE_INFLUXD="")
