@@ -110,15 +110,18 @@ class Collector:
         """Work by other settings from now on; return whether it does.
 
         Earlier counts stay as they are: they are written first, and rows of other windows, names or stores follow under
-        another source. While the store takes no write the settings stay, and `tick` tries again.
+        another source. What the store before does not take, such as a bucket that does not exist, is written to the new one, in
+        windows that are complete there. While that takes no write either the settings stay, and `tick` tries again.
         """
         wanted = settings_of(config.telemetry, config.store, config.services, listen=self._status.listen)
         self._status.settings = self._facts.settings or wanted
         source = new_source() if self._facts.source == Facts().source else self._facts.source
         alike = counts_alike(self._status.settings, wanted) and source == self._facts.source
         if not alike and self._segments and not self._start_over(source, wanted):
-            self._pending, self._retry_follow_at = (config, store), time.monotonic() + RETRY_S[-1]
-            return False
+            self._store = store
+            if self._write is not None or not self._start_over(source, wanted):
+                self._pending, self._retry_follow_at = (config, store), time.monotonic() + RETRY_S[-1]
+                return False
         self._pending, folded = None, self._keys.folded
         self._use(config, store)
         self._keys.folded = folded
@@ -308,7 +311,7 @@ class Collector:
     def _start_over(self, source: str, settings: dict[str, Any]) -> bool:
         """Write all windows, and count from now on in new ones; return False while that is impossible."""
         self._flush()
-        if any(window.changed for window in self._windows.values()):
+        if self._write is not None or any(window.changed for window in self._windows.values()):
             return False
         before = self._segment
         self._rotate()
