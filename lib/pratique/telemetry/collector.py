@@ -230,7 +230,7 @@ class Collector:
         self._forget(now)
         if time.monotonic() - self._rotated > SEGMENT_S:
             self._rotate()
-        self._status.waiting = sum(window.changed for window in self._windows.values())
+        self._status.waiting = len(self._unwritten())
         self._status.unstored_ms = min((start for start, window in over.items() if not window.stored), default=None)
 
     def _start_write(self, windows: dict[int, Window]) -> bool:
@@ -272,11 +272,14 @@ class Collector:
             if not isinstance(error, PratiqueError):
                 print(f"pratique collect: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
 
+    def _unwritten(self) -> list[int]:
+        """Windows with requests that the store has not acknowledged: those that wait, and those of a write in progress."""
+        in_flight = self._writing if self._write is not None else {}
+        return [start for start, window in self._windows.items() if window.changed or start in in_flight]
+
     def _forget(self, now: int) -> None:
         """Drop windows that are too old for late lines, and segments with lines of dropped windows only."""
-        in_flight = self._writing if self._write is not None else {}
-        unwritten = [start for start, window in self._windows.items() if window.changed or start in in_flight]
-        bound = min([now - self._late_ms, *unwritten])
+        bound = min([now - self._late_ms, *self._unwritten()])
         over = [start for start in self._windows if start + self._span <= bound]
         if not over:
             return
