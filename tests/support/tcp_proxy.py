@@ -21,6 +21,7 @@ class TcpProxy:
         self.cut_after, self.delay_s, self.lose_answers, self.refuse = None, 0.0, False, False
         self.change_answers = self.before_request = self.before_answer = None
         self.requests = 0
+        self._connections = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -52,6 +53,8 @@ class TcpProxy:
 
     async def _serve(self, reader, writer):
         writers = [writer]
+        # asyncio itself keeps no reference to a connection that waits
+        self._connections.add(asyncio.current_task())
         try:
             if not self.refuse:
                 there = await asyncio.open_connection("127.0.0.1", self.target)
@@ -60,6 +63,7 @@ class TcpProxy:
         except (OSError, asyncio.CancelledError):
             pass
         finally:
+            self._connections.discard(asyncio.current_task())
             for each in writers:
                 each.transport.abort()
                 with contextlib.suppress(OSError, asyncio.CancelledError):
