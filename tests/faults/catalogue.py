@@ -6,6 +6,7 @@ import shutil
 import signal
 
 from faults.harness import Fault
+from support.influxdb_faults import FAULTS
 
 STEPS = (
     "check", "start the canary", "acceptance test", "take into the pool", "roll out", "conclude", "report", "record",
@@ -113,21 +114,18 @@ def others(place):
 
 
 def of_database(place):
-    """Yield the faults of a store in InfluxDB while users meet the canary, each mended before the second run."""
+    """Yield the faults of a store in InfluxDB while users meet the canary, and while the report reads; mended before the second run."""
     database = place.database
-    strikes = {
-        "killed": lambda _: database.server.kill(),
-        "restarted": lambda _: database.restart(),
-        "hangs": lambda _: database.server.pause(),
-        "slow": lambda _: setattr(database.proxy, "delay_s", 0.3),
-        "write token revoked": lambda _: database.revoke("write"),
-        "read token revoked": lambda _: database.revoke("read"),
-        "answers are cut": lambda _: setattr(database.proxy, "cut_after", 200),
-        "acknowledgements are lost": lambda _: setattr(database.proxy, "lose_answers", True),
-    }
-    for words, strike in strikes.items():
-        yield Fault(f"InfluxDB: {words}", "roll out", strike=strike, moment=rolling_out,
-                    mend=lambda _: database.mend(), second=("promoted", "rolled back"))  # fmt: skip
+    ended = ("promoted", "rolled back")
+    for fault in FAULTS:
+
+        def mend(_, own=fault.mend):
+            own(database)
+            database.mend()
+
+        how = {"strike": lambda _, strike=fault.strike: strike(database), "mend": mend, "second": ended}
+        yield Fault(f"InfluxDB: {fault.name}", "roll out", moment=rolling_out, **how)
+        yield Fault(f"InfluxDB: {fault.name}", "report: begins", hold="report", **how)
 
 
 def at_each_step(place):

@@ -16,7 +16,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from pratique.config import PrometheusSettings
 from pratique.config.store import refuse_credentials
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, UnavailableError, UsageError
-from pratique.release.secrets import resolve_env
+from pratique.release.secrets import is_reference, resolve_env
 
 CHUNK_S = 6 * 3600
 """Longest time of one query; a server that refuses so many samples is asked for less."""
@@ -54,7 +54,7 @@ class PrometheusClient:
         scheme = "https" if parts.scheme.lower().endswith("https") else "http"
         self._base = f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._settings = settings
-        self._session: requests.Session | None = None
+        self._session = requests.Session()
 
     def samples(self, selector: str, start_s: int, end_s: int) -> list[RawSeries]:
         """Return the raw samples of all series that match, in (start, end], oldest first; times in epoch seconds.
@@ -159,35 +159,62 @@ class PrometheusClient:
         return kind(f"store {self.name!r} refused a query ({status}): {message}")
 
     def _send(self, path: str, parameters: Mapping[str, str]) -> requests.Response:
-        if self._session is None:
-            self._session = self._opened()
-        url, timeout = f"{self._base}/api/v1/{path}", self._timeouts()
+        # secrets are read at each question, so that one that was replaced takes effect
+        question = {
+            "headers": _resolved(self._settings.headers),
+            "auth": self._authentication(),
+            # the session's own would give way to REQUESTS_CA_BUNDLE
+            "verify": self._ca_file(),
+            "timeout": self._timeouts(),
+            "allow_redirects": False,
+        }
+        url = f"{self._base}/api/v1/{path}"
         if path == "query":
-            return self._session.post(url, data=parameters, timeout=timeout, allow_redirects=False)
-        return self._session.get(url, params=parameters, timeout=timeout, allow_redirects=False)
+            return self._session.post(url, data=parameters, **question)
+        return self._session.get(url, params=parameters, **question)
+
+    def _authentication(self) -> AuthBase | None:
+        """What is set, in place of what ~/.netrc has for the host; None: nothing is set."""
+        settings = self._settings
+        if settings.username:
+            password = resolve_env({"password": settings.password}, Path())["password"]
+            return HTTPBasicAuth(settings.username.encode(), password.encode())
+        if settings.bearer_token:
+            return _Bearer(_resolved({"bearer_token": settings.bearer_token})["bearer_token"])
+        return _HeadersAlone() if any(name.lower() == "authorization" for name in settings.headers) else None
+
+    def _ca_file(self) -> str | None:
+        """The certificates to trust; None: those of the environment or the system."""
+        file = self._settings.ca_file
+        if file and not Path(file).is_file():
+            raise MissingError(f"[store.prometheus] ca_file {file!r} does not exist: check the path")
+        return file or None
 
     def _timeouts(self) -> tuple[float, float]:
         """The longest times to connect, and to wait for an answer; the server itself should give up first."""
         longest_s = self._settings.timeout_s
         return min(10.0, longest_s), longest_s + min(5.0, longest_s / 2.0)
 
-    def _opened(self) -> requests.Session:
-        settings, here = self._settings, Path()
-        session = requests.Session()
-        session.headers.update(resolve_env(settings.headers, here))
-        if settings.ca_file and not Path(settings.ca_file).is_file():
-            raise MissingError(f"[store.prometheus] ca_file {settings.ca_file!r} does not exist: check the path")
-        session.verify = settings.ca_file or True
-        secret = resolve_env({"password": settings.password, "bearer_token": settings.bearer_token}, here)
-        if settings.username:
-            session.auth = HTTPBasicAuth(settings.username, secret["password"])
-        elif settings.bearer_token:
-            session.auth = _Bearer(secret["bearer_token"])
-        return session
+
+def _resolved(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers with their secrets. Raises: MissingError; DeniedError for one that no header can hold, without showing it."""
+    found = resolve_env(headers, Path())
+    for name, value in found.items():
+        if not value.isascii() or not value.isprintable():
+            where = repr(headers[name]) if is_reference(headers[name]) else "the value"
+            raise DeniedError(f"[store.prometheus] {name}: {where} is something other than plain text on one line")
+    return found
 
 
 class _TooMuchError(UnavailableError):
     """The server does not read so many samples at once."""
+
+
+class _HeadersAlone(AuthBase):  # type: ignore[misc]
+    """Nothing but the headers of the settings."""
+
+    def __call__(self, request: Any) -> Any:
+        return request
 
 
 class _Bearer(AuthBase):  # type: ignore[misc]
