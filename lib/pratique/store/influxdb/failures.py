@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as Timeout
 
 from pratique.errors import (
@@ -98,7 +98,9 @@ def of_late_error(name: str, told: str) -> PratiqueError:
 def _of_connection(name: str, doing: str, error: Exception) -> PratiqueError:
     what = f"store {name!r} cannot be {doing}"
     reason = error.reason if isinstance(error, MaxRetryError) and error.reason is not None else error
-    text = " ".join(str(getattr(reason, "reason", None) or reason).split())
+    # of ("Connection aborted.", error) the error
+    cause = reason.args[-1] if isinstance(reason, ProtocolError) and reason.args else reason
+    text = " ".join(str(getattr(reason, "reason", None) or cause).split())
     if isinstance(reason, SSLError) or (isinstance(reason, ApiException) and TLS.search(text)):
         return DeniedError(f"{what}: TLS fails: {_brief(text)}: check store.ca_file and the name in the certificate")
     if isinstance(reason, NewConnectionError):

@@ -1,5 +1,6 @@
 """The HTTP API: the questions, and the meaning of each answer."""
 
+import contextlib
 import json
 import ssl
 import subprocess
@@ -30,10 +31,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.path, {key: values[0] for key, values in form.items()}, self.headers))
         status, body = self.server.answer(self.server.asked[-1][1])
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("location", "http://elsewhere/")
-        self.end_headers()
-        self.wfile.write(data)
+        with contextlib.suppress(ConnectionError):
+            self.send_response(status)
+            self.send_header("location", "http://elsewhere/")
+            self.end_headers()
+            self.wfile.write(data)
 
     def log_message(self, *_):
         pass
@@ -86,6 +88,29 @@ def test_a_server_that_refuses_even_a_minute_is_an_error(server):
     server.answer = lambda form: (422, {"status": "error", "error": "too many samples"})
     with pytest.raises(DataError, match=r"narrow \[store.metrics\] match"):
         client(server).samples("{}", 0, 6000)
+
+
+def test_a_server_that_is_too_slow_even_for_a_minute_may_be_asked_again_later(server):
+    server.answer = lambda form: (503, {"status": "error", "error": "query timed out in expression evaluation"})
+    with pytest.raises(UnavailableError, match="timed out"):
+        client(server).samples("{}", 0, 6000)
+    assert len(server.asked) > 1
+
+
+def test_a_server_that_hangs_is_asked_once(server):
+    over = threading.Event()
+
+    def answer(form):
+        over.wait(20)
+        return 200, matrix()
+
+    server.answer = answer
+    try:
+        with pytest.raises(UnavailableError, match="did not answer within 1 s"):
+            client(server, timeout_s=1).samples("{}", 0, 60_000)
+    finally:
+        over.set()
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
