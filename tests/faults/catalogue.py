@@ -128,6 +128,21 @@ def of_database(place):
         yield Fault(f"InfluxDB: {fault.name}", "report: begins", hold="report", **how)
 
 
+def of_metrics(place):
+    """Yield the faults of a Prometheus that a release reads, each mended before the second run."""
+    server = place.metrics
+    ended = ("promoted", "rolled back")
+
+    def restart(_):
+        server.kill()
+        server.start()
+
+    strikes = {"killed": lambda _: server.kill(), "restarted": restart, "hangs": lambda _: server.pause()}
+    for words, strike in strikes.items():
+        yield Fault(f"Prometheus: {words}", "roll out", strike=strike, moment=rolling_out,
+                    mend=lambda _: server.mend(), second=ended)  # fmt: skip
+
+
 def at_each_step(place):
     """Yield the death of a part at the beginning of each step, with the kernel held there until it is dead."""
     ended = ("promoted", "rolled back")
@@ -146,7 +161,9 @@ def at_each_step(place):
 
 
 def faults(place):
-    """Return all faults of a place; of one with a database those of the database."""
+    """Return all faults of a place; of one with a database or a metrics server those of that."""
     if place.database is not None:
         return list(of_database(place))
+    if place.metrics is not None:
+        return list(of_metrics(place))
     return [*kernel_kills(), *others(place), *pauses(place), *at_each_step(place)]

@@ -21,6 +21,7 @@ from pratique.errors import PratiqueError
 from support.docker_engine import engine_running
 from support.docker_engine import registry as registry_running
 from support.influxdb_bucket import disturbed_bucket
+from support.measured_shop import MeasuredShop, scraping_server, telling_targets, wait_for_scrapes
 from support.shop_fixture import ROOT, eventually, running_shop
 from support.shop_images import ImageShop
 
@@ -205,9 +206,9 @@ class Trial:
 class Place:
     """A runtime and a balancer, with users."""
 
-    def __init__(self, name, shop, log, disk, engine, registry, database):
+    def __init__(self, name, shop, log, disk, engine, registry, *, database=None, metrics=None):
         self.name, self.shop, self._log = name, shop, log
-        self.disk, self.engine, self.registry, self.database = disk, engine, registry, database
+        self.disk, self.engine, self.registry, self.database, self.metrics = disk, engine, registry, database, metrics
 
     def requests(self):
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.endswith("}")]
@@ -266,7 +267,7 @@ class Place:
 def place(name):
     """A shop with users, "process+embedded" and so on. As root its store is on a small disk that can be filled.
 
-    "process+embedded+influxdb" has its store in InfluxDB.
+    "process+embedded+influxdb" has its store in InfluxDB, "process+embedded+prometheus" reads a Prometheus.
     """
     runtime, balancer, *store = name.split("+")
     # a socket's path must be short, and pytest's folders are not
@@ -281,15 +282,24 @@ def place(name):
             stack.callback(_run, "umount", "-l", disk)
         engine = registry = None
         settings = {"more": '\n[store]\nurl = "disk/store"\n', "balancer": balancer}
-        database = stack.enter_context(disturbed_bucket(folder)) if store else None
-        if database is not None:
+        database = metrics = None
+        targets = folder / "targets.json"
+        if store == ["influxdb"]:
+            database = stack.enter_context(disturbed_bucket(folder))
             settings["more"] = database.settings
+        if store == ["prometheus"]:
+            elsewhere = stack.enter_context(tempfile.TemporaryDirectory(prefix="pratique-metrics-"))
+            metrics, settings["more"] = stack.enter_context(scraping_server(Path(elsewhere), targets))
+            settings["make_shop"] = MeasuredShop
         if runtime == "docker":
             engine, registry = stack.enter_context(engine_running()), stack.enter_context(registry_running())
             settings["make_shop"] = partial(ImageShop, engine=engine, registry=registry)
         shop = stack.enter_context(running_shop(folder, rate=0, failing=0.0, **settings))
         stack.enter_context(_users(shop, log))
-        yield Place(name, shop, log, disk if mounted else None, engine, registry, database)
+        if metrics is not None:
+            stack.enter_context(telling_targets(shop, targets))
+            wait_for_scrapes(metrics)
+        yield Place(name, shop, log, disk if mounted else None, engine, registry, database=database, metrics=metrics)
 
 
 @contextlib.contextmanager

@@ -48,8 +48,8 @@ class MeasuredShop(Shop):
 
     command_limit_s = 280
 
-    def make(self, revision, failing=None):
-        super().make(revision, failing)
+    def make(self, revision, failing=None, **options):
+        super().make(revision, failing, **options)
         app = self.folder / "releases" / revision / "app.py"
         text = app.read_text()
         assert ANSWER in text
