@@ -5,7 +5,8 @@ import os
 import shutil
 import signal
 
-from faults.harness import Fault
+from faults.harness import BACK_S, Fault
+from pratique.runbook.canary.measuring import SCRAPE_FAILURE_LIMIT_S
 from support.influxdb_faults import FAULTS
 
 STEPS = (
@@ -140,7 +141,7 @@ def of_metrics(place):
     strikes = {"killed": lambda _: server.kill(), "restarted": restart, "hangs": lambda _: server.pause()}
     for words, strike in strikes.items():
         yield Fault(f"Prometheus: {words}", "roll out", strike=strike, moment=rolling_out,
-                    mend=lambda _: server.mend(), second=ended)  # fmt: skip
+                    mend=lambda _: server.mend(), second=ended, back_s=SCRAPE_FAILURE_LIMIT_S + BACK_S)  # fmt: skip
 
 
 def at_each_step(place):

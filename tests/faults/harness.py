@@ -32,7 +32,7 @@ ENDED_S = 400.0
 PAUSE_S = 6.0
 """Three times the lease of the shop."""
 BACK_S = 10.0
-"""How long the traffic may take to return to one revision."""
+"""How long the traffic may take to return to one revision, but for a fault that is waited for."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Fault:
     moment: the fault strikes when this becomes true; None for a fault that exists from the start. mend: called before
     the second run. second: how the second run with the same id may end. env: of the kernel in the first run.
     hold: the key of the step at whose beginning the kernel waits until the fault has struck.
+    back_s: how long the traffic may take to return to one revision.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Fault:
     missing: bool = False
     env: dict = field(default_factory=dict)
     hold: str = ""
+    back_s: float = BACK_S
 
 
 @dataclass
@@ -196,7 +198,7 @@ class Trial:
             f"{count} x {name}" for name, count in Counter(r.get("why", "?") for r in failed).most_common(3)
         )
         wanted = self.fault.second if isinstance(self.fault.second, tuple) else (self.fault.second,)
-        good = second in wanted and not left and back_s <= BACK_S and (status == 0 or second != "promoted")
+        good = second in wanted and not left and back_s <= self.fault.back_s and (status == 0 or second != "promoted")
         return Row(
             self.place.name, self.fault.name, self.fault.step, len(seen), len(failed), why, round(back_s, 1), first,
             second, left, good,
