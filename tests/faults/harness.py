@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from faults.stepped_clock import stepped_clock
 from pratique.errors import PratiqueError
 from support.docker_engine import engine_running
 from support.docker_engine import registry as registry_running
@@ -208,9 +209,11 @@ class Trial:
 class Place:
     """A runtime and a balancer, with users."""
 
-    def __init__(self, name, shop, log, disk, engine, registry, *, database=None, metrics=None):
-        self.name, self.shop, self._log = name, shop, log
-        self.disk, self.engine, self.registry, self.database, self.metrics = disk, engine, registry, database, metrics
+    def __init__(
+        self, name, shop, log, *, disk=None, engine=None, registry=None, database=None, metrics=None, clock=None
+    ):
+        self.name, self.shop, self._log, self.clock, self.metrics = name, shop, log, clock, metrics
+        self.disk, self.engine, self.registry, self.database = disk, engine, registry, database
 
     def requests(self):
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.endswith("}")]
@@ -269,9 +272,9 @@ class Place:
 def place(name):
     """A shop with users, "process+embedded" and so on. As root its store is on a small disk that can be filled.
 
-    "process+embedded+influxdb" has its store in InfluxDB, "process+embedded+prometheus" reads a Prometheus.
+    "process+embedded+influxdb" has its store in InfluxDB, "process+embedded+prometheus" reads a Prometheus, and "process+embedded+clock" a clock that can be set.
     """
-    runtime, balancer, *store = name.split("+")
+    runtime, balancer, *more = name.split("+")
     # a socket's path must be short, and pytest's folders are not
     folder = Path(tempfile.mkdtemp(prefix="flt-"))
     disk, log = folder / "disk", folder / "users.jsonl"
@@ -279,35 +282,38 @@ def place(name):
     log.touch()
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        mounted = not store and os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) == 0
+        mounted = not more and os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) == 0
         if mounted:
             stack.callback(_run, "umount", "-l", disk)
         engine = registry = None
         settings = {"more": '\n[store]\nurl = "disk/store"\n', "balancer": balancer}
-        database = metrics = None
-        targets = folder / "targets.json"
-        if store == ["influxdb"]:
-            database = stack.enter_context(disturbed_bucket(folder))
+        database = stack.enter_context(disturbed_bucket(folder)) if "influxdb" in more else None
+        if database is not None:
             settings["more"] = database.settings
-        if store == ["prometheus"]:
+        metrics, targets = None, folder / "targets.json"
+        if "prometheus" in more:
             elsewhere = stack.enter_context(tempfile.TemporaryDirectory(prefix="pratique-metrics-"))
             metrics, settings["more"] = stack.enter_context(scraping_server(Path(elsewhere), targets))
             settings["make_shop"] = MeasuredShop
         if runtime == "docker":
             engine, registry = stack.enter_context(engine_running()), stack.enter_context(registry_running())
             settings["make_shop"] = partial(ImageShop, engine=engine, registry=registry)
+        clock = stack.enter_context(stepped_clock(folder)) if "clock" in more else None
         shop = stack.enter_context(running_shop(folder, rate=0, failing=0.0, **settings))
         stack.enter_context(_users(shop, log))
         if metrics is not None:
             stack.enter_context(telling_targets(shop, targets))
             wait_for_scrapes(metrics)
-        yield Place(name, shop, log, disk if mounted else None, engine, registry, database=database, metrics=metrics)
+        parts = {"engine": engine, "registry": registry, "database": database, "metrics": metrics, "clock": clock}
+        yield Place(name, shop, log, disk=disk if mounted else None, **parts)
 
 
 @contextlib.contextmanager
 def _users(shop, log):
     url = f"http://{shop.settings.service('shop').balancer.listen}"
-    process = subprocess.Popen([sys.executable, HERE / "userload.py", url, str(RATE), log])
+    # their clock stays the true one
+    env = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    process = subprocess.Popen([sys.executable, HERE / "userload.py", url, str(RATE), log], env=env)
     try:
         eventually(lambda: log.stat().st_size > 0)
         yield

@@ -1,6 +1,6 @@
 """Run every fault in every place, print a table, and write it to docs/explanation/faults.md.
 
-python tests/faults/table.py [--place process+embedded|process+haproxy|docker+haproxy|process+embedded+influxdb|process+embedded+prometheus]… [--only PATTERN] [--no-write]
+python tests/faults/table.py [--place PLACE]… [--only PATTERN] [--no-write]
 """
 
 import argparse
@@ -21,6 +21,7 @@ PLACES = (
     "docker+haproxy",
     "process+embedded+influxdb",
     "process+embedded+prometheus",
+    "process+embedded+clock",
 )
 HEAD = ("fault", "at", "requests", "failed", "on one revision after", "the run ended", "same id again", "left over")
 

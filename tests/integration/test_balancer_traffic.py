@@ -27,7 +27,7 @@ from support.upstream import Upstream
 pytestmark = pytest.mark.server
 
 LOAD = Path(__file__).parents[2] / "examples/shop/load.py"
-RATE = 300
+RATE = 100
 MEGABYTE = 1 << 20
 
 
