@@ -194,7 +194,7 @@ def assert_told(text, words):
 
 
 @pytest.mark.parametrize("fault", IN_A_WRITE, ids=str)
-def test_a_server_that_ends_within_a_write_has_all_of_it_in_the_end(world, fault):
+def test_a_server_that_ends_within_a_write_has_all_of_it_finally(world, fault):
     world.pass_time(3)
     world.work_until_stored()
     fault.strike(world.bucket)

@@ -1,4 +1,4 @@
-"""The ways in which an InfluxDB server fails a store, each with what a user is told, and the way back."""
+"""The ways in which an InfluxDB server fails a store, each with its message for the user, and the way back."""
 
 import re
 from collections.abc import Callable

@@ -180,7 +180,7 @@ class PrometheusClient:
         return self._session.get(url, params=parameters, **question)
 
     def _authentication(self) -> AuthBase | None:
-        """What is set, in place of what ~/.netrc has for the host; None: nothing is set."""
+        """The authentication of the settings, in place of that of ~/.netrc for the host; None without one."""
         settings = self._settings
         if settings.username:
             password = resolve_env({"password": settings.password}, Path())["password"]
