@@ -28,7 +28,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from pratique.config import Policy
-from pratique.judge import Judge, compare
+from pratique.judge import Judge
+from pratique.judge.compare import compare
 from pratique.store import open_store
 from pratique.telemetry.rollups import SCHEMA, Rollups
 

@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 
-from faults.harness import Fault
+from faults.harness import BACK_S, Fault
+from pratique.runbook.canary.measuring import SCRAPE_FAILURE_LIMIT_S
+from support.influxdb_faults import FAULTS
 
 STEPS = (
     "check", "start the canary", "acceptance test", "take into the pool", "roll out", "conclude", "report", "record",
@@ -113,21 +115,33 @@ def others(place):
 
 
 def of_database(place):
-    """Yield the faults of a store in InfluxDB while users meet the canary, each mended before the second run."""
+    """Yield the faults of a store in InfluxDB while users meet the canary, and while the report reads; mended before the second run."""
     database = place.database
-    strikes = {
-        "killed": lambda _: database.server.kill(),
-        "restarted": lambda _: database.restart(),
-        "hangs": lambda _: database.server.pause(),
-        "slow": lambda _: setattr(database.proxy, "delay_s", 0.3),
-        "write token revoked": lambda _: database.revoke("write"),
-        "read token revoked": lambda _: database.revoke("read"),
-        "answers are cut": lambda _: setattr(database.proxy, "cut_after", 200),
-        "acknowledgements are lost": lambda _: setattr(database.proxy, "lose_answers", True),
-    }
+    ended = ("promoted", "rolled back")
+    for fault in FAULTS:
+
+        def mend(_, own=fault.mend):
+            own(database)
+            database.mend()
+
+        how = {"strike": lambda _, strike=fault.strike: strike(database), "mend": mend, "second": ended}
+        yield Fault(f"InfluxDB: {fault.name}", "roll out", moment=rolling_out, **how)
+        yield Fault(f"InfluxDB: {fault.name}", "report: begins", hold="report", **how)
+
+
+def of_metrics(place):
+    """Yield the faults of a Prometheus that a release reads, each mended before the second run."""
+    server = place.metrics
+    ended = ("promoted", "rolled back")
+
+    def restart(_):
+        server.kill()
+        server.start()
+
+    strikes = {"killed": lambda _: server.kill(), "restarted": restart, "hangs": lambda _: server.pause()}
     for words, strike in strikes.items():
-        yield Fault(f"InfluxDB: {words}", "roll out", strike=strike, moment=rolling_out,
-                    mend=lambda _: database.mend(), second=("promoted", "rolled back"))  # fmt: skip
+        yield Fault(f"Prometheus: {words}", "roll out", strike=strike, moment=rolling_out,
+                    mend=lambda _: server.mend(), second=ended, back_s=SCRAPE_FAILURE_LIMIT_S + BACK_S)  # fmt: skip
 
 
 def of_clock(place):
@@ -155,9 +169,11 @@ def at_each_step(place):
 
 
 def faults(place):
-    """Return all faults of a place; of one with a database or a clock those of the database or the clock."""
+    """Return all faults of a place; of one with a database, a metrics server or a clock those of that."""
     if place.database is not None:
         return list(of_database(place))
     if place.clock is not None:
         return list(of_clock(place))
+    if place.metrics is not None:
+        return list(of_metrics(place))
     return [*kernel_kills(), *others(place), *pauses(place), *at_each_step(place)]

@@ -22,6 +22,7 @@ from pratique.errors import PratiqueError
 from support.docker_engine import engine_running
 from support.docker_engine import registry as registry_running
 from support.influxdb_bucket import disturbed_bucket
+from support.measured_shop import MeasuredShop, scraping_server, telling_targets, wait_for_scrapes
 from support.shop_fixture import ROOT, eventually, running_shop
 from support.shop_images import ImageShop
 
@@ -32,7 +33,7 @@ ENDED_S = 400.0
 PAUSE_S = 6.0
 """Three times the lease of the shop."""
 BACK_S = 10.0
-"""How long the traffic may take to return to one revision."""
+"""How long the traffic may take to return to one revision, but for a fault that is waited for."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Fault:
     moment: the fault strikes when this becomes true; None for a fault that exists from the start. mend: called before
     the second run. second: how the second run with the same id may end. env: of the kernel in the first run.
     hold: the key of the step at whose beginning the kernel waits until the fault has struck.
+    back_s: how long the traffic may take to return to one revision.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Fault:
     missing: bool = False
     env: dict = field(default_factory=dict)
     hold: str = ""
+    back_s: float = BACK_S
 
 
 @dataclass
@@ -196,7 +199,7 @@ class Trial:
             f"{count} x {name}" for name, count in Counter(r.get("why", "?") for r in failed).most_common(3)
         )
         wanted = self.fault.second if isinstance(self.fault.second, tuple) else (self.fault.second,)
-        good = second in wanted and not left and back_s <= BACK_S and (status == 0 or second != "promoted")
+        good = second in wanted and not left and back_s <= self.fault.back_s and (status == 0 or second != "promoted")
         return Row(
             self.place.name, self.fault.name, self.fault.step, len(seen), len(failed), why, round(back_s, 1), first,
             second, left, good,
@@ -206,8 +209,10 @@ class Trial:
 class Place:
     """A runtime and a balancer, with users."""
 
-    def __init__(self, name, shop, log, *, disk=None, engine=None, registry=None, database=None, clock=None):
-        self.name, self.shop, self._log, self.clock = name, shop, log, clock
+    def __init__(
+        self, name, shop, log, *, disk=None, engine=None, registry=None, database=None, metrics=None, clock=None
+    ):
+        self.name, self.shop, self._log, self.clock, self.metrics = name, shop, log, clock, metrics
         self.disk, self.engine, self.registry, self.database = disk, engine, registry, database
 
     def requests(self):
@@ -267,7 +272,7 @@ class Place:
 def place(name):
     """A shop with users, "process+embedded" and so on. As root its store is on a small disk that can be filled.
 
-    "process+embedded+influxdb" has its store in InfluxDB, and "process+embedded+clock" a clock that can be set.
+    "process+embedded+influxdb" has its store in InfluxDB, "process+embedded+prometheus" reads a Prometheus, and "process+embedded+clock" a clock that can be set.
     """
     runtime, balancer, *more = name.split("+")
     # a socket's path must be short, and pytest's folders are not
@@ -285,13 +290,21 @@ def place(name):
         database = stack.enter_context(disturbed_bucket(folder)) if "influxdb" in more else None
         if database is not None:
             settings["more"] = database.settings
+        metrics, targets = None, folder / "targets.json"
+        if "prometheus" in more:
+            elsewhere = stack.enter_context(tempfile.TemporaryDirectory(prefix="pratique-metrics-"))
+            metrics, settings["more"] = stack.enter_context(scraping_server(Path(elsewhere), targets))
+            settings["make_shop"] = MeasuredShop
         if runtime == "docker":
             engine, registry = stack.enter_context(engine_running()), stack.enter_context(registry_running())
             settings["make_shop"] = partial(ImageShop, engine=engine, registry=registry)
         clock = stack.enter_context(stepped_clock(folder)) if "clock" in more else None
         shop = stack.enter_context(running_shop(folder, rate=0, failing=0.0, **settings))
         stack.enter_context(_users(shop, log))
-        parts = {"engine": engine, "registry": registry, "database": database, "clock": clock}
+        if metrics is not None:
+            stack.enter_context(telling_targets(shop, targets))
+            wait_for_scrapes(metrics)
+        parts = {"engine": engine, "registry": registry, "database": database, "metrics": metrics, "clock": clock}
         yield Place(name, shop, log, disk=disk if mounted else None, **parts)
 
 

@@ -20,6 +20,7 @@ PLACES = (
     "process+haproxy",
     "docker+haproxy",
     "process+embedded+influxdb",
+    "process+embedded+prometheus",
     "process+embedded+clock",
 )
 HEAD = ("fault", "at", "requests", "failed", "on one revision after", "the run ended", "same id again", "left over")

@@ -11,7 +11,7 @@ from contract.store_contract import by_key, content, rollups, row
 from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, StorageError, UnavailableError
 from pratique.store import open_store
-from pratique.store.influxdb import lines
+from pratique.store.influxdb import lines, marks
 from support.influxdb import TOKEN, server_running
 from support.ports import free_port
 from support.tcp_proxy import TcpProxy
@@ -116,6 +116,26 @@ def test_a_restart_keeps_acknowledged_rows(monkeypatch):
         assert content(store) == by_key([row(window) for window in range(3)])
         store.write(rollups(row(9)))
         assert len(content(store)) == 4
+
+
+def test_a_writer_whose_clock_was_set_back_still_marks_what_it_writes(store, direct, proxy, monkeypatch):
+    direct.write(rollups(row(0)))
+    before = marks.now_ms()
+    monkeypatch.setattr(marks, "now_ms", lambda: before - 3_600_000)
+    passed = []
+
+    def lose_the_second(piece):
+        passed.append(piece)
+        proxy.lose_answers = len(passed) > 1
+
+    proxy.before_answer = lose_the_second
+    with pytest.raises(UnavailableError):
+        store.write(rollups(row(0, n=5), row(1, n=6)))
+    with pytest.raises(UnavailableError, match="are not complete"):
+        direct.read("shop", ["r1"])
+    proxy.pass_all()
+    store.write(rollups(row(0, n=5), row(1, n=6)))
+    assert content(direct) == by_key([row(0, n=5), row(1, n=6)])
 
 
 def test_a_server_killed_in_a_write_gives_all_of_it_once_it_is_repeated(monkeypatch):

@@ -1,107 +1,41 @@
 """A release that is judged by what a real Prometheus scrapes: no collector runs."""
 
-import contextlib
-import json
-import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from support.measured_shop import MeasuredShop, scraping_server, telling_targets, wait_for_scrapes
 from support.ports import free_port
-from support.prometheus_fixture import metric_server
-from support.shop_fixture import Shop, eventually, running_shop
+from support.shop_fixture import eventually, running_shop
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
-SCRAPE = """
-global: {{ scrape_interval: 1s }}
-scrape_configs:
-  - job_name: shop
-    file_sd_configs: [{{ files: [{targets}], refresh_interval: 1s }}]
-"""
-STORE = """
-[store]
-url = "{address}"
-
-[store.metrics]
-preset = "go"
-action = ["method"]
-window_s = 2
-"""
-ANSWER = "status, body = await answer(method, path)"
-COUNTED = """if path == "/metrics":
-                status, body = 200, exposed()
-            else:
-                status, body = await answer(method, path)
-                if path != "/healthz":
-                    COUNTS[method, status] = COUNTS.get((method, status), 0) + 1"""
-METRICS = '''
-COUNTS = {}
-STARTED = __import__("time").time()
-
-
-def exposed():
-    """The counters in Prometheus's text format."""
-    lines = [f'http_requests_total{{method="{method}",code="{code}"}} {n}' for (method, code), n in COUNTS.items()]
-    return "\\n".join([*lines, f"process_start_time_seconds {STARTED}", ""])
-
-
-async def serve(reader, writer):'''
-
-
-class MeasuredShop(Shop):
-    """A shop whose application exposes a counter of its requests."""
-
-    command_limit_s = 280
-
-    def make(self, revision, failing=None):
-        super().make(revision, failing)
-        app = self.folder / "releases" / revision / "app.py"
-        text = app.read_text()
-        assert ANSWER in text
-        app.write_text(text.replace(ANSWER, COUNTED).replace("\nasync def serve(reader, writer):", METRICS))
-        return revision
-
-
-@contextlib.contextmanager
-def telling_targets(shop, file):
-    """Write the running instances for Prometheus, as a service discovery does."""
-    ended = threading.Event()
-
-    def write():
-        while not ended.wait(0.2):
-            groups = [
-                {"targets": [one.address], "labels": {"version": one.revision, "service": "shop"}}
-                for one in shop.runtime.list("shop")
-            ]
-            part = file.with_suffix(".part")
-            part.write_text(json.dumps(groups))
-            part.rename(file)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def server_and_shop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop")
     targets = folder / "targets.json"
-    targets.write_text("[]")
     # the shop takes processes that name its folder for its own, left over
-    with metric_server(
-        "prometheus", tmp_path_factory.mktemp("metrics"), scrape=SCRAPE.format(targets=targets)
-    ) as server:
-        more = STORE.format(address=server.address)
-        with (
-            running_shop(folder, make_shop=MeasuredShop, more=more, rate=100, failing=0.0) as shop,
-            telling_targets(shop, targets),
-        ):
-            eventually(lambda: server.query("http_requests_total"), 60)
-            yield shop
+    with (
+        scraping_server(tmp_path_factory.mktemp("metrics"), targets) as (server, more),
+        running_shop(folder, make_shop=MeasuredShop, more=more, rate=100, failing=0.0) as shop,
+        telling_targets(shop, targets),
+    ):
+        wait_for_scrapes(server)
+        yield server, shop
+
+
+@pytest.fixture
+def server(server_and_shop):
+    found = server_and_shop[0]
+    yield found
+    found.mend()
+
+
+@pytest.fixture
+def shop(server_and_shop):
+    return server_and_shop[1]
 
 
 def test_a_good_release_is_promoted_and_a_failing_one_rolled_back(shop):
@@ -135,3 +69,19 @@ def test_a_release_without_scrapes_does_not_begin(shop, tmp_path):
     done, _ = shop.release(revision="next", run_id="none", config=shop.folder / "none.toml")
     assert done.returncode == 69
     assert "nothing would be measured: store 'prometheus://" in done.stderr
+
+
+@pytest.mark.parametrize("away", ["kill", "pause"])
+def test_a_release_waits_for_a_server_that_is_away_for_a_while(shop, server, away):
+    """What a server that comes back did not scrape, it has in the counters' next values."""
+    shop.make(f"after-{away}", failing=0.0)
+    process = shop.papermill(revision=f"after-{away}", run_id=away, config=shop.config)
+    eventually(lambda: shop.stage(away), 120)
+    getattr(server, away)()
+    time.sleep(8)
+    assert process.poll() is None, "it waits"
+    server.mend()
+    assert process.wait(timeout=200) == 0
+    result = shop.result(away)
+    assert (result["verdict"], result["outcome"]) == ("promote", "promoted")
+    assert shop.serving() == {f"after-{away}": 1.0}

@@ -5,6 +5,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import time
 import urllib.parse
@@ -18,12 +19,39 @@ from support.ports import free_port
 KINDS = ("prometheus", "victoria-metrics")
 
 
-@dataclass(frozen=True)
+@dataclass
 class MetricServer:
-    """A running server. address: for `[store] url`."""
+    """A server process, which keeps its data when it is started again. address: for `[store] url`."""
 
     kind: str
     port: int
+    command: list
+    log: Path
+
+    def start(self):
+        """Start it, and wait until it answers."""
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT)
+        _wait_ready(self, self.process, self.log)
+
+    def end(self, number=signal.SIGTERM):
+        """End it, if it runs."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(number)
+        self.process.wait(timeout=30)
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def mend(self):
+        """Let it run again, whatever was done to it."""
+        if self.process.poll() is not None:
+            self.start()
+        self.process.send_signal(signal.SIGCONT)
 
     @property
     def address(self):
@@ -54,18 +82,14 @@ def metric_server(kind, folder, samples=(), *, scrape="", arguments=()):
     else:
         command = ["victoria-metrics", f"-storageDataPath={data}", f"-httpListenAddr=127.0.0.1:{port}"]
         command += ["-retentionPeriod=10y", "-loggerLevel=ERROR", f"-promscrape.config={config}", *arguments]
-    log = (folder / f"{kind}-{port}.log").open("w")
-    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    server = MetricServer(kind, port)
+    server = MetricServer(kind, port, command, folder / f"{kind}-{port}.log")
     try:
-        _wait_ready(server, process, log.name)
+        server.start()
         if kind != "prometheus" and samples:
             _import(server, samples)
         yield server
     finally:
-        process.terminate()
-        process.wait(timeout=30)
-        log.close()
+        server.end()
 
 
 def exposition(samples, *, millis):

@@ -12,15 +12,23 @@ class TcpProxy:
 
     cut_after: bytes of answers that pass on each connection before it is closed; None for all.
     delay_s: delay of each piece of an answer. lose_answers: requests arrive, and the connection is closed instead of an answer.
-    refuse: connections are closed at once.
+    refuse: connections are closed at once. change_answers: what an answer's piece is replaced with.
+    before_request, before_answer: called with each piece before it passes on, in a thread.
     """
 
     def __init__(self, target):
         self.target, self.port = target, free_port()
         self.cut_after, self.delay_s, self.lose_answers, self.refuse = None, 0.0, False, False
+        self.change_answers = self.before_request = self.before_answer = None
         self.requests = 0
+        self._connections = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def pass_all(self):
+        """Be no more than a proxy from now on."""
+        self.cut_after, self.delay_s, self.lose_answers, self.refuse = None, 0.0, False, False
+        self.change_answers = self.before_request = self.before_answer = None
 
     def __enter__(self):
         self._thread.start()
@@ -45,6 +53,8 @@ class TcpProxy:
 
     async def _serve(self, reader, writer):
         writers = [writer]
+        # asyncio itself keeps no reference to a connection that waits
+        self._connections.add(asyncio.current_task())
         try:
             if not self.refuse:
                 there = await asyncio.open_connection("127.0.0.1", self.target)
@@ -53,6 +63,7 @@ class TcpProxy:
         except (OSError, asyncio.CancelledError):
             pass
         finally:
+            self._connections.discard(asyncio.current_task())
             for each in writers:
                 each.transport.abort()
                 with contextlib.suppress(OSError, asyncio.CancelledError):
@@ -62,6 +73,8 @@ class TcpProxy:
         with contextlib.suppress(OSError):
             while piece := await reader.read(1 << 16):
                 self.requests += piece.startswith((b"POST", b"GET"))
+                if self.before_request is not None:
+                    await asyncio.to_thread(self.before_request, piece)
                 writer.write(piece)
                 await writer.drain()
             writer.write_eof()
@@ -70,6 +83,10 @@ class TcpProxy:
         passed = 0
         while piece := await reader.read(1 << 16):
             await asyncio.sleep(self.delay_s)
+            if self.before_answer is not None:
+                await asyncio.to_thread(self.before_answer, piece)
+            if self.change_answers is not None:
+                piece = self.change_answers(piece)
             if self.lose_answers:
                 break
             if self.cut_after is not None:

@@ -110,15 +110,18 @@ class Collector:
         """Work by other settings from now on; return whether it does.
 
         Earlier counts stay as they are: they are written first, and rows of other windows, names or stores follow under
-        another source. While the store takes no write the settings stay, and `tick` tries again.
+        another source. What the store before does not take, such as a bucket that does not exist, is written to the new one, in
+        windows that are complete there. While that takes no write either the settings stay, and `tick` tries again.
         """
         wanted = settings_of(config.telemetry, config.store, config.services, config.export, listen=self._status.listen)
         self._status.settings = self._facts.settings or wanted
         source = new_source() if self._facts.source == Facts().source else self._facts.source
         alike = counts_alike(self._status.settings, wanted) and source == self._facts.source
         if not alike and self._segments and not self._start_over(source, wanted):
-            self._pending, self._retry_follow_at = (config, store), time.monotonic() + RETRY_S[-1]
-            return False
+            self._store = store
+            if self._write is not None or not self._start_over(source, wanted):
+                self._pending, self._retry_follow_at = (config, store), time.monotonic() + RETRY_S[-1]
+                return False
         self._pending, folded = None, self._keys.folded
         self._use(config, store)
         self._keys.folded = folded
@@ -227,7 +230,7 @@ class Collector:
         self._forget(now)
         if time.monotonic() - self._rotated > SEGMENT_S:
             self._rotate()
-        self._status.waiting = sum(window.changed for window in self._windows.values())
+        self._status.waiting = len(self._unwritten())
         self._status.unstored_ms = min((start for start, window in over.items() if not window.stored), default=None)
 
     def _start_write(self, windows: dict[int, Window]) -> bool:
@@ -269,11 +272,14 @@ class Collector:
             if not isinstance(error, PratiqueError):
                 print(f"pratique collect: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
 
+    def _unwritten(self) -> list[int]:
+        """Windows with requests that the store has not acknowledged: those that wait, and those of a write in progress."""
+        in_flight = self._writing if self._write is not None else {}
+        return [start for start, window in self._windows.items() if window.changed or start in in_flight]
+
     def _forget(self, now: int) -> None:
         """Drop windows that are too old for late lines, and segments with lines of dropped windows only."""
-        in_flight = self._writing if self._write is not None else {}
-        unwritten = [start for start, window in self._windows.items() if window.changed or start in in_flight]
-        bound = min([now - self._late_ms, *unwritten])
+        bound = min([now - self._late_ms, *self._unwritten()])
         over = [start for start in self._windows if start + self._span <= bound]
         if not over:
             return
@@ -308,7 +314,7 @@ class Collector:
     def _start_over(self, source: str, settings: dict[str, Any]) -> bool:
         """Write all windows, and count from now on in new ones; return False while that is impossible."""
         self._flush()
-        if any(window.changed for window in self._windows.values()):
+        if self._write is not None or any(window.changed for window in self._windows.values()):
             return False
         before = self._segment
         self._rotate()

@@ -1,12 +1,13 @@
 """The collector's totals in memory, line by line, with a simulated clock."""
 
 import json
+import time
 
 import pytest
 
 from pratique.clock import utc_now
 from pratique.config import load
-from pratique.errors import DataError
+from pratique.errors import DataError, MissingError
 from pratique.ledger import open_ledger
 from pratique.telemetry import collector as module
 from pratique.telemetry import line_keys
@@ -168,3 +169,46 @@ def test_late_line_is_not_reported_as_lost(world):
 def test_value_of_another_type_is_malformed(world, change):
     world.receive(**change)
     assert (world.status.received, world.status.malformed) == (0, 1)
+
+
+class Refusing:
+    """A store that takes no write: its bucket does not exist, or it answers only after a while."""
+
+    def __init__(self, answer_s=0.0):
+        self.answer_s = answer_s
+
+    def write(self, rollups):
+        time.sleep(self.answer_s)
+        raise MissingError("no such bucket")
+
+
+def elsewhere(world):
+    """The configuration with another address of the store."""
+    return world.config.model_copy(update={"store": world.config.store.model_copy(update={"url": "elsewhere"})})
+
+
+def test_what_a_wrong_store_did_not_take_is_written_to_the_right_one(world):
+    right = world.collector._store
+    world.collector._store = Refusing()
+    for _ in range(3):
+        world.receive()
+    world.now_ms += 2000
+    world.tick(wait=True)
+    world.tick()
+    assert (world.status.error, world.written) == ("no such bucket", {})
+    assert world.collector.follow(elsewhere(world), right)
+    assert sum(world.written.values()) == 3
+    assert world.status.error is None
+
+
+def test_windows_whose_write_goes_on_are_kept_when_the_settings_change(world, monkeypatch):
+    right = world.collector._store
+    world.collector._store = Refusing(0.5)
+    monkeypatch.setattr(module, "FLUSH_TIMEOUT_S", 0.05)
+    world.receive()
+    world.now_ms += 2000
+    world.tick()
+    assert not world.collector.follow(elsewhere(world), right)
+    world.tick(wait=True)
+    world.collector._flush()
+    assert sum(world.written.values()) == 1

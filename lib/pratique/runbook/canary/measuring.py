@@ -104,9 +104,10 @@ class ScrapeWatch:
         """newest: asks the server for the time of its last scrape, UTC. window_s: of the mapping, at least a scrape interval."""
         self._newest = newest
         self.read_failure_limit_s = max(SCRAPE_FAILURE_LIMIT_S, 2.5 * window_s)
-        self._answered_s = self._found_s = elapsed_s()
+        self._found_s = elapsed_s()
         self._asked_s: float | None = None
         self._seen: datetime | None = None
+        self._failure: UnavailableError | None = None
 
     def look(self, now: datetime, window: timedelta) -> Measured | None:
         """Return the state of the scrapes; raise when the server has not answered or scraped for too long.
@@ -117,6 +118,10 @@ class ScrapeWatch:
             self._ask()
         if self._seen is None:
             if elapsed_s() - self._found_s > self.read_failure_limit_s:
+                if self._failure is not None:
+                    raise UnavailableError(
+                        f"for {self.read_failure_limit_s:g} s nothing was measured: {self._failure}"
+                    ) from self._failure
                 raise UnavailableError(
                     f"the metrics server has had no sample of the services for {self.read_failure_limit_s:g} s, so nothing is "
                     "measured: check its targets"
@@ -137,11 +142,9 @@ class ScrapeWatch:
     def _ask(self) -> None:
         self._asked_s = elapsed_s()
         try:
-            newest = self._newest()
-            self._answered_s = elapsed_s()
-            if newest is not None:
-                self._seen, self._found_s = newest, self._answered_s
-        except UnavailableError:
-            if elapsed_s() - self._answered_s > self.read_failure_limit_s:
-                raise
-            self._seen = None
+            newest, self._failure = self._newest(), None
+        except UnavailableError as error:
+            self._seen, self._failure = None, error
+            return
+        if newest is not None:
+            self._seen, self._found_s = newest, elapsed_s()

@@ -18,6 +18,7 @@ from pratique.store.influxdb.names import decoded
 from pratique.store.rows import DICTIONARY, READ_SCHEMA
 
 COLUMNS = ("_time", "_value", *TAGS)
+_TYPES = {"_time": pa.timestamp("ms", tz="UTC"), "_value": pa.string(), **dict.fromkeys(TAGS, DICTIONARY)}
 BUFFER_BYTES = 1 << 20
 BLOCK_BYTES = 4 << 20
 """Bytes that are parsed at once; a line with long names must fit in."""
@@ -65,19 +66,14 @@ def rows(pieces: Iterator[bytes], name: str) -> pa.Table:
     if not file.peek(1).strip():
         return READ_SCHEMA.empty_table()
     try:
-        table = csv.read_csv(
+        blocks = csv.open_csv(
             file,
             read_options=csv.ReadOptions(block_size=BLOCK_BYTES),
-            convert_options=csv.ConvertOptions(
-                include_columns=list(COLUMNS),
-                column_types={
-                    "_time": pa.timestamp("ms", tz="UTC"),
-                    "_value": pa.string(),
-                    **dict.fromkeys(TAGS, DICTIONARY),
-                },
-            ),
+            convert_options=csv.ConvertOptions(include_columns=list(COLUMNS), column_types=_TYPES),
         )
-        return rollups(table)
+        # each block while the next one arrives
+        found = [rollups(pa.Table.from_batches([block])) for block in blocks]
+        return pa.concat_tables([READ_SCHEMA.empty_table(), *found]).unify_dictionaries()
     except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as error:
         # an error of the server at the end of the answer, which this raises, explains more
         for _ in pieces:

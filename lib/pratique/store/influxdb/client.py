@@ -22,7 +22,7 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 
 from pratique.config import StoreSettings
-from pratique.errors import DataError, DeniedError, MissingError
+from pratique.errors import DataError, DeniedError, MissingError, UnavailableError
 from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.failures import of_late_error, translated
 
@@ -123,6 +123,9 @@ class InfluxClient:
         """Return the server's version, without a token. Raises: UnavailableError; DataError for another program."""
         answer = self._request("GET", "/ping", doing="reached")
         version = str(answer.headers.get("X-Influxdb-Version", ""))
+        if "Date" not in answer.headers:
+            # every server tells the time, and InfluxDB after its version
+            raise UnavailableError(f"store {self.name!r} cannot be reached: the connection broke: its answer was cut")
         if not version:
             raise DataError(f"store {self.name!r} is not an InfluxDB server: check the address")
         return version.removeprefix("v")
@@ -244,8 +247,21 @@ class InfluxClient:
             "dialect": {"header": True, "annotations": [], "delimiter": ","},
         }
         query, headers = {"org": self.organisation}, {"Accept": "text/csv"}
-        with self.answer("/api/v2/query", content, query=query, headers=headers) as pieces:
-            yield self._without_late_error(pieces)
+        try:
+            with self.answer("/api/v2/query", content, query=query, headers=headers) as pieces:
+                yield self._without_late_error(pieces)
+        except MissingError:
+            self._require_active_token()
+            raise
+
+    def _require_active_token(self) -> None:
+        """Raises: DeniedError for a revoked token, to which the server shows no bucket."""
+        try:
+            self._request("GET", "/api/v2/me")
+        except DeniedError as error:
+            # another answer is about the right to read this page, which no token for a bucket has
+            if "inactive" in str(error):
+                raise
 
     @contextmanager
     def answer(

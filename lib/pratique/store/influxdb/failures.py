@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as Timeout
 
 from pratique.errors import (
@@ -32,7 +32,7 @@ BY_MESSAGE: tuple[tuple[tuple[str, ...], type[PratiqueError], str], ...] = (
     (
         ("no space left", "disk quota", "file too large", "input/output error", "read-only file system"),
         StorageError,
-        "the server's disk is full or broken",
+        "the server's disk is full or broken, free space and restart the server, which does not write again by itself",
     ),
     (("organization name", "organization not found"), MissingError, "check the organisation in store.url"),
     (
@@ -71,10 +71,10 @@ def _of_answer(name: str, doing: str, error: ApiException) -> PratiqueError:
 
 def of_status(name: str, doing: str, status: int, body: bytes | str | None, retry_after: str = "") -> PratiqueError:
     """Return the error for an answer. body: InfluxDB's JSON with `code` and `message`, or text of a proxy."""
-    told = message_of(body) or f"status {status}"
+    told = _message_of(body) or f"status {status}"
     kind, words = _kind(status, told.lower())
     later = f" in {retry_after} s" if retry_after.isdigit() else " later"
-    return kind(f"store {name!r} cannot be {doing}: {words.format(status=status, later=later)}: {told}")
+    return kind(f"store {name!r} cannot be {doing}: {words.format(status=status, later=later)}: {_brief(told)}")
 
 
 def _kind(status: int, told: str) -> tuple[type[PratiqueError], str]:
@@ -90,14 +90,17 @@ def _kind(status: int, told: str) -> tuple[type[PratiqueError], str]:
 
 def of_late_error(name: str, told: str) -> PratiqueError:
     """Return the error that stands at the end of an answer which began well."""
-    told = " ".join(told.split())[:LONGEST]
-    return UnavailableError(f"store {name!r} cannot be read: the server failed while it answered: {told}: try again")
+    return UnavailableError(
+        f"store {name!r} cannot be read: the server failed while it answered: {_brief(told)}: try again"
+    )
 
 
 def _of_connection(name: str, doing: str, error: Exception) -> PratiqueError:
     what = f"store {name!r} cannot be {doing}"
     reason = error.reason if isinstance(error, MaxRetryError) and error.reason is not None else error
-    text = " ".join(str(getattr(reason, "reason", None) or reason).split())
+    # of ("Connection aborted.", error) the error
+    cause = reason.args[-1] if isinstance(reason, ProtocolError) and reason.args else reason
+    text = " ".join(str(getattr(reason, "reason", None) or cause).split())
     if isinstance(reason, SSLError) or (isinstance(reason, ApiException) and TLS.search(text)):
         return DeniedError(f"{what}: TLS fails: {_brief(text)}: check store.ca_file and the name in the certificate")
     if isinstance(reason, NewConnectionError):
@@ -109,6 +112,11 @@ def _of_connection(name: str, doing: str, error: Exception) -> PratiqueError:
 
 def message_of(body: bytes | str | None) -> str:
     """Return the message of an answer in one short line; "" when there is none."""
+    return _brief(_message_of(body))
+
+
+def _message_of(body: bytes | str | None) -> str:
+    """The whole message: what it is about may stand at its end."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
     try:
         found = json.loads(text)
@@ -116,8 +124,10 @@ def message_of(body: bytes | str | None) -> str:
         found = None
     if isinstance(found, dict):
         text = str(found.get("message") or found.get("error") or found.get("code") or "")
-    return _brief(text)
+    return " ".join(text.split())
 
 
 def _brief(text: str) -> str:
-    return " ".join(text.split())[:LONGEST]
+    """A text in one line. Of a long one its beginning and its end: a chain of errors ends with its cause."""
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
@@ -17,8 +17,11 @@ from pratique.store.influxdb.revisions import seen
 _ROWS = """
 from(bucket: bucket) |> range(start: start, stop: stop)
   |> filter(fn: (r) => r._measurement == measurement and r._field == field and r.service == service and ({revisions}))
+  {grouped}
   |> keep(columns: ["_time", "_value", "action", "code", "host", "revision", "service", "source"])
 """
+SHORT = timedelta(minutes=10)
+"""A range with few windows, whose points are joined to one table: a table for each series costs more than its points."""
 
 
 class FluxReader:
@@ -32,7 +35,10 @@ class FluxReader:
     def rows(self, service: str, revisions: Sequence[str], first: datetime, stop: datetime) -> pa.Table:
         """Return the rows of some revisions, in no order, with READ_SCHEMA."""
         names = {f"revision_{number}": encoded(name) for number, name in enumerate(revisions)}
-        flux = _ROWS.format(revisions=" or ".join(f"r.revision == {name}" for name in names))
+        flux = _ROWS.format(
+            revisions=" or ".join(f"r.revision == {name}" for name in names),
+            grouped="|> group()" if stop - first <= SHORT else "",
+        )
         values: dict[str, str | int | datetime] = {
             "bucket": self._bucket,
             "start": first,

@@ -19,7 +19,8 @@ from pratique.store.prometheus.authentication import request_options
 CHUNK_S = 6 * 3600
 """Longest time of one query; a server that refuses so many samples is asked for less."""
 SHORTEST_CHUNK_S = 60
-_TOO_MUCH = ("too many samples", "too many points", "exceed", "timed out", "timeout", "too large", "too many")
+_TIMED_OUT = ("timed out", "timeout", "(504)")
+_TOO_MUCH = ("too many samples", "too many points", "exceed", "too large", "too many", *_TIMED_OUT)
 _SHOWN = 200
 
 Labels = Mapping[str, str]
@@ -81,6 +82,8 @@ class PrometheusClient:
                 part = self._part(selector, start_s, until)
             except _TooMuchError as error:
                 if until - start_s <= SHORTEST_CHUNK_S:
+                    if error.timed_out:
+                        raise
                     raise DataError(f"{error}: narrow [store.metrics] match, or raise the server's limits") from error
                 chunk_s = max(min(chunk_s, until - start_s) // 4, SHORTEST_CHUNK_S)
                 continue
@@ -116,7 +119,10 @@ class PrometheusClient:
             answer = self._send(path, parameters)
             body = answer.content
         except requests.exceptions.Timeout as error:
-            raise _TooMuchError(f"store {self.name!r} did not answer within {self._settings.timeout_s:g} s") from error
+            # a server that works gives up before, and says so
+            raise UnavailableError(
+                f"store {self.name!r} did not answer within {self._settings.timeout_s:g} s"
+            ) from error
         except requests.exceptions.SSLError as error:
             raise UnavailableError(
                 f"store {self.name!r}: the certificate is not trusted: set [store.prometheus] ca_file: {_brief(error)}"
@@ -171,7 +177,11 @@ class PrometheusClient:
 
 
 class _TooMuchError(UnavailableError):
-    """The server does not read so many samples at once."""
+    """The server does not read so many samples at once. timed_out: within the time that it has, which depends on its load."""
+
+    @property
+    def timed_out(self) -> bool:
+        return any(sign in str(self).lower() for sign in _TIMED_OUT)
 
 
 def selector(names: str, equal: Mapping[str, str], among: Mapping[str, Sequence[str]]) -> str:

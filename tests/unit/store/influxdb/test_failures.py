@@ -38,6 +38,18 @@ def test_each_answer_has_its_error(status, message, kind, words):
     assert "the store" in str(error)
 
 
+def test_the_cause_at_the_end_of_a_long_message_decides_and_is_shown():
+    message = f'unexpected error writing points to database: error loading series file for database "{"a" * 900}": '
+    error = of_status(
+        "s", "written", 500, json.dumps({"message": message + "write /d/0.init: no space left on device"}).encode()
+    )
+    assert type(error) is StorageError
+    assert "restart the server" in str(error)
+    assert "unexpected error writing points" in str(error)
+    assert str(error).endswith("no space left on device")
+    assert len(str(error)) < 400
+
+
 @pytest.mark.parametrize("body", [b"", None, b"<html>\n<h1>Bad gateway</h1>", b"\xff\xfe", b"[" * 5000, b"[1]"])
 def test_an_answer_of_another_program_is_one_short_line(body):
     error = of_status("the store", "read", 502, body, "soon")

@@ -1,6 +1,9 @@
 """The HTTP API: the questions, and the meaning of each answer."""
 
+import contextlib
 import json
+import ssl
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
@@ -28,10 +31,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.path, {key: values[0] for key, values in form.items()}, self.headers))
         status, body = self.server.answer(self.server.asked[-1][1])
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("location", "http://elsewhere/")
-        self.end_headers()
-        self.wfile.write(data)
+        with contextlib.suppress(ConnectionError):
+            self.send_response(status)
+            self.send_header("location", "http://elsewhere/")
+            self.end_headers()
+            self.wfile.write(data)
 
     def log_message(self, *_):
         pass
@@ -86,6 +90,29 @@ def test_a_server_that_refuses_even_a_minute_is_an_error(server):
         client(server).samples("{}", 0, 6000)
 
 
+def test_a_server_that_is_too_slow_even_for_a_minute_may_be_asked_again_later(server):
+    server.answer = lambda form: (503, {"status": "error", "error": "query timed out in expression evaluation"})
+    with pytest.raises(UnavailableError, match="timed out"):
+        client(server).samples("{}", 0, 6000)
+    assert len(server.asked) > 1
+
+
+def test_a_server_that_hangs_is_asked_once(server):
+    over = threading.Event()
+
+    def answer(form):
+        over.wait(20)
+        return 200, matrix()
+
+    server.answer = answer
+    try:
+        with pytest.raises(UnavailableError, match="did not answer within 1 s"):
+            client(server, timeout_s=1).samples("{}", 0, 60_000)
+    finally:
+        over.set()
+    assert len(server.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind", "words"),
     [
@@ -129,6 +156,65 @@ def test_basic_authentication(server, monkeypatch):
     monkeypatch.setenv("PASSWORD", "p")
     client(server, username="u", password="env:PASSWORD").samples("{}", 0, 60)
     assert server.asked[0][2]["Authorization"] == "Basic dTpw"
+
+
+def test_a_secret_that_was_replaced_is_used_from_then_on(server, monkeypatch, tmp_path):
+    token = tmp_path / "token"
+    one = client(server, bearer_token=f"file:{token}", headers={"X-Scope-OrgID": "env:TENANT"})
+    for secret in ("old", "new"):
+        token.write_text(secret)
+        monkeypatch.setenv("TENANT", f"team-{secret}")
+        one.samples("{}", 0, 60)
+        headers = server.asked[-1][2]
+        assert (headers["Authorization"], headers["X-Scope-OrgID"]) == (f"Bearer {secret}", f"team-{secret}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        ({"bearer_token": "env:SECRET"}, "Bearer p"),
+        ({"headers": {"authorization": "Token s"}}, "Token s"),
+        ({"username": "u", "password": "env:SECRET"}, "Basic dTpw"),
+        ({}, "Basic YW5uOm5ldHJj"),
+    ],
+)
+def test_what_the_settings_say_goes_before_netrc(server, monkeypatch, tmp_path, settings, sent):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ann password netrc\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("SECRET", "p")
+    client(server, **settings).samples("{}", 0, 60)
+    assert server.asked[0][2]["Authorization"] == sent
+
+
+def test_the_certificates_of_the_settings_go_before_those_of_the_environment(tmp_path, monkeypatch):
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    )
+    for name in ("right", "other"):
+        files = ["-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.pem"]
+        subprocess.run([*command.split(), *files], check=True, capture_output=True)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "right.pem", tmp_path / "right.key")
+    with Answers() as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"prometheus+https://127.0.0.1:{server.server_address[1]}"
+        assert PrometheusClient(url, PrometheusSettings(ca_file=str(tmp_path / "right.pem"))).samples("{}", 0, 60) == []
+        with pytest.raises(UnavailableError, match="certificate is not trusted"):
+            PrometheusClient(url, PrometheusSettings()).samples("{}", 0, 60)
+        server.shutdown()
+
+
+@pytest.mark.parametrize("content", ["s3cret\nmore", "s3cr\u00e9t", "s3cret\tmore"])
+@pytest.mark.parametrize("setting", ["bearer_token", "headers"])
+def test_a_secret_that_no_header_can_hold_is_refused_and_not_shown(server, tmp_path, content, setting):
+    (tmp_path / "token").write_text(content)
+    value = f"file:{tmp_path}/token"
+    with pytest.raises(DeniedError, match=r"'file:.*' is something other than plain text on one line") as error:
+        client(server, **{setting: {"X-Key": value} if setting == "headers" else value}).samples("{}", 0, 60)
+    assert "s3c" not in str(error.value)
 
 
 def test_a_secret_that_is_not_there_is_named_by_its_reference(server):
