@@ -70,5 +70,5 @@ class PointMapping(LabelMapping):
     def with_rules(self, rules: Mapping[str, tuple[ActionRule, ...]]) -> PointMapping:
         """Return the mapping with the rules of the services' own tables."""
         changed = self.model_copy()
-        changed._rules = dict(rules)
+        changed._rules = dict(rules)  # noqa: SLF001 - of this class
         return changed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pratique.config import LabelMapping
@@ -72,7 +72,7 @@ class LabelSource:
         self._pattern = re.compile(pattern) if pattern else None
 
     @property
-    def labels(self) -> Sequence[str]:
+    def labels(self) -> list[str]:
         """The labels that are looked at."""
         return self._labels
 

@@ -33,6 +33,10 @@ points |> count() |> toString() |> drop(columns: ["_start", "_stop", "_measureme
 points |> first() |> drop(columns: ["_start", "_stop", "_measurement", "_value"]) |> yield(name: "first")
 points |> last() |> drop(columns: ["_start", "_stop", "_measurement", "_value"]) |> yield(name: "last")
 """
+_LAST_VALUES = """
+from(bucket: bucket) |> range(start: start, stop: stop) |> filter(fn: wanted) |> last()
+  |> drop(columns: ["_start", "_stop", "_measurement"])
+"""
 _LAST = """
 from(bucket: bucket) |> range(start: start, stop: stop) |> filter(fn: wanted) |> last()
   |> group() |> keep(columns: ["_time"]) |> max(column: "_time")
@@ -99,6 +103,12 @@ class PointBucket:
         for row in records(self._answer(_COUNTS, {"_field": fields, **among}, first_ms, last_ms)):
             kind = row.pop("result")
             yield row, kind, row.pop("_value" if kind == "count" else "_time")
+
+    def last_values(
+        self, fields: Sequence[str], among: Mapping[str, Sequence[str]], first_ms: int, last_ms: int
+    ) -> list[Series]:
+        """Return the newest value of each series."""
+        return list(series_of(self._answer(_LAST_VALUES, {"_field": fields, **among}, first_ms, last_ms), self.name))
 
     def last(self, fields: Sequence[str], first_ms: int, last_ms: int) -> datetime | None:
         """Return the time of the newest point, UTC."""

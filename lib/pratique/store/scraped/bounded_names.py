@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pratique.number_text import plural
 from pratique.telemetry.cardinality import MOST_ACTIONS, MOST_HOSTS, OTHER, BoundedNames
 from pratique.telemetry.rollups import Rollups
 
@@ -35,17 +33,13 @@ class BoundedRows:
         return Rollups(table, rollups.limits).merge(Rollups.empty()) if folded else rollups
 
     def notes(self) -> Iterator[str]:
-        """Say how many requests were folded since the last call."""
+        """Say of which services names were folded."""
         for (service, column), names in self._names.items():
             if names.folded:
-                yield (
-                    f"{plural(names.folded, 'request')} of {service[:80]} beyond its first {BOUNDS[column]} {column}s "
-                    f"count as {column} {OTHER!r}"
-                )
-                names.folded = 0
+                yield f"{service[:80]} has more than {BOUNDS[column]} {column}s, or very long ones: they count as {OTHER!r}"
 
 
 def _renamed(table: pa.Table, column: str, kept: dict[tuple[str, str], str]) -> pa.Table:
     pairs = zip(table["service"].to_pylist(), table[column].to_pylist(), strict=True)
     renamed = pa.array([kept[pair] for pair in pairs], pa.string())
-    return table.set_column(table.column_names.index(column), column, pc.cast(renamed, pa.string()))
+    return table.set_column(table.column_names.index(column), column, renamed)

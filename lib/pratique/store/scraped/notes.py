@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from pratique.clock import from_ms
 from pratique.number_text import duration, plural
 from pratique.store.label_mapping import NO_ANSWER, Tags
-from pratique.store.scraped.increases import Scrapes
+from pratique.store.scraped.increases import Counter, Growth, Scrapes
 from pratique.store.scraped.rows import Span
 
 GAP = 2.5
@@ -25,6 +25,20 @@ class Words:
 
     sample: str
     table: str
+
+
+class Uncounted:
+    """Requests of before the first sample of a target, by revision and target."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self.requests: dict[tuple[str, tuple[str, ...]], float] = {}
+
+    def add(self, tags: Tags, counter: Counter, grown: Growth) -> None:
+        """Add what is not counted of a counter that begins within the range."""
+        if len(counter.time_ms) and self._span.first_ms < int(counter.time_ms[0]) <= self._span.last_ms:
+            key = (tags.revision, counter.target)
+            self.requests[key] = self.requests.get(key, 0.0) + grown.uncounted
 
 
 def of_windows(interval_ms: int, window_ms: int, words: Words) -> Iterator[str]:
@@ -57,9 +71,9 @@ def of_gaps(scrapes: Scrapes, span: Span, words: Words) -> Iterator[str]:
         yield f"{len(found) - MOST_TOLD} more gaps between {words.sample}s of {plural(len(scrapes.times), 'target')}"
 
 
-def of_first_values(uncounted: Mapping[tuple[str, tuple[str, ...]], float], words: Words) -> Iterator[str]:
+def of_first_values(uncounted: Uncounted, words: Words) -> Iterator[str]:
     """Say which requests came before the first sample of a target, so that nobody knows when."""
-    found = [(revision, target, round(n)) for (revision, target), n in uncounted.items() if n >= 1]
+    found = [(revision, target, round(n)) for (revision, target), n in uncounted.requests.items() if n >= 1]
     for revision, target, n in found[:MOST_TOLD]:
         yield f"{plural(n, 'request')} of {revision} before the first {words.sample} of {_shown(target)} are not counted"
     if len(found) > MOST_TOLD:

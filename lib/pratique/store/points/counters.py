@@ -1,0 +1,69 @@
+"""Counters of requests in the fields of points, as samples of what a target exposes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pratique.store.label_mapping import Tags
+from pratique.store.points.answer import Series
+from pratique.store.points.tag_reader import FIELD, TagReader
+from pratique.store.scraped.increases import Counter, Floats, Ints, Scrapes
+
+_NUMBER = r"^[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?$"
+_NS_PER_MS = 1_000_000
+
+
+class CounterSamples:
+    """Collects the samples of counters, part by part of a time range."""
+
+    def __init__(self, reader: TagReader, target: Sequence[str]) -> None:
+        """target: the tags that tell whose counters have begun together."""
+        self._reader, self._target = reader, target
+        self._parts: dict[tuple[tuple[str, str], ...], list[tuple[Ints, Floats]]] = {}
+
+    def add(self, series: Iterable[Series]) -> None:
+        """Take in the samples of one part of the range."""
+        for one in series:
+            valid = pc.match_substring_regex(one.values, _NUMBER)
+            value = pc.cast(one.values.filter(valid), pa.float64()).to_numpy(zero_copy_only=False)
+            # a sample within a millisecond belongs to what has passed by its end
+            time_ms = -(-one.time_ns[valid.to_numpy(zero_copy_only=False)] // _NS_PER_MS)
+            self._parts.setdefault(_key(one), []).append((time_ms, np.rint(value)))
+
+    def add_earlier(self, series: Iterable[Series]) -> None:
+        """Take in the last sample of before the range, of counters that have one within it."""
+        self.add(one for one in series if _key(one) in self._parts)
+
+    def counters(self) -> list[tuple[Tags | None, Counter]]:
+        """Return all counters with what their tags say; None for those that name no service."""
+        return [self._counter(dict(key), parts) for key, parts in self._parts.items()]
+
+    def _counter(self, labels: Mapping[str, str], parts: Sequence[tuple[Ints, Floats]]) -> tuple[Tags | None, Counter]:
+        time_ms, first = np.unique(np.concatenate([time for time, _ in parts]), return_index=True)
+        value = np.concatenate([value for _, value in parts])[first]
+        target = tuple(labels.get(tag, "") for tag in self._target)
+        return self._reader.read(labels), Counter(target, time_ms, value)
+
+
+def _key(series: Series) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted({**series.tags, FIELD: series.field}.items()))
+
+
+def continued(counter: Counter, scrapes: Scrapes, lookback_ms: int) -> Counter:
+    """Return a counter with its last value repeated where it was silent while its target wrote others, and then went on.
+
+    A program that writes only what has changed, such as Telegraf's dedup, leaves it out meanwhile: it has not begun again.
+    """
+    time, value = counter.time_ms, counter.value
+    gaps = [gap for gap in np.flatnonzero(np.diff(time) > lookback_ms).tolist() if value[gap + 1] >= value[gap]]
+    written = scrapes.times[counter.target]
+    last = written[np.searchsorted(written, time[[gap + 1 for gap in gaps]]) - 1] if gaps else np.zeros(0, np.int64)
+    found = [(gap, at) for gap, at in zip(gaps, last.tolist(), strict=True) if time[gap + 1] - at <= lookback_ms]
+    where, at = [gap + 1 for gap, _ in found], [time_ms for _, time_ms in found]
+    return Counter(
+        counter.target, np.insert(time, where, at), np.insert(value, where, value[[gap for gap, _ in found]])
+    )
