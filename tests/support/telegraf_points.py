@@ -56,7 +56,15 @@ def haproxy(traffic):
 def _haproxy_fields(counts):
     fields = {f"http_response.{code}": n for code, n in counts.items()}
     total = sum(counts.values())
-    return {**fields, "http_response.other": 0, "status": "UP", "mode": "http", "stot": total, "req_tot": total, "pid": 1}
+    return {
+        **fields,
+        "http_response.other": 0,
+        "status": "UP",
+        "mode": "http",
+        "stot": total,
+        "req_tot": total,
+        "pid": 1,
+    }
 
 
 def nginx_upstreams(traffic, kind="vts"):
@@ -102,7 +110,7 @@ def access_log(traffic, *, timed="request_time"):
             fields = {"client_ip": "192.0.2.1", "ident": "-", "auth": "-", "request": path, "http_version": 1.1}
             fields |= {"resp_bytes": 512, "agent": 'curl "8"'}
             if timed:
-                fields[timed] = round(float(part["duration_ms"][number]) / 1000, 6)
+                fields[timed] = float(part["duration_ms"][number]) / 1000
             # Telegraf moves lines with the same time apart
             yield line("tail", tags, fields, time_ms * 1_000_000 + number % 1000)
 

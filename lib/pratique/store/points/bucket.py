@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from pratique.clock import from_ms
 from pratique.config import PointMapping, StoreSettings
-from pratique.errors import DataError
+from pratique.errors import DataError, MissingError
 from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.bucket_reader import kind_of
 from pratique.store.influxdb.client import InfluxClient
@@ -116,20 +117,32 @@ class PointBucket:
         return max(map(datetime.fromisoformat, times), default=None)
 
     def _answer(self, flux: str, among: Mapping[str, Sequence[str]], first_ms: int, last_ms: int) -> bytes:
-        client = self._client()
-        with client.query(flux, self._values(among, first_ms, last_ms)) as pieces:
+        with self._query(flux, among, first_ms, last_ms) as pieces:
             return b"".join(pieces)
 
     def _bounded_answer(self, among: Mapping[str, Sequence[str]], first_ms: int, last_ms: int) -> bytes | None:
         found: list[bytes] = []
         size = 0
-        with self._client().query(_POINTS, self._values(among, first_ms, last_ms)) as pieces:
+        with self._query(_POINTS, among, first_ms, last_ms) as pieces:
             for piece in pieces:
                 size += len(piece)
                 if size > MOST_BYTES:
                     return None
                 found.append(piece)
         return b"".join(found)
+
+    @contextmanager
+    def _query(
+        self, flux: str, among: Mapping[str, Sequence[str]], first_ms: int, last_ms: int
+    ) -> Iterator[Iterator[bytes]]:
+        try:
+            with self._client().query(flux, self._values(among, first_ms, last_ms)) as pieces:
+                yield pieces
+        except MissingError as error:
+            raise MissingError(
+                f"store {self.name!r} cannot be read: the server has no such bucket or organisation, or the token may not read it: "
+                "check store.url and the token"
+            ) from error
 
     def _values(self, among: Mapping[str, Sequence[str]], first_ms: int, last_ms: int) -> dict[str, Value]:
         equal = {tag: [value] for tag, value in self._mapping.match.items()}

@@ -21,6 +21,7 @@ class TagReader:
         self._method, self._path = LabelSource(mapping.method), LabelSource(mapping.path)
         self._has_path = bool(mapping.path)
         self._actions = {service: Actions(rules) for service, rules in mapping.rules.items()}
+        self._other_actions = Actions()
         own = (
             mapping.service,
             mapping.revision,
@@ -30,8 +31,10 @@ class TagReader:
             mapping.method,
             mapping.path,
         )
-        self.names = tuple(dict.fromkeys(name for source in own for name in LabelSource(source).labels))
-        """The tags and fields that are looked at."""
+        self.sources = [LabelSource(source).labels for source in own]
+        """The tags and fields of each property; the first that is there counts."""
+        self.names = tuple(dict.fromkeys(name for source in self.sources for name in source))
+        """All of them."""
         self.revision_names = LabelSource(mapping.service).labels + LabelSource(mapping.revision).labels
         """Those that tell service and revision."""
 
@@ -40,7 +43,7 @@ class TagReader:
         tags = self._labels.read(labels)
         if tags is None or not self._has_path:
             return tags
-        actions = self._actions.setdefault(tags.service, Actions())
+        actions = self._actions.get(tags.service, self._other_actions)
         return replace(tags, action=actions.action(self._method.value(labels), self._path.value(labels)))
 
     def read_request(self, labels: Mapping[str, str]) -> Tags | None:
