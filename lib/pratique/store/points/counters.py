@@ -59,11 +59,14 @@ def continued(counter: Counter, scrapes: Scrapes, lookback_ms: int) -> Counter:
     A program that writes only what has changed, such as Telegraf's dedup, leaves it out meanwhile: it has not begun again.
     """
     time, value = counter.time_ms, counter.value
-    gaps = [gap for gap in np.flatnonzero(np.diff(time) > lookback_ms).tolist() if value[gap + 1] >= value[gap]]
     written = scrapes.times[counter.target]
-    last = written[np.searchsorted(written, time[[gap + 1 for gap in gaps]]) - 1] if gaps else np.zeros(0, np.int64)
-    found = [(gap, at) for gap, at in zip(gaps, last.tolist(), strict=True) if time[gap + 1] - at <= lookback_ms]
-    where, at = [gap + 1 for gap, _ in found], [time_ms for _, time_ms in found]
-    return Counter(
-        counter.target, np.insert(time, where, at), np.insert(value, where, value[[gap for gap, _ in found]])
-    )
+    for gap in np.flatnonzero(np.diff(time) > lookback_ms).tolist():
+        if value[gap + 1] >= value[gap]:
+            others = written[(written > time[gap]) & (written < time[gap + 1])]
+            counter = _with(counter, others, float(value[gap]))
+    return counter
+
+
+def _with(counter: Counter, time_ms: Ints, value: float) -> Counter:
+    where = np.searchsorted(counter.time_ms, time_ms)
+    return Counter(counter.target, np.insert(counter.time_ms, where, time_ms), np.insert(counter.value, where, value))

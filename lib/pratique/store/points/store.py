@@ -180,15 +180,18 @@ class PointStore:
         named = samples.counters()
         scrapes = Scrapes([counter for _, counter in named], lambda _: NEVER)
         builder, uncounted = RowBuilder(span, SOURCE), notes.Uncounted(span)
-        known = [(tags, counter) for tags, counter in named if tags is not None and wanted(tags)]
-        for tags_of, counter in known:
+        grew: list[Tags] = []
+        for tags_of, counter in named:
+            if tags_of is None or not wanted(tags_of):
+                continue
             grown = growth(continued(counter, scrapes, self._lookback_ms), scrapes, self._lookback_ms)
             builder.add_requests(tags_of, grown)
             uncounted.add(tags_of, counter, grown)
+            grew += [tags_of] if grown.increase.any() else []
         found = [
             *notes.of_windows(scrapes.interval_ms(), self._length_ms, WORDS),
-            *notes.of_gaps(scrapes, span, WORDS),
+            *notes.of_gaps(scrapes, span, self._lookback_ms, WORDS),
             *notes.of_first_values(uncounted, WORDS),
-            *notes.of_codes(tags_of for tags_of, _ in known),
+            *notes.of_codes(grew),
         ]
         return Rollups(builder.rollups().table, Limits(notes=tuple(found)))

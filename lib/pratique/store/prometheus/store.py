@@ -97,7 +97,7 @@ class PrometheusStore:
         rollups = builder.rollups()
         found = [
             *notes.of_windows(counted.scrapes.interval_ms(), self._length_ms, WORDS),
-            *notes.of_gaps(counted.scrapes, span, WORDS),
+            *notes.of_gaps(counted.scrapes, span, self._lookback_ms, WORDS),
             *notes.of_first_values(uncounted, WORDS),
             *notes.of_codes(tags for tags, _ in counted.counters),
             *(notes.of_bounds(bounds_ms) if differing else ()),

@@ -54,7 +54,7 @@ def of_windows(interval_ms: int, window_ms: int, words: Words) -> Iterator[str]:
         )
 
 
-def of_gaps(scrapes: Scrapes, span: Span, words: Words) -> Iterator[str]:
+def of_gaps(scrapes: Scrapes, span: Span, lookback_ms: int, words: Words) -> Iterator[str]:
     """Say where samples of a target are missing within the range."""
     usual = scrapes.interval_ms()
     found = []
@@ -63,9 +63,11 @@ def of_gaps(scrapes: Scrapes, span: Span, words: Words) -> Iterator[str]:
         missing = np.flatnonzero(np.diff(inside) > GAP * usual)
         found += [(_shown(target), int(inside[index]), int(inside[index + 1])) for index in missing]
     for name, since, until in found[:MOST_TOLD]:
+        known = until - since <= lookback_ms
+        what = f"count in the window of the next {words.sample}" if known else "are not counted"
         yield (
             f"no {words.sample} of {name} from {from_ms(since):%Y-%m-%d %H:%M:%S} to {from_ms(until):%H:%M:%S} UTC: requests in "
-            f"between count in the window of the next {words.sample}"
+            f"between {what}"
         )
     if len(found) > MOST_TOLD:
         yield f"{len(found) - MOST_TOLD} more gaps between {words.sample}s of {plural(len(scrapes.times), 'target')}"
