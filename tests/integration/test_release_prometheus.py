@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from support.measured_shop import MeasuredShop
 from support.ports import free_port
 from support.prometheus_fixture import metric_server
-from support.shop_fixture import Shop, eventually, running_shop
+from support.shop_fixture import eventually, running_shop
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 SCRAPE = """
@@ -27,39 +28,6 @@ preset = "go"
 action = ["method"]
 window_s = 2
 """
-ANSWER = "status, body = await answer(method, path)"
-COUNTED = """if path == "/metrics":
-                status, body = 200, exposed()
-            else:
-                status, body = await answer(method, path)
-                if path != "/healthz":
-                    COUNTS[method, status] = COUNTS.get((method, status), 0) + 1"""
-METRICS = '''
-COUNTS = {}
-STARTED = __import__("time").time()
-
-
-def exposed():
-    """The counters in Prometheus's text format."""
-    lines = [f'http_requests_total{{method="{method}",code="{code}"}} {n}' for (method, code), n in COUNTS.items()]
-    return "\\n".join([*lines, f"process_start_time_seconds {STARTED}", ""])
-
-
-async def serve(reader, writer):'''
-
-
-class MeasuredShop(Shop):
-    """A shop whose application exposes a counter of its requests."""
-
-    command_limit_s = 280
-
-    def make(self, revision, failing=None):
-        super().make(revision, failing)
-        app = self.folder / "releases" / revision / "app.py"
-        text = app.read_text()
-        assert ANSWER in text
-        app.write_text(text.replace(ANSWER, COUNTED).replace("\nasync def serve(reader, writer):", METRICS))
-        return revision
 
 
 @contextlib.contextmanager
