@@ -112,7 +112,7 @@ def access_log(traffic, *, timed="request_time"):
             if timed:
                 fields[timed] = float(part["duration_ms"][number]) / 1000
             # Telegraf moves lines with the same time apart
-            yield line("tail", tags, fields, time_ms * 1_000_000 + number % 1000)
+            yield line("tail", tags, fields, time_ms * 1_000_000 + number % 999_983)
 
 
 def probes(server_start_s, answers, *, revision="r1"):

@@ -30,7 +30,7 @@ class CounterSamples:
         for one in series:
             valid = pc.match_substring_regex(one.values, _NUMBER)
             value = pc.cast(one.values.filter(valid), pa.float64()).to_numpy(zero_copy_only=False)
-            # a sample within a millisecond belongs to what has passed by its end
+            # rounded up: a window that ends within the millisecond has not the whole sample
             time_ms = -(-one.time_ns[valid.to_numpy(zero_copy_only=False)] // _NS_PER_MS)
             self._parts.setdefault(_key(one), []).append((time_ms, np.rint(value)))
 
@@ -56,7 +56,7 @@ def _key(series: Series) -> tuple[tuple[str, str], ...]:
 def continued(counter: Counter, scrapes: Scrapes, lookback_ms: int) -> Counter:
     """Return a counter with its last value repeated where it was silent while its target wrote others, and then went on.
 
-    A program that writes only what has changed, such as Telegraf's dedup, leaves it out meanwhile: it has not begun again.
+    A program that leaves out points that repeat the last one, such as Telegraf's dedup, was silent: the counter has not begun again.
     """
     time, value = counter.time_ms, counter.value
     written = scrapes.times[counter.target]

@@ -35,7 +35,7 @@ class Uncounted:
         self.requests: dict[tuple[str, tuple[str, ...]], float] = {}
 
     def add(self, tags: Tags, counter: Counter, grown: Growth) -> None:
-        """Add what is not counted of a counter that begins within the range."""
+        """Add the requests that are not counted of a counter that begins within the range."""
         if len(counter.time_ms) and self._span.first_ms < int(counter.time_ms[0]) <= self._span.last_ms:
             key = (tags.revision, counter.target)
             self.requests[key] = self.requests.get(key, 0.0) + grown.uncounted

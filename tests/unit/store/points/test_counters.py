@@ -88,7 +88,7 @@ def lives(draw):
     for life in range(draw(st.integers(1, 4))):
         requests = draw(st.lists(st.integers(0, 9), min_size=1, max_size=20))
         written = draw(st.lists(st.booleans(), min_size=len(requests), max_size=len(requests)))
-        # what came after the last point of a process is lost with it
+        # requests after the last point of a process are lost with it
         written[-1] = True
         steps += [
             (n, is_there, life > 0 and at == 0) for at, (n, is_there) in enumerate(zip(requests, written, strict=True))

@@ -55,7 +55,7 @@ def test_units(unit, text, ms):
 
 
 @pytest.mark.parametrize("text", ["-1", "-", "", "nan", "inf", "1e99", "0x10", "1,5"])
-def test_what_is_no_duration_is_counted_and_not_timed(text):
+def test_a_request_with_an_invalid_duration_is_counted_and_not_timed(text):
     ((row,), notes) = counted(series("took", (5, text), (6, "1")))
     assert (row["n"], sum(row["count"]), row["sum_ms"]) == (2, 1, 1.0)
     assert len(notes) == 1
