@@ -4,11 +4,15 @@ No Telegraf runs. Names of measurements, tags, fields and their types are those 
 plugins/inputs/haproxy/haproxy.go and of plugins/parsers/grok/influx_patterns.go; Telegraf adds the tag `host`.
 """
 
+import contextlib
 import re
 
 import numpy as np
 
+from pratique.errors import UnavailableError
+
 INTERVAL_S = 10
+LINES = 5000
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 ESCAPED = re.compile(r"([, =])")
 
@@ -31,9 +35,15 @@ def _value(value):
 
 
 def write(server, bucket, lines):
-    """Write lines to a bucket of the tests' server."""
-    for at in range(0, len(lines), 20_000):
-        server.client.write(bucket.name, "\n".join(lines[at : at + 20_000]).encode(), precision="ns")
+    """Write lines to a bucket of the tests' server; one that is busy is asked again, as Telegraf does."""
+    client = server.client
+    for at in range(0, len(lines), LINES):
+        for _ in range(3):
+            with contextlib.suppress(UnavailableError):
+                client.write(bucket.name, "\n".join(lines[at : at + LINES]).encode(), precision="ns")
+                break
+        else:
+            raise AssertionError("the server does not take the points")
 
 
 def haproxy(traffic):
