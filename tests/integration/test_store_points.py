@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pratique.config import PointMapping, Policy, load
+from pratique.check.store import store_checks
+from pratique.config import Config, PointMapping, Policy, load
 from pratique.errors import DeniedError, MissingError, PratiqueError, UsageError
 from pratique.judge.compare import compare
 from pratique.store import is_scraped, open_store
@@ -394,3 +395,77 @@ def test_failures_are_one_line(influxd, bucket, monkeypatch):
     monkeypatch.setenv("OTHER_TOKEN", "wrong")
     assert isinstance(asked({"token_env": "OTHER_TOKEN"}), DeniedError)
     assert "does not answer" in str(asked({"url": address.replace(str(influxd.port), str(free_port()))}))
+
+
+def findings(server, bucket, **mapping):
+    """State and message of each check of the store."""
+    config = Config(store=settings(server, bucket, **mapping))
+    return [(found.subject, found.state, found.message) for found in (check.run() for check in store_checks(config))]
+
+
+def test_the_checks_say_what_the_points_have(influxd, bucket):
+    found = findings(influxd, bucket, **TIMED)
+    assert [(subject, state) for subject, state, _ in found] == [
+        ("store.url", "ok"),
+        ("store.url", "ok"),
+        ("store.token", "ok"),
+        ("store.points", "ok"),
+        ("store.points", "ok"),
+        ("store.points", "warning"),
+    ]
+    assert [message for _, _, message in found[3:]] == [
+        "measurement 'tail' has points of one request each; durations in request_time",
+        "it has requests of shop r1, shop r2",
+        "no point is younger than 300 s: a release could not be measured",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "state", "words"),
+    [
+        ({**TIMED, "measurement": "nothing"}, "problem", "measurement 'nothing' has no points in the last 48 h"),
+        (
+            {**TIMED, "duration": "none", "counted": ""},
+            "problem",
+            "has none of the fields none: it has agent, auth, client_ip",
+        ),
+        (
+            {"preset": "telegraf-haproxy", "counters": ["x"]},
+            "problem",
+            "measurement 'haproxy' has none of the fields x: it has",
+        ),
+        ({**TIMED, "match": {"cluster": "eu"}}, "problem", "has no tag 'cluster', which match names"),
+        ({**TIMED, "revision": "a|b"}, "warning", "measurement 'tail' has no tag or field 'a' or 'b': it has the tags"),
+        ({**TIMED, "service": "none"}, "problem", "no request of the last 48 h has a service as [store.points] says"),
+        ({**TIMED, "revision": "request:^(r.)$"}, "warning", "no request names a revision"),
+        ({"measurement": "tail"}, "problem", "[store.points] has no service and no revision and no code"),
+    ],
+)
+def test_the_checks_say_what_is_not_there(influxd, bucket, mapping, state, words):
+    found = [(each, message) for _, each, message in findings(influxd, bucket, **mapping)]
+    assert any(each == state and words in message for each, message in found), found
+    assert all("\n" not in message and len(message) < 600 for _, message in found)
+
+
+def test_points_of_now_are_well_and_old_ones_are_not(influxd):
+    bucket, now = influxd.new_bucket(), int(time.time())
+    telegraf.write(influxd, bucket, list(restarting(now - 10, [1, 2])))
+    assert findings(influxd, bucket, preset="telegraf-haproxy")[-1][1] == "ok"
+    late = influxd.new_bucket()
+    telegraf.write(influxd, late, list(restarting(now - 200, [1, 2])))
+    _, state, message = findings(influxd, late, preset="telegraf-haproxy")[-1]
+    assert state == "warning"
+    assert "a release could not be measured" in message
+
+
+def test_a_server_that_is_away_is_one_problem(influxd, bucket):
+    away = settings(influxd, bucket, **TIMED).model_copy(update={"url": f"influxdb://127.0.0.1:{free_port()}/tests/b"})
+    states = [check.run().state for check in store_checks(Config(store=away))]
+    assert states == ["problem", *["skipped"] * 5]
+
+
+def test_match_holds_for_the_tags_of_service_and_revision_too(influxd, bucket, traffic):
+    store = store_of(influxd, bucket, **TIMED, match={"revision": "r1", "service": "shop"})
+    assert [seen.revision for seen in store.revisions()] == ["r1"]
+    assert {key[1] for key in counts(store.read("shop", ["r1", "r2"]))} == {"r1"}
+    assert len(store.read("cart", ["r1"])) == 0

@@ -45,6 +45,11 @@ class InfluxLook:
         self._settings = settings
         self._kind: int | None = None
 
+    @property
+    def answers(self) -> bool:
+        """Whether the server has answered, once `server` has looked."""
+        return self._kind is not None
+
     def server(self) -> str:
         """Whether the server answers, is ready, and has a version that Pratique knows."""
         client = self._anyone()

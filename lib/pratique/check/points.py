@@ -19,7 +19,8 @@ POINTS = "store.points"
 
 def point_checks(settings: StoreSettings) -> Iterator[Check]:
     """Yield the checks of a store that reads the points of another program."""
-    server, look = InfluxLook(settings), _PointsLook(settings)
+    server = InfluxLook(settings)
+    look = _PointsLook(settings, server)
     yield Check(URL, server.server)
     yield Check(URL, server.clock)
     yield Check(
@@ -33,16 +34,18 @@ def point_checks(settings: StoreSettings) -> Iterator[Check]:
 class _PointsLook:
     """Looks at the points. What follows from a bucket that cannot be read is not reported again."""
 
-    def __init__(self, settings: StoreSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: StoreSettings, server: InfluxLook) -> None:
+        self._settings, self._server = settings, server
         self._mapping: PointMapping = settings.points
         self._names: tuple[frozenset[str], frozenset[str]] | None = None
 
     def access(self) -> str:
         """Whether the token reads the bucket."""
+        if not self._server.answers:
+            raise SkippedError("not looked at: the server cannot be used")
         until_ms = now_ms()
         since_ms = until_ms - round(self._mapping.history_h * 3_600_000)
-        self._names = PointBucket(self._settings).names(since_ms, until_ms)
+        self._names = PointBucket(self._settings).names(since_ms, until_ms, matching=False)
         return "the token reads the bucket"
 
     def names(self) -> str:

@@ -64,9 +64,14 @@ class PointBucket:
         """The address, for messages."""
         return self._address.url
 
-    def names(self, first_ms: int, last_ms: int) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the names of the tags and the fields of the measurement. Raises: as `InfluxClient.query`."""
-        answer = self._answer(_NAMES, {}, first_ms, last_ms)
+    def names(self, first_ms: int, last_ms: int, *, matching: bool = True) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the names of the tags and the fields of the measurement. Raises: as `InfluxClient.query`.
+
+        matching: only of points with the tags that `match` asks for.
+        """
+        # no values: the column is not looked at
+        among: dict[str, list[str]] = {} if matching else {tag: [] for tag in self._mapping.match}
+        answer = self._answer(_NAMES, among, first_ms, last_ms)
         found: dict[str, set[str]] = {"tag": set(), "field": set()}
         for row in records(answer):
             found[row["result"]].add(row["_value"])
@@ -146,7 +151,7 @@ class PointBucket:
 
     def _values(self, among: Mapping[str, Sequence[str]], first_ms: int, last_ms: int) -> dict[str, Value]:
         equal = {tag: [value] for tag, value in self._mapping.match.items()}
-        wanted = Predicate({"_measurement": [self._mapping.measurement], **among, **equal})
+        wanted = Predicate({"_measurement": [self._mapping.measurement], **equal, **among})
         bucket = self._address.bucket
         return {"bucket": bucket, "start": from_ms(first_ms), "stop": from_ms(last_ms), "wanted": wanted}
 

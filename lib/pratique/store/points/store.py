@@ -37,8 +37,9 @@ class PointStore:
         self._settings, self._mapping = settings, settings.points
         self._bucket = PointBucket(settings)
         if self._mapping.missing:
+            what = "it" if len(self._mapping.missing) == 1 else "them"
             raise UsageError(
-                f"[store.points] has no {' and no '.join(self._mapping.missing)}: set them, or preset, such as "
+                f"[store.points] has no {' and no '.join(self._mapping.missing)}: set {what}, or preset, such as "
                 '"telegraf-haproxy"; service = "=NAME" is always that name'
             )
         self._reader = TagReader(self._mapping)
@@ -139,12 +140,13 @@ class PointStore:
     def _among(
         self, tags: frozenset[str], service: str | None, revisions: Sequence[str] = ()
     ) -> Mapping[str, list[str]]:
-        """What the server itself can choose: tags whose whole value is the service or the revision."""
+        """What the server itself can choose: tags whose whole value is the service or the revision, apart from those of match."""
         named = {
             self._reader.label_of("service"): [] if service is None else [service],
             self._reader.label_of("revision"): list(revisions),
         }
-        return {label: values for label, values in named.items() if label in tags and values}
+        known = tags.difference(self._mapping.match)
+        return {label: values for label, values in named.items() if label in known and values}
 
     def _rows(self, span: Span, service: str | None, revisions: Sequence[str], wanted: Wanted) -> Rollups:
         if not span.windows:
