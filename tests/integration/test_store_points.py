@@ -7,12 +7,15 @@ import pytest
 
 from pratique.check.store import store_checks
 from pratique.config import Config, PointMapping, Policy, load
-from pratique.errors import DeniedError, MissingError, PratiqueError, UsageError
+from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, UnavailableError, UsageError
 from pratique.judge.compare import compare
 from pratique.store import is_scraped, open_store
+from pratique.store.influxdb.client import InfluxClient
+from pratique.store.points import bucket as points_bucket
 from support import telegraf_points as telegraf
 from support.ports import free_port
 from support.scraped_traffic import WINDOW_S, Traffic
+from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.influxdb, pytest.mark.slow]
 LONG = Policy(deadline_min=600)
@@ -469,3 +472,46 @@ def test_match_holds_for_the_tags_of_service_and_revision_too(influxd, bucket, t
     assert [seen.revision for seen in store.revisions()] == ["r1"]
     assert {key[1] for key in counts(store.read("shop", ["r1", "r2"]))} == {"r1"}
     assert len(store.read("cart", ["r1"])) == 0
+
+
+def test_a_cut_or_late_answer_is_an_error_and_never_fewer_requests(influxd, bucket, traffic):
+    truth = store_of(influxd, bucket, **TIMED).read("shop", ["r1", "r2"])
+    with TcpProxy(influxd.port) as proxy:
+        reached = settings(influxd, bucket, **TIMED).model_copy(
+            update={"url": influxd.address(bucket, port=proxy.port), "timeout_s": 1}
+        )
+        store = open_store(reached)
+        for cut in (0, 50, 200, 5000, 100_000, 1_000_000):
+            proxy.cut_after = cut
+            # one that is cut among its headers does not look like InfluxDB's
+            with pytest.raises((UnavailableError, DataError)) as raised:
+                store.read("shop", ["r1", "r2"])
+            assert "\n" not in str(raised.value)
+        proxy.cut_after = None
+        proxy.delay_s = 30
+        began = time.monotonic()
+        with pytest.raises(UnavailableError, match=r"in time \(store\.timeout_s\)"):
+            store.read("shop", ["r1", "r2"])
+        assert time.monotonic() - began < 10
+        proxy.delay_s = 0
+        assert counts(store.read("shop", ["r1", "r2"]), "action", "code") == counts(truth, "action", "code")
+
+
+def test_a_range_is_read_in_parts_of_bounded_size(influxd, bucket, traffic, monkeypatch):
+    store = store_of(influxd, bucket, **TIMED)
+    truth = counts(store.read("shop", ["r1", "r2"]), "action", "code")
+    monkeypatch.setattr(points_bucket, "MOST_BYTES", 500_000)
+    assert counts(store.read("shop", ["r1", "r2"]), "action", "code") == truth
+    counters = store_of(influxd, bucket, preset="telegraf-haproxy")
+    assert counts(counters.read("shop", ["r1", "r2"]), "code") == counts(traffic.rollups(), "code")
+    monkeypatch.setattr(points_bucket, "MOST_BYTES", 5_000)
+    with pytest.raises(DataError, match=r"narrow \[store\.points\] match, or set a shorter window_s"):
+        store.read("shop", ["r1", "r2"])
+
+
+def test_other_versions_of_influxdb_are_refused(bucket, influxd, monkeypatch):
+    monkeypatch.setattr(InfluxClient, "ping", lambda client: "1.8.10")
+    with pytest.raises(
+        DataError, match=r"is InfluxDB 1\.8\.10: points of other programs are read from InfluxDB 2 only"
+    ):
+        store_of(influxd, bucket, **TIMED).exists()
