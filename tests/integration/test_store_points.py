@@ -515,3 +515,17 @@ def test_other_versions_of_influxdb_are_refused(bucket, influxd, monkeypatch):
         DataError, match=r"is InfluxDB 1\.8\.10: points of other programs are read from InfluxDB 2 only"
     ):
         store_of(influxd, bucket, **TIMED).exists()
+
+
+def test_requests_without_a_revision_have_the_one_named_none(influxd, start):
+    bucket = influxd.new_bucket()
+    tags = {"service": "shop", "resp_code": "200", "verb": "GET"}
+    lines = [
+        telegraf.line("tail", {**tags, "revision": revision}, {"request": "/"}, (start + at) * 10**9)
+        for at, revision in enumerate(["", "r1", ""])
+    ]
+    telegraf.write(influxd, bucket, lines)
+    store = store_of(influxd, bucket, preset="telegraf-access-log")
+    assert {seen.revision: seen.requests for seen in store.revisions()} == {"none": 2, "r1": 1}
+    assert sum(counts(store.read("shop", ["none"])).values()) == 2
+    assert sum(counts(store.read("shop", ["r1", "none"])).values()) == 3

@@ -11,7 +11,7 @@ from pratique.clock import now_ms, utc_now
 from pratique.config import StoreSettings
 from pratique.errors import UsageError
 from pratique.store.base import Seen, Upkeep
-from pratique.store.label_mapping import Tags
+from pratique.store.label_mapping import NO_REVISION, Tags
 from pratique.store.points.bucket import PointBucket
 from pratique.store.points.counters import CounterSamples, continued
 from pratique.store.points.requests import SOURCE, RequestCounter
@@ -143,7 +143,8 @@ class PointStore:
         """What the server itself can choose: tags whose whole value is the service or the revision, apart from those of match."""
         named = {
             self._reader.label_of("service"): [] if service is None else [service],
-            self._reader.label_of("revision"): list(revisions),
+            # points without the tag have the revision of that name
+            self._reader.label_of("revision"): [] if NO_REVISION in revisions else list(revisions),
         }
         known = tags.difference(self._mapping.match)
         return {label: values for label, values in named.items() if label in known and values}
