@@ -454,6 +454,11 @@ def test_points_of_now_are_well_and_old_ones_are_not(influxd):
     bucket, now = influxd.new_bucket(), int(time.time())
     telegraf.write(influxd, bucket, list(restarting(now - 10, [1, 2])))
     assert findings(influxd, bucket, preset="telegraf-haproxy")[-1][1] == "ok"
+    # fields of several types in one point
+    tags = {"service": "shop", "revision": "r1", "resp_code": "200"}
+    fields = {"request": "/", "client_ip": "::1", "request_time": 0.5, "resp_bytes": 5}
+    telegraf.write(influxd, bucket, [telegraf.line("tail", tags, fields, now * 10**9)])
+    assert findings(influxd, bucket, **TIMED)[-1][1] == "ok"
     late = influxd.new_bucket()
     telegraf.write(influxd, late, list(restarting(now - 200, [1, 2])))
     _, state, message = findings(influxd, late, preset="telegraf-haproxy")[-1]
@@ -529,3 +534,14 @@ def test_requests_without_a_revision_have_the_one_named_none(influxd, start):
     assert {seen.revision: seen.requests for seen in store.revisions()} == {"none": 2, "r1": 1}
     assert sum(counts(store.read("shop", ["none"])).values()) == 2
     assert sum(counts(store.read("shop", ["r1", "none"])).values()) == 3
+
+
+@pytest.mark.parametrize("mapping", [TIMED, {"preset": "telegraf-haproxy"}], ids=["requests", "counters"])
+@pytest.mark.parametrize("year", [1, 1700, 1970, 2001])
+def test_a_start_long_ago_is_that_of_the_first_point(influxd, bucket, traffic, mapping, year):
+    store = store_of(influxd, bucket, **mapping)
+    began = time.monotonic()
+    found = store.read("shop", ["r1", "r2"], datetime(year, 1, 2, tzinfo=UTC))
+    assert counts(found, "code") == counts(traffic.rollups(), "code")
+    assert store.revisions("shop", datetime(year, 1, 2, tzinfo=UTC)) == store.revisions("shop")
+    assert time.monotonic() - began < 60

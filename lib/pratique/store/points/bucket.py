@@ -38,9 +38,13 @@ _LAST_VALUES = """
 from(bucket: bucket) |> range(start: start, stop: stop) |> filter(fn: wanted) |> last()
   |> drop(columns: ["_start", "_stop", "_measurement"])
 """
+_FIRST = """
+from(bucket: bucket) |> range(start: start, stop: stop) |> filter(fn: wanted) |> first()
+  |> keep(columns: ["_time"]) |> group() |> min(column: "_time")
+"""
 _LAST = """
 from(bucket: bucket) |> range(start: start, stop: stop) |> filter(fn: wanted) |> last()
-  |> group() |> keep(columns: ["_time"]) |> max(column: "_time")
+  |> keep(columns: ["_time"]) |> group() |> max(column: "_time")
 """
 _NAMES = """
 import "influxdata/influxdb/schema"
@@ -116,10 +120,17 @@ class PointBucket:
         """Return the newest value of each series."""
         return list(series_of(self._answer(_LAST_VALUES, {"_field": fields, **among}, first_ms, last_ms), self.name))
 
+    def first(self, fields: Sequence[str], first_ms: int, last_ms: int) -> datetime | None:
+        """Return the time of the oldest point, UTC."""
+        return self._time(_FIRST, fields, first_ms, last_ms)
+
     def last(self, fields: Sequence[str], first_ms: int, last_ms: int) -> datetime | None:
         """Return the time of the newest point, UTC."""
-        times = [row["_time"] for row in records(self._answer(_LAST, {"_field": fields}, first_ms, last_ms))]
-        return max(map(datetime.fromisoformat, times), default=None)
+        return self._time(_LAST, fields, first_ms, last_ms)
+
+    def _time(self, flux: str, fields: Sequence[str], first_ms: int, last_ms: int) -> datetime | None:
+        times = [row["_time"] for row in records(self._answer(flux, {"_field": fields}, first_ms, last_ms))]
+        return datetime.fromisoformat(times[0]) if times else None
 
     def _answer(self, flux: str, among: Mapping[str, Sequence[str]], first_ms: int, last_ms: int) -> bytes:
         with self._query(flux, among, first_ms, last_ms) as pieces:

@@ -113,7 +113,8 @@ class PointStore:
         require_zone(start, end)
         now = utc_now() - timedelta(seconds=self._mapping.settle_s)
         first = start or now - timedelta(hours=self._mapping.history_h)
-        first_ms = -(-round(first.timestamp() * 1000) // self._length_ms) * self._length_ms
+        # nothing was measured before 1970
+        first_ms = max(-(-round(first.timestamp() * 1000) // self._length_ms) * self._length_ms, 0)
         last_ms = round(now.timestamp() * 1000) // self._length_ms * self._length_ms
         if end is not None:
             last_ms = min(last_ms, -(-round(end.timestamp() * 1000) // self._length_ms) * self._length_ms)
@@ -156,11 +157,21 @@ class PointStore:
             return self._increases(span, service, wanted)
         return self._requests(span, service, revisions, wanted)
 
+    def _with_points(self, span: Span, fields: Sequence[str]) -> Span:
+        """Return the part of a range that has points: a start long ago costs nothing."""
+        since_ms = span.first_ms - self._lookback_ms
+        first = self._bucket.first(fields, since_ms, span.last_ms + 1) if fields else None
+        if first is None:
+            return Span(span.last_ms, span.last_ms, span.length_ms)
+        first_ms = (int(first.timestamp() * 1000) - 1) // self._length_ms * self._length_ms
+        return Span(max(span.first_ms, first_ms), span.last_ms, span.length_ms)
+
     def _requests(self, span: Span, service: str | None, revisions: Sequence[str], wanted: Wanted) -> Rollups:
         mapping = self._mapping
         counter = RequestCounter(self._reader, mapping.duration, mapping.duration_unit, mapping.window_s)
         fields, tags = self._fields(span.first_ms, span.last_ms)
-        if not fields:
+        span = self._with_points(span, fields)
+        if not span.windows:
             return Rollups.empty()
         among = self._among(tags, service, revisions)
         parts = self._bucket.parts(fields, among, span.first_ms, span.last_ms, step_ms=self._length_ms)
@@ -170,10 +181,11 @@ class PointStore:
 
     def _increases(self, span: Span, service: str | None, wanted: Wanted) -> Rollups:
         samples = CounterSamples(self._reader, self._mapping.target)
-        first_ms = span.first_ms - self._lookback_ms
-        fields, tags = self._fields(first_ms, span.last_ms + 1)
-        if not fields:
+        fields, tags = self._fields(span.first_ms - self._lookback_ms, span.last_ms + 1)
+        span = self._with_points(span, fields)
+        if not span.windows:
             return Rollups.empty()
+        first_ms = span.first_ms - self._lookback_ms
         among = self._among(tags, service)
         # a sample at the end of a window belongs to it
         for series in self._bucket.parts(fields, among, first_ms + 1, span.last_ms + 1, step_ms=self._length_ms):
