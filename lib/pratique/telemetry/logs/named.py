@@ -15,7 +15,8 @@ import polars as pl
 
 from pratique.telemetry.logs.fields import Field
 
-_LOGFMT = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
+# a key is looked for only at its first character, which keeps the time linear in a line of any length
+_LOGFMT = re.compile(r'(?<![^\s="])([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
 WRONG_TYPE = "wrong type"
 """Column with the reason why a value of a line has a type that it cannot have; null for other lines."""
 _MANY = 40
