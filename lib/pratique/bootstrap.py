@@ -98,7 +98,7 @@ def _runs_of_others(state_dir: Path, service: str) -> list[str]:
 
 def _measuring(target: Target, options: list[str]) -> Iterator[str]:
     """Start the collector, or make it work by the service file; with a store that another server fills none is needed."""
-    if target.store.is_prometheus:
+    if target.store.is_read_only:
         yield f"collector  not needed: requests are counted from {target.store.url}"
         return
     if running_collector(target.state_dir) is None:

@@ -129,7 +129,7 @@ def describe(target: Target) -> ServiceStatus:
     drift += damaged_runs(target.state_dir)
     url, collector = url_of(target), running_collector(target.state_dir)
     runs = tuple(run for run in list_runs(target.state_dir, service) if run.state != "ended")
-    scraped = target.store.url if target.store.is_prometheus else ""
+    scraped = target.store.url if target.store.is_read_only else ""
     return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), runs, error, scraped)
 
 

@@ -28,7 +28,7 @@ TESTED = {1: " (tested against recorded answers only)", 2: "", 3: " (tested agai
 
 def influxdb_checks(settings: StoreSettings) -> Iterator[Check]:
     """Yield the checks of a store in InfluxDB."""
-    look = _InfluxLook(settings)
+    look = InfluxLook(settings)
     yield Check(URL, look.server)
     yield Check(URL, look.clock)
     yield Check("store.token", look.write_token)
@@ -38,12 +38,17 @@ def influxdb_checks(settings: StoreSettings) -> Iterator[Check]:
     yield Check(URL, look.unfinished_writes)
 
 
-class _InfluxLook:
+class InfluxLook:
     """Looks at a server and a bucket. What follows from a server that does not answer is not reported again."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._kind: int | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether the server has answered, once `server` has looked."""
+        return self._kind is not None
 
     def server(self) -> str:
         """Whether the server answers, is ready, and has a version that Pratique knows."""

@@ -41,7 +41,7 @@ def _general_checks(config: Config) -> Iterator[Check]:
     yield Check(Path(config.file).name, partial(_services, config))
     yield Check("state", partial(writable_folder, config.state_dir))
     yield from store_checks(config)
-    if not config.store.is_prometheus:
+    if not config.store.is_read_only:
         yield from collector_checks(config)
         yield from export_checks(config)
 

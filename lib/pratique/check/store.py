@@ -30,6 +30,13 @@ SKEW_S = 2.0
 
 def store_checks(config: Config) -> Iterator[Check]:
     """Yield the checks of the store."""
+    if config.store.is_points:
+        from pratique.check.points import point_checks  # noqa: PLC0415 - influxdb_client
+
+        yield from point_checks(config.store)
+        return
+    if config.store.points.model_fields_set:
+        yield Check("store.points", partial(_unused_points, config.store))
     if config.store.is_prometheus:
         yield Check(URL, partial(_metrics_server, config.store))
         return
@@ -49,6 +56,10 @@ def store_checks(config: Config) -> Iterator[Check]:
 def _metrics_server(settings: StoreSettings) -> str:
     found = "it has" if open_store(settings).exists() else "it does not have yet"
     return f"the server answers; {found} metrics of requests as [store.metrics] describes them"
+
+
+def _unused_points(settings: StoreSettings) -> str:
+    raise WarnedError(f"it has no effect: it describes points in InfluxDB, and store.url is {settings.url!r}")
 
 
 class _DeltaLook:

@@ -95,7 +95,7 @@ def copy_command(
     for store, role in zip(stores, ("FROM", "TO"), strict=True):
         if is_scraped(store):
             raise UsageError(
-                f"{role} is a metrics server, whose histograms are known at their bounds only: it is read as it is, and not copied"
+                f"{role} is filled by another program, and may know less than a store does: it is read as it is, and not copied"
             )
     selection = Selection(services, since, until)
     if dry_run:

@@ -76,9 +76,12 @@ def setup_command(
 
 def _influxdb_address(config: Config) -> InfluxAddress:
     """Raises: UsageError when the store needs no setup."""
+    from pratique.store import require_writable  # noqa: PLC0415 - pyarrow
     from pratique.store.influxdb.address import InfluxAddress  # noqa: PLC0415 - influxdb_client
     from pratique.store.location import shown  # noqa: PLC0415 - deltalake
 
+    if config.store.is_points:
+        require_writable(config.store)
     if not config.store.is_influxdb:
         raise UsageError(
             f"store {shown(config.store.url)!r} needs no setup: the first write makes it; for InfluxDB set store.url to "

@@ -7,6 +7,7 @@ from pratique.config.lines import line_of
 from pratique.config.load import DEFAULT_FILE, load, parse
 from pratique.config.metric_mapping import LabelMapping, MetricMapping
 from pratique.config.model import Config
+from pratique.config.point_mapping import PointMapping
 from pratique.config.rollout import RolloutSettings
 from pratique.config.runtime import DockerSettings, RuntimeSettings, SwarmSettings
 from pratique.config.service import ActionRule, FieldNames, ImportSettings, ServiceSettings
@@ -30,6 +31,7 @@ __all__ = [
     "ImportSettings",
     "LabelMapping",
     "MetricMapping",
+    "PointMapping",
     "Policy",
     "PrometheusSettings",
     "Reaction",

@@ -47,7 +47,8 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     base = Path(config.base)
     url = _absolute(override, Path()) if override else _absolute(config.store.url, base)
     files = {name: _absolute(path, base) for name in STORE_FILES if (path := getattr(config.store, name))}
-    reached = {"url": url, "prometheus": config.store.prometheus.below(base), **files}
+    points = config.store.points.with_rules({name: service.actions for name, service in config.services.items()})
+    reached = {"url": url, "prometheus": config.store.prometheus.below(base), "points": points, **files}
     return config.model_copy(
         update={"store": config.store.model_copy(update=reached), "export": config.export.below(base)}
     )

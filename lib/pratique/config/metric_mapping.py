@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pratique.config.metric_presets import PRESETS
 from pratique.config.types import Strict
 
-_LABELS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(\|[A-Za-z_][A-Za-z0-9_.]*)*")
+_LABELS = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*(\|[A-Za-z_][A-Za-z0-9_.-]*)*")
 
 
 def check_label_source(source: str) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-_STEM, _LAST = r"^(.+)[-_][^-_@]+(?:@.*)?$", r"^.+[-_]([^-_@]+)(?:@.*)?$"
+UP_TO_LAST_HYPHEN, AFTER_LAST_HYPHEN = r"^(.+)[-_][^-_@]+(?:@.*)?$", r"^.+[-_]([^-_@]+)(?:@.*)?$"
 """The parts of a name before and after its last hyphen or underscore; Traefik appends @PROVIDER."""
+REVISION_OF_SERVER = r"^(?:.+?[-_])?([A-Za-z]*[0-9][A-Za-z0-9.]*)(?:[-_][0-9]+)?$"
+"""The revision in the name of a server, such as shop-r2-0 or r2."""
 _POD = "pod|kubernetes_pod_name|instance"
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -17,7 +19,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "haproxy": {
         "requests": "haproxy_server_http_responses_total",
         "service": "proxy|backend",
-        "revision": r"server:^(?:.+?[-_])?([A-Za-z]*[0-9][A-Za-z0-9.]*)(?:[-_][0-9]+)?$",
+        "revision": f"server:{REVISION_OF_SERVER}",
         "code": "code",
         "host": "server",
         "start_time": "haproxy_process_start_time_seconds",
@@ -26,8 +28,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "nginx-ingress": {
         "requests": "nginx_ingress_controller_requests",
         "latency": "nginx_ingress_controller_request_duration_seconds",
-        "service": f"exported_service|service:{_STEM}",
-        "revision": f"exported_service|service:{_LAST}",
+        "service": f"exported_service|service:{UP_TO_LAST_HYPHEN}",
+        "revision": f"exported_service|service:{AFTER_LAST_HYPHEN}",
         "action": ("method", "path"),
         "code": "status",
         "host": "controller_pod|instance",
@@ -36,8 +38,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "traefik": {
         "requests": "traefik_service_requests_total",
         "latency": "traefik_service_request_duration_seconds",
-        "service": f"exported_service|service:{_STEM}",
-        "revision": f"exported_service|service:{_LAST}",
+        "service": f"exported_service|service:{UP_TO_LAST_HYPHEN}",
+        "revision": f"exported_service|service:{AFTER_LAST_HYPHEN}",
         "action": ("method",),
         "code": "code",
         "host": "instance",
@@ -46,8 +48,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "requests": "envoy_cluster_upstream_rq",
         "latency": "envoy_cluster_upstream_rq_time",
         "latency_unit": "ms",
-        "service": f"envoy_cluster_name:{_STEM}",
-        "revision": f"envoy_cluster_name:{_LAST}",
+        "service": f"envoy_cluster_name:{UP_TO_LAST_HYPHEN}",
+        "revision": f"envoy_cluster_name:{AFTER_LAST_HYPHEN}",
         "code": "envoy_response_code",
         "host": _POD,
     },

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from pratique.config.metric_mapping import MetricMapping
+from pratique.config.point_mapping import PointMapping
 from pratique.config.types import Strict
 from pratique.errors import UsageError
 
@@ -71,16 +72,36 @@ class StoreSettings(Strict):
     timeout_s: Annotated[float, Field(ge=1, le=600)] = 30.0
     prometheus: PrometheusSettings = PrometheusSettings()
     metrics: MetricMapping = MetricMapping()
+    points: PointMapping = PointMapping()
 
     @property
     def is_influxdb(self) -> bool:
         """Whether rollups are kept in a bucket of InfluxDB."""
-        return self.url.partition("://")[0].lower() in INFLUXDB
+        return self._scheme in INFLUXDB and not self.is_points
+
+    @property
+    def is_points(self) -> bool:
+        """Whether rollups are made of points that another program writes to InfluxDB, which are only read."""
+        return self._scheme in INFLUXDB and bool(self.points.model_fields_set)
 
     @property
     def is_prometheus(self) -> bool:
         """Whether rollups are made of the metrics of a Prometheus-compatible server, which is only read."""
-        return self.url.partition("://")[0].lower() in PROMETHEUS
+        return self._scheme in PROMETHEUS
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether another program fills the store, so that no collector is needed."""
+        return self.is_prometheus or self.is_points
+
+    @property
+    def mapping(self) -> MetricMapping | PointMapping:
+        """What the data of another program mean; only of a store that is only read."""
+        return self.points if self.is_points else self.metrics
+
+    @property
+    def _scheme(self) -> str:
+        return self.url.partition("://")[0].lower()
 
 
 def refuse_credentials(url: str) -> None:

@@ -76,9 +76,9 @@ def plan(
     if stages:
         rollout = _with_stages(rollout, stages)
     window_s = config.telemetry.window_s
-    if config.store.is_prometheus:
+    if config.store.is_read_only:
         # a release joins its windows to those of the store
-        window_s = joined_s(window_s, config.store.metrics.window_s)
+        window_s = joined_s(window_s, config.store.mapping.window_s)
     if requests_per_minute is not None:
         traffic = assume(policy, requests_per_minute, rates=error_rates, window_s=window_s, dispersion=dispersion)
     elif error_rates or dispersion is not None:

@@ -154,7 +154,7 @@ def _open(config: Config) -> Store:
     opened = open_store(config.store)
     if not opened.exists():
         problem, hint = "does not exist", "import a log first (pratique import --help), or check the store's path"
-        if config.store.is_prometheus:
+        if config.store.is_read_only:
             problem, hint = "has no requests", empty_hint(config.store)
         raise MissingError(f"store {config.store.url!r} {problem}: {hint}")
     return opened
@@ -205,7 +205,7 @@ def _notes(config: Config, question: Question, store: Store) -> list[str]:
     from pratique.telemetry.collector_settings import wanted_settings  # noqa: PLC0415 - only here
     from pratique.telemetry.collector_status import collector_status, setting_differences  # noqa: PLC0415 - only here
 
-    status = None if config.store.is_prometheus else collector_status(config.state_dir)
+    status = None if config.store.is_read_only else collector_status(config.state_dir)
     if status is None:
         return []
     seen = [seen.first for seen in store.revisions(question.service) if seen.revision == question.canary]

@@ -16,7 +16,8 @@ def open_store(settings: StoreSettings | str) -> Store:
         URL that Delta Lake supports (s3://, s3a://, gs://, az://, abfss://, file://), or a bucket of InfluxDB 2:
         influxdb://HOST:PORT/ORGANISATION/BUCKET, influxdbs:// with TLS. Credentials come from the environment (AWS_…, AZURE_…,
         GOOGLE_…, INFLUX_TOKEN). A store opened by its address alone never deletes a window.
-        prometheus:// and prometheus+https:// read the metrics that the table [store.metrics] describes.
+        prometheus:// and prometheus+https:// read the metrics that the table [store.metrics] describes; with a table
+        [store.points], influxdb:// reads the points of another program.
     Raises: UsageError when the scheme of the address is unknown.
 
     >>> import tempfile
@@ -31,6 +32,10 @@ def open_store(settings: StoreSettings | str) -> Store:
         from pratique.store.prometheus.store import PrometheusStore  # noqa: PLC0415
 
         return PrometheusStore(settings)
+    if settings.is_points:
+        from pratique.store.points.store import PointStore  # noqa: PLC0415
+
+        return PointStore(settings)
     if settings.is_influxdb:
         from pratique.store.influxdb.store import InfluxStore  # noqa: PLC0415
 

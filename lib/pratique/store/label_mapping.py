@@ -18,13 +18,17 @@ _CODE = re.compile(r"([1-5])([0-9]{2}|[xX]{2})")
 
 @dataclass(frozen=True)
 class Tags:
-    """What the labels say about requests. code: None where no label has it; of a class such as "5xx" its first code."""
+    """What the labels say about requests.
+
+    code: None where no label has it; of a class such as "5xx" its first code. code_is_class: whether it is such a class.
+    """
 
     service: str
     revision: str
     action: str
     code: int | None
     host: str
+    code_is_class: bool = False
 
 
 class LabelReader:
@@ -43,12 +47,14 @@ class LabelReader:
         if not service:
             return None
         parts = [part for part in (source.value(labels) for source in self._action) if part]
+        code = self._code.value(labels)
         return Tags(
             service=service,
             revision=self._revision.value(labels) or NO_REVISION,
             action=" ".join(parts) or OTHER,
-            code=_code(self._code.value(labels)),
+            code=_code(code),
             host=self._host.value(labels),
+            code_is_class=code[1:].lower() == "xx",
         )
 
     def label_of(self, tag: str) -> str:
@@ -64,6 +70,11 @@ class LabelSource:
         labels, _, pattern = ("" if self._fixed else source).partition(":")
         self._labels = [label for label in labels.split("|") if label]
         self._pattern = re.compile(pattern) if pattern else None
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that are looked at."""
+        return self._labels
 
     @property
     def whole_label(self) -> str:

@@ -26,6 +26,11 @@ def test_codes(status, code):
     assert tags(status=status).code == code
 
 
+def test_a_class_of_codes_is_told_apart_from_a_code():
+    assert tags(status="5xx").code_is_class
+    assert not tags(status="500").code_is_class
+
+
 def test_the_first_label_that_is_there_is_taken():
     assert tags(app="cart").service == "cart"
     assert tags(app="").service == "shop"

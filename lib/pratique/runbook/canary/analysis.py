@@ -178,7 +178,7 @@ class LiveAnalysis:
             return None
 
     def _setting_changes(self, until: datetime) -> list[str]:
-        status = None if self._target.store.is_prometheus else collector_status(self._target.state_dir)
+        status = None if self._target.store.is_read_only else collector_status(self._target.state_dir)
         return status.changes_in(self._service, self._since, until) if status is not None else []
 
     def _weights(self) -> list[WeightChange]:

@@ -123,14 +123,14 @@ class ScrapeWatch:
                         f"for {self.read_failure_limit_s:g} s nothing was measured: {self._failure}"
                     ) from self._failure
                 raise UnavailableError(
-                    f"the metrics server has had no sample of the services for {self.read_failure_limit_s:g} s, so nothing is "
-                    "measured: check its targets"
+                    f"the store's server has had no sample of the services for {self.read_failure_limit_s:g} s, so nothing is "
+                    "measured: check the program that fills it"
                 )
             return None
         if (now - self._seen).total_seconds() > self.read_failure_limit_s:
             raise UnavailableError(
-                f"the last scrape of the services was at {self._seen:%H:%M:%S} UTC, so nothing is measured: "
-                "check the targets of the metrics server"
+                f"the last sample of the services is of {self._seen:%H:%M:%S} UTC, so nothing is measured: "
+                "check the program that fills the store"
             )
         del window
         return Measured(None, ())

@@ -183,7 +183,7 @@ class ReleaseContext(RunContext[ReleaseParameters]):
         server = server.model_copy(update={"timeout_s": min(server.timeout_s, longest_s)})
         store = open_store(self.config.store.model_copy(update={"timeout_s": longest_s, "prometheus": server}))
         if is_scraped(store):
-            measuring: Measuring = ScrapeWatch(store.newest, window_s=self.config.store.metrics.window_s)
+            measuring: Measuring = ScrapeWatch(store.newest, window_s=self.config.store.mapping.window_s)
         else:
             measuring = CollectorWatch(self.target.state_dir)
         return LiveAnalysis(self.target, self.arms, self.ledger, store, measuring, since=since)

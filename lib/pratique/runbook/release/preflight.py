@@ -40,8 +40,8 @@ def require_measured(context: ReleaseContext) -> CollectorStatus | None:
     if is_scraped(store):
         if store.newest() is None:
             raise UnavailableError(
-                f"nothing would be measured: store {context.config.store.url!r} has no scrape of the services in the last "
-                "minutes: check its targets and [store.metrics]"
+                f"nothing would be measured: store {context.config.store.url!r} has no sample of the services in the last "
+                "minutes: check what fills it, and the table of the service file that describes it"
             )
         return None
     status = require_collector(context.target.state_dir)

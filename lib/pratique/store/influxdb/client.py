@@ -25,6 +25,7 @@ from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError
 from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.failures import of_late_error, translated
+from pratique.store.influxdb.flux_tree import Value, assignment
 
 CONNECT_S = 5.0
 """Time limit for a connection."""
@@ -229,7 +230,7 @@ class InfluxClient:
         self._request("POST", "/api/v2/delete", content, query=query, doing="written")
 
     @contextmanager
-    def query(self, flux: str, values: Mapping[str, str | int | datetime]) -> Iterator[Iterator[bytes]]:
+    def query(self, flux: str, values: Mapping[str, Value]) -> Iterator[Iterator[bytes]]:
         """Run a Flux query; give the pieces of its answer in CSV without annotations.
 
         values: names that the query uses; they are bound by the server, and never become a part of the text.
@@ -242,7 +243,7 @@ class InfluxClient:
                 "type": "File",
                 "package": None,
                 "imports": [],
-                "body": [_assignment(name, value) for name, value in values.items()],
+                "body": [assignment(name, value) for name, value in values.items()],
             },
             "dialect": {"header": True, "annotations": [], "delimiter": ","},
         }
@@ -396,20 +397,10 @@ def late_error(end: bytes) -> str | None:
     end = end.strip(b"\r\n")
     block = end[end.rfind(BLOCK_END) + len(BLOCK_END) :] if BLOCK_END in end else end
     header, _, message = block.partition(b"\r\n")
-    if header.strip(b",") != b"error,reference":
+    # an odd number of quotes: the block began within a quoted text of a row, which anybody may have written
+    if header.strip(b",") != b"error,reference" or block.count(b'"') % 2:
         return None
     return message.decode(errors="replace").removeprefix(",").rpartition(",")[0] or "no reason given"
-
-
-def _assignment(name: str, value: str | int | datetime) -> dict[str, Any]:
-    """A variable of a query as a part of Flux's syntax tree, so that no value is ever parsed as Flux."""
-    if isinstance(value, datetime):
-        literal: dict[str, Any] = {"type": "DateTimeLiteral", "value": value.isoformat()}
-    elif isinstance(value, int):
-        literal = {"type": "IntegerLiteral", "value": str(value)}
-    else:
-        literal = {"type": "StringLiteral", "value": value}
-    return {"type": "VariableAssignment", "id": {"type": "Identifier", "name": name}, "init": literal}
 
 
 def _bucket(values: Mapping[str, Any]) -> Bucket:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pratique.store.prometheus.client import Labels, RawSeries
-from pratique.store.prometheus.increases import Counter, Floats
 from pratique.store.prometheus.samples import counter_of, in_order, target_of
+from pratique.store.scraped.increases import Counter, Floats
 
 OWN_LABELS = ("__name__", "le")
 

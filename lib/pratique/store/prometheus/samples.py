@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pratique.store.prometheus.client import RawSeries
-from pratique.store.prometheus.increases import Counter, Floats, Ints
+from pratique.store.scraped.increases import Counter, Floats, Ints
 
 
 def counter_of(series: RawSeries, target: Sequence[str], *, whole: bool = True) -> Counter:

@@ -13,15 +13,17 @@ from pratique.config import StoreSettings
 from pratique.errors import UsageError
 from pratique.store.base import Seen, Upkeep
 from pratique.store.label_mapping import LabelReader, Tags
-from pratique.store.prometheus import notes
 from pratique.store.prometheus.client import PrometheusClient, RawSeries, selector
 from pratique.store.prometheus.histograms import Histogram, common_bounds, histograms_of
-from pratique.store.prometheus.increases import Counter, Floats, Growth, Ints, Scrapes, growth
-from pratique.store.prometheus.rows import RowBuilder, Span
 from pratique.store.prometheus.samples import counter_of, target_of
 from pratique.store.read_only import require_writable
+from pratique.store.scraped import notes
+from pratique.store.scraped.increases import Counter, Floats, Growth, Ints, Scrapes, growth
+from pratique.store.scraped.rows import RowBuilder, Span
 from pratique.telemetry.rollups import Limits, Rollups
 
+SOURCE = "prometheus"
+WORDS = notes.Words("scrape", "store.metrics")
 SETTLE_S = 3
 """How long after its end a window is read: the last scrape in it has to be stored."""
 
@@ -86,20 +88,17 @@ class PrometheusStore:
         counted = self._count(span, service, revisions)
         histograms = self._histograms(span, service, revisions)
         counted.scrapes.add(counter for _, one in histograms for counter in one.counters[-1:])
-        builder = RowBuilder(span)
-        uncounted: dict[tuple[str, tuple[str, ...]], float] = {}
+        builder, uncounted = RowBuilder(span, SOURCE), notes.Uncounted(span)
         for tags, counter in counted.counters:
             grown = self._growth(counter, counted.scrapes)
             builder.add_requests(tags, grown)
-            if _begins_within(counter, span):
-                key = (tags.revision, counter.target)
-                uncounted[key] = uncounted.get(key, 0.0) + grown.uncounted
+            uncounted.add(tags, counter, grown)
         bounds_ms, differing = self._add_latency(builder, histograms, counted.scrapes)
         rollups = builder.rollups()
         found = [
-            *notes.of_windows(counted.scrapes.interval_ms(), self._length_ms),
-            *notes.of_gaps(counted.scrapes, span),
-            *notes.of_first_values(uncounted),
+            *notes.of_windows(counted.scrapes.interval_ms(), self._length_ms, WORDS),
+            *notes.of_gaps(counted.scrapes, span, self._lookback_ms, WORDS),
+            *notes.of_first_values(uncounted, WORDS),
             *notes.of_codes(tags for tags, _ in counted.counters),
             *(notes.of_bounds(bounds_ms) if differing else ()),
         ]
@@ -228,7 +227,3 @@ def _starts_of(raw: Iterable[RawSeries], target: Sequence[str]) -> dict[tuple[st
             np.unique(np.round(value * 1000)).astype(np.int64)
         )
     return {who: np.unique(np.concatenate(times)) for who, times in found.items()}
-
-
-def _begins_within(counter: Counter, span: Span) -> bool:
-    return bool(len(counter.time_ms)) and span.first_ms < int(counter.time_ms[0]) <= span.last_ms

@@ -68,6 +68,8 @@ def test_an_answer_of_another_program_is_one_short_line(body):
         ("error,reference\r\nout of memory,\r\n\r\n", "out of memory"),
         ("result,_value\r\n_result,1\r\n\r\n", None),
         ("result,_value\r\n_result,error\r\n", None),
+        # a text of a row
+        ('result,_value\r\n_result,"a\r\n\r\n,error,reference\r\n,b ""c"", d"\r\n\r\n', None),
         ("", None),
     ],
 )

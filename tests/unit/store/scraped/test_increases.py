@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.store.prometheus.increases import Counter, Scrapes, growth, window_ms
-from pratique.store.prometheus.rows import Span
+from pratique.store.scraped.increases import Counter, Scrapes, growth, window_ms
+from pratique.store.scraped.rows import Span
 
 LOOKBACK_MS = 300_000
 TARGET = ("shop", "r1:8000")

@@ -9,14 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from pratique.store.label_mapping import Tags
-from pratique.store.prometheus.increases import Floats, Growth, Ints, window_ms
+from pratique.store.scraped.increases import Floats, Growth, Ints, window_ms
 from pratique.telemetry.buckets import bucket_below
 from pratique.telemetry.rollups import SCHEMA, Rollups
 
 WITHOUT_CODE = 200
 """The code of rows that have durations only, from a histogram without a label for the code; their `n` is 0."""
-SOURCE = "prometheus"
-LATENCY_SOURCE = "prometheus latency"
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,10 @@ class Span:
 
 @dataclass
 class RowBuilder:
-    """Collects rows; `rollups` adds those with the same key up."""
+    """Collects rows; `rollups` adds those with the same key up. source: of the rows, which names the kind of the store."""
 
     span: Span
+    source: str
     _parts: list[pa.Table] = field(default_factory=list)
 
     def add_requests(self, tags: Tags, grown: Growth) -> None:
@@ -92,7 +91,7 @@ class RowBuilder:
             "revision": tags.revision,
             "action": tags.action,
             "host": tags.host,
-            "source": SOURCE if tags.code is not None or "n" in values else LATENCY_SOURCE,
+            "source": self.source if tags.code is not None or "n" in values else f"{self.source} latency",
         }
         columns = {
             "window": time.cast(pa.timestamp("ms")).cast(pa.timestamp("ms", tz="UTC")),

@@ -22,6 +22,8 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+NEVER: Ints = np.zeros(0, np.int64)
+"""The known starts of a process of which none is known."""
 
 
 @dataclass(frozen=True)
