@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -148,3 +148,17 @@ def sorted_out(
         int(bad.filter(pl.col("reason") == NO_REVISION)["requests"].sum()),
         dict(messages),
     )
+
+
+def nothing(lines: int) -> Parsed:
+    """Return what lines tell of which none is a request."""
+    return Parsed(NO_EVENTS, [], 0, 0, 0, lines)
+
+
+def with_rejects(parsed: Parsed, rejects: Sequence[tuple[int, str, str]], revision: str | None) -> Parsed:
+    """Add lines that were rejected before they could be parsed. revision: of all lines of the log, if it has one."""
+    reasons, lost = Counter(parsed.lost_by_reason), Counter(parsed.lost_by_revision)
+    reasons.update(reason for _, reason, _ in rejects)
+    lost.update({revision: len(rejects)} if revision is not None else {})
+    shown = [(number, reason, text[:MAX_SHOWN]) for number, reason, text in rejects]
+    return replace(parsed, rejects=[*parsed.rejects, *shown], lost_by_reason=dict(reasons), lost_by_revision=dict(lost))

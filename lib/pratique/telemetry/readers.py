@@ -210,7 +210,12 @@ class TextInput(Input):
     @override
     def blocks(self) -> Iterator[Parsed]:
         for block in chain([self._first] if self._first else [], self._blocks):
-            yield _too_long(block) if block.too_long else self._parser.parse(block.content, block.number)
+            yield self._too_long(block) if block.too_long else self._parser.parse(block.content, block.number)
+        yield self._parser.end()
+
+    def _too_long(self, block: Block) -> Parsed:
+        text = block.content[:LONGEST_SHOWN].decode("utf-8", "replace")
+        return self._parser.reject(block.number, f"it is longer than {LONGEST_LINE:,} bytes", text)
 
 
 def _beginning(block: Block) -> bytes:
@@ -264,9 +269,3 @@ class TableInput(Input):
             )
         if isinstance(self._file, ParquetFile):
             self._file.close()
-
-
-def _too_long(block: Block) -> Parsed:
-    text = block.content[:LONGEST_SHOWN].decode("utf-8", "replace")
-    reason = f"it is longer than {LONGEST_LINE:,} bytes"
-    return Parsed(NO_EVENTS, [(block.number, reason, text)], ignored=0, without_revision=0, other_services=0, lines=1)

@@ -311,3 +311,20 @@ def test_messages_of_a_log_of_one_revision_are_counted_for_it(fmt):
 def test_messages_of_a_logger_are_told_by_its_name():
     parsed = parser(fmt="jsonl").parse("\n".join(map(json.dumps, [SERVED, MESSAGES[3]])).encode(), 1)
     assert (parsed.others, parsed.rejects) == ({"messages of the logger app": 1}, [])
+
+
+@pytest.mark.parametrize("fmt", ["auto", "logfmt"])
+def test_time_to_read_a_long_text_without_names_grows_with_its_length(fmt):
+    long = {
+        "auto": COMBINED.replace("curl/8", "a" * 900_000),
+        "logfmt": f"{RAILS} time=2026-11-24T10:00:00Z x{'y' * 900_000}",
+    }
+    # with the square of the length it would be hours
+    assert (
+        len(
+            parser(fmt=fmt, fields=("duration=duration:ms",) if fmt == "logfmt" else ())
+            .parse(long[fmt].encode(), 1)
+            .events
+        )
+        == 1
+    )
