@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from pratique.config import Config
 from pratique.errors import DataError, UsageError
+from pratique.number_text import plural
 from pratique.telemetry.file_reader import LONGEST_LINE, Block, LogReader
 from pratique.telemetry.line_parsers import Parser
 from pratique.telemetry.logs import presets
@@ -265,7 +266,7 @@ class TableInput(Input):
             frame = next(self._rows, None) if self._rows is not None else None
         if self._file.swallowed:
             self.findings.warn(
-                f"{self._file.swallowed:,} lines of {str(self._path)!r} stand within a value in quotes, though they look like rows: a quote is never closed"
+                f"{plural(self._file.swallowed, 'line')} of {str(self._path)!r} cannot be told from the next ones: a quote is never closed"
             )
         if isinstance(self._file, ParquetFile):
             self._file.close()

@@ -18,6 +18,7 @@ from pratique.errors import DataError
 from pratique.telemetry.file_reader import LONGEST_LINE, LogReader
 from pratique.telemetry.tables.arrow import ROWS
 from pratique.telemetry.tables.csv_dialect import Dialect, dialect_of
+from pratique.telemetry.tables.csv_quotes import UNCLOSED, QuoteGuard
 from pratique.telemetry.tables.engine import locked_to
 from pratique.telemetry.tables.parser import BAD
 
@@ -47,7 +48,7 @@ class CsvFile:
         self.names: Sequence[str] = self._dialect.names
         self._failure: BaseException | None = None
         self.swallowed = 0
-        """Lines that stand within a value in quotes, though they look like rows."""
+        """Lines with a quote that is never closed."""
 
     def batches(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield the named columns of the rows, and BAD. Raises: DataError; as LogReader."""
@@ -80,13 +81,19 @@ class CsvFile:
     def _feed(self, writing: int) -> None:
         """Write the content into the pipe."""
         skip = self._dialect.declared
+        guard = QuoteGuard(self._dialect.delimiter, len(self.names))
         try:
             for block in self._reader.blocks():
                 content = block.content[skip:]
                 skip = 0
                 if block.too_long:
                     content = f"{_TOO_LONG}\n".encode()
-                _write(writing, _utf8(content))
+                _write(writing, guard.lines(_utf8(content)))
+            _write(writing, guard.end())
+            self.swallowed += guard.rejected
+        except DataError as error:
+            told = str(self._path) in str(error)
+            self._failure = error if told else DataError(f"{str(self._path)!r}: {error}; nothing was stored")
         except BrokenPipeError:
             pass  # nobody reads on
         except BaseException as error:  # noqa: BLE001 - raised where it is read
@@ -127,6 +134,8 @@ class CsvFile:
         bad = (
             pl.when(pl.col("first") == _TOO_LONG)
             .then(pl.lit(f"it is longer than {LONGEST_LINE:,} bytes"))
+            .when(pl.col("first").str.starts_with(UNCLOSED))
+            .then(pl.lit("its quotes do not fit: a quote is never closed, or text stands behind a closing one"))
             .when("is_short")
             .then(pl.lit(f"it has fewer than the {width} values of the first line"))
             .when("is_long")
