@@ -1,17 +1,16 @@
 """Read a CSV file through DuckDB: every value as text, so that 1.10 stays 1.10 and 007 stays 007.
 
-The file is opened, unpacked and checked like a log, and DuckDB reads it from a pipe. So compressed files, FIFOs and
-standard input need nothing else, and a file is read once.
+The file is opened, unpacked and checked like a log, and DuckDB reads it a block of complete rows at a time, from a file in
+memory. So compressed files, FIFOs and standard input need nothing else, a file is read once, and memory does not grow with it.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from pratique.errors import DataError
@@ -46,63 +45,52 @@ class CsvFile:
             raise DataError(f"{str(path)!r}: {error}; nothing was stored") from error
         self.first_row = 2 if self._dialect.has_header else 1
         self.names: Sequence[str] = self._dialect.names
-        self._failure: BaseException | None = None
         self.swallowed = 0
         """Lines with a quote that is never closed."""
 
     def batches(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield the named columns of the rows, and BAD. Raises: DataError; as LogReader."""
-        reading, writing = os.pipe()
-        feeder = threading.Thread(target=self._feed, args=(writing,), name="csv", daemon=True)
-        feeder.start()
-        try:
-            with locked_to(reading, self._path) as (connection, file):
-                rows = connection.sql(self._query(file, names)).to_arrow_reader(ROWS)
-                for batch in rows:
-                    # an error of the file comes first: rows in front of it do not count
-                    self._raise_failure()
-                    yield self._checked(pl.DataFrame(batch), names)
-                too_long = connection.execute("SELECT csv_line FROM reject_errors ORDER BY line").fetchall()
-            feeder.join()
-            self._raise_failure()
-            if too_long:
-                self.swallowed += sum(text.count("\n") for (text,) in too_long)
-                raise DataError(
-                    f"{str(self._path)!r}: a row with {too_long[0][0][:60]!r} is longer than {LONGEST_LINE:,} bytes: "
-                    "probably a quote that is never closed; nothing was stored"
-                )
-        finally:
-            os.close(reading)
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
-    def _feed(self, writing: int) -> None:
-        """Write the content into the pipe."""
-        skip = self._dialect.declared
         guard = QuoteGuard(self._dialect.delimiter, len(self.names))
+        descriptor = os.memfd_create("csv", os.MFD_CLOEXEC)
+        try:
+            with locked_to(descriptor, self._path) as (connection, file):
+                has_header = self._dialect.has_header
+                for content in self._contents(guard):
+                    _replace(descriptor, content)
+                    rows = connection.sql(self._query(file, names, has_header=has_header)).to_arrow_reader(ROWS)
+                    for batch in rows:
+                        yield self._checked(pl.DataFrame(batch), names)
+                    self._check_lengths(connection)
+                    has_header = False
+            self.swallowed += guard.rejected
+        finally:
+            os.close(descriptor)
+
+    def _contents(self, guard: QuoteGuard) -> Iterator[bytes]:
+        """Yield complete rows."""
+        skip = self._dialect.declared
         try:
             for block in self._reader.blocks():
-                content = block.content[skip:]
+                content = f"{_TOO_LONG}\n".encode() if block.too_long else _utf8(block.content[skip:])
                 skip = 0
-                if block.too_long:
-                    content = f"{_TOO_LONG}\n".encode()
-                _write(writing, guard.lines(_utf8(content)))
-            _write(writing, guard.end())
-            self.swallowed += guard.rejected
+                if rows := guard.lines(content):
+                    yield rows
+            if rows := guard.end():
+                yield rows
         except DataError as error:
             told = str(self._path) in str(error)
-            self._failure = error if told else DataError(f"{str(self._path)!r}: {error}; nothing was stored")
-        except BrokenPipeError:
-            pass  # nobody reads on
-        except BaseException as error:  # noqa: BLE001 - raised where it is read
-            self._failure = error
-        finally:
-            with suppress(OSError):
-                os.close(writing)
+            raise error if told else DataError(f"{str(self._path)!r}: {error}; nothing was stored") from error
 
-    def _query(self, file: str, names: Sequence[str]) -> str:
+    def _check_lengths(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Raise for a row that is longer than a line may be."""
+        too_long = connection.execute("SELECT csv_line FROM reject_errors ORDER BY line").fetchall()
+        if too_long:
+            raise DataError(
+                f"{str(self._path)!r}: a row with {too_long[0][0][:60]!r} is longer than {LONGEST_LINE:,} bytes: "
+                "probably a quote that is never closed; nothing was stored"
+            )
+
+    def _query(self, file: str, names: Sequence[str], *, has_header: bool) -> str:
         width = len(self.names)
         kinds = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(width + 1))
         positions = {name: index for index, name in reversed(list(enumerate(self.names)))}
@@ -118,7 +106,7 @@ class CsvFile:
         ]
         return (
             f"SELECT {', '.join([*wanted, *checks])} FROM read_csv('{file}', auto_detect = false, "  # noqa: S608 - no text of the file
-            f"delim = '{delimiter}', quote = '\"', escape = '\"', header = {str(self._dialect.has_header).lower()}, "
+            f"delim = '{delimiter}', quote = '\"', escape = '\"', header = {str(has_header).lower()}, "
             f"columns = {{{kinds}}}, null_padding = true, strict_mode = false, parallel = false, nullstr = '{_NEVER}', "
             f"store_rejects = true, rejects_limit = 1, max_line_size = {LONGEST_LINE + 1024}, "
             f"buffer_size = {4 * LONGEST_LINE})"
@@ -155,7 +143,10 @@ def _utf8(content: bytes) -> bytes:
     return content
 
 
-def _write(descriptor: int, content: bytes) -> None:
+def _replace(descriptor: int, content: bytes) -> None:
+    """Make this the content of a file."""
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -28,6 +28,8 @@ def locked_to(descriptor: int, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConn
         "memory_limit": MEMORY,
         "threads": 2,
         "temp_directory": "",
+        # a file in memory has other content at each reading
+        "enable_external_file_cache": False,
     }
     with duckdb.connect(":memory:", config=settings) as connection:
         connection.execute(f"SET allowed_paths = ['{name}']")
