@@ -58,6 +58,8 @@ class Input:
     window_s: int | None = None
     """Length of the windows of counts; None for single requests."""
     findings: Findings
+    known_by_path = False
+    """Whether the head is the whole content, so that only the path tells that the input was written again."""
 
     @property
     def head(self) -> bytes:
@@ -231,6 +233,7 @@ class TableInput(Input):
     ) -> None:
         self._path, self._file, self._parser, self._reader = path, file, parser, reader
         self.format, self.findings = name, parser.findings
+        self.known_by_path = isinstance(file, ParquetFile)
         # the rows of a table have no order
         self.back_ms = 1 << 60
         self._rows: Iterator[pl.DataFrame] | None = None

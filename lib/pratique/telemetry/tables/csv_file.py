@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
 from pratique.errors import DataError
@@ -18,15 +17,13 @@ from pratique.telemetry.file_reader import LONGEST_LINE, LogReader
 from pratique.telemetry.tables.arrow import ROWS
 from pratique.telemetry.tables.csv_dialect import Dialect, dialect_of
 from pratique.telemetry.tables.csv_quotes import UNCLOSED, QuoteGuard
-from pratique.telemetry.tables.engine import locked_to
+from pratique.telemetry.tables.engine import locked_to, rejected
 from pratique.telemetry.tables.parser import BAD
 
 _TOO_LONG = "\x1atoo long"
 """In place of a line that is longer than a line may be."""
 _NEVER = "\x1a\x1a"
 """A text that stands for null: an empty value is none, but a value that a row lacks is."""
-_LONG = 1000
-"""Bytes of a row from which its line breaks are counted."""
 
 
 class CsvFile:
@@ -60,7 +57,7 @@ class CsvFile:
                     rows = connection.sql(self._query(file, names, has_header=has_header)).to_arrow_reader(ROWS)
                     for batch in rows:
                         yield self._checked(pl.DataFrame(batch), names)
-                    self._check_lengths(connection)
+                    self._check_lengths(rejected(connection))
                     has_header = False
             self.swallowed += guard.rejected
         finally:
@@ -81,12 +78,11 @@ class CsvFile:
             told = str(self._path) in str(error)
             raise error if told else DataError(f"{str(self._path)!r}: {error}; nothing was stored") from error
 
-    def _check_lengths(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _check_lengths(self, too_long: Sequence[str]) -> None:
         """Raise for a row that is longer than a line may be."""
-        too_long = connection.execute("SELECT csv_line FROM reject_errors ORDER BY line").fetchall()
         if too_long:
             raise DataError(
-                f"{str(self._path)!r}: a row with {too_long[0][0][:60]!r} is longer than {LONGEST_LINE:,} bytes: "
+                f"{str(self._path)!r}: a row with {too_long[0][:60]!r} is longer than {LONGEST_LINE:,} bytes: "
                 "probably a quote that is never closed; nothing was stored"
             )
 
@@ -95,14 +91,11 @@ class CsvFile:
         kinds = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(width + 1))
         positions = {name: index for index, name in reversed(list(enumerate(self.names)))}
         wanted = [f'c{positions[name]} AS "x{number}"' for number, name in enumerate(names)]
-        every = [f"c{index}" for index in range(width)]
-        size = " + ".join(f"coalesce(strlen({one}), 0)" for one in every)
         delimiter = self._dialect.delimiter.replace("'", "''")
         checks = [
             f"c{width - 1} IS NULL AS is_short",
             f"coalesce(c{width}, '') <> '' AS is_long",
             "c0 AS first",
-            f"CASE WHEN {size} > {_LONG} THEN concat_ws('{delimiter}', {', '.join(every)}) END AS all_values",
         ]
         return (
             f"SELECT {', '.join([*wanted, *checks])} FROM read_csv('{file}', auto_detect = false, "  # noqa: S608 - no text of the file
@@ -113,12 +106,7 @@ class CsvFile:
         )
 
     def _checked(self, batch: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-        width, delimiter = len(self.names), self._dialect.delimiter
-        large = batch["all_values"].drop_nulls()
-        if len(large):
-            breaks = large.str.count_matches("\n", literal=True)
-            separators = large.str.count_matches(delimiter, literal=True) - (width - 1)
-            self.swallowed += int(breaks.filter((breaks > 0) & (separators >= breaks * (width - 1))).sum())
+        width = len(self.names)
         bad = (
             pl.when(pl.col("first") == _TOO_LONG)
             .then(pl.lit(f"it is longer than {LONGEST_LINE:,} bytes"))

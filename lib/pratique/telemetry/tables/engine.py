@@ -47,6 +47,11 @@ def locked_to(descriptor: int, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConn
             raise DataError(f"{str(path)!r} cannot be read: {reason[:300]}; nothing was stored") from error
 
 
+def rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the rows of CSV that were too long to be read, the first one first."""
+    return [row for (row,) in connection.execute("SELECT csv_line FROM reject_errors ORDER BY line").fetchall()]
+
+
 def quoted(name: str) -> str:
     """Return the name of a column for SQL."""
     return '"' + name.replace('"', '""') + '"'

@@ -394,6 +394,32 @@ def test_a_sum_of_durations_without_a_number_of_requests_is_refused(files):
         files.table(HEADER.replace("duration_ms", "sum_ms"))
 
 
+PEAK = """
+import re, sys
+from pathlib import Path
+from pratique.telemetry.file_reader import LogReader
+from pratique.telemetry.tables.csv_file import CsvFile
+path = Path(sys.argv[1])
+table = CsvFile(path, LogReader(path))
+rows = sum(len(batch) for batch in table.batches(["time", "revision", "action", "status", "duration_ms"]))
+print(rows, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(files):
+    peaks = []
+    block = "\n".join(row + ',"an agent, of some length, that is not read"' for row in ROWS * 500) + "\n"
+    for blocks in (20, 120):
+        path = files.write("x.csv", f"{HEADER},agent\n{block * blocks}")
+        done = subprocess.run([sys.executable, "-c", PEAK, path], capture_output=True, text=True, check=True)
+        rows, peak = map(int, done.stdout.split())
+        assert rows == 10_000 * blocks
+        peaks.append(peak)
+    # 90 MB more to read
+    assert peaks[1] - peaks[0] < 45
+
+
 @pytest.mark.slow
 def test_a_cell_of_a_gigabyte_is_rejected_within_bounded_memory(files):
     path = files.folder / "huge.csv"
