@@ -17,6 +17,7 @@ import http.client
 import math
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,8 @@ from support.upstream import Upstream
 
 FIVE_SIGMA = 5.0
 """Chance exceeds this once in two million tests."""
+IN_FLIGHT = 100
+"""Requests that a load has in flight at most."""
 
 
 def get(url, path="/", method="GET", body=None, headers=None, timeout=10):
@@ -60,7 +63,7 @@ def unlikely(count, total, share):
     return abs(count - total * share) / max(1.0, math.sqrt(total * share * (1 - share)))
 
 
-def eventually(condition, deadline_s=20.0):
+def eventually(condition, deadline_s=60.0):
     deadline = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not become true in time"
@@ -79,8 +82,12 @@ def pool_of(servers, *revisions, **weights):
     return Pool("shop", addresses, {name: weights.get(name, 0.0) for name in revisions})
 
 
-async def _load(url, rate, seconds, found, paths=("/", "/slow/5", "/slow/20")):
-    """Send requests at a fixed rate, whether or not earlier ones have finished. found: (sent, ended, answer)."""
+async def _load(url, rate, done, found, paths=("/", "/slow/5", "/slow/20")):
+    """Send requests at a fixed rate until done() holds; found: (sent, ended, answer).
+
+    Requests beyond the first IN_FLIGHT wait, so that a machine that is short of CPU is slow and does not collapse.
+    """
+    free = asyncio.Semaphore(IN_FLIGHT)
 
     async def one(session, number):
         sent = time.monotonic()
@@ -94,28 +101,40 @@ async def _load(url, rate, seconds, found, paths=("/", "/slow/5", "/slow/20")):
                 found.append((sent, time.monotonic(), text if answer.status == 200 else str(answer.status)))
         except (aiohttp.ClientError, TimeoutError) as error:
             found.append((sent, time.monotonic(), repr(error)))
+        finally:
+            free.release()
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        began, tasks = time.monotonic(), []
-        for number in range(int(rate * seconds)):
-            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-            tasks.append(asyncio.create_task(one(session, number)))
+        tasks = []
+        while not done():
+            await free.acquire()
+            tasks.append(asyncio.create_task(one(session, len(tasks))))
+            await asyncio.sleep(1 / rate)
         await asyncio.gather(*tasks)
 
 
-def under_load(url, changes, *, rate=500, seconds_each=1.5):
-    """Run changes one after another under load; return the answers, and the start and end of each change."""
-    found, times = [], []
+def under_load(url, changes, *, rate=500, requests_each=600):
+    """Run changes one after another under load; return the answers, and the start and end of each change.
+
+    requests_each: requests that are sent and answered after a change before the next one is made.
+    """
+    found, times, over = [], [], threading.Event()
+
+    def answered_since(moment):
+        return sum(sent >= moment for sent, _, _ in list(found)) >= requests_each
 
     def change_all():
-        for change in changes:
-            began = time.monotonic()
-            change()
-            times.append((began, time.monotonic()))
-            time.sleep(seconds_each)
+        try:
+            for change in changes:
+                began = time.monotonic()
+                change()
+                times.append((began, time.monotonic()))
+                eventually(lambda: answered_since(times[-1][1]), 60)
+        finally:
+            over.set()
 
     async def both():
-        await asyncio.gather(_load(url, rate, seconds_each * len(changes) + 0.5, found), asyncio.to_thread(change_all))
+        await asyncio.gather(_load(url, rate, over.is_set, found), asyncio.to_thread(change_all))
 
     asyncio.run(both())
     return found, times
@@ -212,10 +231,10 @@ class BalancerContract:
         assert 0 < place.balancer.weights("shop").lease_left_s <= 1.0
         assert names(place.url, 20) == {"r2": 20}
         eventually(lambda: names(place.url, 5) == {"r1": 5}, 10)
-        assert 0.9 < time.monotonic() - began < 3.0
+        assert time.monotonic() - began > 0.9
         weights = place.again().weights("shop")
         assert (weights.shares, weights.lease_left_s) == ({"r1": 1.0, "r2": 0.0}, None)
-        assert abs(weights.lapsed.timestamp() - (time.time() - (time.monotonic() - began) + 1.0)) < 0.5
+        assert abs(weights.lapsed.timestamp() - (time.time() - (time.monotonic() - began) + 1.0)) < 3
 
     def test_a_renewed_lease_continues(self, place, servers):
         place.balancer.apply(pool_of(servers, "r1", "r2", r1=1.0))
@@ -318,7 +337,7 @@ class BalancerContract:
         assert set(answers) <= {"r1", "r2", "r3"}, answers
         for share, (_, done), (following, _) in zip([*shares, 1.0], times, times[1:], strict=False):
             within = [answer for sent, ended, answer in found if done <= sent and ended <= following]
-            assert len(within) > 300
+            assert len(within) >= 600
             assert unlikely(within.count("r2"), len(within), share) < FIVE_SIGMA, (share, Counter(within))
 
     def test_removed_servers_have_finished_their_requests_when_apply_returns(self, place, servers):
@@ -326,7 +345,10 @@ class BalancerContract:
         found = []
 
         async def both():
-            slow = asyncio.create_task(_load(place.url, 20, 3, found, paths=("/slow/800",)))
+            end = time.monotonic() + 3
+            slow = asyncio.create_task(
+                _load(place.url, 20, lambda: time.monotonic() > end, found, paths=("/slow/2000",))
+            )
             await asyncio.sleep(0.8)
             await asyncio.to_thread(place.balancer.apply, pool_of(servers, "r1", r1=1.0))
             applied = time.monotonic()
@@ -335,5 +357,5 @@ class BalancerContract:
 
         applied = asyncio.run(both())
         assert {answer for _, _, answer in found} == {"r1", "r2"}
-        # without waiting, the last of them would end 0.7 s later
-        assert all(ended < applied + 0.4 for _, ended, answer in found if answer == "r2")
+        # without waiting, the last of them would end almost 2 s later
+        assert all(ended < applied + 1.2 for _, ended, answer in found if answer == "r2")

@@ -65,7 +65,7 @@ def start_and_wait(runtime, release):
         runtime.wait_ready(instance, deadline_s=60)
 
 
-def eventually(condition, deadline_s=20.0):
+def eventually(condition, deadline_s=60.0):
     deadline = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not become true in time"
@@ -163,7 +163,7 @@ class RuntimeContract:
         place.runtime.wait_ready(instance, deadline_s=20)
         began = time.monotonic()
         place.runtime.stop(instance, drain_s=0.5)
-        assert 0.4 < time.monotonic() - began < 10
+        assert 0.4 < time.monotonic() - began < 30
         assert place.runtime.list("shop") == []
 
     def test_stopping_an_instance_that_no_longer_exists_is_not_an_error(self, place):

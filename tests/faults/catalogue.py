@@ -130,6 +130,13 @@ def of_database(place):
                     mend=lambda _: database.mend(), second=("promoted", "rolled back"))  # fmt: skip
 
 
+def of_clock(place):
+    """Yield steps of the wall clock of all parts while users meet the canary."""
+    rolling = {"step": "roll out", "moment": rolling_out, "mend": lambda _: place.clock.set(0)}
+    for words, offset_s in (("forward by an hour", 3600), ("back by an hour", -3600), ("back by 30 s", -30)):
+        yield Fault(f"the clock is set {words}", strike=lambda _, by=offset_s: place.clock.set(by), **rolling)
+
+
 def at_each_step(place):
     """Yield the death of a part at the beginning of each step, with the kernel held there until it is dead."""
     ended = ("promoted", "rolled back")
@@ -148,7 +155,9 @@ def at_each_step(place):
 
 
 def faults(place):
-    """Return all faults of a place; of one with a database those of the database."""
+    """Return all faults of a place; of one with a database or a clock those of the database or the clock."""
     if place.database is not None:
         return list(of_database(place))
+    if place.clock is not None:
+        return list(of_clock(place))
     return [*kernel_kills(), *others(place), *pauses(place), *at_each_step(place)]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from faults.stepped_clock import stepped_clock
 from pratique.errors import PratiqueError
 from support.docker_engine import engine_running
 from support.docker_engine import registry as registry_running
@@ -205,8 +206,8 @@ class Trial:
 class Place:
     """A runtime and a balancer, with users."""
 
-    def __init__(self, name, shop, log, disk, engine, registry, database):
-        self.name, self.shop, self._log = name, shop, log
+    def __init__(self, name, shop, log, *, disk=None, engine=None, registry=None, database=None, clock=None):
+        self.name, self.shop, self._log, self.clock = name, shop, log, clock
         self.disk, self.engine, self.registry, self.database = disk, engine, registry, database
 
     def requests(self):
@@ -266,9 +267,9 @@ class Place:
 def place(name):
     """A shop with users, "process+embedded" and so on. As root its store is on a small disk that can be filled.
 
-    "process+embedded+influxdb" has its store in InfluxDB.
+    "process+embedded+influxdb" has its store in InfluxDB, and "process+embedded+clock" a clock that can be set.
     """
-    runtime, balancer, *store = name.split("+")
+    runtime, balancer, *more = name.split("+")
     # a socket's path must be short, and pytest's folders are not
     folder = Path(tempfile.mkdtemp(prefix="flt-"))
     disk, log = folder / "disk", folder / "users.jsonl"
@@ -276,26 +277,30 @@ def place(name):
     log.touch()
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        mounted = not store and os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) == 0
+        mounted = not more and os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) == 0
         if mounted:
             stack.callback(_run, "umount", "-l", disk)
         engine = registry = None
         settings = {"more": '\n[store]\nurl = "disk/store"\n', "balancer": balancer}
-        database = stack.enter_context(disturbed_bucket(folder)) if store else None
+        database = stack.enter_context(disturbed_bucket(folder)) if "influxdb" in more else None
         if database is not None:
             settings["more"] = database.settings
         if runtime == "docker":
             engine, registry = stack.enter_context(engine_running()), stack.enter_context(registry_running())
             settings["make_shop"] = partial(ImageShop, engine=engine, registry=registry)
+        clock = stack.enter_context(stepped_clock(folder)) if "clock" in more else None
         shop = stack.enter_context(running_shop(folder, rate=0, failing=0.0, **settings))
         stack.enter_context(_users(shop, log))
-        yield Place(name, shop, log, disk if mounted else None, engine, registry, database)
+        parts = {"engine": engine, "registry": registry, "database": database, "clock": clock}
+        yield Place(name, shop, log, disk=disk if mounted else None, **parts)
 
 
 @contextlib.contextmanager
 def _users(shop, log):
     url = f"http://{shop.settings.service('shop').balancer.listen}"
-    process = subprocess.Popen([sys.executable, HERE / "userload.py", url, str(RATE), log])
+    # their clock stays the true one
+    env = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    process = subprocess.Popen([sys.executable, HERE / "userload.py", url, str(RATE), log], env=env)
     try:
         eventually(lambda: log.stat().st_size > 0)
         yield

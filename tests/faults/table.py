@@ -1,6 +1,6 @@
 """Run every fault in every place, print a table, and write it to docs/explanation/faults.md.
 
-python tests/faults/table.py [--place process+embedded|process+haproxy|docker+haproxy|process+embedded+influxdb]… [--only PATTERN] [--no-write]
+python tests/faults/table.py [--place PLACE]… [--only PATTERN] [--no-write]
 """
 
 import argparse
@@ -15,7 +15,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from faults.catalogue import faults
 from faults.harness import RATE, ROOT, Trial, place
 
-PLACES = ("process+embedded", "process+haproxy", "docker+haproxy", "process+embedded+influxdb")
+PLACES = (
+    "process+embedded",
+    "process+haproxy",
+    "docker+haproxy",
+    "process+embedded+influxdb",
+    "process+embedded+clock",
+)
 HEAD = ("fault", "at", "requests", "failed", "on one revision after", "the run ended", "same id again", "left over")
 
 PAGE = ROOT / "docs/explanation/faults.md"

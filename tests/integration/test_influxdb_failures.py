@@ -67,7 +67,7 @@ def test_a_server_that_hangs_is_unavailable_within_the_time_limit(store, direct,
         began = time.monotonic()
         with pytest.raises(UnavailableError, match=r"in time \(store\.timeout_s\)"):
             ask()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 25
     proxy.delay_s = 0
     store.write(rollups(row(1)))
     assert content(store) == by_key([row(0), row(1)])

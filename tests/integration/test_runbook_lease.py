@@ -56,7 +56,7 @@ def answers(balancer):
     return False
 
 
-def eventually(condition, deadline_s=15.0):
+def eventually(condition, deadline_s=60.0):
     deadline = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not become true in time"

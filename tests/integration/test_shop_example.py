@@ -92,8 +92,9 @@ def test_the_load_keeps_its_rate_and_ends_after_its_time(start):
     command = [sys.executable, SHOP / "load.py", "--url", f"http://{start('r3')}", "--rate", "200", "--seconds", "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     counts = json.loads(done.stdout)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert set(counts) <= {"200", "500"}
+    # a machine that stops for a second skips requests, and the status tells it
+    assert (done.returncode, done.stderr) == (int("skipped" in counts), "")
+    assert set(counts) <= {"200", "500", "skipped"}
     assert 590 <= sum(counts.values()) <= 610
 
 

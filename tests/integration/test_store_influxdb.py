@@ -33,6 +33,12 @@ def store(address):
     return open_store(address)
 
 
+@pytest.fixture
+def writer(address):
+    """The same store, as another process has it."""
+    return open_store(address)
+
+
 class TestInflux(StoreContract):
     @pytest.fixture
     def fresh(self, influxd):
@@ -227,8 +233,8 @@ def test_upkeep_accepts_what_an_abandoned_write_has_stored(influxd, store, monke
     store.write(rollups(row(0)))
     (mark,) = marks.read_marks(influxd.client, store.url.rpartition("/")[2])
     assert mark.done
-    assert from_ms(mark.first_ms) == T0
-    old = marks.Mark("shop", "gone", False, mark.first_ms, mark.last_ms, mark.began_ms - 4_000_000, "id")
+    assert from_ms(mark.newest.first_ms) == T0
+    old = marks.Mark("shop", "gone", False, mark.began_ms - 4_000_000, mark.writes)
     marks.set_marks(influxd.client, store.url.rpartition("/")[2], [old], done=False)
     with pytest.raises(UnavailableError, match="'gone'"):
         store.read("shop", ["r1"])
@@ -277,6 +283,44 @@ def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
         [*[row(window) for window in range(4)], row(4, n=4), row(11), row(12), row(13)]
     )
     assert len(rows) == 8
+
+
+@pytest.mark.parametrize("writes", [2, marks.WRITES, marks.WRITES + 5])
+def test_a_read_that_several_writes_overtake_has_no_part_of_any(store, writer, monkeypatch, writes):
+    """The first write changes a window that is being read; the last one changes another window."""
+    writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
+    read, once = answer.rows, []
+
+    def overtaken(pieces, name):
+        found = read(pieces, name)
+        if not once:
+            once.append(found)
+            writer.write(rollups(row(0, action="a", n=2), row(0, action="b", n=2)))
+            for number in range(1, writes):
+                writer.write(rollups(row(5, n=number)))
+        return found
+
+    monkeypatch.setattr(answer, "rows", overtaken)
+    expected = [row(0, action="a", n=2), row(0, action="b", n=2), row(1), row(5, n=writes - 1)]
+    assert content(store) == by_key(expected)
+    assert once
+
+
+def test_a_read_that_a_restarted_writer_overtakes_has_no_part_of_its_writes(store, writer, monkeypatch):
+    writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
+    read, once = answer.rows, []
+
+    def overtaken(pieces, name):
+        found = read(pieces, name)
+        if not once:
+            once.append(found)
+            writer.write(rollups(row(0, action="a", n=2), row(0, action="b", n=2)))
+            open_store(store.url).write(rollups(row(5)))
+        return found
+
+    monkeypatch.setattr(answer, "rows", overtaken)
+    expected = [row(0, action="a", n=2), row(0, action="b", n=2), row(1), row(5)]
+    assert content(store) == by_key(expected)
 
 
 def test_settings_alone_open_the_store(influxd):

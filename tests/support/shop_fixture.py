@@ -155,7 +155,7 @@ class Shop:
         return files, sorted(instance.id for instance in self.runtime.list())
 
 
-def eventually(condition, deadline_s=30.0):
+def eventually(condition, deadline_s=90.0):
     deadline = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not become true in time"

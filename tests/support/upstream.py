@@ -68,9 +68,11 @@ class Upstream:
 
     async def _close(self):
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # a connection that was just accepted gets its task only now
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(others, timeout=1)
         # one that still has something to send to a client that is gone would never close
         for writer in self._writers:
             writer.transport.abort()

@@ -2,7 +2,8 @@
 
 A write of many rows is several requests, and InfluxDB shows each as soon as it has it. A writer therefore says what it
 begins, and what it has finished; a reader waits for the end of a write into its range. A mark is one point for each service and
-source, and a new mark of the same source replaces it.
+source, and a new mark of the same source replaces it. It therefore tells the writes before it too: a reader that was overtaken by
+several of them reads the windows of all of them again. A source has one writer at a time.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from pratique.store.influxdb.names import decoded, encoded, in_line
 MEASUREMENT = "pratique_writes"
 SLOT_MS = 600_000
 """Marks of one slot replace each other, so that a collector adds a point in ten minutes and not one per write."""
+WRITES = 20
+"""Writes that a mark tells; a reader that was overtaken by more reads its whole range again."""
 
 _FLUX = """
 from(bucket: bucket) |> range(start: earliest, stop: latest)
@@ -34,39 +37,78 @@ from(bucket: bucket) |> range(start: earliest, stop: latest)
 
 
 @dataclass(frozen=True)
+class Write:
+    """A write of a source: its windows from `first_ms` to `last_ms`, epoch ms."""
+
+    id: str
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True)
 class Mark:
-    """A write of a source: its windows from `first_ms` to `last_ms`, and when it began; epoch ms."""
+    """The last writes of a source, newest first; whether the newest is done, and when it began, epoch ms."""
 
     service: str
     source: str
     done: bool
-    first_ms: int
-    last_ms: int
     began_ms: int
-    id: str
+    writes: tuple[Write, ...]
+
+    @property
+    def newest(self) -> Write:
+        """The write that began last."""
+        return self.writes[0]
 
     def overlaps(self, first_ms: int, end_ms: int) -> bool:
-        """Whether it concerns windows in [first_ms, end_ms)."""
-        return self.first_ms < end_ms and self.last_ms >= first_ms
+        """Whether its newest write concerns windows in [first_ms, end_ms)."""
+        return self.newest.first_ms < end_ms and self.newest.last_ms >= first_ms
+
+    def since(self, before: Mark | None) -> tuple[Write, ...] | None:
+        """Return the writes that may have changed a row since an earlier mark of the source; None when it does not tell all."""
+        if before is None:
+            return self.writes if len(self.writes) < WRITES else None
+        known = next((number for number, write in enumerate(self.writes) if write.id == before.newest.id), None)
+        if known is None:
+            return None
+        # a write that was in progress has gone on since
+        return self.writes[: known + (not before.done)]
 
     def line(self, done: bool) -> str:
         """Return its line in line protocol."""
-        state = "done" if done else "open"
         tags = f"service={in_line(encoded(self.service))},source={in_line(encoded(self.source))}"
-        value = f"{state} {self.first_ms} {self.last_ms} {self.began_ms} {self.id}"
+        newest, earlier = self.newest, (f" {write.id} {write.first_ms} {write.last_ms}" for write in self.writes[1:])
+        state = "done" if done else "open"
+        value = f"{state} {newest.first_ms} {newest.last_ms} {self.began_ms} {newest.id}{''.join(earlier)}"
         return f'{MEASUREMENT},{tags} mark="{value}" {now_ms() // SLOT_MS * SLOT_MS}'
 
 
-def marks_of(table: pa.Table, instead_of: Collection[str]) -> list[Mark]:
-    """Return the marks of a write of rows. Rows that are removed instead may have any window."""
-    began, unique = now_ms(), secrets.token_hex(6)
+class Marker:
+    """Makes the marks of one writer, each with the writes that it has made before. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._writes: dict[tuple[str, str], tuple[Write, ...]] = {}
+
+    def marks_of(self, table: pa.Table, instead_of: Collection[str]) -> list[Mark]:
+        """Return the marks of a write of rows that begins. Rows that are removed instead may have any window."""
+        began, unique = now_ms(), secrets.token_hex(6)
+        marks = []
+        for (service, source), (first, last) in sorted(_windows(table, instead_of).items()):
+            earlier = self._writes.get((service, source), ())
+            writes = (Write(unique, first, last), *earlier)[:WRITES]
+            self._writes[service, source] = writes
+            marks.append(Mark(service, source, False, began, writes))
+        return marks
+
+
+def _windows(table: pa.Table, instead_of: Collection[str]) -> dict[tuple[str, str], tuple[int, int]]:
+    """The first and last window of each service and source."""
     plain = pa.table({name: table[name].cast(pa.string()) for name in ("service", "source")})
     plain = plain.append_column("window", table["window"].cast(pa.int64()))
     groups = plain.group_by(["service", "source"]).aggregate([("window", "min"), ("window", "max")]).to_pylist()
     found = {(row["service"], row["source"]): (row["window_min"], row["window_max"]) for row in groups}
     services = {service for service, _ in found}
-    found |= {(service, source): (EARLIEST_MS, LATEST_MS) for service in services for source in instead_of}
-    return [Mark(*key, False, first, last, began, unique) for key, (first, last) in sorted(found.items())]
+    return found | {(service, source): (EARLIEST_MS, LATEST_MS) for service in services for source in instead_of}
 
 
 def set_marks(client: InfluxClient, bucket: str, marks: Iterable[Mark], *, done: bool) -> None:
@@ -101,5 +143,7 @@ def read_marks(client: InfluxClient, bucket: str, service: str | None = None) ->
 
 def mark_of(service: str, source: str, value: str) -> Mark:
     """Return a mark from its tags and its value, as they are stored. Raises: ValueError."""
-    state, first, last, began, unique = value.split(" ")
-    return Mark(decoded(service), decoded(source), state == "done", int(first), int(last), int(began), unique)
+    state, first, last, began, unique, *rest = value.split(" ")
+    earlier = [Write(name, int(low), int(high)) for name, low, high in zip(*[iter(rest)] * 3, strict=True)]
+    writes = (Write(unique, int(first), int(last)), *earlier)
+    return Mark(decoded(service), decoded(source), state == "done", int(began), writes)

@@ -19,7 +19,7 @@ from pratique.store.influxdb import consistent, lines
 from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
 from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
-from pratique.store.influxdb.marks import Mark, marks_of, set_marks
+from pratique.store.influxdb.marks import Mark, Marker, set_marks
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.tokens import read_token, write_token
 from pratique.store.rows import READ_SCHEMA, normal, require_zone
@@ -39,6 +39,7 @@ class InfluxStore:
         self._address = InfluxAddress.of(settings.url)
         self._clients: dict[str, InfluxClient] = {}
         self._readers: dict[str, BucketReader] = {}
+        self._marker = Marker()
 
     @property
     def url(self) -> str:
@@ -63,14 +64,14 @@ class InfluxStore:
         table = normal(rollups)
         if not table.num_rows:
             return
-        marks = marks_of(table, instead_of)
-        services = sorted({mark.service for mark in marks})
+        services = sorted(set(table["service"].cast(pa.string()).unique().to_pylist()))
         for service in services:
             check_name("service", service)
         client, bucket = self._client(write_token(self._settings)), self._address.bucket
         lines.check(table)
         if instead_of:
             self._require_deletes(client)
+        marks = self._marker.marks_of(table, instead_of)
         set_marks(client, bucket, marks, done=False)
         self._delete(client, services, instead_of)
         beyond = None

@@ -157,7 +157,7 @@ def test_undo_does_not_wait_for_a_busy_ledger(tmp_path, there, short, capsys):
     began = time.monotonic()
     with pytest.raises(UnavailableError, match="no luck"):
         run.perform("c")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     other.execute("ROLLBACK")
     other.close()
     assert (there / "undone").read_text() == "c b a "
@@ -352,7 +352,7 @@ def begin(tmp_path, there, where):
     return process
 
 
-def eventually(condition, deadline_s=20.0):
+def eventually(condition, deadline_s=60.0):
     deadline = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not become true in time"
