@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pratique.check.balancer import balancer_checks
-from pratique.check.collector import collector_checks
+from pratique.check.collector import collector_checks, running_balancer_checks
 from pratique.check.containers import container_checks
 from pratique.check.deadline import deadline_state
 from pratique.check.finding import Check
@@ -42,6 +42,7 @@ def _general_checks(config: Config) -> Iterator[Check]:
     yield from store_checks(config)
     if not config.store.is_prometheus:
         yield from collector_checks(config)
+    yield from running_balancer_checks(config)
 
 
 def _services(config: Config) -> str:
