@@ -196,7 +196,7 @@ def test_client_that_sends_headers_without_end_is_refused_within_a_bound(
                     for _ in range(1 if is_told else 100):
                         client.sendall(more * 8)
             answers = [received(client) for client in clients]
-        # what is sent to a closed connection takes the answer with it
+        # bytes that arrive at a closed connection can take the answer with them
         told = sum(b"HTTP/1.1 431 " in answer for answer in answers)
         assert told > 30 if is_told else not told
         assert resident_mb(place) - before < 40

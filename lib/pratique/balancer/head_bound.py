@@ -1,6 +1,6 @@
 """A bound on the head of a request in all: aiohttp bounds each of its lines and their number, which together are megabytes.
 
-The same bound holds for what stands around the parts of a body: chunk extensions and trailers.
+The parts of a body have a bound on everything around them: chunk extensions and trailers.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _cut_torn(file: BinaryIO, path: Path) -> None:
     try:
         content = path.read_bytes()
         torn = content[content.rfind(b"\n") + 1 :]
-        # another process may have done it meanwhile; what is no beginning of a line stays to be found
+        # another process may have done it meanwhile; an end that begins no line stays to be found
         if torn and _TORN.fullmatch(torn.decode("ascii", "replace")):
             file.truncate(len(content) - len(torn))
         elif torn:

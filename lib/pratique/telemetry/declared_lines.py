@@ -133,7 +133,7 @@ class DeclaredLines:
         for name, settings in config.services.items():
             if settings.imports.log_format is None:
                 continue
-            # a wrong format is told by `pratique import` and `check`, and must not stop the collector
+            # `pratique import` reports a wrong format; it must not stop the collector
             try:
                 template = declared(settings.imports.log_format).template
                 if template is not None:

@@ -269,7 +269,7 @@ class TableInput(Input):
             frame = next(self._rows, None) if self._rows is not None else None
         if self._file.swallowed:
             self.findings.warn(
-                f"{plural(self._file.swallowed, 'line')} of {str(self._path)!r} cannot be told from the next ones: a quote is never closed"
+                f"{plural(self._file.swallowed, 'line')} of {str(self._path)!r} cannot be divided from the next ones: a quote is never closed"
             )
         if isinstance(self._file, ParquetFile):
             self._file.close()

@@ -308,7 +308,7 @@ def test_messages_of_a_log_of_one_revision_are_counted_for_it(fmt):
     assert parsed.messages_by_revision == {"r41": 3}
 
 
-def test_messages_of_a_logger_are_told_by_its_name():
+def test_messages_of_a_logger_are_counted_by_its_name():
     parsed = parser(fmt="jsonl").parse("\n".join(map(json.dumps, [SERVED, MESSAGES[3]])).encode(), 1)
     assert (parsed.others, parsed.rejects) == ({"messages of the logger app": 1}, [])
 

@@ -1,7 +1,7 @@
 """Lines of a CSV file whose quotes do not close: such a quote would join a row with those behind it.
 
 A value in quotes may hold line breaks. Only where the quotes of several lines fit together, and none of these lines looks like a
-row of its own, do they stay one row; else the line with the quote that does not close is rejected, and the others are read.
+row by itself, do they stay one row; else the line with the quote that does not close is rejected, and the others are read.
 """
 
 from __future__ import annotations
