@@ -1,6 +1,6 @@
 """The main job on the sample service: `make demo`, with processes and the embedded balancer, or
 `make demo RUNTIME=docker`, with containers, HAProxy and syslog. `make demo STORE=influxdb` keeps the measurements in a new
-InfluxDB server instead of a folder.
+InfluxDB server instead of a folder, `STORE=influxdb://HOST:8086/ORGANISATION/BUCKET` in a bucket of a server that runs.
 
 Revision r1 runs behind the balancer under a steady load. r2, which is harmless, is released through
 runbooks/release.ipynb and ends promoted; r3, which fails at the checkout and searches slowly, is released
@@ -14,10 +14,10 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from demo_influxdb import find_influxd, influxdb_running
+from demo_influxdb import existing_bucket, find_influxd, influxdb_running
 from demo_ports import copy_with_free_ports
 
 from pratique.errors import PratiqueError
@@ -27,7 +27,7 @@ from pratique.release.image import REVISION_LABEL
 HERE = Path(__file__).parent
 CONFIGS = {"process": HERE / "pratique.toml", "docker": HERE / "pratique-docker.toml"}
 RUNTIME = os.environ.get("RUNTIME", "process")
-STORES = ("delta", "influxdb")
+STORES = ("delta", "influxdb", "influxdb://HOST:8086/ORGANISATION/BUCKET")
 STORE = os.environ.get("STORE", "delta")
 BASE = os.environ.get("BASE", "")
 """The base image; by default the one that the Dockerfile names by its digest."""
@@ -73,14 +73,23 @@ def release(revision: str) -> dict[str, str]:
     return json.loads(result.read_text(encoding="utf-8"))
 
 
+def make_store() -> AbstractContextManager[str]:
+    """Return what gives the `[store]` table of the demo's service file, and runs the server of the store meanwhile."""
+    if "://" in STORE:
+        return nullcontext(existing_bucket(STORE))
+    if STORE not in STORES:
+        sys.exit(f"STORE={STORE!r} is not known: use {' or '.join(STORES)}")
+    if STORE == "delta":
+        return nullcontext("")
+    find_influxd()
+    return influxdb_running(STATE / "influxdb")
+
+
 def main() -> int:
     """Run the demo; 0 when both releases ended as they should."""
     if RUNTIME not in CONFIGS:
         sys.exit(f"RUNTIME={RUNTIME!r} is not known: use {' or '.join(CONFIGS)}")
-    if STORE not in STORES:
-        sys.exit(f"STORE={STORE!r} is not known: use {' or '.join(STORES)}")
-    if STORE == "influxdb":
-        find_influxd()
+    store = make_store()
     began = time.monotonic()
     if RUNTIME == "docker":
         try:
@@ -89,8 +98,8 @@ def main() -> int:
             sys.exit(f"demo: {error}")
     shutil.rmtree(STATE, ignore_errors=True)
     address = copy_with_free_ports(CONFIGS[RUNTIME], CONFIG, state=STATE)
-    with influxdb_running(STATE / "influxdb") if STORE == "influxdb" else nullcontext("") as store:
-        CONFIG.write_text(f"{CONFIG.read_text(encoding='utf-8')}\n{store}", encoding="utf-8")
+    with store as table:
+        CONFIG.write_text(f"{CONFIG.read_text(encoding='utf-8')}\n{table}", encoding="utf-8")
         return run(address, began)
 
 

@@ -1,7 +1,9 @@
-"""An InfluxDB server for the demo: `make demo STORE=influxdb`."""
+"""The InfluxDB bucket of the demo: in a new server (`STORE=influxdb`), or in one that runs already (`STORE=influxdb://…`)."""
 
 import os
+import re
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,8 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pratique.config import StoreSettings
 from pratique.errors import PratiqueError
+from pratique.store import open_store
+from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.client import InfluxClient
+from pratique.store.influxdb.tokens import DEFAULT_ENV, write_token
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pratique"
 START_LIMIT_S = 60
@@ -19,16 +25,46 @@ ORGANISATION, BUCKET = "demo", "pratique"
 
 
 def find_influxd() -> Path:
-    """Return the server's program: that of PRATIQUE_INFLUXD, or the one that the tests have built."""
+    """Return the server's program: that of PRATIQUE_INFLUXD, of PATH, or the one that the tests have built; InfluxDB 2."""
     named = os.environ.get("PRATIQUE_INFLUXD")
-    found = [Path(named)] if named else sorted(CACHE.glob("influxd-*"))
-    usable = [path for path in found if path.is_file() and os.access(path, os.X_OK)]
+    installed = shutil.which("influxd")
+    found = [Path(named)] if named else [*sorted(CACHE.glob("influxd-*")), *([Path(installed)] if installed else [])]
+    usable = [path for path in found if _is_version_2(path)]
     if not usable:
         sys.exit(
-            "demo: STORE=influxdb needs the server influxd: name one in PRATIQUE_INFLUXD, or build it with "
-            "tests/support/influxd/build.sh (Go and Rust needed)"
+            "demo: STORE=influxdb needs the server InfluxDB 2: install influxd, or name it in PRATIQUE_INFLUXD, or build it with "
+            "tests/support/influxd/build.sh (Go and Rust needed); or name a bucket of a server that runs: "
+            f"STORE=influxdb://HOST:8086/ORGANISATION/BUCKET and its token in {DEFAULT_ENV}"
         )
     return usable[-1]
+
+
+def existing_bucket(url: str) -> str:
+    """Make the bucket if it is missing; return the `[store]` table of a service file. The token stays in INFLUX_TOKEN."""
+    settings = StoreSettings(url=url)
+    try:
+        address = InfluxAddress.of(url)
+        client = InfluxClient.of(address, write_token(settings), settings)
+        version = client.ping()
+        if client.bucket(address.bucket) is None:
+            client.create_bucket(address.bucket)
+        if open_store(settings).revisions("shop"):
+            sys.exit(
+                f"demo: the bucket {address.bucket!r} has measurements of a service shop already: name another one"
+            )
+    except PratiqueError as error:
+        sys.exit(f"demo: {error}")
+    print(f"InfluxDB {version}: {url}", flush=True)
+    return f'[store]\nurl = "{url}"\n'
+
+
+def _is_version_2(program: Path) -> bool:
+    """Whether a program is InfluxDB 2; the influxd of some distributions is version 1, which has other options."""
+    try:
+        said = subprocess.run([program, "version"], capture_output=True, text=True, check=False, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return re.search(r"InfluxDB v?2\.", said) is not None
 
 
 @contextmanager

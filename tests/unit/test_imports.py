@@ -31,6 +31,7 @@ ORDER = [
     "balancer",
     "telemetry",
     "store",
+    "export",
     "judge",
     "planning",
     "figures",

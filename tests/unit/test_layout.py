@@ -9,6 +9,7 @@ PACKAGE = HERE.parents[1] / "lib" / "pratique"
 ACROSS = {
     "test_api.py",
     "test_dependencies.py",
+    "test_grafana.py",
     "test_imports.py",
     "test_layout.py",
     "test_markers.py",

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 from packaging.specifiers import SpecifierSet
 
 from pratique.cli import pratique as cli
@@ -97,12 +98,31 @@ SUITE = ROOT / "examples/suite"
     shutil.which("docker-compose") is None, reason="docker-compose is not installed: apt-get install docker-compose"
 )
 def test_the_suites_compose_file_is_valid():
-    env = os.environ | {"INFLUXDB_PASSWORD": "x", "INFLUXDB_TOKEN": "y"}
+    env = os.environ | {"INFLUXDB_PASSWORD": "x", "INFLUXDB_TOKEN": "y", "GRAFANA_PASSWORD": "z"}
     command = ["docker-compose", "-f", SUITE / "compose.yaml", "config"]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
-    for service in ("lab", "collector", "balancer", "influxdb"):
+    for service in ("lab", "collector", "balancer", "influxdb", "grafana"):
         assert f"  {service}:\n" in done.stdout
+
+
+def test_grafana_finds_what_the_suite_provides():
+    compose = yaml.safe_load((SUITE / "compose.yaml").read_text())
+    grafana = compose["services"]["grafana"]
+    mounts = dict(reversed(volume.removesuffix(":ro").split(":")) for volume in grafana["volumes"])
+    provisioning = SUITE / mounts["/etc/grafana/provisioning"]
+    (source,) = yaml.safe_load((provisioning / "datasources/influxdb.yaml").read_text())["datasources"]
+    store = InfluxAddress.of(load(SUITE / "pratique.toml").store.url)
+    assert (source["jsonData"]["organization"], source["jsonData"]["defaultBucket"]) == (
+        store.organisation,
+        store.bucket,
+    )
+    assert urlsplit(source["url"]).hostname in compose["services"]
+    assert source["secureJsonData"]["token"].removeprefix("$") in grafana["environment"]
+    (provider,) = yaml.safe_load((provisioning / "dashboards/pratique.yaml").read_text())["providers"]
+    shown = {mount for mount in mounts if mount.startswith(provider["options"]["path"] + "/")}
+    assert all((SUITE / mounts[mount]).is_file() for mount in shown)
+    assert {Path(mount).name for mount in shown} == {path.name for path in (SUITE / "grafana").glob("*.json")}
 
 
 def test_the_suite_starts_only_existing_commands():

@@ -38,6 +38,8 @@ FILES = (
     Known("reports/*", "report/write.py", "reports", "reports: HTML, JSON and the executed notebook", "yes"),
     Known("collector/status.json", "telemetry/collector_status.py", "collector/status.json", "counters of the collector", "yes"),
     Known("collector/spool/*", "telemetry/collector.py", "spool", "received lines that are not in the store yet", "no: these lines are lost"),
+    Known("collector/*events.json", "export/exports.py", "events.json", "which entry of the ledger was passed on last, for Grafana", "yes: events are passed on again"),
+    Known("collector/remote-write.sqlite*", "export/exports.py", "remote-write.sqlite", "counters of remote write, and requests that its server has not yet taken", "these requests are lost, and counters start from zero"),
     Known("collector/lock", "telemetry/collector.py", "lock", "prevents a second collector", "when no collector runs"),
     Known("logs/*/*/*", "telemetry/containerlogs.py", "logs", "logs of containers, by service and revision", "yes"),
     Known("processes/**", "runtime/process.py", "processes", "logs and state of local instances, collector and balancer", "when nothing runs"),

@@ -66,7 +66,9 @@ def _refuse(sentence: str) -> str:
 
 def _same_settings(config: Config) -> str:
     """Whether the collector that runs works by this service file."""
-    found = setting_differences(config.state_dir, settings_of(config.telemetry, config.store, config.services))
+    found = setting_differences(
+        config.state_dir, settings_of(config.telemetry, config.store, config.services, config.export)
+    )
     if found:
         service = next(iter(config.services), "SERVICE")
         more = f" (and {len(found) - 1} more settings)" if len(found) > 1 else ""

@@ -10,6 +10,7 @@ from pratique.check.balancer import balancer_checks
 from pratique.check.collector import collector_checks, running_balancer_checks
 from pratique.check.containers import container_checks
 from pratique.check.deadline import deadline_state
+from pratique.check.export import export_checks
 from pratique.check.finding import Check
 from pratique.check.folders import writable_folder
 from pratique.check.processes import process_checks
@@ -42,6 +43,7 @@ def _general_checks(config: Config) -> Iterator[Check]:
     yield from store_checks(config)
     if not config.store.is_prometheus:
         yield from collector_checks(config)
+        yield from export_checks(config)
     yield from running_balancer_checks(config)
 
 

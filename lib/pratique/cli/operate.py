@@ -25,7 +25,7 @@ from pratique.errors import MissingError
 
 if TYPE_CHECKING:
     from pratique.config import Config
-    from pratique.store import Store
+    from pratique.telemetry.rollups import Sink
 
 
 @click.command(epilog=EPILOG)
@@ -140,23 +140,36 @@ def orphans(service: str, remove: bool, as_json: bool, config: str | None, store
 def collect(listen: str | None, config: str | None, store: str | None) -> None:
     """Run the collector in the foreground.
 
-    It receives access lines as syslog, rolls them up, and writes them to the store. It also keeps container logs.
+    It receives access lines as syslog, rolls them up, and writes them to the store. It also keeps container logs, and passes on
+    what Grafana shows: releases, weights and verdicts.
     On SIGHUP it reads the service file again, without losing a line.
     """
     from pratique.config import check_address  # noqa: PLC0415
     from pratique.store import open_store, require_writable  # noqa: PLC0415
 
-    def read_settings() -> tuple[Config, Store]:
-        settings = load_config(config, store)
-        require_writable(settings.store)
-        settings.make_state_folder()
-        return settings, open_store(settings.store)
+    def read_settings() -> Config:
+        found = load_config(config, store)
+        require_writable(found.store)
+        found.make_state_folder()
+        return found
 
     address = check_address(listen) if listen is not None else None
-    settings, opened = read_settings()
-    from pratique.telemetry.collector import run_collector  # noqa: PLC0415 - pyarrow, once nothing is refused
+    settings = read_settings()
+    # pyarrow, once nothing is refused
+    from pratique.export.exports import Exports  # noqa: PLC0415
+    from pratique.telemetry.collector import run_collector  # noqa: PLC0415
 
-    run_collector(settings, opened, listen=address, reread=read_settings)
+    exports = Exports()
+
+    def followed(found: Config) -> tuple[Config, Sink]:
+        return found, exports.follow(found, open_store(found.store))
+
+    try:
+        run_collector(
+            *followed(settings), listen=address, reread=lambda: followed(read_settings()), exports=exports.notes
+        )
+    finally:
+        exports.close()
 
 
 @click.command(epilog=EPILOG)

@@ -1,6 +1,7 @@
 """The service file (pratique.toml): its models, its defaults, and how it is loaded and validated."""
 
 from pratique.config.balancer import BalancerSettings, HAProxySettings
+from pratique.config.export import ExportSettings, RemoteWriteSettings
 from pratique.config.judge import GuardPolicy, Policy, Reaction, default_guards
 from pratique.config.lines import line_of
 from pratique.config.load import DEFAULT_FILE, load, parse
@@ -21,6 +22,7 @@ __all__ = [
     "BalancerSettings",
     "Config",
     "DockerSettings",
+    "ExportSettings",
     "FieldNames",
     "GuardPolicy",
     "HAProxySettings",
@@ -31,6 +33,7 @@ __all__ = [
     "Policy",
     "PrometheusSettings",
     "Reaction",
+    "RemoteWriteSettings",
     "RolloutSettings",
     "RuntimeSettings",
     "ServiceSettings",

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from pratique.config.export import refuse_user_in
 from pratique.config.lines import line_of
 from pratique.config.messages import describe
 from pratique.config.model import Config
@@ -42,11 +43,14 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     config = _read(Path(named), named=True) if named else _read(Path(DEFAULT_FILE), named=False)
     override = store or os.environ.get("PRATIQUE_STORE")
     refuse_credentials(override or config.store.url)
+    refuse_user_in(config.export.remote_write.url)
     base = Path(config.base)
     url = _absolute(override, Path()) if override else _absolute(config.store.url, base)
     files = {name: _absolute(path, base) for name in STORE_FILES if (path := getattr(config.store, name))}
     reached = {"url": url, "prometheus": config.store.prometheus.below(base), **files}
-    return config.model_copy(update={"store": config.store.model_copy(update=reached)})
+    return config.model_copy(
+        update={"store": config.store.model_copy(update=reached), "export": config.export.below(base)}
+    )
 
 
 def _absolute(url: str, base: Path) -> str:

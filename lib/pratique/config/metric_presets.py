@@ -119,6 +119,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "code": "http_response_status_code",
         "host": "service_instance_id|exported_instance|pod|instance",
     },
+    # what Pratique's own collector sends by remote write
+    "pratique": {
+        "requests": "pratique_requests_total",
+        "latency": "pratique_request_duration_seconds",
+        "service": "service",
+        "revision": "revision",
+        "action": ("action",),
+        "code": "code",
+        "host": "host",
+    },
     # the conventions before they were stable
     "opentelemetry-1.20": {
         "requests": "http_server_duration_milliseconds_count|http_server_duration_count",

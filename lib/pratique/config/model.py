@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from pratique.config.export import ExportSettings
 from pratique.config.service import ServiceSettings
 from pratique.config.state_folder import make_state_folder
 from pratique.config.store import StoreSettings
@@ -23,6 +24,7 @@ class Config(Strict):
     state: str = ".pratique"
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    export: ExportSettings = ExportSettings()
     services: dict[Name, ServiceSettings] = Field(default_factory=dict)
     base: Annotated[str, Field(exclude=True)] = "."
     file: Annotated[str, Field(exclude=True)] = ""
@@ -59,7 +61,9 @@ class Config(Strict):
             raise UsageError.unknown(
                 "service", name, self.services, where=f"in {self.file}", hint=f"or add a table [services.{name}]"
             )
-        return Target(name, self.service(name), Path(self.base), self.state_dir, self.telemetry, self.store)
+        return Target(
+            name, self.service(name), Path(self.base), self.state_dir, self.telemetry, self.store, self.export
+        )
 
     def path(self, relative: str) -> Path:
         """Return a path of the service file, relative to the folder of that file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field
 
@@ -42,7 +42,7 @@ class PrometheusSettings(Strict):
     ca_file: str = ""
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
 
-    def below(self, base: Path) -> PrometheusSettings:
+    def below(self, base: Path) -> Self:
         """Return the settings with the paths of files made absolute; relative ones are below `base`."""
         changed = {
             "password": _absolute(self.password, base),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pratique.config.export import ExportSettings
 from pratique.config.service import ServiceSettings
 from pratique.config.state_folder import make_state_folder
 from pratique.config.store import StoreSettings
@@ -24,6 +25,7 @@ class Target:
     state_dir: Path
     telemetry: TelemetrySettings
     store: StoreSettings
+    export: ExportSettings
 
     def make_state_folder(self) -> None:
         """Make the state folder for its owner only. Raises: DeniedError."""

@@ -143,6 +143,10 @@ class Ledger:
         with self._connect() as connection:
             return _entries(connection, service, kind, run)
 
+    def after(self, number: int, most: int) -> list[Entry]:
+        """Return the entries that follow entry `number`, oldest first, at most so many."""
+        return self._select("number > ? AND number <= ?", number, number + most)
+
     def revisions(self, service: str) -> list[str]:
         """Return the revisions of a service that are bound to a digest, oldest first."""
         found = self._select("service = ? AND kind = 'bind' AND revision IS NOT NULL", service)
@@ -174,7 +178,7 @@ class Ledger:
         later = f"{changes} AND number >= coalesce((SELECT min(number) FROM ({first})), 0)"  # noqa: S608 - constant text
         return weights_of(self._select(later, service, service, stamp(start.astimezone(UTC))), start, end)
 
-    def _select(self, condition: str, *values: str) -> list[Entry]:
+    def _select(self, condition: str, *values: str | int) -> list[Entry]:
         """Return the entries that meet a condition in SQL, oldest first."""
         if not self.path.exists():
             return []

@@ -115,7 +115,7 @@ class Collector:
         Earlier counts stay as they are: they are written first, and rows of other windows, names or stores follow under
         another source. While the store takes no write the settings stay, and `tick` tries again.
         """
-        wanted = settings_of(config.telemetry, config.store, config.services, listen=self._status.listen)
+        wanted = settings_of(config.telemetry, config.store, config.services, config.export, listen=self._status.listen)
         self._status.settings = self._facts.settings or wanted
         source = new_source() if self._facts.source == Facts().source else self._facts.source
         alike = counts_alike(self._status.settings, wanted) and source == self._facts.source
@@ -370,11 +370,17 @@ def _first(windows: dict[int, Window]) -> dict[int, Window]:
 
 
 def run_collector(
-    config: Config, store: Sink, *, listen: str | None = None, reread: Callable[[], tuple[Config, Sink]] | None = None
+    config: Config,
+    store: Sink,
+    *,
+    listen: str | None = None,
+    reread: Callable[[], tuple[Config, Sink]] | None = None,
+    exports: Callable[[], list[str]] = list,
 ) -> None:
     """Collect until SIGTERM or SIGINT. listen: UDP address in place of that of the settings.
 
     reread: reads the service file again and opens its store; called on SIGHUP, and no line is lost meanwhile.
+    exports: what this process cannot pass on to other programs, for the status.
     Raises: BusyError (another collector uses the state folder), UnavailableError (an address is in use), DeniedError.
     """
     address = listen or config.telemetry.listen
@@ -399,7 +405,7 @@ def run_collector(
             signal.signal(name, lambda number, _: stop.append(number))
         reload = _Reload(collector, receivers, status, listen, reread)
         try:
-            _loop(collector, receivers, status, config.state_dir, stop, reload)
+            _loop(collector, receivers, status, config.state_dir, stop, reload, exports)
         finally:
             collector.close()
             receivers.close()
@@ -451,6 +457,7 @@ def _loop(
     state_dir: Path,
     stop: list[int],
     reload: _Reload,
+    exports: Callable[[], list[str]],
 ) -> None:
     synced = ticked = reported = 0.0
     losses = CollectorLosses(state_dir)
@@ -470,6 +477,7 @@ def _loop(
             status.refused, status.not_allowed = receivers.refused, receivers.not_allowed
             collector.losses.dropped(status.kernel_dropped)
             status.unread_from = collector.losses.unread_from()
+            status.exports = exports()
             with suppress(OSError):
                 status.write(state_dir)
             with suppress(OSError, DataError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pratique.config import Config, ServiceSettings, StoreSettings, Target, TelemetrySettings
+from pratique.config import Config, ExportSettings, ServiceSettings, StoreSettings, Target, TelemetrySettings
 
 COUNTING = ("telemetry.window_s", "telemetry.host", "telemetry.httplog", "services.", "store.url")
 """Beginnings of the settings that decide which row of which store a request is counted in."""
@@ -25,7 +25,12 @@ LONGEST_VALUE = 60
 
 
 def settings_of(
-    telemetry: TelemetrySettings, store: StoreSettings, services: Mapping[str, ServiceSettings], *, listen: str = ""
+    telemetry: TelemetrySettings,
+    store: StoreSettings,
+    services: Mapping[str, ServiceSettings],
+    export: ExportSettings,
+    *,
+    listen: str = "",
 ) -> dict[str, Any]:
     """Return the settings that a collector works by, as a part of a service file in plain JSON values.
 
@@ -33,7 +38,10 @@ def settings_of(
     """
     own = telemetry.model_dump(mode="json", exclude={"advertise_address"})
     counting = {name: _counting(service) for name, service in services.items()}
+    # only keys that are given, so that a collector before these settings does not differ; a header may be a secret
+    passed_on = export.remote_write.model_dump(mode="json", exclude_defaults=True, exclude={"headers"})
     return {
+        "export": {"remote_write": passed_on},
         "telemetry": own | ({"listen": listen} if listen else {}),
         "store": store.model_dump(mode="json", exclude={"prometheus", "metrics"}) | {"url": _spelled(store.url)},
         "services": counting,
@@ -50,7 +58,7 @@ def _counting(service: ServiceSettings) -> dict[str, Any]:
 
 def wanted_settings(target: Target) -> dict[str, Any]:
     """Return the settings that the service file of a service wants a collector to work by."""
-    return settings_of(target.telemetry, target.store, {target.service: target.settings})
+    return settings_of(target.telemetry, target.store, {target.service: target.settings}, target.export)
 
 
 def counting_config(kept: Mapping[str, Any], config: Config) -> Config:

@@ -56,6 +56,7 @@ class CollectorStatus:
     settings: the settings that it works by, as a part of a service file; empty for a collector before version 0.2
     changes: the last changes of settings that decide how requests are counted: time (ISO 8601, UTC) and a sentence
     error: the last error while writing to the store or spool; null when the last write succeeded
+    exports: a sentence for each thing that it cannot pass on to other programs, such as events for Grafana
     """
 
     updated_at: datetime
@@ -89,6 +90,7 @@ class CollectorStatus:
     pid_namespace: str = ""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[list[str]] = field(default_factory=list)
+    exports: list[str] = field(default_factory=list)
 
     @property
     def unstored(self) -> datetime | None:
@@ -153,7 +155,7 @@ class CollectorStatus:
         """Return one line for a terminal."""
         counts = [(self.other, "other messages"), (self.undeclared, "lines of services that are not declared")]
         other = [f"{count:,} {what}" for count, what in counts if count]
-        return "; ".join([f"{self.received:,} lines received on {self.listen}", *other, *self.notes()])
+        return "; ".join([f"{self.received:,} lines received on {self.listen}", *other, *self.notes(), *self.exports])
 
     def write(self, state_dir: Path) -> None:
         """Replace the status file of a state folder atomically. Raises: OSError."""

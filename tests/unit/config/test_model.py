@@ -34,7 +34,7 @@ def test_a_target_has_the_settings_and_folders_of_one_service(tmp_path):
     config = load(file)
     target = config.target("shop")
     assert target == Target(
-        "shop", config.services["shop"], tmp_path, tmp_path / "kept", config.telemetry, config.store
+        "shop", config.services["shop"], tmp_path, tmp_path / "kept", config.telemetry, config.store, config.export
     )
     assert target.path(target.settings.runtime.releases) == tmp_path / "built"
     assert target.path("/srv/built") == Path("/srv/built")

@@ -54,7 +54,15 @@ def model_within(annotation):
 def keys(data, prefix=""):
     """The keys of a TOML document; the tables of guards and of variables count as one value."""
     for name, value in data.items():
-        table = isinstance(value, dict) and name not in {"guards", "env", "tmpfs", "volumes", "headers", "match"}
+        table = isinstance(value, dict) and name not in {
+            "guards",
+            "env",
+            "tmpfs",
+            "volumes",
+            "headers",
+            "labels",
+            "match",
+        }
         yield from keys(value, f"{prefix}{name}.") if table else [f"{prefix}{name}"]
 
 

@@ -117,7 +117,7 @@ def test_each_line_is_counted_once_when_a_setting_changes(changing, change, when
 
 def settings_after(changing, after):
     config = changing.settings(after)
-    return settings_of(config.telemetry, config.store, config.services)
+    return settings_of(config.telemetry, config.store, config.services, config.export)
 
 
 def test_rows_before_a_change_keep_their_windows_and_names(changing):
@@ -193,7 +193,7 @@ def test_the_source_of_an_older_collector_is_left_without_counting_its_open_wind
 
 def given(**changed):
     config = Config.model_validate({**BEFORE, **changed})
-    return settings_of(config.telemetry, config.store, config.services)
+    return settings_of(config.telemetry, config.store, config.services, config.export)
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -230,10 +230,12 @@ def test_of_two_long_lists_the_members_that_differ_are_shown():
 def test_a_service_that_was_renamed_is_said_in_words(tmp_path):
     running = Config.model_validate({"services": {"shop": {}}})
     wanted = Config.model_validate({"services": {"store": {}}})
-    status = CollectorStatus(utc_now(), settings=settings_of(running.telemetry, running.store, running.services))
+    status = CollectorStatus(
+        utc_now(), settings=settings_of(running.telemetry, running.store, running.services, running.export)
+    )
     (tmp_path / "collector").mkdir()
     status.write(tmp_path)
-    found = setting_differences(tmp_path, settings_of(wanted.telemetry, wanted.store, wanted.services))
+    found = setting_differences(tmp_path, settings_of(wanted.telemetry, wanted.store, wanted.services, wanted.export))
     assert found == [
         "the collector drops the lines of store: its service file did not name that service when it read it"
     ]

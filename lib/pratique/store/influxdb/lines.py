@@ -1,7 +1,7 @@
 """Rollups in line protocol, built by column.
 
 A row is one point of the measurement `pratique`: the parts of its KEY are tags and the time. Its fields are `n`, `sum_ms` and
-`window_s`, for other programs, and `hist`, which holds all of them and the histogram: "n sum_ms window_s bucket count bucket
+`window_s` and those of `thresholds`, for other programs, and `hist`, which holds all of them and the histogram: "n sum_ms window_s bucket count bucket
 count …". Every point has all fields, because InfluxDB replaces points field by field.
 """
 
@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 
 from pratique.errors import DataError
 from pratique.store.influxdb.names import encoded, in_line
+from pratique.store.influxdb.thresholds import DOUBLINGS, FIELDS
+from pratique.telemetry.thresholds import counts_under
 
 MEASUREMENT = "pratique"
 PACKED = "hist"
@@ -79,6 +81,13 @@ def _lines(table: pa.Table) -> pa.Array:
     n, sum_ms, window_s = (table[name].combine_chunks().cast(pa.string()) for name in ("n", "sum_ms", "window_s"))
     head = pc.binary_join_element_wise(n, sum_ms, window_s, " ")
     time = table["window"].combine_chunks().cast(pa.int64()).cast(pa.string())
+    bucket, count = (table[name].combine_chunks() for name in ("bucket", "count"))
+    counted = counts_under(bucket, count, DOUBLINGS)
+    thresholds = [
+        part
+        for at, name in enumerate(FIELDS)
+        for part in (f",{name}=", pa.array(counted[:, at]).cast(pa.string()), "i")
+    ]
     fields = (
         " n=",
         n,
@@ -86,9 +95,11 @@ def _lines(table: pa.Table) -> pa.Array:
         sum_ms,
         ",window_s=",
         window_s,
-        f'i,{PACKED}="',
+        "i",
+        *thresholds,
+        f',{PACKED}="',
         head,
-        _histograms(table),
+        _histograms(bucket, count),
         '" ',
         time,
     )
@@ -104,11 +115,10 @@ def _tag(column: pa.Array) -> pa.Array:
     return values.take(column.indices)
 
 
-def _histograms(table: pa.Table) -> pa.Array:
+def _histograms(buckets: pa.ListArray, counts: pa.ListArray) -> pa.Array:
     """The buckets and counts of each row, each with a space before it."""
-    column = table["bucket"].combine_chunks()
-    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+    lengths = pc.list_value_length(buckets).to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    bucket, count = column.flatten().cast(pa.string()), table["count"].combine_chunks().flatten().cast(pa.string())
+    bucket, count = buckets.flatten().cast(pa.string()), counts.flatten().cast(pa.string())
     pairs = pc.binary_join_element_wise(pa.scalar(""), bucket, count, " ")
     return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), pairs), "")

@@ -6,17 +6,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase, HTTPBasicAuth
 
 from pratique.config import PrometheusSettings
 from pratique.config.store import refuse_credentials
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, UnavailableError, UsageError
-from pratique.release.secrets import resolve_env
+from pratique.store.prometheus.authentication import request_options
 
 CHUNK_S = 6 * 3600
 """Longest time of one query; a server that refuses so many samples is asked for less."""
@@ -54,7 +52,7 @@ class PrometheusClient:
         scheme = "https" if parts.scheme.lower().endswith("https") else "http"
         self._base = f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._settings = settings
-        self._session: requests.Session | None = None
+        self._session = requests.Session()
 
     def samples(self, selector: str, start_s: int, end_s: int) -> list[RawSeries]:
         """Return the raw samples of all series that match, in (start, end], oldest first; times in epoch seconds.
@@ -159,46 +157,21 @@ class PrometheusClient:
         return kind(f"store {self.name!r} refused a query ({status}): {message}")
 
     def _send(self, path: str, parameters: Mapping[str, str]) -> requests.Response:
-        if self._session is None:
-            self._session = self._opened()
-        url, timeout = f"{self._base}/api/v1/{path}", self._timeouts()
+        options = request_options(self._settings, "[store.prometheus]")
+        question = {**options, "timeout": self._timeouts(), "allow_redirects": False}
+        url = f"{self._base}/api/v1/{path}"
         if path == "query":
-            return self._session.post(url, data=parameters, timeout=timeout, allow_redirects=False)
-        return self._session.get(url, params=parameters, timeout=timeout, allow_redirects=False)
+            return self._session.post(url, data=parameters, **question)
+        return self._session.get(url, params=parameters, **question)
 
     def _timeouts(self) -> tuple[float, float]:
         """The longest times to connect, and to wait for an answer; the server itself should give up first."""
         longest_s = self._settings.timeout_s
         return min(10.0, longest_s), longest_s + min(5.0, longest_s / 2.0)
 
-    def _opened(self) -> requests.Session:
-        settings, here = self._settings, Path()
-        session = requests.Session()
-        session.headers.update(resolve_env(settings.headers, here))
-        if settings.ca_file and not Path(settings.ca_file).is_file():
-            raise MissingError(f"[store.prometheus] ca_file {settings.ca_file!r} does not exist: check the path")
-        session.verify = settings.ca_file or True
-        secret = resolve_env({"password": settings.password, "bearer_token": settings.bearer_token}, here)
-        if settings.username:
-            session.auth = HTTPBasicAuth(settings.username, secret["password"])
-        elif settings.bearer_token:
-            session.auth = _Bearer(secret["bearer_token"])
-        return session
-
 
 class _TooMuchError(UnavailableError):
     """The server does not read so many samples at once."""
-
-
-class _Bearer(AuthBase):  # type: ignore[misc]
-    """A bearer token; as a header it would be replaced by what ~/.netrc has for the host."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: Any) -> Any:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 def selector(names: str, equal: Mapping[str, str], among: Mapping[str, Sequence[str]]) -> str:

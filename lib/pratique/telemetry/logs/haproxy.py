@@ -163,10 +163,10 @@ def _httplog() -> Template:
 
 
 HTTPLOG = _httplog()
-TCPLOG = re.compile(r"\[[^\]]+\] \S+ \S+ -?[0-9]+/-?[0-9]+/\+?[0-9]+ \+?[0-9]+ \S\S ")
+TCPLOG = re.compile(r"\[[^\[\]]+\] \S+ \S+ -?[0-9]+/-?[0-9]+/\+?[0-9]+ \+?[0-9]+ \S\S ")
 
 _OWN = (
-    (re.compile(r"\[[^\]]+\] [^ ]+/[^ :]+: ([A-Za-z][A-Za-z /-]{2,60})"), r"{0}"),
+    (re.compile(r"\[[^\[\]]+\] [^ /]+/[^ :]+: ([A-Za-z][A-Za-z /-]{2,60})"), r"{0}"),
     (re.compile(r"(?:^|: |\] )Server [^ /]+/[^ ]+ is (UP|DOWN|going [A-Z]+|stopping)"), "Server … is {0}"),
     (
         re.compile(r"(?:^|: |\] )Health check for (?:backup )?server [^ ]+ (succeeded|failed)"),

@@ -16,8 +16,8 @@ import polars as pl
 from pratique.telemetry.logs.fields import Field
 from pratique.telemetry.logs.request_like import looks_like_request
 
+# a key is looked for only at its first character, which keeps the time linear in a line of any length
 _LOGFMT = re.compile(r'(?<![^\s="])([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
-"""A pair. A name begins where a run of its characters does: else the time to match grows with the square of a long text."""
 WRONG_TYPE = "wrong type"
 """Column with the reason why a value of a line has a type that it cannot have; null for other lines."""
 _MANY = 40

@@ -59,10 +59,11 @@ def _value(source: str, header: str | None, name: str | None) -> Value:
     return Value(source, (Field(_NAMES.get(name, name), source),), text=name in {"u", "f", "a", "q", "levelprefix"})
 
 
-_OWN = re.compile(r"(?:^|[\s\[])(DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:\]|:|\s+-)\s+[^\"]*$")
+_OWN = re.compile(r"(?:^|[\s\[])(DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:\]|:| {1,8}-)\s")
 
 
 def own_message(line: str) -> str | None:
     """Return the kind of a message of the server about itself, None for any other line."""
-    found = _OWN.search(line)
+    # an access line has its request in quotes
+    found = _OWN.search(line, line.rfind('"') + 1)
     return None if found is None else f"messages of the server, {found[1]}"

@@ -17,7 +17,8 @@ def test_a_row_is_one_line_with_all_fields():
     milliseconds = int(T0.timestamp() * 1000)
     assert line == (
         r"pratique,action=GET\ /a\ b,code=200,host=h1,revision=r1,service=shop,source=collector "
-        rf'n=3i,sum_ms=0.30000000000000004,window_s=10i,hist="3 0.30000000000000004 10 -160 1 511 2" {milliseconds}'
+        "n=3i,sum_ms=0.30000000000000004,window_s=10i,under_16=1i,under_32=1i,under_64=1i,under_128=1i,under_256=1i,"
+        rf'under_512=1i,under_1024=1i,under_2048=1i,timed=3i,hist="3 0.30000000000000004 10 -160 1 511 2" {milliseconds}'
     )
 
 
