@@ -124,7 +124,9 @@ def describe(target: Target) -> ServiceStatus:
         drift += _addresses_without_instance(balancer, service, instances)
     except PratiqueError as raised:
         error = error or raised
-    drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in setting_differences(target)]
+    # a collector that is left over counts nothing where another server counts
+    differences = [] if target.store.is_prometheus else setting_differences(target)
+    drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in differences]
     drift += balancer_differences(target)
     drift += damaged_runs(target.state_dir)
     url, collector = url_of(target), running_collector(target.state_dir)

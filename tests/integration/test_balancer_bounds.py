@@ -1,10 +1,12 @@
 """What strangers hold open at the balancer, and what they make it log, has a bound: users and control are served."""
 
 import http.client
+import re
 import resource
 import socket
 import time
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 
 import pytest
 
@@ -138,6 +140,90 @@ def test_connection_without_a_request_is_closed_in_time_and_one_with_requests_st
         assert slow.recv(1) == b""
         assert time.monotonic() - began > 8
         assert status(kept) == 200
+
+
+def resident_mb(place):
+    """Memory of all processes of the balancer."""
+    text = Path(f"/proc/{place.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) // 1024
+
+
+def received(client):
+    """Everything that a client gets until its connection ends."""
+    found = b""
+    with suppress(ConnectionError):
+        while more := client.recv(1000):
+            found += more
+    return found
+
+
+ENDLESS = [
+    (b"GET / HTTP/1.1\r\nHost: a\r\n", b"X-A: " + b"a" * 8000 + b"\r\n", True),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n", b"X: b\r\n" * 1000, True),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"a" * 8000, True),
+    (b"GET /", b"a" * 8000, True),
+    (
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"X: " + b"a" * 8000 + b"\r\n",
+        False,
+    ),
+    (b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"a" * 8000, False),
+]
+
+
+@pytest.mark.parametrize(("begun", "more", "is_told"), ENDLESS)
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_client_that_sends_headers_without_end_is_refused_within_a_bound(
+    tmp_path, upstream, begun, more, is_told, is_kept
+):
+    place = Place(tmp_path)
+    try:
+        place.serve(upstream)
+        assert new_status(place) == 200
+        before = resident_mb(place)
+        with ExitStack() as strangers:
+            clients = [connected(place, strangers) for _ in range(40)]
+            for client in clients:
+                if is_kept:
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    assert b" 200 " in client.recv(1000)
+                with suppress(ConnectionError):
+                    client.sendall(begun + more * 8)
+            assert resident_mb(place) - before < 40
+            assert new_status(place) == 200
+            for client in clients:
+                with suppress(ConnectionError):
+                    for _ in range(1 if is_told else 100):
+                        client.sendall(more * 8)
+            answers = [received(client) for client in clients]
+        # bytes that arrive at a closed connection can take the answer with them
+        told = sum(b"HTTP/1.1 431 " in answer for answer in answers)
+        assert told > 30 if is_told else not told
+        assert resident_mb(place) - before < 40
+        assert new_status(place) == 200
+        assert "Traceback" not in place.log()
+    finally:
+        place.stop()
+        place.collector.close()
+
+
+def test_head_within_the_bound_and_long_bodies_are_served(tmp_path, upstream):
+    place = Place(tmp_path)
+    try:
+        place.serve(upstream)
+        kept = http.client.HTTPConnection(place.url, timeout=10)
+        with closing(kept):
+            for _ in range(3):
+                kept.request("GET", "/", headers={f"X-{number}": "a" * 600 for number in range(80)})
+                answer = kept.getresponse()
+                assert (answer.status, bool(answer.read())) == (200, True)
+                kept.request("POST", "/echo", b"x" * 3_000_000)
+                assert len(kept.getresponse().read()) >= 3_000_000
+                kept.request("POST", "/echo", iter([b"x"] * 50_000), encode_chunked=True)
+                assert kept.getresponse().read().count(b"x") >= 50_000
+    finally:
+        place.stop()
+        place.collector.close()
 
 
 def test_client_that_stalls_within_its_request_or_its_answer_is_not_waited_for(tmp_path, upstream):

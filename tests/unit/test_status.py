@@ -137,3 +137,14 @@ def test_the_status_is_plain_json(parts, target):
     assert found["collector"]["received"] == 7
     assert found["instances"][0]["started"] == "2026-11-21T00:00:00.000000Z"
     assert found["error"] is None
+
+
+@pytest.mark.parametrize(("url", "named"), [("prometheus://127.0.0.1:9", False), ("folder", True)])
+def test_settings_of_a_collector_that_is_not_needed_are_no_drift(parts, tmp_path, monkeypatch, url, named):
+    file = tmp_path / "pratique.toml"
+    file.write_text(f'[store]\nurl = "{url}"\n[services.shop]\n')
+    monkeypatch.setattr(
+        status, "setting_differences", lambda target: ["the collector runs with telemetry.window_s = 1"]
+    )
+    drift = describe(parse(file.read_text(), file).target("shop")).drift
+    assert any("telemetry.window_s" in sentence for sentence in drift) is named

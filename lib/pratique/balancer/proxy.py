@@ -16,6 +16,7 @@ from pratique.balancer.connections import FILES_KEPT, MOST_CONNECTIONS, ClientWa
 from pratique.balancer.control import control_app
 from pratique.balancer.control_socket import control_path, listening
 from pratique.balancer.forward import HEADER_MAX_BYTES, Proxy
+from pratique.balancer.head_bound import MOST_FIELDS, BoundedHeadServer
 from pratique.balancer.process_log import bound_the_log
 from pratique.balancer.shares import split_address
 from pratique.balancer.state_file import StateFile
@@ -75,7 +76,7 @@ def _front(users: UserConnections) -> web.ServerRunner:
     # aiohttp would log a traceback for each malformed request of a client
     quiet = logging.getLogger("pratique.balancer.front")
     quiet.setLevel(logging.CRITICAL)
-    server = web.Server(
+    server = BoundedHeadServer(
         users.handle,
         handler_cancellation=True,
         logger=quiet,
@@ -83,6 +84,7 @@ def _front(users: UserConnections) -> web.ServerRunner:
         keepalive_timeout=CLIENT_IDLE_TIMEOUT_S,
         max_line_size=HEADER_MAX_BYTES,
         max_field_size=HEADER_MAX_BYTES,
+        max_headers=MOST_FIELDS,
         auto_decompress=False,
     )
     return web.ServerRunner(server, shutdown_timeout=SHUTDOWN_TIMEOUT_S)

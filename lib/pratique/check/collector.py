@@ -38,13 +38,17 @@ def collector_checks(config: Config) -> Iterator[Check]:
         yield Check("telemetry.listen_unix", partial(_unix_socket, Path(settings.listen_unix)))
     if _running(config):
         yield Check("telemetry", partial(_same_settings, config))
-    for name in config.services:
-        if found := balancer_differences(config.target(name)):
-            yield Check(f"services.{name}.balancer", partial(_refuse, found[0]))
     if settings.advertise_address:
         yield Check("telemetry.advertise_address", partial(_resolves, settings.advertise_address))
     for host in sorted({host for service in config.services.values() for host in _remote_senders(service)}):
         yield Check(f"telemetry.{_advertised(settings)}", partial(_reached_from, host, config))
+
+
+def running_balancer_checks(config: Config) -> Iterator[Check]:
+    """Yield a check for each running balancer that works by other settings."""
+    for name in config.services:
+        if found := balancer_differences(config.target(name)):
+            yield Check(f"services.{name}.balancer", partial(_refuse, found[0]))
 
 
 def _advertised(settings: TelemetrySettings) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pratique.check.balancer import balancer_checks
-from pratique.check.collector import collector_checks
+from pratique.check.collector import collector_checks, running_balancer_checks
 from pratique.check.containers import container_checks
 from pratique.check.deadline import deadline_state
 from pratique.check.export import export_checks
@@ -44,6 +44,7 @@ def _general_checks(config: Config) -> Iterator[Check]:
     if not config.store.is_read_only:
         yield from collector_checks(config)
         yield from export_checks(config)
+    yield from running_balancer_checks(config)
 
 
 def _services(config: Config) -> str:

@@ -103,6 +103,10 @@ class StoreSettings(Strict):
     def _scheme(self) -> str:
         return self.url.partition("://")[0].lower()
 
+    def window_s(self, collected_s: int) -> int:
+        """Return the length of the windows that are read from the store. collected_s: of those that a collector writes."""
+        return self.metrics.window_s if self.is_prometheus else collected_s
+
 
 def refuse_credentials(url: str) -> None:
     """Refuse the address of a store that holds a password or a key: it would stand in process lists, reports and logs.

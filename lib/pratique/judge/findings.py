@@ -9,6 +9,7 @@ import numpy as np
 from pratique.config import Reaction
 from pratique.judge.hypergeometric import Floats
 from pratique.judge.lost import lost as lost_lines
+from pratique.judge.lost import uneven_messages
 from pratique.judge.model import SERVICE, Finding, GuardResult, WeightChanges
 from pratique.judge.outage import outage
 from pratique.judge.share import in_force, share_findings
@@ -48,6 +49,7 @@ def find(
     ]
     requests = np.sum([part.sum(axis=1) for part in state.requests], axis=0) if state.requests else np.zeros(2, int)
     found += lost_lines(lost, state.policy, dict(zip((state.baseline, state.canary), requests.tolist(), strict=True)))
+    found += uneven_messages(lost, state.policy, state.baseline, state.canary)
     found += [*_guards_that_do_not_roll_back(state), *_minor(state)]
     found += [Finding("metrics", "note", note) for note in [*state.measured, *_coarse(state, guards)]]
     found += [Finding("collector", "note", note) for note in notes]

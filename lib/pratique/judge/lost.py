@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from pratique.config import Policy
 from pratique.judge.model import Finding
-from pratique.telemetry.lost_lines import NO_REVISION, LostLines
+from pratique.telemetry.lost_lines import LostLines
+from pratique.telemetry.reasons import NO_REVISION
 
 SMALL = 0.001
 """Share of lost lines up to which they are only noted."""
 FEW = 10
 """Lost lines from which they can hold: fewer can hide nothing that a verdict needs."""
+MANY_MESSAGES = 0.01
+"""Messages of the canary beyond the baseline's, for each of its requests, from which they hold a promotion."""
 EVEN = 0.5
 """Part of the lost lines that one revision may have beyond its part of the requests, when the revision is known."""
 
@@ -21,6 +24,7 @@ def lost(found: Sequence[LostLines], policy: Policy, requests: dict[str, int]) -
 
     requests: requests judged, per revision.
     """
+    found = [lines for lines in found if lines.total]
     total = sum(lines.total for lines in found)
     if not total or policy.on_no_data == "ignore":
         return []
@@ -41,6 +45,30 @@ def lost(found: Sequence[LostLines], policy: Policy, requests: dict[str, int]) -
     return [
         Finding("lost lines", policy.on_no_data if (share > SMALL and broken >= FEW) or uneven else "note", message)
     ]
+
+
+def uneven_messages(found: Sequence[LostLines], policy: Policy, baseline: str, canary: str) -> list[Finding]:
+    """Return a finding when the canary's log has far more lines that are no requests than the baseline's.
+
+    Some of them may be its failures, in a form that names no request.
+    """
+    if policy.on_no_data == "ignore":
+        return []
+    (usual, served), (messages, requests) = (_messages(found, name) for name in (baseline, canary))
+    expected = usual / max(served, 1) * requests
+    if messages < FEW or messages < 2 * expected or messages - expected < MANY_MESSAGES * requests:
+        return []
+    text = (
+        f"the log of {canary} has {messages:,} lines without a request beside {requests:,} requests, that of {baseline} "
+        f"{usual:,} beside {served:,}: failures may be among them; filter the log's other messages before it is imported"
+    )
+    return [Finding("lost lines", policy.on_no_data, text)]
+
+
+def _messages(found: Sequence[LostLines], revision: str) -> tuple[int, int]:
+    """The messages in the logs of one revision, and the requests of these logs."""
+    logs = [lines for lines in found if revision in lines.messages]
+    return sum(lines.messages[revision] for lines in logs), sum(lines.counted for lines in logs)
 
 
 def _uneven(found: Sequence[LostLines], requests: dict[str, int]) -> str | None:

@@ -8,19 +8,18 @@ must find and change all of them.
 
 from __future__ import annotations
 
+import fcntl
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pratique.errors import DataError
 from pratique.files import open_private
 from pratique.kept_json import read_kept
-
-LF = "\n"
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class Anchor:
 
 
 _WHOLE = re.compile(r"([1-9][0-9]{0,17}) ([0-9a-f]{64})")
-_TORN = re.compile(r"[1-9][0-9]{0,17}( [0-9a-f]{0,63})?")
-"""A line of heads, and one that a power cut left incomplete."""
+_TORN = re.compile(r"[1-9][0-9]{0,17}( [0-9a-f]{0,64})?")
+"""A line of heads, and one that a power cut left incomplete, which only the last one can be."""
 
 
 def heads_path(ledger: Path) -> Path:
@@ -46,9 +45,25 @@ def keep_head(ledger: Path, number: int, digest: str) -> None:
     """Append the number and hash of a new entry. If that fails, the next one stands for both: it follows from this one."""
     path = heads_path(ledger)
     with suppress(OSError), open_private(path, "ab", buffering=0) as file:
-        torn = file.tell() and not path.read_bytes().endswith(b"\n")
+        if file.tell() and not path.read_bytes().endswith(b"\n"):
+            _cut_torn(file, path)
         # one write of a short line: several processes append at once
-        file.write(f"{LF if torn else ''}{number} {digest}\n".encode())
+        file.write(f"{number} {digest}\n".encode())
+
+
+def _cut_torn(file: BinaryIO, path: Path) -> None:
+    """Cut off the line that a power cut left incomplete: behind it, only damage can leave such a line."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        content = path.read_bytes()
+        torn = content[content.rfind(b"\n") + 1 :]
+        # another process may have done it meanwhile; an end that begins no line stays to be found
+        if torn and _TORN.fullmatch(torn.decode("ascii", "replace")):
+            file.truncate(len(content) - len(torn))
+        elif torn:
+            file.write(b"\n")
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def check_heads(ledger: Path, entries: int) -> None:
@@ -129,14 +144,21 @@ def _heads(path: Path) -> Iterator[Anchor]:
         return
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror}: check its permissions") from error
-    for at, line in enumerate(content.decode("ascii", "replace").splitlines(), start=1):
+    *whole, last = content.decode("ascii", "replace").split("\n")
+    for at, line in enumerate(whole, start=1):
         found = _WHOLE.fullmatch(line)
         if found is not None:
             yield Anchor(int(found[1]), found[2], path)
-        elif not _TORN.fullmatch(line):
-            raise DataError(
-                f"{str(path)!r}: line {at} is damaged: compare the ledger with another copy of this file, then delete it"
-            )
+        else:
+            raise _damaged(path, at)
+    if last and not _TORN.fullmatch(last):
+        raise _damaged(path, len(whole) + 1)
+
+
+def _damaged(path: Path, line: int) -> DataError:
+    return DataError(
+        f"{str(path)!r}: line {line} is damaged: compare the ledger with another copy of this file, then delete it"
+    )
 
 
 def _results(runs: Path) -> Iterator[Anchor]:

@@ -17,6 +17,7 @@ from pratique.judge.guard import Guard
 from pratique.planning.seen import revisions_seen
 from pratique.planning.traffic import Outcome, Traffic
 from pratique.store.base import Store
+from pratique.store.read_only import is_scraped
 from pratique.telemetry.rollups import Limits, Rollups
 
 RATE_MIN = 60.0
@@ -36,7 +37,12 @@ def measure(store: Store, service: str, policy: Policy, *, window_s: int | None 
     end = max(revision.last for revision in seen) + timedelta(seconds=1)
     start = end - timedelta(minutes=max(policy.history_min, RATE_MIN))
     names = [revision.revision for revision in store.revisions(service, start, end)]
-    return traffic_of(store.read(service, names, start, end), policy, window_s=window_s)
+    rows = store.read(service, names, start, end)
+    if not len(rows) and is_scraped(store):
+        raise MissingError(
+            "no request to measure: give the traffic with --requests-per-minute, or wait until the server has scraped some"
+        )
+    return traffic_of(rows, policy, window_s=window_s)
 
 
 def traffic_of(rollups: Rollups, policy: Policy, *, window_s: int | None = None) -> Traffic:

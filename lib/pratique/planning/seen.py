@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pratique.errors import MissingError
 from pratique.store.base import Seen, Store
+from pratique.store.read_only import is_scraped
 
 
 def revisions_seen(store: Store, service: str) -> Sequence[Seen]:
@@ -13,6 +14,8 @@ def revisions_seen(store: Store, service: str) -> Sequence[Seen]:
     seen = store.revisions(service)
     if not seen:
         known = sorted({revision.service for revision in store.revisions()})
-        hint = "give the traffic with --requests-per-minute, or import a log first"
+        hint = "give the traffic with --requests-per-minute, or " + (
+            "check [store.metrics]" if is_scraped(store) else "import a log first"
+        )
         raise MissingError.unknown("service", service, known, where="in the store", hint=hint)
     return seen

@@ -58,7 +58,7 @@ def judge_stored(
     question = _checked(Question(service, baseline, canary, start, end, weight))
     config.service(service)
     head, weights = _ledger(config, question)
-    return replace(_judge(config, question, _open(config), weights).verdict, ledger=head)
+    return replace(_judge(config, question, _open(config, question.start), weights).verdict, ledger=head)
 
 
 def open_comparison(
@@ -114,8 +114,9 @@ def _asked(
 
     _refuse_numbers(service=service, baseline=baseline, canary=canary, start=start, end=end, config=config, store=store)
     settings = load(config, store=store)
-    opened = _open(settings)
-    asked = Question(service, baseline, canary, _time("start", start), _time("end", end), weight or None)
+    first = _time("start", start)
+    opened = _open(settings, first)
+    asked = Question(service, baseline, canary, first, _time("end", end), weight or None)
     return settings, opened, _checked(complete_question(asked, opened, settings))
 
 
@@ -148,11 +149,13 @@ def _checked(question: Question) -> Question:
     return question
 
 
-def _open(config: Config) -> Store:
+def _open(config: Config, start: datetime | None) -> Store:
     from pratique.store import empty_hint, open_store  # noqa: PLC0415 - deltalake, duckdb
 
     opened = open_store(config.store)
-    if not opened.exists():
+    # without a range, a server is asked for its last hours only: an older range is looked for where it is read
+    is_older = config.store.is_prometheus and start is not None
+    if not is_older and not opened.exists():
         problem, hint = "does not exist", "import a log first (pratique import --help), or check the store's path"
         if config.store.is_read_only:
             problem, hint = "has no requests", empty_hint(config.store)

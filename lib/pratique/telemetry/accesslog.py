@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pratique.config import NAME, HttplogSettings
 from pratique.telemetry.buckets import LONGEST_MS
+from pratique.telemetry.declared_lines import DeclaredLines
 from pratique.telemetry.logs import haproxy
 from pratique.telemetry.logs.meaning import active_ms, answer_code, is_no_name, kept_target
 from pratique.telemetry.logs.zones import header_instant, instant_by_header
@@ -48,26 +49,38 @@ class AccessLine:
     host: str
     boot: str
     sequence: int
+    failed_attempts: int = 0
 
 
-def decode(datagram: bytes, httplog: HttplogSettings | None = None, host: str = "local") -> AccessLine | None:
+def decode(
+    datagram: bytes,
+    httplog: HttplogSettings | None = None,
+    host: str = "local",
+    formats: DeclaredLines | None = None,
+) -> AccessLine | None:
     """Return the access line in a datagram; None when there is none. Never raises, whatever the datagram holds.
 
-    httplog: how service and revision are read from HAProxy's own lines. host: used for a line that names none.
+    httplog: how service and revision are read from HAProxy's own lines. host: used for a line that names none. formats: of
+    services that declare the format of their lines.
     """
     message = parse(datagram)
-    return None if message is None else read(message, httplog, host)
+    return None if message is None else read(message, httplog, host, formats)
 
 
-def read(message: Message, httplog: HttplogSettings | None = None, host: str = "local") -> AccessLine | None:
+def read(
+    message: Message,
+    httplog: HttplogSettings | None = None,
+    host: str = "local",
+    formats: DeclaredLines | None = None,
+) -> AccessLine | None:
     """Return the access line in a syslog message; None when there is none. Never raises."""
     named = message.host if message.host != "-" else host
     try:
-        line = (
-            _json(message, named)
-            if message.body[:1] == b"{"
-            else _httplog(message, httplog or HttplogSettings(), named)
-        )
+        if message.body[:1] == b"{":
+            line: AccessLine | None = _json(message, named)
+        else:
+            own = _declared(message, formats, named) if formats is not None else None
+            line = own or _httplog(message, httplog or HttplogSettings(), named)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError, AttributeError):
         return None
     return line if line is not None and _plausible(line) else None
@@ -85,6 +98,9 @@ def without_query(datagram: bytes, message: Message) -> bytes:
         body = json.loads(message.body)
         return head + json.dumps({**body, "p": str(body["p"]).partition("?")[0]}).encode()
     before, quote, request = message.body.rpartition(b' "')
+    if _HTTPLOG.match(message.body.decode("utf-8", "replace").lstrip(" ")) is None:
+        # a declared format has the request anywhere, and the query perhaps a second time
+        return head + re.sub(rb'\?[^\s"]*', b"", message.body)
     return head + before + quote + re.sub(rb'\?[^\s"]*', b"", request)
 
 
@@ -169,6 +185,30 @@ def _httplog(message: Message, settings: HttplogSettings, host: str) -> AccessLi
         host=host,
         boot="",
         sequence=0,
+        failed_attempts=max(0, int(fields["retries"].lstrip("+"))),
+    )
+
+
+def _declared(message: Message, formats: DeclaredLines, host: str) -> AccessLine | None:
+    """A line of a format that a service declares; None for one that it does not match."""
+    try:
+        found = formats.read(message.body[:LONGEST].decode("utf-8", "replace"), message.time)
+    except (ValueError, OverflowError):
+        return None
+    if found is None:
+        return None
+    return AccessLine(
+        time_ms=found.time_ms,
+        service=found.service,
+        revision=found.revision or NONE,
+        method=found.method,
+        path=kept_target(found.path),
+        code=found.code,
+        duration_ms=_duration(found.duration_ms),
+        host=host if is_no_name(found.host) else found.host,
+        boot="",
+        sequence=0,
+        failed_attempts=found.failed_attempts,
     )
 
 

@@ -32,6 +32,7 @@ from pratique.telemetry.collector_losses import CollectorLosses
 from pratique.telemetry.collector_settings import changed_settings, counting_config, counts_alike, settings_of
 from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
+from pratique.telemetry.declared_lines import DeclaredLines
 from pratique.telemetry.line_keys import LineKeys
 from pratique.telemetry.loss_counts import UNIX, LossCounts, Sender
 from pratique.telemetry.receivers import Receivers
@@ -93,10 +94,12 @@ class Collector:
         self._retry_at = 0.0
         for number, record in self._spool.replay(self._facts.first_segment):
             self._segment = number
-            line = decode(record, self._config.telemetry.httplog, self._config.telemetry.host)
+            telemetry = self._config.telemetry
+            line = decode(record, telemetry.httplog, telemetry.host, self._formats)
             if line is not None and self._keys.takes(line.service) and self._is_new(line):
                 self._take(line, self._start_of(line))
         status.received = status.late = status.duplicates = status.lost_on_way = status.folded = 0
+        status.failed_attempts = {}
         self._segment = self._spool.rotate()
         self._rotated = time.monotonic()
         self.follow(config, store)
@@ -136,6 +139,7 @@ class Collector:
         self._span = config.telemetry.window_s * 1000
         self._late_ms = int(config.telemetry.late_s * 1000)
         self._keys = LineKeys(config)
+        self._formats = DeclaredLines(config)
 
     def _remember(self, **changed: Any) -> bool:
         """Keep changed facts; return whether they are on disk."""
@@ -154,7 +158,8 @@ class Collector:
         if message is not None and message.app.startswith(PREFIX) and self._logs.take(message):
             self._status.container_lines, self._status.container_lost = self._logs.lines, self._logs.lost
             return
-        line = None if message is None else read(message, self._config.telemetry.httplog, self._config.telemetry.host)
+        telemetry = self._config.telemetry
+        line = None if message is None else read(message, telemetry.httplog, telemetry.host, self._formats)
         if message is None or line is None:
             self._take_unreadable(message, sender)
             return
@@ -201,7 +206,11 @@ class Collector:
         window = self._windows.get(start)
         if window is None:
             window = self._windows[start] = Window()
-        window.add(self._keys.key(line, window), line.duration_ms)
+        key = self._keys.key(line, window)
+        window.add(key, line.duration_ms)
+        if line.failed_attempts:
+            of_service = self._status.failed_attempts.setdefault(key[0], {})
+            of_service[key[1]] = of_service.get(key[1], 0) + line.failed_attempts
         self._status.folded = self._keys.folded
         window.segments.add(self._segment)
         self._segments[self._segment] = max(self._segments.get(self._segment, 0), start + self._span)

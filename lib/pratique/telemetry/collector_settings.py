@@ -37,15 +37,23 @@ def settings_of(
     listen: the address of `pratique collect --listen`, if given.
     """
     own = telemetry.model_dump(mode="json", exclude={"advertise_address"})
-    actions = {name: service.model_dump(mode="json", include={"actions"}) for name, service in services.items()}
+    counting = {name: _counting(service) for name, service in services.items()}
     # only keys that are given, so that a collector before these settings does not differ; a header may be a secret
     passed_on = export.remote_write.model_dump(mode="json", exclude_defaults=True, exclude={"headers"})
     return {
         "export": {"remote_write": passed_on},
         "telemetry": own | ({"listen": listen} if listen else {}),
         "store": store.model_dump(mode="json", exclude={"prometheus", "metrics"}) | {"url": _spelled(store.url)},
-        "services": actions,
+        "services": counting,
     }
+
+
+def _counting(service: ServiceSettings) -> dict[str, Any]:
+    """The settings of a service that decide how its lines are counted."""
+    found = service.model_dump(mode="json", include={"actions"})
+    if service.imports.log_format is not None:
+        found["imports"] = service.imports.model_dump(mode="json", include={"log_format", "revision_from"})
+    return found
 
 
 def wanted_settings(target: Target) -> dict[str, Any]:
@@ -113,7 +121,7 @@ def _unlike(was: Any, now: Any) -> tuple[Any, Any]:
 
 
 def _absent(key: str) -> Any:
-    return [] if key.startswith("services.") else None
+    return [] if key.startswith("services.") and key.endswith(".actions") else None
 
 
 def _hears(key: str, running: Any, wanted: Any) -> bool:

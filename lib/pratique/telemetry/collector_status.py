@@ -42,6 +42,7 @@ class CollectorStatus:
     unread_from: the hosts that sent most of the messages that are not access lines, and how many each
     not_allowed: datagrams and connections of senders that telemetry.allow does not name
     undeclared: lines of services that the service file does not name; not stored
+    failed_attempts: attempts at other servers that failed before the answer, by service and by the revision that answered
     folded: lines stored under the revision or host "other", because there were too many names
     container_lines: lines of container logs received
     container_lost: lines of container logs that could not be written
@@ -84,6 +85,7 @@ class CollectorStatus:
     ended: bool = False
     error: str | None = None
     unread_from: dict[str, int] = field(default_factory=dict)
+    failed_attempts: dict[str, dict[str, int]] = field(default_factory=dict)
     pid: int = 0
     pid_namespace: str = ""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)

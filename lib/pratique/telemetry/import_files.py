@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from pratique.errors import DataError, MissingError
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.file_reader import STDIN
 from pratique.telemetry.import_summary import ImportSummary
-from pratique.telemetry.imported_logs import ImportedLogs
+from pratique.telemetry.imported_logs import ImportedLogs, Place
 from pratique.telemetry.lost_lines import LostCount, LostLines, record_lost_lines
 from pratique.telemetry.readers import Input, Readers, ReadOptions
 from pratique.telemetry.rejects import RejectsFile
@@ -150,6 +151,7 @@ class _Import:
         self._rejects = rejects
         self._rollups = rollups
         self._heads: list[bytes] = []
+        self._paths: list[str] = []
         self._lines: list[int] = []
         self._lost: list[LostCount] = []
         self._sources: dict[str, str] = {}
@@ -171,19 +173,26 @@ class _Import:
         summary.notes, summary.doubts = opened.findings.notes(), opened.findings.warnings()
         summary.failed_attempts = dict(opened.findings.failed_attempts)
         self._heads.append(opened.head)
+        self._paths.append(os.path.realpath(path) if opened.known_by_path else "")
         self._lines.append(summary.lines - before)
         self._lost.append(lost)
 
     def named(self, known: ImportedLogs, settings: str) -> Iterator[Rollups]:
         """Yield the rows of all files, each log counted once even when several of the files are the same log."""
         # a shorter copy first: the beginning of a log that has grown is known by then
-        sources = {head: known.source(head, settings) for head in sorted(set(self._heads), key=len) if head}
+        places = {head: self._place(index) for index, head in enumerate(self._heads)}
+        sources = {head: known.source(head, settings, places[head]) for head in sorted(places, key=len) if head}
+        self._counter.summary.rewritten = known.rewritten
         files = [index for index, head in enumerate(self._heads) if head]
         longest = {sources[self._heads[index]]: index for index in sorted(files, key=self._lines.__getitem__)}
         self._counter.summary.repeated = len(files) - len(longest)
         self._sources = {str(index): source for source, index in longest.items()}
         for part in self._rollups.parts():
             yield _with_sources(part.table, self._sources)
+
+    def _place(self, index: int) -> Place | None:
+        read = self._lost[index].of("", "")
+        return Place(self._paths[index], read.first, read.last) if self._paths[index] and read.counted else None
 
     def lost(self, store: str) -> list[LostLines]:
         """Return the lines of each log that are not in the store, by its URL; call it after `named`."""

@@ -26,7 +26,7 @@ class ImportSummary:
     rejected lines by reason. first, last: times of the first and last request, UTC. revisions: requests by revision.
     folded: requests whose revision, action or host is stored as "other", because there were too many of them, by kind.
     repeated: files that are the same log as another one of the import, and count once with it.
-    rejects: the file of rejected lines, if any; it has the first rejects_kept of them. others: lines of the program
+    rewritten: tables whose earlier content was replaced. rejects: the file of rejected lines, if any; it has the first rejects_kept of them. others: lines of the program
     itself that are no requests, by kind. notes: how the lines were read. doubts: what looks wrong about their times and
     durations. failed_attempts: attempts at other servers that failed before the answer, by the revision that answered.
     """
@@ -40,6 +40,7 @@ class ImportSummary:
     other_services: int = 0
     backwards: int = 0
     repeated: int = 0
+    rewritten: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     first: datetime | None = None
     last: datetime | None = None
@@ -66,6 +67,10 @@ class ImportSummary:
         read = f"{plural(self.events, 'request')} of {plural(self.lines, 'line')}"
         text = [f"{read}{span}, {plural(self.actions, 'action')}"]
         text += self._revisions() + [f"  {note}" for note in self.notes]
+        if self.rewritten:
+            text.append(
+                f"  {plural(self.rewritten, 'file')} written again since an earlier import: the new rows replace those"
+            )
         text += self._attempts() + self._not_stored() + self._rejected()
         return "\n".join(text)
 

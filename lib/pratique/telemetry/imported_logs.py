@@ -17,21 +17,42 @@ from pratique.kept_json import read_kept
 
 @dataclass
 class _Log:
-    """A log: the source name of its rows, the length and hash of its known beginning, and what shaped its rows."""
+    """A log: the source name of its rows, the length and hash of its known beginning, and what shaped its rows.
+
+    path: of a table that is known by its whole content; "" for others. first, last: epoch ms of its first and last request.
+    """
 
     source: str
     length: int
     sha256: str
     settings: str = ""
+    path: str = ""
+    first: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a table was read whose beginning does not tell whether it is the same as before. first, last: see _Log."""
+
+    path: str
+    first: int
+    last: int
+
+
+def _put(log: _Log, place: Place | None) -> None:
+    if place is not None:
+        log.path, log.first, log.last = place.path, place.first, place.last
 
 
 class ImportedLogs:
-    """The logs imported before. Use it within `open`, or two imports at a time lose or double each other's logs."""
+    """The logs imported before. changed: sources of which earlier rows must go. rewritten: tables written again since. Use it within `open`, or two imports at a time lose or double each other's logs."""
 
     def __init__(self, path: Path) -> None:
         """path: of the JSON file with the list. Raises: DataError when the file is corrupt, StorageError."""
         self._path = path
         self.changed: set[str] = set()
+        self.rewritten = 0
         try:
             self._logs = read_kept(path, list[_Log])
         except FileNotFoundError:
@@ -54,23 +75,45 @@ class ImportedLogs:
                 ) from error
             yield cls(path)
 
-    def source(self, head: bytes, settings: str = "") -> str:
+    def source(self, head: bytes, settings: str = "", place: Place | None = None) -> str:
         """Return the source name of a log that begins with `head`: that of a known log, or a new one.
+
+        place: of a table; one at the same path with requests of the same time is the same, written again.
 
         settings: what shapes its rows. With other settings than before, its old rows would stay beside the new ones, so
         the source is among `changed`.
         """
         digest = hashlib.sha256(head).hexdigest()
+        again = self._again(digest, place)
+        if again is not None:
+            return again
         for log in self._logs:
             if log.length <= len(head) and hashlib.sha256(head[: log.length]).hexdigest() == log.sha256:
                 log.length, log.sha256 = len(head), digest
                 if log.settings != settings:
                     self.changed.add(log.source)
                 log.settings = settings
+                _put(log, place)
                 return log.source
         source = f"file:{digest[:16]}"
         self._logs.append(_Log(source, len(head), digest, settings))
+        _put(self._logs[-1], place)
         return source
+
+    def _again(self, digest: str, place: Place | None) -> str | None:
+        """Take a table that was written again for the earlier one; return the source name."""
+        known = {log.sha256 for log in self._logs}
+        for log in self._logs:
+            if place is None or digest in known or log.path != place.path:
+                continue
+            if log.first <= place.last and place.first <= log.last:
+                # rows of the earlier content that the new one lacks must go
+                self.changed.add(log.source)
+                self.rewritten += 1
+                log.sha256 = digest
+                _put(log, place)
+                return log.source
+        return None
 
     def keep(self) -> None:
         """Replace the file atomically. Raises: StorageError."""

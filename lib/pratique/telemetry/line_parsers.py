@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -10,12 +11,16 @@ from pratique.config import FieldNames
 from pratique.errors import DataError
 from pratique.telemetry.logs import detect, envelopes, presets
 from pratique.telemetry.logs.events import Events, RevisionSource
+from pratique.telemetry.logs.fields import Field
 from pratique.telemetry.logs.findings import Findings
 from pratique.telemetry.logs.layouts import Layout, NamedLayout
 from pratique.telemetry.logs.named import WRONG_TYPE, listed
+from pratique.telemetry.logs.outer import NamedFields, without
+from pratique.telemetry.logs.unwrap import Unwrapper
 from pratique.telemetry.logs.zones import check_zone
-from pratique.telemetry.parsed import NO_EVENTS, Parsed, sorted_out, with_reasons
+from pratique.telemetry.parsed import NO_EVENTS, Parsed, nothing, sorted_out, with_reasons, with_rejects
 
+PARTS = "parts of lines that a container engine cut"
 SAMPLE = 1000
 """Lines at the beginning that show the layout of a log."""
 
@@ -45,11 +50,9 @@ class Parser:
         self._fmt = fmt
         self._ignore = list(ignore_paths)
         self._source = RevisionSource.of(revision, revision_from)
-        self._candidates = detect.with_names(
-            detect.candidates(fmt, log_format),
-            presets.given(field_names),
-            presets.configured(fields),
-            is_open=fmt == "auto" and log_format is None,
+        self._named = NamedFields(presets.given(field_names), presets.configured(fields), self._source)
+        self._candidates = self._named.layouts(
+            detect.candidates(fmt, log_format), is_open=fmt == "auto" and log_format is None
         )
         if timezone is not None:
             check_zone(timezone)
@@ -57,11 +60,12 @@ class Parser:
         self.findings = Findings(zone=timezone)
         self._layout: Layout | None = None
         self._events: Events | None = None
-        self._envelope: envelopes.Envelope | None = None
+        self._unwrapper = Unwrapper(None)
         if (
             len(self._candidates) == 1
             and not isinstance(self._candidates[0], NamedLayout)
             and self._candidates[0].fields
+            and not self._named.names_revision()
         ):
             self._check_names(self._candidates[0])
 
@@ -84,23 +88,29 @@ class Parser:
         lines = [line for line in lines if line.strip()][:SAMPLE]
         if not lines:
             return
-        self._envelope = envelopes.found(lines, is_json=any(isinstance(one, NamedLayout) for one in self._candidates))
-        frame = self._framed(lines, 1)
-        lines = frame["line"].to_list()
-        layout, why = detect.chosen(self._candidates, lines, self._fmt)
-        layout = layout.prepared(lines, [self._source.field])
+        unwrapper = Unwrapper.of(lines, is_json=any(isinstance(one, NamedLayout) for one in self._candidates))
+        inner = unwrapper.frame(lines, 1)["line"].to_list()
+        layout, why = detect.chosen(self._candidates, inner, self._fmt)
+        layout = layout.prepared(inner, [self._source.field])
+        outer = self._named.in_wrapper(layout, unwrapper)
+        layout = without(layout, outer)
+        unwrapper = unwrapper.fresh(tuple(field.name for field in outer))
+        frame = unwrapper.frame(lines, 1)
         has_header = "header" in frame.columns or frame["line"].str.contains(envelopes.HEADER.pattern).any()
         if isinstance(layout, NamedLayout):
-            _check_keys(layout, self._source, has_header=has_header)
-        self._layout = layout
-        self._events = Events(layout.fields, self._source, **self._given, has_header=has_header)
-        sample = layout.split(self._with_header(frame)).filter(pl.col("matched"))
+            _check_keys(layout, self._source, outer, has_header=has_header)
+        self._layout, self._unwrapper = layout, unwrapper.fresh()
+        self._events = Events((*layout.fields, *outer), self._source, **self._given, has_header=has_header)
+        sample = self._split(frame).filter(pl.col("matched"))
         self._events.calibrated(sample)
         self.findings.begin(self._events, why, sample)
 
-    def _framed(self, lines: Sequence[str], first_number: int) -> pl.DataFrame:
-        frame = pl.DataFrame({"line": lines}, schema={"line": pl.String}).with_row_index("number", offset=first_number)
-        return frame if self._envelope is None else self._envelope.unwrapped(frame)
+    def _split(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Add the texts of all fields: those within a line, and behind them those of its wrapper."""
+        assert self._layout is not None  # noqa: S101 - the callers check
+        within = len(self._layout.fields)
+        split = self._layout.split(self._with_header(frame))
+        return split.rename({f"w{index}": f"g{within + index}" for index in range(len(self._unwrapper.names))})
 
     def _with_header(self, frame: pl.DataFrame) -> pl.DataFrame:
         if "header" in frame.columns or self._events is None or not self._events.needs_header:
@@ -118,12 +128,29 @@ class Parser:
             return Parsed(
                 NO_EVENTS, [(first_number + i, "an empty line", "") for i in range(len(lines))], 0, 0, 0, len(lines)
             )
-        frame = self._with_header(self._framed(lines, first_number))
-        split = self._layout.split(frame)
+        split = self._split(self._unwrapper.frame(lines, first_number))
         wrong = pl.col(WRONG_TYPE) if WRONG_TYPE in split.columns else None
         rows = with_reasons(self._events.read(split), self._events, self._ignore, more=wrong)
         self.findings.count_events(rows.filter(pl.col("reason").is_null()))
-        return sorted_out(rows, len(lines), why_not=self._layout.why_not, other_kind=self._layout.other_kind)
+        parsed = sorted_out(rows, len(lines), why_not=self._layout.why_not, other_kind=self._layout.other_kind)
+        return self._with_parts(parsed)
+
+    def reject(self, number: int, reason: str, text: str) -> Parsed:
+        """Reject a line that is not read, and the lines whose ends it may be."""
+        self._unwrapper.parts.end()
+        return self._with_parts(with_rejects(nothing(1), [(number, reason, text)], self._source.revision))
+
+    def end(self) -> Parsed:
+        """Return what is left when a file ends: parts of lines whose end is missing."""
+        self._unwrapper.parts.end()
+        return self._with_parts(nothing(0))
+
+    def _with_parts(self, parsed: Parsed) -> Parsed:
+        parts = self._unwrapper.parts
+        rejects, joined = parts.taken_rejects(), parts.taken_joined()
+        if joined:
+            parsed = replace(parsed, others={**parsed.others, PARTS: joined})
+        return with_rejects(parsed, rejects, self._source.revision) if rejects else parsed
 
     def sample(self, head: bytes) -> Parsed:
         """Parse the first lines without counting what they tell."""
@@ -131,10 +158,10 @@ class Parser:
         try:
             return self.parse(head, 1)
         finally:
-            self.findings = kept
+            self.findings, self._unwrapper = kept, self._unwrapper.fresh()
 
 
-def _check_keys(layout: NamedLayout, source: RevisionSource, *, has_header: bool) -> None:
+def _check_keys(layout: NamedLayout, source: RevisionSource, outer: Sequence[Field], *, has_header: bool) -> None:
     """Raise when the lines lack what every event needs, and say how to name it."""
     is_json = layout.reader.kind == "json"
     # an action is kept whether or not the lines have one
@@ -152,7 +179,7 @@ def _check_keys(layout: NamedLayout, source: RevisionSource, *, has_header: bool
     missing = [found.name for found in layout.named() if found.name.lower() not in keys]
     if layout.keys and missing:
         raise DataError(f"no line has a field {missing[0]!r}, which is named as a value of the log: {have}")
-    known = [found for found in layout.fields if found in layout.candidates]
+    known = [found for found in layout.fields if found in layout.candidates] + [*outer]
     if (
         source.field
         and layout.keys

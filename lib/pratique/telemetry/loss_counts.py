@@ -23,6 +23,8 @@ MOST_SENDERS = 1000
 """Senders of counted lines that are remembered; the one silent for longest is forgotten first."""
 MOST_HOSTS = 100
 """Hosts whose unreadable messages are counted apart."""
+NEARLY = 1e-9
+"""What sums of parts may lack of a whole line."""
 MOST_SHOWN = 5
 """Hosts that a status names."""
 
@@ -39,6 +41,8 @@ class LossCounts:
         self._unnumbered: Counter[str] = Counter()
         self._messages = 0
         self._dropped = 0
+        self._undivided = 0
+        self._parts: dict[str, float] = {}
         self.received: Counter[str] = Counter()
         """Counted lines by service."""
 
@@ -78,14 +82,21 @@ class LossCounts:
         """Take in the number of datagrams that the kernel has dropped so far.
 
         Nobody sees what they were. Lines with a number are found missing by it. The others have the same part of the
-        dropped datagrams as of those received since the last call.
+        dropped datagrams as of those received since the last call. Parts of a line add up over calls, and datagrams dropped while
+        none was received are divided as the next ones.
         """
-        new, self._dropped = max(0, total - self._dropped), total
+        self._undivided += max(0, total - self._dropped)
+        self._dropped = total
+        if not self._messages:
+            return
         for service, lines in self._unnumbered.items():
-            if part := round(new * lines / max(self._messages, 1)):
-                self._lost.setdefault(service, Counter())["dropped by the kernel"] += part
+            part = self._parts.get(service, 0.0) + self._undivided * lines / self._messages
+            whole = int(part + NEARLY)
+            self._parts[service] = part - whole
+            if whole:
+                self._lost.setdefault(service, Counter())["dropped by the kernel"] += whole
         self._unnumbered.clear()
-        self._messages = 0
+        self._messages = self._undivided = 0
 
     def losses(self) -> dict[str, dict[str, int]]:
         """Return the lost lines by service and reason."""

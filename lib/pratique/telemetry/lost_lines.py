@@ -19,6 +19,7 @@ from pratique.errors import DataError, StorageError
 from pratique.files import locked, replace_file
 from pratique.kept_json import read_kept
 from pratique.telemetry.cardinality import MOST_REVISIONS
+from pratique.telemetry.reasons import NO_REVISION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-NO_REVISION = "no revision"
-"""The reason of lines that name no revision: they may be requests that no instance has answered."""
 EVERY_SERVICE = ".collector"
 """In place of a service: lines of which the service is not known. No service can have this name."""
 _NONE: Mapping[str, int] = MappingProxyType({})
@@ -43,7 +42,7 @@ class LostLines:
 
     source: name of the source in the rollups. first, last: epoch ms of its first and last counted request. counted: lines
     that were counted. lost: lines that were not, by reason. by_revision: lost lines by revision, as far as it is known. store: URL of the store that they are
-    missing in; "" for any.
+    missing in; "" for any. messages: lines between the requests that are none, by revision, of a log of one revision.
     """
 
     source: str
@@ -53,11 +52,17 @@ class LostLines:
     lost: dict[str, int] = field(default_factory=dict)
     by_revision: dict[str, int] = field(default_factory=dict)
     store: str = ""
+    messages: dict[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         """All lost lines."""
         return sum(self.lost.values())
+
+    @property
+    def tells(self) -> bool:
+        """Whether a comparison must know of the source."""
+        return bool(self.total or self.messages)
 
 
 class LostCount:
@@ -68,6 +73,7 @@ class LostCount:
         self._first, self._last, self._counted = 1 << 62, 0, 0
         self._reasons: Counter[str] = Counter()
         self._by_revision: Counter[str] = Counter()
+        self._messages: Counter[str] = Counter()
         self.without_revision = 0
 
     def add(
@@ -92,13 +98,15 @@ class LostCount:
         """Take the rows of a block in."""
         self.add(parsed.events["time_ms"].to_numpy(), parsed.lost_by_reason, parsed.lost_by_revision)
         self.without_revision += parsed.lost_without_revision
+        self._messages.update(parsed.messages_by_revision)
         if "n" in parsed.events.columns:
             self._counted += int(parsed.events["n"].sum()) - len(parsed.events)
 
     def of(self, source: str, store: str) -> LostLines:
         """Return what was counted, as that of a source. store: URL of the store that its lines are written to."""
         lost = dict(self._reasons) | ({NO_REVISION: self.without_revision} if self.without_revision else {})
-        return LostLines(source, self._first, self._last, self._counted, lost, dict(self._by_revision), store)
+        by_revision, messages = dict(self._by_revision), dict(self._messages)
+        return LostLines(source, self._first, self._last, self._counted, lost, by_revision, store, messages)
 
 
 def record_lost_lines(state_dir: Path, service: str, found: LostLines, *, most: int | None = None) -> None:
@@ -107,14 +115,14 @@ def record_lost_lines(state_dir: Path, service: str, found: LostLines, *, most: 
     most: entries to keep, the newest. Raises: OSError, DataError, StorageError.
     """
     path = _path(state_dir, service)
-    if not found.total and not path.exists():
+    if not found.tells and not path.exists():
         return
     with locked(path):
         known = _read(path)
         name = f"{found.store}#{found.source}"
-        if not found.total and known.pop(name, None) is None:
+        if not found.tells and known.pop(name, None) is None:
             return
-        if found.total:
+        if found.tells:
             known[name] = found
         for oldest in list(known)[: len(known) - most] if most is not None else []:
             del known[oldest]

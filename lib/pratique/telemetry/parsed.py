@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -12,17 +12,16 @@ import polars as pl
 from pratique.clock import utc_now
 from pratique.telemetry.buckets import LONGEST_MS
 from pratique.telemetry.logs.events import MAX_TEXT, Events
+from pratique.telemetry.logs.named import hides_request
+from pratique.telemetry.reasons import NO_REQUEST, NO_REVISION, OTHER_FORM, OTHER_SERVICE
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 """A row must not be further ahead of the clock than this."""
 MAX_SHOWN = 4000
 """Characters of a rejected row that are looked at and kept."""
-OTHER_SERVICE = "another service"
-NO_REQUEST = "messages without status, path and duration"
 CONTROL = r"[\p{C}\p{Zl}\p{Zp}]"
 COLUMNS = ("time_ms", "method", "path", "action", "code", "duration_ms", "host", "revision")
-NO_REVISION = "no revision"
 COUNTED = ("ignored", NO_REVISION, OTHER_SERVICE)
 """Reasons of rows that are only counted."""
 NO_EVENTS = pl.DataFrame(
@@ -41,7 +40,7 @@ class Parsed:
     number, reason, row) of rejected rows. others: numbers of lines of the program itself that are no requests, by their
     kind. ignored, without_revision, other_services: numbers of other rows that are not events. lines: number of all rows.
     lost_by_revision, lost_by_reason, lost_without_revision: requests of rejected rows, and of those without a revision; a
-    row of counts is as many as it tells.
+    row of counts is as many as it tells. messages_by_revision: messages between the requests of a log of one revision.
     """
 
     events: pl.DataFrame
@@ -54,6 +53,7 @@ class Parsed:
     lost_by_revision: dict[str, int] = field(default_factory=dict)
     lost_by_reason: dict[str, int] = field(default_factory=dict)
     lost_without_revision: int = 0
+    messages_by_revision: dict[str, int] = field(default_factory=dict)
 
 
 def with_reasons(
@@ -71,7 +71,7 @@ def with_reasons(
         .then(pl.lit("format"))
         .when((pl.lit(None, pl.String) if more is None else more).is_not_null())
         .then(pl.lit(None, pl.String) if more is None else more)
-        # a line that itself tells a revision may be a request of it that failed in another form
+        # a line that itself tells a revision may be a request of it that failed in another form; see `sorted_out` for others
         .when(pl.col("empty") & (pl.lit(events.source.revision is not None) | pl.col("revision").is_null()))
         .then(pl.lit(NO_REQUEST))
         .when(pl.col("other_service"))
@@ -113,18 +113,22 @@ def sorted_out(
     others: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    messages: Counter[str] = Counter()
     is_message = pl.col("reason").is_in(["format", NO_REQUEST]) | (pl.col("code").is_null() & pl.col("path").is_null())
     seen = bad.select("number", "reason", "line", "revision", "requests", is_message=is_message)
     for number, reason, line, revision, weight, may_be_message in seen.iter_rows():
         if reason in COUNTED:
             continue
         kind = other_kind(line[:MAX_SHOWN]) if may_be_message else None
-        kind = kind or (reason if reason == NO_REQUEST else None)
+        if kind is None and reason == NO_REQUEST and not hides_request(line):
+            kind = reason
         if kind is not None:
             others[kind] += 1
+            if revision is not None and reason == NO_REQUEST:
+                messages[revision] += 1
             continue
         shown = line[:MAX_SHOWN]
-        why = why_not(shown) if reason == "format" else reason
+        why = why_not(shown) if reason == "format" else OTHER_FORM if reason == NO_REQUEST else reason
         rejects.append((number, why, shown))
         reasons[why] += weight
         if revision is not None and len(revision) <= MAX_TEXT:
@@ -142,4 +146,19 @@ def sorted_out(
         dict(lost),
         dict(reasons),
         int(bad.filter(pl.col("reason") == NO_REVISION)["requests"].sum()),
+        dict(messages),
     )
+
+
+def nothing(lines: int) -> Parsed:
+    """Return what lines tell of which none is a request."""
+    return Parsed(NO_EVENTS, [], 0, 0, 0, lines)
+
+
+def with_rejects(parsed: Parsed, rejects: Sequence[tuple[int, str, str]], revision: str | None) -> Parsed:
+    """Add lines that were rejected before they could be parsed. revision: of all lines of the log, if it has one."""
+    reasons, lost = Counter(parsed.lost_by_reason), Counter(parsed.lost_by_revision)
+    reasons.update(reason for _, reason, _ in rejects)
+    lost.update({revision: len(rejects)} if revision is not None else {})
+    shown = [(number, reason, text[:MAX_SHOWN]) for number, reason, text in rejects]
+    return replace(parsed, rejects=[*parsed.rejects, *shown], lost_by_reason=dict(reasons), lost_by_revision=dict(lost))

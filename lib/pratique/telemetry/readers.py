@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from pratique.config import Config
 from pratique.errors import DataError, UsageError
+from pratique.number_text import plural
 from pratique.telemetry.file_reader import LONGEST_LINE, Block, LogReader
 from pratique.telemetry.line_parsers import Parser
 from pratique.telemetry.logs import presets
@@ -57,6 +58,8 @@ class Input:
     window_s: int | None = None
     """Length of the windows of counts; None for single requests."""
     findings: Findings
+    known_by_path = False
+    """Whether the head is the whole content, so that only the path tells that the input was written again."""
 
     @property
     def head(self) -> bytes:
@@ -210,7 +213,12 @@ class TextInput(Input):
     @override
     def blocks(self) -> Iterator[Parsed]:
         for block in chain([self._first] if self._first else [], self._blocks):
-            yield _too_long(block) if block.too_long else self._parser.parse(block.content, block.number)
+            yield self._too_long(block) if block.too_long else self._parser.parse(block.content, block.number)
+        yield self._parser.end()
+
+    def _too_long(self, block: Block) -> Parsed:
+        text = block.content[:LONGEST_SHOWN].decode("utf-8", "replace")
+        return self._parser.reject(block.number, f"it is longer than {LONGEST_LINE:,} bytes", text)
 
 
 def _beginning(block: Block) -> bytes:
@@ -225,6 +233,7 @@ class TableInput(Input):
     ) -> None:
         self._path, self._file, self._parser, self._reader = path, file, parser, reader
         self.format, self.findings = name, parser.findings
+        self.known_by_path = isinstance(file, ParquetFile)
         # the rows of a table have no order
         self.back_ms = 1 << 60
         self._rows: Iterator[pl.DataFrame] | None = None
@@ -260,13 +269,7 @@ class TableInput(Input):
             frame = next(self._rows, None) if self._rows is not None else None
         if self._file.swallowed:
             self.findings.warn(
-                f"{self._file.swallowed:,} lines of {str(self._path)!r} stand within a value in quotes, though they look like rows: a quote is never closed"
+                f"{plural(self._file.swallowed, 'line')} of {str(self._path)!r} cannot be divided from the next ones: a quote is never closed"
             )
         if isinstance(self._file, ParquetFile):
             self._file.close()
-
-
-def _too_long(block: Block) -> Parsed:
-    text = block.content[:LONGEST_SHOWN].decode("utf-8", "replace")
-    reason = f"it is longer than {LONGEST_LINE:,} bytes"
-    return Parsed(NO_EVENTS, [(block.number, reason, text)], ignored=0, without_revision=0, other_services=0, lines=1)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pratique.errors import StorageError
 from pratique.telemetry.rollups import SCHEMA, Rollups
 
-MOST_IN_MEMORY = 150_000
+MOST_IN_MEMORY = 75_000
 """Rows in memory; more become a run on disk."""
 
 
@@ -65,6 +65,6 @@ class RollupRuns:
 
 
 def _bounds(windows: list[npt.NDArray[np.int64]]) -> list[int]:
-    """Return starts of windows that divide all rows into parts of about MOST_IN_MEMORY."""
+    """Return starts of windows that divide all rows into parts of about twice MOST_IN_MEMORY: inputs need no memory by then."""
     ordered = np.sort(np.concatenate(windows))
-    return [int(bound) for bound in np.unique(ordered[MOST_IN_MEMORY::MOST_IN_MEMORY])]
+    return [int(bound) for bound in np.unique(ordered[2 * MOST_IN_MEMORY :: 2 * MOST_IN_MEMORY])]

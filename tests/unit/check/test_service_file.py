@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pratique.check import Check, checks_of
+from pratique.check import Check, checks_of, service_file
 from pratique.cli import main
 from pratique.clock import utc_now
 from pratique.config import load
@@ -255,3 +255,14 @@ def test_the_advertised_address_is_resolved(place, host, state):
 def test_the_state_folder_and_the_store_are_checked(place):
     (place.folder / ".pratique").write_text("a file")
     assert set(place.problems()) == {"state", "store.url"}
+
+
+@pytest.mark.parametrize("url", ["prometheus://127.0.0.1:9", "store"])
+def test_a_running_balancer_with_other_settings_is_a_problem_whatever_the_store(place, monkeypatch, url):
+    text = place.file.read_text()
+    place.file.write_text(text if "[store]" in text else text + f'\n[store]\nurl = "{url}"\n')
+    found = service_file.running_balancer_checks
+    monkeypatch.setattr("pratique.check.collector.balancer_differences", lambda target: ["the balancer runs with x"])
+    assert [check.run().message for check in found(load(place.file))] == ["the balancer runs with x"]
+    subjects = [check.subject for check in service_file._general_checks(load(place.file))]
+    assert [subject for subject in subjects if subject.endswith(".balancer")]

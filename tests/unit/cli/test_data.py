@@ -513,3 +513,33 @@ def test_format_and_revision_come_from_the_service_file(run, tmp_path):
     status, out, _ = run("caddy.jsonl", "--config", str(tmp_path / "pratique.toml"))
     assert (status, "revision s: 1" in out) == (0, True)
     assert load(tmp_path / "pratique.toml").service("shop").imports.format == "caddy"
+
+
+FAILED = [
+    ({"m": "GET", "p": "/a", "s": 502}, "it looks like a request"),
+    ({"level": "error", "msg": "no connection to the database"}, "200 lines without a request beside 2,000 requests"),
+]
+
+
+@pytest.mark.parametrize(("failed", "reason"), FAILED)
+def test_failures_in_another_form_in_the_canarys_own_log_hold_a_promotion(
+    tmp_path, monkeypatch, capsys, failed, reason
+):
+    monkeypatch.chdir(tmp_path)
+    for revision in ("r1", "r2"):
+        lines = [{"time": 1_795_514_400_000 + 100 * at, "status": 200, "path": f"/a?{revision}"} for at in range(2_000)]
+        if revision == "r2":
+            lines += [failed | {"time": 1_795_514_400_000 + 1_000 * at} for at in range(200)]
+        Path("a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        command("import", "a.jsonl", "--service", "shop", "--revision", revision, "--format", "jsonl", status=0)
+    capsys.readouterr()
+    command("compare", "shop", "r1", "r2", "--json", status=2)
+    (found,) = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["kind"] == "lost lines"]
+    assert found["effect"] == "hold"
+    assert reason in found["message"]
+
+
+def command(*words, status):
+    with pytest.raises(SystemExit) as ended:
+        main([*words])
+    assert ended.value.code == status

@@ -417,6 +417,32 @@ def test_an_entry_after_half_a_line_of_heads_is_an_anchor(ledger):
         ledger.verify()
 
 
+@pytest.mark.parametrize("torn", ["2", "2 ", "2 aa", f"2 {'a' * 63}", f"2 {'a' * 65}", ""])
+def test_half_a_line_of_heads_before_others_is_damage(ledger, torn):
+    filled(ledger)
+    first, _, *rest = heads_path(ledger.path).read_text().splitlines()
+    heads_path(ledger.path).write_text("\n".join([first, torn, *rest]) + "\n")
+    with pytest.raises(DataError, match=r"ledger\.heads.*line 2 is damaged"):
+        ledger.verify()
+
+
+def test_half_a_line_of_heads_with_an_end_is_damage(ledger):
+    filled(ledger)
+    with heads_path(ledger.path).open("a") as file:
+        file.write("6 aa\n")
+    with pytest.raises(DataError, match="line 6 is damaged"):
+        ledger.verify()
+
+
+def test_an_entry_after_a_last_line_that_is_none_leaves_the_damage_to_be_found(ledger):
+    filled(ledger)
+    with heads_path(ledger.path).open("a") as file:
+        file.write("oops")
+    ledger.append("step", "shop")
+    with pytest.raises(DataError, match="line 6 is damaged"):
+        ledger.verify()
+
+
 @pytest.mark.parametrize("content", ["nothing\n", "\0" * 400, "1 abc!\n" * 5, "x", ""])
 def test_heads_that_cannot_be_read_are_named(ledger, content):
     filled(ledger)

@@ -3,9 +3,10 @@
 import pyarrow as pa
 import pytest
 
-from pratique.config import Policy
+from pratique.config import Policy, StoreSettings
 from pratique.errors import MissingError
 from pratique.planning.history import measure, traffic_of
+from pratique.planning.seen import revisions_seen
 from pratique.store import open_store
 from pratique.telemetry.rollups import Rollups
 from support.canaries import history
@@ -61,3 +62,25 @@ def test_an_unknown_service_is_named(tmp_path, hour):
         measure(store, "cart", Policy())
     with pytest.raises(MissingError, match="requests-per-minute"):
         traffic_of(Rollups.empty(), Policy())
+
+
+class Scraped:
+    """A store that is read from what another server scrapes, without a request."""
+
+    def newest(self):
+        return None
+
+    def revisions(self, *_):
+        return []
+
+
+def test_a_scraped_store_without_requests_asks_for_no_import():
+    with pytest.raises(MissingError, match=r"--requests-per-minute, or check \[store.metrics\]") as refused:
+        revisions_seen(Scraped(), "shop")
+    assert "import a log" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("url", "window_s"), [("prometheus://h:9090", 30), ("folder", 10)])
+def test_windows_are_as_long_as_the_store_makes_them(url, window_s):
+    settings = StoreSettings(url=url, metrics={"window_s": 30, "requests": "http_requests_total"})
+    assert settings.window_s(10) == window_s

@@ -84,3 +84,21 @@ def test_wrong_parameters_are_refused_without_a_read_of_rows(reads, tmp_path, wr
     with pytest.raises(kind, match=message):
         check_comparison(given | wrong)
     assert reads == []
+
+
+@pytest.mark.parametrize(("start", "is_read"), [("2026-01-01T00:00", True), ("", False)])
+def test_a_range_that_is_older_than_a_servers_last_hours_is_read(monkeypatch, tmp_path, start, is_read):
+    class Server:
+        """Only requests of long ago, which a look at the last hours does not see."""
+
+        def exists(self):
+            return False
+
+        def revisions(self, service=None, start=None, end=None):
+            raise MissingError("asked for the range")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pratique.store.open_store", lambda *_: Server())
+    given = {"service": "shop", "baseline": "r1", "canary": "r2", "start": start, "end": "", "weight": 0.0}
+    with pytest.raises(MissingError, match="asked for the range" if is_read else "has no requests"):
+        check_comparison(given | {"config": "", "store": "prometheus://127.0.0.1:9"})

@@ -95,6 +95,14 @@ def test_counts_are_compared_in_windows_of_their_interval(events):
     assert sum(pratique.compare(wrong, "r1", "r2").requests.values()) == ROWS - counts.n[20:23].sum()
 
 
+def test_a_grouped_frame_whose_counts_are_not_named_is_refused(events):
+    minutes = events.assign(time=events.time.dt.floor("min"))
+    counts = minutes.groupby(["time", "revision", "path", "status"]).size().reset_index(name="count")
+    with pytest.raises(DataError, match=r"'count' looks like the number of requests.*fields=\{.n.: .count.\}"):
+        pratique.compare(counts, "r1", "r2")
+    assert pratique.compare(counts, "r1", "r2", fields={"n": "count"}).requests
+
+
 def test_counts_at_times_without_a_regular_step_need_an_interval():
     start = datetime(2026, 11, 20, 10, tzinfo=UTC)
     times = [start + timedelta(minutes=minute, milliseconds=7 * minute) for minute in range(20)]

@@ -212,3 +212,26 @@ def test_windows_whose_write_goes_on_are_kept_when_the_settings_change(world, mo
     world.tick(wait=True)
     world.collector._flush()
     assert sum(world.written.values()) == 1
+
+
+def test_a_declared_format_is_counted_and_spooled_without_its_query(world):
+    log_format = "%ci %ST [%tr] %TR %Tr %Ta %rc %b %s %{+Q}r %HU"
+    text = f"[telemetry]\nwindow_s = 1\nlate_s = 2\n[services.shop.imports]\nlog_format = '{log_format}'\nrevision_from = 'server'\n"
+    (world.config.state_dir.parent / "pratique.toml").write_text(text)
+    world.collector.close()
+    world.config = load(world.config.state_dir.parent / "pratique.toml")
+    world.open()
+    time = "19/Nov/2026:01:53:20.000"
+    world.now_ms = 1_795_053_200_000
+    world.collector.receive(
+        f'<134>Nov 19 01:53:20 haproxy[7]: 192.0.2.7 502 [{time}] 0 5 9 +3 be r2 "GET /a?token=x HTTP/1.1" /a?token=x'.encode()
+    )
+    assert (world.status.received, world.status.failed_attempts) == (1, {"shop": {"r2": 3}})
+    world.collector.close()
+    spooled = b"".join(path.read_bytes() for path in world.config.state_dir.rglob("*.spool"))
+    assert b"/a" in spooled
+    assert b"token" not in spooled
+    world.written.clear()
+    world.open()
+    world.collector.close()
+    assert [(key[1:], n) for key, n in world.written.items()] == [(("r2", "GET /a"), 1)]

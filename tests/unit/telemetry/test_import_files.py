@@ -221,7 +221,6 @@ def test_format_strings_of_apache_and_nginx_are_parsed():
     [
         ({}, "the revision of the lines is unknown"),
         ({"revision": "r", "revision_from": "client"}, "both given"),
-        ({"revision_from": "colour"}, "has no field 'colour'"),
         ({"revision_from": "client:r.*"}, "has no group"),
         ({"revision_from": "client:("}, "is not a regular expression"),
         ({"revision": "r", "log_format": "$request"}, "has no status"),
@@ -230,6 +229,15 @@ def test_format_strings_of_apache_and_nginx_are_parsed():
 def test_wrong_arguments_are_usage_errors(arguments, message):
     with pytest.raises(UsageError, match=message):
         parser("combined", **arguments)
+
+
+def test_field_that_neither_a_line_nor_its_wrapper_has_is_a_usage_error():
+    line = '192.0.2.7 - - [24/Nov/2026:10:00:00 +0000] "GET /cart HTTP/1.1" 200 512'
+    with pytest.raises(UsageError, match=r"--revision-from: a line has no field 'colour': it has .*status"):
+        parser("combined", revision_from="colour").parse(line.encode(), 1)
+    wrapped = json.dumps({"log": f"{line}\n", "stream": "stdout", "attrs": {"rev": "r1"}})
+    with pytest.raises(UsageError, match=r"has no field 'colour': it has .*attrs.rev"):
+        parser("combined", revision_from="colour").parse(wrapped.encode(), 1)
 
 
 def parser(fmt, **arguments):

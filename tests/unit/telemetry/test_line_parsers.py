@@ -252,3 +252,79 @@ def test_format_that_a_person_named_is_not_taken_for_another():
     made = parser(fmt="logfmt", fields=("method=verb", "path=uri", "status=rc", "duration=took"))
     made.parse(f"{line}\n{line}".encode(), 1)
     assert made.findings.notes()[0].startswith("taken for logfmt: ")
+
+
+FAILURES = [
+    {"time": "2026-11-24T10:00:00Z", "m": "GET", "p": "/pay", "s": 502},
+    {"time": "2026-11-24T10:00:00Z", "level": "error", "error": {"http_status": 500, "endpoint": "/pay"}},
+    {"time": "2026-11-24T10:00:00Z", "route": "checkout", "outcome": "503 upstream", "cost_ms": 30},
+    {"time": "2026-11-24T10:00:00Z", "levelname": "ERROR", "logger": "app", "msg": "GET /pay HTTP/1.1 failed: 504"},
+    {"time": "2026-11-24T10:00:00Z", "err": [{"req": {"verb": "POST", "uri": "https://shop.example/pay"}}]},
+]
+MESSAGES = [
+    {"time": "2026-11-24T10:00:00Z", "level": "debug", "msg": "cache refreshed", "entries": 200},
+    {
+        "time": "2026-11-24T10:00:00Z",
+        "level": "info",
+        "msg": "read /etc/shop.toml",
+        "file": "/etc/shop.toml",
+        "took": 3,
+    },
+    {"time": "2026-11-24T10:00:00Z", "level": "warn", "msg": "worker exited", "exit_code": 137},
+    {"time": "2026-11-24T10:00:00Z", "logger": "app", "levelname": "INFO", "msg": "started in 2 s"},
+]
+SERVED = {"time": "2026-11-24T10:00:00Z", "status": 200, "path": "/cart"}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("source", [{"revision": "r2"}, {"revision": None, "revision_from": "build"}])
+def test_request_of_another_form_than_the_others_is_rejected(failure, source):
+    made = parser(fmt="jsonl", **source)
+    served = [SERVED | {"build": "r2"}] * 3
+    parsed = made.parse("\n".join(map(json.dumps, [*served, failure])).encode(), 1)
+    assert len(parsed.events) == 3
+    assert [(number, reason.partition(",")[0]) for number, reason, _ in parsed.rejects] == [
+        (4, "it looks like a request")
+    ]
+    assert parsed.lost_by_revision == ({"r2": 1} if source["revision"] else {})
+
+
+def test_request_of_another_form_in_a_long_line_is_rejected():
+    failure = FAILURES[0] | {"trace": "x" * 10_000}
+    parsed = parser(fmt="jsonl").parse("\n".join(map(json.dumps, [SERVED, SERVED, failure])).encode(), 1)
+    assert len(parsed.rejects) == 1
+
+
+@pytest.mark.parametrize("fmt", ["jsonl", "logfmt"])
+def test_messages_of_a_log_of_one_revision_are_counted_for_it(fmt):
+    lines = [SERVED, *MESSAGES[:3]]
+    texts = (
+        map(json.dumps, lines)
+        if fmt == "jsonl"
+        else (" ".join(f"{key}={json.dumps(value)}" for key, value in line.items()) for line in lines)
+    )
+    parsed = parser(fmt=fmt).parse("\n".join(texts).encode(), 1)
+    assert not parsed.rejects
+    assert parsed.messages_by_revision == {"r41": 3}
+
+
+def test_messages_of_a_logger_are_counted_by_its_name():
+    parsed = parser(fmt="jsonl").parse("\n".join(map(json.dumps, [SERVED, MESSAGES[3]])).encode(), 1)
+    assert (parsed.others, parsed.rejects) == ({"messages of the logger app": 1}, [])
+
+
+@pytest.mark.parametrize("fmt", ["auto", "logfmt"])
+def test_time_to_read_a_long_text_without_names_grows_with_its_length(fmt):
+    long = {
+        "auto": COMBINED.replace("curl/8", "a" * 900_000),
+        "logfmt": f"{RAILS} time=2026-11-24T10:00:00Z x{'y' * 900_000}",
+    }
+    # with the square of the length it would be hours
+    assert (
+        len(
+            parser(fmt=fmt, fields=("duration=duration:ms",) if fmt == "logfmt" else ())
+            .parse(long[fmt].encode(), 1)
+            .events
+        )
+        == 1
+    )

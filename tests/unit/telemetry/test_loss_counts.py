@@ -70,6 +70,29 @@ def test_drops_of_the_kernel_count_for_lines_without_a_number_in_their_part_of_t
     assert counts.losses() == {"shop": {"dropped by the kernel": 500}}
 
 
+@pytest.mark.parametrize(("own", "others", "seconds"), [(1, 1, 10), (3, 7, 100), (1, 9, 1000), (7, 0, 3)])
+def test_less_than_a_dropped_line_a_second_adds_up(own, others, seconds):
+    counts = LossCounts()
+    for second in range(1, seconds + 1):
+        for _ in range(own):
+            counts.counted(BALANCER, line())
+        for _ in range(others):
+            unreadable(counts, STRANGER, b"x")
+        counts.dropped(second)
+    assert counts.losses() == {"shop": {"dropped by the kernel": seconds * own // (own + others)}}
+
+
+def test_datagrams_dropped_while_none_is_received_count_with_the_next_ones():
+    counts = LossCounts()
+    counts.dropped(30)
+    counts.dropped(40)
+    assert counts.losses() == {}
+    counts.counted(BALANCER, line())
+    counts.dropped(40)
+    counts.dropped(40)
+    assert counts.losses() == {"shop": {"dropped by the kernel": 40}}
+
+
 def test_strangers_without_end_are_bounded():
     counts = LossCounts()
     for number in range(3 * MOST_SENDERS):

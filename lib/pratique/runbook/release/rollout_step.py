@@ -60,7 +60,8 @@ class RollOut(ServiceStep[ReleaseContext]):
     @override
     def effects(self) -> Sequence[str]:
         context, rollout = self._context, self._context.settings.rollout
-        least = f"at least {rollout.stage_min_windows} windows of {context.config.telemetry.window_s} s"
+        config = context.config
+        least = f"at least {rollout.stage_min_windows} windows of {config.store.window_s(config.telemetry.window_s)} s"
         hosts = len(context.runtime.hosts)
         return [
             f"weights: {percents(context.arms.at(stage))}; lease {rollout.lease_s:g} s, {least}"

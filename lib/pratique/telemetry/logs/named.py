@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from pratique.telemetry.logs.fields import Field
+from pratique.telemetry.logs.request_like import looks_like_request
 
 # a key is looked for only at its first character, which keeps the time linear in a line of any length
 _LOGFMT = re.compile(r'(?<![^\s="])([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
@@ -128,9 +129,20 @@ class Named:
     def other_kind(self, line: str) -> str | None:
         """Return the kind of a line of a program's own log, which is no request."""
         row = self.row(line) if '"logger"' in line or '"levelname"' in line else None
-        if row is None or str(row.get("logger", "")).startswith("http.log.access"):
+        if row is None or "status" in row:
             return None
-        return f"messages of the logger {row.get('logger', row.get('levelname'))}"[:80] if "status" not in row else None
+        logger = str(row.get("logger", row.get("levelname")))
+        # Caddy tells each failed request in its access log too
+        is_request = logger.startswith("http.log.access") or (
+            not logger.startswith("http.") and looks_like_request(row)
+        )
+        return None if is_request else f"messages of the logger {logger}"[:80]
+
+
+def hides_request(line: str) -> bool:
+    """Whether a line of named values that no field is known of looks like a request all the same."""
+    row = _json(line) or _logfmt(line)
+    return row is not None and looks_like_request(row)
 
 
 def keys_of(row: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -141,6 +153,11 @@ def keys_of(row: dict[str, Any], prefix: str = "") -> Iterator[str]:
             yield from keys_of(inner, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}"
+
+
+def text_at(row: dict[str, Any], name: str) -> str | None:
+    """Return the text of a value, by its name or dotted path; None when there is none."""
+    return _text(row, name, None)
 
 
 def listed(keys: Sequence[str]) -> str:

@@ -1,15 +1,13 @@
 """Read a CSV file through DuckDB: every value as text, so that 1.10 stays 1.10 and 007 stays 007.
 
-The file is opened, unpacked and checked like a log, and DuckDB reads it from a pipe. So compressed files, FIFOs and
-standard input need nothing else, and a file is read once.
+The file is opened, unpacked and checked like a log, and DuckDB reads it a block of complete rows at a time, from a file in
+memory. So compressed files, FIFOs and standard input need nothing else, a file is read once, and memory does not grow with it.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -18,15 +16,14 @@ from pratique.errors import DataError
 from pratique.telemetry.file_reader import LONGEST_LINE, LogReader
 from pratique.telemetry.tables.arrow import ROWS
 from pratique.telemetry.tables.csv_dialect import Dialect, dialect_of
-from pratique.telemetry.tables.engine import locked_to
+from pratique.telemetry.tables.csv_quotes import UNCLOSED, QuoteGuard
+from pratique.telemetry.tables.engine import locked_to, rejected
 from pratique.telemetry.tables.parser import BAD
 
 _TOO_LONG = "\x1atoo long"
 """In place of a line that is longer than a line may be."""
 _NEVER = "\x1a\x1a"
 """A text that stands for null: an empty value is none, but a value that a row lacks is."""
-_LONG = 1000
-"""Bytes of a row from which its line breaks are counted."""
 
 
 class CsvFile:
@@ -45,88 +42,76 @@ class CsvFile:
             raise DataError(f"{str(path)!r}: {error}; nothing was stored") from error
         self.first_row = 2 if self._dialect.has_header else 1
         self.names: Sequence[str] = self._dialect.names
-        self._failure: BaseException | None = None
         self.swallowed = 0
-        """Lines that stand within a value in quotes, though they look like rows."""
+        """Lines with a quote that is never closed."""
 
     def batches(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield the named columns of the rows, and BAD. Raises: DataError; as LogReader."""
-        reading, writing = os.pipe()
-        feeder = threading.Thread(target=self._feed, args=(writing,), name="csv", daemon=True)
-        feeder.start()
+        guard = QuoteGuard(self._dialect.delimiter, len(self.names))
+        descriptor = os.memfd_create("csv", os.MFD_CLOEXEC)
         try:
-            with locked_to(reading, self._path) as (connection, file):
-                rows = connection.sql(self._query(file, names)).to_arrow_reader(ROWS)
-                for batch in rows:
-                    # an error of the file comes first: rows in front of it do not count
-                    self._raise_failure()
-                    yield self._checked(pl.DataFrame(batch), names)
-                too_long = connection.execute("SELECT csv_line FROM reject_errors ORDER BY line").fetchall()
-            feeder.join()
-            self._raise_failure()
-            if too_long:
-                self.swallowed += sum(text.count("\n") for (text,) in too_long)
-                raise DataError(
-                    f"{str(self._path)!r}: a row with {too_long[0][0][:60]!r} is longer than {LONGEST_LINE:,} bytes: "
-                    "probably a quote that is never closed; nothing was stored"
-                )
+            with locked_to(descriptor, self._path) as (connection, file):
+                has_header = self._dialect.has_header
+                for content in self._contents(guard):
+                    _replace(descriptor, content)
+                    rows = connection.sql(self._query(file, names, has_header=has_header)).to_arrow_reader(ROWS)
+                    for batch in rows:
+                        yield self._checked(pl.DataFrame(batch), names)
+                    self._check_lengths(rejected(connection))
+                    has_header = False
+            self.swallowed += guard.rejected
         finally:
-            os.close(reading)
+            os.close(descriptor)
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
-    def _feed(self, writing: int) -> None:
-        """Write the content into the pipe."""
+    def _contents(self, guard: QuoteGuard) -> Iterator[bytes]:
+        """Yield complete rows."""
         skip = self._dialect.declared
         try:
             for block in self._reader.blocks():
-                content = block.content[skip:]
+                content = f"{_TOO_LONG}\n".encode() if block.too_long else _utf8(block.content[skip:])
                 skip = 0
-                if block.too_long:
-                    content = f"{_TOO_LONG}\n".encode()
-                _write(writing, _utf8(content))
-        except BrokenPipeError:
-            pass  # nobody reads on
-        except BaseException as error:  # noqa: BLE001 - raised where it is read
-            self._failure = error
-        finally:
-            with suppress(OSError):
-                os.close(writing)
+                if rows := guard.lines(content):
+                    yield rows
+            if rows := guard.end():
+                yield rows
+        except DataError as error:
+            told = str(self._path) in str(error)
+            raise error if told else DataError(f"{str(self._path)!r}: {error}; nothing was stored") from error
 
-    def _query(self, file: str, names: Sequence[str]) -> str:
+    def _check_lengths(self, too_long: Sequence[str]) -> None:
+        """Raise for a row that is longer than a line may be."""
+        if too_long:
+            raise DataError(
+                f"{str(self._path)!r}: a row with {too_long[0][:60]!r} is longer than {LONGEST_LINE:,} bytes: "
+                "probably a quote that is never closed; nothing was stored"
+            )
+
+    def _query(self, file: str, names: Sequence[str], *, has_header: bool) -> str:
         width = len(self.names)
         kinds = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(width + 1))
         positions = {name: index for index, name in reversed(list(enumerate(self.names)))}
         wanted = [f'c{positions[name]} AS "x{number}"' for number, name in enumerate(names)]
-        every = [f"c{index}" for index in range(width)]
-        size = " + ".join(f"coalesce(strlen({one}), 0)" for one in every)
         delimiter = self._dialect.delimiter.replace("'", "''")
         checks = [
             f"c{width - 1} IS NULL AS is_short",
             f"coalesce(c{width}, '') <> '' AS is_long",
             "c0 AS first",
-            f"CASE WHEN {size} > {_LONG} THEN concat_ws('{delimiter}', {', '.join(every)}) END AS all_values",
         ]
         return (
             f"SELECT {', '.join([*wanted, *checks])} FROM read_csv('{file}', auto_detect = false, "  # noqa: S608 - no text of the file
-            f"delim = '{delimiter}', quote = '\"', escape = '\"', header = {str(self._dialect.has_header).lower()}, "
+            f"delim = '{delimiter}', quote = '\"', escape = '\"', header = {str(has_header).lower()}, "
             f"columns = {{{kinds}}}, null_padding = true, strict_mode = false, parallel = false, nullstr = '{_NEVER}', "
             f"store_rejects = true, rejects_limit = 1, max_line_size = {LONGEST_LINE + 1024}, "
             f"buffer_size = {4 * LONGEST_LINE})"
         )
 
     def _checked(self, batch: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-        width, delimiter = len(self.names), self._dialect.delimiter
-        large = batch["all_values"].drop_nulls()
-        if len(large):
-            breaks = large.str.count_matches("\n", literal=True)
-            separators = large.str.count_matches(delimiter, literal=True) - (width - 1)
-            self.swallowed += int(breaks.filter((breaks > 0) & (separators >= breaks * (width - 1))).sum())
+        width = len(self.names)
         bad = (
             pl.when(pl.col("first") == _TOO_LONG)
             .then(pl.lit(f"it is longer than {LONGEST_LINE:,} bytes"))
+            .when(pl.col("first").str.starts_with(UNCLOSED))
+            .then(pl.lit("its quotes do not fit: a quote is never closed, or text stands behind a closing one"))
             .when("is_short")
             .then(pl.lit(f"it has fewer than the {width} values of the first line"))
             .when("is_long")
@@ -146,7 +131,10 @@ def _utf8(content: bytes) -> bytes:
     return content
 
 
-def _write(descriptor: int, content: bytes) -> None:
+def _replace(descriptor: int, content: bytes) -> None:
+    """Make this the content of a file."""
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -28,6 +28,8 @@ def locked_to(descriptor: int, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConn
         "memory_limit": MEMORY,
         "threads": 2,
         "temp_directory": "",
+        # a file in memory has other content at each reading
+        "enable_external_file_cache": False,
     }
     with duckdb.connect(":memory:", config=settings) as connection:
         connection.execute(f"SET allowed_paths = ['{name}']")
@@ -43,6 +45,11 @@ def locked_to(descriptor: int, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConn
         except duckdb.Error as error:
             reason = str(error).splitlines()[0].replace(name, path.name)
             raise DataError(f"{str(path)!r} cannot be read: {reason[:300]}; nothing was stored") from error
+
+
+def rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the rows of CSV that were too long to be read, the first one first."""
+    return [row for (row,) in connection.execute("SELECT csv_line FROM reject_errors ORDER BY line").fetchall()]
 
 
 def quoted(name: str) -> str:

@@ -21,6 +21,12 @@ from pratique.telemetry.tables import columns, counts
 
 BAD = "bad cell"
 """Column of a batch with the reason why a row cannot be read at all; null for other rows."""
+_NUMBERS_OF_REQUESTS = frozenset(
+    {"count", "counts", "cnt", "_count", "doc_count", "count()", "count(*)", "count(1)", "count_star()", "len"}
+    | {"requests", "request_count", "num_requests", "n_requests", "number_of_requests", "total_requests", "hits"}
+    | {"occurrences", "frequency", "freq"}
+)
+"""Names that grouping gives to the number of rows, in pandas, polars, SQL and search engines."""
 _NEEDED = {"time": "time=NAME", "status": "status=NAME"}
 
 
@@ -76,8 +82,10 @@ class TableParser:
                 found[field.meaning, name] = replace(field, name=name, source=name, rank=rank)
             elif field.rank >= OVERRIDE and field.meaning != "action":
                 raise DataError(f"no column {field.name!r}, which is named as the {field.meaning}: {_have(names)}")
-        fields = [field for field in found.values() if _wins(field, list(found.values()))]
-        fields = self._of_counts(fields)
+        taken = {field.name for field in found.values() if field.rank >= OVERRIDE}
+        known = [field for field in found.values() if field.rank >= OVERRIDE or field.name not in taken]
+        fields = [field for field in known if _wins(field, known)]
+        fields = self._of_counts(fields, names)
         _check({field.meaning for field in fields}, names)
         self._fields = self._with_revision(fields, names)
         repeated = [field.name for field in self._fields if list(names).count(field.name) > 1]
@@ -85,9 +93,10 @@ class TableParser:
             raise DataError(f"column {repeated[0]!r} stands twice: rename one of them")
         return list(dict.fromkeys(field.name for field in self._fields))
 
-    def _of_counts(self, fields: list[Field]) -> list[Field]:
-        """Counts have no single duration; single requests no sums."""
+    def _of_counts(self, fields: list[Field], names: Sequence[str]) -> list[Field]:
+        """Counts have no single duration; single requests no sums. Raises: DataError for counts that nobody named as such."""
         if not any(field.meaning == "n" for field in fields):
+            _check_single(fields, names)
             return [field for field in fields if field.meaning not in {"duration_sum", "bucket", "count"}]
         alone = [field for field in fields if field.meaning == "duration"]
         if alone and alone[0].rank >= OVERRIDE:
@@ -245,6 +254,22 @@ def _check(meanings: set[str], names: Sequence[str]) -> None:
             )
     if not meanings & {"path", "request", "action"}:
         raise DataError(f"no column is known as the path or action: {_have(names)}; name it: --field action=NAME")
+
+
+def _check_single(fields: Sequence[Field], names: Sequence[str]) -> None:
+    """Raise for a table that was grouped: read as single requests, each of its rows would be one."""
+    of_counts = [field.name for field in fields if field.meaning in {"bucket", "duration_sum"}]
+    taken = {field.name for field in fields if field.rank >= OVERRIDE}
+    looks = [name for name in names if name.lower() in _NUMBERS_OF_REQUESTS and name not in taken]
+    if of_counts:
+        raise DataError(
+            f"column {of_counts[0]!r} is of several requests, and no column is known as their number: {_have(names)}; name it: --field n=NAME"
+        )
+    if looks:
+        raise DataError(
+            f"column {looks[0]!r} looks like the number of requests that a row stands for: name it, --field n={looks[0]}; "
+            "where each row is one request, leave the column out"
+        )
 
 
 def _no_kind(_: str) -> str | None:

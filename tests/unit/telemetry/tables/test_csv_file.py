@@ -3,12 +3,15 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pratique.config import load
 from pratique.errors import DataError, MissingError, UsageError
@@ -16,6 +19,7 @@ from pratique.store import open_store
 from pratique.telemetry.import_files import import_files
 from pratique.telemetry.lost_lines import lost_lines
 from pratique.telemetry.preview import preview_files
+from pratique.telemetry.tables.csv_quotes import UNCLOSED, QuoteGuard
 
 HEADER = "time,revision,action,status,duration_ms"
 ROWS = [f"2026-11-20T10:00:{second:02d}Z,r{second % 2},GET /cart,200,{second}.5" for second in range(20)]
@@ -298,12 +302,122 @@ def test_a_fifo_is_read_like_a_file(files):
     assert requests(files) == EXPECTED
 
 
-def test_a_quote_that_is_never_closed_is_found(files):
-    rows = [*ROWS, '2026-11-20T10:00:30Z,r1,"GET /,200,1', *ROWS * 40]
+@pytest.mark.parametrize("behind", [0, 1, 40, 3000])
+def test_a_quote_that_is_never_closed_rejects_its_line_alone(files, behind):
+    rows = [*ROWS, '2026-11-20T10:00:30Z,r1,"GET /,200,1', *ROWS * behind]
     summary = files.table(rows=rows)
+    assert (summary.events, summary.rejected) == (20 + 20 * behind, 1)
+    assert files.rejects(summary)[0]["line"] == 22
+    assert "its quotes do not fit" in files.rejects(summary)[0]["reason"]
     assert any("a quote is never closed" in warning for warning in summary.warnings())
-    with pytest.raises(DataError, match="a quote that is never closed"):
-        files.table(rows=[*rows, *ROWS * 3000], name="y.csv")
+
+
+def test_a_quote_that_is_never_closed_before_a_long_text_is_found(files):
+    text = ["a line of a stack trace"] * 60_000
+    with pytest.raises(DataError, match="a quote that is never closed; nothing was stored"):
+        files.table(rows=[*ROWS, '2026-11-20T10:00:30Z,r1,"GET /,200,1', *text])
+
+
+T = "2026-11-20T10:01:0"
+JOINED = [
+    # the lines, and the numbers of those that are rejected
+    ([f'{T}0Z,r1,"GET /a,200,5', f'{T}1Z,r0,GET /b",500,9'], [1, 2]),
+    ([f'{T}0Z,r1,"GET /a,200,5', f'{T}1Z,r0,"GET /b",500,9'], [1]),
+    ([f'{T}0Z,r1,"GET /a,200,5', f"{T}1Z,r0,GET /b,500,9", f'{T}2Z,r0,GET /c",500,9'], [1, 3]),
+    ([f'{T}0Z,r1,GET /a,200,"5', f'{T}1Z,r0,GET /b,500,"9', f"{T}2Z,r1,GET /c,200,1"], [1, 2]),
+    ([f'{T}0Z,"r1,GET /a,200,5', f'{T}1Z,r0",GET /b,500,9'], [1, 2]),
+    ([f'"{T}0Z,r1,GET /a,200,5', f'{T}1Z",r0,GET /b,500,9'], [1, 2]),
+]
+
+
+@pytest.mark.parametrize(("lines", "rejected"), JOINED)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rows_that_unbalanced_quotes_would_join_are_rejected_with_their_numbers(files, lines, rejected, end):
+    summary = files.table(rows=[*ROWS, *lines, *ROWS], end=end)
+    assert summary.lines == 40 + len(lines)
+    assert summary.events == summary.lines - summary.rejected
+    assert {21 + number for number in rejected} >= {one["line"] for one in files.rejects(summary)} >= {22}
+    whole = [at for at in range(1, len(lines) + 1) if at not in rejected]
+    assert summary.events >= 40 + len(whole)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["plain", '"quoted"', '"two\nlines"', '"a ""b"" c"', '5" pipe', '"x,y"', '""']), max_size=30
+    )
+)
+def test_values_in_quotes_that_fit_together_are_passed_on_as_they_are(values):
+    text = "".join(f"{T}0Z,r1,{value},200\n" for value in values)
+    guard = QuoteGuard(",", 4)
+    assert guard.lines(text.encode()) + guard.end() == text.encode()
+    assert not guard.rejected
+
+
+@given(st.text('",\nar1', max_size=60), st.integers(0, 60))
+def test_every_line_is_passed_on_once_whatever_its_quotes(text, cut):
+    text = text.replace("\n\n", "\n").strip("\n") + "\n"
+    cut = text.find("\n", cut) + 1
+    guard = QuoteGuard(",", 3)
+    found = (
+        guard.lines(text[:cut].encode()) * bool(cut) + guard.lines(text[cut:].encode()) * bool(text[cut:]) + guard.end()
+    )
+    lines = [
+        line.replace('""', '"')[1:-1].removeprefix(UNCLOSED) if UNCLOSED in line else line
+        for line in found.decode().split("\n")
+    ]
+    assert "\n".join(lines) == text
+
+
+GROUPED = ["count", "Count", "cnt", "requests", "count()", "count_star()", "len", "doc_count"]
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_a_table_that_was_grouped_is_not_read_as_single_requests(files, name):
+    header, rows = f"time,revision,action,status,{name}", [f"{row.rpartition(',')[0]},30" for row in ROWS]
+    with pytest.raises(
+        DataError, match=f"name it, --field n={re.escape(name)}; where each row is one request"
+    ) as refused:
+        files.table(header, rows)
+    assert "\n" not in str(refused.value)
+    files.table(header, rows, field_names=[f"n={name}"])
+    assert sum(requests(files).values()) == 600
+
+
+def test_a_number_of_requests_that_is_named_as_something_else_is_read_as_that(files):
+    header = HEADER.replace("duration_ms", "hits")
+    files.table(header, field_names=["duration=hits:ms"])
+    assert requests(files) == EXPECTED
+
+
+def test_a_sum_of_durations_without_a_number_of_requests_is_refused(files):
+    with pytest.raises(DataError, match=r"no column is known as their number.*--field n=NAME"):
+        files.table(HEADER.replace("duration_ms", "sum_ms"))
+
+
+PEAK = """
+import re, sys
+from pathlib import Path
+from pratique.telemetry.file_reader import LogReader
+from pratique.telemetry.tables.csv_file import CsvFile
+path = Path(sys.argv[1])
+table = CsvFile(path, LogReader(path))
+rows = sum(len(batch) for batch in table.batches(["time", "revision", "action", "status", "duration_ms"]))
+print(rows, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(files):
+    peaks = []
+    block = "\n".join(row + ',"an agent, of some length, that is not read"' for row in ROWS * 500) + "\n"
+    for blocks in (20, 120):
+        path = files.write("x.csv", f"{HEADER},agent\n{block * blocks}")
+        done = subprocess.run([sys.executable, "-c", PEAK, path], capture_output=True, text=True, check=True)
+        rows, peak = map(int, done.stdout.split())
+        assert rows == 10_000 * blocks
+        peaks.append(peak)
+    # 90 MB more to read
+    assert peaks[1] - peaks[0] < 45
 
 
 @pytest.mark.slow

@@ -219,3 +219,47 @@ def test_memory_is_bounded_whatever_the_size_of_the_file(files):
     )
     assert "2,000,000 requests" in done.stdout, done.stderr
     assert int(done.stderr.rpartition("peak ")[2]) < 512
+
+
+def longer(seconds, *, start=0, status=200):
+    """The columns of a table of requests of consecutive seconds."""
+    return {
+        "time": pa.array(
+            [START + timedelta(seconds=start + at) for at in range(seconds)], pa.timestamp("us", tz="UTC")
+        ),
+        "revision": ["r1"] * seconds,
+        "action": ["GET /cart"] * seconds,
+        "status": [status] * seconds,
+    }
+
+
+def stored(files):
+    found = {}
+    for row in files.rows():
+        found[row["code"]] = found.get(row["code"], 0) + row["n"]
+    return found
+
+
+def test_a_table_that_was_written_again_in_place_replaces_its_earlier_rows(files):
+    files.take(longer(40))
+    assert files.take(longer(100)).rewritten == 1
+    assert stored(files) == {200: 100}
+    # corrected and shorter: rows that are no longer in it go
+    summary = files.take(longer(30, start=50, status=503))
+    assert stored(files) == {503: 30}
+    assert "1 file written again since an earlier import: the new rows replace those" in summary.to_text()
+    assert files.take(longer(30, start=50, status=503)).rewritten == 0
+    assert stored(files) == {503: 30}
+
+
+def test_a_table_at_the_same_path_with_requests_of_another_time_is_another_one(files):
+    files.take(longer(40))
+    files.take(longer(40, start=600, status=404))
+    assert stored(files) == {200: 40, 404: 40}
+
+
+def test_any_spelling_of_the_path_is_the_same_table(files):
+    files.take(longer(40))
+    (files.folder / "link.parquet").symlink_to("x.parquet")
+    files.take(longer(50), name="link.parquet")
+    assert stored(files) == {200: 50}
