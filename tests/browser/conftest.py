@@ -46,7 +46,9 @@ class Visit:
         assert [url for url in self.requests if url != path.as_uri() and not url.startswith("data:")] == []
 
 
-@pytest.fixture(scope="session")
+# not for the session: Playwright's event loop runs in this thread as long as the browser does, and asyncio.run() of later
+# files would fail
+@pytest.fixture(scope="module")
 def chromium():
     if CHROMIUM is None:
         pytest.skip("chromium not found: apt-get install chromium, or set PRATIQUE_CHROMIUM to its path")
