@@ -125,7 +125,7 @@ def describe(target: Target) -> ServiceStatus:
     except PratiqueError as raised:
         error = error or raised
     # a collector that is left over counts nothing where another server counts
-    differences = [] if target.store.is_prometheus else setting_differences(target)
+    differences = [] if target.store.is_read_only else setting_differences(target)
     drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in differences]
     drift += balancer_differences(target)
     drift += damaged_runs(target.state_dir)

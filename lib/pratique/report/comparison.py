@@ -154,7 +154,7 @@ def _open(config: Config, start: datetime | None) -> Store:
 
     opened = open_store(config.store)
     # without a range, a server is asked for its last hours only: an older range is looked for where it is read
-    is_older = config.store.is_prometheus and start is not None
+    is_older = config.store.is_read_only and start is not None
     if not is_older and not opened.exists():
         problem, hint = "does not exist", "import a log first (pratique import --help), or check the store's path"
         if config.store.is_read_only:

@@ -79,17 +79,22 @@ def read(
         if message.body[:1] == b"{":
             line: AccessLine | None = _json(message, named)
         else:
-            own = _declared(message, formats, named) if formats is not None else None
-            line = own or _httplog(message, httplog or HttplogSettings(), named)
+            line = _declared(message, formats, named) if formats is not None else None
+            other = _httplog(message, httplog or HttplogSettings(), named)
+            # a frontend of another service may log in the same format
+            if line is None or (
+                other is not None and formats is not None and other.service in formats.services - {line.service}
+            ):
+                line = other
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError, AttributeError):
         return None
     return line if line is not None and _plausible(line) else None
 
 
-def without_query(datagram: bytes, message: Message) -> bytes:
+def without_query(datagram: bytes, message: Message, formats: DeclaredLines | None = None) -> bytes:
     """Return a datagram with an access line as it may be kept: a query may hold a token, and no action needs it.
 
-    message: the one that was parsed from it.
+    message: the one that was parsed from it. formats: see `read`; a line of one is cut within its values, and stays one.
     """
     if not _QUERY.search(message.body):
         return datagram
@@ -98,9 +103,11 @@ def without_query(datagram: bytes, message: Message) -> bytes:
         body = json.loads(message.body)
         return head + json.dumps({**body, "p": str(body["p"]).partition("?")[0]}).encode()
     before, quote, request = message.body.rpartition(b' "')
-    if _HTTPLOG.match(message.body.decode("utf-8", "replace").lstrip(" ")) is None:
+    text = message.body[:LONGEST].decode("utf-8", "replace")
+    if _HTTPLOG.match(text.lstrip(" ")) is None:
         # a declared format has the request anywhere, and the query perhaps a second time
-        return head + re.sub(rb'\?[^\s"]*', b"", message.body)
+        cut = formats.without_query(text, message.app) if formats is not None else None
+        return head + (re.sub(rb'\?[^\s"]*', b"", message.body) if cut is None else cut.encode())
     return head + before + quote + re.sub(rb'\?[^\s"]*', b"", request)
 
 
@@ -192,7 +199,7 @@ def _httplog(message: Message, settings: HttplogSettings, host: str) -> AccessLi
 def _declared(message: Message, formats: DeclaredLines, host: str) -> AccessLine | None:
     """A line of a format that a service declares; None for one that it does not match."""
     try:
-        found = formats.read(message.body[:LONGEST].decode("utf-8", "replace"), message.time)
+        found = formats.read(message.body[:LONGEST].decode("utf-8", "replace"), message.time, message.app)
     except (ValueError, OverflowError):
         return None
     if found is None:

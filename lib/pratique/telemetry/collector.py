@@ -178,7 +178,7 @@ class Collector:
             self._status.unkept += 1
             self.losses.lost(line.service, "not written to the disk")
         elif self._take(line, start):
-            self._spool.append(without_query(datagram, message))
+            self._spool.append(without_query(datagram, message, self._formats))
             self.losses.counted(sender, line)
 
     def _take_unreadable(self, message: Message | None, sender: Sender) -> None:

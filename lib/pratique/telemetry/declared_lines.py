@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import polars as pl
+
 from pratique.config import Config
 from pratique.errors import UsageError
 from pratique.telemetry.logs.declared import declared
 from pratique.telemetry.logs.events import RevisionSource
 from pratique.telemetry.logs.fields import MS_IN, Field, best
 from pratique.telemetry.logs.meaning import active_ms, answer_code, is_no_name
-from pratique.telemetry.logs.template import Template
+from pratique.telemetry.logs.template import SHORT, Template
 from pratique.telemetry.logs.zones import header_instant, instant_by_header
 
 _EPOCH_MS = {"epoch_s": 1000.0, "epoch_ms": 1.0, "epoch_us": 0.001, "epoch_ns": 0.000001}
@@ -45,22 +47,36 @@ class DeclaredFormat:
     def __init__(self, service: str, template: Template, source: RevisionSource, zone: str) -> None:
         """source: of the revision. zone: of times without one. Raises: UsageError for a field that the format lacks."""
         self._service, self._fields, self._zone = service, template.fields, ZoneInfo(zone)
-        self._pattern = re.compile("^ *" + "".join(piece.pattern for piece in template.pieces))
+        self._expression = "^ *" + "".join(piece.pattern for piece in template.pieces)
+        self._pattern = re.compile(self._expression)
         self._source = source
         named = next((field for field in self._fields if source.field and field.answers_to(source.field)), None)
         self._revision = named or (None if source.field else best(self._fields, "revision"))
         if self._revision is None:
             raise UsageError(f"services.{service}.imports.log_format has no field for the revision: set revision_from")
 
-    def read(self, text: str, header: str) -> DeclaredLine | None:
-        """Return the request in a line; None when it has another form. header: the ISO time in front, or "".
+    @property
+    def service(self) -> str:
+        """The service whose lines have the format."""
+        return self._service
+
+    def groups(self, text: str) -> tuple[str | None, ...] | None:
+        """Return the values in a line; None when it has another form."""
+        if len(text) <= SHORT:
+            found = self._pattern.match(text)
+            return None if found is None else found.groups()
+        # Python's engine may take minutes for a hostile line
+        line = pl.Series([text], dtype=pl.String)
+        if not line.str.contains(self._expression).item():
+            return None
+        return tuple(line.str.extract_groups(self._expression).struct.unnest().row(0))
+
+    def read(self, groups: tuple[str | None, ...], header: str) -> DeclaredLine:
+        """Return the request of a line. groups: its values. header: the ISO time in front, or "".
 
         Raises: ValueError for a value that cannot be read.
         """
-        found = self._pattern.match(text)
-        if found is None:
-            return None
-        values = {id(field): group for field, group in zip(self._fields, found.groups(), strict=True)}
+        values = {id(field): group for field, group in zip(self._fields, groups, strict=True)}
         duration, total_ms = self._durations(values)
         return DeclaredLine(
             self._service,
@@ -128,6 +144,7 @@ class DeclaredLines:
 
     def __init__(self, config: Config) -> None:
         """A format that a line cannot be read by, such as JSON, is left to the import."""
+        self.services = frozenset(config.services)
         self._formats: list[DeclaredFormat] = []
         httplog = config.telemetry.httplog
         for name, settings in config.services.items():
@@ -142,10 +159,29 @@ class DeclaredLines:
             except UsageError:
                 continue
 
-    def read(self, text: str, header: str) -> DeclaredLine | None:
-        """Return the request in a line; None when no service declares its form. Raises: ValueError."""
-        found = (one.read(text, header) for one in self._formats)
-        return next((line for line in found if line is not None), None)
+    def read(self, text: str, header: str, app: str) -> DeclaredLine | None:
+        """Return the request in a line; None when no service declares its form, or several do and `app` names none of them.
+
+        app: the name of the program in the syslog header. Raises: ValueError.
+        """
+        found = self._format_of(text, app)
+        return None if found is None else found[0].read(found[1], header)
+
+    def without_query(self, text: str, app: str) -> str | None:
+        """Return a line without the queries of its values; None when it is not read here."""
+        found = self._format_of(text, app)
+        if found is None:
+            return None
+        for value in found[1]:
+            if value is not None and "?" in value:
+                text = text.replace(value, re.sub(r"\?[^\s\"]*", "", value))
+        return text
+
+    def _format_of(self, text: str, app: str) -> tuple[DeclaredFormat, tuple[str | None, ...]] | None:
+        found = [(one, groups) for one in self._formats if (groups := one.groups(text)) is not None]
+        if len(found) == 1:
+            return found[0]
+        return next((pair for pair in found if pair[0].service == app), None)
 
 
 def _last(text: str) -> str:

@@ -84,7 +84,7 @@ class ImportedLogs:
         the source is among `changed`.
         """
         digest = hashlib.sha256(head).hexdigest()
-        again = self._again(digest, place)
+        again = self._again(digest, settings, place)
         if again is not None:
             return again
         for log in self._logs:
@@ -100,13 +100,17 @@ class ImportedLogs:
         _put(self._logs[-1], place)
         return source
 
-    def _again(self, digest: str, place: Place | None) -> str | None:
-        """Take a table that was written again for the earlier one; return the source name."""
+    def _again(self, digest: str, settings: str, place: Place | None) -> str | None:
+        """Take a table that was written again for the earlier one; return the source name.
+
+        It is read in the same way. One that both begins and ends later is the next part of an export, which may overlap.
+        """
         known = {log.sha256 for log in self._logs}
         for log in self._logs:
-            if place is None or digest in known or log.path != place.path:
+            if place is None or digest in known or log.path != place.path or log.settings != settings:
                 continue
-            if log.first <= place.last and place.first <= log.last:
+            is_next = place.first > log.first and place.last > log.last
+            if log.first <= place.last and place.first <= log.last and not is_next:
                 # rows of the earlier content that the new one lacks must go
                 self.changed.add(log.source)
                 self.rewritten += 1

@@ -1,13 +1,15 @@
 """A format that the service file declares counts the same whether its lines are collected or imported."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pratique.config import FieldNames, parse
-from pratique.telemetry.accesslog import decode
+from pratique.telemetry.accesslog import decode, without_query
 from pratique.telemetry.declared_lines import DeclaredLines
 from pratique.telemetry.line_parsers import Parser
+from pratique.telemetry.syslog import parse as parse_message
 
 HAPROXY = (
     "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r rt=%Ta"
@@ -104,3 +106,55 @@ def test_other_lines_and_wrong_values_are_no_access_line(text):
 def test_a_format_that_cannot_be_used_does_not_stop_the_collector(log_format):
     config = settings(log_format, "server")
     assert collected(config, LINES[0][2]).service == "fe"
+
+
+PIPES = "$time_iso8601|$request_method|$request_uri|$status|$request_time|$revision"
+
+
+def services(*names, log_format=NGINX):
+    part = "[services.{}.imports]\nlog_format = '''{}'''\nrevision_from = 'revision'"
+    return parse("\n".join(part.format(name, log_format) for name in names), Path("pratique.toml"))
+
+
+def datagram(line, app="nginx"):
+    return f"<134>Nov 24 10:00:09 {app}[7]: {line}".encode()
+
+
+def test_services_with_the_same_format_are_told_by_the_name_of_the_program():
+    config = services("shop", "cart")
+    formats, line = DeclaredLines(config), LINES[-1][2]
+    for name in ("shop", "cart"):
+        assert decode(datagram(line, name), config.telemetry.httplog, "h", formats).service == name
+    assert decode(datagram(line), config.telemetry.httplog, "h", formats) is None
+
+
+def test_a_frontend_of_another_service_is_not_taken_for_the_one_that_declares_its_format():
+    config = parse(
+        f"[services.cart]\n[services.shop.imports]\nlog_format = '''{HAPROXY}'''\nrevision_from = 'server'",
+        Path("p.toml"),
+    )
+    line = LINES[0][2].replace("fe~ be/", "cart~ be/")
+    assert decode(datagram(line, "haproxy"), config.telemetry.httplog, "h", DeclaredLines(config)).service == "cart"
+
+
+def test_a_line_between_other_marks_than_blanks_is_kept_without_its_query():
+    config = services("shop", log_format=PIPES)
+    formats = DeclaredLines(config)
+    given = datagram("2026-11-24T10:00:00+00:00|GET|/a?token=x|200|0.005|r1")
+    kept = without_query(given, parse_message(given), formats)
+    assert b"token" not in kept
+    first, again = (decode(one, config.telemetry.httplog, "h", formats) for one in (given, kept))
+    assert (first.path, again.path) == ("/a?token=x", "/a")
+    assert again == replace(first, path="/a")
+
+
+# Python's engine would take minutes
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("hostile", [" " * 16_000, "a" * 16_000, '"GET /' + "a" * 16_000, "[2 " * 5000])
+def test_a_hostile_datagram_is_read_at_once(hostile):
+    config = services(
+        "shop", log_format='$remote_addr - $remote_user [$time_local] "$request" $status $request_time $revision'
+    )
+    formats = DeclaredLines(config)
+    for line in (hostile, f"10.0.0.1 - {hostile}", f"10.0.0.1 - - [24/Nov/2026:10:00:00 +0000] {hostile}"):
+        assert decode(datagram(line), config.telemetry.httplog, "h", formats) is None

@@ -99,6 +99,11 @@ def found(lines: Sequence[str], *, is_json: bool) -> Envelope | None:
     return None
 
 
+def is_object(content: str) -> bool:
+    """Whether a line is a whole JSON object."""
+    return _object(content) is not None
+
+
 def _is_wrapper(body: dict[str, Any], content: str) -> bool:
     if any(keys <= body.keys() for keys in _OF_ENGINES):
         return True

@@ -68,6 +68,12 @@ class Parts:
         self._joined += len(held.pieces) - 1
         return replace(held.pieces[0], text="".join(part.text for part in held.pieces))
 
+    def reject(self, stream: Hashable) -> None:
+        """Reject the parts of a line whose end is missing, because another line of the stream begins."""
+        held = self._open.pop(stream, None)
+        if held is not None:
+            self._reject(held, _NO_END)
+
     def end(self) -> None:
         """Reject the lines whose end did not come."""
         for held in self._open.values():

@@ -23,15 +23,16 @@ ENOUGH = 2
 
 
 def looks_like_request(row: Mapping[str, Any]) -> bool:
-    """Whether values, nested as JSON has them, tell about a request: two signs of one, not only a path and a duration."""
+    """Whether values, nested as JSON has them, tell about a request: a method or a code, and another sign of one."""
     signs: set[str] = set()
     for key, value in _values(row):
         signs |= _signs(set(map(str.lower, _WORDS.findall(key))), value)
-    return len(signs) >= ENOUGH and not signs <= {"target", "duration"}
+    return len(signs) >= ENOUGH and bool(signs & {"method", "code"})
 
 
 def _signs(words: set[str], value: str) -> set[str]:
-    found = {"name"} if words & _OF_REQUESTS else set()
+    # an id of a request stands in its messages too
+    found = {"name"} if words & _OF_REQUESTS and "id" not in words else set()
     if _METHOD.fullmatch(value):
         found.add("method")
     if _REQUEST_LINE.search(value):

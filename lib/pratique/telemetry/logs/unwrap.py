@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pratique.telemetry.logs.envelopes import Envelope, found
+from pratique.telemetry.logs.envelopes import Envelope, found, is_object
 from pratique.telemetry.logs.parts import Parts, Piece
 
-_CRI = re.compile(r"^([0-9]{4}-[0-9-]{5}T\S+ (stdout|stderr) )([PF])(?::\S*)? ?(.*)$", re.DOTALL)
+_CRI = re.compile(r"^([0-9]{4}-[0-9-]{5}T\S+ (stdout|stderr) )([PF])(?::\S*)?(?: (.*))?$", re.DOTALL)
 """A line as CRI writes it: a time, the stream, P for a part that goes on or F for the last one, and the text."""
-_CRI_PART = r"^[0-9]{4}-[0-9-]{5}T\S+ (?:stdout|stderr) P"
+_CRI_PART = r"^[0-9]{4}-[0-9-]{5}T\S+ (?:stdout|stderr) P(?:[: ]|$)"
 
 
 class Unwrapper:
@@ -70,6 +70,9 @@ class Unwrapper:
                 whole.append(Piece(number, line))
                 continue
             piece = Piece(number, inner.text, inner.time, inner.outer)
+            if self.parts.is_open and is_object(inner.text):
+                # a program that died left the line before unfinished
+                self.parts.reject(inner.stream)
             joined = self.parts.take(inner.stream, piece, is_part=inner.is_part)
             if joined is not None:
                 whole.append(joined)
@@ -83,7 +86,7 @@ class Unwrapper:
                 whole.append(Piece(number, line))
                 continue
             front, stream, tag, text = found.groups()
-            piece = self.parts.take(stream, Piece(number, text, front), is_part=tag == "P")
+            piece = self.parts.take(stream, Piece(number, text or "", front), is_part=tag == "P")
             if piece is not None:
                 whole.append(Piece(piece.number, f"{piece.header}F {piece.text}"))
         return whole

@@ -16,6 +16,10 @@ from pratique.telemetry.file_reader import LONGEST_LINE
 
 UNCLOSED = "\x1aunclosed quote"
 """In front of the text of a line that is rejected, which stands in its first value."""
+MOST_LINES = 50
+"""Lines that one row may have: each quote that does not close costs a look at all of them."""
+MOST_LOOKS = 1000
+"""Lines with such a quote after which none is held back any more."""
 
 
 class QuoteGuard:
@@ -68,14 +72,17 @@ class QuoteGuard:
                     self._remember(line)
                     continue
                 is_open = self._ends_open(line, within=False)
-                if is_open:
+                if is_open and self.rejected < MOST_LOOKS:
                     self._hold(line)
+                elif is_open:
+                    found.append(self._reject(line))
                 else:
                     # text behind a closing quote joins no lines where the quotes are even
                     is_one = is_open is False or line.count('"') % 2 == 0
                     found.append(line if is_one else self._reject(line))
                 continue
-            is_open = None if self._is_row(line) else self._ends_open(line, within=True)
+            is_too_long = len(self._held) >= MOST_LINES
+            is_open = None if is_too_long or self._is_row(line) else self._ends_open(line, within=True)
             if is_open is None:
                 # the lines held back are looked at again, without the first one
                 first, *others = self._rejected()

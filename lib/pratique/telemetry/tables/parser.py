@@ -22,9 +22,8 @@ from pratique.telemetry.tables import columns, counts
 BAD = "bad cell"
 """Column of a batch with the reason why a row cannot be read at all; null for other rows."""
 _NUMBERS_OF_REQUESTS = frozenset(
-    {"count", "counts", "cnt", "_count", "doc_count", "count()", "count(*)", "count(1)", "count_star()", "len"}
-    | {"requests", "request_count", "num_requests", "n_requests", "number_of_requests", "total_requests", "hits"}
-    | {"occurrences", "frequency", "freq"}
+    {"count", "counts", "cnt", "_count", "doc_count", "count()", "count(*)", "count(1)", "count_star()"}
+    | {"requests", "request_count", "num_requests", "n_requests", "number_of_requests", "total_requests", "occurrences"}
 )
 """Names that grouping gives to the number of rows, in pandas, polars, SQL and search engines."""
 _NEEDED = {"time": "time=NAME", "status": "status=NAME"}
@@ -258,7 +257,12 @@ def _check(meanings: set[str], names: Sequence[str]) -> None:
 
 def _check_single(fields: Sequence[Field], names: Sequence[str]) -> None:
     """Raise for a table that was grouped: read as single requests, each of its rows would be one."""
-    of_counts = [field.name for field in fields if field.meaning in {"bucket", "duration_sum"}]
+    # beside the duration of one request, "bucket" is something else, such as one of S3
+    of_counts = [
+        field.name
+        for field in fields
+        if field.meaning == "duration_sum" or (field.meaning == "bucket" and best(fields, "duration") is None)
+    ]
     taken = {field.name for field in fields if field.rank >= OVERRIDE}
     looks = [name for name in names if name.lower() in _NUMBERS_OF_REQUESTS and name not in taken]
     if of_counts:

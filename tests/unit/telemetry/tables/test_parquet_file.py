@@ -258,6 +258,12 @@ def test_a_table_at_the_same_path_with_requests_of_another_time_is_another_one(f
     assert stored(files) == {200: 40, 404: 40}
 
 
+def test_the_next_part_of_an_export_that_overlaps_removes_nothing(files):
+    files.take(longer(40))
+    assert files.take(longer(40, start=30, status=404)).rewritten == 0
+    assert stored(files) == {200: 40, 404: 40}
+
+
 def test_any_spelling_of_the_path_is_the_same_table(files):
     files.take(longer(40))
     (files.folder / "link.parquet").symlink_to("x.parquet")
