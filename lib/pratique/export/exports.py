@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pratique.config import Config, RemoteWriteSettings
 from pratique.export.forwarding import Forwarding
 from pratique.export.influxdb_events import InfluxEvents
 from pratique.export.ledger_follower import EventSink, LedgerFollower
-from pratique.export.remote_write.remote import CountingSink, RemoteWrite
 from pratique.ledger import open_ledger
 from pratique.telemetry.rollups import Sink
+
+if TYPE_CHECKING:
+    from pratique.export.remote_write.remote import RemoteWrite
 
 FOLDER = "collector"
 
@@ -47,6 +50,9 @@ class Exports:
         self._running, self._remote = [], None
 
     def _with_remote_write(self, config: Config, settings: RemoteWriteSettings, store: Sink) -> Sink:
+        # protobuf takes memory that a collector without remote write has for its windows
+        from pratique.export.remote_write.remote import CountingSink, RemoteWrite  # noqa: PLC0415
+
         remote = self._remote = RemoteWrite(
             settings, config.state_dir / FOLDER / "remote-write.sqlite", late_s=config.telemetry.late_s
         )
