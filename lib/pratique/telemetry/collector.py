@@ -318,12 +318,15 @@ class Collector:
     def _after_jump(self) -> None:
         """Handle a clock that was set back: write all windows, and start over under another source."""
         self._status.clock_jumps += 1
-        self._start_over(self._facts.source, self._facts.settings)
+        self._start_over(self._facts.source, self._facts.settings, in_flight=True)
 
-    def _start_over(self, source: str, settings: dict[str, Any]) -> bool:
-        """Write all windows, and count from now on in new ones; return False while that is impossible."""
+    def _start_over(self, source: str, settings: dict[str, Any], *, in_flight: bool = False) -> bool:
+        """Write all windows, and count from now on in new ones; return False while that is impossible.
+
+        in_flight: whether a write may still go on; a clock that was set back does not wait for it.
+        """
         self._flush()
-        if self._write is not None or any(window.changed for window in self._windows.values()):
+        if (self._write is not None and not in_flight) or any(window.changed for window in self._windows.values()):
             return False
         before = self._segment
         self._rotate()
