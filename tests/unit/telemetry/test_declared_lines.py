@@ -120,7 +120,7 @@ def datagram(line, app="nginx"):
     return f"<134>Nov 24 10:00:09 {app}[7]: {line}".encode()
 
 
-def test_services_with_the_same_format_are_told_by_the_name_of_the_program():
+def test_services_with_the_same_format_differ_by_the_name_of_the_program():
     config = services("shop", "cart")
     formats, line = DeclaredLines(config), LINES[-1][2]
     for name in ("shop", "cart"):

@@ -454,7 +454,7 @@ def test_a_rejected_row_of_counts_is_as_many_lost_requests_as_it_tells(files):
 
 
 @pytest.mark.parametrize("name", ["bucket", "len", "hits"])
-def test_a_column_of_single_requests_is_no_number_of_requests(files, name):
+def test_a_column_of_single_requests_is_not_a_number_of_requests(files, name):
     header, rows = f"time,revision,action,status,duration_ms,{name}", [f"{row.rpartition(',')[0]},30,7" for row in ROWS]
     assert files.table(header, rows).events == len(ROWS)
 
