@@ -11,9 +11,11 @@ A label source names where a value comes from. It is the same for labels of Prom
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import override
 
 from pratique.config.metric_presets import PRESETS
 from pratique.config.types import Strict
@@ -52,19 +54,10 @@ class LabelMapping(Strict):
     host: LabelSource = ""
 
 
-class MetricMapping(LabelMapping):
-    """Which counters are requests, which histogram has their durations, and what their labels mean.
-
-    The fields are the keys of `[store.metrics]`. A key that is not given has the value of the preset.
-    """
+class ReadMapping(LabelMapping):
+    """A mapping of counts that another program collects; a key that is not given has the value of the preset."""
 
     preset: str = ""
-    requests: MetricName = ""
-    latency: MetricName = ""
-    latency_unit: Literal["s", "ms"] = "s"
-    start_time: MetricName = "process_start_time_seconds"
-    match: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(default_factory=dict)
-    target: tuple[str, ...] = ("job", "instance")
     window_s: Annotated[int, Field(ge=1, le=3600)] = 60
     lookback_s: Annotated[int, Field(ge=10, le=86400)] = 300
     history_h: Annotated[float, Field(gt=0, le=24 * 366)] = 48.0
@@ -73,11 +66,39 @@ class MetricMapping(LabelMapping):
     @classmethod
     def _filled_in(cls, given: Any) -> Any:
         name = given.get("preset", "") if isinstance(given, dict) else ""
-        if not name or not isinstance(name, str):
-            return given
-        if name not in PRESETS:
-            raise ValueError(f"no preset {str(name)[:80]!r}: choose one of {', '.join(PRESETS)}")
-        return {**PRESETS[name], **given}
+        return {**cls.preset_named(name), **given} if name and isinstance(name, str) else given
+
+    @classmethod
+    def preset_named(cls, name: str) -> Mapping[str, Any]:
+        """Return the keys of a preset. Raises: ValueError when there is none of that name."""
+        raise NotImplementedError
+
+
+def preset_of(presets: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """Return the preset of a name. Raises: ValueError that lists those that there are."""
+    if name not in presets:
+        raise ValueError(f"no preset {name[:80]!r}: choose one of {', '.join(presets)}")
+    return presets[name]
+
+
+class MetricMapping(ReadMapping):
+    """Which counters are requests, which histogram has their durations, and what their labels mean.
+
+    The fields are the keys of `[store.metrics]`. A key that is not given has the value of the preset.
+    """
+
+    requests: MetricName = ""
+    latency: MetricName = ""
+    latency_unit: Literal["s", "ms"] = "s"
+    start_time: MetricName = "process_start_time_seconds"
+    match: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(default_factory=dict)
+    target: tuple[str, ...] = ("job", "instance")
+
+    @classmethod
+    @override
+    def preset_named(cls, name: str) -> Mapping[str, Any]:
+        """See ReadMapping."""
+        return preset_of(PRESETS, name)
 
     @property
     def is_given(self) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr
+from typing_extensions import override
 
-from pratique.config.metric_mapping import LabelMapping, LabelSource
+from pratique.config.metric_mapping import LabelSource, ReadMapping, preset_of
 from pratique.config.point_presets import POINT_PRESETS, WITHOUT_CODES
 from pratique.config.service import ActionRule
 
@@ -18,14 +19,13 @@ StoredName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=500
 """The name of a measurement, tag or field: any text on one line."""
 
 
-class PointMapping(LabelMapping):
+class PointMapping(ReadMapping):
     """Which points are requests, or hold counters of requests, and where their properties are found.
 
     The fields are the keys of `[store.points]`. A key that is not given has the value of the preset. With `counters`,
     these fields are counters that rise; without, each point is one request.
     """
 
-    preset: str = ""
     measurement: StoredName = ""
     counters: tuple[StoredName, ...] = ()
     duration: StoredName = ""
@@ -35,26 +35,19 @@ class PointMapping(LabelMapping):
     path: LabelSource = ""
     match: dict[StoredName, str] = Field(default_factory=dict)
     target: tuple[StoredName, ...] = ("host",)
-    window_s: Annotated[int, Field(ge=1, le=3600)] = 60
     settle_s: Annotated[int, Field(ge=0, le=3600)] = 20
-    lookback_s: Annotated[int, Field(ge=10, le=86400)] = 300
-    history_h: Annotated[float, Field(gt=0, le=24 * 366)] = 48.0
     _rules: dict[str, tuple[ActionRule, ...]] = PrivateAttr(default_factory=dict)
 
-    @model_validator(mode="before")
     @classmethod
-    def _filled_in(cls, given: Any) -> Any:
-        name = given.get("preset", "") if isinstance(given, dict) else ""
-        if not name or not isinstance(name, str):
-            return given
+    @override
+    def preset_named(cls, name: str) -> Mapping[str, Any]:
+        """See ReadMapping."""
         if name in WITHOUT_CODES:
             raise ValueError(
                 f"{name!r}: that input of Telegraf counts requests without their status codes, so errors cannot be seen: "
                 f"use {WITHOUT_CODES[name]}"
             )
-        if name not in POINT_PRESETS:
-            raise ValueError(f"no preset {name[:80]!r}: choose one of {', '.join(POINT_PRESETS)}")
-        return {**POINT_PRESETS[name], **given}
+        return preset_of(POINT_PRESETS, name)
 
     @property
     def missing(self) -> tuple[str, ...]:

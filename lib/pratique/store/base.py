@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +20,11 @@ class Seen:
     first: datetime
     last: datetime
     requests: int
+
+
+def oldest_first(found: Iterable[Seen]) -> list[Seen]:
+    """Return revisions in the order in which every store lists them."""
+    return sorted(found, key=lambda seen: (seen.first, seen.service, seen.revision))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from pratique.clock import from_ms
-from pratique.store.base import Seen
+from pratique.store.base import Seen, oldest_first
 from pratique.store.snapshot import StoredFile
 
 NOTE = "pratique.seen"
@@ -60,4 +60,4 @@ def total(parts: Iterable[Seen]) -> list[Seen]:
         known = found.get(key, part)
         requests = part.requests + (known.requests if key in found else 0)
         found[key] = Seen(*key, min(known.first, part.first), max(known.last, part.last), requests)
-    return sorted(found.values(), key=lambda seen: (seen.first, seen.service, seen.revision))
+    return oldest_first(found.values())

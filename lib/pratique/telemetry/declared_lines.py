@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-import polars as pl
-
 from pratique.config import Config
 from pratique.errors import UsageError
 from pratique.telemetry.logs.declared import declared
 from pratique.telemetry.logs.events import RevisionSource
 from pratique.telemetry.logs.fields import MS_IN, Field, best
 from pratique.telemetry.logs.meaning import active_ms, answer_code, is_no_name
-from pratique.telemetry.logs.template import SHORT, Template
+from pratique.telemetry.logs.template import Template, groups_of
 from pratique.telemetry.logs.zones import header_instant, instant_by_header
 
 _EPOCH_MS = {"epoch_s": 1000.0, "epoch_ms": 1.0, "epoch_us": 0.001, "epoch_ns": 0.000001}
@@ -47,8 +45,7 @@ class DeclaredFormat:
     def __init__(self, service: str, template: Template, source: RevisionSource, zone: str) -> None:
         """source: of the revision. zone: of times without one. Raises: UsageError for a field that the format lacks."""
         self._service, self._fields, self._zone = service, template.fields, ZoneInfo(zone)
-        self._expression = "^ *" + "".join(piece.pattern for piece in template.pieces)
-        self._pattern = re.compile(self._expression)
+        self._pattern = "^ *" + "".join(piece.pattern for piece in template.pieces)
         self._source = source
         named = next((field for field in self._fields if source.field and field.answers_to(source.field)), None)
         self._revision = named or (None if source.field else best(self._fields, "revision"))
@@ -62,14 +59,8 @@ class DeclaredFormat:
 
     def groups(self, text: str) -> tuple[str | None, ...] | None:
         """Return the values in a line; None when it has another form."""
-        if len(text) <= SHORT:
-            found = self._pattern.match(text)
-            return None if found is None else found.groups()
-        # Python's engine may take minutes for a hostile line
-        line = pl.Series([text], dtype=pl.String)
-        if not line.str.contains(self._expression).item():
-            return None
-        return tuple(line.str.extract_groups(self._expression).struct.unnest().row(0))
+        found = groups_of(self._pattern, text)
+        return None if found is None else found[1:]
 
     def read(self, groups: tuple[str | None, ...], header: str) -> DeclaredLine:
         """Return the request of a line. groups: its values. header: the ISO time in front, or "".

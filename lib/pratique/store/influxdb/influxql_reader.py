@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pratique.clock import EPOCH, from_ms
 from pratique.errors import DataError, MissingError, UnavailableError
-from pratique.store.base import Seen
+from pratique.store.base import Seen, oldest_first
 from pratique.store.influxdb import lines, marks
 from pratique.store.influxdb.client import InfluxClient
 from pratique.store.influxdb.json_lines import json_lines
@@ -66,7 +66,7 @@ class InfluxqlReader:
         listed = [
             Seen(*key, from_ms(values[1][0]), from_ms(values[2][0]), int(values[0][1])) for key, values in found.items()
         ]
-        return sorted(listed, key=lambda seen: (seen.first, seen.service, seen.revision))
+        return oldest_first(listed)
 
     def marks(self, service: str | None = None) -> list[Mark]:
         """Return the last mark of each service and source."""

@@ -6,7 +6,7 @@ import csv
 import io
 from datetime import datetime
 
-from pratique.store.base import Seen
+from pratique.store.base import Seen, oldest_first
 from pratique.store.influxdb.client import InfluxClient
 from pratique.store.influxdb.lines import MEASUREMENT
 from pratique.store.influxdb.names import decoded, encoded
@@ -40,7 +40,7 @@ def seen(client: InfluxClient, bucket: str, service: str | None, start: datetime
         Seen(*key, _time(values["first"]), _time(values["last"]), int(values["requests"]))
         for key, values in found.items()
     ]
-    return sorted(listed, key=lambda seen: (seen.first, seen.service, seen.revision))
+    return oldest_first(listed)
 
 
 def _time(text: str) -> datetime:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pratique.clock import EPOCH
 from pratique.errors import DataError, PratiqueError, UnavailableError
-from pratique.store.base import Seen
+from pratique.store.base import Seen, oldest_first
 from pratique.store.influxdb import lines, marks
 from pratique.store.influxdb.client import InfluxClient
 from pratique.store.influxdb.json_lines import json_lines
@@ -71,7 +71,7 @@ class SqlReader:
             )
             for row in self._ask(sql, _values(service))
         ]
-        return sorted(listed, key=lambda seen: (seen.first, seen.service, seen.revision))
+        return oldest_first(listed)
 
     def marks(self, service: str | None = None) -> list[Mark]:
         """Return the last mark of each service and source."""

@@ -59,23 +59,27 @@ def records(answer: bytes) -> Iterator[dict[str, str]]:
 
 
 def _blocks(answer: bytes) -> Iterator[bytes]:
-    start = look = 0
-    while (end := answer.find(BLOCK_END, look)) >= 0:
-        look = end + len(BLOCK_END)
-        # an odd number of quotes: the empty line is within a text
-        if answer.count(b'"', start, end) % 2 == 0:
-            if end > start:
-                yield answer[start : end + 2]
-            start = look
+    start = 0
+    for end in _outside_texts(answer, BLOCK_END):
+        if end > start:
+            yield answer[start : end + 2]
+        start = end + len(BLOCK_END)
     if answer[start:].strip():
         yield answer[start:]
 
 
 def _end_of_line(block: bytes) -> int:
-    end = block.find(b"\r\n")
-    while end >= 0 and block.count(b'"', 0, end) % 2:
-        end = block.find(b"\r\n", end + 2)
-    return end if end >= 0 else len(block)
+    return next(_outside_texts(block, b"\r\n"), len(block))
+
+
+def _outside_texts(content: bytes, mark: bytes) -> Iterator[int]:
+    """Yield where a mark stands outside of quoted texts."""
+    quotes = begin = 0
+    while (at := content.find(mark, begin)) >= 0:
+        quotes += content.count(b'"', begin, at)
+        if quotes % 2 == 0:
+            yield at
+        begin = at + len(mark)
 
 
 def _series(header: list[str], rows: bytes) -> Iterator[Series]:

@@ -9,7 +9,7 @@ from datetime import datetime
 import pyarrow.compute as pc
 
 from pratique.clock import from_ms
-from pratique.store.base import Seen
+from pratique.store.base import Seen, oldest_first
 from pratique.store.label_mapping import Tags
 from pratique.store.points.tag_reader import FIELD, TagReader
 from pratique.telemetry.rollups import Rollups
@@ -19,7 +19,7 @@ def of_rollups(rollups: Rollups) -> list[Seen]:
     """Return the revisions with requests in some rows, oldest first."""
     table = rollups.table.filter(pc.greater(rollups.table["n"], 0))
     totals = table.group_by(["service", "revision"]).aggregate([("window", "min"), ("window", "max"), ("n", "sum")])
-    return _sorted(
+    return oldest_first(
         Seen(row["service"], row["revision"], row["window_min"], row["window_max"], row["n_sum"])
         for row in totals.to_pylist()
     )
@@ -56,7 +56,7 @@ def of_counts(
         tags = reader.read(dict(key))
         if tags is not None and wanted(tags):
             by_revision.setdefault((tags.service, tags.revision), []).append(found)
-    return _sorted(
+    return oldest_first(
         Seen(
             *key,
             from_ms(min(time for one in found for time in one.times_ms)),
@@ -65,7 +65,3 @@ def of_counts(
         )
         for key, found in by_revision.items()
     )
-
-
-def _sorted(found: Iterable[Seen]) -> list[Seen]:
-    return sorted(found, key=lambda one: (one.first, one.service, one.revision))

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import pyarrow as pa
+from typing_extensions import override
 
-from pratique.clock import now_ms, utc_now
+from pratique.clock import now_ms
 from pratique.config import StoreSettings
 from pratique.errors import UsageError
-from pratique.store.base import Seen, Upkeep
+from pratique.store.base import Seen
 from pratique.store.label_mapping import NO_REVISION, Tags
 from pratique.store.points.bucket import PointBucket
 from pratique.store.points.counters import CounterSamples, continued
 from pratique.store.points.requests import SOURCE, RequestCounter
 from pratique.store.points.revisions import of_counts, of_rollups
 from pratique.store.points.tag_reader import TagReader
-from pratique.store.read_only import require_writable
 from pratique.store.rows import require_zone
 from pratique.store.scraped import notes
 from pratique.store.scraped.bounded_names import BoundedRows
 from pratique.store.scraped.increases import NEVER, Scrapes, growth
+from pratique.store.scraped.read_only_store import ReadOnlyStore
 from pratique.store.scraped.rows import RowBuilder, Span
 from pratique.telemetry.rollups import Limits, Rollups
 
@@ -29,12 +30,13 @@ Wanted = Callable[[Tags], bool]
 WORDS = notes.Words("point", "store.points")
 
 
-class PointStore:
+class PointStore(ReadOnlyStore):
     """A read-only store. Its windows begin at multiples of `window_s`; one is read `settle_s` after its end."""
 
     def __init__(self, settings: StoreSettings) -> None:
         """Raises: UsageError when the address is wrong, or the service file does not say what the points mean."""
-        self._settings, self._mapping = settings, settings.points
+        super().__init__(settings, settle_s=settings.points.settle_s)
+        self._mapping = settings.points
         self._bucket = PointBucket(settings)
         if self._mapping.missing:
             what = "it" if len(self._mapping.missing) == 1 else "them"
@@ -43,31 +45,12 @@ class PointStore:
                 '"telegraf-haproxy"; service = "=NAME" is always that name'
             )
         self._reader = TagReader(self._mapping)
-        self._length_ms = self._mapping.window_s * 1000
-        self._lookback_ms = self._mapping.lookback_s * 1000
         self._names = BoundedRows()
-
-    @property
-    def url(self) -> str:
-        """The address."""
-        return self._settings.url
-
-    def __repr__(self) -> str:
-        return f"PointStore({self.url!r})"
 
     def exists(self) -> bool:
         """Whether the bucket has such points. Raises: the errors of `InfluxClient.query`."""
         span = self._span(None, None)
         return bool(self._fields(span.first_ms, span.last_ms)[0])
-
-    def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
-        """Refuse. Raises: UsageError."""
-        del rollups, instead_of
-        require_writable(self._settings)
-
-    def maintain(self) -> Upkeep:
-        """Do nothing: the bucket has its own retention."""
-        return Upkeep()
 
     def read(
         self, service: str, revisions: Sequence[str], start: datetime | None = None, end: datetime | None = None
@@ -105,20 +88,10 @@ class PointStore:
         fields, _ = self._fields(until_ms - self._lookback_ms, until_ms)
         return self._bucket.last(fields, until_ms - self._lookback_ms, until_ms) if fields else None
 
-    def lag_s(self) -> int:
-        """Return how long after a request its window is read at the latest."""
-        return self._mapping.window_s + self._mapping.settle_s
-
+    @override
     def _span(self, start: datetime | None, end: datetime | None) -> Span:
         require_zone(start, end)
-        now = utc_now() - timedelta(seconds=self._mapping.settle_s)
-        first = start or now - timedelta(hours=self._mapping.history_h)
-        # nothing was measured before 1970
-        first_ms = max(-(-round(first.timestamp() * 1000) // self._length_ms) * self._length_ms, 0)
-        last_ms = round(now.timestamp() * 1000) // self._length_ms * self._length_ms
-        if end is not None:
-            last_ms = min(last_ms, -(-round(end.timestamp() * 1000) // self._length_ms) * self._length_ms)
-        return Span(first_ms, max(last_ms, first_ms), self._length_ms)
+        return super()._span(start, end)
 
     def _fields(self, first_ms: int, last_ms: int) -> tuple[list[str], frozenset[str]]:
         """Return the fields to read, and the tags of the measurement; nothing when it has no points in the range.

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
 from pratique.clock import from_ms, utc_now
 from pratique.config import StoreSettings
 from pratique.errors import UsageError
-from pratique.store.base import Seen, Upkeep
+from pratique.store.base import Seen, oldest_first
 from pratique.store.label_mapping import LabelReader, Tags
 from pratique.store.prometheus.client import PrometheusClient, RawSeries, selector
 from pratique.store.prometheus.histograms import Histogram, common_bounds, histograms_of
 from pratique.store.prometheus.samples import counter_of, target_of
-from pratique.store.read_only import require_writable
 from pratique.store.scraped import notes
 from pratique.store.scraped.increases import Counter, Floats, Growth, Ints, Scrapes, growth
+from pratique.store.scraped.read_only_store import ReadOnlyStore
 from pratique.store.scraped.rows import RowBuilder, Span
 from pratique.telemetry.rollups import Limits, Rollups
 
@@ -36,11 +36,12 @@ class _Counted:
     scrapes: Scrapes
 
 
-class PrometheusStore:
+class PrometheusStore(ReadOnlyStore):
     """A read-only store. Its windows begin at multiples of `window_s`; one that has not ended is not read."""
 
     def __init__(self, settings: StoreSettings) -> None:
         """Raises: UsageError when the address is wrong, or the service file does not say which metrics are requests."""
+        super().__init__(settings, settle_s=SETTLE_S)
         self._mapping = settings.metrics
         self._client = PrometheusClient(settings.url, settings.prometheus)
         if not self._mapping.is_given:
@@ -49,32 +50,12 @@ class PrometheusStore:
                 '"traefik" or "spring", or requests, service, revision and code'
             )
         self._labels = LabelReader(self._mapping)
-        self._lookback_ms = self._mapping.lookback_s * 1000
-        self._length_ms = self._mapping.window_s * 1000
-        self._settings = settings
-
-    @property
-    def url(self) -> str:
-        """The address."""
-        return self._settings.url
-
-    def __repr__(self) -> str:
-        return f"PrometheusStore({self.url!r})"
 
     def exists(self) -> bool:
         """Whether the server has the counters of requests. Raises: the errors of `PrometheusClient.samples`."""
         span = self._span(None, None)
         found = self._client.names(self._selector(self._mapping.requests), span.first_ms // 1000, span.last_ms // 1000)
         return bool(found)
-
-    def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
-        """Refuse. Raises: UsageError."""
-        del rollups, instead_of
-        require_writable(self._settings)
-
-    def maintain(self) -> Upkeep:
-        """Do nothing: the server has its own retention."""
-        return Upkeep()
 
     def read(
         self,
@@ -120,7 +101,7 @@ class PrometheusStore:
             if len(windows):
                 first, last = (from_ms(span.first_ms + int(at) * span.length_ms) for at in (windows[0], windows[-1]))
                 seen.append(Seen(named, revision, first, last, int(n.sum())))
-        return sorted(seen, key=lambda one: (one.first, one.service, one.revision))
+        return oldest_first(seen)
 
     def newest(self) -> datetime | None:
         """Return the time of the last scrape of a counter of requests, UTC; None when there is none within `lookback_s`."""
@@ -128,19 +109,6 @@ class PrometheusStore:
         raw = self._client.samples(self._selector(self._mapping.requests), now_s - self._mapping.lookback_s, now_s)
         times = [sample[0] for series in raw for sample in series.values[-1:]]
         return from_ms(round(max(times) * 1000)) if times else None
-
-    def lag_s(self) -> int:
-        """Return how long after a request its window is read at the latest: the window, and SETTLE_S."""
-        return self._mapping.window_s + SETTLE_S
-
-    def _span(self, start: datetime | None, end: datetime | None) -> Span:
-        now = utc_now() - timedelta(seconds=SETTLE_S)
-        first = start or now - timedelta(hours=self._mapping.history_h)
-        first_ms = -(-round(first.timestamp() * 1000) // self._length_ms) * self._length_ms
-        last_ms = round(now.timestamp() * 1000) // self._length_ms * self._length_ms
-        if end is not None:
-            last_ms = min(last_ms, -(-round(end.timestamp() * 1000) // self._length_ms) * self._length_ms)
-        return Span(first_ms, max(last_ms, first_ms), self._length_ms)
 
     def _selector(self, names: str, service: str | None = None, revisions: Sequence[str] = ()) -> str:
         equal, among = dict(self._mapping.match), {}
