@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
 from pratique.config import NAME, HttplogSettings
+from pratique.telemetry.access_line import NONE, AccessLine
 from pratique.telemetry.buckets import LONGEST_MS
 from pratique.telemetry.declared_lines import DeclaredLines
 from pratique.telemetry.logs import haproxy
@@ -26,30 +27,7 @@ from pratique.telemetry.syslog import Message, parse
 MAX_TEXT = 300
 LONGEST = 16 << 10
 """Bytes of an httplog line that are parsed; HAProxy sends no longer lines."""
-NONE = "none"
-"""The revision of a request for which no server was chosen."""
 _QUERY = re.compile(rb"\?|\\u003f", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class AccessLine:
-    """One request.
-
-    time_ms: when it began, epoch ms. duration_ms: None where the line has none. boot, sequence: identify the sender
-    and number its lines; boot is "" for a sender that does not number its lines.
-    """
-
-    time_ms: int
-    service: str
-    revision: str
-    method: str
-    path: str
-    code: int
-    duration_ms: float | None
-    host: str
-    boot: str
-    sequence: int
-    failed_attempts: int = 0
 
 
 def decode(
@@ -204,18 +182,11 @@ def _declared(message: Message, formats: DeclaredLines, host: str) -> AccessLine
         return None
     if found is None:
         return None
-    return AccessLine(
-        time_ms=found.time_ms,
-        service=found.service,
-        revision=found.revision or NONE,
-        method=found.method,
+    return replace(
+        found,
         path=kept_target(found.path),
-        code=found.code,
         duration_ms=_duration(found.duration_ms),
         host=host if is_no_name(found.host) else found.host,
-        boot="",
-        sequence=0,
-        failed_attempts=found.failed_attempts,
     )
 
 

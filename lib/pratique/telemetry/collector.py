@@ -26,7 +26,8 @@ from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, Re
 from pratique.files import make_private_folder, open_private
 from pratique.lock_holders import describe_process, lock_holders
 from pratique.own_processes import pid_namespace
-from pratique.telemetry.accesslog import AccessLine, decode, looks_like_access, read, without_query
+from pratique.telemetry.access_line import AccessLine
+from pratique.telemetry.accesslog import decode, looks_like_access, read, without_query
 from pratique.telemetry.aggregate import Window, rollups_of
 from pratique.telemetry.collector_losses import CollectorLosses
 from pratique.telemetry.collector_settings import changed_settings, counting_config, counts_alike, settings_of

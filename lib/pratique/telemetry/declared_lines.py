@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from pratique.config import Config
 from pratique.errors import UsageError
+from pratique.telemetry.access_line import NONE, AccessLine
 from pratique.telemetry.logs.declared import declared
 from pratique.telemetry.logs.events import RevisionSource
 from pratique.telemetry.logs.fields import MS_IN, Field, best
@@ -22,21 +22,6 @@ from pratique.telemetry.logs.template import Template, groups_of
 from pratique.telemetry.logs.zones import header_instant, instant_by_header
 
 _EPOCH_MS = {"epoch_s": 1000.0, "epoch_ms": 1.0, "epoch_us": 0.001, "epoch_ns": 0.000001}
-
-
-@dataclass(frozen=True)
-class DeclaredLine:
-    """A request. duration_ms: None where the line has none. revision: "" where it names none. failed_attempts: at other servers."""
-
-    service: str
-    time_ms: int
-    revision: str
-    method: str
-    path: str
-    code: int
-    duration_ms: float | None
-    host: str
-    failed_attempts: int
 
 
 class DeclaredFormat:
@@ -62,23 +47,25 @@ class DeclaredFormat:
         found = groups_of(self._pattern, text)
         return None if found is None else found[1:]
 
-    def read(self, groups: tuple[str | None, ...], header: str) -> DeclaredLine:
+    def read(self, groups: tuple[str | None, ...], header: str) -> AccessLine:
         """Return the request of a line. groups: its values. header: the ISO time in front, or "".
 
         Raises: ValueError for a value that cannot be read.
         """
         values = {id(field): group for field, group in zip(self._fields, groups, strict=True)}
         duration, total_ms = self._durations(values)
-        return DeclaredLine(
-            self._service,
-            self._time_ms(values, total_ms if total_ms is not None else duration or 0.0, header),
-            self._revision_of(values),
-            self._text(values, "method") or "-",
-            self._text(values, "path") or "-",
-            answer_code(int(_last(self._text(values, "status"))), self._text(values, "state")),
-            duration,
-            self._text(values, "host"),
-            self._failed_attempts(values),
+        return AccessLine(
+            time_ms=self._time_ms(values, total_ms if total_ms is not None else duration or 0.0, header),
+            service=self._service,
+            revision=self._revision_of(values) or NONE,
+            method=self._text(values, "method") or "-",
+            path=self._text(values, "path") or "-",
+            code=answer_code(int(_last(self._text(values, "status"))), self._text(values, "state")),
+            duration_ms=duration,
+            host=self._text(values, "host"),
+            boot="",
+            sequence=0,
+            failed_attempts=self._failed_attempts(values),
         )
 
     def _text(self, values: Mapping[int, str | None], meaning: str) -> str:
@@ -150,7 +137,7 @@ class DeclaredLines:
             except UsageError:
                 continue
 
-    def read(self, text: str, header: str, app: str) -> DeclaredLine | None:
+    def read(self, text: str, header: str, app: str) -> AccessLine | None:
         """Return the request in a line; None when no service declares its form, or several do and `app` names none of them.
 
         app: the name of the program in the syslog header. Raises: ValueError.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pratique.config import Config
 from pratique.errors import PratiqueError
 from pratique.ledger import open_ledger
-from pratique.telemetry.accesslog import NONE, AccessLine
+from pratique.telemetry.access_line import NONE, AccessLine
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.aggregate import Key, Window
 from pratique.telemetry.cardinality import OTHER, RecentNames

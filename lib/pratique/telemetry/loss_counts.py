@@ -10,7 +10,8 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
-from pratique.telemetry.accesslog import LONGEST, AccessLine, looks_like_access
+from pratique.telemetry.access_line import AccessLine
+from pratique.telemetry.accesslog import LONGEST, looks_like_access
 from pratique.telemetry.cardinality import OTHER, BoundedNames
 from pratique.telemetry.lost_lines import EVERY_SERVICE
 from pratique.telemetry.syslog import Message
