@@ -13,8 +13,6 @@ SMALL = 0.001
 """Share of lost lines up to which they are only noted."""
 FEW = 10
 """Lost lines from which they can hold: fewer can hide nothing that a verdict needs."""
-START_UP = 50
-"""Messages that a log may have whatever its requests are."""
 MANY_MESSAGES = 0.01
 """Messages of the canary beyond the baseline's, for each of its requests, from which they hold a promotion."""
 EVEN = 0.5
@@ -58,8 +56,7 @@ def uneven_messages(found: Sequence[LostLines], policy: Policy, baseline: str, c
         return []
     (usual, served), (messages, requests) = (_messages(found, name) for name in (baseline, canary))
     expected = usual / max(served, 1) * requests
-    # a program writes some messages when it starts, however few its requests are
-    if messages < FEW + START_UP or messages < 2 * expected or messages - expected < MANY_MESSAGES * requests:
+    if messages < FEW or messages < 2 * expected or messages - expected < MANY_MESSAGES * requests:
         return []
     text = (
         f"the log of {canary} has {messages:,} lines without a request beside {requests:,} requests, that of {baseline} "
