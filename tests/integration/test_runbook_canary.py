@@ -95,6 +95,8 @@ def killed(shop, revision):
     shop.make(revision)
     process = shop.papermill(revision=revision, run_id=revision, config=shop.patient)
     eventually(lambda: shop.serving().get(revision, 0) > 0)
+    # the balancer knows the share a moment before the ledger
+    eventually(lambda: shop.ledger.entries("shop", "weight", revision))
     for child in psutil.Process(process.pid).children():
         child.kill()
     process.wait(timeout=30)

@@ -43,6 +43,8 @@ class Upstream:
     port: int = 0
     received: list[Received] = field(default_factory=list)
     closed_early: int = 0
+    unanswered: int = 0
+    """Requests that were received and have no answer yet."""
 
     @property
     def address(self):
@@ -101,10 +103,15 @@ class Upstream:
             name, _, value = header.partition(":")
             headers.append((name, value.strip()))
         request = Received(line, headers, connection=id(writer))
-        if target_of(line) != PROBED:
+        counted = target_of(line) != PROBED
+        if counted:
             self.received.append(request)
-        request.body = await self._body(request, reader)
-        return await self._answer(request, reader, writer)
+        self.unanswered += counted
+        try:
+            request.body = await self._body(request, reader)
+            return await self._answer(request, reader, writer)
+        finally:
+            self.unanswered -= counted
 
     async def _body(self, request, reader):
         if request.header("transfer-encoding") == ["chunked"]:

@@ -120,6 +120,12 @@ def test_help_loads_nothing_heavy():
     )
 
 
+def test_the_collector_loads_nothing_that_its_settings_do_not_need():
+    code = "import sys; import pratique.telemetry.collector; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"polars", "pandas", "duckdb", "google", "scipy", "plotly", "papermill", "influxdb_client"} & set(loaded)
+
+
 REFUSED = [
     "status nope",
     "runs nope",

@@ -13,16 +13,19 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pratique.config import NAME, HttplogSettings
 from pratique.telemetry.access_line import NONE, AccessLine
 from pratique.telemetry.buckets import LONGEST_MS
-from pratique.telemetry.declared_lines import DeclaredLines
 from pratique.telemetry.logs import haproxy
 from pratique.telemetry.logs.meaning import active_ms, answer_code, is_no_name, kept_target
 from pratique.telemetry.logs.zones import header_instant, instant_by_header
 from pratique.telemetry.syslog import Message, parse
+
+if TYPE_CHECKING:
+    from pratique.telemetry.declared_lines import DeclaredLines
 
 MAX_TEXT = 300
 LONGEST = 16 << 10

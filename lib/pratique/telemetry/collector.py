@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pratique.clock import now_ms, utc_now
 from pratique.config import Config
@@ -33,7 +33,6 @@ from pratique.telemetry.collector_losses import CollectorLosses
 from pratique.telemetry.collector_settings import changed_settings, counting_config, counts_alike, settings_of
 from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
-from pratique.telemetry.declared_lines import DeclaredLines
 from pratique.telemetry.line_keys import LineKeys
 from pratique.telemetry.loss_counts import UNIX, LossCounts, Sender
 from pratique.telemetry.receivers import Receivers
@@ -41,6 +40,9 @@ from pratique.telemetry.rollups import Sink
 from pratique.telemetry.sequence import Senders
 from pratique.telemetry.spool import Facts, Spool, new_source
 from pratique.telemetry.syslog import Message, parse
+
+if TYPE_CHECKING:
+    from pratique.telemetry.declared_lines import DeclaredLines
 
 GRACE_MS = 400
 """Delay after its end until a window closes; lines that arrive later are added to it."""
@@ -140,7 +142,7 @@ class Collector:
         self._span = config.telemetry.window_s * 1000
         self._late_ms = int(config.telemetry.late_s * 1000)
         self._keys = LineKeys(config)
-        self._formats = DeclaredLines(config)
+        self._formats = _declared_lines(config)
 
     def _remember(self, **changed: Any) -> bool:
         """Keep changed facts; return whether they are on disk."""
@@ -359,6 +361,15 @@ class Collector:
         self._logs.close()
         with suppress(OSError):
             self._spool.close()
+
+
+def _declared_lines(config: Config) -> DeclaredLines | None:
+    if all(settings.imports.log_format is None for settings in config.services.values()):
+        return None
+    # polars takes memory that a collector without declared formats has for its windows
+    from pratique.telemetry.declared_lines import DeclaredLines  # noqa: PLC0415
+
+    return DeclaredLines(config)
 
 
 def _return_memory() -> None:

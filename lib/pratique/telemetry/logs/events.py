@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from pratique.errors import DataError, UsageError
-from pratique.telemetry.logs import meaning, times
+from pratique.telemetry.logs import meaning_columns, times
 from pratique.telemetry.logs.fields import MEANINGS, MS_IN, OVERRIDE, UNITS, Field, best, several
 
 MAX_TEXT = 200
@@ -146,7 +146,7 @@ class Events:
                 action=self._actions(),
                 host=self._hosts(),
                 method=self._text(best(self.fields, "method")).fill_null(""),
-                path=meaning.target_path_column(path).fill_null(""),
+                path=meaning_columns.target_path_column(path).fill_null(""),
                 revision=self._revisions(),
                 failed_attempts=self._failed_attempts(),
                 other_service=self._other_service(),
@@ -166,11 +166,13 @@ class Events:
             request, response = (
                 self._text(self.timers[name], default) for name, default in (("t_request", "0"), ("t_response", "0"))
             )
-            return frame.select(meaning.active_ms_column(self._text(total), request, response).alias("took"))["took"]
+            return frame.select(meaning_columns.active_ms_column(self._text(total), request, response).alias("took"))[
+                "took"
+            ]
         fields = [self.duration] if self.duration is not None else self._parts
         if not fields:
             return pl.Series("took", [None], dtype=pl.Float64).extend_constant(None, len(frame) - 1)
-        parts = [meaning.duration_ms_column(frame[self._column[id(field)]], field.kind) for field in fields]
+        parts = [meaning_columns.duration_ms_column(frame[self._column[id(field)]], field.kind) for field in fields]
         if len(parts) == 1:
             return parts[0]
         # -1 of one part: the request did not get so far
@@ -231,13 +233,13 @@ class Events:
         field = best(self.fields, "status")
         text = self._text(field)
         if field is not None and field.upstreams:
-            text = meaning.last_of_list_column(text)
+            text = meaning_columns.last_of_list_column(text)
         code = text.cast(pl.Int64, strict=False)
         # JSON may hold 200.0, but 200.9 is not a code
         number = text.cast(pl.Float64, strict=False)
         code = pl.coalesce(code, pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False)))
         state = best(self.fields, "state")
-        return code if state is None else meaning.answer_code_column(code, self._text(state).fill_null(""))
+        return code if state is None else meaning_columns.answer_code_column(code, self._text(state).fill_null(""))
 
     def _actions(self) -> pl.Expr:
         """The action that a person named, or that stands where a path would: elsewhere it is a word of a framework's own."""
@@ -259,11 +261,11 @@ class Events:
             return pl.lit(self.source.revision)
         text = self._text(self.revision_field)
         if self.revision_field is not None and self.revision_field.upstreams:
-            text = meaning.last_of_list_column(text)
-        named = pl.when(meaning.is_no_name_column(text)).then(None).otherwise(text)
+            text = meaning_columns.last_of_list_column(text)
+        named = pl.when(meaning_columns.is_no_name_column(text)).then(None).otherwise(text)
         if self.source.pattern:
             named = named.str.extract(self.source.pattern, 1)
-        return pl.when(meaning.is_no_name_column(named)).then(None).otherwise(named)
+        return pl.when(meaning_columns.is_no_name_column(named)).then(None).otherwise(named)
 
     def attempts_field(self) -> Field | None:
         """The field that tells failed attempts, if any."""
@@ -283,7 +285,7 @@ class Events:
             return text.str.strip_prefix("+").cast(pl.Int64, strict=False).fill_null(0).clip(0)
         if field.meaning == "attempts":
             return (text.cast(pl.Int64, strict=False).fill_null(1) - 1).clip(0)
-        return meaning.failed_attempts_column(text).fill_null(0).cast(pl.Int64)
+        return meaning_columns.failed_attempts_column(text).fill_null(0).cast(pl.Int64)
 
     def _other_service(self) -> pl.Expr:
         field = best(self.fields, "service")

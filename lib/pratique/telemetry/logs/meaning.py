@@ -1,7 +1,7 @@
 """What the texts of an access line mean: code, duration, path, revision.
 
-Each rule stands here twice, side by side: for one line (the collector) and for a column (the import). A test holds both
-to the same answers.
+These are the rules for one line, which the collector uses; `meaning_columns` has the same rules for a column. A test
+holds both to the same answers. They are apart because the collector does without polars, for its memory.
 
 Source: HAProxy 3.0 Configuration Manual, sections 8.4 (timing events) and 8.5 (termination states); RFC 9112, section
 3.2 (forms of a request target).
@@ -11,31 +11,19 @@ from __future__ import annotations
 
 import re
 
-import polars as pl
-
 from pratique.telemetry.buckets import LONGEST_MS
-from pratique.telemetry.logs.fields import MS_IN
 
 GONE = 499
 """The code of a request whose client closed the connection before the answer, as in nginx."""
 NO_ANSWER = 0
 """The code of a request that got no answer for another reason."""
 
-_AUTHORITY = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
-_LIST_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-_GO_DURATION = r"^(?:[0-9]+(?:\.[0-9]+)? ?(?:ns|us|µs|μs|ms|s|m|h))+$"
-_GO_PARTS = {"h": 3_600_000.0, "m": 60_000.0, "s": 1000.0, "ms": 1.0, "[uµμ]s": 0.001, "ns": 0.000001}
+AUTHORITY = r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
 
 
 def answer_code(code: int, state: str) -> int:
     """Return the code of a line of HAProxy, which writes -1 where no answer was sent. state: the termination state."""
     return (GONE if state.startswith("C") else NO_ANSWER) if code <= 0 else code
-
-
-def answer_code_column(code: pl.Expr, state: pl.Expr) -> pl.Expr:
-    """The column of answer_code."""
-    missing = pl.when(state.str.starts_with("C")).then(GONE).otherwise(NO_ANSWER)
-    return pl.when(code <= 0).then(missing).otherwise(code)
 
 
 def active_ms(total: int, request: int, response: int, *, unfinished: bool = False) -> float | None:
@@ -48,82 +36,18 @@ def active_ms(total: int, request: int, response: int, *, unfinished: bool = Fal
     return float(max(0, total - max(0, request)))
 
 
-def active_ms_column(total: pl.Expr, request: pl.Expr, response: pl.Expr) -> pl.Expr:
-    """The column of active_ms; total as text."""
-    value, began, answered = (text.cast(pl.Int64, strict=False) for text in (total, request, response))
-    known = (answered >= 0) & (value >= 0) & ~total.str.starts_with("+")
-    took = (value - pl.max_horizontal(began, pl.lit(0))).cast(pl.Float64)
-    return pl.when(known).then(pl.max_horizontal(took, pl.lit(0.0)))
-
-
 def target_path(target: str) -> str:
     """Return the path of a request target, which may be absolute (https://host/path), as those of HTTP/2 in HAProxy."""
-    rest = re.sub(_AUTHORITY, "", target)
+    rest = re.sub(AUTHORITY, "", target)
     path = re.split(r"[?#]", rest, maxsplit=1)[0]
     return path or ("/" if rest != target else "")
 
 
 def kept_target(target: str) -> str:
     """Return a request target as the collector keeps it: an absolute one as its path."""
-    return target_path(target) if re.match(_AUTHORITY, target) else target
-
-
-def target_path_column(target: pl.Series) -> pl.Series:
-    """The column of target_path."""
-    if target.str.contains("://", literal=True).any():
-        rest = target.str.replace(_AUTHORITY, "")
-        path = rest.str.extract(r"^([^?#]*)")
-        frame = pl.DataFrame({"target": target, "rest": rest, "path": path})
-        slash = (pl.col("path") == "") & (pl.col("rest") != pl.col("target"))
-        return frame.select(pl.when(slash).then(pl.lit("/")).otherwise("path").alias("path"))["path"]
-    return target.str.extract(r"^([^?#]*)")
+    return target_path(target) if re.match(AUTHORITY, target) else target
 
 
 def is_no_name(text: str) -> bool:
     """Whether a text names nothing: empty, "-", or one of HAProxy's own names in angle brackets, as <NOSRV>."""
     return text in {"", "-"} or (text.startswith("<") and text.endswith(">"))
-
-
-def is_no_name_column(text: pl.Expr) -> pl.Expr:
-    """The column of is_no_name."""
-    return text.is_in(["", "-"]) | (text.str.starts_with("<") & text.str.ends_with(">"))
-
-
-def duration_ms_column(text: pl.Series, unit: str) -> pl.Series:
-    """Durations in milliseconds: numbers in the unit, texts with a unit (12ms, 12 ms, 1m2.5s), and nginx's lists.
-
-    A list ("0.004, 0.012 : 0.100", "-" where a server gave no answer) is the time at all servers together: their sum.
-    """
-    plain = text.cast(pl.Float64, strict=False) * MS_IN[unit]
-    if plain.null_count() == text.null_count():
-        return plain
-    odd = text.filter(plain.is_null() & text.is_not_null()).unique()
-    numbers = odd.str.extract_all(_LIST_NUMBER).list.eval(pl.element().cast(pl.Float64))
-    summed = pl.DataFrame({"odd": odd, "numbers": numbers}).select(
-        "odd",
-        value=pl.when(pl.col("odd").str.contains(r"^(?:-|[0-9.]+)?(?:(?:,| :) ?(?:-|[0-9.]+)?)+$"))
-        .then(pl.when(pl.col("numbers").list.len() > 0).then(pl.col("numbers").list.sum() * MS_IN[unit]))
-        .when(pl.col("odd").str.contains(_GO_DURATION))
-        .then(_go_duration(pl.col("odd"))),
-    )
-    joined = pl.DataFrame({"odd": text, "plain": plain}).join(summed, on="odd", how="left", maintain_order="left")
-    return joined.select(pl.coalesce("plain", "value").alias("duration_ms"))["duration_ms"]
-
-
-def _go_duration(text: pl.Expr) -> pl.Expr:
-    parts = [
-        text.str.extract(rf"([0-9]+(?:\.[0-9]+)?) ?{unit}(?:[0-9]|$)").cast(pl.Float64, strict=False).fill_null(0.0)
-        * ms
-        for unit, ms in _GO_PARTS.items()
-    ]
-    return pl.sum_horizontal(parts)
-
-
-def failed_attempts_column(text: pl.Expr) -> pl.Expr:
-    """How many servers failed before the one that answered, by nginx's list; redirects (" : ") are no failures."""
-    return text.str.count_matches(",", literal=True)
-
-
-def last_of_list_column(text: pl.Expr) -> pl.Expr:
-    """The value of the server that gave the client's answer: the last of nginx's list."""
-    return text.str.extract(r"([^ ,]+)\s*$")

@@ -11,8 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import polars as pl
-
 from pratique.telemetry.logs.fields import Field
 
 # a request line of a broken client may have no method and path
@@ -99,6 +97,9 @@ def groups_of(pattern: str, text: str) -> tuple[str | None, ...] | None:
     if len(text) <= SHORT:
         matched = re.match(pattern, text)
         return None if matched is None else (matched[0], *matched.groups())
+    # polars takes memory that a collector without declared formats has for its windows
+    import polars as pl  # noqa: PLC0415
+
     found = pl.Series([text], dtype=pl.String).str.extract_groups(f"({pattern})").struct.unnest().row(0)
     return None if found[0] is None else found
 

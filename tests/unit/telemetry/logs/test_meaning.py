@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.telemetry.logs import meaning
+from pratique.telemetry.logs import meaning, meaning_columns
 
 TIMER = st.integers(-1, 100_000)
 TARGET = st.one_of(
@@ -20,25 +20,25 @@ def column(expression, **texts):
 
 @given(st.integers(-1, 599), st.sampled_from(["----", "CD--", "cD--", "SC--", ""]))
 def test_a_code_is_the_same_for_a_line_and_a_column(code, state):
-    found = column(meaning.answer_code_column(pl.col("code"), pl.col("state")), code=code, state=state)
+    found = column(meaning_columns.answer_code_column(pl.col("code"), pl.col("state")), code=code, state=state)
     assert found == meaning.answer_code(code, state)
 
 
 @given(TIMER, TIMER, TIMER, st.booleans())
 def test_a_duration_is_the_same_for_a_line_and_a_column(total, request, response, unfinished):
     texts = {"total": f"{'+' if unfinished else ''}{total}", "request": str(request), "response": str(response)}
-    found = column(meaning.active_ms_column(pl.col("total"), pl.col("request"), pl.col("response")), **texts)
+    found = column(meaning_columns.active_ms_column(pl.col("total"), pl.col("request"), pl.col("response")), **texts)
     assert found == meaning.active_ms(total, request, response, unfinished=unfinished)
 
 
 @given(TARGET)
 def test_a_path_is_the_same_for_a_line_and_a_column(target):
-    assert meaning.target_path_column(pl.Series([target])).item() == meaning.target_path(target)
+    assert meaning_columns.target_path_column(pl.Series([target])).item() == meaning.target_path(target)
 
 
 @given(st.one_of(st.sampled_from(["", "-", "<NOSRV>", "<STATS>", "<a", "web_r1"]), st.text(max_size=5)))
 def test_what_names_nothing_is_the_same_for_a_line_and_a_column(text):
-    assert column(meaning.is_no_name_column(pl.col("text")), text=text) == meaning.is_no_name(text)
+    assert column(meaning_columns.is_no_name_column(pl.col("text")), text=text) == meaning.is_no_name(text)
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_what_names_nothing_is_the_same_for_a_line_and_a_column(text):
     ],
 )
 def test_a_duration_is_read_in_its_unit(text, unit, ms):
-    found = meaning.duration_ms_column(pl.Series([text], dtype=pl.String), unit).item()
+    found = meaning_columns.duration_ms_column(pl.Series([text], dtype=pl.String), unit).item()
     assert found == (None if ms is None else pytest.approx(ms))
