@@ -24,6 +24,8 @@ from pratique.clock import stamp
 from pratique.errors import MissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pratique.config import Config
     from pratique.telemetry.rollups import Sink
 
@@ -161,13 +163,14 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
 
     exports = Exports()
 
-    def followed(found: Config) -> tuple[Config, Sink]:
-        return found, exports.follow(found, open_store(found.store))
+    def reread() -> tuple[Config, Callable[[], Sink]]:
+        found = read_settings()
+        written = open_store(found.store)
+        return found, lambda: exports.follow(found, written)
 
     try:
-        run_collector(
-            *followed(settings), listen=address, reread=lambda: followed(read_settings()), exports=exports.notes
-        )
+        sink = exports.follow(settings, open_store(settings.store))
+        run_collector(settings, sink, listen=address, reread=reread, exports=exports.notes)
     finally:
         exports.close()
 

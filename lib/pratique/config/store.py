@@ -105,7 +105,7 @@ class StoreSettings(Strict):
 
     def window_s(self, collected_s: int) -> int:
         """Return the length of the windows that are read from the store. collected_s: of those that a collector writes."""
-        return self.metrics.window_s if self.is_prometheus else collected_s
+        return self.mapping.window_s if self.is_read_only else collected_s
 
 
 def refuse_credentials(url: str) -> None:

@@ -41,15 +41,22 @@ def event_of(entry: Entry) -> Event | None:
     title = _title(entry)
     if title is None:
         return None
-    kind, text, shares = entry.kind, str(entry.data.get("reason") or ""), {}
+    kind, text, shares = entry.kind, str(entry.data.get("reason") or ""), _shares(entry)
     if "shares" in entry.data:
-        kind, shares = WEIGHT, {str(name): float(share) for name, share in entry.data["shares"].items()}
+        kind = WEIGHT
         text = ", ".join(f"{name} {share * 100:.4g} %" for name, share in shares.items())
     elif not text:
         text = f"by {entry.who}" + (f": {entry.why}" if entry.why else "")
     return Event(
         entry.time, entry.service, kind, entry.revision or "", _printable(title), _printable(text), entry.number, shares
     )
+
+
+def _shares(entry: Entry) -> dict[str, float]:
+    """The weights of an entry, which another version may have written; only numbers from 0 to 1 are taken."""
+    shares = entry.data.get("shares")
+    given = shares.items() if isinstance(shares, Mapping) else ()
+    return {str(name): float(share) for name, share in given if isinstance(share, int | float) and 0 <= share <= 1}
 
 
 def _title(entry: Entry) -> str | None:

@@ -15,7 +15,7 @@ def revisions_seen(store: Store, service: str) -> Sequence[Seen]:
     if not seen:
         known = sorted({revision.service for revision in store.revisions()})
         hint = "give the traffic with --requests-per-minute, or " + (
-            "check [store.metrics]" if is_scraped(store) else "import a log first"
+            "check [store.metrics] or [store.points]" if is_scraped(store) else "import a log first"
         )
         raise MissingError.unknown("service", service, known, where="in the store", hint=hint)
     return seen

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pratique.clock import now_ms, utc_now
-from pratique.config import Config
+from pratique.config import Config, TelemetrySettings
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, RetentionError
 from pratique.files import make_private_folder, open_private
 from pratique.lock_holders import describe_process, lock_holders
@@ -395,12 +395,12 @@ def run_collector(
     store: Sink,
     *,
     listen: str | None = None,
-    reread: Callable[[], tuple[Config, Sink]] | None = None,
+    reread: Callable[[], tuple[Config, Callable[[], Sink]]] | None = None,
     exports: Callable[[], list[str]] = list,
 ) -> None:
     """Collect until SIGTERM or SIGINT. listen: UDP address in place of that of the settings.
 
-    reread: reads the service file again and opens its store; called on SIGHUP, and no line is lost meanwhile.
+    reread: reads the service file again and returns what opens its store; called on SIGHUP, and no line is lost meanwhile.
     exports: what this process cannot pass on to other programs, for the status.
     Raises: BusyError (another collector uses the state folder), UnavailableError (an address is in use), DeniedError.
     """
@@ -424,7 +424,7 @@ def run_collector(
         stop: list[int] = []
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda number, _: stop.append(number))
-        reload = _Reload(collector, receivers, status, listen, reread)
+        reload = _Reload(collector, receivers, status, config.telemetry, listen, reread)
         try:
             _loop(collector, receivers, status, config.state_dir, stop, reload, exports)
         finally:
@@ -443,11 +443,12 @@ class _Reload:
         collector: Collector,
         receivers: Receivers,
         status: CollectorStatus,
+        telemetry: TelemetrySettings,
         listen: str | None,
-        reread: Callable[[], tuple[Config, Sink]] | None,
+        reread: Callable[[], tuple[Config, Callable[[], Sink]]] | None,
     ) -> None:
         self._collector, self._receivers, self._status = collector, receivers, status
-        self._listen, self._reread = listen, reread
+        self._telemetry, self._listen, self._reread = telemetry, listen, reread
         self._asked = False
         # at a terminal SIGHUP means that the terminal was closed
         if reread is not None and not sys.stdin.isatty():
@@ -462,13 +463,22 @@ class _Reload:
             return
         self._asked = False
         try:
-            config, store = self._reread()
+            config, open_sink = self._reread()
             self._receivers.move(config.telemetry, listen=self._listen)
+            store = self._opened(open_sink)
         except PratiqueError as error:
             print(f"pratique collect: the settings stay as they are: {error}", file=sys.stderr, flush=True)  # noqa: T201
             return
         self._status.listen = self._listen or config.telemetry.listen
+        self._telemetry = config.telemetry
         self._collector.follow(config, store)
+
+    def _opened(self, open_sink: Callable[[], Sink]) -> Sink:
+        try:
+            return open_sink()
+        except PratiqueError:
+            self._receivers.move(self._telemetry, listen=self._listen)
+            raise
 
 
 def _loop(

@@ -54,3 +54,9 @@ def test_texts_are_printable_and_bounded(append):
 
 def test_a_release_without_a_reason_names_the_person(append):
     assert append("release", {"event": "first"}).text == "by ann"
+
+
+@pytest.mark.parametrize("shares", [None, [], "r2", {"r1": None, "r2": "half", "r3": 1e300}])
+def test_weights_that_another_version_wrote_otherwise_are_left_out(append, shares):
+    event = append("weight", {"shares": shares})
+    assert (event.kind, event.shares) == ("weight", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from pratique.config import RemoteWriteSettings
 from pratique.errors import DeniedError, UnavailableError
@@ -11,7 +12,11 @@ from pratique.store.prometheus.authentication import request_options
 
 WRONG_SETTINGS = (401, 403, 404, 405)
 """Answers that another setting mends; the requests wait meanwhile."""
+LATER = (408, 425, 429)
+"""Answers that time mends, as every one from 500 on."""
 _SHOWN = 200
+_READ_BYTES = 2000
+"""Bytes that are read of an answer, which is a short text."""
 
 
 class RemoteWriteClient:
@@ -26,28 +31,30 @@ class RemoteWriteClient:
         Raises: UnavailableError, DeniedError, MissingError, when it should be sent again.
         """
         url = self._settings.url
-        answer = self._answer(url, body)
-        told = _brief(answer.text)
-        if answer.status_code in WRONG_SETTINGS or 300 <= answer.status_code < 400:
-            raise DeniedError(
-                f"{url} refuses remote write ({answer.status_code}): {told}: correct [export.remote_write]"
-            )
-        if answer.status_code == requests.codes.too_many or answer.status_code >= 500:
-            raise UnavailableError(f"{url} takes nothing now ({answer.status_code}): {told}")
-        return "" if answer.ok else f"{told} ({answer.status_code})"
+        status, told = self._answer(url, body)
+        if status in WRONG_SETTINGS or 300 <= status < 400:
+            raise DeniedError(f"{url} refuses remote write ({status}): {told}: correct [export.remote_write]")
+        if status in LATER or status >= 500:
+            raise UnavailableError(f"{url} takes nothing now ({status}): {told}")
+        return "" if status < 300 else f"{told} ({status})"
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
 
-    def _answer(self, url: str, body: bytes) -> requests.Response:
+    def _answer(self, url: str, body: bytes) -> tuple[int, str]:
+        """The status of an answer, and the beginning of its text."""
         options = request_options(self._settings, "[export.remote_write]")
         options["headers"] |= HEADERS
         longest_s = self._settings.timeout_s
         timeouts = min(10.0, longest_s), longest_s
         try:
-            return self._session.post(url, data=body, timeout=timeouts, allow_redirects=False, **options)
-        except requests.exceptions.RequestException as error:
+            with self._session.post(
+                url, data=body, timeout=timeouts, allow_redirects=False, stream=True, **options
+            ) as answer:
+                text = answer.raw.read(_READ_BYTES, decode_content=True)
+                return answer.status_code, _brief(text.decode("utf-8", "replace"))
+        except (requests.exceptions.RequestException, HTTPError) as error:
             raise UnavailableError(f"{url} does not answer: {_brief(error)}") from error
 
 

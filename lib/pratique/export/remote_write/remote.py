@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from pratique.export.remote_write.protocol import encoded, encoded_labels, encod
 from pratique.export.remote_write.state import State
 from pratique.export.remote_write.totals import Step
 from pratique.number_text import plural
-from pratique.telemetry.rollups import Rollups, Sink
+from pratique.telemetry.rollups import Rollups
 
 MOST_SERIES = 5000
 """Most series of a request."""
@@ -39,7 +39,6 @@ class RemoteWrite:
         self._totals = self._state.totals()
         self._name_series()
         self._client = RemoteWriteClient(settings)
-        self._refused = ""
 
     @property
     def name(self) -> str:
@@ -74,8 +73,7 @@ class RemoteWrite:
     def send(self) -> None:
         """Send what waits, the oldest first. Raises: UnavailableError, DeniedError, MissingError, StorageError; the rest waits."""
         while (waiting := self._state.first()) is not None:
-            self._refused = self._client.post(waiting.body)
-            self._state.remove(waiting)
+            self._state.remove(waiting, refusal=self._client.post(waiting.body))
 
     def notes(self) -> list[str]:
         """Return a sentence for everything that is not at the server."""
@@ -89,7 +87,10 @@ class RemoteWrite:
             found.append(
                 f"{plural(self._state.dropped, 'request')} to {self.name} were dropped, because too many waited"
             )
-        return found + ([f"the server refused samples: {self._refused}"] if self._refused else [])
+        refused, refusal = self._state.refused
+        if refused:
+            found.append(f"{self.name} refused {plural(refused, 'request')} for good, the last one because: {refusal}")
+        return found
 
     def close(self) -> None:
         """Close the file and the connection."""
@@ -117,15 +118,3 @@ class RemoteWrite:
             packed = [counter_values(values).astype("<f8").tobytes() for _, values in samples]
             for at, labels in enumerate(self._labels[key]):
                 yield labels, [(packed[one][8 * at : 8 * at + 8], time) for one, time in enumerate(times)]
-
-
-class CountingSink:
-    """Writes rollups to the store, after remote write has counted them."""
-
-    def __init__(self, remote: RemoteWrite, store: Sink) -> None:
-        self._remote, self._store = remote, store
-
-    def write(self, rollups: Rollups, *, instead_of: Collection[str] = ()) -> None:
-        """Count rows, then write them to the store. Raises: what the store raises; StorageError."""
-        self._remote.take(rollups)
-        self._store.write(rollups, instead_of=instead_of)

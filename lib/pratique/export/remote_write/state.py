@@ -23,7 +23,8 @@ from pratique.export.remote_write.totals import Slot, Total, Totals
 from pratique.files import make_private_folder, open_private
 
 MOST_BYTES = 64 << 20
-"""Most bytes of requests that wait; beyond, the oldest are dropped, which costs detail but no counts."""
+"""Most bytes of requests that wait; beyond, the oldest are dropped. Counters in later requests include what they counted, but
+the events in them, and the start of series that began in them, are lost."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS totals (key TEXT PRIMARY KEY, "values" BLOB, sent BLOB, changed_ms INTEGER, sent_ms INTEGER);
@@ -68,6 +69,12 @@ class State:
     def dropped(self) -> int:
         """How many requests were dropped because too many waited."""
         return int(self._facts().get("dropped", "0"))
+
+    @property
+    def refused(self) -> tuple[int, str]:
+        """How many requests the server refused for good, and what it said to the last one."""
+        facts = self._facts()
+        return int(facts.get("refused", "0")), facts.get("refusal", "")
 
     def begin_again(self) -> None:
         """Forget everything, and count from zero under another name."""
@@ -130,10 +137,12 @@ class State:
             ).fetchone()
         return Request(*row) if row else None
 
-    def remove(self, request: Request) -> None:
-        """Forget a request that was acknowledged."""
+    def remove(self, request: Request, *, refusal: str = "") -> None:
+        """Forget a request that was acknowledged, or refused for good. refusal: what the server said then."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM requests WHERE number = ?", (request.number,))
+            if refusal:
+                self._set(connection, refused=str(_number(connection, "refused") + 1), refusal=refusal)
 
     def waiting(self) -> tuple[int, int]:
         """Return how many requests wait, and the time of the oldest, epoch ms."""
@@ -155,10 +164,7 @@ class State:
         ).fetchall()
         if beyond:
             connection.executemany("DELETE FROM requests WHERE number = ?", beyond)
-            before = connection.execute("SELECT coalesce(max(value), 0) FROM facts WHERE name = 'dropped'").fetchone()[
-                0
-            ]
-            self._set(connection, dropped=str(int(before) + len(beyond)))
+            self._set(connection, dropped=str(_number(connection, "dropped") + len(beyond)))
 
     def _facts(self) -> dict[str, str]:
         with self._errors(), self._lock:
@@ -191,6 +197,11 @@ class State:
             raise StorageError(f"{str(self._path)!r} cannot be written: {error}") from error
         except OSError as error:
             raise StorageError(f"{str(self._path)!r} cannot be written: {error.strerror}") from error
+
+
+def _number(connection: sqlite3.Connection, fact: str) -> int:
+    row = connection.execute("SELECT value FROM facts WHERE name = ?", (fact,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 @lru_cache(maxsize=50_000)

@@ -63,7 +63,7 @@ class Totals:
         for end_ms, length_ms, rows in _by_window(rollups):
             for slot, key, values in rows:
                 if slot[1] + length_ms > self.closed.get(slot[0], 0):
-                    self._add(slot, key, values, end_ms)
+                    self._add(slot, key, values, length_ms)
             if end_ms > self.end_ms:
                 self.end_ms = end_ms
                 yield Step(end_ms, [*self._samples(end_ms, length_ms)])
@@ -75,10 +75,13 @@ class Totals:
         newest_ms = max((end_ms for end_ms, _, _ in _by_window(rollups)), default=self.end_ms)
         return newest_ms < self.end_ms - keep_ms and not sources & set(rollups.table["source"].to_pylist())
 
-    def _add(self, slot: Slot, key: Key, values: Values, end_ms: int) -> None:
-        total = self.totals.get(key)
-        if total is None or (total.sent_ms and end_ms - total.sent_ms > SILENT_MS):
+    def _add(self, slot: Slot, key: Key, values: Values, length_ms: int) -> None:
+        total, end_ms = self.totals.get(key), slot[1] + length_ms
+        if total is None:
             total = self.totals[key] = Total(np.zeros(WIDTH), np.zeros(WIDTH))
+        elif total.sent_ms and slot[1] - total.sent_ms > SILENT_MS:
+            # late requests that were not sent before the silence are sent after it
+            total = self.totals[key] = Total(total.values - total.sent, np.zeros(WIDTH))
         known = self.windows.setdefault(slot, {})
         before = known.get(key)
         # lines that a power failure has taken from the collector were sent before: a counter must not shrink
@@ -89,7 +92,7 @@ class Totals:
 
     def _samples(self, end_ms: int, length_ms: int) -> Iterator[tuple[Key, list[tuple[int, Values]]]]:
         for key, total in [*self.totals.items()]:
-            if total.changed_ms < end_ms - ACTIVE_MS:
+            if total.changed_ms < end_ms - max(ACTIVE_MS, 2 * length_ms) and np.array_equal(total.values, total.sent):
                 del self.totals[key]
                 continue
             start_ms = end_ms - length_ms

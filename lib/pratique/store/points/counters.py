@@ -15,6 +15,8 @@ from pratique.store.scraped.increases import Counter, Floats, Ints, Scrapes
 
 _NUMBER = r"^[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?$"
 _NS_PER_MS = 1_000_000
+_MOST = 2.0**53
+"""From here on a float does not tell each count from the next."""
 
 
 class CounterSamples:
@@ -28,11 +30,12 @@ class CounterSamples:
     def add(self, series: Iterable[Series]) -> None:
         """Take in the samples of one part of the range."""
         for one in series:
-            valid = pc.match_substring_regex(one.values, _NUMBER)
-            value = pc.cast(one.values.filter(valid), pa.float64()).to_numpy(zero_copy_only=False)
+            is_number = pc.match_substring_regex(one.values, _NUMBER)
+            value = pc.cast(one.values.filter(is_number), pa.float64()).to_numpy(zero_copy_only=False)
             # rounded up: a window that ends within the millisecond has not the whole sample
-            time_ms = -(-one.time_ns[valid.to_numpy(zero_copy_only=False)] // _NS_PER_MS)
-            self._parts.setdefault(_key(one), []).append((time_ms, np.rint(value)))
+            time_ms = -(-one.time_ns[is_number.to_numpy(zero_copy_only=False)] // _NS_PER_MS)
+            is_exact = np.abs(value) < _MOST
+            self._parts.setdefault(_key(one), []).append((time_ms[is_exact], np.rint(value[is_exact])))
 
     def add_earlier(self, series: Iterable[Series]) -> None:
         """Take in the last sample of before the range, of counters that have one within it."""

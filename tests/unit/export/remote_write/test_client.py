@@ -1,5 +1,6 @@
 """Credentials and certificates of remote write: by the settings alone, and read at each request."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -18,10 +19,11 @@ def sent(monkeypatch):
     """The requests that a client has sent, with their credentials."""
     found = []
 
-    def post(url, *, data, timeout, allow_redirects, headers, auth, verify):
+    def post(url, *, data, timeout, allow_redirects, stream, headers, auth, verify):
         prepared = requests.Request("POST", url, headers=headers, data=data, auth=auth).prepare()
         found.append({**prepared.headers, "verify": verify})
-        return SimpleNamespace(status_code=204, ok=True, text="")
+        raw = SimpleNamespace(read=lambda _, **__: b"")
+        return nullcontext(SimpleNamespace(status_code=204, raw=raw))
 
     session = SimpleNamespace(post=post, close=lambda: None)
     monkeypatch.setattr(module.requests, "Session", lambda: session)

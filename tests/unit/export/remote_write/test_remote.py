@@ -1,5 +1,6 @@
 """Remote write against a server that answers as a test wants: requests that wait, that are given up, and their order."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -8,22 +9,28 @@ import requests
 from contract.store_contract import rollups, row
 from pratique.config import RemoteWriteSettings
 from pratique.errors import DeniedError, StorageError, UnavailableError
+from pratique.export.exports import CountedSink
 from pratique.export.remote_write import client as client_module
 from pratique.export.remote_write import remote as module
 from pratique.export.remote_write.protocol import HEADERS, decoded
-from pratique.export.remote_write.remote import CountingSink, RemoteWrite
+from pratique.export.remote_write.remote import RemoteWrite
 
 URL = "http://metrics.example/api/v1/write"
+
+
+def answer(status, body):
+    raw = SimpleNamespace(read=lambda size, *, decode_content: body[:size])
+    return nullcontext(SimpleNamespace(status_code=status, raw=raw))
 
 
 class Server:
     """Answers with `status`, or loses the answer, and keeps what it has taken."""
 
     def __init__(self):
-        self.status, self.got, self.lost = 204, [], False
+        self.status, self.got, self.lost, self.more = 204, [], False, b""
 
-    def post(self, url, *, data, headers, timeout, allow_redirects, auth, verify):
-        assert (url, allow_redirects, auth, verify) == (URL, False, None, None)
+    def post(self, url, *, data, headers, timeout, allow_redirects, stream, auth, verify):
+        assert (url, allow_redirects, stream, auth, verify) == (URL, False, True, None, None)
         assert headers.items() >= HEADERS.items()
         if self.status == 0:
             raise requests.exceptions.ConnectionError("refused")
@@ -31,7 +38,7 @@ class Server:
             self.got.append(decoded(data))
         if self.lost:
             raise requests.exceptions.ReadTimeout("no answer")
-        return SimpleNamespace(status_code=self.status, ok=self.status < 400, text="out of order\nsample")
+        return answer(self.status, b"out of order\nsample" + self.more)
 
     def close(self):
         pass
@@ -85,6 +92,8 @@ def test_windows_arrive_as_counters_with_the_labels_of_the_settings(server, open
         (0, UnavailableError, "does not answer: refused"),
         (500, UnavailableError, r"takes nothing now \(500\): out of order sample"),
         (429, UnavailableError, r"takes nothing now \(429\)"),
+        (408, UnavailableError, r"takes nothing now \(408\)"),
+        (425, UnavailableError, r"takes nothing now \(425\)"),
         (401, DeniedError, r"refuses remote write \(401\)"),
         (404, DeniedError, r"refuses remote write \(404\): .*: correct \[export.remote_write\]"),
         (302, DeniedError, r"refuses remote write \(302\)"),
@@ -106,17 +115,26 @@ def test_what_the_server_does_not_take_waits_in_order(server, opened, status, er
     assert values == [1.0, 2.0, 3.0]
 
 
-def test_what_the_server_will_never_take_is_given_up_and_reported(server, opened):
+def test_what_the_server_will_never_take_is_given_up_and_stays_reported(server, opened):
     remote = opened()
     server.status = 400
+    for window in range(2):
+        remote.take(rollups(row(window, n=1)))
+        remote.send()
+    server.status = 204
+    remote.take(rollups(row(2, n=2)))
+    remote.send()
+    assert server.requests() == {("r1", "200"): 4.0}
+    remote.close()
+    assert opened().notes() == [f"{URL} refused 2 requests for good, the last one because: out of order sample (400)"]
+
+
+def test_of_a_long_answer_the_beginning_is_read(server, opened):
+    remote = opened()
+    server.status, server.more = 400, b" x" * 1_000_000
     remote.take(rollups(row(n=1)))
     remote.send()
-    assert remote.notes() == ["the server refused samples: out of order sample (400)"]
-    server.status = 204
-    remote.take(rollups(row(1, n=2)))
-    remote.send()
-    assert server.requests() == {("r1", "200"): 3.0}
-    assert remote.notes() == []
+    assert len(remote.notes()[0]) < 400
 
 
 def test_a_lost_answer_sends_the_same_samples_again(server, opened):
@@ -182,7 +200,7 @@ def test_the_store_gets_rows_after_they_are_counted(server, opened):
     written = []
     store = SimpleNamespace(write=lambda rows, *, instead_of=(): written.append((len(rows), tuple(instead_of))))
     remote = opened()
-    CountingSink(remote, store).write(rollups(row(n=3)), instead_of=("log",))
+    CountedSink(lambda: remote, store).write(rollups(row(n=3)), instead_of=("log",))
     assert written == [(1, ("log",))]
     remote.send()
     assert server.requests() == {("r1", "200"): 3.0}
@@ -193,7 +211,7 @@ def test_a_store_that_is_away_does_not_count_anything_twice(server, opened):
         raise UnavailableError("away")
 
     remote = opened()
-    sink = CountingSink(remote, SimpleNamespace(write=away))
+    sink = CountedSink(lambda: remote, SimpleNamespace(write=away))
     for _ in range(3):
         with pytest.raises(UnavailableError):
             sink.write(rollups(row(n=3)))

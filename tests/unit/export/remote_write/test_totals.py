@@ -94,9 +94,37 @@ def test_a_series_without_requests_goes_on_for_minutes():
 def test_after_minutes_of_silence_everything_starts_from_zero():
     totals = Totals()
     taken(totals, row(n=3))
-    later = SILENT_MS // 10_000 + 1
+    later = SILENT_MS // 10_000 + 2
     (step,) = taken(totals, row(later, n=2))
     assert requests(step) == {KEY: [(end_of(later - 1), 0.0), (end_of(later), 2.0)]}
+
+
+def test_late_requests_before_a_silence_are_sent_after_it():
+    totals = Totals()
+    taken(totals, row(n=3))
+    # one late request, and no window follows for minutes
+    assert taken(totals, row(n=4), keep_ms=10**9) == []
+    later = SILENT_MS // 10_000 + 2
+    (step,) = taken(totals, row(later, n=2), keep_ms=10**9)
+    assert requests(step) == {KEY: [(end_of(later - 1), 0.0), (end_of(later), 3.0)]}
+
+
+def test_late_requests_before_a_long_silence_of_their_series_are_sent_once():
+    totals = Totals()
+    taken(totals, row(n=3))
+    taken(totals, row(n=4), keep_ms=10**9)
+    (step,) = taken(totals, row(100, "r2"), keep_ms=10**9)
+    assert requests(step)[KEY] == [(end_of(99), 3.0), (end_of(100), 4.0)]
+    (step,) = taken(totals, row(101, "r2"), keep_ms=10**9)
+    assert KEY not in requests(step)
+
+
+def test_long_windows_that_follow_each_other_are_one_series():
+    totals = Totals()
+    for window in range(3):
+        (step,) = taken(totals, row(window * 60, n=2) | {"window_s": 600})
+    end_ms = START_MS + 3 * 600_000
+    assert requests(step) == {KEY: [(end_ms, 6.0)]}
 
 
 def test_a_shorter_silence_goes_on_from_the_value_before():

@@ -124,3 +124,8 @@ def test_leaving_out_points_that_repeat_the_last_one_changes_nothing(steps, kept
     others = series("r9", "http_response.2xx", rising(range(len(samples))))
     field = "http_response.2xx"
     assert counted(series("r1", field, changed), others) == counted(series("r1", field, samples), others)
+
+
+def test_a_count_that_a_float_cannot_hold_is_no_sample():
+    found = series("r1", "hrsp_2xx", [(0, "5"), (10, "9"), (20, "1e300"), (30, "9007199254740993"), (40, "12")])
+    assert sum(counted(found).values()) == 7
