@@ -33,6 +33,7 @@ ORDER = [
     "store",
     "export",
     "judge",
+    "incident",
     "planning",
     "figures",
     "report",

@@ -1,0 +1,1 @@
+"""Incident analysis: what changed, since when, where, and whose change it was."""

@@ -1,0 +1,196 @@
+"""What an analysis of an incident says: when it began, where it is, and which changes may have caused it.
+
+All values are plain and frozen. Times are UTC and timezone-aware; windows are named by their start. Nothing here
+computes; see `when`, `where` and `suspects`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal
+
+from pratique.clock import stamp
+
+Grade = Literal["shown", "fits", "alike in time", "alike", "in time only", "elsewhere", "too late", "cannot tell"]
+"""How strongly a change is suspected, the strongest first."""
+GRADES: tuple[Grade, ...] = (
+    "shown",
+    "fits",
+    "alike in time",
+    "in time only",
+    "alike",
+    "elsewhere",
+    "too late",
+    "cannot tell",
+)
+"""The order in which suspects are listed."""
+Shape = Literal["step", "ramp", "blip", "step or ramp"]
+Effect = Literal["times", "more"]
+Answer = Literal["nothing shown", "a release of ours", "a change fits", "no change of ours explains it", "cannot tell"]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return value.to_json() if isinstance(value, Json) else value
+
+
+class Json:
+    """A value with a form as plain JSON."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the value as plain JSON values; times as ISO 8601 in UTC."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Span(Json):
+    """The windows in which something may have happened: from the start of the first to the start of the last one, UTC."""
+
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True)
+class Onset(Json):
+    """When a rise began.
+
+    best: start of the likeliest first window. started: all windows in which it may have begun, with a chance of at least 95 %.
+    ended: the windows in which it may have ended; None while it lasts. ratio: how many times the expected share at its
+    full size. bad, requests, expected: since `best`, and how many bad ones were expected. e_value: evidence; at
+    least 1/alpha when it is shown. reason: one sentence.
+    """
+
+    best: datetime
+    started: Span
+    ended: Span | None
+    shape: Shape
+    ratio: float
+    bad: int
+    requests: int
+    expected: float
+    e_value: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Place(Json):
+    """A part of the traffic that has changed; None in a dimension stands for all its values.
+
+    bad, requests, expected: after the start. part: of the whole excess, 0 to 1. ratio: bad by expected; None where nothing was
+    expected. effect: "times" (bad ones multiplied), or "more" (a share of all requests turned bad). before, after: shares.
+    """
+
+    revision: str | None
+    action: str | None
+    code: str | None
+    host: str | None
+    bad: int
+    requests: int
+    expected: float
+    part: float
+    ratio: float | None
+    effect: Effect
+    before: float
+    after: float
+    e_value: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Places(Json):
+    """The change of the service's bad requests, shared out exactly: bad = expected + mix + places + rest.
+
+    found: the places, the best first. mix: bad requests more because traffic moved to cells with larger shares; may be negative.
+    rest: not explained, may be negative. expected, bad: of all cells after the start. reason: says why nothing was found.
+    """
+
+    found: tuple[Place, ...]
+    mix: float
+    rest: float
+    expected: float
+    bad: int
+    requests: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Change(Json):
+    """Something that was changed. number: of the ledger's entry; None for a change that the ledger does not know.
+
+    kind: "release", "weight", "rollback", "lapse", "bind", or what the source of a foreign change says. shares: weights from then
+    on, revision to 0..1; empty where they did not change. source: "ledger", or the name of a file or sender.
+    """
+
+    time: datetime
+    service: str
+    kind: str
+    revision: str
+    who: str
+    why: str
+    number: int | None
+    source: str = "ledger"
+    shares: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Suspect(Json):
+    """A change with its grade.
+
+    reason: one sentence. minutes_before: from the change to the best start; negative when it is later. ratio, ratio_low,
+    ratio_high: odds of the change's revision by those of the others at the same moments, with 95 % limits; None without a
+    control. coincidence: chance that some change falls into the set of starts by chance, 0 to 1. lack: what would settle it; "".
+    """
+
+    change: Change
+    grade: Grade
+    reason: str
+    minutes_before: float
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    coincidence: float
+    lack: str = ""
+
+
+@dataclass(frozen=True)
+class Unaffected(Json):
+    """A revision, host or action that is not worse, or of which that cannot be told. ratio_high: upper 97.5 % limit."""
+
+    dimension: Literal["revision", "host", "action", "service"]
+    name: str
+    requests: int
+    ratio_high: float | None
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Incident(Json):
+    """The answer. start, end: the range that was looked at, end exclusive. before: start of the history it is compared with.
+
+    sentence: the answer in words, for the first line. undo: a command that takes the guilty change back; "" where none is shown.
+    findings: what to distrust, one sentence each.
+    """
+
+    service: str
+    outcome: str
+    start: datetime
+    end: datetime
+    before: datetime
+    answer: Answer
+    sentence: str
+    undo: str
+    onset: Onset | None
+    places: Places | None
+    suspects: tuple[Suspect, ...]
+    unaffected: tuple[Unaffected, ...]
+    findings: tuple[str, ...]
+    alpha: float
+    method: str
+    version: str
