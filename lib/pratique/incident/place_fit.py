@@ -24,7 +24,7 @@ STEPS = 8
 """Steps in which the sizes of all places are fitted together."""
 NEWTON = 8
 """Steps of Newton's method for the share that turned bad."""
-OF_A_CODE = 2.0
+OF_A_CODE = 4.0
 """Price of each further code of a place that turns requests bad, in logs: its codes may share that out in any way."""
 
 
@@ -51,7 +51,9 @@ class _Part:
 class _Fit:
     """Counts of the leaves, weighted so that no leaf decides alone."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, needed: float) -> None:
+        """needed: what a place must tell beyond the price of naming it, in logs."""
+        self.needed = needed
         self.bad = cells.bad.astype(np.float64)
         self.n = cells.n.astype(np.float64)
         self.expected = np.maximum(cells.expected, 1e-9)
@@ -140,15 +142,15 @@ def _price(part: _Part) -> float:
 
 def chosen_set(cells: Cells, candidates: Sequence[Candidate], *, alpha: float) -> tuple[Candidate, ...]:
     """Return the candidates that are needed to explain the counts, the one that tells most first."""
-    fit = _Fit(cells)
+    fit = _Fit(cells, -math.log(alpha))
     parts = [_part(cells, candidate) for candidate in candidates]
     chosen: list[_Part] = []
     while len(chosen) < MOST_PLACES:
         best = _best(fit, parts, chosen)
-        if best is None or (chosen and best[0] < -math.log(alpha)):
+        if best is None:
             break
         larger = _improved(fit, parts, [*chosen, best[1]])
-        if _score(fit, larger) <= _score(fit, chosen):
+        if chosen and _score(fit, larger) <= _score(fit, chosen):
             break
         chosen = larger
     return tuple(part.candidate for part in _ordered(fit, chosen))
@@ -174,7 +176,7 @@ def _best(fit: _Fit, parts: Sequence[_Part], chosen: Sequence[_Part]) -> tuple[f
 
 
 def _score(fit: _Fit, chosen: Sequence[_Part]) -> float:
-    return fit.log_likelihood(fit.mean(chosen)) - sum(_price(part) for part in chosen)
+    return fit.log_likelihood(fit.mean(chosen)) - sum(_price(part) + fit.needed for part in chosen)
 
 
 def _improved(fit: _Fit, parts: Sequence[_Part], chosen: list[_Part]) -> list[_Part]:
@@ -185,7 +187,8 @@ def _improved(fit: _Fit, parts: Sequence[_Part], chosen: list[_Part]) -> list[_P
         for index in range(len(chosen)):
             others = [*chosen[:index], *chosen[index + 1 :]]
             best = _best(fit, parts, others)
-            options = [others] if best is None else [others, [*others[:index], best[1], *others[index:]]]
+            options = [*_both_effects(others), [*others[:index], _other_effect(chosen[index]), *others[index:]]]
+            options += [] if best is None else [[*others[:index], best[1], *others[index:]]]
             for option in options:
                 found = _score(fit, option) if option else -math.inf
                 if found > score + 1e-6:
@@ -194,6 +197,17 @@ def _improved(fit: _Fit, parts: Sequence[_Part], chosen: list[_Part]) -> list[_P
             return chosen
         chosen = better
     return chosen
+
+
+def _other_effect(part: _Part) -> _Part:
+    effect: Effect = "more" if part.candidate.effect == "times" else "times"
+    return replace(part, candidate=replace(part.candidate, effect=effect))
+
+
+def _both_effects(parts: list[_Part]) -> list[list[_Part]]:
+    """The places as they are, and with the effect of each one exchanged in turn: it was chosen beside the one left out."""
+    turned = [[*parts[:index], _other_effect(part), *parts[index + 1 :]] for index, part in enumerate(parts)]
+    return [parts, *turned]
 
 
 def _ordered(fit: _Fit, chosen: Sequence[_Part]) -> list[_Part]:
