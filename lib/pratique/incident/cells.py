@@ -108,7 +108,13 @@ def expected_shares(keys: Ints, sizes: Sequence[int], bad: Ints | Floats, n: Int
 
 
 def spreads(
-    keys: Ints, sizes: Sequence[int], cuboids: Sequence[tuple[int, ...]], leaf: Ints, block: Ints, bad: Ints, mean: Floats
+    keys: Ints,
+    sizes: Sequence[int],
+    cuboids: Sequence[tuple[int, ...]],
+    leaf: Ints,
+    block: Ints,
+    bad: Ints,
+    mean: Floats,
 ) -> dict[tuple[int, ...], float]:
     """Return the relative variance of each cuboid's cells from block to block, beyond that of independent requests.
 

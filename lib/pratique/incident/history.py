@@ -45,7 +45,7 @@ def learn(bad: Ints | Floats, n: Ints | Floats, *, alpha: float, tolerated: floa
     used = served & ~_incidents(bad, n, served, alpha, tolerated)
     total_bad, total = float(bad[used].sum()), float(n[used].sum())
     share = (total_bad + 0.5) / (total + 1.0) if total else 0.0
-    return History(int(total_bad), int(total), share, _phi(bad[used], n[used] * share), used)
+    return History(int(total_bad), int(total), share, phi_of_blocks(bad[used], n[used] * share), used)
 
 
 def _incidents(bad: Ints | Floats, n: Ints | Floats, served: Mask, alpha: float, tolerated: float) -> Mask:
@@ -62,8 +62,8 @@ def _incidents(bad: Ints | Floats, n: Ints | Floats, served: Mask, alpha: float,
     return log_ratio_evidence(bad, tolerated * usual + 1.0 / 3.0, phi) >= math.log(blocks / alpha)
 
 
-def _phi(bad: Ints | Floats, expected: Floats) -> float:
-    """Pearson's φ of blocks. One block counts for at most CAP typical ones: it must not decide alone."""
+def phi_of_blocks(bad: Ints | Floats, expected: Floats) -> float:
+    """Return Pearson's φ of blocks, at least 1. bad, expected: shape (blocks,). One block counts for at most CAP typical ones: it must not decide alone."""
     blocks = len(bad)
     if blocks < FEWEST_BLOCKS:
         return WITHOUT_HISTORY

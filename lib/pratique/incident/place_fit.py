@@ -215,5 +215,3 @@ def _ordered(fit: _Fit, chosen: Sequence[_Part]) -> list[_Part]:
         return float((fit.bad - fit.expected)[part.leaves].sum())
 
     return sorted(chosen, key=excess, reverse=True)
-
-

@@ -79,16 +79,16 @@ def _shared_out(cells: Cells, chosen: Sequence[Candidate], *, reason: str) -> Pl
     of_cells = float(cells.expected.sum())
     expected = usual * after if before else of_cells
     change = cells.bad - cells.expected
-    excess = max(float(cells.bad.sum()) - of_cells, 1e-12)
+    excess = max(float(cells.bad.sum()) - expected, 1e-12)
     free = np.ones(len(change), bool)
     places: list[Place] = []
     told = 0.0
     for candidate in chosen:
         inside = members(cells.keys, candidate.values)
-        own = float(change[inside & free].sum())
+        part = min(max(float(change[inside & free].sum()) / excess, 0.0), 1.0)
         free &= ~inside
-        told += own
-        places.append(_place(cells, candidate, inside, own / excess))
+        told += part * excess
+        places.append(_place(cells, candidate, inside, part))
     bad = int(cells.bad.sum())
     return Places(
         found=tuple(places),
@@ -116,7 +116,7 @@ def _place(cells: Cells, candidate: Candidate, inside: Mask, part: float) -> Pla
         bad=bad,
         requests=int(after),
         expected=mean,
-        part=min(max(part, 0.0), 1.0),
+        part=part,
         ratio=bad / mean if mean > 0 else None,
         effect=candidate.effect,
         before=float(cells.bad_before[inside].sum()) / before if before else mean / max(after, 1.0),
