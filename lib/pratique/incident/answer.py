@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pratique.incident.model import Answer, Onset, Places, Suspect
-from pratique.incident.text import onset_text, place_name, short, times
-from pratique.number_text import count, interval, percent, plural
+from pratique.incident.text import onset_text, place_name, short
+from pratique.number_text import count, factor, interval, percent, plural
+
+MIX = 0.5
+"""Part of the excess from which a shift of traffic is named in the sentence."""
 
 
 def answer_of(onset: Onset | None, suspects: Sequence[Suspect], *, known: bool) -> Answer:
@@ -22,7 +25,14 @@ def answer_of(onset: Onset | None, suspects: Sequence[Suspect], *, known: bool) 
     grades = {suspect.grade for suspect in suspects}
     if "shown" in grades:
         return "a release of ours"
-    return "a change fits" if "fits" in grades else "no change of ours explains it"
+    if "fits" in grades:
+        return "a change fits"
+    return "cannot tell" if any(map(undecided, suspects)) else "no change of ours explains it"
+
+
+def undecided(suspect: Suspect) -> bool:
+    """Whether a change came at the time of the start and its comparison tells nothing yet."""
+    return suspect.grade == "cannot tell" and suspect.in_time
 
 
 def sentence_of(
@@ -38,17 +48,24 @@ def sentence_of(
     words = [f"{outcome} of {short(service)}: {onset_text(onset, end)}."]
     if places is not None and places.found:
         first = places.found[0]
-        where = "all of the service" if place_name(first) == "the whole service" else place_name(first)
+        whole = place_name(first) == "the whole service"
+        where = "The whole service is hit" if whole else f"{percent(first.part)} of it is {place_name(first)}"
         numbers = f"{count(first.bad)} bad of {count(first.requests)}, {count(round(first.expected))} expected"
-        words.append(f"{percent(first.part)} of it is {where}: {numbers}.")
+        words.append(f"{where}: {numbers}.")
     else:
         words.append(f"{count(onset.bad)} bad of {count(onset.requests)}, {count(round(onset.expected))} expected.")
+    excess = places.bad - places.expected if places is not None else 0.0
+    if places is not None and excess > 0 and places.mix > MIX * excess:
+        words.append(f"{percent(min(places.mix / excess, 1.0))} of it is a shift of traffic, which breaks nothing.")
     return " ".join([*words, *([also] if also else []), _whose(suspects)])
 
 
 def _whose(suspects: Sequence[Suspect]) -> str:
     best = suspects[0] if suspects else None
     if best is None or best.grade not in ("shown", "fits"):
+        if open_ones := [suspect for suspect in suspects if undecided(suspect)]:
+            name = short(open_ones[0].change.revision)
+            return f"{name} came at that time; whether its requests fare worse cannot be told yet."
         near = [suspect for suspect in suspects if suspect.grade == "alike in time"]
         beside = (
             f"; {short(near[0].change.revision)} came at that time, and its requests fare no worse than the others'"
@@ -58,8 +75,8 @@ def _whose(suspects: Sequence[Suspect]) -> str:
         return f"No change of ours explains it{beside}."
     name = short(best.change.revision or best.change.kind)
     if best.grade == "shown":
-        ratio = f"{times(best.ratio)} {interval(best.ratio_low, best.ratio_high)}"
-        return f"{name} caused it, or the hosts it runs on: {ratio} what the others have at the same moments."
+        ratio = f"{factor(best.ratio)} {interval(best.ratio_low, best.ratio_high)}"
+        return f"{name} caused it, or the hosts it runs on: its requests fail {ratio} as often as the others' requests at the same moments."
     made = (
         f"{best.change.kind} of {name}"
         if best.change.revision

@@ -19,7 +19,7 @@ from pratique.incident.arms import arm_of
 from pratique.incident.cells import members
 from pratique.incident.findings import Context, findings_of
 from pratique.incident.first_pass import FirstPass, first_pass, series
-from pratique.incident.measures import Investigation, Measures, Placebos, SuspectMeasures
+from pratique.incident.measures import Investigation, Measures, Placebos, Series, SuspectMeasures
 from pratique.incident.model import Change, Incident, Onset, Places, Span, Suspect, Unaffected
 from pratique.incident.observed import Observed, observe
 from pratique.incident.outcome import Outcome, outcome_of
@@ -30,7 +30,7 @@ from pratique.incident.shared_cause import services_hit
 from pratique.incident.suspects import Arm, Facts, rank_suspects
 from pratique.incident.traffic_loss import losses, usual_requests
 from pratique.incident.unaffected import unaffected
-from pratique.incident.when import Rise, describe, log_evidence, windows_to_show
+from pratique.incident.when import Rise, describe, log_evidence, windows_to_show, within
 from pratique.incident.where import Found, find_places
 from pratique.store.base import Store
 from pratique.version import __version__
@@ -202,11 +202,19 @@ class _Analysis:
         log_e = log_evidence(own.bad, own.expected, phi, tolerated=self.tolerated)
         if log_e < -np.log(self.alpha):
             return rise, found, False
-        sharper = describe(own.bad, own.expected, phi, log_e=max(log_e, rise.log_e))
+        sharper = self._dated(own, phi, max(log_e, rise.log_e))
         if sharper.affected != rise.affected:
             again = find_places(cells_after(self.observed, history, _windows(sharper)), alpha=self.alpha)
             found = again if again.values else found
         return sharper, found, any(value is not None for value in found.values[0])
+
+    def _dated(self, own: Series, phi: float, log_e: float) -> Rise:
+        """The rise of a place, in the windows from its first request to its last one: a new revision has no earlier start."""
+        served = np.flatnonzero(own.n)
+        part = slice(int(served[0]), int(served[-1]) + 1)
+        rise = describe(own.bad[part], own.expected[part], phi, log_e=log_e)
+        goes_on = bool(self.observed.range.requests()[part.stop :].any())
+        return within(rise, part, len(own.n), over=goes_on)
 
     def _onset(self, rise: Rise, found: Found, history: History, *, sharper: bool) -> Onset:
         n, bad = self.observed.range.requests(), self.observed.range.bad_requests()

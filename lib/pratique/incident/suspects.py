@@ -18,7 +18,7 @@ from pratique.incident.dose import harm_by_weight
 from pratique.incident.measures import Placebos, SuspectMeasures
 from pratique.incident.model import GRADES, Change, Grade, Onset, Place, Suspect
 from pratique.incident.text import short, times
-from pratique.number_text import interval
+from pratique.number_text import factor, interval
 
 GRACE_WINDOWS = 5
 LEAST_GRACE_S = 30
@@ -122,6 +122,7 @@ def _graded(facts: Facts, change: Change, tests: int, chance: float) -> tuple[Su
         ratio_low=None,
         ratio_high=None,
         coincidence=chance,
+        in_time=facts.in_time(change),
     )
     if arm is not None and arm.control is not None:
         control = arm.control
@@ -136,7 +137,7 @@ def _finite(value: float) -> float | None:
 
 def _with_control(facts: Facts, suspect: Suspect, arm: Arm, control: Control, tests: int) -> Suspect:
     name = short(suspect.change.revision)
-    ratio = f"{times(control.ratio)} {interval(control.low, control.high)}"
+    ratio = f"{factor(control.ratio)} {interval(control.low, control.high)}"
     in_time = facts.in_time(suspect.change)
     if control.log_e >= math.log(tests / facts.alpha):
         reason = f"its requests fail {ratio} as often as the others' at the same moments: the release, or the hosts it runs on"
@@ -152,7 +153,7 @@ def _with_control(facts: Facts, suspect: Suspect, arm: Arm, control: Control, te
         reason += f"; {dose}" if dose else "; a change that harms both alike would look the same" if in_time else ""
         return replace(suspect, grade="alike in time" if in_time else "alike", reason=reason)
     lack = f"about {needed_more(control)} more bad requests while both serve"
-    reason = f"both served, but {control.marked} bad requests are too few to tell ({ratio})"
+    reason = f"both served, but {control.marked} bad requests do not tell yet ({ratio})"
     grade: Grade = "too late" if suspect.change.time > facts.last else "cannot tell"
     return replace(suspect, grade=grade, reason=reason, lack=lack)
 

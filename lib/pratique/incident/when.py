@@ -10,7 +10,7 @@ near starts, so that telling neighbours apart does not pay for the whole range.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -103,6 +103,24 @@ def describe(bad: Ints | Floats, expected: Floats, phi: float, *, log_e: float =
         ratio=_ratio(np.asarray(bad, np.float64), expected, best, max(best_end, best + 1), shape),
         log_e=log_e,
         support=by_start - by_start[best],
+    )
+
+
+def within(rise: Rise, part: slice, windows: int, *, over: bool) -> Rise:
+    """Return the rise of a part of the windows as one of all `windows`. over: whether a rise that lasts to the part's end ends there."""
+    starts, ends = np.zeros(windows, bool), np.zeros(windows, bool)
+    starts[part], ends[part] = rise.in_starts, rise.in_ends
+    support = np.full(windows, -np.inf)
+    support[part] = rise.support
+    if over and rise.ended is None:
+        ends[part.stop] = True
+    return replace(
+        rise,
+        best=rise.best + part.start,
+        best_end=rise.best_end + part.start,
+        in_starts=starts,
+        in_ends=ends,
+        support=support,
     )
 
 
