@@ -93,8 +93,6 @@ def test_no_window_is_no_evidence():
 
 
 def test_how_long_a_rise_takes_to_be_shown_falls_with_traffic():
-    many, few = (
-        windows_to_show(mean, 1.0, ratio=2.0, alpha=0.01, tolerated=1.5, windows=120) for mean in (100.0, 1.0)
-    )
+    many, few = (windows_to_show(mean, 1.0, ratio=2.0, alpha=0.01, tolerated=1.5, windows=120) for mean in (100.0, 1.0))
     assert few == pytest.approx(100.0 * many)
     assert windows_to_show(0.0, 1.0, ratio=2.0, alpha=0.01, tolerated=1.5, windows=120) == math.inf
