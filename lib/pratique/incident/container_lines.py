@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 from pratique.incident.masked_text import masked, message_of
@@ -22,7 +22,7 @@ LINES_BEFORE, LINES_AFTER = 20, 40
 MOST_LINES = 50_000
 """Lines that are read of each side of the start."""
 MOST_MESSAGES = 5000
-"""Distinct messages that are counted."""
+"""Distinct messages that are counted of each side."""
 SHOWN_MESSAGES = 30
 LONGEST_TEXT = 500
 
@@ -86,50 +86,64 @@ def container_lines(
     first, last = start - AROUND, min(start + AROUND, end or start + AROUND)
     notes: list[str] = []
     instance = _instance(state_dir, service, host, notes)
-    chosen = {"revision": revision, "instance": instance}
-    found = chain(
-        container_logs(state_dir, service, **chosen, start=first, end=start, lines=MOST_LINES),
-        islice(container_logs(state_dir, service, **chosen, start=start, end=last), MOST_LINES),
-    )
     known = {secret: name for secret, name in (secrets or {}).items() if len(secret) >= MASK_MIN_LENGTH}
-    before: deque[ShownLine] = deque(maxlen=LINES_BEFORE)
-    after: list[ShownLine] = []
-    counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-    lines, instances = [0, 0], set()
-    for line in found:
-        shown, late = _shown(line, known), line.time >= start
-        instances.add(line.instance)
-        lines[late] += 1
-        message = message_of(shown.text)[:LONGEST_TEXT]
-        if message in counts[0] or message in counts[1] or len(counts[0]) + len(counts[1]) < MOST_MESSAGES:
-            counts[late][message] += 1
-        if not late:
-            before.append(shown)
-        elif len(after) < LINES_AFTER:
-            after.append(shown)
-    if max(lines) == MOST_LINES:
+
+    def side(low: datetime, high: datetime, last_lines: int | None, keep: int) -> _Side:
+        found = container_logs(
+            state_dir, service, revision=revision, instance=instance, start=low, end=high, lines=last_lines
+        )
+        return _read(islice(found, MOST_LINES), known, keep)
+
+    before, after = side(first, start, MOST_LINES, -LINES_BEFORE), side(start, last, None, LINES_AFTER)
+    if MOST_LINES in (before.lines, after.lines):
         notes.append(f"of each side of the start only {MOST_LINES:,} lines are read")
-    if not instances:
+    if not before.lines and not after.lines:
         notes.append("the collector kept no container logs of this time")
-    messages = sorted(
-        (
-            MessageCount(message, counts[0][message], counts[1][message])
-            for message in counts[0].keys() | counts[1].keys()
-        ),
-        key=lambda one: (one.before - one.after, -one.after, one.message),
-    )
+    messages = _messages(before.messages, after.messages)
     return ContainerLines(
-        start,
-        first,
-        last,
-        tuple(sorted(instances)),
-        *lines,
-        tuple(before),
-        tuple(after),
-        tuple(messages[:SHOWN_MESSAGES]),
-        max(len(messages) - SHOWN_MESSAGES, 0),
-        tuple(notes),
+        start=start,
+        first=first,
+        end=last,
+        instances=tuple(sorted(before.instances | after.instances)),
+        lines_before=before.lines,
+        lines_after=after.lines,
+        before=tuple(before.shown),
+        after=tuple(after.shown),
+        messages=tuple(messages[:SHOWN_MESSAGES]),
+        further=max(len(messages) - SHOWN_MESSAGES, 0),
+        notes=tuple(notes),
     )
+
+
+@dataclass
+class _Side:
+    """What was read of one side of the start."""
+
+    shown: deque[ShownLine]
+    messages: Counter[str]
+    instances: set[str]
+    lines: int = 0
+
+
+def _read(found: Iterable[LogLine], secrets: Mapping[str, str], keep: int) -> _Side:
+    """Read lines. keep: how many are shown, of the first ones; negative: of the last ones."""
+    side = _Side(deque(maxlen=abs(keep)), Counter(), set())
+    for line in found:
+        shown = _shown(line, secrets)
+        side.lines += 1
+        side.instances.add(line.instance)
+        if keep < 0 or side.lines <= keep:
+            side.shown.append(shown)
+        message = message_of(shown.text)[:LONGEST_TEXT]
+        if message in side.messages or len(side.messages) < MOST_MESSAGES:
+            side.messages[message] += 1
+    return side
+
+
+def _messages(before: Counter[str], after: Counter[str]) -> list[MessageCount]:
+    """Every message, those that became more most first."""
+    found = (MessageCount(message, before[message], after[message]) for message in before.keys() | after.keys())
+    return sorted(found, key=lambda one: (one.before - one.after, -one.after, one.message))
 
 
 def _instance(state_dir: Path, service: str, host: str | None, notes: list[str]) -> str | None:
