@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
+from pratique.config.store import Reference
 from pratique.config.types import Address, Name, Seconds, Strict
 
 
@@ -57,12 +58,22 @@ class TelemetrySettings(Strict):
     advertise_address: Address | Literal[""] = ""
     listen_tcp: Address | Literal[""] = ""
     listen_unix: str = ""
+    listen_http: Address | Literal[""] = ""
+    webhook_token: Reference = ""
     allow: tuple[Annotated[str, AfterValidator(_network)], ...] = (PRIVATE,)
     window_s: Annotated[int, Field(ge=1, le=3600)] = 10
     late_s: Seconds = 60.0
     host: str = "local"
     httplog: HttplogSettings = HttplogSettings()
     container_log_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 200.0
+
+    @model_validator(mode="after")
+    def _webhook_has_a_token(self) -> TelemetrySettings:
+        if self.listen_http and not self.webhook_token:
+            raise ValueError(
+                "listen_http needs a webhook_token, env:NAME or file:PATH: anybody could tell changes without"
+            )
+        return self
 
     @property
     def collector_address(self) -> str:

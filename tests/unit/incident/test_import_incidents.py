@@ -123,6 +123,6 @@ def test_hostile_titles_are_bounded_and_printable(take):
 
 
 def test_many_incidents_are_each_recorded_once(take):
-    many = [PLAIN | {"id": str(number)} for number in range(300)]
-    assert counts(take(json.dumps(many))[0]) == (300, 0, 0, 0, 0)
-    assert counts(take(json.dumps(many))[0]) == (0, 0, 300, 0, 0)
+    many = [PLAIN | {"id": str(number)} for number in range(20)]
+    assert counts(take(json.dumps(many))[0]) == (20, 0, 0, 0, 0)
+    assert counts(take(json.dumps(many))[0]) == (0, 0, 20, 0, 0)
