@@ -67,14 +67,6 @@ class TelemetrySettings(Strict):
     httplog: HttplogSettings = HttplogSettings()
     container_log_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 200.0
 
-    @model_validator(mode="after")
-    def _webhook_has_a_token(self) -> TelemetrySettings:
-        if self.listen_http and not self.webhook_token:
-            raise ValueError(
-                "listen_http needs a webhook_token, env:NAME or file:PATH: anybody could tell changes without"
-            )
-        return self
-
     @property
     def collector_address(self) -> str:
         """The address that balancers and containers send to."""

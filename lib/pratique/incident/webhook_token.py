@@ -18,7 +18,11 @@ SIGNATURE = "x-hub-signature-256"
 
 
 def read_token(reference: str, base: Path) -> bytes:
-    """Return the token that a reference names. Raises: MissingError, UsageError when it is too short."""
+    """Return the token that a reference names. Raises: MissingError; UsageError when there is none, or it is too short."""
+    if not reference:
+        raise UsageError(
+            f"telemetry.listen_http needs {KEY}, env:NAME or file:PATH: without a token anybody could tell changes"
+        )
     token = resolve_env({KEY: reference}, base)[KEY].strip()
     if len(token) < SHORTEST:
         raise UsageError(f"{KEY}: the token in {reference} is shorter than {SHORTEST} characters: make a longer one")

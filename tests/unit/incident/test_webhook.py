@@ -9,7 +9,7 @@ import time
 import pytest
 
 from pratique.config import load
-from pratique.errors import ConfigError, MissingError, UnavailableError
+from pratique.errors import ConfigError, MissingError, UnavailableError, UsageError
 from pratique.incident import webhook
 from pratique.incident.kept_changes import KeptChanges
 from pratique.incident.webhook import LONGEST_BODY, ChangeReceiver
@@ -178,11 +178,9 @@ def test_settings_that_cannot_be_followed_change_nothing(config, receiver, send)
     assert send(CHANGE, port=int(receiver.describe().rpartition("/changes")[0].rpartition(":")[2]))[0] == 202
 
 
-def test_an_address_without_a_token_is_refused(tmp_path):
-    (tmp_path / "pratique.toml").write_text('[telemetry]\nlisten_http = "127.0.0.1:5580"\n')
-    with pytest.raises(ConfigError, match="webhook_token"):
-        load(tmp_path / "pratique.toml")
-    (tmp_path / "pratique.toml").write_text('[telemetry]\nlisten_http = "127.0.0.1:5580"\nwebhook_token = "hunter2"\n')
+def test_a_token_is_needed_and_never_stands_in_the_file(config, receiver):
+    with pytest.raises(UsageError, match="webhook_token"):
+        receiver.follow(config(token=""))
     with pytest.raises(ConfigError) as raised:
-        load(tmp_path / "pratique.toml")
+        config(token="hunter2")
     assert "hunter2" not in str(raised.value)
