@@ -16,6 +16,21 @@ from pratique.judge.model import Finding, GuardResult, Remaining, Trace, Verdict
 from support.report_samples import sample_verdict
 
 FUNCTIONS = [name for name in pratique.__all__ if inspect.isfunction(getattr(pratique, name))]
+FIGURES = [
+    "codes",
+    "evidence_trace",
+    "heatmap",
+    "incident_banner",
+    "incident_evidence",
+    "incident_onset",
+    "incident_panels",
+    "incident_places",
+    "incident_suspects",
+    "latency",
+    "panels",
+    "timeline",
+    "traffic",
+]
 SUBMODULES = {"errors", "figures"}
 EXAMPLES = [
     "pratique",
@@ -23,6 +38,7 @@ EXAMPLES = [
     "pratique.config.load",
     "pratique.figures.labels",
     "pratique.figures.panels",
+    "pratique.incident.text",
     "pratique.judge.compare",
     "pratique.store",
 ]
@@ -106,7 +122,7 @@ def test_every_figure_and_panel_is_public():
     """Each function of a module in figures/ that returns a Chart or a Panel, except the shared helpers."""
     missing = {
         name
-        for module in ("codes", "evidence_trace", "heatmap", "latency", "panels", "timeline", "traffic")
+        for module in FIGURES
         for name, value in vars(importlib.import_module(f"pratique.figures.{module}")).items()
         if inspect.isfunction(value)
         and value.__module__.endswith(module)
