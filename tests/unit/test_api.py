@@ -92,12 +92,12 @@ def test_a_public_function_is_typed_and_documents_parameters_and_errors(name):
     assert inspect.Signature.empty not in [*annotations, signature.return_annotation]
     doc = inspect.getdoc(function)
     assert "Raises:" in doc or name == "reproduction", "no word about errors"
-    positional = ("service", "baseline", "canary", "comparison", "name_or_path", "output", "settings")
+    positional = ("service", "baseline", "canary", "comparison", "investigation", "name_or_path", "output", "settings")
     optional = [parameter for parameter in signature.parameters if parameter not in positional]
     assert not [parameter for parameter in optional if f"{parameter}" not in doc], "a parameter is not explained"
 
 
-@pytest.mark.parametrize("kind", [Verdict, GuardResult, Finding, Remaining, Trace, pratique.Comparison])
+@pytest.mark.parametrize("kind", [Verdict, GuardResult, Finding, Remaining, Trace, pratique.Comparison, pratique.OpenedIncident])
 def test_every_field_of_a_public_value_is_explained(kind):
     doc = inspect.getdoc(kind)
     missing = [field.name for field in fields(kind) if not re.search(rf"(^|[.,;] ){field.name}[,:]", doc, re.MULTILINE)]
