@@ -97,7 +97,9 @@ def test_a_public_function_is_typed_and_documents_parameters_and_errors(name):
     assert not [parameter for parameter in optional if f"{parameter}" not in doc], "a parameter is not explained"
 
 
-@pytest.mark.parametrize("kind", [Verdict, GuardResult, Finding, Remaining, Trace, pratique.Comparison, pratique.OpenedIncident])
+@pytest.mark.parametrize(
+    "kind", [Verdict, GuardResult, Finding, Remaining, Trace, pratique.Comparison, pratique.OpenedIncident]
+)
 def test_every_field_of_a_public_value_is_explained(kind):
     doc = inspect.getdoc(kind)
     missing = [field.name for field in fields(kind) if not re.search(rf"(^|[.,;] ){field.name}[,:]", doc, re.MULTILINE)]

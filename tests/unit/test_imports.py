@@ -150,6 +150,10 @@ REFUSED = [
     "compare shop r1 r2 --weight 200",
     "plan shop --stages 5,abc",
     "report shop r1 r2 --start never",
+    "incident shop --outcome errors",
+    "incident shop --start never",
+    "incident shop --config missing.toml",
+    "incident shop --all",
 ]
 """Commands that are refused without a look into the store."""
 

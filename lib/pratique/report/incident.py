@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -62,10 +62,35 @@ def check_incident(parameters: Mapping[str, Any]) -> None:
 def investigate_stored(config: Config, question: IncidentQuestion) -> OpenedIncident:
     """Analyse an incident from the store, with the policy of the service and all changes that are known.
 
+    question: without a service, the only one of the store is taken.
     Raises: the errors of `open_incident`.
     """
-    config.service(question.service)
-    return _investigated(config, existing_store(config, question.start), checked(question))
+    store = existing_store(config, checked(question).start)
+    return _investigated(config, store, _named(question, store))
+
+
+def investigate_all(
+    config: Config, question: IncidentQuestion, *, progress: Callable[[int, int], None] | None = None
+) -> list[OpenedIncident]:
+    """Analyse every service of the store; the chance of naming anything by mistake is shared among them.
+
+    question: its service is not looked at, and each service gets an equal part of its alpha. progress: called with how many
+    services are done, and of how many.
+    Raises: the errors of `open_incident`.
+    """
+    store = existing_store(config, checked(question).start)
+    services = sorted({seen.service for seen in store.revisions(None, question.start, question.end)})
+    found = []
+    for done, service in enumerate(services):
+        if progress:
+            progress(done, len(services))
+        asked = replace(question, service=service, alpha=question.alpha / len(services))
+        found.append(_investigated(config, store, asked))
+    return found
+
+
+def _named(question: IncidentQuestion, store: Store) -> IncidentQuestion:
+    return question if question.service else replace(question, service=only_service(store))
 
 
 def _asked(
@@ -82,10 +107,9 @@ def _asked(
         service, texts, given_time("start", start), given_time("end", end), given_time("compare_with", compare_with),
         changes, alpha,
     )  # fmt: skip
-    checked(replace(question, service=service or "any"))
     settings = load(config, store=store)
-    opened = existing_store(settings, question.start)
-    return settings, opened, question if service else replace(question, service=only_service(opened))
+    opened = existing_store(settings, checked(question).start)
+    return settings, opened, _named(question, opened)
 
 
 def _investigated(config: Config, store: Store, question: IncidentQuestion) -> OpenedIncident:

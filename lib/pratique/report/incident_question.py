@@ -40,8 +40,6 @@ class IncidentQuestion:
 
 def checked(question: IncidentQuestion) -> IncidentQuestion:
     """Refuse a question that has no answer, and return it. Raises: UsageError."""
-    if not question.service:
-        raise UsageError("service is required: give the service as the store knows it")
     if not 0.0 < question.alpha < 0.5:
         raise UsageError(f"alpha {question.alpha!r} is not a probability above 0 and below 0.5")
     if question.start and question.end and question.start >= question.end:

@@ -23,7 +23,6 @@ def test_outcomes_of_a_guard_are_accepted(outcome):
     [
         ({"outcome": "errors"}, "is not one of 5xx"),
         ({"outcome": "5xx; drop"}, "is not one of 5xx"),
-        ({"service": ""}, "service is required"),
         ({"alpha": 0.0}, "not a probability"),
         ({"alpha": 0.5}, "not a probability"),
         ({"end": START}, "is not before end"),
