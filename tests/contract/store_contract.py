@@ -18,6 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pratique.errors import UsageError
+from pratique.store.counts import NAMES
+from pratique.telemetry.buckets import lower_ms
 from pratique.telemetry.rollups import KEY, SCHEMA, Rollups
 
 T0 = datetime(2026, 3, 1, 23, 59, 30, tzinfo=UTC)
@@ -88,6 +91,37 @@ _rows = st.builds(
         st.tuples(st.integers(-160, 511), st.integers(1, 2**40)), max_size=3, unique_by=lambda pair: pair[0]
     ),
 )
+
+
+def counted(table):
+    """Counts by everything that is not one: {(step in s from T0, name, …): (n, timed and slow if asked)}."""
+    sums = [name for name in ("n", "timed", "slow") if name in table.column_names]
+    found = {}
+    for values in table.to_pylist():
+        at = ((values.pop("step") - T0).total_seconds(), *(values[name] for name in values if name not in sums))
+        assert at not in found, "a group has two rows"
+        found[at] = tuple(values[name] for name in sums)
+    return found
+
+
+def counted_by_hand(rows, start, by, step_s, slower_than_ms):
+    """What `counted` gives for rows, added up one by one."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    since = start if start is not None else epoch if step_s else min((row["window"] for row in rows), default=epoch)
+    found = {}
+    for values in rows:
+        step = (values["window"] - since) // timedelta(seconds=step_s) * step_s if step_s else 0
+        pairs = list(zip(values["bucket"], values["count"], strict=True))
+        parts = [(values["n"], pairs, None)] if "bucket" not in by else [(n, [(b, n)], b) for b, n in pairs]
+        for n, timed, bucket in parts:
+            names = (bucket if name == "bucket" else values[name] for name in by)
+            key = ((since - T0).total_seconds() + step, *names)
+            slow = [count for at, count in timed if slower_than_ms is not None and lower_ms(at) >= slower_than_ms]
+            more = () if slower_than_ms is None else (sum(count for _, count in timed), sum(slow))
+            found[key] = tuple(map(sum, zip(found.get(key, (0, 0, 0)), (n, *more), strict=False)))
+    return found
+
+
 _batches = st.lists(st.lists(_rows, max_size=12), max_size=6)
 
 
@@ -242,6 +276,136 @@ class StoreContract:
         assert problems == []
         own = [row(window, source=f"own-{number}", n=number) for window in range(5) for number in range(1, 4)]
         assert content(store) == by_key([*own, *[row(window, source="shared", n=9) for window in range(5)]])
+
+    def test_counts_of_an_empty_store_have_their_columns(self, store):
+        found = store.counts("shop", None, None, by=("revision", "code"), step_s=10, slower_than_ms=5)
+        assert found.num_rows == 0
+        assert found.schema == pa.schema(
+            [
+                ("step", pa.timestamp("ms", tz="UTC")),
+                ("revision", pa.string()),
+                ("code", pa.int64()),
+                *[(name, pa.int64()) for name in ("n", "timed", "slow")],
+            ]
+        )
+
+    def test_counts_add_up_what_differs_in_other_names_only(self, store):
+        store.write(
+            rollups(
+                row(0, n=1),
+                row(0, n=2, host="h2"),
+                row(0, n=4, source="import:a"),
+                row(0, n=8, code=503),
+                row(1, n=16),
+                row(1, "r2", n=32),
+                row(1, n=64, service="till"),
+            )
+        )
+        found = store.counts("shop", T0, None, by=("revision", "code"), step_s=10)
+        assert found.column_names == ["step", "revision", "code", "n"]
+        assert found["code"].type == pa.int64()
+        assert counted(found) == {
+            (0, "r1", 200): (7,),
+            (0, "r1", 503): (8,),
+            (10, "r1", 200): (16,),
+            (10, "r2", 200): (32,),
+        }
+        every = store.counts(None, T0, None, by=("service",), step_s=0)
+        assert counted(every) == {(0, "shop"): (63,), (0, "till"): (64,)}
+
+    def test_counts_of_a_range_begin_their_steps_with_it(self, store):
+        store.write(rollups(*[row(window, n=10**window) for window in range(6)]))
+        start, end = T0 + timedelta(seconds=10), T0 + timedelta(seconds=50)
+        assert counted(store.counts("shop", start, end, by=(), step_s=20)) == {(10,): (110,), (30,): (11_000,)}
+        assert counted(store.counts("shop", start, end, by=(), step_s=0)) == {(10,): (11_110,)}
+        assert counted(store.counts("shop", None, None, by=(), step_s=0)) == {(0,): (111_111,)}
+        early = T0 - timedelta(hours=1)
+        assert counted(store.counts("shop", early, end, by=(), step_s=0)) == {(-3600,): (11_111,)}
+        assert store.counts("shop", end, start, by=(), step_s=20).num_rows == 0
+        assert store.counts("nope", None, None, by=("host",), step_s=0).num_rows == 0
+
+    def test_counts_have_the_late_row_and_not_the_one_it_replaced(self, store):
+        store.write(rollups(row(0, n=5, histogram=((3, 5),)), row(1, n=1)))
+        store.write(rollups(row(0, n=7, histogram=((3, 1), (9, 6)))))
+        found = store.counts("shop", T0, None, by=("action",), step_s=10, slower_than_ms=lower_ms(9))
+        assert counted(found) == {(0, "GET /cart"): (7, 7, 6), (10, "GET /cart"): (1, 1, 0)}
+
+    def test_counts_by_bucket_are_of_requests_with_a_duration(self, store):
+        store.write(
+            rollups(
+                row(0, n=9, histogram=((-160, 1), (7, 2))),
+                row(1, n=4, histogram=((7, 3), (511, 1))),
+                row(2, n=5, histogram=()),
+            )
+        )
+        assert counted(store.counts("shop", T0, None, by=("bucket",), step_s=0)) == {
+            (0, -160): (1,),
+            (0, 7): (5,),
+            (0, 511): (1,),
+        }
+
+    @pytest.mark.parametrize(
+        ("slower_than_ms", "slow"),
+        [
+            (lower_ms(7), 3),
+            (lower_ms(7) * 1.001, 1),
+            (lower_ms(7) * 0.999, 3),
+            (lower_ms(8), 1),
+            (0, 7),
+            (1e9, 1),
+            (1e12, 0),
+        ],
+    )
+    def test_slow_requests_are_those_in_buckets_from_the_bound_on(self, store, slower_than_ms, slow):
+        store.write(
+            rollups(row(0, n=9, histogram=((-160, 1), (6, 3), (7, 2))), row(0, n=2, code=500, histogram=((511, 1),)))
+        )
+        found = store.counts("shop", T0, None, by=(), step_s=0, slower_than_ms=slower_than_ms)
+        assert counted(found) == {(0,): (11, 7, slow)}
+
+    def test_counts_by_another_name_or_a_negative_step_are_refused(self, store):
+        for by, step_s in ((("source",), 0), (("n; DROP TABLE rollups",), 0), (("host", "host"), 0), (("host",), -1)):
+            with pytest.raises(UsageError):
+                store.counts("shop", None, None, by=by, step_s=step_s)
+
+    def test_counts_keep_hostile_names_apart(self, store):
+        names = ["<script>", "'; DROP TABLE rollups; --", '"${x}"', "a\nb\tc\0d", "é漢字🚢", "", "x" * 10_000]
+        rows = [row(0, n=at + 1, action=name, host=name[::-1]) for at, name in enumerate(names)]
+        store.write(rollups(*rows))
+        found = store.counts("shop", T0, None, by=("action", "host"), step_s=0)
+        assert counted(found) == {(0, name, name[::-1]): (at + 1,) for at, name in enumerate(names)}
+
+    @pytest.mark.slow
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(
+        batches=_batches,
+        by=st.lists(st.sampled_from(NAMES), unique=True),
+        step_s=st.sampled_from([0, 10, 20, 30, 3600]),
+        service=st.sampled_from([None, "shop", "till"]),
+        bounds=st.tuples(st.none() | st.integers(0, 8), st.none() | st.integers(0, 8)),
+        slower_than_ms=st.none() | st.floats(0, 1e4) | st.integers(-160, 511).map(lower_ms),
+    )
+    def test_counts_equal_those_of_the_rows_that_were_written(
+        self, fresh, batches, by, step_s, service, bounds, slower_than_ms
+    ):
+        store, model = fresh(), {}
+        for batch in batches:
+            store.write(rollups(*batch))
+            model.update(by_key(batch))
+        start, end = (None if at is None else T0 + timedelta(seconds=10 * at) for at in bounds)
+        rows = [
+            values
+            for values in model.values()
+            if service in (None, values["service"])
+            and (start is None or values["window"] >= start)
+            and (end is None or values["window"] < end)
+        ]
+        found = store.counts(service, start, end, by=by, step_s=step_s, slower_than_ms=slower_than_ms)
+        assert counted(found) == counted_by_hand(rows, start, by, step_s, slower_than_ms)
 
     @pytest.mark.slow
     @settings(

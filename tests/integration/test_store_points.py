@@ -110,6 +110,15 @@ def test_a_part_of_the_range_has_the_same_counts(influxd, bucket, traffic, mappi
     }
 
 
+@pytest.mark.parametrize("mapping", [TIMED, {"preset": "telegraf-haproxy"}], ids=["requests", "counters"])
+def test_counts_are_those_of_the_rows_that_it_reads(influxd, bucket, traffic, mapping):
+    store = store_of(influxd, bucket, **mapping)
+    found = store.counts("shop", begin_of(traffic), None, by=("revision", "code"), step_s=WINDOW_S)
+    assert {(row["step"], row["revision"], row["code"]): row["n"] for row in found.to_pylist() if row["n"]} == counts(
+        traffic.rollups(), "code"
+    )
+
+
 def guards(verdict):
     return {(guard.guard, guard.action): (guard.bad, guard.requests, guard.threshold_ms) for guard in verdict.guards}
 

@@ -102,6 +102,20 @@ def test_a_part_of_the_range_has_the_same_counts(filled):
     assert found == {key: n for key, n in counts(traffic.rollups()).items() if begin <= key[0] < end and key[1] == "r2"}
 
 
+def test_counts_are_those_of_the_rows_that_it_reads(filled):
+    server, traffic = filled
+    begin = datetime.fromtimestamp(traffic.start_s, UTC)
+    found = store_of(server).counts("shop", begin, None, by=("revision", "action", "code"), step_s=WINDOW_S)
+    assert {(r["step"], r["revision"], r["action"], r["code"]): r["n"] for r in found.to_pylist() if r["n"]} == counts(
+        traffic.rollups()
+    )
+    slow = store_of(server).counts(None, begin, None, by=("service",), step_s=0, slower_than_ms=BOUNDS_MS[1])
+    sent = pa.concat_arrays([pa.array(part["duration_ms"]) for part in traffic.parts]).to_numpy()
+    assert slow.to_pylist() == [
+        {"step": begin, "service": "shop", "n": len(sent), "timed": len(sent), "slow": int((sent > BOUNDS_MS[1]).sum())}
+    ]
+
+
 def test_a_store_without_such_a_metric_does_not_exist(filled):
     server, _ = filled
     assert store_of(server).exists()

@@ -18,6 +18,7 @@ LEAVES = [
     "lock_holders",
     "number_text",
     "own_processes",
+    "printable_text",
     "version",
     "weight_changes",
 ]

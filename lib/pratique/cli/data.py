@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pratique.cli.change import change_commands
 from pratique.cli.completion import complete_services
 from pratique.cli.options import EPILOG, PATH, config_options, load_config
 from pratique.cli.progress import progress_bar
@@ -117,4 +118,4 @@ def import_command(
         click.echo(f"warning: {warning}", err=True)
 
 
-COMMANDS = (import_command, store_commands)
+COMMANDS = (import_command, change_commands, store_commands)

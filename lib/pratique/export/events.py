@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pratique.ledger import Entry
+from pratique.ledger.history import shares_of
+from pratique.printable_text import printable
 
 RELEASE, WEIGHT, VERDICT = "release", "weight", "verdict"
 """The kinds of events."""
@@ -41,22 +43,22 @@ def event_of(entry: Entry) -> Event | None:
     title = _title(entry)
     if title is None:
         return None
-    kind, text, shares = entry.kind, str(entry.data.get("reason") or ""), _shares(entry)
+    kind, text, shares = entry.kind, str(entry.data.get("reason") or ""), shares_of(entry)
     if "shares" in entry.data:
         kind = WEIGHT
         text = ", ".join(f"{name} {share * 100:.4g} %" for name, share in shares.items())
     elif not text:
         text = f"by {entry.who}" + (f": {entry.why}" if entry.why else "")
     return Event(
-        entry.time, entry.service, kind, entry.revision or "", _printable(title), _printable(text), entry.number, shares
+        entry.time,
+        entry.service,
+        kind,
+        entry.revision or "",
+        printable(title, LONGEST_TEXT),
+        printable(text, LONGEST_TEXT),
+        entry.number,
+        shares,
     )
-
-
-def _shares(entry: Entry) -> dict[str, float]:
-    """The weights of an entry, which another version may have written; only numbers from 0 to 1 are taken."""
-    shares = entry.data.get("shares")
-    given = shares.items() if isinstance(shares, Mapping) else ()
-    return {str(name): float(share) for name, share in given if isinstance(share, int | float) and 0 <= share <= 1}
 
 
 def _title(entry: Entry) -> str | None:
@@ -77,8 +79,3 @@ def _of_release(entry: Entry) -> str | None:
         "resumed": f"release of {revision} goes on",
         "ended": f"{revision} {data.get('outcome')}",
     }.get(str(data.get("event")))
-
-
-def _printable(text: str) -> str:
-    """Text without control characters: it goes into queries and pages of other programs."""
-    return "".join(character if character.isprintable() else " " for character in text)[:LONGEST_TEXT]

@@ -10,7 +10,7 @@ shares: the clock was set by `jump_s` seconds, and from then on shares are unkno
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -110,6 +110,18 @@ def weights_of(entries: Sequence[Entry], start: datetime | None, end: datetime |
         change for change in changes if (start is None or change.time >= start) and (end is None or change.time < end)
     ]
     return before[-1:] + inside
+
+
+def shares_of(entry: Entry) -> dict[str, float]:
+    """Return the weights of an entry, which another version may have written; only numbers from 0 to 1 are taken."""
+    shares = entry.data.get("shares")
+    given = shares.items() if isinstance(shares, Mapping) else ()
+    return {str(name): float(share) for name, share in given if isinstance(share, int | float) and 0 <= share <= 1}
+
+
+def changed_at(entry: Entry) -> datetime:
+    """Return when what an entry records happened: it may have been written later."""
+    return _time(entry, "asked") or _time(entry, "since") or entry.time
 
 
 def _change(entry: Entry) -> WeightChange:

@@ -143,6 +143,13 @@ class Ledger:
         with self._connect() as connection:
             return _entries(connection, service, kind, run)
 
+    def since(self, kinds: Sequence[str], start: datetime | None) -> list[Entry]:
+        """Return the entries of some kinds, of all services, that were written from a time on, oldest first."""
+        marks = ", ".join("?" * len(kinds))
+        if start is None:
+            return self._select(f"kind IN ({marks})", *kinds)
+        return self._select(f"kind IN ({marks}) AND time >= ?", *kinds, stamp(start.astimezone(UTC)))
+
     def after(self, number: int, most: int) -> list[Entry]:
         """Return the entries that follow entry `number`, oldest first, at most so many."""
         return self._select("number > ? AND number <= ?", number, number + most)

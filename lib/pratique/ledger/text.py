@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pratique.ledger.history import ReleaseRecord
+from pratique.printable_text import printable
 
 HEADER = ("revision", "start (UTC)", "took", "outcome", "who", "why", "reason")
+LONGEST = 200
+"""Characters of a cell."""
 OUTCOME = HEADER.index("outcome")
 VERDICTS = {"promoted": "promote", "rolled back": "rollback"}
 """Outcomes that are verdicts carried out: shown by the verdict's name, as `compare` and `report` write it."""
@@ -29,12 +32,7 @@ def _row(release: ReleaseRecord) -> tuple[str, ...]:
         release.start.strftime("%Y-%m-%d %H:%M:%S"),
         took,
         VERDICTS.get(release.outcome, release.outcome),
-        _printable(release.who),
-        _printable(release.why) or "-",
-        _printable(release.reason) or "-",
+        printable(release.who, LONGEST),
+        printable(release.why, LONGEST) or "-",
+        printable(release.reason, LONGEST) or "-",
     )
-
-
-def _printable(text: str) -> str:
-    """Text without control characters: a reason must not be able to move the cursor of a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)[:200]

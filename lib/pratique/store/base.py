@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pratique.telemetry.rollups import Rollups
 
 
@@ -68,6 +70,28 @@ class Store(Protocol):
         self, service: str | None = None, start: datetime | None = None, end: datetime | None = None
     ) -> list[Seen]:
         """List the revisions with requests in the range, oldest first."""
+
+    def counts(
+        self,
+        service: str | None,
+        start: datetime | None,
+        end: datetime | None,
+        *,
+        by: Sequence[str],
+        step_s: int,
+        slower_than_ms: float | None = None,
+    ) -> pa.Table:
+        """Count requests by steps of time and by names, from one consistent state of the store.
+
+        service: None for all. by: any of "service", "revision", "action", "code", "host", "bucket"; "bucket" gives a row per latency
+        bucket, in which only requests with a duration count. step_s: length of a step; steps are counted from `start`, without one
+        from 1970, and a window counts in the step in which it begins. 0: one step for the whole range, which begins at `start` or with the first window.
+        slower_than_ms: count also "timed", the requests with a duration, and "slow", those in buckets from this duration on.
+
+        Columns: "step" (start of the step, timestamp[ms, UTC]), one for each name (string; code and bucket int64), "n" and, when
+        asked, "timed" and "slow" (int64). Sorted by step and names; steps without requests have no row.
+        Raises: UsageError for another name or a negative step; as `read`.
+        """
 
     def maintain(self) -> Upkeep:
         """Do all upkeep now: merge small files, apply the retention, delete files that no reader needs.

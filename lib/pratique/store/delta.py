@@ -20,6 +20,7 @@ from pratique.config import check_name
 from pratique.errors import UnavailableError
 from pratique.store import changes, scan, summary, upkeep
 from pratique.store.base import Seen, Upkeep
+from pratique.store.counts import Counter
 from pratique.store.delta_log import DeltaLog
 from pratique.store.failures import translated
 from pratique.store.location import Location
@@ -93,6 +94,31 @@ class DeltaStore:
             return summary.total(self._seen(files, first_ms, last_ms))
 
         return self._on_snapshot(seen)
+
+    def counts(
+        self,
+        service: str | None,
+        start: datetime | None,
+        end: datetime | None,
+        *,
+        by: Sequence[str],
+        step_s: int,
+        slower_than_ms: float | None = None,
+    ) -> pa.Table:
+        """Count requests by steps of time and by names, file by file. See Store. Raises: UsageError; as `read`."""
+        first_ms, last_ms = _range(start, end)
+
+        def counted(snapshot: Snapshot | None) -> pa.Table:
+            counter = Counter(start, by, step_s, slower_than_ms)
+            for file in _overlapping(snapshot, service, first_ms, last_ms):
+                counter.add(
+                    scan.rows(
+                        self._log.location.files, [file], first_ms=first_ms, last_ms=last_ms, columns=counter.columns
+                    )
+                )
+            return counter.table()
+
+        return self._on_snapshot(counted)
 
     def query(self, sql: str, parameters: Sequence[object] = (), *, service: str | None = None) -> pa.Table:
         """Run a query in DuckDB's SQL on the table `rollups`, which has the columns of SCHEMA.

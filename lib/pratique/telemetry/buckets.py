@@ -52,6 +52,14 @@ def upper_ms(bucket: int) -> float:
     return lower_ms(bucket + 1)
 
 
+def first_bucket_from(bound_ms: float) -> int:
+    """Return the first bucket that has only durations from a bound on: its lower bound is the bound, or above it."""
+    if bound_ms <= 0:
+        return LOWEST
+    # a bound that was computed from a bucket may be off by the last digit
+    return min(max(math.ceil(math.log2(bound_ms) * PER_DOUBLING - 1e-9), LOWEST), HIGHEST + 1)
+
+
 def bucket_below(bound_ms: float) -> int:
     """Return the bucket whose upper bound is nearest to a bound of another histogram, at most 2.2 % away.
 
