@@ -38,6 +38,7 @@ ORDER = [
     "planning",
     "figures",
     "report",
+    "demo",
     "runbook.engine",
     "runbook.service",
     "runbook.canary",
