@@ -31,6 +31,7 @@ Exit status: 0 nothing is shown, 1 a release caused it, 2 anything else,
 class IncidentGroup(click.Group):
     """A group that is a command itself: a first word that is no command of the group is its argument."""
 
+    allow_extra_args = False
     allow_interspersed_args = True
 
     @override
@@ -161,11 +162,11 @@ def _print_all(settings: Config, question: IncidentQuestion, *, as_json: bool) -
         width = max((len(one.service) for one in found), default=0)
         for one in found:
             click.echo(paint_phrase(service_line(one, min(width, 30)), one.answer))
-    sys.exit(_worst([one.exit_status for one in found]))
+    sys.exit(worst([one.exit_status for one in found]))
 
 
-def _worst(statuses: Sequence[int]) -> int:
-    """A release that caused it counts most, then anything else that is shown."""
+def worst(statuses: Sequence[int]) -> int:
+    """Return the exit status for several: a release that caused it counts most, then anything else that is shown."""
     return 1 if 1 in statuses else max(statuses, default=0)
 
 
