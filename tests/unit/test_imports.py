@@ -38,6 +38,7 @@ ORDER = [
     "planning",
     "figures",
     "report",
+    "widgets",
     "demo",
     "runbook.engine",
     "runbook.service",
