@@ -159,6 +159,7 @@ class Suspect(Json):
     ratio_high: float | None
     coincidence: float
     lack: str = ""
+    in_time: bool = False
 
 
 @dataclass(frozen=True)
