@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from pratique.clock import EPOCH, utc_now
 from pratique.report.given import existing_store, given_time, only_service, refuse_numbers
 from pratique.report.incident_question import ALPHA, OUTCOME, IncidentQuestion, checked
 
@@ -15,9 +13,6 @@ if TYPE_CHECKING:
     from pratique.config import Config
     from pratique.report.opened_incident import OpenedIncident
     from pratique.store.base import Store
-
-CHANGES_BEFORE = timedelta(hours=24)
-"""Changes from this long before the range on are looked at."""
 
 
 def open_incident(
@@ -118,8 +113,7 @@ def _investigated(config: Config, store: Store, question: IncidentQuestion) -> O
     from pratique.incident.investigate import investigate_measures  # noqa: PLC0415
     from pratique.report.opened_incident import OpenedIncident  # noqa: PLC0415
 
-    since = question.start - CHANGES_BEFORE if question.start else EPOCH
-    changes = all_changes(config, since, question.end or utc_now(), question.changes)
+    changes = all_changes(config, question.start, question.end, question.changes)
     found = investigate_measures(
         store,
         question.service,
