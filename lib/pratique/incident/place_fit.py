@@ -22,7 +22,7 @@ UNEVEN = 0.3
 MOST_PLACES = 8
 STEPS = 8
 """Steps in which the sizes of all places are fitted together."""
-NEWTON = 8
+NEWTON = 5
 """Steps of Newton's method for the share that turned bad."""
 OF_A_CODE = 4.0
 """Price of each further code of a place that turns requests bad, in logs: its codes may share that out in any way."""
@@ -101,16 +101,17 @@ class _Fit:
         return max(float((self.weight[at] * self.bad[at]).sum() / (self.weight[at] * mean[at]).sum()), 1.0)
 
     def _share(self, part: _Part, mean: Floats) -> Floats:
-        """The likeliest share of each code, by Newton's method on the concave log likelihood, from 0 on."""
+        """The likeliest share of each code, by Newton's method from the mean excess on."""
         at, codes, count = part.leaves, part.codes, part.code_count
         weight, bad, n, here = self.weight[at], self.bad[at], self.n[at], mean[at]
         all_n = np.bincount(codes, weight * n, count)
-        share = np.zeros(count)
+        over = np.bincount(codes, weight * (bad - here), count)
+        share = np.maximum(over, 0.0) / np.maximum(all_n, 1e-12)
         for _ in range(NEWTON):
             whole = here + share[codes] * n
             slope = np.bincount(codes, weight * bad * n / whole, count) - all_n
             bend = np.bincount(codes, weight * bad * (n / whole) ** 2, count)
-            share = np.clip(share + slope / np.maximum(bend, 1e-12), share / 4.0, 1.0)
+            share = np.clip(share + slope / np.maximum(bend, 1e-12), share / 4.0, 4.0 * share)
             share[(bend <= 0) | (all_n <= 0)] = 0.0
         return share
 

@@ -107,7 +107,8 @@ def _peak(tables: Floats) -> Floats:
     best = np.clip(tables.argmax(axis=-1), 1, tables.shape[-1] - 2)[..., None]
     left, middle, right = (np.take_along_axis(tables, best + shift, -1)[..., 0] for shift in (-1, 0, 1))
     bend = left - 2.0 * middle + right
-    gain = np.where(bend < 0, -((left - right) ** 2) / (8.0 * np.where(bend < 0, bend, -1.0)), 0.0)
+    inside = (bend < 0) & (middle >= left) & (middle >= right)
+    gain = np.where(inside, -((left - right) ** 2) / (8.0 * np.where(inside, bend, -1.0)), 0.0)
     return np.maximum(np.maximum(middle + gain, tables.max(axis=-1)), 0.0)
 
 
