@@ -78,7 +78,9 @@ class FaultyCells:
         share = expected_shares(keys, self.sizes, before_bad, before_n)
         leaves = keys.shape[1]
         cells = Cells(
-            names=tuple(tuple(f"{kind}{value}" for value in range(size)) for kind, size in zip("rach", self.sizes, strict=True)),
+            names=tuple(
+                tuple(f"{kind}{value}" for value in range(size)) for kind, size in zip("rach", self.sizes, strict=True)
+            ),
             keys=keys,
             bad=bad.ravel(),
             n=self.n.ravel(),

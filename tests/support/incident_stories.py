@@ -88,7 +88,9 @@ class Traffic:
             chosen[axis] = slice(number, number + 1)
         return tuple(chosen)
 
-    def fail(self, since: int, factor: float, *names: str, until: int | None = None, code: int | None = None) -> Traffic:
+    def fail(
+        self, since: int, factor: float, *names: str, until: int | None = None, code: int | None = None
+    ) -> Traffic:
         """Multiply the share of bad requests."""
         part = self.where(since, *names, until=until)
         codes = slice(None) if code is None else CODES.index(code)
@@ -127,13 +129,17 @@ class Traffic:
 
 
 def slow_rows(
-    rng: np.random.Generator, traffic: Traffic, slower: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    rng: np.random.Generator,
+    traffic: Traffic,
+    slower: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> pa.Table:
     """Draw requests with durations. slower: factor of each request, from its minute of the range, action, host and duration."""
     n = rng.poisson(traffic.n)
     minute, revision, action, host = (np.repeat(index, n[n > 0]) for index in np.nonzero(n))
     duration = np.exp(np.log(80.0) + 0.6 * rng.standard_normal(len(minute)))
-    duration *= slower(minute - traffic.history, np.array(traffic.actions)[action], np.array(traffic.hosts)[host], duration)
+    duration *= slower(
+        minute - traffic.history, np.array(traffic.actions)[action], np.array(traffic.hosts)[host], duration
+    )
     start = int(START.timestamp()) - traffic.history * 60
     keys = np.stack([minute, revision, action, host, buckets_of(duration).astype(np.int64)])
     cells, count = np.unique(keys, axis=1, return_counts=True)
@@ -194,7 +200,9 @@ class MemoryStore:
     def revisions(self, service=None, start=None, end=None):
         """List the revisions with requests."""
         rows = self._chosen(service, start, end)
-        found = rows.select(["service", "revision", "window", "n"]).unify_dictionaries().group_by(["service", "revision"])
+        found = (
+            rows.select(["service", "revision", "window", "n"]).unify_dictionaries().group_by(["service", "revision"])
+        )
         table = found.aggregate([("window", "min"), ("window", "max"), ("n", "sum")])
         return [
             Seen(row["service"], row["revision"], row["window_min"], row["window_max"], row["n_sum"])

@@ -7,7 +7,9 @@ from pratique.incident.where import find_places
 from support.incident_cells import FaultyCells
 
 
-@pytest.mark.parametrize("values", [(1, None, None, None), (None, 3, None, None), (None, 3, None, 2), (None, None, 1, None), (1, 4, 0, None)])
+@pytest.mark.parametrize(
+    "values", [(1, None, None, None), (None, 3, None, None), (None, 3, None, 2), (None, None, 1, None), (1, 4, 0, None)]
+)
 @pytest.mark.parametrize("effect", ["times", "more"])
 def test_one_fault_is_named_with_its_dimensions(values, effect):
     cells = FaultyCells(np.random.default_rng(3)).fault(values, effect, 12.0 if effect == "times" else 0.15).cells()
