@@ -1,0 +1,97 @@
+"""The first look: does the outcome rise in the service, or in one of its revisions, actions, codes or hosts?
+
+The service has half of the weight; the other half is shared out equally, so that all looks together are one e-value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pratique.incident.cells import CODE, DIMENSIONS
+from pratique.incident.history import History, learn
+from pratique.incident.measures import Series
+from pratique.incident.observed import Observed
+from pratique.incident.shapes import Mask, log_sum_exp
+from pratique.incident.when import Rise, describe, log_evidence
+from pratique.judge.hypergeometric import Floats, Ints
+
+WEIGHT_OF_SERVICE = 0.5
+FEWEST_BAD = 5
+"""Bad requests in the range that a part must have to be looked at by itself."""
+MOST_PARTS = 60
+"""Parts that are looked at, those with the most bad requests beyond their share."""
+BAND = 1.96
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """history: of the service. rise: of the part with the most evidence, or None where none is shown. part: its name, "" for the
+    whole service. log_e: of all parts together. looked_at: number of parts.
+    """
+
+    history: History
+    rise: Rise | None
+    part: str
+    log_e: float
+    looked_at: int
+
+
+def first_pass(observed: Observed, *, alpha: float, tolerated: float) -> FirstPass:
+    """Look for a rise in the service and its parts. tolerated: ratio to the expected number."""
+    history = learn(observed.history.bad_requests(), observed.history.requests(), alpha=alpha, tolerated=tolerated)
+    if not history.n:
+        return FirstPass(history, None, "", 0.0, 0)
+    parts = [("", observed.range.bad_requests(), observed.range.requests() * history.share, history)]
+    parts += _parts(observed, history, alpha, tolerated)
+    weights = np.full(len(parts), (1.0 - WEIGHT_OF_SERVICE) / max(len(parts) - 1, 1))
+    weights[0] = WEIGHT_OF_SERVICE if len(parts) > 1 else 1.0
+    logs = np.array(
+        [log_evidence(bad, mean, past.phi, tolerated=tolerated * past.caution) for _, bad, mean, past in parts]
+    )
+    weighted = logs + np.log(weights)
+    log_e = float(log_sum_exp(weighted))
+    if log_e < -math.log(alpha):
+        return FirstPass(history, None, "", log_e, len(parts))
+    best = int(weighted.argmax())
+    name, bad, mean, past = parts[best]
+    return FirstPass(history, describe(bad, mean, past.phi, log_e=log_e), name, log_e, len(parts))
+
+
+def _parts(
+    observed: Observed, service: History, alpha: float, tolerated: float
+) -> list[tuple[str, Ints, Floats, History]]:
+    keys = observed.keys
+    found: list[tuple[float, str, Ints, Floats, History]] = []
+    total = observed.range.bad_requests().sum()
+    for dimension, names in enumerate(observed.names):
+        if len(names) < 2:
+            continue
+        by_leaf = np.bincount(observed.range.bad_leaf, observed.range.bad, observed.leaves)
+        bad_of = np.bincount(keys[dimension], by_leaf, len(names))
+        for value in np.flatnonzero((bad_of >= FEWEST_BAD) & (bad_of < total)).tolist():
+            part = _part(observed, dimension, value, service, alpha, tolerated)
+            found.append((float(part[0].sum() - part[1].sum()), f"{DIMENSIONS[dimension]} {names[value]}", *part))
+    found.sort(key=lambda item: -item[0])
+    return [item[1:] for item in found[:MOST_PARTS]]
+
+
+def _part(
+    observed: Observed, dimension: int, value: int, service: History, alpha: float, tolerated: float
+) -> tuple[Ints, Floats, History]:
+    leaves: Mask = np.asarray(observed.keys[dimension] == value)
+    groups = leaves.reshape(-1, observed.codes).any(axis=1)
+    past_n = observed.history.requests(groups)
+    past = learn(observed.history.bad_requests(leaves), past_n, alpha=alpha, tolerated=tolerated)
+    n = observed.range.requests(groups)
+    # a new revision, action or host is expected to be like the service
+    share = past.share if past.n * service.share >= 1.0 or dimension == CODE else service.share
+    return observed.range.bad_requests(leaves), n * share, past
+
+
+def series(n: Ints, bad: Ints, expected: Floats, phi: float) -> Series:
+    """Return a series with the band in which its windows lie when nothing is wrong."""
+    spread = BAND * np.sqrt(phi * np.maximum(expected, 0.0))
+    return Series(n, bad, expected, np.maximum(expected - spread, 0.0), expected + spread)

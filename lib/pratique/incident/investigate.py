@@ -1,0 +1,436 @@
+"""Analyse an incident: from a store to the answer, in two passes.
+
+The first pass asks whether and when the service or a part of it rose; then the places of the rise are searched; the second pass dates
+the rise again inside the first place, which is sharper. The changes are graded last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from pratique.clock import EPOCH, utc_now
+from pratique.config import Policy
+from pratique.errors import MissingError, UsageError
+from pratique.incident.answer import answer_of, nothing_sentence, sentence_of, undo_of
+from pratique.incident.arms import arm_of
+from pratique.incident.cells import members
+from pratique.incident.findings import Context, findings_of
+from pratique.incident.first_pass import FirstPass, first_pass, series
+from pratique.incident.measures import Investigation, Measures, Placebos, Series, SuspectMeasures
+from pratique.incident.model import Change, Incident, Onset, Places, Span, Suspect, Unaffected
+from pratique.incident.observed import Observed, observe
+from pratique.incident.outcome import Outcome, outcome_of
+from pratique.incident.parallel_trends import placebos
+from pratique.incident.place_cells import History, cells_after, history_of, series_of
+from pratique.incident.shapes import Mask
+from pratique.incident.shared_cause import services_hit
+from pratique.incident.suspects import Arm, Facts, rank_suspects
+from pratique.incident.traffic_loss import losses, usual_requests
+from pratique.incident.unaffected import unaffected
+from pratique.incident.when import Rise, describe, log_evidence, windows_to_show, within
+from pratique.incident.where import Found, find_places
+from pratique.store.base import Store
+from pratique.version import __version__
+
+METHOD = "mixture over starts, universal inference, expectation-based scan, concurrent control"
+RANGE = timedelta(hours=2)
+HISTORY = timedelta(days=1)
+WINDOWS = 240
+"""Most windows that the range is divided into."""
+BLOCKS = 48
+"""Blocks that a day of history is divided into."""
+LATE = timedelta(seconds=60)
+"""How long lines of a window may still come; as `telemetry.late_s`."""
+STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
+
+
+def investigate(
+    store: Store,
+    service: str,
+    outcome: str = "5xx",
+    *,
+    policy: Policy | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    before: datetime | None = None,
+    changes: Sequence[Change] = (),
+    alpha: float = 0.01,
+    now: datetime | None = None,
+) -> Incident:
+    """Return since when a service fails, where, and which change may have caused it. The arguments are those of `investigate_measures`."""
+    return investigate_measures(
+        store,
+        service,
+        outcome,
+        policy=policy,
+        start=start,
+        end=end,
+        before=before,
+        changes=changes,
+        alpha=alpha,
+        now=now,
+    ).incident
+
+
+def investigate_measures(
+    store: Store,
+    service: str,
+    outcome: str = "5xx",
+    *,
+    policy: Policy | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    before: datetime | None = None,
+    changes: Sequence[Change] = (),
+    alpha: float = 0.01,
+    now: datetime | None = None,
+) -> Investigation:
+    """Return the analysis of an incident with the arrays that its figures draw.
+
+    outcome: of a guard: "5xx", "503", "no answer", or "p95" for slower than that quantile of the history. start, end: the range that is
+    looked at, UTC, [start, end); default: the last two hours of the data, without windows that may still get late lines.
+    before: where the history begins; default: a day before the start. changes: candidates, of every service. alpha: chance of naming
+    anything when nothing is wrong, between 0 and 1. now: for tests.
+    Raises: UsageError (outcome, range, alpha), MissingError (service without requests), the errors of the store.
+    """
+    if not 0.0 < alpha < 1.0:
+        raise UsageError(f"alpha must be above 0 and below 1, not {alpha:g}")
+    policy = policy or Policy()
+    start, end, before, window_s, block_s = _range(store, service, start, end, before, now)
+    asked = outcome_of(outcome, store, service, before, start)
+    observed = observe(store, service, asked, start=start, end=end, before=before, window_s=window_s, block_s=block_s)
+    return _Analysis(store, service, asked, observed, policy, tuple(changes), alpha).investigation()
+
+
+def _range(
+    store: Store,
+    service: str,
+    start: datetime | None,
+    end: datetime | None,
+    before: datetime | None,
+    now: datetime | None,
+) -> tuple[datetime, datetime, datetime, int, int]:
+    """The range, the start of the history, and the lengths of a window and of a block, in seconds."""
+    seen = store.revisions(service)
+    if not seen:
+        known = sorted({revision.service for revision in store.revisions()})
+        raise MissingError.unknown("service", service, known, where="in the store", hint="import a log first")
+    complete = (now or utc_now()) - LATE
+    if end is None:
+        last = max(revision.last for revision in seen) + timedelta(minutes=1)
+        # data that stopped a short time ago: the silence belongs to the range
+        end = complete if last <= complete < last + RANGE else min(last, complete)
+        end = _floor(end, 60)
+    start = _floor(start, 1) if start else end - RANGE
+    if start >= end:
+        raise UsageError(
+            f"the range from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty: give a start before the end"
+        )
+    before = before or start - HISTORY
+    before = max(before, _floor(min(revision.first for revision in seen), 60))
+    window_s = _step((end - start).total_seconds() / WINDOWS)
+    block_s = max(_step(HISTORY.total_seconds() / BLOCKS), _step((start - before).total_seconds() / (2 * BLOCKS)))
+    short = max((start - before).total_seconds(), 60.0) / BLOCKS
+    return start, end, before, window_s, min(block_s, max(_step(short), window_s))
+
+
+def _floor(moment: datetime, seconds: int) -> datetime:
+    span = timedelta(seconds=seconds)
+    return EPOCH + (moment - EPOCH) // span * span
+
+
+def _step(least_s: float) -> int:
+    return next((step for step in STEPS_S if step >= least_s), STEPS_S[-1] * max(1, -(-int(least_s) // STEPS_S[-1])))
+
+
+class _Analysis:
+    """One analysis; each step is a method that uses the results of those before it."""
+
+    def __init__(
+        self,
+        store: Store,
+        service: str,
+        outcome: Outcome,
+        observed: Observed,
+        policy: Policy,
+        changes: tuple[Change, ...],
+        alpha: float,
+    ) -> None:
+        self.store, self.service, self.outcome, self.observed = store, service, outcome, observed
+        self.policy, self.changes, self.alpha = policy, changes, alpha
+        ratios = [guard.tolerated_ratio for guard in policy.guards.values() if guard.outcome == outcome.name]
+        self.tolerated = max((ratios[0] if ratios else None) or 1.5, 1.5 if outcome.is_latency else 1.05)
+        self.first: FirstPass = first_pass(observed, alpha=alpha, tolerated=self.tolerated)
+
+    def investigation(self) -> Investigation:
+        """Return the whole analysis."""
+        lost = losses(self.observed)
+        if self.first.rise is None:
+            return self._nothing(lost_any=bool(lost))
+        history = history_of(self.observed, self.first.history.used)
+        rise, found, sharper = self._located(self.first.rise, history)
+        onset = self._onset(rise, found, history, sharper=sharper)
+        hit, others = self._elsewhere(onset, found)
+        ranked = rank_suspects(self._facts(rise, onset, found), self.changes)
+        suspects = tuple(suspect for suspect, _ in ranked)
+        also = _shared(hit, others)
+        cells = cells_after(self.observed, history, _windows(rise))
+        left_alone = unaffected(cells, tolerated=self.tolerated)
+        return self._result(
+            onset=onset,
+            rise=rise,
+            found=found,
+            history=history,
+            suspects=suspects,
+            arrays=tuple(measured for _, measured in ranked),
+            unaffected=left_alone,
+            sentence=sentence_of(
+                self.service, self.outcome.name, onset, found.places, suspects, self.observed.end, also
+            ),
+            also=also,
+        )
+
+    def _located(self, rise: Rise, history: History) -> tuple[Rise, Found, bool]:
+        """The rise as the first place shows it, the places from its start on, and whether the place dated it."""
+        found = find_places(cells_after(self.observed, history, _windows(rise)), alpha=self.alpha)
+        if not found.values:
+            return rise, found, False
+        own, phi = series_of(self.observed, history, found.values[0])
+        log_e = log_evidence(own.bad, own.expected, phi, tolerated=self.tolerated)
+        if log_e < -np.log(self.alpha):
+            return rise, found, False
+        sharper = self._dated(own, phi, max(log_e, rise.log_e))
+        if sharper.affected != rise.affected:
+            again = find_places(cells_after(self.observed, history, _windows(sharper)), alpha=self.alpha)
+            found = again if again.values else found
+        return sharper, found, any(value is not None for value in found.values[0])
+
+    def _dated(self, own: Series, phi: float, log_e: float) -> Rise:
+        """The rise of a place, in the windows from its first request to its last one: a new revision has no earlier start."""
+        served = np.flatnonzero(own.n)
+        part = slice(int(served[0]), int(served[-1]) + 1)
+        rise = describe(own.bad[part], own.expected[part], phi, log_e=log_e)
+        goes_on = bool(self.observed.range.requests()[part.stop :].any())
+        return within(rise, part, len(own.n), over=goes_on)
+
+    def _onset(self, rise: Rise, found: Found, history: History, *, sharper: bool) -> Onset:
+        n, bad = self.observed.range.requests(), self.observed.range.bad_requests()
+        usual = n * self.first.history.share
+        if found.values and sharper:
+            own, _ = series_of(self.observed, history, found.values[0])
+            n, bad, usual = own.n, own.bad, own.expected
+        part = rise.affected
+        return Onset(
+            best=self._time(rise.best),
+            started=Span(self._time(rise.first), self._time(rise.last)),
+            ended=Span(self._time(rise.ended[0]), self._time(rise.ended[1])) if rise.ended else None,
+            shape=rise.shape,
+            ratio=rise.ratio,
+            bad=int(bad[part].sum()),
+            requests=int(n[part].sum()),
+            expected=float(usual[part].sum()),
+            e_value=float(np.exp(min(self.first.log_e, 700.0))),
+            reason=_reason(rise, self.first.part, sharper=sharper),
+        )
+
+    def _time(self, window: int) -> datetime:
+        return self.observed.start + timedelta(seconds=window * self.observed.range.step_s)
+
+    def _elsewhere(self, onset: Onset, found: Found) -> tuple[list[str], int]:
+        """Other services that rose at the same time; they are read only where the whole service rose."""
+        if found.values and any(value is not None for value in found.values[0]):
+            return [], 0
+        return services_hit(
+            self.store,
+            self.service,
+            self.outcome,
+            onset,
+            self.observed.times,
+            window_s=self.observed.range.step_s,
+            block_s=self.observed.history.step_s,
+            before=self.observed.before,
+            end=self.observed.end,
+            alpha=self.alpha,
+            tolerated=self.tolerated,
+        )
+
+    def _facts(self, rise: Rise, onset: Onset, found: Found) -> Facts:
+        values = found.values[0] if found.values else (None, None, None, None)
+        phi = self.policy.dispersion_without_history
+        fixed = phi if self.policy.dispersion == "measured" else float(self.policy.dispersion)
+        step = self.observed.range.step_s
+        affected = np.zeros(self.observed.range.steps, bool)
+        affected[rise.first : rise.ended[1] if rise.ended else None] = True
+
+        def arm(revision: str, since: datetime) -> Arm:
+            later = np.arange(len(affected)) * step >= (since - self.observed.start).total_seconds() - step
+            return arm_of(
+                self.observed,
+                revision,
+                values,
+                affected & later,
+                tolerated=self.tolerated,
+                phi=fixed,
+                latency=self.outcome.is_latency,
+            )
+
+        return Facts(
+            service=self.service,
+            onset=onset,
+            place=found.places.found[0] if found.places.found else None,
+            window_s=step,
+            alpha=self.alpha,
+            tolerated=self.tolerated,
+            phi=max(fixed, self.first.history.phi),
+            arm=arm,
+            untouched=lambda: self._untouched(rise, values),
+        )
+
+    def _untouched(self, rise: Rise, values: tuple[int | None, ...]) -> Placebos | None:
+        """Difference-in-differences of the place and the rest of the service."""
+        observed = self.observed
+        inside = members(observed.keys, values)
+        groups = inside.reshape(-1, observed.codes).any(axis=1)
+        past = observed.history
+        counted = [
+            counts
+            for leaves, cells in ((inside, groups), (~inside & np.repeat(~groups, observed.codes), ~groups))
+            for counts in (past.bad_requests(leaves), past.requests(cells))
+        ]
+        part = rise.affected
+        now = observed.range
+        after = [
+            np.array(
+                [now.bad_requests(inside)[part].sum(), now.bad_requests(np.repeat(~groups, observed.codes))[part].sum()]
+            ),
+            np.array([now.requests(groups)[part].sum(), now.requests(~groups)[part].sum()]),
+        ]
+        begins = np.datetime64(int(observed.before.timestamp() * 1000), "ms")
+        times = begins + np.arange(past.steps) * np.timedelta64(past.step_s, "s")
+        return placebos(*counted, times, (after[0], after[1]))
+
+    def _nothing(self, *, lost_any: bool) -> Investigation:
+        n = self.observed.range.requests()
+        history = self.first.history
+        known = bool(history.n) and bool(n.sum()) and not lost_any
+        mean = float(np.mean(n)) * history.share
+        ratio = float(np.ceil(self.tolerated * 4 / 3 - 1e-9))
+        windows = windows_to_show(
+            mean,
+            history.phi,
+            ratio=ratio,
+            alpha=self.alpha,
+            tolerated=self.tolerated,
+            windows=self.observed.range.steps,
+        )
+        sentence = nothing_sentence(
+            self.service, self.outcome.name, self.observed.start, tolerated=self.tolerated, windows=windows,
+            window_s=self.observed.range.step_s,
+        )  # fmt: skip
+        return self._result(sentence=sentence, known=known)
+
+    def _result(
+        self,
+        *,
+        sentence: str,
+        onset: Onset | None = None,
+        rise: Rise | None = None,
+        found: Found | None = None,
+        history: History | None = None,
+        suspects: tuple[Suspect, ...] = (),
+        arrays: tuple[SuspectMeasures, ...] = (),
+        unaffected: tuple[Unaffected, ...] = (),
+        also: str = "",
+        known: bool = True,
+    ) -> Investigation:
+        observed, past = self.observed, self.first.history
+        places: Places | None = found.places if found else None
+        findings = findings_of(
+            Context(
+                observed,
+                past,
+                onset,
+                places,
+                rise,
+                self.changes,
+                lost=losses(observed),
+                also=also,
+                policy_alpha=self.alpha,
+            )
+        )
+        if onset is None and not known and findings:
+            sentence = f"No rise of {self.outcome.name} can be told: {findings[0]}"
+        incident = Incident(
+            service=self.service,
+            outcome=self.outcome.name,
+            start=observed.start,
+            end=observed.end,
+            before=observed.before,
+            answer=answer_of(onset, suspects, known=known),
+            sentence=sentence,
+            undo=undo_of(self.service, suspects, _serving(observed)),
+            onset=onset,
+            places=places,
+            suspects=suspects,
+            unaffected=unaffected,
+            findings=findings,
+            alpha=self.alpha,
+            method=METHOD,
+            version=__version__,
+        )
+        return Investigation(incident, self._measures(rise, found, history, arrays), self.changes)
+
+    def _measures(
+        self, rise: Rise | None, found: Found | None, history: History | None, arrays: tuple[SuspectMeasures, ...]
+    ) -> Measures:
+        observed = self.observed
+        n, windows = observed.range.requests(), observed.range.steps
+        past = self.first.history
+        nothing = np.zeros(windows, bool)
+        values = found.values if found else ()
+        return Measures(
+            times=observed.times,
+            window_s=observed.range.step_s,
+            service=series(n, observed.range.bad_requests(), n * past.share, past.phi),
+            requests_expected=usual_requests(observed),
+            in_starts=rise.in_starts if rise else nothing,
+            in_ends=rise.in_ends if rise else nothing,
+            start_support=rise.support if rise else np.full(windows, -np.inf),
+            places=tuple(series_of(observed, history, place)[0] for place in values) if history else (),
+            suspects=arrays,
+        )
+
+
+def _windows(rise: Rise) -> Mask:
+    chosen = np.zeros(len(rise.in_starts), bool)
+    chosen[rise.affected] = True
+    return chosen
+
+
+def _reason(rise: Rise, part: str, *, sharper: bool) -> str:
+    shape = {
+        "step": "it rose at once",
+        "ramp": "it grew over several windows",
+        "blip": "it rose at once and ended",
+    }.get(rise.shape, "it rose at once or grew; the data do not tell which")
+    where = "; dated inside the first place, which was chosen on the same requests" if sharper else ""
+    seen = f"; seen first in {part}" if part and not sharper else ""
+    return shape + seen + where + ("; it may have begun before the range" if rise.first == 0 else "")
+
+
+def _shared(hit: Sequence[str], others: int) -> str:
+    if not hit:
+        return ""
+    return f"It began at the same time in {len(hit) + 1} of {others + 1} services ({', '.join(hit[:5])}): look at what they share."
+
+
+def _serving(observed: Observed) -> list[str]:
+    """The revisions with requests in the last windows that have any."""
+    counts = observed.range
+    if not len(counts.at):
+        return []
+    recent = counts.at >= int(counts.at.max()) - 2
+    return [observed.names[0][number] for number in np.unique(observed.groups[0][counts.group[recent]]).tolist()]

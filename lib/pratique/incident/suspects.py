@@ -1,0 +1,201 @@
+"""Which changes may have caused a rise: each gets a grade, and the reason in one sentence.
+
+Only a comparison with other revisions at the same moments can show that a release did it. Without one, time and place can fit, and a
+cause at the same minute would look the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from pratique.incident.control import FEWEST_BAD, Control, needed_more
+from pratique.incident.dose import harm_by_weight
+from pratique.incident.measures import Placebos, SuspectMeasures
+from pratique.incident.model import GRADES, Change, Grade, Onset, Place, Suspect
+from pratique.incident.text import short, times
+from pratique.number_text import factor, interval
+
+GRACE_WINDOWS = 5
+LEAST_GRACE_S = 30
+"""How far the clocks of the ledger and of the balancer may differ."""
+OF_ITS_REQUESTS = 0.9
+"""Part of a revision's requests that a place must hold for the revision to fit it."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is known of one revision: the comparison with the others, whether its hosts run other revisions too, and which part of
+    its requests the place's host holds.
+    """
+
+    control: Control | None
+    shares_hosts: bool
+    inside: float
+    served: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What changes are held against. arm: looks a revision up. untouched: difference-in-differences at a time."""
+
+    service: str
+    onset: Onset
+    place: Place | None
+    window_s: int
+    alpha: float
+    tolerated: float
+    phi: float
+    arm: Callable[[str, datetime], Arm]
+    untouched: Callable[[], Placebos | None]
+
+    @property
+    def grace(self) -> timedelta:
+        """How long after a change its effect may be seen."""
+        return timedelta(seconds=max(GRACE_WINDOWS * self.window_s, LEAST_GRACE_S))
+
+    def in_time(self, change: Change) -> bool:
+        """Whether a change falls into the set of starts, with grace before it."""
+        return self.onset.started.first - self.grace <= change.time <= self.last
+
+    @property
+    def last(self) -> datetime:
+        """The end of the last window in which it may have begun."""
+        return self.onset.started.last + timedelta(seconds=self.window_s)
+
+
+def rank_suspects(facts: Facts, changes: Sequence[Change]) -> tuple[tuple[Suspect, SuspectMeasures], ...]:
+    """Return the changes with their grades, the strongest first, each with the arrays behind it.
+
+    Of several changes of one revision the one nearest to the start stands for all. Changes of other services are listed where they are in time.
+    """
+    chosen = _one_each(facts, changes)
+    tests = max(len({change.revision for change in chosen if change.service == facts.service and change.revision}), 1)
+    chance = _coincidence(facts, changes)
+    found = [_graded(facts, change, tests, chance) for change in chosen]
+    found = [item for item in found if item[0].change.service == facts.service or item[0].grade == "in time only"]
+    return tuple(
+        sorted(
+            found, key=lambda item: (GRADES.index(item[0].grade), abs(item[0].minutes_before), item[0].change.revision)
+        )
+    )
+
+
+def _one_each(facts: Facts, changes: Sequence[Change]) -> list[Change]:
+    nearest: dict[tuple[str, str, str], Change] = {}
+    for change in changes:
+        own_way = change.source if change.source != "ledger" else "back" if change.kind == "rollback" else ""
+        key = (change.service, change.revision or f"{change.kind} {change.time}", own_way)
+        if key not in nearest or _distance(facts, change) < _distance(facts, nearest[key]):
+            nearest[key] = change
+    return list(nearest.values())
+
+
+def _distance(facts: Facts, change: Change) -> tuple[bool, bool, float]:
+    return (
+        not facts.in_time(change),
+        change.time > facts.last,
+        abs((facts.onset.best - change.time).total_seconds()),
+    )
+
+
+def _coincidence(facts: Facts, changes: Sequence[Change]) -> float:
+    """The chance that one of a day's changes falls into the set of starts."""
+    day = [change for change in changes if facts.last - timedelta(days=1) <= change.time <= facts.last]
+    minutes = (facts.last - facts.onset.started.first + facts.grace).total_seconds() / 60.0
+    return 1.0 - (1.0 - min(minutes / 1440.0, 1.0)) ** len(day)
+
+
+def _graded(facts: Facts, change: Change, tests: int, chance: float) -> tuple[Suspect, SuspectMeasures]:
+    own = change.service == facts.service
+    arm = facts.arm(change.revision, change.time) if own and change.revision and change.kind != "rollback" else None
+    suspect = Suspect(
+        change=change,
+        grade="cannot tell",
+        reason="",
+        minutes_before=(facts.onset.best - change.time).total_seconds() / 60.0,
+        ratio=None,
+        ratio_low=None,
+        ratio_high=None,
+        coincidence=chance,
+        in_time=facts.in_time(change),
+    )
+    if arm is not None and arm.control is not None:
+        control = arm.control
+        suspect = replace(suspect, ratio=control.ratio, ratio_low=control.low, ratio_high=_finite(control.high))
+        return _with_control(facts, suspect, arm, control, tests), SuspectMeasures(arms=control.arms)
+    return _without_control(facts, suspect, arm, own)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _with_control(facts: Facts, suspect: Suspect, arm: Arm, control: Control, tests: int) -> Suspect:
+    name = short(suspect.change.revision)
+    ratio = f"{factor(control.ratio)} {interval(control.low, control.high)}"
+    in_time = facts.in_time(suspect.change)
+    if control.log_e >= math.log(tests / facts.alpha):
+        reason = f"its requests fail {ratio} as often as the others' at the same moments: the release, or the hosts it runs on"
+        lack = (
+            ""
+            if arm.shares_hosts
+            else f"no host runs another revision beside {name}: one that does would tell release and host apart"
+        )
+        return replace(suspect, grade="shown", reason=reason, lack=lack)
+    if control.marked >= FEWEST_BAD and control.alike_below <= facts.tolerated:
+        dose = harm_by_weight(control.arms.bad, control.arms.n, phi=facts.phi)
+        reason = f"its own requests fare no worse than the others' at the same moments ({ratio})"
+        reason += f"; {dose}" if dose else "; a change that harms both alike would look the same" if in_time else ""
+        return replace(suspect, grade="alike in time" if in_time else "alike", reason=reason)
+    lack = f"about {needed_more(control)} more bad requests while both serve"
+    reason = f"both served, but {control.marked} bad requests do not tell yet ({ratio})"
+    grade: Grade = "too late" if suspect.change.time > facts.last else "cannot tell"
+    return replace(suspect, grade=grade, reason=reason, lack=lack)
+
+
+def _without_control(facts: Facts, suspect: Suspect, arm: Arm | None, own: bool) -> tuple[Suspect, SuspectMeasures]:
+    change, chance = suspect.change, f"{suspect.coincidence:.0%}"
+    none = SuspectMeasures()
+    if change.time > facts.last:
+        return replace(
+            suspect, grade="too late", reason="it came after the last moment at which it may have begun"
+        ), none
+    if not facts.in_time(change):
+        return replace(
+            suspect, grade="elsewhere", reason="it came before the first moment at which it may have begun"
+        ), none
+    if not own:
+        reason = f"it is of another service; some change is that near by chance in {chance} of cases"
+        return replace(suspect, grade="in time only", reason=reason), none
+    elsewhere = _elsewhere(facts.place, change, arm)
+    if elsewhere:
+        return replace(suspect, grade="elsewhere", reason=elsewhere), none
+    untouched = facts.untouched()
+    reason = (
+        "it fits in time and place; nothing ran beside it, so a cause at the same minute looks the same; some change is that near "
+        f"by chance in {chance} of cases"
+    )
+    if untouched is not None:
+        of = len(untouched.log_ratios)
+        reason += (
+            f"; beside the untouched rest the place rose {times(float(np.exp(untouched.log_ratio)))}, "
+            f"as much as at {untouched.rank} of {of} earlier times"
+        )
+    lack = "one host or a small weight on the revision before, at the same time, would tell"
+    return replace(suspect, grade="fits", reason=reason, lack=lack), SuspectMeasures(placebos=untouched)
+
+
+def _elsewhere(place: Place | None, change: Change, arm: Arm | None) -> str:
+    """Why the place does not contain a change; "" where it does."""
+    if place is None or not change.revision or change.kind == "rollback":
+        return ""
+    if place.revision is not None and place.revision != change.revision:
+        return f"the place is on revision {short(place.revision)}"
+    if place.host is not None and arm is not None and arm.served and arm.inside < OF_ITS_REQUESTS:
+        return f"the place is host {short(place.host)}, and the revision serves on others too"
+    return ""
