@@ -1,4 +1,4 @@
-"""The commands `pratique change`: tell changes that the ledger does not know, and list them."""
+"""The commands `pratique change`: record changes that the ledger does not know, and list them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ COMMAND_LINE = "command line"
 
 @click.group("change", epilog=EPILOG)
 def change_commands() -> None:
-    """Tell what was changed outside of Pratique: flags, migrations, other teams.
+    """Record changes that were made elsewhere.
 
-    An incident is compared with these changes as with the releases of the ledger.
+    Flags, migrations, deployments of other teams. An incident is compared with these changes as with the releases of the ledger.
     """
 
 
@@ -56,7 +56,11 @@ def add(
     config: str | None,
     store: str | None,
 ) -> None:
-    """Keep a change, TEXT in one sentence: pratique change add "flag checkout_v2 on" --service shop"""
+    """Keep a change, with TEXT in one sentence.
+
+    \b
+    pratique change add "flag checkout_v2 on" --service shop --at 2026-11-20T14:00
+    """
     from pratique.incident.foreign_change import ALL, foreign_change  # noqa: PLC0415
     from pratique.incident.kept_changes import KeptChanges  # noqa: PLC0415
     from pratique.ledger import current_user  # noqa: PLC0415

@@ -84,7 +84,7 @@ def change_name(change: Change) -> str:
 
 def suspect_line(suspect: Suspect) -> str:
     """Return a suspect in one line: its grade, the change, and the reason."""
-    return f"{suspect.grade:<13} {change_name(suspect.change)}, {before_text(suspect)}: {short(suspect.reason)}"
+    return f"{suspect.grade:<13} {change_name(suspect.change)}, {before_text(suspect)}: {short(suspect.reason, WIDEST)}"
 
 
 def before_text(suspect: Suspect) -> str:
