@@ -155,7 +155,7 @@ def import_command(
 ) -> None:
     """Record the incidents of another program.
 
-    FILE is JSON, JSON lines or CSV. Importing a file again records only what is new: incidents, and when known ones ended. What people recorded is kept.
+    FILE is JSON, JSON lines or CSV. Importing a file again records only new incidents, and when known ones ended. Records of people stay.
     """
     from pratique.errors import StorageError  # noqa: PLC0415
     from pratique.incident.import_incidents import import_incidents, keep_rejects  # noqa: PLC0415
