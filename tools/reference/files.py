@@ -25,6 +25,8 @@ FILES = (
     Known("ledger.sqlite", "ledger/ledger.py", "ledger.sqlite", "the ledger: every change, append-only", "never"),
     Known("ledger.heads", "ledger/anchors.py", "ledger.heads", "number and hash of each entry of the ledger, to compare with", "never"),
     Known("store/**", "config/store.py", ".pratique/store", "the store: a Delta Lake table (`store.url`)", "no: all measurements are lost"),
+    Known("changes.jsonl", "incident/kept_changes.py", "changes.jsonl", "changes that people and webhooks reported", "no: an incident is no longer compared with them"),
+    Known("changes.jsonl.lock", "incident/kept_changes.py", "changes.jsonl", "lets one process at a time add a change", "when nothing adds one"),
     Known("imports.json", "telemetry/import_files.py", "imports.json", "which logs were imported", "no: importing a log again would count it twice"),
     Known("imports.json.lock", "telemetry/import_files.py", "imports.json", "lets one import at a time change imports.json", "when no import runs"),
     Known("copies/*.json", "store/copy_position.py", "copies", "how far an interrupted `pratique store copy` got", "yes: it starts at the beginning"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pratique.incident.foreign_change import ForeignChange
 
 COMMAND_LINE = "command line"
-"""The source of a change that a person told."""
+"""The source of a change that a person reported."""
 
 
 @click.group("change", epilog=EPILOG)
@@ -68,7 +68,7 @@ def add(
     if bool(services) == all_services:
         raise UsageError("say which services were changed: give --service once or more, or --all-services")
     settings = load_config(config, store)
-    told = {
+    reported = {
         "time": (at or utc_now()).isoformat(),
         "services": [ALL] if all_services else list(services),
         "kind": kind,
@@ -78,7 +78,7 @@ def add(
         "id": unique,
     }
     try:
-        change = foreign_change(told, source=COMMAND_LINE)
+        change = foreign_change(reported, source=COMMAND_LINE)
     except ValueError as error:
         raise UsageError(str(error).partition("; for example")[0]) from error
     settings.make_state_folder()
@@ -99,16 +99,16 @@ def add(
 def list_command(
     service: str | None, since: datetime | None, as_json: bool, config: str | None, store: str | None
 ) -> None:
-    """List the changes that people and webhooks told, oldest first."""
+    """List the changes that people and webhooks reported, oldest first."""
     from pratique.incident.foreign_change import ALL  # noqa: PLC0415
     from pratique.incident.kept_changes import KeptChanges  # noqa: PLC0415
 
     kept = KeptChanges(load_config(config, store).state_dir)
-    told, damaged = kept.read()
+    reported, damaged = kept.read()
     found = sorted(
         (
             change
-            for change in told
+            for change in reported
             if (since is None or change.time >= since) and (service is None or {service, ALL} & set(change.services))
         ),
         key=lambda change: change.time,
@@ -118,7 +118,7 @@ def list_command(
     for change in found if not as_json else ():
         click.echo(_sentence(change))
     if not found and not as_json:
-        click.echo("no changes were told: pratique change add --help")
+        click.echo("no changes were reported: pratique change add --help")
     if damaged:
         click.echo(f"note: {damaged:,} lines of {str(kept.path)!r} cannot be read and are left out", err=True)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from typing_extensions import override
 
+from pratique.cli import incident_records
 from pratique.cli.colours import paint_phrase, paint_start
 from pratique.cli.completion import complete_services
 from pratique.cli.options import PATH, Time, config_options, json_object, load_config
@@ -177,5 +178,8 @@ def _prepare(settings: Config, question: IncidentQuestion, notebook: str) -> Non
     written = prepare_notebook(NOTEBOOK, incident_parameters(settings, question), notebook)
     click.echo(f"wrote {written}\nopen it: jupyter lab {written}")
 
+
+for command in incident_records.COMMANDS:
+    incident.add_command(command)
 
 COMMANDS = (incident,)

@@ -48,7 +48,10 @@ def open_command(
     config: str | None,
     store: str | None,
 ) -> None:
-    """Record a new incident of SERVICE in the ledger; TITLE says in one sentence what users noticed."""
+    """Record a new incident.
+
+    TITLE says in one sentence what users noticed. The incident gets an id, by which the other commands name it.
+    """
     from pratique.errors import MissingError  # noqa: PLC0415
     from pratique.ledger.incidents import OWN  # noqa: PLC0415
 
@@ -76,7 +79,10 @@ def open_command(
 @why_option
 @config_options
 def cause_command(incident: str, revision: str, source: str, why: str, config: str | None, store: str | None) -> None:
-    """Record which REVISION caused an incident, by its id; "none" when no revision did."""
+    """Record which revision caused an incident.
+
+    INCIDENT is its id. REVISION is "none" when no revision caused it.
+    """
     settings = load_config(config, store)
     incidents = _incidents(settings)
     found = incidents.record(incidents.find(incident, source), "cause", why=why, cause=revision)
@@ -93,7 +99,10 @@ def cause_command(incident: str, revision: str, source: str, why: str, config: s
 def restored_command(
     incident: str, at: datetime | None, source: str, why: str, config: str | None, store: str | None
 ) -> None:
-    """Record that users are well again, by the id of the incident. The time to recovery ends here."""
+    """Record that users are well again.
+
+    INCIDENT is its id. The time to recovery ends here, and not when the incident is closed.
+    """
     _end("restored", incident, at, source, why, load_config(config, store))
 
 
@@ -106,7 +115,10 @@ def restored_command(
 def close_command(
     incident: str, at: datetime | None, source: str, why: str, config: str | None, store: str | None
 ) -> None:
-    """Record that the work on an incident has ended, by its id."""
+    """Record that the work on an incident has ended.
+
+    INCIDENT is its id.
+    """
     _end("closed", incident, at, source, why, load_config(config, store))
 
 
@@ -115,7 +127,7 @@ def close_command(
 @json_array
 @config_options
 def list_command(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
-    """List the incidents in the ledger, oldest first."""
+    """List the recorded incidents, oldest first."""
     found = _incidents(load_config(config, store)).all(service)
     if as_json:
         click.echo(json.dumps([record.to_json() for record in found]))
@@ -141,9 +153,9 @@ def list_command(service: str | None, as_json: bool, config: str | None, store: 
 def import_command(
     file: str, service: str, preset: str | None, rejects: str | None, config: str | None, store: str | None
 ) -> None:
-    """Record the incidents in FILE, which is JSON, JSON lines or CSV, and written by another program.
+    """Record the incidents of another program.
 
-    Importing a file again records only what is new: incidents, and when known ones ended. What people recorded is kept.
+    FILE is JSON, JSON lines or CSV. Importing a file again records only new incidents, and when known ones ended. Records of people stay.
     """
     from pratique.errors import StorageError  # noqa: PLC0415
     from pratique.incident.import_incidents import import_incidents, keep_rejects  # noqa: PLC0415

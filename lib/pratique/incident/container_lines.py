@@ -117,7 +117,7 @@ def container_lines(
 
 @dataclass
 class _Side:
-    """What was read of one side of the start."""
+    """The lines of one side of the start."""
 
     shown: deque[ShownLine]
     messages: Counter[str]

@@ -3,7 +3,7 @@
     {"time": "2026-11-20T14:00:00Z", "service": "shop", "why": "flag checkout_v2 on"}
 
 time, and service or services, are needed. time: ISO 8601, UTC without a zone, or seconds since 1970. service: a name, or "*" for all; services:
-several names. why, kind, who, revision: texts. source and id name the change: what has both in common with another one is the same.
+several names. why, kind, who, revision: texts. source and id name the change: two with the same source and id are one.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ForeignChange:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it has in common with itself, when it is told again."""
+        """What it has in common with itself, when it is reported again."""
         return self.source, self.id
 
     def of_each(self, known: Collection[str] = ()) -> list[Change]:
@@ -66,7 +66,7 @@ class ForeignChange:
 def foreign_change(found: Any, *, source: str) -> ForeignChange:
     """Return a change from its JSON. source: where it tells none.
 
-    Raises: ValueError with the field, what is wrong with it, and an example.
+    Raises: ValueError with the field, the reason and an example.
     """
     if not isinstance(found, Mapping):
         raise _wrong("a change is a JSON object")

@@ -146,7 +146,7 @@ def _time(name: str, value: Any) -> datetime:
 
 
 def _records(path: Path) -> Iterator[tuple[int, Any, str]]:
-    """Each record with its line and its text; what is not JSON is a record of the type str."""
+    """Each record with its line and its text; a line that is not JSON is a record of the type str."""
     text = _text(path)
     if path.suffix.lower() == ".csv" or text.lstrip()[:1] not in ("{", "["):
         yield from _rows(path, text)

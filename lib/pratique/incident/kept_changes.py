@@ -1,4 +1,4 @@
-"""The changes that people and webhooks told, in a file of the state folder: appended under a lock, each once."""
+"""The changes that people and webhooks reported, in a file of the state folder: appended under a lock, each once."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class KeptChanges:
         return len(new)
 
     def read(self) -> tuple[list[ForeignChange], int]:
-        """Return the changes in the order in which they were told, and how many lines cannot be read. Raises: DeniedError."""
+        """Return the changes in the order in which they were reported, and how many lines cannot be read. Raises: DeniedError."""
         try:
             return self._read()
         except OSError as error:
             raise DeniedError(f"{str(self.path)!r} cannot be read: {error.strerror}: check the permissions") from error
 
     def _keys(self) -> set[tuple[str, str]]:
-        """What is kept already; read again only when another process has changed the file."""
+        """The sources and ids of the kept changes; read again only when another process has changed the file."""
         if self._known is None or self._known[0] != self._state():
             self._known = self._state(), {change.key for change in self._read()[0]}
         return self._known[1]

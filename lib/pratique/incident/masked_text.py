@@ -1,8 +1,8 @@
 """Lines of logs without what looks like a secret, and the messages that remain when their variable parts are taken out.
 
-What is masked: values of keys that are named like a secret (key=value, key: value, JSON, options of a command, queries of an address), headers
+Masked are values of keys that are named like a secret (key=value, key: value, JSON, options of a command, queries of an address), headers
 Authorization and Cookie, users and passwords in addresses, and the known forms of tokens. A secret without any such
-sign cannot be told from other text.
+sign looks like any other text.
 """
 
 from __future__ import annotations

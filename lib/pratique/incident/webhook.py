@@ -1,4 +1,4 @@
-"""The receiver of changes in the collector's process: POST /changes, behind a token, in threads of its own.
+"""The receiver of changes in the collector's process: POST /changes, behind a token, in separate threads.
 
 Everything that a sender can use up is bounded: the time and bytes of a connection, the connections at a time, and the messages a second. The
 collector's loop is not involved; a receiver that is flooded answers 429 and loses nothing that it has answered with 202.
@@ -67,7 +67,7 @@ class ChangeReceiver:
         threading.Thread(target=server.serve_forever, args=(0.2,), name="changes", daemon=True).start()
 
     def describe(self) -> str:
-        """Return one sentence on what was received; "" when nothing listens."""
+        """Return one sentence on the received changes; "" when nothing listens."""
         server = self._server
         if server is None:
             return ""
@@ -247,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what is no request in the same form. A method that is not known is not one of /changes either."""
+        """Answer a broken request in the same form. A method that is not known is not one of /changes either."""
         known = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
         self._answer(known, f"send POST {PATH}" if known == HTTPStatus.METHOD_NOT_ALLOWED else known.phrase)
 

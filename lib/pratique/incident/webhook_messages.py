@@ -48,7 +48,7 @@ def _plain(message: Any) -> list[Json]:
     found = message if isinstance(message, list) else [message]
     if not found or len(found) > MOST_CHANGES:
         raise ValueError(f"a message tells one change, or a list of 1 to {MOST_CHANGES}")
-    # without a time it is told as it happens
+    # without a time it is reported as it happens
     now = {"time": stamp(utc_now())}
     return [{**now, **_object(one)} for one in found]
 
@@ -61,7 +61,7 @@ def _github(message: Json, event: str) -> list[Json]:
     state = _text(status, "state") if isinstance(status, Mapping) else ""
     if isinstance(status, Mapping) and state not in _STATES:
         return []
-    told = status if isinstance(status, Mapping) else deployment
+    reported = status if isinstance(status, Mapping) else deployment
     words = [
         _text(deployment, "task") or "deploy",
         _text(deployment, "ref"),
@@ -69,14 +69,14 @@ def _github(message: Json, event: str) -> list[Json]:
         _text(deployment, "environment"),
         state,
     ]
-    description = _text(told, "description") or _text(deployment, "description")
+    description = _text(reported, "description") or _text(deployment, "description")
     return [
         {
-            "time": told.get("created_at"),
+            "time": reported.get("created_at"),
             "service": _name(_text(message, "repository", "name")),
             "kind": "deployment",
             "revision": _text(deployment, "sha")[:12],
-            "who": _text(told, "creator", "login"),
+            "who": _text(reported, "creator", "login"),
             "why": _sentence(words, description),
             "source": "github",
             "id": f"{_text(message, 'repository', 'full_name')} {deployment.get('id')} {state}".strip(),

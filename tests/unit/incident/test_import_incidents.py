@@ -40,7 +40,7 @@ def noon(minutes=0):
     return datetime(2026, 11, 20, 12, minutes, tzinfo=UTC)
 
 
-def test_an_import_again_records_only_what_is_new(take, ledger):
+def test_an_import_again_records_only_news(take, ledger):
     found, (record,) = take(json.dumps([PLAIN]))
     assert (counts(found), record.source, record.began) == ((1, 0, 0, 0, 0), "pager", noon())
     assert counts(take(json.dumps([PLAIN]))[0]) == (0, 0, 1, 0, 0)
