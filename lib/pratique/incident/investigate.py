@@ -17,6 +17,7 @@ from pratique.errors import MissingError, UsageError
 from pratique.incident.answer import answer_of, nothing_sentence, sentence_of, undo_of
 from pratique.incident.arms import arm_of
 from pratique.incident.cells import members
+from pratique.incident.confirmation import confirmed
 from pratique.incident.findings import Context, findings_of
 from pratique.incident.first_pass import FirstPass, first_pass, series
 from pratique.incident.measures import Investigation, Measures, Placebos, Series, SuspectMeasures
@@ -172,6 +173,7 @@ class _Analysis:
             return self._nothing(lost_any=bool(lost))
         history = history_of(self.observed, self.first.history.used)
         rise, found, sharper = self._located(self.first.rise, history)
+        found = self._confirmed(found, rise, history)
         onset = self._onset(rise, found, history, sharper=sharper)
         hit, others = self._elsewhere(onset, found)
         ranked = rank_suspects(self._facts(rise, onset, found), self.changes)
@@ -207,6 +209,14 @@ class _Analysis:
             again = find_places(cells_after(self.observed, history, _windows(sharper)), alpha=self.alpha)
             found = again if again.values else found
         return sharper, found, any(value is not None for value in found.values[0])
+
+    def _confirmed(self, found: Found, rise: Rise, history: History) -> Found:
+        """The places, with a word on those after the first."""
+        if len(found.values) < 2:
+            return found
+        every = np.arange(len(rise.in_starts))
+        halves = [cells_after(self.observed, history, _windows(rise) & (every % 2 == part)) for part in (0, 1)]
+        return confirmed(found, halves[0], halves[1], alpha=self.alpha)
 
     def _dated(self, own: Series, phi: float, log_e: float) -> Rise:
         """The rise of a place, in the windows from its first request to its last one: a new revision has no earlier start."""

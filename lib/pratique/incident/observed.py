@@ -100,9 +100,9 @@ class Observed:
         """Return which serving cells have a chosen leaf. leaves: shape (leaves,)."""
         return np.asarray(leaves.reshape(-1, self.codes).any(axis=1), np.bool_)
 
-    def of_leaves(self, values: Ints | Floats) -> Ints | Floats:
-        """Return values of serving cells for each of their leaves."""
-        return np.repeat(values, self.codes).astype(values.dtype)
+    def of_leaves(self, values: Ints) -> Ints:
+        """Return counts of serving cells for each of their leaves."""
+        return np.repeat(values, self.codes).astype(np.int64)
 
     def of_groups(self, values: Ints | Floats) -> Ints | Floats:
         """Return the sum over the codes of values of leaves."""

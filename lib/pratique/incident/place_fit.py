@@ -63,30 +63,29 @@ class _Fit:
         self.weight = 1.0 / (1.0 + (UNEVEN**2 + leaf_spread) * self.expected)
 
     def mean(self, parts: Sequence[_Part]) -> Floats:
-        """The mean of each leaf when the sizes of all places are fitted together."""
-        return self._means(*self._sizes(parts))[0]
+        """Return the mean of each leaf when the sizes of all places are fitted together."""
+        return self.means(*self.sizes(parts))[0]
 
     def contributions(self, parts: Sequence[_Part]) -> list[float]:
-        """How many bad requests each place adds to the fitted means, with the sizes of the others as they are."""
-        times, more, ratios, shares = self._sizes(parts)
-        whole = float(self._means(times, more, ratios, shares)[0].sum())
+        """Return how many bad requests each place adds to the fitted means, with the sizes of the others as they are."""
+        times, more, ratios, shares = self.sizes(parts)
+        whole = float(self.means(times, more, ratios, shares)[0].sum())
         found: dict[int, float] = {}
         for at, part in enumerate(times):
             without = [*ratios[:at], 1.0, *ratios[at + 1 :]]
-            found[id(part)] = whole - float(self._means(times, more, without, shares)[0].sum())
+            found[id(part)] = whole - float(self.means(times, more, without, shares)[0].sum())
         for at, part in enumerate(more):
             none = [*shares[:at], 0.0 * shares[at], *shares[at + 1 :]]
-            found[id(part)] = whole - float(self._means(times, more, ratios, none)[0].sum())
+            found[id(part)] = whole - float(self.means(times, more, ratios, none)[0].sum())
         return [found[id(part)] for part in parts]
 
-    def _sizes(self, parts: Sequence[_Part]) -> tuple[list[_Part], list[_Part], list[float], list[Floats]]:
-        """The places of either effect, and their sizes, fitted in turn: ratios by EM, shares by Newton's method."""
-        times = [part for part in parts if part.candidate.effect == "times"]
-        more = [part for part in parts if part.candidate.effect == "more"]
+    def sizes(self, parts: Sequence[_Part]) -> tuple[list[_Part], list[_Part], list[float], list[Floats]]:
+        """Return the places of either effect, and their sizes, fitted in turn: ratios by EM, shares by Newton's method."""
+        times, more = _by_effect(parts)
         ratios = [self._ratio(part, self.expected) for part in times]
         shares = [self._share(part, self.expected) for part in more]
         for _ in range(STEPS):
-            mean, usual = self._means(times, more, ratios, shares)
+            mean, usual = self.means(times, more, ratios, shares)
             if len(parts) <= 1:
                 break
             for index, part in enumerate(times):
@@ -94,19 +93,20 @@ class _Fit:
                 own = self.weight[at] * self.bad[at] * usual[at] / mean[at]
                 below = (self.weight[at] * usual[at]).sum() / ratios[index]
                 ratios[index] = max(float(own.sum() / max(below, 1e-12)), 1.0)
-                mean, usual = self._means(times, more, ratios, shares)
+                mean, usual = self.means(times, more, ratios, shares)
             for index, part in enumerate(more):
                 at = part.leaves
                 without = mean[at] - shares[index][part.codes] * self.n[at]
                 rest = mean.copy()
                 rest[at] = np.maximum(without, 1e-12)
                 shares[index] = self._share(part, rest)
-                mean, usual = self._means(times, more, ratios, shares)
+                mean, usual = self.means(times, more, ratios, shares)
         return times, more, ratios, shares
 
-    def _means(
+    def means(
         self, times: Sequence[_Part], more: Sequence[_Part], ratios: Sequence[float], shares: Sequence[Floats]
     ) -> tuple[Floats, Floats]:
+        """Return the mean of each leaf, and the part of it that is not turned bad by a place with a share."""
         usual = self.expected.copy()
         for part, ratio in zip(times, ratios, strict=True):
             usual[part.leaves] *= ratio
@@ -135,11 +135,11 @@ class _Fit:
         return share
 
     def log_likelihood(self, mean: Floats) -> float:
-        """Against nothing wrong."""
+        """Return the log likelihood of means against nothing wrong."""
         return float((self.weight * (self.bad * np.log(mean / self.expected) - (mean - self.expected))).sum())
 
     def gain(self, part: _Part, mean: Floats) -> tuple[float, Effect]:
-        """What a place adds to the log likelihood, less the price of naming it, and its better effect."""
+        """Return what a place adds to the log likelihood, less the price of naming it, and its better effect."""
         at = part.leaves
         weight, bad, here = self.weight[at], self.bad[at], mean[at]
         seen, usual = float((weight * bad).sum()), float((weight * here).sum())
@@ -174,6 +174,19 @@ def chosen_set(cells: Cells, candidates: Sequence[Candidate], *, alpha: float) -
             break
         chosen = larger
     return tuple(part.candidate for part in _ordered(fit, _large(fit, chosen)))
+
+
+def mean_of_others(fitted: Cells, applied: Cells, candidates: Sequence[Candidate]) -> Floats:
+    """Return the means of the leaves of `applied`, with the sizes of the places as they are in `fitted`."""
+    sizes = _Fit(fitted, 0.0).sizes([_part(fitted, candidate) for candidate in candidates])
+    parts = [_part(applied, candidate) for candidate in candidates]
+    times, more = _by_effect(parts)
+    return _Fit(applied, 0.0).means(times, more, *sizes[2:])[0]
+
+
+def _by_effect(parts: Sequence[_Part]) -> tuple[list[_Part], list[_Part]]:
+    times = [part for part in parts if part.candidate.effect == "times"]
+    return times, [part for part in parts if part.candidate.effect == "more"]
 
 
 def _part(cells: Cells, candidate: Candidate) -> _Part:
