@@ -125,7 +125,10 @@ class CollectorStatus:
             (self.not_allowed, "messages came from senders that telemetry.allow does not name and are not counted"),
             (self.folded, 'lines are stored under the name "other", because lines named too many revisions or hosts'),
             (self.clock_jumps, "times the clock was set back"),
-            (self.unkept, "lines are not counted because they could not be written to the disk or telemetry.spool_mb was full"),
+            (
+                self.unkept,
+                "lines are not counted because they could not be written to the disk or telemetry.spool_mb was full",
+            ),
             (self.damaged, "files of windows that waited for the store are damaged, and their windows are missing"),
             (self.container_lost, "lines of container logs could not be written"),
         ]
