@@ -2,12 +2,13 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from pratique.clock import utc_now
 from pratique.config import load
-from pratique.errors import DataError, MissingError, UnavailableError
+from pratique.errors import DataError, MissingError, StorageError, UnavailableError
 from pratique.ledger import open_ledger
 from pratique.telemetry import collector as module
 from pratique.telemetry import line_keys
@@ -310,3 +311,28 @@ def test_a_damaged_file_of_an_outage_costs_its_windows_only(world):
     back(world)
     assert sum(world.written.values()) == 300 - windows
     assert world.status.damaged == 1
+
+
+def test_settings_whose_sink_cannot_be_opened_leave_the_addresses_as_they_were(world, monkeypatch, capsys):
+    moves, followed = [], []
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    other = world.config.model_copy(
+        update={"telemetry": world.config.telemetry.model_copy(update={"listen": "127.0.0.1:1"})}
+    )
+
+    def fails():
+        raise StorageError("'remote-write.sqlite' cannot be written")
+
+    reload = module._Reload(
+        SimpleNamespace(follow=lambda *given: followed.append(given)),
+        SimpleNamespace(move=lambda settings, *, listen: moves.append(settings.listen)),
+        world.status,
+        world.config.telemetry,
+        None,
+        lambda: (other, fails),
+    )
+    reload._ask()
+    reload.when_asked()
+    assert moves == ["127.0.0.1:1", world.config.telemetry.listen]
+    assert followed == []
+    assert "the settings stay as they are: 'remote-write.sqlite' cannot be written" in capsys.readouterr().err
