@@ -206,6 +206,7 @@ def test_what_a_wrong_store_did_not_take_is_written_to_the_right_one(world):
     assert world.status.error is None
 
 
+@pytest.mark.slow
 def test_windows_whose_write_goes_on_are_kept_when_the_settings_change(world, monkeypatch):
     right = world.collector._store
     world.collector._store = Refusing(0.5)
@@ -261,6 +262,7 @@ def back(world):
         world.tick(wait=True)
 
 
+@pytest.mark.slow
 def test_windows_of_a_long_outage_leave_memory_and_are_written_in_order(world):
     outage(world, 4)
     assert len(world.collector._windows) < 70
@@ -274,6 +276,7 @@ def test_windows_of_a_long_outage_leave_memory_and_are_written_in_order(world):
     assert list((world.config.state_dir / "collector/unstored").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_windows_of_an_outage_survive_a_kill_and_count_once(world):
     outage(world, 3)
     # a killed collector closes nothing
@@ -286,6 +289,7 @@ def test_windows_of_an_outage_survive_a_kill_and_count_once(world):
     assert max(world.written.values()) == 1
 
 
+@pytest.mark.slow
 def test_lines_beyond_the_size_of_the_spool_are_refused_and_counted(world, monkeypatch):
     monkeypatch.setattr(module, "BACKLOG_S", -1.0)
     monkeypatch.setattr(module, "SEGMENT_S", -1.0)
@@ -303,6 +307,7 @@ def test_lines_beyond_the_size_of_the_spool_are_refused_and_counted(world, monke
     assert sum(world.written.values()) == 180
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_an_outage_costs_its_windows_only(world):
     outage(world, 5)
     damaged = sorted((world.config.state_dir / "collector/unstored").iterdir())[1]
