@@ -21,6 +21,7 @@ def text_of(page):
 
 
 @pytest.mark.parametrize("page", sorted(reference.PAGES))
+@pytest.mark.slow
 def test_a_page_is_what_the_code_says(page):
     assert text_of(page) == reference.written(page), f"docs/reference/{page} is outdated: run make docs-reference"
 
@@ -63,6 +64,7 @@ def test_every_key_of_the_verdict_has_a_meaning():
     )
 
 
+@pytest.mark.slow
 def test_the_example_of_a_verdict_is_one_that_the_judge_gave():
     assert verdict.example()["verdict"] == "rollback"
     assert verdict.example()["exit_status"] == 1

@@ -54,6 +54,7 @@ def test_the_navigation_lists_every_page_once():
     assert sorted(entries(CONFIG["nav"])) == pages()
 
 
+@pytest.mark.slow
 def test_everything_that_a_page_loads_is_part_of_the_site(site):
     built = sorted(site.rglob("*.html"))
     assert len(built) == len(pages()) + 1

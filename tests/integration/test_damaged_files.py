@@ -53,6 +53,7 @@ def refused(run, *arguments, code=65):
     return error
 
 
+@pytest.mark.slow
 def test_a_verdict_has_the_head_of_the_ledger_and_the_ledger_is_compared_with_it(state, run, tmp_path):
     _, out, _ = run(*COMPARE)
     head = open_ledger(state).head()
@@ -65,6 +66,7 @@ def test_a_verdict_has_the_head_of_the_ledger_and_the_ledger_is_compared_with_it
     assert f"entry 3 is not the one that {kept} knows" in refused(run, "releases", "shop", "--known-by", str(kept))
 
 
+@pytest.mark.slow
 def test_a_verdict_without_a_ledger_says_so(state, run):
     for path in state.glob("ledger*"):
         path.unlink()

@@ -64,6 +64,7 @@ def test_a_bucket_with_measurements_of_a_shop_is_refused(server, monkeypatch):
         ("s3://bucket/x", "demo: store 's3://bucket/x' is not influxdb://HOST:PORT/ORGANISATION/BUCKET"),
     ],
 )
+@pytest.mark.slow
 def test_a_store_that_cannot_be_used_is_one_line(url, said):
     done = demo_store(url, INFLUX_TOKEN="any")
     assert done.returncode == 1
@@ -72,6 +73,7 @@ def test_a_store_that_cannot_be_used_is_one_line(url, said):
 
 
 @pytest.mark.parametrize(("version", "status"), [("v2.7.12", 0), ("2.8.0", 0), ("v1.6.7~rc0", 1), ("", 1)])
+@pytest.mark.slow
 def test_only_influxdb_2_is_taken_from_the_path(tmp_path, version, status):
     program = tmp_path / "influxd"
     program.write_text(f"#!/bin/sh\necho 'InfluxDB {version} (git: unknown unknown)'\n")
@@ -86,6 +88,7 @@ def test_only_influxdb_2_is_taken_from_the_path(tmp_path, version, status):
     assert done.stdout == (f"{program}\n" if status == 0 else "")
 
 
+@pytest.mark.slow
 def test_without_a_server_the_demo_says_what_to_install(tmp_path):
     program = "import demo_influxdb; demo_influxdb.find_influxd()"
     done = demo_store(program=program, PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path), PRATIQUE_INFLUXD="")

@@ -154,6 +154,7 @@ def test_writes_merge_small_files_and_keep_the_rows(store, folder):
     assert content(store)[next(iter(by_key([row(65, source="a")])))]["n"] == 1000
 
 
+@pytest.mark.slow
 def test_maintain_leaves_one_file_a_day_and_later_writes_replace_rows(store, folder):
     rows = [row(window) for window in range(6)]
     for values in rows:
@@ -190,6 +191,7 @@ def test_replaced_files_are_kept_for_readers_and_deleted_hours_later(store, fold
     assert len(content(store)) == 4
 
 
+@pytest.mark.slow
 def test_old_log_entries_are_deleted_and_the_table_stays_readable(store, folder):
     rows = [row(window) for window in range(60, 70)]
     for values in rows:
@@ -238,6 +240,7 @@ def test_merging_does_not_extend_the_retention(folder):
     assert merged.written_ms == max(written)
 
 
+@pytest.mark.slow
 def test_failing_upkeep_does_not_fail_the_write(store, monkeypatch, caplog):
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -13,6 +13,7 @@ def test_a_part_that_does_not_start_is_an_error_with_its_last_log_lines(tmp_path
         background.spawn(tmp_path, "balancer", "shop", ["no-such-command"], lambda: False)
 
 
+@pytest.mark.slow
 def test_changes_of_parts_take_turns_and_leave_no_trace_where_nothing_was(tmp_path):
     inside, entered = [], threading.Event()
 

@@ -78,31 +78,37 @@ def imported_by(*folders):
     return found
 
 
+@pytest.mark.slow
 def test_every_import_of_the_library_and_its_notebooks_is_a_runtime_dependency():
     found = imported_by("lib", "notebooks", "runbooks")
     assert {name: str(file) for name, file in found.items() if name not in RUNTIME} == {}
 
 
+@pytest.mark.slow
 def test_every_import_of_tests_and_tools_is_declared():
     found = imported_by("tests", "tools")
     assert {name: str(file) for name, file in found.items() if name not in RUNTIME | DEV} == {}
 
 
+@pytest.mark.slow
 def test_the_sample_service_needs_the_standard_library_only():
     assert imported_by("examples/shop/releases") == {}
     assert imported_by("examples").keys() <= RUNTIME
 
 
+@pytest.mark.slow
 def test_every_runtime_dependency_is_imported_or_has_a_reason():
     used = set(imported_by("lib", "notebooks", "runbooks"))
     assert RUNTIME - used - NOT_IMPORTED.keys() == set()
 
 
+@pytest.mark.slow
 def test_every_development_dependency_is_imported_or_has_a_reason():
     assert DEV - set(imported_by("tests", "tools")) - NOT_IMPORTED.keys() == set()
     assert not DEV & RUNTIME
 
 
+@pytest.mark.slow
 def test_no_reason_is_left_over():
     used = set(imported_by("lib", "notebooks", "runbooks", "tests", "tools"))
     assert {name for name in NOT_IMPORTED if name not in RUNTIME | DEV} == set()

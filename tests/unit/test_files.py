@@ -106,6 +106,7 @@ for _ in range(50):
 """
 
 
+@pytest.mark.slow
 def test_no_change_to_a_locked_file_is_lost(tmp_path):
     path = tmp_path / "count"
     path.write_text("0")

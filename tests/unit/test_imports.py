@@ -99,6 +99,7 @@ def test_a_leaf_imports_nothing_of_the_library(leaf):
     assert GRAPH[f"pratique.{leaf}"] == set()
 
 
+@pytest.mark.slow
 def test_the_judge_and_the_figures_import_no_client_library():
     forbidden = {"duckdb", "deltalake", "docker", "influxdb_client", "aiohttp", "papermill"}
     for module, path in MODULES.items():
@@ -124,6 +125,7 @@ def test_help_loads_nothing_heavy():
     )
 
 
+@pytest.mark.slow
 def test_the_collector_loads_nothing_that_its_settings_do_not_need():
     code = "import sys; import pratique.telemetry.collector; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -26,6 +26,7 @@ def test_no_file_of_the_working_folder_hides_a_module(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["", ".", "{folder}"])
+@pytest.mark.slow
 def test_a_python_path_that_names_the_working_folder_hides_nothing(tmp_path, path):
     (tmp_path / "click.py").write_text("raise RuntimeError('mine')\n")
     env = {"PYTHONPATH": path.format(folder=tmp_path) + os.pathsep}

@@ -97,6 +97,7 @@ SUITE = ROOT / "examples/suite"
 @pytest.mark.skipif(
     shutil.which("docker-compose") is None, reason="docker-compose is not installed: apt-get install docker-compose"
 )
+@pytest.mark.slow
 def test_the_suites_compose_file_is_valid():
     env = os.environ | {"INFLUXDB_PASSWORD": "x", "INFLUXDB_TOKEN": "y", "GRAFANA_PASSWORD": "z"}
     command = ["docker-compose", "-f", SUITE / "compose.yaml", "config"]

@@ -65,6 +65,7 @@ class TelemetrySettings(Strict):
     late_s: Seconds = 60.0
     host: str = "local"
     httplog: HttplogSettings = HttplogSettings()
+    spool_mb: Annotated[float, Field(ge=64, le=10_000_000)] = 4000.0
     container_log_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 200.0
 
     @property

@@ -3,6 +3,7 @@
 Each line is first written to the spool, which is durable within half a second. Windows are added up in memory. They
 are written with their full totals when they close, and again when late lines change them. After a kill at any time
 the collector reads the spool, computes the same totals, and continues: the store replaces rows with the same key.
+While the store takes no writes, finished windows are kept as files, in little space, and written in order when it does.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from pratique.telemetry.rollups import Sink
 from pratique.telemetry.sequence import Senders
 from pratique.telemetry.spool import Facts, Spool, new_source
 from pratique.telemetry.syslog import Message, parse
+from pratique.telemetry.unstored_windows import UnstoredFile, UnstoredWindows
 
 if TYPE_CHECKING:
     from pratique.telemetry.declared_lines import DeclaredLines
@@ -60,6 +62,10 @@ STATUS_S = 1.0
 """Time between two writes of the status file."""
 FLUSH_TIMEOUT_S = 30.0
 """Most time to wait for a write to the store before the collector stops."""
+PUT_ASIDE_MS = 60_000
+"""Time between two files of finished windows while the store takes no writes."""
+BACKLOG_S = 1.0
+"""Time between two looks at the disk space of the lines and windows that the store has not taken."""
 MOST_CHANGES = 100
 """Changes of settings that are remembered."""
 MOST_KEYS_IN_WRITE = 20_000
@@ -93,6 +99,10 @@ class Collector:
         self._writer = ThreadPoolExecutor(1, "store")
         self._write: Future[None] | None = None
         self._writing: dict[int, Window] = {}
+        self._unstored = UnstoredWindows(config.state_dir / "collector" / "unstored")
+        self._writing_files: list[UnstoredFile] = []
+        self._put_aside_ms = self._measured_s = 0.0
+        self._full = False
         self._failures = 0
         self._retry_at = 0.0
         for number, record in self._spool.replay(self._facts.first_segment):
@@ -177,9 +187,11 @@ class Collector:
         elif start + self._span + self._late_ms < now or start + self._span <= self._facts.closed_ms:
             self._status.late += 1
             self.losses.lost(line.service, "late")
-        elif self._spool.full:
+        elif self._spool.full or self._full:
             self._status.unkept += 1
-            self.losses.lost(line.service, "not written to the disk")
+            self.losses.lost(
+                line.service, "not written to the disk" if self._spool.full else "telemetry.spool_mb is full"
+            )
         elif self._take(line, start):
             self._spool.append(without_query(datagram, message, self._formats))
             self.losses.counted(sender, line)
@@ -237,17 +249,25 @@ class Collector:
         self._settle()
         if self._pending is not None and self._status.error is None and time.monotonic() > self._retry_follow_at:
             self.follow(*self._pending)
+        self._put_aside(now)
         over = {s: w for s, w in self._windows.items() if s + self._span + GRACE_MS <= now}
         self._start_write({start: window for start, window in over.items() if window.changed})
         self._forget(now)
         if time.monotonic() - self._rotated > SEGMENT_S:
             self._rotate()
-        self._status.waiting = len(self._unwritten())
-        self._status.unstored_ms = min((start for start, window in over.items() if not window.stored), default=None)
+        self._measure_backlog()
+        kept = self._unstored.first_ms
+        unstored = [start for start, window in over.items() if not window.stored]
+        self._status.waiting = len(self._unwritten()) + self._unstored.windows
+        self._status.unstored_ms = min(unstored + ([] if kept is None else [kept]), default=None)
 
     def _start_write(self, windows: dict[int, Window]) -> bool:
-        """Begin a write; return whether there was something to write, and nothing in its way."""
-        if not windows or self._write is not None or time.monotonic() < self._retry_at:
+        """Begin a write; return whether there was something to write, and nothing in its way. Older windows go first."""
+        if self._write is not None or time.monotonic() < self._retry_at:
+            return False
+        if self._start_write_of_files():
+            return True
+        if not windows:
             return False
         windows = _first(windows)
         # under a new source, windows that occur again (after a clock jump or other settings) add to the stored ones
@@ -258,6 +278,19 @@ class Collector:
         self._write = self._writer.submit(self._store.write, rollups)
         return True
 
+    def _start_write_of_files(self) -> bool:
+        while files := self._unstored.oldest(MOST_KEYS_IN_WRITE):
+            try:
+                rollups = self._unstored.read(files)
+            except DataError as error:
+                print(f"pratique collect: {error}", file=sys.stderr, flush=True)  # noqa: T201
+                self._status.damaged += 1
+                continue
+            self._writing, self._writing_files = {}, files
+            self._write = self._writer.submit(self._store.write, rollups)
+            return True
+        return False
+
     def _settle(self, timeout: float = 0.0) -> None:
         """Handle the result of a finished write; wait up to `timeout` s for it."""
         if self._write is None:
@@ -266,7 +299,7 @@ class Collector:
             error = self._write.exception(timeout) if timeout or self._write.done() else TimeoutError()
             if isinstance(error, TimeoutError):
                 return
-            self._write = None
+            self._write, files, self._writing_files = None, self._writing_files, []
             if isinstance(error, RetentionError):
                 print(f"pratique collect: {error}", file=sys.stderr, flush=True)  # noqa: T201
                 error = None
@@ -275,6 +308,7 @@ class Collector:
                 self._status.last_window = utc_now().isoformat()
                 for window in self._writing.values():
                     window.stored = True
+                self._unstored.remove(files)
                 return
             for window in self._writing.values():
                 window.changed = True
@@ -288,6 +322,34 @@ class Collector:
         """Windows with requests that the store has not acknowledged: those that wait, and those of a write in progress."""
         in_flight = self._writing if self._write is not None else {}
         return [start for start, window in self._windows.items() if window.changed or start in in_flight]
+
+    def _put_aside(self, now: int) -> None:
+        """Keep windows that take no more lines as files while the store takes no writes, and after that until it has them."""
+        recently = self._put_aside_ms <= now < self._put_aside_ms + PUT_ASIDE_MS
+        if recently or not (self._failures or self._unstored.windows):
+            return
+        in_flight = self._writing if self._write is not None else {}
+        over = {
+            start: window
+            for start, window in sorted(self._windows.items())
+            if window.changed and start not in in_flight and start + self._span <= now - self._late_ms
+        }
+        if not over:
+            return
+        rollups = rollups_of(over, window_s=self._config.telemetry.window_s, source=self._facts.row_source)
+        try:
+            self._unstored.add(rollups, first_ms=min(over), windows=len(over))
+        except OSError as error:
+            self._status.error = f"unstored windows: {error.strerror}"
+            return
+        self._put_aside_ms = now
+        for window in over.values():
+            window.changed, window.stored = False, True
+
+    def _measure_backlog(self) -> None:
+        if time.monotonic() - self._measured_s > BACKLOG_S:
+            most = self._config.telemetry.spool_mb * 1e6
+            self._full, self._measured_s = self._spool.size_bytes + self._unstored.size_bytes > most, time.monotonic()
 
     def _forget(self, now: int) -> None:
         """Drop windows that are too old for late lines, and segments with lines of dropped windows only."""

@@ -46,7 +46,8 @@ class CollectorStatus:
     folded: lines stored under the revision or host "other", because there were too many names
     container_lines: lines of container logs received
     container_lost: lines of container logs that could not be written
-    unkept: lines refused because they could not be written to the spool
+    unkept: lines refused because they could not be written to the spool, or because telemetry.spool_mb was reached
+    damaged: files of windows that waited for the store and could not be read
     waiting: windows that are not in the store yet
     unstored_ms: start of the oldest finished window that was never stored, in milliseconds since 1970
     last_window: time of the last write to the store, UTC
@@ -80,6 +81,7 @@ class CollectorStatus:
     container_lines: int = 0
     container_lost: int = 0
     unkept: int = 0
+    damaged: int = 0
     waiting: int = 0
     unstored_ms: int | None = None
     last_window: str | None = None
@@ -125,7 +127,11 @@ class CollectorStatus:
             (self.not_allowed, "messages came from senders that telemetry.allow does not name and are not counted"),
             (self.folded, 'lines are stored under the name "other", because lines named too many revisions or hosts'),
             (self.clock_jumps, "times the clock was set back"),
-            (self.unkept, "lines are not counted because they could not be written to the disk"),
+            (
+                self.unkept,
+                "lines are not counted because they could not be written to the disk or telemetry.spool_mb was full",
+            ),
+            (self.damaged, "files of windows that waited for the store are damaged, and their windows are missing"),
             (self.container_lost, "lines of container logs could not be written"),
         ]
         found = [f"{count:,} {text}" for count, text in problems if count]

@@ -119,6 +119,11 @@ class Spool:
         return self._number
 
     @property
+    def size_bytes(self) -> int:
+        """The disk space of all segments."""
+        return sum(path.stat().st_size for path in self._folder.glob("*.spool"))
+
+    @property
     def full(self) -> bool:
         """Whether the buffer has reached MOST_PENDING, and no more records may be appended."""
         return len(self._pending) > MOST_PENDING

@@ -169,6 +169,7 @@ EMPTY = {1: (200, '{"results":[{"statement_id":0}]}'), 3: (500, "table 'public.i
 
 
 @pytest.mark.parametrize(("version", "health"), [("1.8.10", '{"name":"influxdb","status":"pass"}'), ("3.2.1", "OK")])
+@pytest.mark.slow
 def test_other_versions_say_how_they_are_tested_and_what_is_not_looked_at(monkeypatch, version, health):
     monkeypatch.setenv("INFLUX_TOKEN", "x")
     kind = int(version[0])
@@ -179,6 +180,7 @@ def test_other_versions_say_how_they_are_tested_and_what_is_not_looked_at(monkey
     assert found[0].message.endswith("(tested against recorded answers only)")
 
 
+@pytest.mark.slow
 def test_a_version_that_is_too_old_is_one_problem(monkeypatch):
     monkeypatch.setenv("INFLUX_TOKEN", "x")
     with recorded_server("1.6.7~rc0") as server:

@@ -121,6 +121,7 @@ def printed(*, terminal, **environ):
         (False, {"FORCE_COLOR": "1"}, True),
     ],
 )
+@pytest.mark.slow
 def test_colours_reach_a_terminal_only(terminal, environ, coloured, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pratique.toml").write_text("[services.shop]\n")

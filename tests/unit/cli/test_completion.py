@@ -107,6 +107,7 @@ def shell(request, folder):
         ("pratique status nothing", "pratique status nothing"),
     ],
 )
+@pytest.mark.slow
 def test_a_shell_completes_the_line(shell, typed, line):
     assert shell.complete(typed) == line
 

@@ -397,6 +397,7 @@ def rows(folder):
 
 
 @pytest.mark.parametrize(("file", "options", "first", "expected"), CASES, ids=[f"{c[0]}-{c[1][1]}" for c in CASES])
+@pytest.mark.slow
 def test_requests_of_a_log_are_stored_as_they_were(run, tmp_path, file, options, first, expected):
     status, out, err = run(file, *options, "--rejects", str(tmp_path / "rejects"), "--preview")
     assert status == 0, err
@@ -522,6 +523,7 @@ FAILED = [
 
 
 @pytest.mark.parametrize(("failed", "reason"), FAILED)
+@pytest.mark.slow
 def test_failures_in_another_form_in_the_canarys_own_log_hold_a_promotion(
     tmp_path, monkeypatch, capsys, failed, reason
 ):

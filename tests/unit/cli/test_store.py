@@ -25,6 +25,7 @@ def run(tmp_path, monkeypatch, capsys):
     return done
 
 
+@pytest.mark.slow
 def test_copy_says_what_it_copied(run):
     open_store("a").write(rollups(row(0, n=1200), row(1, "r2"), row(0, service="till")))
     status, out, err = run("copy", "a", "b")
@@ -37,6 +38,7 @@ def test_copy_says_what_it_copied(run):
     ]
 
 
+@pytest.mark.slow
 def test_dry_run_writes_nothing(run, tmp_path):
     open_store("a").write(rollups(row(0, n=5)))
     status, out, _ = run("copy", "a", "b", "--dry-run")

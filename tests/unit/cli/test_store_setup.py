@@ -146,6 +146,7 @@ def test_the_admin_token_is_never_an_argument_and_never_printed(run, file):
     assert TOKEN not in out + err
 
 
+@pytest.mark.slow
 def test_setup_of_another_version_says_what_to_use(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INFLUX_ADMIN_TOKEN", "x")

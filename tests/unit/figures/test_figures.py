@@ -54,6 +54,7 @@ def test_each_figure_has_an_alt_text(series):
         assert chart.layout.meta["alt"].endswith("."), name
 
 
+@pytest.mark.slow
 def test_a_revision_has_the_same_colour_in_every_figure(series):
     for name in ("codes", "traffic", "quantiles", "distribution"):
         chart = charts(series, sample_verdict())[name]
@@ -63,6 +64,7 @@ def test_a_revision_has_the_same_colour_in_every_figure(series):
                 assert color == (BLUE if trace.name.startswith("baseline") else VERMILION), name
 
 
+@pytest.mark.slow
 def test_hostile_text_never_becomes_markup_in_a_figure():
     rollups = sample_rollups(names={"r2": HOSTILE[1], "r3": HOSTILE[4]})
     verdict = sample_verdict(actions=HOSTILE[:5], baseline=HOSTILE[1], canary=HOSTILE[4])
@@ -82,6 +84,7 @@ def test_hover_templates_contain_no_data():
         assert "pwned" not in trace.hovertemplate
 
 
+@pytest.mark.slow
 def test_figures_of_an_empty_range_say_that_there_are_no_requests(nothing):
     for name in ("codes", "traffic", "quantiles", "distribution"):
         chart = charts(nothing, sample_verdict())[name]

@@ -55,6 +55,7 @@ def verdict(canary, baseline=OK, *, history=OK, windows=40, policy=None, step=Fa
         ({200: 0.85, 302: 0.06, 404: 0.04, 502: 0.05}, "5xx"),
     ],
 )
+@pytest.mark.slow
 def test_code_that_has_become_more_frequent_is_rolled_back_and_named(canary, named, guards):
     policy = Policy(deadline_min=240, **({"guards": guards} if guards else {}))
     found = verdict(canary, policy=policy)
@@ -63,6 +64,7 @@ def test_code_that_has_become_more_frequent_is_rolled_back_and_named(canary, nam
 
 
 @pytest.mark.parametrize("guards", [None, LATENCY_ONLY], ids=["defaults", "latency"])
+@pytest.mark.slow
 def test_client_aborts_are_never_promoted(guards):
     policy = Policy(deadline_min=240, **({"guards": guards} if guards else {}))
     found = verdict({200: 0.82, 302: 0.06, 404: 0.04, 499: 0.08}, policy=policy)
@@ -84,6 +86,7 @@ def test_repaired_server_errors_are_no_difference_of_other_codes():
     assert not [guard for guard in found.guards if guard.guard.startswith(("code", "other")) and guard.state != "met"]
 
 
+@pytest.mark.slow
 def test_new_code_counts_the_same_window_by_window_and_all_at_once():
     new = {200: 0.83, 302: 0.06, 404: 0.04, 204: 0.03, 304: 0.04}
     whole, step = verdict(new, windows=12), verdict(new, windows=12, step=True)
@@ -92,6 +95,7 @@ def test_new_code_counts_the_same_window_by_window_and_all_at_once():
 
 
 @pytest.mark.parametrize("reaction", ["hold", "note", "ignore"])
+@pytest.mark.slow
 def test_reaction_of_a_guard_can_be_configured(reaction):
     policy = Policy(deadline_min=240)
     other = policy.guards["other codes"].model_copy(update={"on_worse": reaction})
@@ -102,6 +106,7 @@ def test_reaction_of_a_guard_can_be_configured(reaction):
     assert noted == ([] if reaction == "ignore" else [reaction])
 
 
+@pytest.mark.slow
 def test_codes_beyond_the_most_share_one_guard():
     many = {200 + index: 0.02 for index in range(40)} | {240: 0.2}
     found = verdict({200 + index: 0.002 for index in range(40)} | {240: 0.02, 300: 0.9}, many, history=many)

@@ -63,6 +63,7 @@ def stored(store, *parts):
 
 
 @pytest.mark.parametrize("history_s", [1, 2, 7, 10, 60])
+@pytest.mark.slow
 def test_windows_of_another_length_in_the_history_do_not_change_the_windows_judged(store, history_s):
     judged = events_of(NEW)
     stored(store, (events_of(OLD), history_s), (judged, 2))
@@ -82,6 +83,7 @@ def test_windows_of_another_length_in_the_history_do_not_change_the_windows_judg
         ((7, 10), (0, 60), 70),
     ],
 )
+@pytest.mark.slow
 def test_a_range_is_judged_by_the_windows_that_lie_wholly_in_it(store, lengths, asked, joined):
     """The first half of the minute has windows of one length, the second half of another."""
     halves = events_of(NEW, seconds=28), events_of(at(NEW, 30), seconds=30)
@@ -104,6 +106,7 @@ def whole(event, lengths, start, end):
     return start.timestamp() <= window and window + length <= end.timestamp()
 
 
+@pytest.mark.slow
 def test_a_window_longer_than_those_judged_by_is_never_compared_with_a_weight_of_a_part_of_it(store):
     """A row of 10 s across a change of the weight holds both shares: the smaller windows around it do not."""
     before, after = events_of(NEW, share=0.1, seconds=25, rate=200), events_of(at(NEW, 25), share=0.5, rate=200)

@@ -78,6 +78,7 @@ def test_swapping_the_arms_mirrors_the_curve(bad_b, bad_c, n_b, n_c):
     assert one.curve == pytest.approx(other.curve[::-1], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_false_alarms_under_peeking_stay_below_alpha():
     """3,000 canaries without a difference, a look after each of 60 windows, alpha 5 %."""
     rng = np.random.default_rng(5)
@@ -87,6 +88,7 @@ def test_false_alarms_under_peeking_stay_below_alpha():
     assert (tested.fired.actions >= 0).mean() <= 0.05
 
 
+@pytest.mark.slow
 def test_drift_and_ramp_in_both_arms_give_no_evidence():
     rng = np.random.default_rng(6)
     tested = guard()
@@ -115,6 +117,7 @@ def test_confidence_sequence_covers_the_truth_at_every_look(odds):
     assert missed.mean() <= 0.1
 
 
+@pytest.mark.slow
 def test_excess_bound_covers_the_truth_and_approaches_it():
     rng = np.random.default_rng(8)
     missed = 0

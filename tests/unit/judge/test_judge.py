@@ -75,6 +75,7 @@ def with_new_actions():
     return rollups(*parts)
 
 
+@pytest.mark.slow
 def test_bad_action_that_appears_later_is_rolled_back_and_flagged(with_new_actions):
     verdict = judge_of(with_new_actions).verdict(START)
     assert verdict.verdict == "rollback"
@@ -88,6 +89,7 @@ def test_new_actions_weigh_the_same_window_by_window_and_all_at_once(with_new_ac
     assert step.state.fired_ms == whole.state.fired_ms
 
 
+@pytest.mark.slow
 def test_thresholds_come_from_later_windows_when_the_warm_up_has_no_durations():
     slower = canary(GOOD, Behaviour(median_ms=200.0), per_window=6000, windows=40, history=0)
     verdict = judge_of(without_durations(slower, 5)).verdict(START)
@@ -95,6 +97,7 @@ def test_thresholds_come_from_later_windows_when_the_warm_up_has_no_durations():
     assert service(verdict, "p50").threshold_ms == pytest.approx(104, rel=0.1)
 
 
+@pytest.mark.slow
 def test_latency_without_a_threshold_is_not_evaluated_and_not_passed():
     found = canary(GOOD, GOOD, per_window=20_000, windows=20, history=0)
     verdict = judge_of(without_durations(found, 19)).verdict(START)
@@ -102,6 +105,7 @@ def test_latency_without_a_threshold_is_not_evaluated_and_not_passed():
     assert verdict.verdict == "continue"
 
 
+@pytest.mark.slow
 def test_latency_is_not_passed_when_the_whole_baseline_is_slower_than_its_history():
     """All requests of both arms are beyond the thresholds, so a canary slower by half cannot be distinguished."""
     rng = np.random.default_rng(3)
@@ -117,6 +121,7 @@ def test_latency_is_not_passed_when_the_whole_baseline_is_slower_than_its_histor
     assert any("leaves no room to be worse" in finding.message for finding in verdict.findings)
 
 
+@pytest.mark.slow
 def test_different_mix_of_actions_in_the_arms_does_not_roll_back():
     """Simpson: the canary gets far more of an action that fails more often in both."""
     rng = np.random.default_rng(4)
@@ -132,6 +137,7 @@ def test_different_mix_of_actions_in_the_arms_does_not_roll_back():
     assert verdict.fired is None
 
 
+@pytest.mark.slow
 def test_shorter_windows_are_added_up_to_the_window_length():
     """Six windows of 10 s are judged as one minute."""
     rng = np.random.default_rng(5)
@@ -144,6 +150,7 @@ def test_shorter_windows_are_added_up_to_the_window_length():
     assert one.requests == other.requests
 
 
+@pytest.mark.slow
 def test_window_with_requests_of_one_arm_gives_no_evidence():
     rng = np.random.default_rng(6)
     found = canary(GOOD, Behaviour(failing=0.02), windows=20)
@@ -163,6 +170,7 @@ def test_window_with_requests_of_one_arm_gives_no_evidence():
     ),
     st.randoms(),
 )
+@pytest.mark.slow
 def test_interval_does_not_depend_on_the_order_of_windows(windows, random):
     """Known φ: the state is a sum over strata."""
 
@@ -227,6 +235,7 @@ def test_projection_is_the_nearest_point_of_the_line(n_b, share, log_guess, log_
     assert found == pytest.approx(0.5 * (low + high), rel=2e-5, abs=2e-12)
 
 
+@pytest.mark.slow
 def test_one_window_of_errors_fires_in_that_window():
     rng = np.random.default_rng(12)
     parts = [events(r, GOOD, rng, windows=range(-30, 10), per_window=n) for r, n in (("r1", 5400),)]

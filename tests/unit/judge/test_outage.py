@@ -34,6 +34,7 @@ def outages(found):
     [([OUTAGE], [OUTAGE]), ([OUTAGE], [GOOD]), ([GOOD, OUTAGE], [GOOD, OUTAGE])],
     ids=["both", "baseline", "both later"],
 )
+@pytest.mark.slow
 def test_outage_of_the_baseline_holds_a_promotion_with_both_numbers(baseline, canary):
     found = verdict(baseline, canary)
     assert found.verdict == "continue"
@@ -44,30 +45,36 @@ def test_outage_of_the_baseline_holds_a_promotion_with_both_numbers(baseline, ca
     assert "%" in outage.message
 
 
+@pytest.mark.slow
 def test_outage_that_is_over_is_a_note():
     assert [outage.effect for outage in outages(verdict([OUTAGE, GOOD], [OUTAGE, GOOD]))] == ["note"]
 
 
+@pytest.mark.slow
 def test_slow_baseline_is_an_outage():
     slow = Behaviour(failing=0.003, median_ms=900.0)
     (outage,) = outages(verdict([slow], [slow]))
     assert "slow requests (beyond p50, and beyond p95 and p99)" in outage.message
 
 
+@pytest.mark.slow
 def test_reaction_to_an_outage_can_be_configured():
     assert outages(verdict([OUTAGE], [OUTAGE], policy=Policy(on_outage="note", deadline_min=240)))[0].effect == "note"
     assert not outages(verdict([OUTAGE], [OUTAGE], policy=Policy(on_outage="ignore", deadline_min=240)))
 
 
+@pytest.mark.slow
 def test_busy_hour_is_no_outage():
     busy = Behaviour(failing=0.006, median_ms=130.0)
     assert not outages(verdict([busy], [busy]))
 
 
+@pytest.mark.slow
 def test_without_history_nothing_can_be_far_from_it():
     assert not outages(verdict([OUTAGE], [OUTAGE], history=0))
 
 
+@pytest.mark.slow
 def test_low_traffic_varies_without_being_an_outage():
     rng = np.random.default_rng(3)
     for _ in range(20):

@@ -160,6 +160,7 @@ def test_a_suspect_is_not_called_worse_before_the_rollback():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.0, 0.08), st.integers(20, 200))
+@pytest.mark.slow
 def test_worse_and_rolled_back_by_evidence_are_one(seed, failing, per_window):
     rng = np.random.default_rng(seed)
     verdict = judged(

@@ -108,6 +108,7 @@ def test_no_window_in_force_touches_a_change(changes):
         assert found == pytest.approx(last.shares["r2"])
 
 
+@pytest.mark.slow
 def test_traffic_in_bursts_is_no_mismatch():
     """Users stay with their revision, and few users send most requests: the share varies ten times as much as chance."""
     rng, alarms = np.random.default_rng(4), 0

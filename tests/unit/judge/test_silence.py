@@ -62,6 +62,7 @@ def test_silence_of_both_is_an_outage_or_lost_lines():
     assert "no request of either revision in 10 windows (12:20:00 to 12:30:00)" in gaps(found)[0].message
 
 
+@pytest.mark.slow
 def test_low_irregular_traffic_raises_no_false_alarm():
     """300 canaries: a request of the canary every few minutes, and bursts."""
     alarms = 0

@@ -48,6 +48,7 @@ def test_windows_with_enough_requests_stay_as_they_are():
     assert (same == n).all()
 
 
+@pytest.mark.slow
 def test_false_alarms_at_low_traffic_stay_below_alpha():
     """2,000 streams of 40 requests a minute in windows of 10 s, odds ratio at the tolerance, alpha 5 %."""
     rng = np.random.default_rng(12)

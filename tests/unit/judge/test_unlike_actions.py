@@ -41,6 +41,7 @@ def test_vanished_actions_are_named_and_hold_by_their_part_of_the_requests(canar
     assert "POST /cart" in finding.message
 
 
+@pytest.mark.slow
 def test_rare_actions_that_one_revision_lacks_by_chance_are_no_finding():
     names = tuple(f"GET /{number}" for number in range(2000))
     assert not found(names, names, per_window=(20, 2))[1]

@@ -34,6 +34,7 @@ def judged(baseline, canary, *, policy=None, per_window=(1800, 200)):
 
 
 @pytest.mark.parametrize(("baseline", "canary"), [(0.0, 0.3), (0.3, 0.0), (0.02, 0.04), (0.0, 0.01)])
+@pytest.mark.slow
 def test_uneven_shares_hold_and_name_both_numbers(baseline, canary):
     verdict, (finding,) = judged(baseline, canary)
     assert finding.effect == "hold"
@@ -44,10 +45,12 @@ def test_uneven_shares_hold_and_name_both_numbers(baseline, canary):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, lambda minute: (minute > 20) * 0.8])
+@pytest.mark.slow
 def test_the_same_share_in_both_is_no_finding(share):
     assert not judged(share, share)[1]
 
 
+@pytest.mark.slow
 def test_small_difference_is_a_note():
     _, (finding,) = judged(0.0, 0.004, per_window=(9000, 1000))
     assert finding.effect == "note"

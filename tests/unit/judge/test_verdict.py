@@ -90,6 +90,7 @@ def test_slower_tail_with_a_faster_median_is_rolled_back():
     assert states(verdict)["p50"] == "met"
 
 
+@pytest.mark.slow
 def test_outage_in_both_arms_does_not_roll_back():
     rng = np.random.default_rng(4)
     outage = Behaviour(failing=0.4, median_ms=900.0)
@@ -117,6 +118,7 @@ def test_changing_share_under_drift_does_not_roll_back():
     assert not [finding for finding in verdict.findings if finding.kind == "share mismatch"]
 
 
+@pytest.mark.slow
 def test_one_bad_action_among_fifty_is_rolled_back_and_flagged():
     bad = Behaviour(actions={ACTIONS[7]: Behaviour(failing=0.12)})
     verdict = judged(canary(GOOD, bad, per_window=6000, actions=ACTIONS))
@@ -286,6 +288,7 @@ def test_compare_reads_the_store_and_refuses_missing_data(tmp_path):
         compare(store, "shop", "r1", "r1")
 
 
+@pytest.mark.slow
 def test_thresholds_come_from_history_or_from_the_warm_up():
     with_history = judged(canary(GOOD, GOOD, per_window=6000))
     p95 = next(g for g in with_history.guards if g.guard == "p95")
@@ -295,6 +298,7 @@ def test_thresholds_come_from_history_or_from_the_warm_up():
     assert next(g for g in without.guards if g.guard == "p95").threshold_ms == pytest.approx(p95.threshold_ms, rel=0.06)
 
 
+@pytest.mark.slow
 def test_compare_opens_a_store_by_its_address_and_by_its_settings(tmp_path):
     address = str(tmp_path / "store")
     store = open_store(address)

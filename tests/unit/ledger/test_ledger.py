@@ -115,6 +115,7 @@ def _write(path):
         Ledger(path).append("step", "shop", who="ann")
 
 
+@pytest.mark.slow
 def test_several_processes_append_to_one_chain(ledger):
     with ProcessPoolExecutor(4) as pool:
         list(pool.map(_write, [ledger.path] * 4))
@@ -126,6 +127,7 @@ def _write_first(path, together):
     Ledger(path).append("step", "shop", who="ann")
 
 
+@pytest.mark.slow
 def test_several_processes_create_one_ledger(tmp_path):
     for number in range(5):
         path, together = tmp_path / str(number) / "ledger.sqlite", Barrier(4)
@@ -235,6 +237,7 @@ JSON = st.recursive(
 
 @settings(max_examples=30, deadline=None)
 @given(st.dictionaries(st.text(), JSON))
+@pytest.mark.slow
 def test_canonical_json_does_not_depend_on_the_order_of_keys(value):
     assert canonical(value) == canonical(dict(reversed(value.items())))
 
@@ -297,6 +300,7 @@ def test_shares_are_unknown_after_a_clock_that_was_set(ledger, monkeypatch):
     assert (change.kind, change.shares, change.note) == ("clock", {}, "the clock was set back by 3,600 s at 12:00:00")
 
 
+@pytest.mark.slow
 def test_ledger_of_many_entries_is_read_within_a_second_where_a_part_is_asked_for(ledger):
     ledger.append("weight", "shop", data={"shares": {"r1": 1.0}})
     with ledger._connect() as connection:

@@ -60,17 +60,20 @@ def _logged_in(tmp_path, monkeypatch):
         b'{"tags": ["r1"]' + b" " * (9 << 20),
     ],
 )
+@pytest.mark.slow
 def test_an_answer_that_is_not_a_listing_is_an_error(body):
     with answering(body=body) as server, pytest.raises(UnavailableError, match="does not list shop"):
         list_tags(f"127.0.0.1:{server.server_port}", "shop")
 
 
+@pytest.mark.slow
 def test_only_valid_tags_are_listed():
     odd = ["r1", "\x1b[2Jr1", "r1\nrollback: forged", "", "-x", "x" * 129, 5, None, {"a": 1}]
     with answering(body=json.dumps({"tags": odd}).encode()) as server:
         assert list_tags(f"127.0.0.1:{server.server_port}", "shop") == ["r1"]
 
 
+@pytest.mark.slow
 def test_a_listing_without_end_is_an_error(monkeypatch):
     monkeypatch.setattr(registry, "MAX_PAGES", 5)
     with answering(body=b'{"tags": ["r1"]}', Link='</v2/shop/tags/list?last=r1>; rel="next"') as server:
@@ -82,6 +85,7 @@ def test_a_listing_without_end_is_an_error(monkeypatch):
 @pytest.mark.parametrize(
     "realm", ["http://localhost:x@127.0.0.2:{port}/token", "http://127.0.0.1.example:{port}/", "ftp://a"]
 )
+@pytest.mark.slow
 def test_a_login_is_not_sent_to_another_host_in_the_clear(tmp_path, realm):
     with answering(401, WWW_Authenticate=f'Bearer realm="{realm}",service="s"') as server:
         address = f"127.0.0.1:{server.server_port}"
@@ -92,6 +96,7 @@ def test_a_login_is_not_sent_to_another_host_in_the_clear(tmp_path, realm):
         assert len(server.asked) == 1
 
 
+@pytest.mark.slow
 def test_a_token_answer_without_a_token_is_an_error():
     challenge = 'Bearer realm="http://127.0.0.1:{port}/token"'
     with (
@@ -101,6 +106,7 @@ def test_a_token_answer_without_a_token_is_an_error():
         list_tags(f"127.0.0.1:{server.server_port}", "shop")
 
 
+@pytest.mark.slow
 def test_a_missing_credential_helper_is_an_error(tmp_path):
     with answering() as server:
         address = f"127.0.0.1:{server.server_port}"

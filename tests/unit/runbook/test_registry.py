@@ -144,6 +144,7 @@ def test_the_watchdog_undoes_a_run_whose_executor_died(toy):
     assert "undoing: the process that executed the notebook died" in log
 
 
+@pytest.mark.slow
 def test_orphan_removal_ends_a_killed_run(toy, config, installed):
     toy.killed("one")
     engine = SimpleNamespace(list=lambda _: [], exited=lambda _: [], pool=lambda _: None)
@@ -152,6 +153,7 @@ def test_orphan_removal_ends_a_killed_run(toy, config, installed):
     assert toy.result("one")["outcome"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_journal_of_an_unknown_runbook_is_an_error_and_nothing_is_changed(toy, config):
     toy.killed("one")
     expected = (

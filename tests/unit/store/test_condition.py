@@ -1,5 +1,7 @@
 """What the log of a Delta store names is compared with the files that are there."""
 
+import pytest
+
 from contract.store_contract import rollups, row
 from pratique.store import open_store
 from pratique.store.condition import condition_of
@@ -20,6 +22,7 @@ def test_files_rows_and_leftovers_are_counted(tmp_path):
     assert condition_of(str(tmp_path / "a")).damaged == ()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_or_cut_is_damaged(tmp_path):
     store = open_store(str(tmp_path / "a"))
     store.write(rollups(row(0)))

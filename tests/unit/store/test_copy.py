@@ -58,6 +58,7 @@ def test_a_copy_has_every_row(stores):
     assert progress[-1] == (10, 10)
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_repeated_changes_nothing(stores):
     source, target = stores
     rows = [row(0), row(3 * HOUR, "r2", n=5)]
@@ -76,6 +77,7 @@ def test_a_copy_that_is_repeated_changes_nothing(stores):
         (Selection(("shop",), T0 + timedelta(seconds=1), T0 + timedelta(hours=2)), [HOUR]),
     ],
 )
+@pytest.mark.slow
 def test_only_the_selection_is_copied(stores, selection, windows):
     source, target = stores
     rows = {0: row(0), 1: row(1, service="till"), HOUR: row(HOUR)}
@@ -93,6 +95,7 @@ def test_rows_of_others_stay_in_the_target_and_are_counted(stores):
     assert everything(target) == by_key([*own, row(0, n=5), row(1)])
 
 
+@pytest.mark.slow
 def test_an_interrupted_copy_continues_where_it_was(stores, position):
     source, target = stores
     rows = [row(number * HOUR, n=number + 1) for number in range(6)]
@@ -106,6 +109,7 @@ def test_an_interrupted_copy_continues_where_it_was(stores, position):
     assert copy_store(source, target, ALL, position=position()).rows == 6
 
 
+@pytest.mark.slow
 def test_a_copy_starts_again_when_the_target_was_emptied_or_the_source_grew(stores, position, tmp_path):
     source, target = stores
     rows = [row(number * HOUR) for number in range(4)]

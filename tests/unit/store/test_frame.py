@@ -60,12 +60,14 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_every_kind_of_frame_gives_the_same_verdict(events, kind):
     expected = shown(pratique.compare(events, "r1", "r2", fields=FIELDS))
     assert expected[0] == "promote" or expected[2] < 100
     assert shown(pratique.compare(KINDS[kind](events), "r1", "r2", fields=FIELDS)) == expected
 
 
+@pytest.mark.slow
 def test_an_import_of_the_same_rows_gives_the_same_verdict(events, tmp_path):
     (tmp_path / "pratique.toml").write_text("")
     events.to_csv(tmp_path / "x.csv", index=False)
@@ -78,6 +80,7 @@ def test_an_import_of_the_same_rows_gives_the_same_verdict(events, tmp_path):
     assert shown(stored) == shown(pratique.compare(events, "r1", "r2", fields=FIELDS))
 
 
+@pytest.mark.slow
 def test_counts_are_compared_in_windows_of_their_interval(events):
     counts = (
         events.assign(time=events.time.dt.floor("min"))
@@ -95,6 +98,7 @@ def test_counts_are_compared_in_windows_of_their_interval(events):
     assert sum(pratique.compare(wrong, "r1", "r2").requests.values()) == ROWS - counts.n[20:23].sum()
 
 
+@pytest.mark.slow
 def test_a_grouped_frame_whose_counts_are_not_named_is_refused(events):
     minutes = events.assign(time=events.time.dt.floor("min"))
     counts = minutes.groupby(["time", "revision", "path", "status"]).size().reset_index(name="count")
@@ -114,6 +118,7 @@ def test_counts_at_times_without_a_regular_step_need_an_interval():
     assert pratique.compare(frame, "r1", "r2", interval=60).window_s == 60
 
 
+@pytest.mark.slow
 def test_a_wrong_value_is_a_finding_with_its_column_and_a_wrong_column_an_error(events):
     one = events.astype({"status": object})
     one.loc[3, "status"] = True
@@ -136,6 +141,7 @@ def test_a_wrong_value_is_a_finding_with_its_column_and_a_wrong_column_an_error(
 
 
 @pytest.mark.parametrize(("took", "doubt"), [(0.0, "below 0.01 ms"), (1e6, "reach nine days")])
+@pytest.mark.slow
 def test_a_wrong_unit_is_a_finding(events, took, doubt):
     findings = pratique.compare(events.assign(took=took), "r1", "r2", fields=FIELDS).findings
     assert any(doubt in finding.message for finding in findings)

@@ -2,12 +2,13 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from pratique.clock import utc_now
 from pratique.config import load
-from pratique.errors import DataError, MissingError
+from pratique.errors import DataError, MissingError, StorageError, UnavailableError
 from pratique.ledger import open_ledger
 from pratique.telemetry import collector as module
 from pratique.telemetry import line_keys
@@ -23,6 +24,7 @@ class World:
     def __init__(self, folder, monkeypatch):
         (folder / "pratique.toml").write_text("[telemetry]\nwindow_s = 1\nlate_s = 2\n[services.shop]\n")
         self.now_ms, self.written, self.config = START_MS, {}, load(folder / "pratique.toml")
+        self.away, self.order = False, []
         monkeypatch.setattr(module, "now_ms", lambda: self.now_ms)
         self.open()
 
@@ -31,6 +33,9 @@ class World:
         self.collector = Collector(self.config, self, self.status)
 
     def write(self, rollups):
+        if self.away:
+            raise UnavailableError("the store is away")
+        self.order += rollups.table["window"].cast("int64").to_pylist()
         for row in rollups.table.to_pylist():
             self.written[row["window"], row["revision"], row["action"]] = row["n"]
 
@@ -201,6 +206,7 @@ def test_what_a_wrong_store_did_not_take_is_written_to_the_right_one(world):
     assert world.status.error is None
 
 
+@pytest.mark.slow
 def test_windows_whose_write_goes_on_are_kept_when_the_settings_change(world, monkeypatch):
     right = world.collector._store
     world.collector._store = Refusing(0.5)
@@ -235,3 +241,103 @@ def test_a_declared_format_is_counted_and_spooled_without_its_query(world):
     world.open()
     world.collector.close()
     assert [(key[1:], n) for key, n in world.written.items()] == [(("r2", "GET /a"), 1)]
+
+
+def outage(world, minutes):
+    """One line a second while the store is away."""
+    world.away = True
+    for _ in range(60 * minutes):
+        world.receive()
+        world.now_ms += 1000
+        world.collector._retry_at = 0.0
+        world.tick(wait=True)
+
+
+def back(world):
+    """The store takes writes again, until nothing waits."""
+    world.away = False
+    world.now_ms += 5000
+    for _ in range(20):
+        world.collector._retry_at = 0.0
+        world.tick(wait=True)
+
+
+@pytest.mark.slow
+def test_windows_of_a_long_outage_leave_memory_and_are_written_in_order(world):
+    outage(world, 4)
+    assert len(world.collector._windows) < 70
+    assert world.status.waiting == 240
+    assert world.status.unstored_ms == START_MS
+    assert len(list((world.config.state_dir / "collector/unstored").iterdir())) <= 4
+    back(world)
+    assert sum(world.written.values()) == len(world.written) == 240
+    assert world.order[:150] == sorted(world.order[:150])
+    assert (world.status.waiting, world.status.unstored_ms, world.status.error) == (0, None, None)
+    assert list((world.config.state_dir / "collector/unstored").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_windows_of_an_outage_survive_a_kill_and_count_once(world):
+    outage(world, 3)
+    # a killed collector closes nothing
+    world.collector.sync()
+    world.collector._spool._file.close()
+    world.open()
+    outage(world, 2)
+    back(world)
+    assert sum(world.written.values()) == 300
+    assert max(world.written.values()) == 1
+
+
+@pytest.mark.slow
+def test_lines_beyond_the_size_of_the_spool_are_refused_and_counted(world, monkeypatch):
+    monkeypatch.setattr(module, "BACKLOG_S", -1.0)
+    monkeypatch.setattr(module, "SEGMENT_S", -1.0)
+    outage(world, 3)
+    size = world.collector._unstored.size_bytes + world.collector._spool.size_bytes
+    telemetry = world.config.telemetry.model_copy(update={"spool_mb": size / 2e6})
+    world.collector._config = world.config.model_copy(update={"telemetry": telemetry})
+    world.tick()
+    world.receive()
+    assert world.status.unkept == 1
+    assert "telemetry.spool_mb was full" in world.status.to_text()
+    back(world)
+    world.receive()
+    assert world.status.unkept == 1
+    assert sum(world.written.values()) == 180
+
+
+@pytest.mark.slow
+def test_a_damaged_file_of_an_outage_costs_its_windows_only(world):
+    outage(world, 5)
+    damaged = sorted((world.config.state_dir / "collector/unstored").iterdir())[1]
+    windows = int(damaged.name.split("-")[2])
+    damaged.write_bytes(b"x" * 100)
+    back(world)
+    assert sum(world.written.values()) == 300 - windows
+    assert world.status.damaged == 1
+
+
+def test_settings_whose_sink_cannot_be_opened_leave_the_addresses_as_they_were(world, monkeypatch, capsys):
+    moves, followed = [], []
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    other = world.config.model_copy(
+        update={"telemetry": world.config.telemetry.model_copy(update={"listen": "127.0.0.1:1"})}
+    )
+
+    def fails():
+        raise StorageError("'remote-write.sqlite' cannot be written")
+
+    reload = module._Reload(
+        SimpleNamespace(follow=lambda *given: followed.append(given)),
+        SimpleNamespace(move=lambda settings, *, listen: moves.append(settings.listen)),
+        world.status,
+        world.config.telemetry,
+        None,
+        lambda: (other, fails),
+    )
+    reload._ask()
+    reload.when_asked()
+    assert moves == ["127.0.0.1:1", world.config.telemetry.listen]
+    assert followed == []
+    assert "the settings stay as they are: 'remote-write.sqlite' cannot be written" in capsys.readouterr().err

@@ -69,6 +69,7 @@ def world(tmp_path):
 
 
 @real
+@pytest.mark.slow
 def test_haproxy_log_has_the_counts_of_halog(world):
     summary = world.take(SHARED / "haproxy" / "production_2012.log", fmt="haproxy", revision_from="server")
     halog = {}
@@ -84,6 +85,7 @@ def test_haproxy_log_has_the_counts_of_halog(world):
 
 
 @real
+@pytest.mark.slow
 def test_haproxy_log_has_the_codes_of_halog_and_no_negative_latency(world):
     world.take(SHARED / "haproxy" / "production_2012.log", fmt="haproxy", revision="all")
     halog = dict(
@@ -101,6 +103,7 @@ def test_haproxy_log_has_the_codes_of_halog_and_no_negative_latency(world):
 
 
 @real
+@pytest.mark.slow
 def test_monitor_probes_can_be_ignored(tmp_path):
     world = World(tmp_path, '[services.shop.imports]\nignore_paths = ["/"]\n')
     summary = world.take(SHARED / "haproxy" / "production_2012.log", fmt="haproxy", revision_from="server")
@@ -112,6 +115,7 @@ def test_monitor_probes_can_be_ignored(tmp_path):
 
 
 @real
+@pytest.mark.slow
 def test_apache_log_has_the_counts_of_a_plain_count(world):
     path = SHARED / "access" / "apache_combined_2015.log"
     summary = world.take(path, revision="r1")
@@ -142,6 +146,7 @@ def test_lines_of_nginx_exporter_are_parsed(name):
     assert len(lines) == len(parsed.events) > 0
 
 
+@pytest.mark.slow
 def test_log_and_its_copies_count_once(world):
     log = world.log("access.log", *(LINE.format(i % 60) for i in range(500)))
     for name, packed in (("a.gz", gzip.compress(log.read_bytes())), ("a.zst", zstandard.compress(log.read_bytes()))):
@@ -152,6 +157,7 @@ def test_log_and_its_copies_count_once(world):
         assert world.total() == 500
 
 
+@pytest.mark.slow
 def test_grown_log_adds_its_new_lines_and_another_log_adds_all(world):
     world.take(world.log("access.log", *(LINE.format(i) for i in range(10))), revision="r1")
     world.take(world.log("access.log", *(LINE.format(i) for i in range(30))), revision="r1")
@@ -313,6 +319,7 @@ def test_hostile_line_is_rejected_alone(world, change, reason):
     ],
 )
 @pytest.mark.parametrize("other", [{}, {"odd": "\ud800"}, {"host": "true"}])
+@pytest.mark.slow
 def test_a_value_of_a_wrong_type_rejects_its_line_with_the_name_of_the_field(world, change, reason, other):
     lines = [json.dumps(EVENT | {"host": "h"} | other)] * 100 + [json.dumps(EVENT | {"host": "h"} | change)]
     summary = world.take(world.log("a.jsonl", *lines), fmt="jsonl")
@@ -365,6 +372,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.slow
 def test_a_log_imported_again_after_a_setting_changed_counts_once(world, change):
     """Rows under the old windows or names would stay beside the new ones."""
     lines = [LINE.format(second) for second in range(50)]

@@ -314,6 +314,7 @@ def test_messages_of_a_logger_are_counted_by_its_name():
 
 
 @pytest.mark.parametrize("fmt", ["auto", "logfmt"])
+@pytest.mark.slow
 def test_time_to_read_a_long_text_without_names_grows_with_its_length(fmt):
     long = {
         "auto": COMBINED.replace("curl/8", "a" * 900_000),

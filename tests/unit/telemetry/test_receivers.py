@@ -63,6 +63,7 @@ def test_silent_strangers_are_closed_before_a_sender_of_messages(listening):
     assert taken[1].endswith(b"again")
 
 
+@pytest.mark.slow
 def test_message_that_is_not_completed_in_time_ends_its_connection(listening, monkeypatch):
     found, _, address = listening
     monkeypatch.setattr(receivers, "FRAME_S", 0.2)

@@ -173,6 +173,7 @@ shares_of_pools = st.lists(st.integers(0, 1000), min_size=1, max_size=6).filter(
 
 
 @given(shares_of_pools)
+@pytest.mark.slow
 def test_limits_are_rising_integers_that_end_at_the_total(parts):
     order = [f"r{number}" for number in range(len(parts))]
     shares = {name: part / sum(parts) for name, part in zip(order, parts, strict=True)}

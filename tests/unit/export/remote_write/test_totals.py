@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,6 +185,7 @@ GROWING = st.lists(
 
 
 @given(GROWING, st.integers(1, 4))
+@pytest.mark.slow
 def test_what_a_reader_counts_is_what_the_windows_have(events, repeats):
     totals, reader, windows, now = Totals(), Reader(), {}, 0
     for step, revision, code, buckets, late in events:

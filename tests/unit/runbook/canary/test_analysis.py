@@ -196,6 +196,7 @@ def test_windows_that_change_in_the_middle_are_judged_again_joined(world, window
     assert (last.requests, last.verdict, last.e_value) == (again.requests, again.verdict, pytest.approx(again.e_value))
 
 
+@pytest.mark.slow
 def test_a_store_that_does_not_answer_for_a_moment_is_waited_for_and_nothing_is_judged(world, monkeypatch):
     before = list(world.verdicts(6, failing=0.0))[-1]
     read = world.store.read

@@ -51,6 +51,7 @@ def test_it_renews_again_and_again(renewer_of):
     assert not renewer.expired
 
 
+@pytest.mark.slow
 def test_it_stops_renewing_without_a_heartbeat(renewer_of):
     balancer = Balancer()
     renewer_of(balancer, timeout_s=-1.0)

@@ -9,6 +9,7 @@ from pratique.runbook.service.share_text import all_to, percents
 
 
 @given(percent=st.floats(min_value=0, max_value=100), fresh=st.booleans())
+@pytest.mark.slow
 def test_shares_sum_to_one_and_the_canary_gets_its_stage(percent, fresh):
     shares = arms_of("r1", "r2", fresh=fresh).at(percent)
     assert sum(shares.values()) == pytest.approx(1.0)

@@ -39,6 +39,7 @@ def test_lines_are_returned_in_order(journal):
 
 @settings(max_examples=40, deadline=None)
 @given(cut=st.integers(min_value=1, max_value=60))
+@pytest.mark.slow
 def test_a_torn_tail_is_skipped_and_cut_off(tmp_path_factory, cut):
     journal = Journal(tmp_path_factory.mktemp("run") / "journal.jsonl")
     journal.append("opened", data={"text": "ä\n"})

@@ -45,6 +45,7 @@ def test_a_released_lock_is_free_and_names_nobody(tmp_path):
     second.release()
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_dead_process_is_taken_over_and_names_it(tmp_path):
     subprocess.run([sys.executable, "-c", TAKE_AND_DIE, tmp_path], check=False)
     lock = Lock(tmp_path, "shop")
@@ -55,6 +56,7 @@ def test_the_lock_of_a_dead_process_is_taken_over_and_names_it(tmp_path):
     lock.release()
 
 
+@pytest.mark.slow
 def test_new_runs_are_blocked_and_the_dead_holder_stays_named(tmp_path):
     subprocess.run([sys.executable, "-c", TAKE_AND_DIE, tmp_path], check=False)
     lock = Lock(tmp_path, "shop")

@@ -83,6 +83,7 @@ def there(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_each_step_is_done_once_per_run_id(tmp_path, there, capsys):
     run = opened(tmp_path, Put(there, "a"))
     assert run.perform("a") == {"path": str(there / "a")}
@@ -97,6 +98,7 @@ def test_each_step_is_done_once_per_run_id(tmp_path, there, capsys):
     again.close({"outcome": "done"})
 
 
+@pytest.mark.slow
 def test_a_step_that_no_longer_holds_is_done_again(tmp_path, there):
     run = opened(tmp_path, Put(there, "a"))
     run.perform("a")
@@ -106,6 +108,7 @@ def test_a_step_that_no_longer_holds_is_done_again(tmp_path, there):
     run.close({})
 
 
+@pytest.mark.slow
 def test_a_failed_step_undoes_all_steps_in_reverse(tmp_path, there):
     run = opened(tmp_path, Put(there, "a"), Put(there, "b"), Put(there, "c", fails=UnavailableError("no luck")))
     run.perform("a")
@@ -120,6 +123,7 @@ def test_a_failed_step_undoes_all_steps_in_reverse(tmp_path, there):
     assert events == [("a", "done"), ("b", "done"), ("c", "failed"), ("c", "undone"), ("b", "undone"), ("a", "undone")]
 
 
+@pytest.mark.slow
 def test_after_the_final_step_nothing_is_undone(tmp_path, there):
     run = opened(tmp_path, Put(there, "a"), Put(there, "b", final=True), Put(there, "c", fails=KeyError("odd")))
     run.perform("a")
@@ -131,6 +135,7 @@ def test_after_the_final_step_nothing_is_undone(tmp_path, there):
     assert (there / "undone").read_text() == "c "
 
 
+@pytest.mark.slow
 def test_undo_continues_after_one_step_fails(tmp_path, there):
     stuck = Put(there, "b")
     stuck.undo = lambda data: (_ for _ in ()).throw(OSError("stuck"))
@@ -148,6 +153,7 @@ def short(monkeypatch):
     monkeypatch.setattr("pratique.ledger.ledger.BUSY_S", 0.5)
 
 
+@pytest.mark.slow
 def test_undo_does_not_wait_for_a_busy_ledger(tmp_path, there, short, capsys):
     run = opened(tmp_path, Put(there, "a"), Put(there, "b"), Put(there, "c", fails=UnavailableError("no luck")))
     run.perform("a")
@@ -165,6 +171,7 @@ def test_undo_does_not_wait_for_a_busy_ledger(tmp_path, there, short, capsys):
     assert "was locked by another process" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_undo_waits_for_a_locked_balancer(tmp_path, there, monkeypatch):
     monkeypatch.setattr("pratique.runbook.engine.undo.UNDO_RETRY_EVERY_S", 0.01)
     held = Put(there, "a")
@@ -184,6 +191,7 @@ def test_undo_waits_for_a_locked_balancer(tmp_path, there, monkeypatch):
     assert not (there / "a").exists()
 
 
+@pytest.mark.slow
 def test_the_lock_is_taken_when_the_ledger_is_busy(tmp_path, there, short):
     run = opened(tmp_path, Put(there, "a"))
     run.perform("a")
@@ -198,6 +206,7 @@ def test_the_lock_is_taken_when_the_ledger_is_busy(tmp_path, there, short):
     assert not (there / "a").exists()
 
 
+@pytest.mark.slow
 def test_entries_that_could_not_be_written_while_undoing_are_written_afterwards(tmp_path, there, short):
     holding = Put(there, "a")
     run = opened(tmp_path, holding, Put(there, "b", fails=UnavailableError("no luck")))
@@ -213,6 +222,7 @@ def test_entries_that_could_not_be_written_while_undoing_are_written_afterwards(
     assert events == [("a", "done"), ("b", "failed"), ("b", "undone"), ("a", "undone")]
 
 
+@pytest.mark.slow
 def test_undo_continues_when_the_journal_cannot_be_written(tmp_path, there, monkeypatch, capsys):
     run = opened(tmp_path, Put(there, "a"), Put(there, "b", fails=UnavailableError("no luck")))
     run.perform("a")
@@ -231,6 +241,7 @@ def test_undo_continues_when_the_journal_cannot_be_written(tmp_path, there, monk
     assert "No space left" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_refused_run_leaves_the_dead_holder_in_the_lock(tmp_path, there):
     run = opened(tmp_path, Put(there, "a"), stages=[5, 50])
     run.perform("a")
@@ -243,6 +254,7 @@ def test_a_refused_run_leaves_the_dead_holder_in_the_lock(tmp_path, there):
     assert not (there / "a").exists()
 
 
+@pytest.mark.slow
 def test_a_final_step_stays_done_when_recording_it_is_interrupted(tmp_path, there, monkeypatch):
     run = opened(tmp_path, Put(there, "a"), Put(there, "b", final=True))
     run.perform("a")
@@ -261,6 +273,7 @@ def test_a_final_step_stays_done_when_recording_it_is_interrupted(tmp_path, ther
     assert (there / "b").exists()
 
 
+@pytest.mark.slow
 def test_a_failed_run_can_be_repeated_with_the_same_id(tmp_path, there):
     failing = Put(there, "b", fails=UnavailableError("no luck"))
     run = opened(tmp_path, Put(there, "a"), failing)
@@ -274,6 +287,7 @@ def test_a_failed_run_can_be_repeated_with_the_same_id(tmp_path, there):
     again.close({})
 
 
+@pytest.mark.slow
 def test_ctrl_c_undoes_like_a_failure(tmp_path, there):
     run = opened(tmp_path, Put(there, "a"), Put(there, "b", fails=KeyboardInterrupt()))
     run.perform("a")
@@ -282,6 +296,7 @@ def test_ctrl_c_undoes_like_a_failure(tmp_path, there):
     assert not (there / "a").exists()
 
 
+@pytest.mark.slow
 def test_abort_between_steps_undoes(tmp_path, there):
     run = opened(tmp_path, Put(there, "a"))
     run.perform("a")
@@ -292,6 +307,7 @@ def test_abort_between_steps_undoes(tmp_path, there):
         run.perform("a")
 
 
+@pytest.mark.slow
 def test_the_same_id_with_another_identity_is_refused(tmp_path, there):
     opened(tmp_path, revision="r2").close({})
     with pytest.raises(UsageError, match="opened with revision 'r2', not 'r3'"):
@@ -299,6 +315,7 @@ def test_the_same_id_with_another_identity_is_refused(tmp_path, there):
     assert opened(tmp_path, revision="r2").close({}) is None
 
 
+@pytest.mark.slow
 def test_the_error_of_a_second_run_names_the_holder(tmp_path):
     run = opened(tmp_path)
     with pytest.raises(BusyError, match=r"run 'one' of ann \(test\)"):
@@ -307,6 +324,7 @@ def test_the_error_of_a_second_run_names_the_holder(tmp_path):
     opened(tmp_path, run_id="two").close({})
 
 
+@pytest.mark.slow
 def test_the_deadline_counts_from_the_beginning_of_the_attempt(tmp_path):
     run = opened(tmp_path, deadline=timedelta(0))
     with pytest.raises(UnavailableError, match="deadline"):
@@ -376,6 +394,7 @@ def _arguments(process):
 
 @pytest.mark.parametrize("where", ["within", "between"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_a_signal_undoes_during_a_step_and_between_steps(tmp_path, there, where, number):
     process = begin(tmp_path, there, where)
     process.send_signal(number)
@@ -387,6 +406,7 @@ def test_a_signal_undoes_during_a_step_and_between_steps(tmp_path, there, where,
     eventually(lambda: not watchdogs(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_killed_process_undoes_nothing_and_releases_its_lock(tmp_path, there):
     process = begin(tmp_path, there, "within")
     process.kill()
@@ -419,6 +439,7 @@ class Found(Step):
         return {"found": 7}
 
 
+@pytest.mark.slow
 def test_facts_are_kept_until_every_step_is_undone(tmp_path, there):
     steps = [Found(), Stuck(there, "a"), Put(there, "b", fails=KeyError("no luck"))]
     (there / "obstacle").touch()

@@ -61,6 +61,7 @@ def test_secrets_in_an_error_page_are_masked(instance):
     ("head", "expected"),
     [("", r"no answer \(TimeoutError\)"), ("HTTP/1.1 500 Oh\r\nContent-Type: text/event-stream\r\n\r\n", "500 a")],
 )
+@pytest.mark.slow
 def test_a_slow_answer_ends_at_the_deadline(instance, head, expected):
     with socket.create_server(("127.0.0.1", 0)) as server:
         dripping = Instance(**{**vars(instance), "address": f"127.0.0.1:{server.getsockname()[1]}"})
@@ -137,6 +138,7 @@ def test_a_child_that_keeps_the_output_open_does_not_delay_the_result(instance, 
     assert time.monotonic() - began < 25
 
 
+@pytest.mark.slow
 def test_a_child_that_keeps_writing_does_not_delay_the_result(instance, tmp_path):
     child = "while True: print('on and on', flush=True)"
     code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(0.5)"

@@ -20,6 +20,7 @@ def test_kind_by_version(version, kind):
     ("version", "words"),
     [("1.6.7~rc0", "needs 1.8 or newer"), ("1.7.11", "needs 1.8"), ("0.9.0", "needs 1.8"), ("4.0.0", "does not know")],
 )
+@pytest.mark.slow
 def test_other_versions_are_refused_in_one_line(version, words, monkeypatch):
     monkeypatch.setenv("INFLUX_TOKEN", "x")
     with pytest.raises(DataError, match=words):

@@ -46,11 +46,13 @@ def only(server, words, text, status=200):
     )
 
 
+@pytest.mark.slow
 def test_rows_are_read_as_they_were_written(server):
     found = open_store(server.address()).read("shop", ["r1", "r2"]).table.to_pylist()
     assert by_key(found) == by_key(ROWS)
 
 
+@pytest.mark.slow
 def test_revisions_and_existence(server):
     store = open_store(server.address())
     assert store.exists()
@@ -59,6 +61,7 @@ def test_revisions_and_existence(server):
     assert (second.revision, second.requests, second.last) == ("r2", 2**53 + 1, T0 + timedelta(seconds=10))
 
 
+@pytest.mark.slow
 def test_values_are_bound_and_never_part_of_the_statement(server):
     hostile = 'x\' OR "revision" =~ /.*/ --'
     open_store(server.address("db%2Fautogen")).read("shop", [hostile], T0, datetime(2026, 3, 2, tzinfo=UTC))
@@ -78,6 +81,7 @@ def test_writes_go_to_the_write_api_of_version_2(server):
     assert written.headers["Authorization"] == "Token user:password"
 
 
+@pytest.mark.slow
 def test_rows_of_a_source_are_deleted_by_bound_tags(server):
     open_store(server.address()).write(rollups(row(0)), instead_of={"import:o'clock.log"})
     (asked,) = [request.form for request in server.of("/query") if "DELETE" in request.form["q"]]
@@ -98,6 +102,7 @@ def test_rows_of_a_source_are_deleted_by_bound_tags(server):
         (ANSWERS["rows"].replace("3 1.5 10", "three"), DataError, "points that are not Pratique's"),
     ],
 )
+@pytest.mark.slow
 def test_errors_within_an_answer_are_errors(server, text, kind, words):
     only(server, '"hist"', text)
     with pytest.raises(kind, match=words) as error:
@@ -105,12 +110,14 @@ def test_errors_within_an_answer_are_errors(server, text, kind, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_an_answer_that_lacks_a_statement_is_cut_off(server):
     only(server, "SUM", ANSWERS["seen"].partition('{"results":[{"statement_id":2')[0])
     with pytest.raises(UnavailableError, match="cut off"):
         open_store(server.address()).revisions()
 
 
+@pytest.mark.slow
 def test_no_rows_are_an_empty_table(server):
     only(server, '"hist"', ANSWERS["empty"])
     assert len(open_store(server.address()).read("shop", ["r9"])) == 0

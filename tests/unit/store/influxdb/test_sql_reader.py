@@ -43,11 +43,13 @@ def answer(sql):
     return SEEN if "SUM(n)" in sql else MARKS if "mark" in sql else POINTS
 
 
+@pytest.mark.slow
 def test_rows_are_read_as_they_were_written(server):
     found = open_store(server.address()).read("shop", ["r1", "r2"]).table.to_pylist()
     assert by_key(found) == by_key(ROWS)
 
 
+@pytest.mark.slow
 def test_revisions_and_existence(server):
     store = open_store(server.address())
     assert store.exists()
@@ -56,6 +58,7 @@ def test_revisions_and_existence(server):
     assert (second.requests, second.last) == (2**53 + 1, T0 + timedelta(seconds=10))
 
 
+@pytest.mark.slow
 def test_values_are_bound_and_never_part_of_the_query(server):
     hostile = "x') OR 1=1 --"
     open_store(server.address()).read("shop", [hostile], T0, datetime(2026, 3, 2, tzinfo=UTC))
@@ -66,6 +69,7 @@ def test_values_are_bound_and_never_part_of_the_query(server):
     assert (asked["db"], asked["format"]) == ("rollups", "jsonl")
 
 
+@pytest.mark.slow
 def test_a_database_without_a_write_is_empty(server):
     server.answers["/api/v3/query_sql"] = (500, NO_TABLE)
     store = open_store(server.address())
@@ -74,6 +78,7 @@ def test_a_database_without_a_write_is_empty(server):
     assert len(store.read("shop", ["r1"])) == 0
 
 
+@pytest.mark.slow
 def test_rows_of_a_source_cannot_be_deleted(server):
     with pytest.raises(DataError, match="InfluxDB 3 cannot delete rows") as error:
         open_store(server.address()).write(rollups(row(0)), instead_of={"import:a.log"})
@@ -91,6 +96,7 @@ def test_rows_of_a_source_cannot_be_deleted(server):
         (200, POINTS.replace("3 1.5 10", "three"), DataError, "points that are not Pratique's"),
     ],
 )
+@pytest.mark.slow
 def test_errors_of_the_server_are_errors(server, status, text, kind, words):
     server.answers["/api/v3/query_sql"] = lambda request: (
         (status, text) if "hist" in request.json["q"] else (200, answer(request.json["q"]))
@@ -100,6 +106,7 @@ def test_errors_of_the_server_are_errors(server, status, text, kind, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_times_with_fractions_and_zones_are_read(server):
     server.answers["/api/v3/query_sql"] = lambda request: (
         200,

@@ -61,6 +61,7 @@ def series(*samples, **labels):
     return {"metric": labels, "values": [[at, str(value)] for at, value in samples]}
 
 
+@pytest.mark.slow
 def test_parts_are_joined_and_no_sample_is_taken_twice(server):
     def answer(form):
         end = float(form["time"])
@@ -72,6 +73,7 @@ def test_parts_are_joined_and_no_sample_is_taken_twice(server):
     assert [form["query"] for _, form, _ in server.asked] == ["{}[21600s]", "{}[21600s]"]
 
 
+@pytest.mark.slow
 def test_a_server_that_refuses_so_many_samples_is_asked_for_less(server):
     def answer(form):
         seconds = int(form["query"].removeprefix("{}[").removesuffix("s]"))
@@ -84,12 +86,14 @@ def test_a_server_that_refuses_so_many_samples_is_asked_for_less(server):
     assert [sample[0] for sample in found.values] == [1500.0, 3000.0, 4500.0, 6000.0]
 
 
+@pytest.mark.slow
 def test_a_server_that_refuses_even_a_minute_is_an_error(server):
     server.answer = lambda form: (422, {"status": "error", "error": "too many samples"})
     with pytest.raises(DataError, match=r"narrow \[store.metrics\] match"):
         client(server).samples("{}", 0, 6000)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_too_slow_even_for_a_minute_may_be_asked_again_later(server):
     server.answer = lambda form: (503, {"status": "error", "error": "query timed out in expression evaluation"})
     with pytest.raises(UnavailableError, match="timed out"):
@@ -97,6 +101,7 @@ def test_a_server_that_is_too_slow_even_for_a_minute_may_be_asked_again_later(se
     assert len(server.asked) > 1
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_asked_once(server):
     over = threading.Event()
 
@@ -127,6 +132,7 @@ def test_a_server_that_hangs_is_asked_once(server):
         (200, b"<html>", DataError, "does not answer like Prometheus"),
     ],
 )
+@pytest.mark.slow
 def test_every_other_answer_is_one_line_and_never_no_samples(server, status, body, kind, words):
     server.answer = lambda form: (status, body)
     with pytest.raises(kind) as error:
@@ -139,6 +145,7 @@ def test_a_server_that_is_away_is_one_line():
         PrometheusClient("prometheus://127.0.0.1:9", PrometheusSettings()).samples("{}", 0, 60)
 
 
+@pytest.mark.slow
 def test_the_path_of_a_tenant_and_secrets_by_reference(server, monkeypatch, tmp_path):
     monkeypatch.setenv("TENANT", "team-a")
     (tmp_path / "token").write_text("s3cret\n")
@@ -152,12 +159,14 @@ def test_the_path_of_a_tenant_and_secrets_by_reference(server, monkeypatch, tmp_
     )
 
 
+@pytest.mark.slow
 def test_basic_authentication(server, monkeypatch):
     monkeypatch.setenv("PASSWORD", "p")
     client(server, username="u", password="env:PASSWORD").samples("{}", 0, 60)
     assert server.asked[0][2]["Authorization"] == "Basic dTpw"
 
 
+@pytest.mark.slow
 def test_a_secret_that_was_replaced_is_used_from_then_on(server, monkeypatch, tmp_path):
     token = tmp_path / "token"
     one = client(server, bearer_token=f"file:{token}", headers={"X-Scope-OrgID": "env:TENANT"})
@@ -178,6 +187,7 @@ def test_a_secret_that_was_replaced_is_used_from_then_on(server, monkeypatch, tm
         ({}, "Basic YW5uOm5ldHJj"),
     ],
 )
+@pytest.mark.slow
 def test_what_the_settings_say_goes_before_netrc(server, monkeypatch, tmp_path, settings, sent):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login ann password netrc\n")
@@ -187,6 +197,7 @@ def test_what_the_settings_say_goes_before_netrc(server, monkeypatch, tmp_path, 
     assert server.asked[0][2]["Authorization"] == sent
 
 
+@pytest.mark.slow
 def test_the_certificates_of_the_settings_go_before_those_of_the_environment(tmp_path, monkeypatch):
     command = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
@@ -209,6 +220,7 @@ def test_the_certificates_of_the_settings_go_before_those_of_the_environment(tmp
 
 @pytest.mark.parametrize("content", ["s3cret\nmore", "s3cr\u00e9t", "s3cret\tmore"])
 @pytest.mark.parametrize("setting", ["bearer_token", "headers"])
+@pytest.mark.slow
 def test_a_secret_that_no_header_can_hold_is_refused_and_not_shown(server, tmp_path, content, setting):
     (tmp_path / "token").write_text(content)
     value = f"file:{tmp_path}/token"
@@ -217,6 +229,7 @@ def test_a_secret_that_no_header_can_hold_is_refused_and_not_shown(server, tmp_p
     assert "s3c" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_secret_that_is_not_there_is_named_by_its_reference(server):
     with pytest.raises(MissingError, match="env:NOT_SET"):
         client(server, bearer_token="env:NOT_SET").samples("{}", 0, 60)

@@ -1,6 +1,7 @@
 """Made-up actions and hosts are folded, the rarest first, and none of their requests is lost."""
 
 import pyarrow as pa
+import pytest
 
 from pratique.store.scraped.bounded_names import BoundedRows
 from pratique.telemetry.rollups import Rollups
@@ -32,6 +33,7 @@ def test_a_few_names_are_kept():
     assert list(bounds.notes()) == []
 
 
+@pytest.mark.slow
 def test_the_rarest_of_many_names_are_other():
     bounds = BoundedRows()
     found = bounds.fold(rollups([*((f"/{at}", "x", 1) for at in range(600)), ("/real", "x", 9)]))

@@ -126,6 +126,7 @@ def parsed(line, log_format, **options):
 @pytest.mark.parametrize("dialect", DIALECTS, ids=["nginx", "apache", "gunicorn", "haproxy", "envoy"])
 @settings(max_examples=40, deadline=None)
 @given(request=requests(), data=st.data())
+@pytest.mark.slow
 def test_a_request_is_read_back_from_any_order_of_directives(dialect, request, data):
     directives, needed, revision, step = dialect
     names = list(directives)

@@ -31,6 +31,7 @@ def test_a_line_of_a_megabyte_is_explained_at_once(text):
         st.sampled_from((*REPEATED, "GET / HTTP/1.1", "200", "[24/Nov/2026:10:00:00 +0000]", "é")), max_size=30
     ).map(" ".join)
 )
+@pytest.mark.slow
 def test_both_engines_give_the_same_reason(line):
     templates = [layout.template for _, layout in LAYOUTS if getattr(layout, "template", None) is not None]
     reasons = []

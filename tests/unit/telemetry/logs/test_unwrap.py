@@ -141,6 +141,7 @@ def test_last_line_of_a_program_without_its_end_is_no_part_of_the_next():
 @given(
     st.lists(st.integers(1, 60), min_size=1, max_size=12), st.sampled_from([cri, fluent, fluentd, journald]), st.data()
 )
+@pytest.mark.slow
 def test_every_line_is_read_however_it_was_cut(sizes, wrap, data):
     lines = [wrap(json.dumps(REQUEST))]
     for size in sizes:

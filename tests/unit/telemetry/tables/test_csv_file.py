@@ -106,6 +106,7 @@ def test_a_truncated_archive_stores_nothing(files):
     assert not files.store.exists()
 
 
+@pytest.mark.slow
 def test_importing_again_changes_nothing_and_a_grown_file_is_the_same(files):
     files.table(rows=ROWS[:10])
     files.table(rows=ROWS)
@@ -165,6 +166,7 @@ def test_ragged_rows_are_rejected_with_their_position(files):
         ("1970-01-01T00:00:00Z,r1,GET /,200,1", "its time is before 2000 or more than a day ahead (time)"),
     ],
 )
+@pytest.mark.slow
 def test_a_wrong_cell_rejects_its_row_with_the_name_of_the_column(files, row, reason):
     later = [f"2026-11-20T11:{n // 60 % 60:02d}:{n % 60:02d}Z,r1,GET /,200,1" for n in range(70_000)]
     summary = files.table(rows=[*ROWS, *later, row])
@@ -172,6 +174,7 @@ def test_a_wrong_cell_rejects_its_row_with_the_name_of_the_column(files, row, re
 
 
 @pytest.mark.parametrize("empty", ["", "-", "null", "NaN"])
+@pytest.mark.slow
 def test_a_missing_duration_is_counted_but_not_timed(files, empty):
     files.table(rows=[row.rpartition(",")[0] + f",{empty}" for row in ROWS])
     assert requests(files) == EXPECTED
@@ -303,6 +306,7 @@ def test_a_fifo_is_read_like_a_file(files):
 
 
 @pytest.mark.parametrize("behind", [0, 1, 40, 3000])
+@pytest.mark.slow
 def test_a_quote_that_is_never_closed_rejects_its_line_alone(files, behind):
     rows = [*ROWS, '2026-11-20T10:00:30Z,r1,"GET /,200,1', *ROWS * behind]
     summary = files.table(rows=rows)
@@ -334,6 +338,7 @@ JOINED = [
 
 @pytest.mark.parametrize(("lines", "rejected"), JOINED)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.slow
 def test_rows_that_unbalanced_quotes_would_join_are_rejected_with_their_numbers(files, lines, rejected, end):
     summary = files.table(rows=[*ROWS, *lines, *ROWS], end=end)
     assert summary.lines == 40 + len(lines)
@@ -461,6 +466,7 @@ def test_a_column_of_single_requests_is_not_a_number_of_requests(files, name):
 
 # looks at all lines again at each quote would take hours
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_many_quotes_that_are_never_closed_are_rejected_at_once(files):
     rows = [*ROWS * 1500, *['2026-11-20T10:00:30Z,r1,a","b,200,1'] * 20_000, *ROWS]
     summary = files.table(rows=rows)

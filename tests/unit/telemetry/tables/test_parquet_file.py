@@ -93,6 +93,7 @@ def test_a_table_of_requests_is_stored_whatever_its_name(files, fmt):
     ],
     ids=lambda value: str(getattr(value, "type", type(value[0])))[:40] if not isinstance(value, str) else value,
 )
+@pytest.mark.slow
 def test_a_value_counts_whatever_the_type_of_its_column(files, name, column):
     files.take(columns(**{name: column}))
     check(files)
@@ -175,6 +176,7 @@ def test_a_pipe_is_refused(files):
         files.take(path=files.folder / "pipe")
 
 
+@pytest.mark.slow
 def test_importing_again_changes_nothing_and_files_that_begin_alike_both_count(files):
     days = [
         columns(time=pa.array([time + timedelta(days=day) for time in TIMES], pa.timestamp("us", tz="UTC")))
@@ -240,6 +242,7 @@ def stored(files):
     return found
 
 
+@pytest.mark.slow
 def test_a_table_that_was_written_again_in_place_replaces_its_earlier_rows(files):
     files.take(longer(40))
     assert files.take(longer(100)).rewritten == 1
