@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 from papermill import execute_notebook
 
+from support.incident_demo import demo_file
 from support.ports import free_port
 from support.shop_fixture import ROOT, eventually, running_shop
 
@@ -129,3 +130,27 @@ def test_a_release_is_rolled_back_by_a_click(opened, shop):
     found.finish(120)
     assert shop.serving() == {before: 1.0}
     assert shop.result("lab-2")["outcome"] == "rolled back"
+
+
+def test_a_clicked_suspect_and_place_change_the_panels_of_an_incident(opened):
+    notebook = opened("notebooks/incident.ipynb", service="shop", config=str(demo_file()), out=str(demo_file().parent))
+    notebook.finish(seconds=120)
+    page = notebook.page
+    explorer = page.locator(".pratique-explorer")
+    explorer.scroll_into_view_if_needed(timeout=30_000)
+    explorer.locator(".jupyter-widgets select[size], .widget-select select").first.wait_for(timeout=30_000)
+    # the place: a click on its bar opens its tab and sets the comparison
+    bars = explorer.locator(".barlayer .point")
+    bars.nth(1).wait_for(timeout=60_000)
+    tabs = explorer.get_by_role("tab")
+    tabs.filter(has_text="Change").click()
+    box = bars.nth(1).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    explorer.get_by_role("tab", name=re.compile("Place: POST /checkout"), selected=True).wait_for(timeout=20_000)
+    # the suspect: the evidence follows
+    tabs.filter(has_text="Change").click()
+    evidence = explorer.get_by_role("tabpanel").nth(1)
+    evidence.get_by_text("needed: 100").wait_for(timeout=20_000)
+    explorer.locator("select[size], .widget-select select").first.select_option(index=1)
+    evidence.get_by_text(re.compile("nothing ran beside it|needed: 100")).first.wait_for(timeout=20_000)
+    evidence.get_by_text("nothing ran beside it").wait_for(timeout=20_000)
