@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import resource
 import sys
+import tempfile
 import time
 import zlib
 from collections import Counter
@@ -28,8 +29,9 @@ from pratique.incident.history import learn
 from pratique.incident.investigate import investigate
 from pratique.incident.when import find_onset
 from pratique.incident.where import find_places
+from pratique.store import open_store
 from support.incident_cells import FaultyCells, Values
-from support.incident_stories import ACTIONS, HOSTS, MINUTES, START, MemoryStore, Traffic, change, slow_rows
+from support.incident_stories import ACTIONS, HOSTS, MINUTES, START, MemoryStore, Traffic, change, rollups_of, slow_rows
 
 SEED = 20261120
 END = START + timedelta(minutes=MINUTES)
@@ -285,7 +287,7 @@ def days(runs: int) -> None:
 
 
 def how_long(_runs: int) -> None:
-    """Time: about 2 million rows of 26 hours, from the rows in memory to the answer."""
+    """Time: about 2 million rows of 26 hours in a store on disk, from the store to the answer."""
     rng = rng_of("time")
     traffic = Traffic.quiet(weights={60: (0.9, 0.1)}, per_minute=20_000)
     actions, hosts = 60, 20
@@ -300,13 +302,18 @@ def how_long(_runs: int) -> None:
         tuple(f"GET /{at}" for at in range(actions)),
         tuple(f"h{at}" for at in range(hosts)),
     )
-    store = MemoryStore.of(big.fail(60, 40, "r42", "GET /3").rows(rng))
-    begin = time.perf_counter()
-    incident = investigate(store, "shop", start=START, end=END, changes=[change(60)])
-    took = time.perf_counter() - begin
+    rows = big.fail(60, 40, "r42", "GET /3").rows(rng)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"{folder}/store")
+        store.write(rollups_of(rows))
+        took = []
+        for _ in range(3):
+            begin = time.perf_counter()
+            incident = investigate(store, "shop", start=START, end=END, changes=[change(60)])
+            took.append(time.perf_counter() - begin)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{store.rows.num_rows:,} rows: {took:.2f} s, answer {incident.answer!r}; peak memory of the whole benchmark {peak:,.0f} MiB",
+        f"{rows.num_rows:,} rows: {took[0]:.2f} s the first time, then {min(took[1:]):.2f} s, answer {incident.answer!r}; peak memory of the whole benchmark {peak:,.0f} MiB",
         flush=True,
     )
 

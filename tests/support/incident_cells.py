@@ -37,7 +37,7 @@ class FaultyCells:
         self.weight = np.einsum("r,a,h->rah", [1 - canary, canary], weights / weights.sum(), np.full(hosts, 1 / hosts))
         usual = share * np.exp((0.3 if equal else 1.0) * rng.standard_normal(actions))
         self.usual = np.einsum("a,c,rh->rach", usual, self.code_parts, np.ones((2, hosts)))
-        self.share = self.usual.copy()
+        self.factor, self.added = np.ones(self.usual.shape), np.zeros(self.usual.shape)
         self.n = self._requests()
 
     @property
@@ -50,15 +50,19 @@ class FaultyCells:
         return np.repeat(n[:, :, None, :], len(self.code_parts), axis=2)
 
     def fault(self, values: Values, effect: str, size: float) -> FaultyCells:
-        """Multiply the shares of a place, or turn a share of all its requests bad."""
+        """Multiply the usual shares of a place, or turn a share of all its requests bad whatever else fails."""
         part = tuple(slice(None) if value is None else slice(value, value + 1) for value in values)
         if effect == "times":
-            self.share[part] *= size
+            self.factor[part] *= size
         else:
             codes = self.code_parts if values[2] is None else np.ones(len(self.code_parts))
-            self.share[part] += size * np.broadcast_to(codes[None, None, :, None], self.sizes)[part]
-        self.share = np.minimum(self.share, 0.9)
+            self.added[part] += size * np.broadcast_to(codes[None, None, :, None], self.sizes)[part]
         return self
+
+    @property
+    def share(self) -> np.ndarray:
+        """Share of bad requests of each leaf after the start."""
+        return np.minimum(self.usual * self.factor + self.added, 0.9)
 
     @property
     def excess(self) -> float:

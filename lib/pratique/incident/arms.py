@@ -37,7 +37,7 @@ def arm_of(
     number = observed.names[REVISION].index(revision)
     place = members(observed.keys, (None, *values[1:]))
     own = observed.groups[0] == number
-    groups = place.reshape(-1, observed.codes).any(axis=1)
+    groups = observed.serving(place)
     own_leaves = observed.keys[REVISION] == number
     bad = np.stack([observed.range.bad_requests(place & ~own_leaves), observed.range.bad_requests(place & own_leaves)])
     n = np.stack([observed.range.requests(groups & ~own), observed.range.requests(groups & own)])

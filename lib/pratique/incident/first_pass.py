@@ -44,7 +44,7 @@ def first_pass(observed: Observed, *, alpha: float, tolerated: float) -> FirstPa
     history = learn(observed.history.bad_requests(), observed.history.requests(), alpha=alpha, tolerated=tolerated)
     if not history.n:
         return FirstPass(history, None, "", 0.0, 0)
-    parts = [("", observed.range.bad_requests(), observed.range.requests() * history.share, history)]
+    parts = [("", observed.range.bad_requests(), history.expected(observed.range.requests()), history)]
     parts += _parts(observed, history, alpha, tolerated)
     weights = np.full(len(parts), (1.0 - WEIGHT_OF_SERVICE) / max(len(parts) - 1, 1))
     weights[0] = WEIGHT_OF_SERVICE if len(parts) > 1 else 1.0
@@ -82,13 +82,13 @@ def _part(
     observed: Observed, dimension: int, value: int, service: History, alpha: float, tolerated: float
 ) -> tuple[Ints, Floats, History]:
     leaves: Mask = np.asarray(observed.keys[dimension] == value)
-    groups = leaves.reshape(-1, observed.codes).any(axis=1)
+    groups = observed.serving(leaves)
     past_n = observed.history.requests(groups)
     past = learn(observed.history.bad_requests(leaves), past_n, alpha=alpha, tolerated=tolerated)
     n = observed.range.requests(groups)
     # a new revision, action or host is expected to be like the service
     share = past.share if past.n * service.share >= 1.0 or dimension == CODE else service.share
-    return observed.range.bad_requests(leaves), n * share, past
+    return observed.range.bad_requests(leaves), np.asarray(n * share, np.float64), past
 
 
 def series(n: Ints, bad: Ints, expected: Floats, phi: float) -> Series:

@@ -29,6 +29,10 @@ class History:
     phi: float
     used: Mask
 
+    def expected(self, n: Ints | Floats) -> Floats:
+        """Return how many bad ones are expected among `n` requests."""
+        return np.asarray(n * self.share, np.float64)
+
     @property
     def caution(self) -> float:
         """Factor by which the share may be larger than the history tells: one standard deviation of its count."""
@@ -45,7 +49,8 @@ def learn(bad: Ints | Floats, n: Ints | Floats, *, alpha: float, tolerated: floa
     used = served & ~_incidents(bad, n, served, alpha, tolerated)
     total_bad, total = float(bad[used].sum()), float(n[used].sum())
     share = (total_bad + 0.5) / (total + 1.0) if total else 0.0
-    return History(int(total_bad), int(total), share, phi_of_blocks(bad[used], n[used] * share), used)
+    phi = phi_of_blocks(bad[used], np.asarray(n[used] * share, np.float64))
+    return History(int(total_bad), int(total), share, phi, used)
 
 
 def _incidents(bad: Ints | Floats, n: Ints | Floats, served: Mask, alpha: float, tolerated: float) -> Mask:
@@ -56,7 +61,7 @@ def _incidents(bad: Ints | Floats, n: Ints | Floats, served: Mask, alpha: float,
         return np.zeros(len(n), bool)
     group = np.cumsum(served)[served] // together
     shares = np.bincount(group, bad[served]) / np.maximum(np.bincount(group, n[served]), 1.0)
-    usual = float(np.median(shares)) * n
+    usual = np.asarray(float(np.median(shares)) * n, np.float64)
     typical = float(np.median((bad[served] - usual[served]) ** 2 / np.maximum(usual[served], 1e-9)))
     phi = max(1.0, typical / MEDIAN_OF_CHI_SQUARE) if together == 1 else 1.0
     return log_ratio_evidence(bad, tolerated * usual + 1.0 / 3.0, phi) >= math.log(blocks / alpha)

@@ -17,6 +17,7 @@ from pratique.errors import MissingError, UsageError
 from pratique.incident.answer import answer_of, nothing_sentence, sentence_of, undo_of
 from pratique.incident.arms import arm_of
 from pratique.incident.cells import members
+from pratique.incident.confirmation import confirmed
 from pratique.incident.findings import Context, findings_of
 from pratique.incident.first_pass import FirstPass, first_pass, series
 from pratique.incident.measures import Investigation, Measures, Placebos, Series, SuspectMeasures
@@ -172,6 +173,7 @@ class _Analysis:
             return self._nothing(lost_any=bool(lost))
         history = history_of(self.observed, self.first.history.used)
         rise, found, sharper = self._located(self.first.rise, history)
+        found = self._confirmed(found, rise, history)
         onset = self._onset(rise, found, history, sharper=sharper)
         hit, others = self._elsewhere(onset, found)
         ranked = rank_suspects(self._facts(rise, onset, found), self.changes)
@@ -208,6 +210,14 @@ class _Analysis:
             found = again if again.values else found
         return sharper, found, any(value is not None for value in found.values[0])
 
+    def _confirmed(self, found: Found, rise: Rise, history: History) -> Found:
+        """The places, with a word on those after the first."""
+        if len(found.values) < 2:
+            return found
+        every = np.arange(len(rise.in_starts))
+        halves = [cells_after(self.observed, history, _windows(rise) & (every % 2 == part)) for part in (0, 1)]
+        return confirmed(found, halves[0], halves[1], alpha=self.alpha)
+
     def _dated(self, own: Series, phi: float, log_e: float) -> Rise:
         """The rise of a place, in the windows from its first request to its last one: a new revision has no earlier start."""
         served = np.flatnonzero(own.n)
@@ -218,7 +228,7 @@ class _Analysis:
 
     def _onset(self, rise: Rise, found: Found, history: History, *, sharper: bool) -> Onset:
         n, bad = self.observed.range.requests(), self.observed.range.bad_requests()
-        usual = n * self.first.history.share
+        usual = self.first.history.expected(n)
         if found.values and sharper:
             own, _ = series_of(self.observed, history, found.values[0])
             n, bad, usual = own.n, own.bad, own.expected
@@ -293,24 +303,21 @@ class _Analysis:
         """Difference-in-differences of the place and the rest of the service."""
         observed = self.observed
         inside = members(observed.keys, values)
-        groups = inside.reshape(-1, observed.codes).any(axis=1)
-        past = observed.history
-        counted = [
-            counts
-            for leaves, cells in ((inside, groups), (~inside & np.repeat(~groups, observed.codes), ~groups))
-            for counts in (past.bad_requests(leaves), past.requests(cells))
-        ]
+        groups = observed.serving(inside)
+        past, outside = observed.history, np.repeat(~groups, observed.codes)
+        blocks = (
+            past.bad_requests(inside),
+            past.requests(groups),
+            past.bad_requests(outside),
+            past.requests(~groups),
+        )
         part = rise.affected
         now = observed.range
-        after = [
-            np.array(
-                [now.bad_requests(inside)[part].sum(), now.bad_requests(np.repeat(~groups, observed.codes))[part].sum()]
-            ),
-            np.array([now.requests(groups)[part].sum(), now.requests(~groups)[part].sum()]),
-        ]
+        bad = np.array([now.bad_requests(leaves)[part].sum() for leaves in (inside, outside)])
+        n = np.array([now.requests(cells)[part].sum() for cells in (groups, ~groups)])
         begins = np.datetime64(int(observed.before.timestamp() * 1000), "ms")
         times = begins + np.arange(past.steps) * np.timedelta64(past.step_s, "s")
-        return placebos(*counted, times, (after[0], after[1]))
+        return placebos(*blocks, times, (bad, n))
 
     def _nothing(self, *, lost_any: bool) -> Investigation:
         n = self.observed.range.requests()
@@ -394,7 +401,7 @@ class _Analysis:
         return Measures(
             times=observed.times,
             window_s=observed.range.step_s,
-            service=series(n, observed.range.bad_requests(), n * past.share, past.phi),
+            service=series(n, observed.range.bad_requests(), past.expected(n), past.phi),
             requests_expected=usual_requests(observed),
             in_starts=rise.in_starts if rise else nothing,
             in_ends=rise.in_ends if rise else nothing,

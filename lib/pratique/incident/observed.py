@@ -54,7 +54,7 @@ class Counts:
 
     def expected(self, share: Floats) -> Floats:
         """Return the sum of requests × share by step. share: of each serving cell, shape (groups,)."""
-        return np.bincount(self.at, self.n * share[self.group], self.steps)
+        return np.asarray(np.bincount(self.at, self.n * share[self.group], self.steps), np.float64)
 
     def between(self, steps: Mask, groups: int, leaves: int) -> tuple[Ints, Ints]:
         """Return requests by serving cell and bad ones by leaf, of the chosen steps."""
@@ -88,7 +88,7 @@ class Observed:
     @property
     def leaves(self) -> int:
         """Number of leaves."""
-        return self.groups.shape[1] * self.codes
+        return int(self.groups.shape[1]) * self.codes
 
     @property
     def keys(self) -> Ints:
@@ -96,9 +96,13 @@ class Observed:
         revision, action, host = np.repeat(self.groups, self.codes, axis=1)
         return np.stack([revision, action, np.tile(np.arange(self.codes), self.groups.shape[1]), host])
 
-    def of_leaves(self, values: Ints | Floats) -> Ints | Floats:
-        """Return values of serving cells for each of their leaves."""
-        return np.repeat(values, self.codes)
+    def serving(self, leaves: Mask) -> Mask:
+        """Return which serving cells have a chosen leaf. leaves: shape (leaves,)."""
+        return np.asarray(leaves.reshape(-1, self.codes).any(axis=1), np.bool_)
+
+    def of_leaves(self, values: Ints) -> Ints:
+        """Return counts of serving cells for each of their leaves."""
+        return np.repeat(values, self.codes).astype(np.int64)
 
     def of_groups(self, values: Ints | Floats) -> Ints | Floats:
         """Return the sum over the codes of values of leaves."""

@@ -86,7 +86,7 @@ def series_of(observed: Observed, history: History, values: tuple[int | None, ..
     for key, value in zip(observed.keys, values, strict=True):
         if value is not None:
             inside &= key == value
-    groups = inside.reshape(-1, observed.codes).any(axis=1)
+    groups = observed.serving(inside)
     share = np.asarray(observed.of_groups(np.where(inside, history.share, 0.0)), np.float64)
     bad, mean = observed.history.bad_requests(inside), observed.history.expected(share)
     phi = phi_of_blocks(bad[history.used], mean[history.used])

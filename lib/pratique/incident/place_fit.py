@@ -20,11 +20,13 @@ from pratique.judge.hypergeometric import Floats, Ints
 UNEVEN = 0.3
 """Standard deviation of the log ratio among the cells of one cause: they rise by about one factor, not exactly."""
 MOST_PLACES = 8
+LEAST_PART = 0.05
+"""Part of the excess that a place must tell."""
 STEPS = 8
 """Steps in which the sizes of all places are fitted together."""
 NEWTON = 5
 """Steps of Newton's method for the share that turned bad."""
-OF_A_CODE = 4.0
+OF_A_CODE = 6.0
 """Price of each further code of a place that turns requests bad, in logs: its codes may share that out in any way."""
 
 
@@ -61,13 +63,29 @@ class _Fit:
         self.weight = 1.0 / (1.0 + (UNEVEN**2 + leaf_spread) * self.expected)
 
     def mean(self, parts: Sequence[_Part]) -> Floats:
-        """The mean of each leaf when the sizes of all places are fitted together by EM."""
-        times = [part for part in parts if part.candidate.effect == "times"]
-        more = [part for part in parts if part.candidate.effect == "more"]
+        """Return the mean of each leaf when the sizes of all places are fitted together."""
+        return self.means(*self.sizes(parts))[0]
+
+    def contributions(self, parts: Sequence[_Part]) -> list[float]:
+        """Return how many bad requests each place adds to the fitted means, with the sizes of the others as they are."""
+        times, more, ratios, shares = self.sizes(parts)
+        whole = float(self.means(times, more, ratios, shares)[0].sum())
+        found: dict[int, float] = {}
+        for at, part in enumerate(times):
+            without = [*ratios[:at], 1.0, *ratios[at + 1 :]]
+            found[id(part)] = whole - float(self.means(times, more, without, shares)[0].sum())
+        for at, part in enumerate(more):
+            none = [*shares[:at], 0.0 * shares[at], *shares[at + 1 :]]
+            found[id(part)] = whole - float(self.means(times, more, ratios, none)[0].sum())
+        return [found[id(part)] for part in parts]
+
+    def sizes(self, parts: Sequence[_Part]) -> tuple[list[_Part], list[_Part], list[float], list[Floats]]:
+        """Return the places of either effect, and their sizes, fitted in turn: ratios by EM, shares by Newton's method."""
+        times, more = _by_effect(parts)
         ratios = [self._ratio(part, self.expected) for part in times]
         shares = [self._share(part, self.expected) for part in more]
         for _ in range(STEPS):
-            mean, usual = self._means(times, more, ratios, shares)
+            mean, usual = self.means(times, more, ratios, shares)
             if len(parts) <= 1:
                 break
             for index, part in enumerate(times):
@@ -75,19 +93,20 @@ class _Fit:
                 own = self.weight[at] * self.bad[at] * usual[at] / mean[at]
                 below = (self.weight[at] * usual[at]).sum() / ratios[index]
                 ratios[index] = max(float(own.sum() / max(below, 1e-12)), 1.0)
-                mean, usual = self._means(times, more, ratios, shares)
+                mean, usual = self.means(times, more, ratios, shares)
             for index, part in enumerate(more):
                 at = part.leaves
                 without = mean[at] - shares[index][part.codes] * self.n[at]
                 rest = mean.copy()
                 rest[at] = np.maximum(without, 1e-12)
                 shares[index] = self._share(part, rest)
-                mean, usual = self._means(times, more, ratios, shares)
-        return self._means(times, more, ratios, shares)[0]
+                mean, usual = self.means(times, more, ratios, shares)
+        return times, more, ratios, shares
 
-    def _means(
+    def means(
         self, times: Sequence[_Part], more: Sequence[_Part], ratios: Sequence[float], shares: Sequence[Floats]
     ) -> tuple[Floats, Floats]:
+        """Return the mean of each leaf, and the part of it that is not turned bad by a place with a share."""
         usual = self.expected.copy()
         for part, ratio in zip(times, ratios, strict=True):
             usual[part.leaves] *= ratio
@@ -116,11 +135,11 @@ class _Fit:
         return share
 
     def log_likelihood(self, mean: Floats) -> float:
-        """Against nothing wrong."""
+        """Return the log likelihood of means against nothing wrong."""
         return float((self.weight * (self.bad * np.log(mean / self.expected) - (mean - self.expected))).sum())
 
     def gain(self, part: _Part, mean: Floats) -> tuple[float, Effect]:
-        """What a place adds to the log likelihood, less the price of naming it, and its better effect."""
+        """Return what a place adds to the log likelihood, less the price of naming it, and its better effect."""
         at = part.leaves
         weight, bad, here = self.weight[at], self.bad[at], mean[at]
         seen, usual = float((weight * bad).sum()), float((weight * here).sum())
@@ -154,7 +173,20 @@ def chosen_set(cells: Cells, candidates: Sequence[Candidate], *, alpha: float) -
         if chosen and _score(fit, larger) <= _score(fit, chosen):
             break
         chosen = larger
-    return tuple(part.candidate for part in _ordered(fit, chosen))
+    return tuple(part.candidate for part in _ordered(fit, _large(fit, chosen)))
+
+
+def mean_of_others(fitted: Cells, applied: Cells, candidates: Sequence[Candidate]) -> Floats:
+    """Return the means of the leaves of `applied`, with the sizes of the places as they are in `fitted`."""
+    sizes = _Fit(fitted, 0.0).sizes([_part(fitted, candidate) for candidate in candidates])
+    parts = [_part(applied, candidate) for candidate in candidates]
+    times, more = _by_effect(parts)
+    return _Fit(applied, 0.0).means(times, more, *sizes[2:])[0]
+
+
+def _by_effect(parts: Sequence[_Part]) -> tuple[list[_Part], list[_Part]]:
+    times = [part for part in parts if part.candidate.effect == "times"]
+    return times, [part for part in parts if part.candidate.effect == "more"]
 
 
 def _part(cells: Cells, candidate: Candidate) -> _Part:
@@ -183,20 +215,46 @@ def _score(fit: _Fit, chosen: Sequence[_Part]) -> float:
 def _improved(fit: _Fit, parts: Sequence[_Part], chosen: list[_Part]) -> list[_Part]:
     """Exchange or drop places while that explains more for its price."""
     score = _score(fit, chosen)
+    known = {part.candidate.values: part for part in parts}
     for _ in range(2 * MOST_PLACES):
         better: list[_Part] | None = None
         for index in range(len(chosen)):
             others = [*chosen[:index], *chosen[index + 1 :]]
             best = _best(fit, parts, others)
             options = [*_both_effects(others), [*others[:index], _other_effect(chosen[index]), *others[index:]]]
-            options += [] if best is None else [[*others[:index], best[1], *others[index:]]]
-            for option in options:
+            instead = [*([best[1]] if best else []), *_coarser(known, chosen[index])]
+            options += [[*others[:index], part, *others[index:]] for part in instead]
+            for option in filter(_distinct, options):
                 found = _score(fit, option) if option else -math.inf
                 if found > score + 1e-6:
                     score, better = found, option
         if better is None:
             return chosen
         chosen = better
+    return chosen
+
+
+def _distinct(parts: list[_Part]) -> bool:
+    return len({part.candidate.values for part in parts}) == len(parts)
+
+
+def _coarser(known: dict[tuple[int | None, ...], _Part], part: _Part) -> list[_Part]:
+    """The cells with one dimension less, with either effect: beside another place a part of one may look sufficient."""
+    values = part.candidate.values
+    shorter = [(*values[:at], None, *values[at + 1 :]) for at, value in enumerate(values) if value is not None]
+    found = [known[cell] for cell in shorter if cell in known]
+    return [*found, *map(_other_effect, found)]
+
+
+def _large(fit: _Fit, chosen: list[_Part]) -> list[_Part]:
+    """The places without those that add less than LEAST_PART of the excess, the smallest dropped first."""
+    excess = float((fit.bad - fit.expected).sum())
+    while len(chosen) > 1:
+        added = fit.contributions(chosen)
+        least = min(range(len(chosen)), key=added.__getitem__)
+        if added[least] >= LEAST_PART * excess:
+            break
+        chosen = [*chosen[:least], *chosen[least + 1 :]]
     return chosen
 
 

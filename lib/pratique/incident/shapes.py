@@ -46,12 +46,14 @@ class Likelihoods:
     @property
     def by_start(self) -> Floats:
         """The log of the mixture of all shapes, by start."""
-        return log_sum_exp(np.column_stack([self.step, self.ramp, self.blip]))
+        found: Floats = log_sum_exp(np.column_stack([self.step, self.ramp, self.blip]))
+        return found
 
     @property
     def best_by_start(self) -> Floats:
         """The maximum over all shapes and sizes, by start."""
-        return np.maximum(self.best_open, self.best_blip.max(axis=1))
+        found: Floats = np.maximum(self.best_open, self.best_blip.max(axis=1))
+        return found
 
     @property
     def total(self) -> float:
@@ -110,7 +112,8 @@ def _peak(tables: Floats) -> Floats:
     bend = left - 2.0 * middle + right
     inside = (bend < 0) & (middle >= left) & (middle >= right)
     gain = np.where(inside, -((left - right) ** 2) / (8.0 * np.where(inside, bend, -1.0)), 0.0)
-    return np.maximum(np.maximum(middle + gain, tables.max(axis=-1)), 0.0)
+    found: Floats = np.maximum(np.maximum(middle + gain, tables.max(axis=-1)), 0.0)
+    return found
 
 
 def _log_lengths(windows: int) -> Floats:

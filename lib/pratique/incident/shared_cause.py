@@ -51,7 +51,7 @@ def services_hit(
         if not history.n:
             continue
         rise = find_onset(
-            bad, n * history.share, history.phi, alpha=alpha / len(names), tolerated=tolerated * history.caution
+            bad, history.expected(n), history.phi, alpha=alpha / len(names), tolerated=tolerated * history.caution
         )
         if rise is None:
             continue

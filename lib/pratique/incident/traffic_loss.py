@@ -40,7 +40,7 @@ def usual_requests(observed: Observed) -> Floats:
 
 def losses(observed: Observed) -> list[Loss]:
     """Return where requests have vanished up to the end of the range: of the service, else of hosts and of actions."""
-    n = observed.range.requests()
+    n = np.asarray(observed.range.requests(), np.float64)
     usual = usual_requests(observed)
     usual = np.full(len(n), np.median(n)) if np.isnan(usual).any() else np.full(len(n), max(float(np.median(n)), 1e-9))
     past = usual_requests(observed)

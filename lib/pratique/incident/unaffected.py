@@ -6,6 +6,7 @@ import numpy as np
 
 from pratique.incident.cells import ACTION, CODE, HOST, REVISION, Cells
 from pratique.incident.model import Unaffected
+from pratique.judge.hypergeometric import Floats
 
 MOST_EACH = 12
 """Values of a dimension that are listed, those with the most requests."""
@@ -27,7 +28,8 @@ def unaffected(cells: Cells, *, tolerated: float) -> tuple[Unaffected, ...]:
         if size < 2:
             continue
         key = cells.keys[dimension]
-        bad, mean = np.bincount(key, cells.bad, size), np.bincount(key, cells.expected, size)
+        bad = np.bincount(key, cells.bad, size)
+        mean: Floats = np.asarray(np.bincount(key, cells.expected, size), np.float64)
         requests = np.bincount(key[first], cells.n[first], size)
         phi = cells.phi((dimension,), mean)
         high = (np.sqrt(bad + 0.375) + UPPER / 2.0 * np.sqrt(phi)) ** 2 / np.maximum(mean, 1e-12)

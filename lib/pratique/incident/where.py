@@ -16,12 +16,10 @@ import numpy as np
 from pratique.incident.cells import CODE, DIMENSIONS, SERVED_BY, Cells, members
 from pratique.incident.history import log_ratio_evidence
 from pratique.incident.model import Effect, Place, Places
-from pratique.incident.place_fit import Candidate, chosen_set
+from pratique.incident.place_fit import LEAST_PART, Candidate, chosen_set
 from pratique.incident.shapes import Mask
 from pratique.judge.hypergeometric import Floats
 
-LEAST_PART = 0.05
-"""Part of the excess that a place must tell."""
 MOST_CANDIDATES = 400
 """Cells with the most evidence that take part in the choice of a set."""
 
@@ -55,7 +53,10 @@ def shown_cells(cells: Cells, alpha: float) -> list[Candidate]:
     found: list[Candidate] = []
     for dimensions in cuboids:
         number, limit = cells.cell_of(dimensions)
-        bad, mean, n = (np.bincount(number, values, limit) for values in (cells.bad, cells.expected, cells.n))
+        bad, mean, n = (
+            np.asarray(np.bincount(number, values, limit), np.float64)
+            for values in (cells.bad, cells.expected, cells.n)
+        )
         there = max(int((np.bincount(number, minlength=limit) > 0).sum()), 1)
         log_weight = -math.log(dimensions_used * int(lengths[len(dimensions)]) * there)
         log_e = np.where(n > 0, log_ratio_evidence(bad, mean, cells.phi(dimensions, mean)), 0.0)

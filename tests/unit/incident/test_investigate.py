@@ -154,6 +154,8 @@ def test_two_faults_are_both_named():
     traffic = Traffic.quiet(per_minute=2000).fail(60, 10, "POST /checkout").fail(60, 10, "GET /search", "c")
     found = asked(store_of(traffic)).places.found
     assert {(one.action, one.host) for one in found} == {("POST /checkout", None), ("GET /search", "c")}
+    assert "; confirmed on windows" in found[1].reason
+    assert "confirmed" not in found[0].reason
 
 
 def test_a_host_without_requests_is_a_finding():
