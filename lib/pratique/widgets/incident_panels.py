@@ -16,7 +16,7 @@ PLACE, SUSPECT, COMPARE = "Place", "Change", "Compare"
 
 
 class IncidentPanels:
-    """Banner, onset, places and suspects of one analysis, and below them what was chosen. widget: the box to display."""
+    """Banner, onset, places and suspects of one analysis, and below them the chosen place, change and comparison. widget: the box to display."""
 
     def __init__(self, store: Store, opened: OpenedIncident) -> None:
         import ipywidgets  # noqa: PLC0415 - only where there is a person
