@@ -3,13 +3,10 @@
 import json
 from datetime import timedelta
 
-import click
 import pytest
 
-from pratique.cli.incident_records import COMMANDS
+from pratique.cli import pratique as program
 from pratique.errors import MissingError, UsageError
-
-GROUP = click.Group("incident", commands=list(COMMANDS))
 
 
 @pytest.fixture
@@ -20,7 +17,7 @@ def run(tmp_path, monkeypatch, capsys):
     )
 
     def done(*arguments):
-        GROUP.main(list(arguments), standalone_mode=False)
+        program.main(["incident", *arguments], "pratique", standalone_mode=False)
         return capsys.readouterr()
 
     return done
