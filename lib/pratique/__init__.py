@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pratique.runbook.opening import open_release, open_rollback
     from pratique.store import open_store
     from pratique.version import __version__
+    from pratique.widgets import explore_incident
 
 __all__ = [
     "Comparison",
@@ -62,6 +63,7 @@ __all__ = [
     "__version__",
     "compare",
     "errors",
+    "explore_incident",
     "figures",
     "incident_reproduction",
     "load_config",
@@ -88,6 +90,7 @@ _SOURCES = {
     "__version__": "pratique.version",
     "compare": "pratique.judge.compare",
     "errors": "pratique.errors",
+    "explore_incident": "pratique.widgets",
     "figures": "pratique.figures",
     "incident_reproduction": "pratique.report",
     "load_config": "pratique.config:load",

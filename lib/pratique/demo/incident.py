@@ -1,6 +1,6 @@
 """A day of three services with one guilty release: a store, a ledger and a service file to practise on.
 
-At 14:01 the shop's canary r42 gets a tenth of the traffic, and fails at the checkout. At 13:50 another team releases search r8,
+At 14:01 the shop's canary r42 gets a tenth of the traffic, and fails at the checkout. At 13:58 another team releases search r8,
 which is fine. From 13:20 to 13:36 the bank behind the payments did not answer, whatever revision asked it.
 """
 
@@ -64,7 +64,7 @@ SEARCH = Service(
     "search",
     900,
     (Action("GET /query", 0.85, 45, 0.002), Action("GET /suggest", 0.15, 8, 0.0005)),
-    ((START, {"r7": 1.0}), (_at("13:50"), {"r7": 0.75, "r8": 0.25}), (_at("14:20"), {"r7": 0.5, "r8": 0.5})),
+    ((START, {"r7": 1.0}), (_at("13:58"), {"r7": 0.75, "r8": 0.25}), (_at("14:20"), {"r7": 0.5, "r8": 0.5})),
     hosts=("find1", "find2"),
 )
 PAYMENTS = Service(
@@ -106,11 +106,11 @@ LEDGER = (
     _Said(START, "release", "shop", "r41", "ann", "first", None, {"event": "first", "shares": {"r41": 1.0}}),
     _Said(START, "release", "search", "r7", "bob", "first", None, {"event": "first", "shares": {"r7": 1.0}}),
     _Said(START, "release", "payments", "r3", "eve", "first", None, {"event": "first", "shares": {"r3": 1.0}}),
-    _started("13:49", "search", "r8", "r7", "bob", "new index", "20261120-1349-search"),
-    _shared("13:50", "search", "r8", "bob", "20261120-1349-search", r7=0.75, r8=0.25),
+    _started("13:57", "search", "r8", "r7", "bob", "new index", "20261120-1357-search"),
+    _shared("13:58", "search", "r8", "bob", "20261120-1357-search", r7=0.75, r8=0.25),
     _started("14:00", "shop", "r42", "r41", "ann", "faster checkout", "20261120-1400-shop"),
     _shared("14:01", "shop", "r42", "ann", "20261120-1400-shop", r41=0.9, r42=0.1),
-    _shared("14:20", "search", "r8", "bob", "20261120-1349-search", r7=0.5, r8=0.5),
+    _shared("14:20", "search", "r8", "bob", "20261120-1357-search", r7=0.5, r8=0.5),
 )
 
 

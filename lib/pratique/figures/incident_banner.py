@@ -50,10 +50,9 @@ def _since(incident: Incident) -> str:
         return "no start is shown"
     onset = incident.onset
     evidence = evidence_text(onset.e_value, incident.alpha)
-    between = span_text(onset.started, incident.end)
-    return (
-        f"{utc_time(onset.best)}<br><small>between {between} with 95 %, as a {onset.shape}; evidence {evidence}</small>"
-    )
+    within = span_text(onset.started, incident.end)
+    chance = f"within {within}" if onset.started.first != onset.started.last else "in this window"
+    return f"{utc_time(onset.best)}<br><small>{chance} with 95 %, as a {onset.shape}; evidence {evidence}</small>"
 
 
 def _now(incident: Incident) -> str:

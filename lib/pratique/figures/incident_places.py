@@ -80,7 +80,12 @@ def places_words(found: Places) -> str:
 def _rows(found: Places, alpha: float) -> list[_Row]:
     rows = [_Row("expected", f"{count(found.expected)} at the shares of before", 0.0, found.expected, BLUE)]
     at = found.expected
-    steps = [("mix of traffic", found.mix, PURPLE, -1, "more requests where the share was higher all along")]
+    mix = (
+        "requests moved to parts whose share was always higher"
+        if found.mix > 0
+        else "requests moved to parts whose share was always lower"
+    )
+    steps = [("mix of traffic", found.mix, PURPLE, -1, mix)] if round(found.mix) else []
     steps += [
         (label(place_name(place), 90), more, VERMILION, number, _numbers(place, alpha))
         for number, (place, more) in enumerate(zip(found.found, contributions(found), strict=True))
@@ -95,7 +100,7 @@ def _rows(found: Places, alpha: float) -> list[_Row]:
 
 
 def _signed(number: float) -> str:
-    return f"{'-' if number < 0 else '+'}{count(abs(number))}"
+    return f"{'-' if number < 0 else '+'}{count(abs(number))}" if round(number) else "0"
 
 
 def _numbers(place: Place, alpha: float) -> str:

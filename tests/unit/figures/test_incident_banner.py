@@ -11,7 +11,7 @@ def test_the_banner_has_the_sentence_and_the_command_that_undoes_it():
     html = panel.html.replace("\u00a0", " ")
     assert "r42 caused it: 12x [6, 25]" in html
     assert "<code>pratique rollback shop</code>" in html
-    assert "between 14:01–14:04 with 95 %, as a step; evidence 10^9 of 100" in html
+    assert "within 14:01–14:04 with 95 %, as a step; evidence 10^9 of 100" in html
     assert "212 bad of 1,900, 9 expected" in html
     assert panel.text.startswith("a release of ours: 5xx of shop: since 14:02")
 
