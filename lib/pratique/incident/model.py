@@ -162,7 +162,7 @@ class Suspect(Json):
 
 @dataclass(frozen=True)
 class Unaffected(Json):
-    """A revision, host or action that is not worse, or of which that cannot be told. ratio_high: upper 97.5 % limit."""
+    """A revision, host or action that is not worse, or not known to be. ratio_high: upper 97.5 % limit."""
 
     dimension: Literal["revision", "host", "action", "service"]
     name: str
