@@ -2,6 +2,7 @@
 
 from pratique.report.comparison import Comparison, judge_stored, open_comparison
 from pratique.report.incident import investigate_all, investigate_stored, open_incident
+from pratique.report.incident_logs import incident_logs
 from pratique.report.incident_page import incident_reproduction, save_incident, write_incident
 from pratique.report.incident_question import IncidentQuestion
 from pratique.report.reproduce import reproduction
@@ -11,6 +12,7 @@ __all__ = [
     "Comparison",
     "IncidentQuestion",
     "ReportPaths",
+    "incident_logs",
     "incident_reproduction",
     "investigate_all",
     "investigate_stored",
