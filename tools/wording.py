@@ -50,7 +50,7 @@ PHRASES = {
     r"whole one": "complete example",
     r"in the end": "finally",
     r"of (?:its|their|his|your|our) own": "own, before the noun",
-    r"ours": "Pratique's",
+    r"(?<!of )ours": "Pratique's",
     r"as (?:long|often) as you like": "at any time",
     r"last words": "last log lines",
     r"(?:it|he|she) said nothing": "no output",

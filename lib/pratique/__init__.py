@@ -7,6 +7,7 @@ so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors
       with the service file    open_comparison(service, baseline, canary) → Comparison, drawn by `figures`
       as a report              write_report(config, service, baseline, canary); save_report inside a notebook
     plan a release             plan(config, service) → how long it takes, and settings in time
+    analyse an incident        open_incident(service, outcome) → OpenedIncident, drawn by `figures`; save_incident inside a notebook
     change what runs           open_release(service=…, revision=…), open_rollback(service=…)
     run a notebook             run_notebook(name, parameters, output)
     data and settings          open_store(address), load_config(path), Policy, GuardPolicy
@@ -36,29 +37,45 @@ if TYPE_CHECKING:
     from pratique.judge.model import Verdict
     from pratique.notebook import run_notebook
     from pratique.planning.plan import plan
-    from pratique.report import Comparison, open_comparison, reproduction, save_report, write_report
+    from pratique.report import (
+        Comparison,
+        incident_reproduction,
+        open_comparison,
+        open_incident,
+        reproduction,
+        save_incident,
+        save_report,
+        write_report,
+    )
+    from pratique.report.opened_incident import OpenedIncident
     from pratique.runbook.opening import open_release, open_rollback
     from pratique.store import open_store
     from pratique.version import __version__
+    from pratique.widgets import explore_incident
 
 __all__ = [
     "Comparison",
     "GuardPolicy",
+    "OpenedIncident",
     "Policy",
     "PratiqueError",
     "Verdict",
     "__version__",
     "compare",
     "errors",
+    "explore_incident",
     "figures",
+    "incident_reproduction",
     "load_config",
     "open_comparison",
+    "open_incident",
     "open_release",
     "open_rollback",
     "open_store",
     "plan",
     "reproduction",
     "run_notebook",
+    "save_incident",
     "save_report",
     "write_report",
 ]
@@ -66,21 +83,26 @@ __all__ = [
 _SOURCES = {
     "Comparison": "pratique.report",
     "GuardPolicy": "pratique.config",
+    "OpenedIncident": "pratique.report.opened_incident",
     "Policy": "pratique.config",
     "PratiqueError": "pratique.errors",
     "Verdict": "pratique.judge.model",
     "__version__": "pratique.version",
     "compare": "pratique.judge.compare",
     "errors": "pratique.errors",
+    "explore_incident": "pratique.widgets",
     "figures": "pratique.figures",
+    "incident_reproduction": "pratique.report",
     "load_config": "pratique.config:load",
     "open_comparison": "pratique.report",
+    "open_incident": "pratique.report",
     "open_release": "pratique.runbook.opening",
     "open_rollback": "pratique.runbook.opening",
     "open_store": "pratique.store",
     "plan": "pratique.planning.plan",
     "reproduction": "pratique.report",
     "run_notebook": "pratique.notebook",
+    "save_incident": "pratique.report",
     "save_report": "pratique.report",
     "write_report": "pratique.report",
 }

@@ -70,7 +70,7 @@ def test_a_command_in_a_page_is_one_that_the_program_takes(page, words):
     name, *arguments = words
     assert name in program.commands
     command = program.commands[name]
-    if isinstance(command, click.Group):
+    if isinstance(command, click.Group) and (arguments[:1] and arguments[0] in command.commands):
         name, *arguments = arguments
         command = command.commands[name]
     command.make_context(name, arguments, **program.context_settings)

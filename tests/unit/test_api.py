@@ -16,6 +16,21 @@ from pratique.judge.model import Finding, GuardResult, Remaining, Trace, Verdict
 from support.report_samples import sample_verdict
 
 FUNCTIONS = [name for name in pratique.__all__ if inspect.isfunction(getattr(pratique, name))]
+FIGURES = [
+    "codes",
+    "evidence_trace",
+    "heatmap",
+    "incident_banner",
+    "incident_evidence",
+    "incident_onset",
+    "incident_panels",
+    "incident_places",
+    "incident_suspects",
+    "latency",
+    "panels",
+    "timeline",
+    "traffic",
+]
 SUBMODULES = {"errors", "figures"}
 EXAMPLES = [
     "pratique",
@@ -23,6 +38,7 @@ EXAMPLES = [
     "pratique.config.load",
     "pratique.figures.labels",
     "pratique.figures.panels",
+    "pratique.incident.text",
     "pratique.judge.compare",
     "pratique.store",
 ]
@@ -76,12 +92,14 @@ def test_a_public_function_is_typed_and_documents_parameters_and_errors(name):
     assert inspect.Signature.empty not in [*annotations, signature.return_annotation]
     doc = inspect.getdoc(function)
     assert "Raises:" in doc or name == "reproduction", "no word about errors"
-    positional = ("service", "baseline", "canary", "comparison", "name_or_path", "output", "settings")
+    positional = ("service", "baseline", "canary", "comparison", "investigation", "name_or_path", "output", "settings")
     optional = [parameter for parameter in signature.parameters if parameter not in positional]
     assert not [parameter for parameter in optional if f"{parameter}" not in doc], "a parameter is not explained"
 
 
-@pytest.mark.parametrize("kind", [Verdict, GuardResult, Finding, Remaining, Trace, pratique.Comparison])
+@pytest.mark.parametrize(
+    "kind", [Verdict, GuardResult, Finding, Remaining, Trace, pratique.Comparison, pratique.OpenedIncident]
+)
 def test_every_field_of_a_public_value_is_explained(kind):
     doc = inspect.getdoc(kind)
     missing = [field.name for field in fields(kind) if not re.search(rf"(^|[.,;] ){field.name}[,:]", doc, re.MULTILINE)]
@@ -106,7 +124,7 @@ def test_every_figure_and_panel_is_public():
     """Each function of a module in figures/ that returns a Chart or a Panel, except the shared helpers."""
     missing = {
         name
-        for module in ("codes", "evidence_trace", "heatmap", "latency", "panels", "timeline", "traffic")
+        for module in FIGURES
         for name, value in vars(importlib.import_module(f"pratique.figures.{module}")).items()
         if inspect.isfunction(value)
         and value.__module__.endswith(module)

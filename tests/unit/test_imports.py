@@ -38,6 +38,8 @@ ORDER = [
     "planning",
     "figures",
     "report",
+    "widgets",
+    "demo",
     "runbook.engine",
     "runbook.service",
     "runbook.canary",
@@ -151,6 +153,10 @@ REFUSED = [
     "compare shop r1 r2 --weight 200",
     "plan shop --stages 5,abc",
     "report shop r1 r2 --start never",
+    "incident shop --outcome errors",
+    "incident shop --start never",
+    "incident shop --config missing.toml",
+    "incident shop --all",
 ]
 """Commands that are refused without a look into the store."""
 

@@ -18,6 +18,7 @@ from pratique.check.programs import run_on
 from pratique.check.sockets import Address, listen_state, resolved
 from pratique.config import Config, ServiceSettings, TelemetrySettings
 from pratique.errors import StorageError, UnavailableError
+from pratique.incident.webhook_token import read_token
 from pratique.telemetry.collector_settings import settings_of
 from pratique.telemetry.collector_status import collector_status, setting_differences
 
@@ -34,6 +35,9 @@ def collector_checks(config: Config) -> Iterator[Check]:
     yield Check("telemetry.listen", partial(listen_state, Address(settings.listen, "udp"), own_part))
     if settings.listen_tcp:
         yield Check("telemetry.listen_tcp", partial(listen_state, Address(settings.listen_tcp, "tcp"), own_part))
+    if settings.listen_http:
+        yield Check("telemetry.listen_http", partial(listen_state, Address(settings.listen_http, "tcp"), own_part))
+        yield Check("telemetry.webhook_token", partial(_token, settings.webhook_token, Path(config.base)))
     if settings.listen_unix:
         yield Check("telemetry.listen_unix", partial(_unix_socket, Path(settings.listen_unix)))
     if _running(config):
@@ -74,6 +78,11 @@ def _same_settings(config: Config) -> str:
         more = f" (and {len(found) - 1} more settings)" if len(found) > 1 else ""
         raise UnavailableError(f"{found[0]}{more}: apply it with: pratique up {service} REVISION")
     return "the collector works by this service file"
+
+
+def _token(reference: str, base: Path) -> str:
+    read_token(reference, base)
+    return f"{reference} holds a token"
 
 
 def _unix_socket(path: Path) -> str:

@@ -60,6 +60,8 @@ def _addresses(config: Config) -> Iterator[tuple[str, Address]]:
     yield "telemetry.listen", Address(telemetry.listen, "udp")
     if telemetry.listen_tcp:
         yield "telemetry.listen_tcp", Address(telemetry.listen_tcp, "tcp")
+    if telemetry.listen_http:
+        yield "telemetry.listen_http", Address(telemetry.listen_http, "tcp")
     for name, service in config.services.items():
         if service.balancer.kind == "embedded" or not service.balancer.haproxy.hosts:
             yield f"services.{name}.balancer.listen", Address(service.balancer.listen, "tcp")

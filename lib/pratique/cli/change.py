@@ -1,4 +1,4 @@
-"""The commands `pratique change`: tell changes that the ledger does not know, and list them."""
+"""The commands `pratique change`: record changes that the ledger does not know, and list them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pratique.incident.foreign_change import ForeignChange
 
 COMMAND_LINE = "command line"
-"""The source of a change that a person told."""
+"""The source of a change that a person reported."""
 
 
 @click.group("change", epilog=EPILOG)
 def change_commands() -> None:
-    """Tell what was changed outside of Pratique: flags, migrations, other teams.
+    """Record changes that were made elsewhere.
 
-    An incident is compared with these changes as with the releases of the ledger.
+    Flags, migrations, deployments of other teams. An incident is compared with these changes as with the releases of the ledger.
     """
 
 
@@ -56,7 +56,11 @@ def add(
     config: str | None,
     store: str | None,
 ) -> None:
-    """Keep a change, TEXT in one sentence: pratique change add "flag checkout_v2 on" --service shop"""
+    """Keep a change, with TEXT in one sentence.
+
+    \b
+    pratique change add "flag checkout_v2 on" --service shop --at 2026-11-20T14:00
+    """
     from pratique.incident.foreign_change import ALL, foreign_change  # noqa: PLC0415
     from pratique.incident.kept_changes import KeptChanges  # noqa: PLC0415
     from pratique.ledger import current_user  # noqa: PLC0415
@@ -64,7 +68,7 @@ def add(
     if bool(services) == all_services:
         raise UsageError("say which services were changed: give --service once or more, or --all-services")
     settings = load_config(config, store)
-    told = {
+    reported = {
         "time": (at or utc_now()).isoformat(),
         "services": [ALL] if all_services else list(services),
         "kind": kind,
@@ -74,7 +78,7 @@ def add(
         "id": unique,
     }
     try:
-        change = foreign_change(told, source=COMMAND_LINE)
+        change = foreign_change(reported, source=COMMAND_LINE)
     except ValueError as error:
         raise UsageError(str(error).partition("; for example")[0]) from error
     settings.make_state_folder()
@@ -95,16 +99,16 @@ def add(
 def list_command(
     service: str | None, since: datetime | None, as_json: bool, config: str | None, store: str | None
 ) -> None:
-    """List the changes that people and webhooks told, oldest first."""
+    """List the changes that people and webhooks reported, oldest first."""
     from pratique.incident.foreign_change import ALL  # noqa: PLC0415
     from pratique.incident.kept_changes import KeptChanges  # noqa: PLC0415
 
     kept = KeptChanges(load_config(config, store).state_dir)
-    told, damaged = kept.read()
+    reported, damaged = kept.read()
     found = sorted(
         (
             change
-            for change in told
+            for change in reported
             if (since is None or change.time >= since) and (service is None or {service, ALL} & set(change.services))
         ),
         key=lambda change: change.time,
@@ -114,7 +118,7 @@ def list_command(
     for change in found if not as_json else ():
         click.echo(_sentence(change))
     if not found and not as_json:
-        click.echo("no changes were told: pratique change add --help")
+        click.echo("no changes were reported: pratique change add --help")
     if damaged:
         click.echo(f"note: {damaged:,} lines of {str(kept.path)!r} cannot be read and are left out", err=True)
 

@@ -14,10 +14,32 @@ import click
 COLOURS = {
     **dict.fromkeys(("promote", "promoted", "met", "reverted", "ok"), "green"),
     **dict.fromkeys(
-        ("rollback", "rolled back", "worse", "failed", "problem", "dead", "dead run", "not running", "does not answer"),
+        (
+            "rollback",
+            "rolled back",
+            "worse",
+            "failed",
+            "problem",
+            "dead",
+            "dead run",
+            "not running",
+            "does not answer",
+            "a release of ours",
+        ),
         "red",
     ),
-    **dict.fromkeys(("continue", "inconclusive", "unfinished", "drift"), "yellow"),
+    **dict.fromkeys(
+        (
+            "continue",
+            "inconclusive",
+            "unfinished",
+            "drift",
+            "a change fits",
+            "no change of ours explains it",
+            "cannot tell",
+        ),
+        "yellow",
+    ),
 }
 _START = re.compile(rf"( *)({'|'.join(sorted(COLOURS, key=len, reverse=True))})(?=[: ]|$)", re.IGNORECASE)
 

@@ -21,12 +21,13 @@ from pratique.cli.options import (
     service_argument,
 )
 from pratique.clock import stamp
-from pratique.errors import MissingError
+from pratique.errors import MissingError, PratiqueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pratique.config import Config
+    from pratique.store import Store
     from pratique.telemetry.rollups import Sink
 
 
@@ -144,6 +145,7 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
 
     It receives access lines as syslog, rolls them up, and writes them to the store. It also keeps container logs, and passes on
     what Grafana shows: releases, weights and verdicts.
+    It takes changes from webhooks where telemetry.listen_http is set.
     On SIGHUP it reads the service file again, without losing a line.
     """
     from pratique.config import check_address  # noqa: PLC0415
@@ -159,19 +161,40 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
     settings = read_settings()
     # pyarrow, once nothing is refused
     from pratique.export.exports import Exports  # noqa: PLC0415
+    from pratique.incident.webhook import ChangeReceiver  # noqa: PLC0415
     from pratique.telemetry.collector import run_collector  # noqa: PLC0415
 
-    exports = Exports()
+    exports, changes = Exports(), ChangeReceiver()
+    used = settings
+
+    def follow(found: Config, written: Store) -> Sink:
+        nonlocal used
+        changes.follow(found)
+        try:
+            sink = exports.follow(found, written)
+        except PratiqueError:
+            changes.follow(used)
+            raise
+        used = found
+        return sink
 
     def reread() -> tuple[Config, Callable[[], Sink]]:
         found = read_settings()
         written = open_store(found.store)
-        return found, lambda: exports.follow(found, written)
+        return found, lambda: follow(found, written)
 
     try:
-        sink = exports.follow(settings, open_store(settings.store))
-        run_collector(settings, sink, listen=address, reread=reread, exports=exports.notes)
+        run_collector(
+            settings,
+            exports.follow(settings, open_store(settings.store)),
+            listen=address,
+            reread=reread,
+            exports=exports.notes,
+            webhook=changes.describe,
+            begin=lambda: changes.follow(settings),
+        )
     finally:
+        changes.close()
         exports.close()
 
 

@@ -10,7 +10,14 @@ from pratique.config.model import Config
 from pratique.config.point_mapping import PointMapping
 from pratique.config.rollout import RolloutSettings
 from pratique.config.runtime import DockerSettings, RuntimeSettings, SwarmSettings
-from pratique.config.service import ActionRule, FieldNames, ImportSettings, ServiceSettings
+from pratique.config.service import (
+    ActionRule,
+    FieldNames,
+    ImportSettings,
+    IncidentFields,
+    IncidentSettings,
+    ServiceSettings,
+)
 from pratique.config.store import PrometheusSettings, StoreSettings
 from pratique.config.target import Target
 from pratique.config.telemetry import HttplogSettings, TelemetrySettings
@@ -29,6 +36,8 @@ __all__ = [
     "HAProxySettings",
     "HttplogSettings",
     "ImportSettings",
+    "IncidentFields",
+    "IncidentSettings",
     "LabelMapping",
     "MetricMapping",
     "PointMapping",

@@ -38,7 +38,7 @@ FORMS = {
     LOOPBACK_ADDRESS: "must be HOST:PORT of this machine, such as 127.0.0.1:8081",
 }
 """The accepted values, by the pattern of a text."""
-SECRET_KEYS = frozenset({"password", "bearer_token", "token_env", "read_token_env"})
+SECRET_KEYS = frozenset({"password", "bearer_token", "token_env", "read_token_env", "webhook_token"})
 """Keys whose wrong value is often the secret itself, and is not shown."""
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 

@@ -37,7 +37,8 @@ def reference_text(section: str | None = None) -> str:
     for found in sections():
         if section in {found.name, found.table, found.table.removeprefix("services.NAME.")}:
             return found.text
-    raise UsageError.unknown("section", section, [found.name for found in sections()])
+    names = ", ".join(found.name for found in sections())
+    raise UsageError(f"no section {section[:80]!r}: choose one of {names}")
 
 
 @cache

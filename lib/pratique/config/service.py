@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -48,6 +48,37 @@ class ImportSettings(Strict):
     ignore_paths: tuple[str, ...] = ()
 
 
+IncidentPreset = Literal["auto", "plain", "pagerduty", "opsgenie", "alertmanager", "github", "gitlab"]
+IncidentField = Annotated[str, Field(max_length=200)]
+
+
+class IncidentFields(Strict):
+    """The names of the fields of an incident in the user's own file; empty for those of the preset."""
+
+    id: IncidentField = ""
+    title: IncidentField = ""
+    began: IncidentField = ""
+    detected: IncidentField = ""
+    restored: IncidentField = ""
+    closed: IncidentField = ""
+    severity: IncidentField = ""
+    cause: IncidentField = ""
+    service: IncidentField = ""
+
+    def given(self) -> dict[str, str]:
+        """Return the names that are set."""
+        return self.model_dump(exclude_defaults=True)
+
+
+class IncidentSettings(Strict):
+    """How incidents of another program are read."""
+
+    preset: IncidentPreset = "auto"
+    source: Annotated[str, Field(max_length=100)] = ""
+    name: Annotated[str, Field(max_length=200)] = ""
+    fields: IncidentFields = IncidentFields()
+
+
 class ServiceSettings(Strict):
     """Everything about one service."""
 
@@ -57,3 +88,4 @@ class ServiceSettings(Strict):
     rollout: RolloutSettings = RolloutSettings()
     judge: Policy = Field(default_factory=Policy)
     imports: ImportSettings = ImportSettings()
+    incidents: IncidentSettings = IncidentSettings()

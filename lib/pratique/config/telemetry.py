@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
+from pratique.config.store import Reference
 from pratique.config.types import Address, Name, Seconds, Strict
 
 
@@ -57,6 +58,8 @@ class TelemetrySettings(Strict):
     advertise_address: Address | Literal[""] = ""
     listen_tcp: Address | Literal[""] = ""
     listen_unix: str = ""
+    listen_http: Address | Literal[""] = ""
+    webhook_token: Reference = ""
     allow: tuple[Annotated[str, AfterValidator(_network)], ...] = (PRIVATE,)
     window_s: Annotated[int, Field(ge=1, le=3600)] = 10
     late_s: Seconds = 60.0

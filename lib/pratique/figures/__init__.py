@@ -1,4 +1,4 @@
-"""Figures and panels of a comparison: one function draws one plotly figure, or one panel of HTML.
+"""Figures and panels of a comparison and of an incident: one function draws one plotly figure, or one panel of HTML.
 
 Each function that takes a verdict also takes None and then says that nothing was judged.
 """
@@ -7,6 +7,12 @@ from pratique.figures.codes import status_codes
 from pratique.figures.evidence_trace import evidence_over_time
 from pratique.figures.expected_times import expected_times
 from pratique.figures.heatmap import ratio_heatmap
+from pratique.figures.incident_banner import incident_banner
+from pratique.figures.incident_evidence import evidence
+from pratique.figures.incident_onset import onset
+from pratique.figures.incident_panels import incident_findings, unaffected
+from pratique.figures.incident_places import places
+from pratique.figures.incident_suspects import suspects
 from pratique.figures.latency import latency_distribution, latency_quantiles
 from pratique.figures.panels import Panel, findings, guard_table, reproduction_panel, verdict_banner
 from pratique.figures.series import RequestSeries, request_series
@@ -16,17 +22,24 @@ from pratique.figures.traffic import traffic
 __all__ = [
     "Panel",
     "RequestSeries",
+    "evidence",
     "evidence_over_time",
     "expected_times",
     "findings",
     "guard_table",
+    "incident_banner",
+    "incident_findings",
     "latency_distribution",
     "latency_quantiles",
+    "onset",
+    "places",
     "ratio_heatmap",
     "reproduction_panel",
     "request_series",
     "status_codes",
+    "suspects",
     "timeline",
     "traffic",
+    "unaffected",
     "verdict_banner",
 ]

@@ -79,8 +79,8 @@ def verdict_banner(verdict: Verdict | None) -> Panel:
     html = (
         f'<div class="verdict {verdict.verdict}"><p class="answer"><span class="mark">{mark}</span> <strong>{title}</strong>'
         f' <span class="meaning">{meaning}</span></p>'
-        + "".join(f'<p class="{kind}">{_unbroken(label(text, MAX_REASON))}</p>' for kind, text in lines)
-        + f"{_facts(facts)}</div>"
+        + "".join(f'<p class="{kind}">{unbroken(label(text, MAX_REASON))}</p>' for kind, text in lines)
+        + f"{fact_list(facts)}</div>"
     )
     first = f"{verdict.verdict}: {verdict.summary or verdict.reason}"
     return Panel(html, "\n".join([first, *(text for _, text in lines[1:])]))
@@ -92,8 +92,8 @@ def _capital(text: str, verdict: Verdict) -> str:
     return text if begins_with_a_name else text[:1].upper() + text[1:]
 
 
-def _unbroken(text: str) -> str:
-    """Text in which no line ends between a number and its percent sign."""
+def unbroken(text: str) -> str:
+    """Return text in which no line ends between a number and its percent sign."""
     return text.replace(" %", "\u00a0%")
 
 
@@ -132,7 +132,8 @@ def _evidence(verdict: Verdict) -> str:
     return f"{needed}, reached at {verdict.fired:%H:%M:%S} UTC<br><small>{evidence(verdict.e_value)} at the end</small>"
 
 
-def _facts(facts: Sequence[tuple[str, str]]) -> str:
+def fact_list(facts: Sequence[tuple[str, str]]) -> str:
+    """Return names with their values as HTML. facts: escaped."""
     return (
         '<dl class="facts">' + "".join(f"<div><dt>{key}</dt><dd>{value}</dd></div>" for key, value in facts) + "</dl>"
     )
@@ -257,7 +258,7 @@ def _finding(kind: str, effect: str, message: str) -> str:
 def reproduction_panel(commands: Sequence[str], facts: Mapping[str, str], policy: str) -> Panel:
     """Show how to reproduce a comparison: the commands, the facts that it depends on, and its policy as JSON."""
     lines = "\n".join(label(command, 2000) for command in commands)
-    rows = _facts([(label(key, 40), label(value, 400)) for key, value in facts.items()])
+    rows = fact_list([(label(key, 40), label(value, 400)) for key, value in facts.items()])
     safe_policy = "\n".join(escape(line[:400]) for line in policy.splitlines())
     html = (
         f'<div class="reproduce"><pre class="command">{lines}</pre>{rows}'

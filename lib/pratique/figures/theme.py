@@ -104,6 +104,12 @@ class Chart(go.Figure):  # type: ignore[misc] # plotly's types are not followed
     """A plotly figure that displays in notebooks without loading plotly's renderers, which takes a second."""
 
     _ipython_display_ = None
+    _words = ""
+
+    @property
+    def text(self) -> str:
+        """The content of the figure as plain text for a terminal; its sentence for screen readers where it has no other."""
+        return self._words or str(self.layout.meta["alt"])
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
         config = {"displaylogo": False, "typesetMath": False, "responsive": True}
@@ -113,19 +119,21 @@ class Chart(go.Figure):  # type: ignore[misc] # plotly's types are not followed
         }
 
 
-def figure(traces: list[Any], *, height: int, alt: str, **layout: Any) -> Chart:
-    """Make a figure in the shared look. alt: one sentence for screen readers. height: pixels.
+def figure(traces: list[Any], *, height: int, alt: str, text: str = "", **layout: Any) -> Chart:
+    """Make a figure in the shared look. alt: one sentence for screen readers. text: for a terminal. height: pixels.
 
     layout: plotly's layout, and `narrow`: changes for a phone, by path in the layout.
     """
     # on a phone a legend of two entries can take two lines
     narrow = {"margin.t": 74} if layout.get("margin", {}).get("t") == LEGEND_T else {}
     meta = {"alt": alt, "narrow": narrow | layout.pop("narrow", {})}
-    return Chart(traces, {"template": TEMPLATE, "height": height, "meta": meta, **layout})
+    chart = Chart(traces, {"template": TEMPLATE, "height": height, "meta": meta, **layout})
+    chart._words = text  # noqa: SLF001 - plotly refuses public attributes
+    return chart
 
 
 def empty(message: str, *, alt: str) -> Chart:
-    """Make a figure that says why there is nothing to draw."""
+    """Make a figure that says why there is nothing to draw. message: escaped."""
     note = {"text": message, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
     hidden = {"visible": False}
     return figure([], height=120, alt=alt, annotations=[note | {"font": {"color": MUTED}}], xaxis=hidden, yaxis=hidden)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from pratique.incident.cells import HOST, REVISION, members
-from pratique.incident.control import compare_arms
+from pratique.incident.control import Control, compare_arms
+from pratique.incident.measures import Arms
 from pratique.incident.observed import Observed
 from pratique.incident.shapes import Mask
 from pratique.incident.suspects import Arm
@@ -46,8 +48,17 @@ def arm_of(
     of_revision = max(int(served[own].sum()), 1)
     at_host = np.ones(len(own), bool) if values[HOST] is None else observed.groups[2] == values[HOST]
     return Arm(
-        control=control,
+        control=control and _in_all_windows(control, chosen),
         shares_hosts=bool(hosts[0] & hosts[1]),
         inside=float(served[own & at_host].sum()) / of_revision,
         served=int(served[own].sum()),
     )
+
+
+def _in_all_windows(control: Control, chosen: Mask) -> Control:
+    """The comparison with arrays over all windows: without requests where it was not made, the evidence as it was before."""
+    counts = np.zeros((2, 2, len(chosen)), np.int64)
+    counts[0][:, chosen], counts[1][:, chosen] = control.arms.bad, control.arms.n
+    done = np.cumsum(chosen)
+    log_e = np.concatenate([[0.0], control.arms.log_e])[done]
+    return replace(control, arms=Arms(counts[0], counts[1], log_e))

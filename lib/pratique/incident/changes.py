@@ -1,4 +1,4 @@
-"""The changes that may have caused an incident: of the ledger, of a file, and those that people and webhooks told."""
+"""The changes that may have caused an incident: of the ledger, of a file, and those that people and webhooks reported."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def read_changes(path: str | Path) -> list[Change]:
 
 
 def all_changes(config: Config, start: datetime | None, end: datetime | None, file: str | Path = "") -> list[Change]:
-    """Return all changes from BEFORE the start to the end, oldest first: the ledger's, those that were told, and those of a file.
+    """Return all changes from BEFORE the start to the end, oldest first: the ledger's, those that were reported, and those of a file.
 
-    A change of all services is one for each service of the service file. Lines that cannot be read among those that were told are left out.
+    A change of all services is one for each service of the service file. Lines that cannot be read among those that were reported are left out.
     Raises: as `ledger_changes` and `read_changes`.
     """
-    told, _ = KeptChanges(config.state_dir).read()
-    foreign = [*told, *(_foreign_changes(Path(file)) if file else ())]
+    reported, _ = KeptChanges(config.state_dir).read()
+    foreign = [*reported, *(_foreign_changes(Path(file)) if file else ())]
     first = None if start is None else start - BEFORE
     others = [change for one in each_once(foreign) for change in one.of_each(config.services)]
     return sorted(

@@ -3,23 +3,23 @@
     {"time": "2026-11-20T14:00:00Z", "service": "shop", "why": "flag checkout_v2 on"}
 
 time, and service or services, are needed. time: ISO 8601, UTC without a zone, or seconds since 1970. service: a name, or "*" for all; services:
-several names. why, kind, who, revision: texts. source and id name the change: what has both in common with another one is the same.
+several names. why, kind, who, revision: texts. source and id name the change: two with the same source and id are one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from pratique.clock import from_ms, stamp
+from pratique.clock import stamp
 from pratique.config import NAME
 from pratique.incident.model import Change
+from pratique.incident.moments import moment_of
 from pratique.printable_text import printable
 
 ALL = "*"
@@ -30,8 +30,6 @@ EXAMPLE = '{"time": "2026-11-20T14:00:00Z", "service": "shop", "why": "flag chec
 LONGEST = {"why": 1000, "who": 200, "kind": 50, "revision": 100, "source": 200, "id": 200}
 """Characters that are kept of each text."""
 MOST_SERVICES = 100
-_MILLISECONDS_FROM = 1e11
-"""Numbers from here on are times in milliseconds: in seconds it would be the year 5138."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class ForeignChange:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it has in common with itself, when it is told again."""
+        """What it has in common with itself, when it is reported again."""
         return self.source, self.id
 
     def of_each(self, known: Collection[str] = ()) -> list[Change]:
@@ -68,7 +66,7 @@ class ForeignChange:
 def foreign_change(found: Any, *, source: str) -> ForeignChange:
     """Return a change from its JSON. source: where it tells none.
 
-    Raises: ValueError with the field, what is wrong with it, and an example.
+    Raises: ValueError with the field, the reason and an example.
     """
     if not isinstance(found, Mapping):
         raise _wrong("a change is a JSON object")
@@ -90,14 +88,9 @@ def each_once(changes: Iterable[ForeignChange]) -> list[ForeignChange]:
 
 def _time(value: Any) -> datetime:
     try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value.strip())
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0:
-            return from_ms(value if value >= _MILLISECONDS_FROM else value * 1000)
-    except (ValueError, OverflowError, OSError):
-        pass
-    raise _wrong(f"the field time {_shown(value)}: write ISO 8601, such as 2026-11-20T14:00:00Z")
+        return moment_of(value)
+    except ValueError as error:
+        raise _wrong(f"the field time {_shown(value)}: {error}") from error
 
 
 def _services(found: Mapping[str, Any]) -> tuple[str, ...]:

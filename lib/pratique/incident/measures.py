@@ -36,9 +36,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Arms:
-    """The requests of a change's revision beside those of all other revisions, in the windows that both served.
+    """The requests of a change's revision beside those of all other revisions, in the windows that are compared.
 
-    bad, n: shape (2, windows), the others first, the change's revision second. log_e: natural log of the evidence against
+    bad, n: shape (2, windows), the others first, the change's revision second; 0 in windows that are not compared. log_e: natural log of the evidence against
     "odds ratio at most the tolerated one" after each window, shape (windows,).
     """
 

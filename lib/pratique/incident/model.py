@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
+from typing_extensions import override
+
 from pratique.clock import stamp
 
 Grade = Literal["shown", "fits", "alike in time", "alike", "in time only", "elsewhere", "too late", "cannot tell"]
@@ -162,7 +164,11 @@ class Suspect(Json):
 
 @dataclass(frozen=True)
 class Unaffected(Json):
+<<<<<<< HEAD
     """A revision, host or action that is not worse, or not known to be. ratio_high: upper 97.5 % limit."""
+=======
+    """A revision, host or action that is shown not to be worse, or of which that is not known. ratio_high: upper 97.5 % limit."""
+>>>>>>> incident-b
 
     dimension: Literal["revision", "host", "action", "service"]
     name: str
@@ -195,3 +201,13 @@ class Incident(Json):
     alpha: float
     method: str
     version: str
+
+    @property
+    def exit_status(self) -> int:
+        """0 when nothing is shown, 1 when a release caused it, 2 for anything else."""
+        return {"nothing shown": 0, "a release of ours": 1}.get(self.answer, 2)
+
+    @override
+    def to_json(self) -> dict[str, Any]:
+        """Return the incident as plain JSON values, with `exit_status`; times as ISO 8601 in UTC."""
+        return {**super().to_json(), "exit_status": self.exit_status}

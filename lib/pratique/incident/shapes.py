@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from pratique.judge.hypergeometric import Floats, Ints
 
-RATIOS: Floats = np.geomspace(1.1, 60.0, 48)
-"""Sizes of a rise: steps of 9 %, so that the likelihood of a size between two of them is hardly lower."""
+RATIOS: Floats = np.concatenate([np.geomspace(1.1, 60.0, 48), np.geomspace(75.0, 20_000.0, 24)])
+"""Sizes of a rise: steps of 9 %, so that the likelihood of a size between two of them is hardly lower, and wider ones beyond 60:
+an outcome that the history hardly has can rise a thousand times.
+"""
 RAMPS = (5, 10, 20, 40)
 """Windows within which a ramp reaches its full size."""
 STEP, RAMP, BLIP = 0.5, 0.25, 0.25
@@ -87,10 +89,9 @@ def _over_sizes(counts: Floats, means: Floats, phi: float) -> Floats:
 
 
 def _maximum(counts: Floats, means: Floats) -> Floats:
-    """The largest log likelihood over all sizes from 1 on; infinite where something came and nothing was expected."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = counts * np.log(counts / means) - (counts - means)
-    return np.asarray(np.where(counts > means, value, 0.0), np.float64)
+    """The largest log likelihood over all sizes from 1 to the largest of RATIOS, beyond which the mixture has none either."""
+    ratio = np.clip(counts / np.maximum(means, 1e-12), 1.0, RATIOS[-1])
+    return np.asarray(counts * np.log(ratio) - means * (ratio - 1.0), np.float64)
 
 
 def _ramp(bad: Floats, expected: Floats, length: int) -> Floats:

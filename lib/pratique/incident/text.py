@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pratique.incident.model import Change, Incident, Onset, Place, Places, Span, Suspect, Unaffected
-from pratique.number_text import count, evidence, interval, percent, plural
+from pratique.number_text import count, evidence, factor, interval, percent, plural
 
 LISTED = 3
 """How many places, and how many suspects, a terminal lists."""
+LARGEST = 1000
+"""Beyond this ratio hardly anything was expected, and its size depends on very few requests."""
 GOES_ON = "still going on"
 WIDEST = 150
 """Longest line of a terminal, in characters."""
@@ -32,11 +34,13 @@ def short(text: str, limit: int = 80) -> str:
 def times(ratio: float | None) -> str:
     """Format how many times the expected number: 2.4x, 140x; "new" where nothing was expected.
 
-    >>> times(2.44), times(140.2), times(None)
-    ('2.4x', '140x', 'new')
+    >>> times(2.44), times(140.2), times(81_536), times(None)
+    ('2.4x', '140x', '> 1,000x', 'new')
     """
     if ratio is None:
         return "new"
+    if ratio > LARGEST:
+        return f"> {LARGEST:,}x"
     if ratio < 0.095:
         return f"{ratio:.2g}x"
     return f"{ratio:.1f}x" if ratio < 9.95 else f"{ratio:,.0f}x"
@@ -55,7 +59,8 @@ def span_text(span: Span, beside: datetime) -> str:
 
 def onset_text(onset: Onset, end: datetime) -> str:
     """Return when it began, with both ends, and whether it is over: "since 14:02 (14:01–14:04), still going on"."""
-    since = f"since {clock_time(onset.best, end)} ({span_text(onset.started, end)})"
+    best, within = clock_time(onset.best, end), span_text(onset.started, end)
+    since = f"since {best}" if within == best else f"since {best} ({within})"
     return f"{since}, {GOES_ON if onset.ended is None else f'ended {span_text(onset.ended, end)}'}"
 
 
@@ -84,7 +89,7 @@ def change_name(change: Change) -> str:
 
 def suspect_line(suspect: Suspect) -> str:
     """Return a suspect in one line: its grade, the change, and the reason."""
-    return f"{suspect.grade:<13} {change_name(suspect.change)}, {before_text(suspect)}: {short(suspect.reason)}"
+    return f"{suspect.grade:<13} {change_name(suspect.change)}, {before_text(suspect)}: {short(suspect.reason, WIDEST)}"
 
 
 def before_text(suspect: Suspect) -> str:
@@ -99,7 +104,7 @@ def suspect_numbers(suspect: Suspect) -> str:
     """Return what the change's own requests are by those of the others: "12x [6.0, 25]", or "no control"."""
     if suspect.ratio is None:
         return "no control"
-    return f"{times(suspect.ratio)} {interval(suspect.ratio_low, suspect.ratio_high)}"
+    return f"{factor(suspect.ratio)} {interval(suspect.ratio_low, suspect.ratio_high)}"
 
 
 def unaffected_text(one: Unaffected) -> str:

@@ -84,14 +84,15 @@ class Ledger:
         revision: str | None = None,
         run: str | None = None,
         data: dict[str, Any] | None = None,
+        time: datetime | None = None,
     ) -> Entry:
-        """Append one entry durably and return it. who: default the current user.
+        """Append one entry durably and return it. who: default the current user. time: default now; another one for prepared data.
 
         Raises: UsageError (`data` is not plain JSON), BusyError, DeniedError, StorageError.
         """
         with self._connect() as connection:
             _begin(connection)
-            entry = _append(connection, kind, service, who or current_user(), why, revision, run, data or {})
+            entry = _append(connection, kind, service, who or current_user(), why, revision, run, data or {}, time)
         keep_head(self.path, entry.number, entry.hash)
         return entry
 
@@ -345,11 +346,12 @@ def _append(
     revision: str | None,
     run: str | None,
     data: dict[str, Any],
+    time: datetime | None = None,
 ) -> Entry:
     last = connection.execute("SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1").fetchone()
     number, previous = (last[0] + 1, last[1]) if last else (1, GENESIS)
     plain = json.loads(canonical(data))
-    draft = Entry(number, utc_now(), kind, service, who, why, revision, run, __version__, previous, "", plain)
+    draft = Entry(number, time or utc_now(), kind, service, who, why, revision, run, __version__, previous, "", plain)
     entry = Entry(**{**vars(draft), "hash": draft.digest()})
     connection.execute(
         f"INSERT INTO entries ({COLUMNS}) VALUES ({','.join('?' * 12)})",  # noqa: S608 - constant columns

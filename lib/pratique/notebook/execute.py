@@ -90,8 +90,8 @@ def _execute(
         try:
             _in_own_loop(
                 execute_notebook,
-                _verbatim(source),
-                _verbatim(part),
+                verbatim(source),
+                verbatim(part),
                 values,
                 kernel_name="python3",
                 language="python",
@@ -140,7 +140,8 @@ def _in_own_loop(call: Callable[..., Any], *given: Any, **named: Any) -> None:
         call(*given, **named)
 
 
-def _verbatim(path: Path) -> str:
+def verbatim(path: Path) -> str:
+    """Return a path as papermill takes it without replacing anything in it."""
     # papermill replaces {names} in paths
     return str(path).replace("{", "{{").replace("}", "}}")
 

@@ -21,14 +21,19 @@ def resolve_env(env: Mapping[str, str], base: Path) -> dict[str, str]:
     return {name: _resolve(name, value, base) for name, value in env.items()}
 
 
-def mask(text: str, env: Mapping[str, str], base: Path) -> str:
-    """Return the text with each secret that `env` refers to replaced by its reference."""
+def known_secrets(env: Mapping[str, str], base: Path) -> dict[str, str]:
+    """Return each line of the secrets that `env` refers to, with its reference. What cannot be read is left out."""
     known: dict[str, str] = {}
     for name, value in env.items():
-        if not is_reference(value):
-            continue
-        with contextlib.suppress(MissingError):
-            known |= dict.fromkeys(_resolve(name, value, base).splitlines(), value)
+        if is_reference(value):
+            with contextlib.suppress(MissingError):
+                known |= dict.fromkeys(_resolve(name, value, base).splitlines(), value)
+    return known
+
+
+def mask(text: str, env: Mapping[str, str], base: Path) -> str:
+    """Return the text with each secret that `env` refers to replaced by its reference."""
+    known = known_secrets(env, base)
     # longest first: a secret may begin with another one
     for secret in sorted(known, key=len, reverse=True):
         if len(secret) >= MASK_MIN_LENGTH:

@@ -1,15 +1,25 @@
-"""Compare two revisions from the store, and write the report."""
+"""Compare two revisions, or analyse an incident, from the store, and write the report."""
 
 from pratique.report.comparison import Comparison, judge_stored, open_comparison
+from pratique.report.incident import investigate_all, investigate_stored, open_incident
+from pratique.report.incident_page import incident_reproduction, save_incident, write_incident
+from pratique.report.incident_question import IncidentQuestion
 from pratique.report.reproduce import reproduction
 from pratique.report.write import ReportPaths, save_report, write_report
 
 __all__ = [
     "Comparison",
+    "IncidentQuestion",
     "ReportPaths",
+    "incident_reproduction",
+    "investigate_all",
+    "investigate_stored",
     "judge_stored",
     "open_comparison",
+    "open_incident",
     "reproduction",
+    "save_incident",
     "save_report",
+    "write_incident",
     "write_report",
 ]

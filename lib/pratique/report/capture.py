@@ -18,7 +18,7 @@ def executed_here(name: str) -> dict[str, Any]:
 
     Raises: UsageError when called outside a notebook.
     """
-    shell = _shell()
+    shell = _shell(name)
     inputs = {source.strip(): number for number, source in enumerate(shell.history_manager.input_hist_raw)}
     results = shell.history_manager.output_hist
     notebook = read_notebook(find_notebook(name))
@@ -31,13 +31,13 @@ def executed_here(name: str) -> dict[str, Any]:
     return notebook
 
 
-def _shell() -> Any:
+def _shell(name: str) -> Any:
     from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only in a kernel
 
     shell = get_ipython()
     if shell is None:
         raise UsageError(
-            "save_report works only inside a notebook: run notebooks/canary_report.ipynb, or call write_report"
+            f"a page is saved only inside its notebook: run notebooks/{name}.ipynb, or `pratique run {name}`"
         )
     return shell
 

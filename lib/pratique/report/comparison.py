@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pratique.errors import MissingError, UsageError
+from pratique.errors import UsageError
+from pratique.report.given import existing_store, given_time, refuse_numbers
 from pratique.report.question import Question, complete_question
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def judge_stored(
     question = _checked(Question(service, baseline, canary, start, end, weight))
     config.service(service)
     head, weights = _ledger(config, question)
-    return replace(_judge(config, question, _open(config, question.start), weights).verdict, ledger=head)
+    return replace(_judge(config, question, existing_store(config, question.start), weights).verdict, ledger=head)
 
 
 def open_comparison(
@@ -112,32 +113,12 @@ def _asked(
     """The settings, the store and the complete question that a notebook's parameters name."""
     from pratique.config import load  # noqa: PLC0415 - pydantic
 
-    _refuse_numbers(service=service, baseline=baseline, canary=canary, start=start, end=end, config=config, store=store)
+    refuse_numbers(service=service, baseline=baseline, canary=canary, start=start, end=end, config=config, store=store)
     settings = load(config, store=store)
-    first = _time("start", start)
-    opened = _open(settings, first)
-    asked = Question(service, baseline, canary, first, _time("end", end), weight or None)
+    first = given_time("start", start)
+    opened = existing_store(settings, first)
+    asked = Question(service, baseline, canary, first, given_time("end", end), weight or None)
     return settings, opened, _checked(complete_question(asked, opened, settings))
-
-
-def _refuse_numbers(**texts: object) -> None:
-    for name, value in texts.items():
-        if not isinstance(value, str):
-            raise UsageError(
-                f"{name} is the number {value!r:.80}, not text: with papermill, pass it as -r {name} VALUE"
-            )
-
-
-def _time(name: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{name} {text!r:.80} is not a time: write it as 2026-11-20T14:00 (UTC), or with a zone"
-        ) from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def _checked(question: Question) -> Question:
@@ -147,20 +128,6 @@ def _checked(question: Question) -> Question:
     if question.weight is not None and not 0 < question.weight < 100:
         raise UsageError(f"weight {question.weight!r} is not a percentage above 0 and below 100")
     return question
-
-
-def _open(config: Config, start: datetime | None) -> Store:
-    from pratique.store import empty_hint, open_store  # noqa: PLC0415 - deltalake, duckdb
-
-    opened = open_store(config.store)
-    # without a range, a server is asked for its last hours only: an older range is looked for where it is read
-    is_older = config.store.is_read_only and start is not None
-    if not is_older and not opened.exists():
-        problem, hint = "does not exist", "import a log first (pratique import --help), or check the store's path"
-        if config.store.is_read_only:
-            problem, hint = "has no requests", empty_hint(config.store)
-        raise MissingError(f"store {config.store.url!r} {problem}: {hint}")
-    return opened
 
 
 def _ledger(config: Config, question: Question) -> tuple[LedgerHead | None, WeightChanges]:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pratique.errors import LISTED, UsageError
+from pratique.report.given import only_service
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -35,7 +36,7 @@ class Question:
     def stem(self) -> str:
         """The file name of the report without its extension, safe for any file system."""
         bounds = [f"{time:%Y%m%dT%H%M%SZ}" for time in (self.start, self.end) if time is not None]
-        return "-".join([*map(_slug, (self.service, self.baseline, self.canary)), *bounds])
+        return "-".join([*map(slug, (self.service, self.baseline, self.canary)), *bounds])
 
 
 def complete_question(asked: Question, store: Store, config: Config) -> Question:
@@ -45,18 +46,11 @@ def complete_question(asked: Question, store: Store, config: Config) -> Question
     which that was judged, or else those that appeared last in the store.
     Raises: UsageError when there is no single choice.
     """
-    asked = replace(asked, service=asked.service or _only_service(store))
+    asked = replace(asked, service=asked.service or only_service(store))
     if asked.baseline and asked.canary:
         return asked
     known = [seen.revision for seen in sorted(store.revisions(asked.service), key=lambda seen: seen.first)]
     return _of_last_release(asked, known, config) or _of_newest(asked, known)
-
-
-def _only_service(store: Store) -> str:
-    services = sorted({seen.service for seen in store.revisions()})
-    if len(services) != 1:
-        raise UsageError(f"service is required: the store has {', '.join(services[:20]) or 'none'}")
-    return services[0]
 
 
 def _of_last_release(asked: Question, known: list[str], config: Config) -> Question | None:
@@ -97,6 +91,7 @@ def _newest(names: list[str]) -> str:
     return ", ".join(names[-LISTED:]) + more
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """Return text as a part of a file name: safe for any file system, and different for different texts."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:40].lstrip(".") or "_"
     return safe if safe == text else f"{safe}-{sha256(text.encode()).hexdigest()[:8]}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pratique.report.comparison import Comparison
 
 if TYPE_CHECKING:
+    from pratique.config import Config
     from pratique.figures.panels import Panel
 
 PACKAGES = ("pratique", "numpy", "pyarrow", "duckdb", "deltalake", "plotly")
@@ -27,27 +28,32 @@ def reproduction(comparison: Comparison) -> Panel:
     verdict = comparison.verdict
     policy = comparison.config.service(verdict.service).judge.model_dump(mode="json")
     facts = {
-        "data": f"{comparison.rows:,} rollups of {sum(verdict.requests.values()):,} requests from {_shown_store(comparison)}",
+        "data": f"{comparison.rows:,} rollups of {sum(verdict.requests.values()):,} requests from {shown_store(comparison.config)}",
         "range": f"{verdict.start:%Y-%m-%dT%H:%M:%SZ} to {verdict.end:%Y-%m-%dT%H:%M:%SZ}, and the history before it",
         "service file": comparison.config.file or "none (defaults)",
         "method": f"{verdict.method}; alpha {verdict.alpha:g}, alpha to promote {verdict.alpha_promote:g}",
-        "versions": ", ".join(
-            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
-        ),
-        "sha256 of the policy": _hash(policy),
-        "sha256 of the results": _hash(verdict.to_json()["guards"]),
+        "versions": versions(),
+        "sha256 of the policy": hash_of(policy),
+        "sha256 of the results": hash_of(verdict.to_json()["guards"]),
     }
     return reproduction_panel(_commands(comparison), facts, json.dumps(policy, indent=1))
 
 
-def _hash(value: Any) -> str:
+def hash_of(value: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of a value."""
     return sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-def _shown_store(comparison: Comparison) -> str:
+def versions() -> str:
+    """Return the versions of Python and of the packages that an answer depends on."""
+    return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)])
+
+
+def shown_store(config: Config) -> str:
+    """Return the address of the store, without a password."""
     from pratique.store.location import shown  # noqa: PLC0415 - deltalake
 
-    return shown(comparison.config.store.url)
+    return shown(config.store.url)
 
 
 def _commands(comparison: Comparison) -> list[str]:
@@ -56,15 +62,16 @@ def _commands(comparison: Comparison) -> list[str]:
         "start": f"{verdict.start:%Y-%m-%dT%H:%M:%SZ}",
         "end": f"{min(verdict.end, question.end or verdict.end):%Y-%m-%dT%H:%M:%SZ}",
         "config": comparison.config.file,
-        "store": _shown_store(comparison),
+        "store": shown_store(comparison.config),
     }
     given = {name: value for name, value in values.items() if value}
     weight = {"weight": f"{question.weight:g}"} if question.weight else {}
     names = {"service": verdict.service, "baseline": verdict.baseline, "canary": verdict.canary}
-    command = ["pratique", "report", *names.values(), *_options("--{}", given | weight)]
-    papermill = ["papermill", "notebooks/canary_report.ipynb", "report.ipynb", *_options("-r {}", names | given)]
-    return [shlex.join(command), shlex.join(papermill + _options("-p {}", weight))]
+    command = ["pratique", "report", *names.values(), *options("--{}", given | weight)]
+    papermill = ["papermill", "notebooks/canary_report.ipynb", "report.ipynb", *options("-r {}", names | given)]
+    return [shlex.join(command), shlex.join(papermill + options("-p {}", weight))]
 
 
-def _options(form: str, values: dict[str, str]) -> list[str]:
+def options(form: str, values: dict[str, str]) -> list[str]:
+    """Return names and values as words of a command. form: of the name, such as "--{}"."""
     return [word for name, value in values.items() for word in (*form.format(name).split(), value)]

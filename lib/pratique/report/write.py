@@ -22,14 +22,18 @@ NOTEBOOK = "canary_report"
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """The files of a report: the page, the verdict as JSON, and the executed notebook when it was kept."""
+    """The files of a report: the page, the result as JSON, and the executed notebook when it was kept.
+
+    result: the name of the result, for people.
+    """
 
     html: Path
     json: Path
     notebook: Path | None = None
+    result: str = "verdict"
 
     def __str__(self) -> str:
-        return f"report   {self.html}\nverdict  {self.json}"
+        return f"report   {self.html}\n{self.result:<8} {self.json}"
 
 
 def save_report(comparison: Comparison, out: str = "") -> ReportPaths:
@@ -45,8 +49,8 @@ def save_report(comparison: Comparison, out: str = "") -> ReportPaths:
     folder = Path(out) if out else reports_folder(comparison.config)
     paths = _paths(folder.absolute(), comparison.question)
     title = f"{verdict.service} {verdict.canary}: {verdict.verdict}"[:150]
-    _write(paths.json, json.dumps(verdict.to_json(), indent=1, allow_nan=False) + "\n")
-    _write(paths.html, render(executed_here(NOTEBOOK), title))
+    write_text(paths.json, json.dumps(verdict.to_json(), indent=1, allow_nan=False) + "\n")
+    write_text(paths.html, render(executed_here(NOTEBOOK), title))
     return paths
 
 
@@ -88,8 +92,8 @@ def reports_folder(config: Config) -> Path:
     return config.state_dir / "reports"
 
 
-def _write(path: Path, text: str) -> None:
-    """Raises: DeniedError, StorageError."""
+def write_text(path: Path, text: str) -> None:
+    """Write a file completely or not at all. Raises: DeniedError, StorageError."""
     with storage_errors(path):
         replace_file(path, text.encode("utf-8", "replace"))
 

@@ -397,11 +397,14 @@ def run_collector(
     listen: str | None = None,
     reread: Callable[[], tuple[Config, Callable[[], Sink]]] | None = None,
     exports: Callable[[], list[str]] = list,
+    webhook: Callable[[], str] = str,
+    begin: Callable[[], None] | None = None,
 ) -> None:
     """Collect until SIGTERM or SIGINT. listen: UDP address in place of that of the settings.
 
     reread: reads the service file again and returns what opens its store; called on SIGHUP, and no line is lost meanwhile.
-    exports: what this process cannot pass on to other programs, for the status.
+    exports: what this process cannot pass on to other programs, for the status. webhook: what it took from webhooks, too.
+    begin: called when this collector has the state folder for itself.
     Raises: BusyError (another collector uses the state folder), UnavailableError (an address is in use), DeniedError.
     """
     address = listen or config.telemetry.listen
@@ -426,7 +429,9 @@ def run_collector(
             signal.signal(name, lambda number, _: stop.append(number))
         reload = _Reload(collector, receivers, status, config.telemetry, listen, reread)
         try:
-            _loop(collector, receivers, status, config.state_dir, stop, reload, exports)
+            if begin is not None:
+                begin()
+            _loop(collector, receivers, status, config.state_dir, stop, reload, exports, webhook)
         finally:
             collector.close()
             receivers.close()
@@ -489,6 +494,7 @@ def _loop(
     stop: list[int],
     reload: _Reload,
     exports: Callable[[], list[str]],
+    webhook: Callable[[], str],
 ) -> None:
     synced = ticked = reported = 0.0
     losses = CollectorLosses(state_dir)
@@ -508,7 +514,7 @@ def _loop(
             status.refused, status.not_allowed = receivers.refused, receivers.not_allowed
             collector.losses.dropped(status.kernel_dropped)
             status.unread_from = collector.losses.unread_from()
-            status.exports = exports()
+            status.exports, status.webhook = exports(), webhook()
             with suppress(OSError):
                 status.write(state_dir)
             with suppress(OSError, DataError):

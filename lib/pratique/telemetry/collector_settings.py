@@ -20,6 +20,7 @@ COUNTING = ("telemetry.window_s", "telemetry.host", "telemetry.httplog", "servic
 """Beginnings of the settings that decide which row of which store a request is counted in."""
 UNKNOWN_SERVICE = "no such service"
 """In place of the action rules of a service that a collector's service file did not name."""
+WEBHOOK = ("listen_http", "webhook_token")
 ANYWHERE = ("0.0.0.0", "[::]", "*")  # noqa: S104 - compared
 LONGEST_VALUE = 60
 
@@ -36,7 +37,9 @@ def settings_of(
 
     listen: the address of `pratique collect --listen`, if given.
     """
-    own = telemetry.model_dump(mode="json", exclude={"advertise_address"})
+    own = telemetry.model_dump(mode="json", exclude={"advertise_address", *WEBHOOK})
+    # only where they are given, so that a collector before these settings does not differ
+    own |= {name: value for name in WEBHOOK if (value := getattr(telemetry, name))}
     counting = {name: _counting(service) for name, service in services.items()}
     # only keys that are given, so that a collector before these settings does not differ; a header may be a secret
     passed_on = export.remote_write.model_dump(mode="json", exclude_defaults=True, exclude={"headers"})

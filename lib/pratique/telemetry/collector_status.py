@@ -57,6 +57,7 @@ class CollectorStatus:
     changes: the last changes of settings that decide how requests are counted: time (ISO 8601, UTC) and a sentence
     error: the last error while writing to the store or spool; null when the last write succeeded
     exports: a sentence for each thing that it cannot pass on to other programs, such as events for Grafana
+    webhook: where it takes changes from webhooks, and how many it took; empty when it takes none
     """
 
     updated_at: datetime
@@ -91,6 +92,7 @@ class CollectorStatus:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[list[str]] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
+    webhook: str = ""
 
     @property
     def unstored(self) -> datetime | None:
@@ -155,7 +157,14 @@ class CollectorStatus:
         """Return one line for a terminal."""
         counts = [(self.other, "other messages"), (self.undeclared, "lines of services that are not declared")]
         other = [f"{count:,} {what}" for count, what in counts if count]
-        return "; ".join([f"{self.received:,} lines received on {self.listen}", *other, *self.notes(), *self.exports])
+        parts = [
+            f"{self.received:,} lines received on {self.listen}",
+            *other,
+            *self.notes(),
+            *self.exports,
+            self.webhook,
+        ]
+        return "; ".join(filter(None, parts))
 
     def write(self, state_dir: Path) -> None:
         """Replace the status file of a state folder atomically. Raises: OSError."""

@@ -1,4 +1,4 @@
-"""`pratique change`: what was told is kept once, and printed without control characters."""
+"""`pratique change`: a change is kept once, and printed without control characters."""
 
 import json
 
@@ -22,10 +22,21 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def test_a_change_is_kept_once_and_listed(run):
-    told = ("add", "flag x on", "--service", "shop", "--service", "till", "--at", "2026-11-20T14:00", "--kind", "flag")
+    reported = (
+        "add",
+        "flag x on",
+        "--service",
+        "shop",
+        "--service",
+        "till",
+        "--at",
+        "2026-11-20T14:00",
+        "--kind",
+        "flag",
+    )
     sentence = "2026-11-20T14:00:00Z  shop, till  flag  flag x on  (by anna)\n"
-    assert run(*told) == (0, f"kept: {sentence}", "")
-    assert run(*told) == (0, f"known already: {sentence}", "")
+    assert run(*reported) == (0, f"kept: {sentence}", "")
+    assert run(*reported) == (0, f"known already: {sentence}", "")
     assert run("list") == (0, sentence, "")
     (listed,) = json.loads(run("list", "--json")[1])
     assert (listed["services"], listed["who"], listed["source"]) == (["shop", "till"], "anna", "command line")
@@ -66,8 +77,8 @@ def test_a_service_of_others_is_kept_with_a_note(run):
     assert "no service 'database'" in err
 
 
-def test_lines_that_cannot_be_read_are_told(run, tmp_path):
-    assert run("list") == (0, "no changes were told: pratique change add --help\n", "")
+def test_lines_that_cannot_be_read_are_counted(run, tmp_path):
+    assert run("list") == (0, "no changes were reported: pratique change add --help\n", "")
     (tmp_path / ".pratique").mkdir(exist_ok=True)
     (tmp_path / ".pratique" / "changes.jsonl").write_text("{\n")
     assert "1 lines" in run("list")[2]

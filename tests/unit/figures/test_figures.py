@@ -9,6 +9,7 @@ import pytest
 from pratique import figures
 from pratique.figures.theme import BLUE, VERMILION
 from pratique.telemetry.rollups import Rollups
+from support.incident_values import hostile_investigation, nothing_shown, sample_investigation
 from support.report_samples import HOSTILE, MINUTES, START, WEIGHTS, sample_guard, sample_rollups, sample_verdict
 
 END = START + timedelta(minutes=MINUTES)
@@ -250,3 +251,34 @@ def test_without_findings_the_panel_lists_the_checks_that_passed():
 
 def test_a_guard_that_was_not_evaluated_is_listed_as_a_finding():
     assert "p99 of POST /checkout" in figures.findings(replace(sample_verdict(), findings=())).html
+
+
+INCIDENT_CHARTS = [figures.onset, figures.places, figures.evidence]
+INCIDENT_PANELS = [figures.incident_banner, figures.suspects, figures.unaffected, figures.incident_findings]
+
+
+@pytest.mark.parametrize("draw", INCIDENT_CHARTS)
+def test_hostile_text_never_becomes_markup_in_a_figure_of_an_incident(draw):
+    for text in texts(json.loads(draw(hostile_investigation(HOSTILE)).to_json())):
+        for bad in ("<script", "<img", "<a ", "<i>"):
+            assert bad not in text.lower()
+        assert len(text) < 1200
+
+
+@pytest.mark.parametrize("make", INCIDENT_PANELS)
+def test_hostile_text_never_becomes_markup_in_a_panel_of_an_incident(make):
+    html = make(hostile_investigation(HOSTILE)).html
+    for bad in ("<script", "<img", "<a ", "<i>"):
+        assert bad not in html
+
+
+@pytest.mark.parametrize("make", [*INCIDENT_CHARTS, *INCIDENT_PANELS])
+def test_every_panel_of_an_incident_has_a_text_for_the_terminal(make):
+    for found in (sample_investigation(), nothing_shown()):
+        assert make(found).text.strip()
+
+
+@pytest.mark.parametrize("draw", INCIDENT_CHARTS)
+def test_every_figure_of_an_incident_has_an_alt_text(draw):
+    for found in (sample_investigation(), nothing_shown()):
+        assert draw(found).layout.meta["alt"].endswith(".")

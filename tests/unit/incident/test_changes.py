@@ -1,4 +1,4 @@
-"""All changes that may have caused an incident: the ledger's, those of a file, those that were told."""
+"""All changes that may have caused an incident: the ledger's, those of a file, those that were reported."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -53,7 +53,7 @@ def test_a_release_is_a_change_when_it_begins_with_the_shares_that_follow(ledger
     assert (found[1].who, found[1].why, found[1].source) == ("me", "ticket 7", "ledger")
 
 
-def test_a_rollback_and_an_expired_lease_are_changes_of_their_own(ledger, write):
+def test_a_rollback_and_an_expired_lease_are_changes_too(ledger, write):
     write(
         9, "lapse", revision="r2", data={"shares": {"r1": 1.0}, "since": at(7).isoformat(), "until": at(9).isoformat()}
     )
@@ -137,20 +137,20 @@ def test_a_file_with_too_many_lines_is_refused(tmp_path, monkeypatch):
         read_changes(tmp_path / "flags")
 
 
-def test_all_changes_are_those_of_the_ledger_of_a_file_and_those_that_were_told(tmp_path, monkeypatch):
+def test_all_changes_are_those_of_the_ledger_of_a_file_and_those_that_were_reported(tmp_path, monkeypatch):
     (tmp_path / "pratique.toml").write_text('state = "."\n[services.shop]\n[services.till]\n')
     monkeypatch.setattr(ledger_module, "utc_now", lambda: at(3))
     open_ledger(tmp_path).append("weight", "shop", who="me", data={"shares": {"r1": 1.0}})
     file = tmp_path / "flags.jsonl"
     file.write_text(LINES)
-    told = [
+    reported = [
         {"time": at(2).isoformat(), "service": "*", "why": "router"},
         {"time": at(-2000).isoformat(), "service": "shop", "why": "long ago"},
         {"time": at(60).isoformat(), "service": "shop", "why": "later"},
         # the same one as in the file
         json.loads(LINES.splitlines()[0]),
     ]
-    KeptChanges(tmp_path).add([foreign_change(one, source="command line") for one in told])
+    KeptChanges(tmp_path).add([foreign_change(one, source="command line") for one in reported])
     config = load(tmp_path / "pratique.toml")
     assert [(one.time, one.service, one.why or one.kind) for one in all_changes(config, at(0), at(60), file)] == [
         (at(1), "shop", "migration 12"),

@@ -52,7 +52,7 @@ def test_a_bad_canary_is_shown_and_can_be_undone(seed):
     assert place(incident) == ("r42", None, None, None)
     assert incident.onset.started.first <= minute(60) <= incident.onset.started.last
     assert incident.onset.ended is None
-    assert "since 13:00 (13:00" in incident.sentence
+    assert "since 13:00" in incident.sentence
     assert "caused it, or the hosts it runs on" in incident.sentence
     assert incident.suspects[0].ratio_low > 5
 
@@ -288,7 +288,11 @@ def test_the_figures_get_one_array_for_each_place_and_suspect():
     assert len(measures.times) == MINUTES
     assert len(measures.places) == len(incident.places.found)
     assert len(measures.suspects) == len(incident.suspects)
-    assert measures.suspects[0].arms.n.min() > 0
+    arms = measures.suspects[0].arms
+    assert arms.n.shape == arms.bad.shape == (2, MINUTES)
+    assert not arms.n[:, :60].any()
+    assert arms.n[:, 61:].min() > 0
+    assert arms.log_e.shape == (MINUTES,)
     assert measures.service.expected[:60].sum() == pytest.approx(60 * 600 * USUAL, rel=0.1)
 
 

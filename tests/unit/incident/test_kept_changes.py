@@ -1,4 +1,4 @@
-"""The changes that were told: durable, each once, whoever tells them at the same time."""
+"""The changes that were reported: durable, each once, whoever tells them at the same time."""
 
 import threading
 
@@ -25,10 +25,10 @@ def test_nothing_is_kept_at_first(kept):
     assert not kept.path.parent.exists()
 
 
-def test_changes_are_read_as_they_were_told(kept):
-    told = [change(2, why='é "x" \n b'), change(1, services=["a", "b"], who="me", revision="r1", kind="flag")]
-    assert kept.add(told) == 2
-    assert KeptChanges(kept.path.parent).read() == (told, 0)
+def test_changes_are_read_as_they_were_reported(kept):
+    reported = [change(2, why='é "x" \n b'), change(1, services=["a", "b"], who="me", revision="r1", kind="flag")]
+    assert kept.add(reported) == 2
+    assert KeptChanges(kept.path.parent).read() == (reported, 0)
 
 
 def test_a_change_with_a_known_source_and_id_is_kept_once(kept):

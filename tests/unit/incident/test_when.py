@@ -96,3 +96,12 @@ def test_how_long_a_rise_takes_to_be_shown_falls_with_traffic():
     many, few = (windows_to_show(mean, 1.0, ratio=2.0, alpha=0.01, tolerated=1.5, windows=120) for mean in (100.0, 1.0))
     assert few == pytest.approx(100.0 * many)
     assert windows_to_show(0.0, 1.0, ratio=2.0, alpha=0.01, tolerated=1.5, windows=120) == math.inf
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(100.0, 0.06), (3000.0, 0.01)])
+def test_a_rise_of_something_that_hardly_ever_happens_is_dated(ratio, expected):
+    """The mixture's sizes reach as far as the maximum that it is compared with; otherwise every start stays possible."""
+    bad, mean = rise(step(70, ratio), 3, expected)
+    found = find_onset(bad, mean, 1.0)
+    assert found.first <= 70 <= found.last
+    assert found.last - found.first <= 12

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from typing_extensions import override
 
 from pratique.errors import UsageError
+from pratique.notebook.person import person_is_here
 from pratique.runbook.canary.answers import Answer, AnswersInFolder
 
 ALL = "all"
@@ -157,16 +158,11 @@ class Mixed(Approver):
 
 
 def can_ask() -> bool:
-    """True in a notebook with a person in front of it, where clicks reach a busy cell.
-
-    A frontend with a person allows requests for input; papermill and nbclient do not.
-    """
+    """True in a notebook with a person in front of it, where clicks reach a busy cell."""
     from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only a notebook has it loaded
 
     kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is None or not getattr(kernel, "_supports_kernel_subshells", False):
-        return False
-    return bool(kernel.get_parent().get("content", {}).get("allow_stdin"))
+    return bool(getattr(kernel, "_supports_kernel_subshells", False)) and person_is_here()
 
 
 def _given(approvals: str | Sequence[str | float], stages: Sequence[float]) -> set[float]:

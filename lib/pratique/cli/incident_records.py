@@ -1,0 +1,266 @@
+"""The commands of `pratique incident` that record incidents in the ledger."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from pratique.cli.completion import complete_revisions, complete_services
+from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config, service_argument
+from pratique.clock import iso, utc_now
+
+if TYPE_CHECKING:
+    from pratique.config import Config
+    from pratique.ledger.incidents import IncidentRecord, Incidents
+
+PRINTED_REJECTS = 5
+DRAFT_BEFORE, DRAFT_AFTER = timedelta(hours=2), timedelta(hours=1)
+"""The range of a draft around a recorded incident."""
+why_option = click.option("--why", default="", metavar="TEXT", help="A reason, for the ledger.")
+source_option = click.option(
+    "--source", default="", metavar="NAME", help="The source of the incident, if several have the same id."
+)
+
+
+@click.command("open", epilog=EPILOG)
+@service_argument
+@click.argument("title")
+@click.option("--began", type=Time(), metavar="TIME", help="When users were hit first, ISO 8601, UTC. Default: now.")
+@click.option("--detected", type=Time(), metavar="TIME", help="When somebody noticed. Default: now.")
+@click.option("--severity", default="", metavar="TEXT", help="How bad it is, such as SEV-1.")
+@click.option("--cause", default="", metavar="REVISION", help='The revision that caused it, or "none".')
+@click.option("--id", "unique", default="", metavar="ID", help="Its id in another program. Default: a new one.")
+@click.option("--source", default="", metavar="NAME", help="That program. Default: pratique.")
+@why_option
+@config_options
+def open_command(
+    service: str,
+    title: str,
+    began: datetime | None,
+    detected: datetime | None,
+    severity: str,
+    cause: str,
+    unique: str,
+    source: str,
+    why: str,
+    config: str | None,
+    store: str | None,
+) -> None:
+    """Record a new incident.
+
+    TITLE says in one sentence what users noticed. The incident gets an id, by which the other commands name it.
+    """
+    from pratique.errors import MissingError  # noqa: PLC0415
+    from pratique.ledger.incidents import OWN  # noqa: PLC0415
+
+    settings = load_config(config, store)
+    settings.target(service).make_state_folder()
+    incidents = _incidents(settings)
+    now = utc_now()
+    if unique:
+        try:
+            known = incidents.find(unique, source or OWN)
+        except MissingError:
+            pass
+        else:
+            click.echo(f"known already: {_sentence(known)}")
+            return
+    fields: dict[str, Any] = {"began": began or now, "detected": detected or now, "severity": severity, "cause": cause}
+    click.echo(_sentence(incidents.open(service, title, why=why, id=unique, source=source, **fields)))
+    _note_unknown_cause(settings, service, cause)
+
+
+@click.command("cause", epilog=EPILOG)
+@click.argument("incident")
+@click.argument("revision", shell_complete=complete_revisions)
+@source_option
+@why_option
+@config_options
+def cause_command(incident: str, revision: str, source: str, why: str, config: str | None, store: str | None) -> None:
+    """Record which revision caused an incident.
+
+    INCIDENT is its id. REVISION is "none" when no revision caused it.
+    """
+    settings = load_config(config, store)
+    incidents = _incidents(settings)
+    found = incidents.record(incidents.find(incident, source), "cause", why=why, cause=revision)
+    click.echo(_sentence(found))
+    _note_unknown_cause(settings, found.service, revision)
+
+
+@click.command("restored", epilog=EPILOG)
+@click.argument("incident")
+@click.option("--at", type=Time(), metavar="TIME", help="When, ISO 8601, UTC. Default: now.")
+@source_option
+@why_option
+@config_options
+def restored_command(
+    incident: str, at: datetime | None, source: str, why: str, config: str | None, store: str | None
+) -> None:
+    """Record that users are well again.
+
+    INCIDENT is its id. The time to recovery ends here, and not when the incident is closed.
+    """
+    _end("restored", incident, at, source, why, load_config(config, store))
+
+
+@click.command("close", epilog=EPILOG)
+@click.argument("incident")
+@click.option("--at", type=Time(), metavar="TIME", help="When, ISO 8601, UTC. Default: now.")
+@source_option
+@why_option
+@config_options
+def close_command(
+    incident: str, at: datetime | None, source: str, why: str, config: str | None, store: str | None
+) -> None:
+    """Record that the work on an incident has ended.
+
+    INCIDENT is its id.
+    """
+    _end("closed", incident, at, source, why, load_config(config, store))
+
+
+@click.command("list", epilog=EPILOG)
+@click.argument("service", required=False, shell_complete=complete_services)
+@json_array
+@config_options
+def list_command(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
+    """List the recorded incidents, oldest first."""
+    found = _incidents(load_config(config, store)).all(service)
+    if as_json:
+        click.echo(json.dumps([record.to_json() for record in found]))
+        return
+    for record in found:
+        click.echo(_sentence(record))
+    if not found:
+        click.echo("no incidents are recorded: pratique incident open --help")
+
+
+@click.command("import", epilog=EPILOG)
+@click.argument("file", type=PATH)
+@click.option("--service", required=True, shell_complete=complete_services, help="The service of the incidents.")
+@click.option(
+    "--preset",
+    type=click.Choice(["auto", "plain", "pagerduty", "opsgenie", "alertmanager", "github", "gitlab"]),
+    help="The program that wrote the file. Default: that of the service file, else auto.",
+)
+@click.option(
+    "--rejects", type=PATH, metavar="FILE", help="The file for unreadable records. Default: in the state folder."
+)
+@config_options
+def import_command(
+    file: str, service: str, preset: str | None, rejects: str | None, config: str | None, store: str | None
+) -> None:
+    """Record the incidents of another program.
+
+    FILE is JSON, JSON lines or CSV. Importing a file again records only new incidents, and when known ones ended. Records of people stay.
+    """
+    from pratique.errors import StorageError  # noqa: PLC0415
+    from pratique.incident.import_incidents import import_incidents, keep_rejects  # noqa: PLC0415
+    from pratique.ledger import open_ledger  # noqa: PLC0415
+
+    settings = load_config(config, store)
+    target = settings.target(service)
+    target.make_state_folder()
+    path = Path(file)
+    found = import_incidents(
+        path, open_ledger(settings.state_dir), service, target.settings.incidents, preset=preset or ""
+    )
+    click.echo(found.to_text())
+    if not found.rejects:
+        return
+    kept = Path(rejects) if rejects else settings.state_dir / "rejects" / f"incidents-{service}.jsonl"
+    try:
+        keep_rejects(kept, path, found.rejects)
+    except OSError as error:
+        raise StorageError(f"rejects file {str(kept)!r} cannot be written: {error.strerror}") from error
+    for reject in found.rejects[:PRINTED_REJECTS]:
+        click.echo(f"warning: record {reject.line}: {reject.reason}", err=True)
+    click.echo(f"warning: {len(found.rejects):,} rejected records are in {kept}", err=True)
+
+
+@click.command("draft", epilog=EPILOG)
+@service_argument
+@click.option(
+    "--id", "unique", default="", metavar="ID", help="The recorded incident; its times are the default range."
+)
+@click.option(
+    "--outcome", default="5xx", metavar="NAME", help="What went wrong, as for pratique incident. Default: 5xx."
+)
+@click.option("--start", type=Time(), metavar="TIME", help="Start of the range. Default: two hours before it began.")
+@click.option("--end", type=Time(), metavar="TIME", help="End of the range. Default: an hour after users were well.")
+@click.option("--changes", default="", type=PATH, metavar="FILE", help="A JSON-lines file of further changes.")
+@click.option("--out", type=PATH, metavar="FOLDER", help="The folder of the draft. Default: in the state folder.")
+@config_options
+def draft_command(
+    service: str,
+    unique: str,
+    outcome: str,
+    start: datetime | None,
+    end: datetime | None,
+    changes: str,
+    out: str | None,
+    config: str | None,
+    store: str | None,
+) -> None:
+    """Write a draft of the review after an incident.
+
+    Markdown and HTML: timeline, impact in requests, evidence, what ended it, and everything that nobody knows yet.
+    """
+    from pratique.report.incident import investigate_stored  # noqa: PLC0415 - the store's client
+    from pratique.report.incident_draft import save_draft  # noqa: PLC0415
+    from pratique.report.incident_question import IncidentQuestion  # noqa: PLC0415
+    from pratique.report.write import reports_folder  # noqa: PLC0415
+
+    settings = load_config(config, store)
+    record = _incidents(settings).find(unique) if unique else None
+    if record is not None:
+        start = start or record.began - DRAFT_BEFORE
+        end = end or (record.restored + DRAFT_AFTER if record.restored else None)
+    question = IncidentQuestion(service, outcome, start, end, None, changes)
+    found = investigate_stored(settings, question)
+    if not out:
+        settings.make_state_folder()
+    folder = Path(out) if out else reports_folder(settings)
+    for path in save_draft(found.incident, found.changes, folder, question.stem, record):
+        click.echo(f"wrote {path}")
+
+
+def _end(
+    event: Literal["restored", "closed"], unique: str, at: datetime | None, source: str, why: str, config: Config
+) -> None:
+    incidents = _incidents(config)
+    fields: dict[str, Any] = {event: at or utc_now()}
+    click.echo(_sentence(incidents.record(incidents.find(unique, source), event, why=why, **fields)))
+
+
+def _incidents(config: Config) -> Incidents:
+    from pratique.ledger import open_ledger  # noqa: PLC0415
+    from pratique.ledger.incidents import Incidents  # noqa: PLC0415
+
+    return Incidents(open_ledger(config.state_dir))
+
+
+def _note_unknown_cause(config: Config, service: str, cause: str) -> None:
+    from pratique.ledger import open_ledger  # noqa: PLC0415
+    from pratique.ledger.incidents import NONE  # noqa: PLC0415
+
+    known = open_ledger(config.state_dir).revisions(service)
+    if cause not in ("", NONE) and known and cause not in known:
+        click.echo(f"note: {service} never had a revision {cause[:80]!r} in this ledger: check the name", err=True)
+
+
+def _sentence(record: IncidentRecord) -> str:
+    parts = [record.id, record.service, f"since {iso(record.began)}", record.state, record.severity]
+    if record.restored:
+        parts[3] = f"restored {iso(record.restored)}" + (", closed" if record.closed else "")
+    cause = f"cause: {record.cause}" if record.cause else "cause unknown"
+    source = "" if record.source == "pratique" else f"({record.source})"
+    return "  ".join([*filter(None, parts), cause, *filter(None, [source]), record.title])
+
+
+COMMANDS = (open_command, cause_command, restored_command, close_command, list_command, import_command, draft_command)

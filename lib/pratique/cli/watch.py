@@ -1,0 +1,91 @@
+"""`pratique watch`: look at services once, or again and again, and write the page of an incident when one is shown."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pratique.cli.colours import paint_phrase
+from pratique.cli.completion import complete_services
+from pratique.cli.incident import INCIDENT_EPILOG, worst
+from pratique.cli.options import PATH, Minutes, config_options, load_config
+from pratique.errors import BusyError, MissingError, UnavailableError
+
+if TYPE_CHECKING:
+    from pratique.config import Config
+    from pratique.report.incident_question import IncidentQuestion
+
+PASSING = (UnavailableError, BusyError, MissingError)
+"""Errors that may be over at the next look: a store that restarts, or has no requests yet."""
+
+
+@click.command("watch", epilog=INCIDENT_EPILOG)
+@click.argument("services", metavar="SERVICE...", nargs=-1, required=True, shell_complete=complete_services)
+@click.option("--outcome", default="5xx", metavar="NAME", help="What to look for, as for `incident`. Default: 5xx.")
+@click.option(
+    "--every", type=Minutes(), metavar="TIME", help="Look again so often, until Ctrl-C: 1m, 30s. Default: once."
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    default=0.01,
+    metavar="NUMBER",
+    help="The chance of naming anything at one look when nothing is wrong; the services share it. Default: 0.01.",
+)
+@click.option("--out", type=PATH, metavar="FOLDER", help="The folder for pages. Default: reports/ in the state folder.")
+@config_options
+def watch(
+    services: tuple[str, ...],
+    outcome: str,
+    every: float | None,
+    alpha: float,
+    out: str | None,
+    config: str | None,
+    store: str | None,
+) -> None:
+    """Write a page when an incident begins.
+
+    It looks at the last two hours of each service. When a rise is shown, it runs notebooks/incident.ipynb with the parameters filled
+    in, and prints where the page is. An incident has one page, which is written again when the answer changes or the incident ends.
+
+    \b
+    pratique watch shop search               once, for a scheduler
+    pratique watch shop search --every 1m    until it is interrupted
+    """
+    from pratique.report.incident_question import IncidentQuestion, checked  # noqa: PLC0415
+
+    settings = load_config(config, store)
+    questions = [checked(IncidentQuestion(service, outcome, alpha=alpha / len(services))) for service in services]
+    folder = Path(out) if out else None
+    if every is None:
+        sys.exit(worst(list(_looks(settings, questions, folder))))
+    while True:
+        began = time.monotonic()
+        for question in questions:
+            try:
+                list(_looks(settings, [question], folder))
+            except PASSING as error:
+                click.echo(f"{question.service}: {error}", err=True)
+        time.sleep(max(0.0, 60 * every - (time.monotonic() - began)))
+
+
+def _looks(settings: Config, questions: list[IncidentQuestion], folder: Path | None) -> Iterator[int]:
+    """Look at each service once, print what is found, and yield the exit status of each."""
+    from pratique.incident.text import service_line  # noqa: PLC0415 - numpy
+    from pratique.report.incident_watch import look  # noqa: PLC0415 - the store's client
+
+    for question in questions:
+        found = look(settings, question, out_dir=folder)
+        if found.written or found.page is None:
+            click.echo(paint_phrase(service_line(found.incident), found.incident.answer))
+        if found.page is not None:
+            click.echo(f"page  {found.page}{'' if found.written else ' (as before)'}")
+        yield found.incident.exit_status
+
+
+COMMANDS = (watch,)

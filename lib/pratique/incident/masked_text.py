@@ -1,0 +1,96 @@
+"""Lines of logs without what looks like a secret, and the messages that remain when their variable parts are taken out.
+
+Masked are values of keys that are named like a secret (key=value, key: value, JSON, options of a command, queries of an address), headers
+Authorization and Cookie, users and passwords in addresses, and the known forms of tokens. A secret without any such
+sign looks like any other text.
+"""
+
+from __future__ import annotations
+
+import re
+
+MASK = "***"
+LONGEST_LINE = 4000
+"""Characters of a line that are looked at."""
+
+_NAME = (
+    r"(?:passw(?:or)?d|passphrase|passwort|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|encryption[_-]?key|signature|credential|session(?:[_-]?id)?|cookie|authorization|\bauth(?![a-z]))[\w.-]{0,20}"
+)
+_VALUE = (
+    r'\\"[^"\\]*(?:\\"|$)'  # JSON within JSON
+    r'|"(?:[^"\\]|\\.)*(?:"|$)'
+    r"|'(?:[^'\\]|\\.)*(?:'|$)"
+    r"|(?:(?:bearer|basic|token|digest)\s+)?[^\s,;&\"'}\])]+"
+)
+_HEADER = re.compile(
+    r"\b((?:proxy-)?authorization|(?:set-)?cookie)(\s{0,3}[:=]\s{0,3})(?![\"'\\])[^\"\r\n]+", re.IGNORECASE
+)
+_PAIR = re.compile(rf"({_NAME}\\?[\"']?\s{{0,3}}(?:=>|[=:])\s{{0,3}})({_VALUE})", re.IGNORECASE)
+_OPTION = re.compile(rf"((?<!\S)--?[\w.-]{{0,40}}?{_NAME}\s+)(?!-)(\S+)", re.IGNORECASE)
+_SCHEME = re.compile(r"\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
+_USER = re.compile(r"(://)[^\s/@\"']{1,300}@")
+_TOKEN = re.compile(
+    r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"  # JWT
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
+    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|sk-|sk_live_|rk_live_|pk_live_|hvs\.|dop_v1_|npm_|pypi-)[\w-]{10,}"
+    r"|\bAIza[\w-]{30,}"
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*"
+)
+_NAME_SIGNS = ("pass", "pwd", "secret", "token", "key", "signature", "credential", "session", "cookie", "auth")
+_TOKEN_SIGNS = (
+    "eyJ",
+    "AKIA",
+    "ASIA",
+    "gh",
+    "glpat",
+    "xox",
+    "sk",
+    "rk_",
+    "pk_",
+    "hvs",
+    "dop_",
+    "npm_",
+    "pypi",
+    "AIza",
+    "PRIVATE",
+)
+"""What every match of the patterns contains."""
+
+_ISO = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+_TIME = re.compile(
+    rf"{_ISO}|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b|\b\d{{1,2}}/[A-Z][a-z]{{2}}/\d{{4}}(?::\d\d){{3}}(?: [+-]\d{{4}})?"
+)
+_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
+_HEX = re.compile(r"\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,}\b", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![A-Za-z_])[+-]?\d+(?:[.,:]\d+)*(?:[eE][+-]?\d+)?")
+
+
+def masked(text: str) -> str:
+    """Return the beginning of a text with MASK in place of what looks like a secret."""
+    text = text[:LONGEST_LINE]
+    # few lines have any of these, and to search for a word is far quicker than for a pattern
+    if any(sign in text for sign in _TOKEN_SIGNS):
+        text = _TOKEN.sub(MASK, text)
+    if "://" in text and "@" in text:
+        text = _USER.sub(rf"\1{MASK}@", text)
+    lower = text.lower()
+    if any(sign in lower for sign in _NAME_SIGNS):
+        text = _HEADER.sub(rf"\1\2{MASK}", text)
+        text = _PAIR.sub(rf"\1{MASK}", text)
+        text = _OPTION.sub(rf"\1{MASK}", text)
+    if "bearer" in lower or "basic" in lower:
+        text = _SCHEME.sub(rf"\1{MASK}", text)
+    return text
+
+
+def message_of(text: str) -> str:
+    """Return what lines of one kind have in common: times, identifiers and numbers become placeholders.
+
+    >>> message_of("2026-11-20 14:00:01,123 order 4711 took 12.5 ms at 0x7f3a")
+    '<time> order <n> took <n> ms at <hex>'
+    """
+    text = _TIME.sub("<time>", text)
+    text = _UUID.sub("<uuid>", text)
+    text = _HEX.sub("<hex>", text)
+    return _NUMBER.sub("<n>", text)

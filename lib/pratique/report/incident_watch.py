@@ -1,0 +1,97 @@
+"""Look at services again and again, and write one page for each incident, not one for each look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pratique.clock import stamp
+from pratique.files import replace_file
+from pratique.kept_json import read_kept
+from pratique.notebook.execute import storage_errors
+from pratique.report.incident import investigate_stored
+from pratique.report.incident_page import write_incident
+
+if TYPE_CHECKING:
+    from pratique.config import Config
+    from pratique.incident.model import Incident, Onset
+    from pratique.report.incident_question import IncidentQuestion
+
+FILE = "incidents/watch.json"
+GRACE = timedelta(minutes=10)
+"""With more data the set of possible starts moves a little: this far apart it is still the same incident."""
+
+
+@dataclass(frozen=True)
+class SeenIncident:
+    """What was seen at the last look. first, last: ends of the set of starts; start: of the page's range; ISO 8601."""
+
+    first: str
+    last: str
+    start: str
+    answer: str
+    ended: bool
+    page: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at a service found. page: where its page is, None where nothing is shown. written: whether it was written now."""
+
+    incident: Incident
+    page: Path | None = None
+    written: bool = False
+
+
+def look(config: Config, question: IncidentQuestion, *, out_dir: Path | None = None) -> Look:
+    """Analyse a service; write its page when an incident is new, or when its answer has changed or it has ended.
+
+    The page of an incident has the same name at each look, and the notebook is run with the parameters filled in.
+    question: without a start, the last two hours. out_dir: default reports/ in the state folder.
+    Raises: the errors of `open_incident`; DeniedError, StorageError.
+    """
+    config.make_state_folder()
+    incident = investigate_stored(config, question).incident
+    if incident.onset is None:
+        return Look(incident)
+    path, key = config.state_dir / FILE, f"{incident.service} {incident.outcome}"
+    seen = seen_incidents(path)
+    before = seen.get(key)
+    now = _seen(incident, incident.onset)
+    if before is not None and _same(before, incident.onset):
+        now = replace(now, start=before.start)
+        if (before.answer, before.ended) == (now.answer, now.ended) and Path(before.page).exists():
+            return Look(incident, Path(before.page))
+    asked = replace(question, service=incident.service, start=datetime.fromisoformat(now.start))
+    page = write_incident(config, asked, out_dir=out_dir).html
+    _keep(path, {**seen, key: replace(now, page=str(page))})
+    return Look(incident, page, written=True)
+
+
+def seen_incidents(path: Path) -> dict[str, SeenIncident]:
+    """Return the incidents of earlier looks by service and outcome; none where the file is missing or damaged."""
+    with suppress(OSError, ValueError):
+        return read_kept(path, dict[str, SeenIncident])
+    return {}
+
+
+def _seen(incident: Incident, onset: Onset) -> SeenIncident:
+    first, last = stamp(onset.started.first), stamp(onset.started.last)
+    return SeenIncident(first, last, stamp(incident.start), incident.answer, onset.ended is not None, "")
+
+
+def _same(seen: SeenIncident, onset: Onset) -> bool:
+    first, last = (datetime.fromisoformat(text) for text in (seen.first, seen.last))
+    return onset.started.first <= last + GRACE and onset.started.last >= first - GRACE
+
+
+def _keep(path: Path, seen: Mapping[str, SeenIncident]) -> None:
+    text = json.dumps({key: asdict(one) for key, one in seen.items()}, indent=1)
+    with storage_errors(path):
+        path.parent.mkdir(exist_ok=True)
+        replace_file(path, text.encode())

@@ -1,0 +1,61 @@
+"""`pratique watch` looks once, or again and again, and goes on after an error that passes."""
+
+import pytest
+
+from pratique.cli import main
+from pratique.errors import UnavailableError
+from pratique.report import incident_watch
+from pratique.report.incident_watch import Look
+from support.incident_values import nothing_shown, sample_incident
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def done(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        return ended.value.code, *capsys.readouterr()
+
+    return done
+
+
+def test_one_look_prints_the_page_and_shares_alpha_among_the_services(run, monkeypatch, tmp_path):
+    asked = []
+
+    def look(config, question, *, out_dir=None):
+        asked.append(question)
+        if question.service == "shop":
+            return Look(sample_incident(), tmp_path / "page.html", written=True)
+        return Look(nothing_shown().incident)
+
+    monkeypatch.setattr(incident_watch, "look", look)
+    code, out, _ = run("watch", "shop", "search")
+    assert code == 1
+    assert f"page  {tmp_path / 'page.html'}\n" in out
+    assert [(question.service, question.alpha) for question in asked] == [("shop", 0.005), ("search", 0.005)]
+
+
+def test_a_loop_goes_on_after_a_store_that_did_not_answer(run, monkeypatch, tmp_path):
+    looks = []
+
+    def look(config, question, *, out_dir=None):
+        looks.append(question)
+        if len(looks) == 1:
+            raise UnavailableError("the store does not answer")
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+        return Look(sample_incident(), tmp_path / "page.html")
+
+    monkeypatch.setattr(incident_watch, "look", look)
+    code, out, err = run("watch", "shop", "--every", "0.001s")
+    assert code == 130
+    assert "shop: the store does not answer" in err
+    assert out == f"page  {tmp_path / 'page.html'} (as before)\n"
+
+
+def test_a_wrong_outcome_is_refused_before_the_first_look(run):
+    code, _, err = run("watch", "shop", "--outcome", "bad", "--every", "1m")
+    assert code == 64
+    assert "is not one of 5xx" in err
