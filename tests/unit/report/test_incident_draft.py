@@ -61,7 +61,7 @@ def test_the_impact_is_in_requests():
     assert "| users well again | 2026-11-20T14:35:00Z, 45 min after" in text
 
 
-def test_the_end_names_what_was_near_and_blames_nothing():
+def test_the_end_names_near_changes_and_blames_nothing():
     text = plain(incident_draft(ended(), changes(), RECORD))
     end = text.partition("## End")[2].partition("## Unknown")[0]
     assert "It ended between 2026-11-20T14:29:00Z and 2026-11-20T14:31:00Z." in end
