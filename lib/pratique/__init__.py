@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pratique.planning.plan import plan
     from pratique.report import (
         Comparison,
+        incident_logs,
         incident_reproduction,
         open_comparison,
         open_incident,
@@ -65,6 +66,7 @@ __all__ = [
     "errors",
     "explore_incident",
     "figures",
+    "incident_logs",
     "incident_reproduction",
     "load_config",
     "open_comparison",
@@ -92,6 +94,7 @@ _SOURCES = {
     "errors": "pratique.errors",
     "explore_incident": "pratique.widgets",
     "figures": "pratique.figures",
+    "incident_logs": "pratique.report",
     "incident_reproduction": "pratique.report",
     "load_config": "pratique.config:load",
     "open_comparison": "pratique.report",

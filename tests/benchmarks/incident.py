@@ -118,14 +118,14 @@ def quiet(runs: int) -> None:
         for _ in range(runs):
             past, bad, n = stream(rng, rate, np.ones(WINDOWS), wandering)
             history = learned(past, rate)
-            claims["ours"] += (
+            claims["Pratique"] += (
                 find_onset(bad, n * history.share, history.phi, tolerated=1.5 * history.caution) is not None
             )
             claims["3 sigma"] += not np.isnan(three_sigma(past, bad))
             claims["Pelt"] += not np.isnan(penalised(bad, past.var()))
         others = ", ".join(f"{name} {claims[name] / runs:.2f}" for name in ("3 sigma", "Pelt"))
         print(
-            f"quiet two hours, {rate} a minute, sd {wandering}: a start claimed {claims['ours']} of {runs}; {others}",
+            f"quiet two hours, {rate} a minute, sd {wandering}: a start claimed {claims['Pratique']} of {runs}; {others}",
             flush=True,
         )
 

@@ -26,7 +26,7 @@ def three_sigma(history: np.ndarray, bad: np.ndarray) -> float:
 
 
 def binary_segmentation(bad: np.ndarray) -> float:
-    """The split that ruptures finds when it is told that there is one; NaN where it is not installed."""
+    """The split that ruptures finds when there has to be one; NaN where it is not installed."""
     if ruptures is None:
         return np.nan
     return float(ruptures.Binseg(model="l2", jump=1, min_size=2).fit(bad.astype(float)).predict(n_bkps=1)[0])

@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 from papermill import execute_notebook
 
+from support.incident_demo import demo_file
 from support.ports import free_port
 from support.shop_fixture import ROOT, eventually, running_shop
 
@@ -129,3 +130,24 @@ def test_a_release_is_rolled_back_by_a_click(opened, shop):
     found.finish(120)
     assert shop.serving() == {before: 1.0}
     assert shop.result("lab-2")["outcome"] == "rolled back"
+
+
+def test_a_clicked_suspect_and_place_change_the_panels_of_an_incident(opened):
+    notebook = opened("notebooks/incident.ipynb", service="shop", config=str(demo_file()), out=str(demo_file().parent))
+    notebook.finish(seconds=120)
+    page = notebook.page
+    explorer = page.locator(".pratique-explorer")
+    explorer.scroll_into_view_if_needed(timeout=30_000)
+    # a suspect: its tab opens, and shows its evidence
+    suspects = explorer.locator("select[size]")
+    suspects.select_option(index=0, timeout=30_000)
+    suspects.select_option(index=1)
+    explorer.get_by_role("tab", name=re.compile("Change: weight r8"), selected=True).wait_for(timeout=20_000)
+    explorer.get_by_text("nothing ran beside it").wait_for(timeout=20_000)
+    # a place: its tab opens, and the comparison is set to its action
+    bars = explorer.locator(".barlayer .point path")
+    box = bars.nth(1).bounding_box(timeout=60_000)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    explorer.get_by_role("tab", name="Place: POST /checkout", selected=True).wait_for(timeout=20_000)
+    if os.environ.get("PRATIQUE_SCREENSHOTS"):
+        page.screenshot(path=f"{os.environ['PRATIQUE_SCREENSHOTS']}/lab.png")

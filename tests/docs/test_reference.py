@@ -10,6 +10,7 @@ from tools.reference import cli, exit_status, files, markdown, verdict
 
 from pratique.cli import pratique as program
 from pratique.config.reference import sections
+from pratique.incident.model import Incident
 from pratique.judge.model import Verdict
 from support.pages import DOCS
 
@@ -96,3 +97,9 @@ def test_a_docstring_is_taken_apart_by_the_names_that_it_explains():
 
 def test_text_in_a_page_means_only_itself():
     assert markdown.plain("a_b [c] <d> `e_f` x*y") == r"a\_b \[c\] &lt;d> `e_f` x\*y"
+
+
+def test_every_key_of_an_incident_has_a_meaning():
+    page = text_of("incident-json.md")
+    assert [line for line in page.splitlines() if re.fullmatch(r"\| `\w+` \| +\|", line)] == []
+    assert {f"| `{item.name}` |" for item in fields(Incident)} <= set(re.findall(r"^\| `\w+` \|", page, re.MULTILINE))

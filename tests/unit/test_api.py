@@ -22,6 +22,7 @@ FIGURES = [
     "heatmap",
     "incident_banner",
     "incident_evidence",
+    "incident_logs",
     "incident_onset",
     "incident_panels",
     "incident_places",

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from pratique.notebook.published import FILE, published_text
-from tools.reference import cli, configuration, exit_status, files, metrics, python_api, verdict
+from tools.reference import cli, configuration, exit_status, files, incident, metrics, python_api, verdict
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 NOTICE = "<!-- This page is generated: change the code, then run `make docs-reference`. -->\n\n"
@@ -19,6 +19,7 @@ PAGES = {
     "configuration.md": configuration.page,
     "python-api.md": python_api.page,
     "verdict-json.md": verdict.page,
+    "incident-json.md": incident.page,
     "exit-status.md": exit_status.page,
     "files-on-disk.md": files.page,
     "metrics.md": metrics.page,

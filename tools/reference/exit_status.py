@@ -25,6 +25,9 @@ give 0 when they are done.
 
 `pratique rollback` exits with 0 when all traffic is on the target release.
 
+`pratique incident` and `pratique watch` exit with 0 when nothing is shown, 1 when a release is shown to be the cause, and 2 for anything else: a rise
+that no release explains, a change that only fits, or data that does not allow an answer.
+
 ## Errors
 
 An error is one line on standard error: what failed, with which input, and what to do. The statuses are those of BSD's `sysexits.h`. In

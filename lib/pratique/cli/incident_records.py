@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pratique.ledger.incidents import IncidentRecord, Incidents
 
 PRINTED_REJECTS = 5
+DRAFT_BEFORE, DRAFT_AFTER = timedelta(hours=2), timedelta(hours=1)
+"""The range of a draft around a recorded incident."""
 why_option = click.option("--why", default="", metavar="TEXT", help="A reason, for the ledger.")
 source_option = click.option(
     "--source", default="", metavar="NAME", help="The source of the incident, if several have the same id."
@@ -181,6 +183,53 @@ def import_command(
     click.echo(f"warning: {len(found.rejects):,} rejected records are in {kept}", err=True)
 
 
+@click.command("draft", epilog=EPILOG)
+@service_argument
+@click.option(
+    "--id", "unique", default="", metavar="ID", help="The recorded incident; its times are the default range."
+)
+@click.option(
+    "--outcome", default="5xx", metavar="NAME", help="What went wrong, as for pratique incident. Default: 5xx."
+)
+@click.option("--start", type=Time(), metavar="TIME", help="Start of the range. Default: two hours before it began.")
+@click.option("--end", type=Time(), metavar="TIME", help="End of the range. Default: an hour after users were well.")
+@click.option("--changes", default="", type=PATH, metavar="FILE", help="A JSON-lines file of further changes.")
+@click.option("--out", type=PATH, metavar="FOLDER", help="The folder of the draft. Default: in the state folder.")
+@config_options
+def draft_command(
+    service: str,
+    unique: str,
+    outcome: str,
+    start: datetime | None,
+    end: datetime | None,
+    changes: str,
+    out: str | None,
+    config: str | None,
+    store: str | None,
+) -> None:
+    """Write a draft of the review after an incident.
+
+    Markdown and HTML: timeline, impact in requests, evidence, what ended it, and everything that nobody knows yet.
+    """
+    from pratique.report.incident import investigate_stored  # noqa: PLC0415 - the store's client
+    from pratique.report.incident_draft import save_draft  # noqa: PLC0415
+    from pratique.report.incident_question import IncidentQuestion  # noqa: PLC0415
+    from pratique.report.write import reports_folder  # noqa: PLC0415
+
+    settings = load_config(config, store)
+    record = _incidents(settings).find(unique) if unique else None
+    if record is not None:
+        start = start or record.began - DRAFT_BEFORE
+        end = end or (record.restored + DRAFT_AFTER if record.restored else None)
+    question = IncidentQuestion(service, outcome, start, end, None, changes)
+    found = investigate_stored(settings, question)
+    if not out:
+        settings.make_state_folder()
+    folder = Path(out) if out else reports_folder(settings)
+    for path in save_draft(found.incident, found.changes, folder, question.stem, record):
+        click.echo(f"wrote {path}")
+
+
 def _end(
     event: Literal["restored", "closed"], unique: str, at: datetime | None, source: str, why: str, config: Config
 ) -> None:
@@ -214,4 +263,4 @@ def _sentence(record: IncidentRecord) -> str:
     return "  ".join([*filter(None, parts), cause, *filter(None, [source]), record.title])
 
 
-COMMANDS = (open_command, cause_command, restored_command, close_command, list_command, import_command)
+COMMANDS = (open_command, cause_command, restored_command, close_command, list_command, import_command, draft_command)

@@ -75,7 +75,7 @@ def watch(
 
 
 def _looks(settings: Config, questions: list[IncidentQuestion], folder: Path | None) -> Iterator[int]:
-    """Look at each service once, print what is found, and yield the exit status of each."""
+    """Look at each service once, print the answers, and yield the exit status of each."""
     from pratique.incident.text import service_line  # noqa: PLC0415 - numpy
     from pratique.report.incident_watch import look  # noqa: PLC0415 - the store's client
 

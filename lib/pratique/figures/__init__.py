@@ -9,6 +9,7 @@ from pratique.figures.expected_times import expected_times
 from pratique.figures.heatmap import ratio_heatmap
 from pratique.figures.incident_banner import incident_banner
 from pratique.figures.incident_evidence import evidence
+from pratique.figures.incident_logs import container_messages
 from pratique.figures.incident_onset import onset
 from pratique.figures.incident_panels import incident_findings, unaffected
 from pratique.figures.incident_places import places
@@ -22,6 +23,7 @@ from pratique.figures.traffic import traffic
 __all__ = [
     "Panel",
     "RequestSeries",
+    "container_messages",
     "evidence",
     "evidence_over_time",
     "expected_times",

@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 
 from pratique.figures.labels import label
 from pratique.figures.theme import BLUE, GRID, INK, MUTED, PURPLE, VERMILION, Chart, empty, figure, note, vertical
-from pratique.incident.measures import Floats, Investigation, Mask, Times
+from pratique.incident.measures import Investigation, Mask, Times
 from pratique.incident.model import Change, Incident
 from pratique.incident.text import change_name, onset_text, span_text
+from pratique.judge.hypergeometric import Floats, Ints
 from pratique.number_text import count, percent
 
 ALT = (
@@ -86,8 +87,8 @@ def _band(investigation: Investigation) -> list[go.Scatter]:
     ]  # fmt: skip
 
 
-def _share(part: Floats, n: Any) -> Floats:
-    return np.divide(part, n, out=np.full(len(n), np.nan), where=n > 0)
+def _share(part: Floats | Ints, n: Ints) -> Floats:
+    return np.asarray(np.divide(part, n, out=np.full(len(n), np.nan), where=n > 0), np.float64)
 
 
 def _middles(investigation: Investigation) -> Times:

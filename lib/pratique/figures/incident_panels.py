@@ -1,4 +1,4 @@
-"""Panels below the figures of an incident: what is not affected, and what to distrust."""
+"""Panels below the figures of an incident: parts that are not affected, and reasons to distrust the answer."""
 
 from __future__ import annotations
 

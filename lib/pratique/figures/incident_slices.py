@@ -20,7 +20,7 @@ ROW_PX = 46
 
 @dataclass(frozen=True)
 class Slice:
-    """One selection of requests. name: what was selected. bad, n: bad requests and all requests, by value of the dimension."""
+    """One selection of requests. name: of the selection. bad, n: bad requests and all requests, by value of the dimension."""
 
     name: str
     bad: Mapping[str, int]

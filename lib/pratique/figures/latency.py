@@ -33,7 +33,9 @@ def latency_quantiles(series: RequestSeries) -> Chart:
         axis = "y" if number == 0 else f"y{number + 1}"
         for role, revision in zip(ROLES, series.revisions, strict=True):
             traces += _banded(series, role, revision, share, axis)
-    rows = {f"yaxis{number + 1 if number else ''}": _milliseconds(row) for number, row in enumerate(ROWS)}
+    rows: dict[str, Any] = {
+        f"yaxis{number + 1 if number else ''}": _milliseconds(row) for number, row in enumerate(ROWS)
+    }
     return figure(
         traces,
         height=600,

@@ -65,7 +65,7 @@ def _whose(suspects: Sequence[Suspect]) -> str:
     if best is None or best.grade not in ("shown", "fits"):
         if open_ones := [suspect for suspect in suspects if undecided(suspect)]:
             name = short(open_ones[0].change.revision)
-            return f"{name} came at that time; whether its requests fare worse cannot be told yet."
+            return f"{name} came at that time; it is not known yet whether its requests fare worse."
         near = [suspect for suspect in suspects if suspect.grade == "alike in time"]
         beside = (
             f"; {short(near[0].change.revision)} came at that time, and its requests fare no worse than the others'"
@@ -83,7 +83,7 @@ def _whose(suspects: Sequence[Suspect]) -> str:
         else short(f"{best.change.kind} {best.change.why}".strip())
     )
     chance = f"some change is that near by chance in {percent(best.coincidence)} of cases"
-    return f"{made} fits in time and place; nothing ran beside it to tell, and {chance}."
+    return f"{made} fits in time and place; nothing ran beside it to compare with, and {chance}."
 
 
 def undo_of(service: str, suspects: Sequence[Suspect], serving: Sequence[str]) -> str:

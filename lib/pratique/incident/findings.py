@@ -65,7 +65,7 @@ def _traffic(context: Context) -> list[str]:
             )
         else:
             found.append(
-                f"{loss.dimension} {short(loss.name)} has hardly any requests since {since} ({missing}): what has died sends no errors"
+                f"{loss.dimension} {short(loss.name)} has hardly any requests since {since} ({missing}): a dead host or action sends no errors"
             )
     if silent := gaps(observed):
         found.append(f"{plural(silent, 'window')} in between have no requests: lines may be lost there")

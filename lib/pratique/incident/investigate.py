@@ -369,7 +369,7 @@ class _Analysis:
             )
         )
         if onset is None and not known and findings:
-            sentence = f"No rise of {self.outcome.name} can be told: {findings[0]}"
+            sentence = f"No rise of {self.outcome.name} can be shown: {findings[0]}"
         incident = Incident(
             service=self.service,
             outcome=self.outcome.name,

@@ -64,7 +64,7 @@ class Placebos:
 
 @dataclass(frozen=True)
 class SuspectMeasures:
-    """What is known of one suspect; None where it could not be measured."""
+    """The arrays of one suspect; None where it could not be measured."""
 
     arms: Arms | None = None
     placebos: Placebos | None = None

@@ -53,7 +53,10 @@ class Json:
 
 @dataclass(frozen=True)
 class Span(Json):
-    """The windows in which something may have happened: from the start of the first to the start of the last one, UTC."""
+    """The windows in which something may have happened, UTC.
+
+    first: start of the first window. last: start of the last one.
+    """
 
     first: datetime
     last: datetime
@@ -64,9 +67,9 @@ class Onset(Json):
     """When a rise began.
 
     best: start of the likeliest first window. started: all windows in which it may have begun, with a chance of at least 95 %.
-    ended: the windows in which it may have ended; None while it lasts. ratio: how many times the expected share at its
-    full size. bad, requests, expected: since `best`, and how many bad ones were expected. e_value: evidence; at
-    least 1/alpha when it is shown. reason: one sentence.
+    ended: the windows in which it may have ended; None while it lasts. shape: "step", "ramp", "blip" (it ended), or "step or ramp".
+    ratio: how many times the expected share at its full size. bad: bad requests since `best`. requests: all requests since `best`.
+    expected: bad requests expected since `best`. e_value: evidence; at least 1/alpha when it is shown. reason: one sentence.
     """
 
     best: datetime
@@ -85,8 +88,10 @@ class Onset(Json):
 class Place(Json):
     """A part of the traffic that has changed; None in a dimension stands for all its values.
 
-    bad, requests, expected: after the start. part: of the whole excess, 0 to 1. ratio: bad by expected; None where nothing was
-    expected. effect: "times" (bad ones multiplied), or "more" (a share of all requests turned bad). before, after: shares.
+    revision, action, code, host: its values. bad: bad requests after the start. requests: all requests after the start.
+    expected: bad requests expected after the start. part: of the whole excess, 0 to 1. ratio: bad by expected; None where nothing
+    was expected. effect: "times" (bad ones multiplied), or "more" (a share of all requests turned bad). before, after: shares of bad requests.
+    e_value: evidence. reason: one sentence.
     """
 
     revision: str | None
@@ -110,7 +115,8 @@ class Places(Json):
     """The change of the service's bad requests, shared out exactly: bad = expected + mix + places + rest.
 
     found: the places, the best first. mix: bad requests more because traffic moved to cells with larger shares; may be negative.
-    rest: not explained, may be negative. expected, bad: of all cells after the start. reason: says why nothing was found.
+    rest: not explained, may be negative. expected: bad requests expected after the start. bad: bad requests after the start.
+    requests: all requests after the start. reason: says why nothing was found.
     """
 
     found: tuple[Place, ...]
@@ -124,10 +130,12 @@ class Places(Json):
 
 @dataclass(frozen=True)
 class Change(Json):
-    """Something that was changed. number: of the ledger's entry; None for a change that the ledger does not know.
+    """Something that was changed.
 
-    kind: "release", "weight", "rollback", "lapse", "bind", or what the source of a foreign change says. shares: weights from then
-    on, revision to 0..1; empty where they did not change. source: "ledger", or the name of a file or sender.
+    time: when it was. service: of the change. kind: "release", "weight", "rollback", "lapse", "bind", or what the source of a foreign
+    change says. revision: that it concerns; "" for none. who: changed it. why: the reason given. number: of the ledger's entry; None
+    for a change that the ledger does not know. source: "ledger", or the name of a file or sender. shares: weights from then on,
+    revision to 0..1; None or empty where they did not change.
     """
 
     time: datetime
@@ -145,9 +153,11 @@ class Change(Json):
 class Suspect(Json):
     """A change with its grade.
 
-    reason: one sentence. minutes_before: from the change to the best start; negative when it is later. ratio, ratio_low,
-    ratio_high: odds of the change's revision by those of the others at the same moments, with 95 % limits; None without a
-    control. coincidence: chance that some change falls into the set of starts by chance, 0 to 1. lack: what would settle it; "".
+    change: the change. grade: how strongly it is suspected; only "shown" may be called the cause. reason: one sentence.
+    minutes_before: from the change to the best start; negative when it is later. ratio: odds of a bad request of the change's revision by
+    those of the others at the same moments; None without a control. ratio_low: its lower 95 % limit. ratio_high: its upper one; None where
+    it is unbounded. coincidence: chance that some change falls into the set of starts by chance, 0 to 1. lack: what would
+    settle it; "". in_time: whether it falls into the set of starts, with grace before it.
     """
 
     change: Change
@@ -164,7 +174,11 @@ class Suspect(Json):
 
 @dataclass(frozen=True)
 class Unaffected(Json):
-    """A revision, host or action that is shown not to be worse, or of which that is not known. ratio_high: upper 97.5 % limit."""
+    """A part of the traffic that is shown not to be worse, or of which that is not known.
+
+    dimension: "revision", "host", "action" or "service". name: of it. requests: after the start. ratio_high: upper 97.5 % limit of the share of
+    bad requests by that before; None where it is not known. shown: whether it is shown not to be worse.
+    """
 
     dimension: Literal["revision", "host", "action", "service"]
     name: str
@@ -175,10 +189,14 @@ class Unaffected(Json):
 
 @dataclass(frozen=True)
 class Incident(Json):
-    """The answer. start, end: the range that was looked at, end exclusive. before: start of the history it is compared with.
+    """The answer.
 
+    service, outcome: of the question. start, end: the range that was looked at, end exclusive. before: start of the history it is compared
+    with. answer: in a few fixed words: "nothing shown", "a release of ours", "a change fits", "no change of ours explains it", "cannot tell".
     sentence: the answer in words, for the first line. undo: a command that takes the guilty change back; "" where none is shown.
-    findings: what to distrust, one sentence each.
+    onset: when it began; None where no rise is shown. places: where it is; None where that was not looked for. suspects: changes,
+    the most suspected first. unaffected: parts to leave alone. findings: reasons to distrust the answer, one sentence each.
+    alpha: chance of naming anything when nothing is wrong. method: of the analysis. version: of Pratique.
     """
 
     service: str

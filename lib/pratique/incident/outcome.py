@@ -35,7 +35,7 @@ class Outcome:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What requests are counted by, beside what serves them: slow ones are not told apart by code."""
+        """The columns that requests are counted by beside revision, action and host: slow ones are not told apart by code."""
         return () if self.is_latency else ("code",)
 
     def split(self, table: pa.Table) -> tuple[tuple[str, ...], Ints, Ints, Ints]:

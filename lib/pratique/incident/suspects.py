@@ -29,7 +29,7 @@ OF_ITS_REQUESTS = 0.9
 
 @dataclass(frozen=True)
 class Arm:
-    """What is known of one revision: the comparison with the others, whether its hosts run other revisions too, and which part of
+    """The requests of one revision: the comparison with the others, whether its hosts run other revisions too, and which part of
     its requests the place's host holds.
     """
 

@@ -1,4 +1,4 @@
-"""What to leave alone: revisions, hosts and actions that are shown not to be worse, and those of which that cannot be told."""
+"""What to leave alone: revisions, hosts and actions that are shown not to be worse, and those that are not known to be."""
 
 from __future__ import annotations
 

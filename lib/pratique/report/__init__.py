@@ -1,6 +1,7 @@
 """Compare two revisions, or analyse an incident, from the store, and write the report."""
 
 from pratique.report.comparison import Comparison, judge_stored, open_comparison
+from pratique.report.container_logs import incident_logs
 from pratique.report.incident import investigate_all, investigate_stored, open_incident
 from pratique.report.incident_page import incident_reproduction, save_incident, write_incident
 from pratique.report.incident_question import IncidentQuestion
@@ -11,6 +12,7 @@ __all__ = [
     "Comparison",
     "IncidentQuestion",
     "ReportPaths",
+    "incident_logs",
     "incident_reproduction",
     "investigate_all",
     "investigate_stored",

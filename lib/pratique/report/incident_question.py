@@ -16,7 +16,7 @@ OUTCOMES = re.compile(r"[1-5]xx|[1-5][0-9]{2}|no answer|p[0-9]{2}(\.[0-9]+)?")
 
 @dataclass(frozen=True)
 class IncidentQuestion:
-    """What is asked: the service, the outcome, and the time range, UTC, [start, end).
+    """A question: the service, the outcome, and the time range, UTC, [start, end).
 
     start: None means two hours before the end; end: None means all there is. before: where the history begins with which the
     range is compared; None means a day before the start. changes: a file of changes that the ledger does not know. alpha:

@@ -80,8 +80,10 @@ def values_of(store: Store, service: str, start: datetime, end: datetime) -> dic
 
 
 def _sums(keys: list[str], numbers: np.ndarray) -> dict[str, int]:
-    names, position = np.unique(keys, return_inverse=True) if keys else (np.array([], str), np.array([], np.int64))
-    totals = np.bincount(position, weights=numbers, minlength=len(names)) if keys else []
+    if not keys:
+        return {}
+    names, position = np.unique(keys, return_inverse=True)
+    totals = np.bincount(position, weights=numbers, minlength=len(names))
     return {str(name): int(total) for name, total in zip(names, totals, strict=True)}
 
 

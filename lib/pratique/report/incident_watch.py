@@ -29,7 +29,7 @@ GRACE = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class SeenIncident:
-    """What was seen at the last look. first, last: ends of the set of starts; start: of the page's range; ISO 8601."""
+    """The result of the last look. first, last: ends of the set of starts; start: of the page's range; ISO 8601."""
 
     first: str
     last: str

@@ -50,7 +50,7 @@ class CompareBox:
             self.second[0].value = revision
 
     def draw(self) -> None:
-        """Read the store for what is chosen, and draw it; a wrong time is said beside the controls."""
+        """Read the store for both selections, and draw them; a wrong time is said beside the controls."""
         try:
             sides = [
                 sliced(self._store, self._opened.incident.service, self._opened.incident.outcome, self._selection(side),
@@ -61,7 +61,8 @@ class CompareBox:
             self.problem.value = str(error)
             return
         self.problem.value = ""
-        self._figure.show(slices(*sides, self.dimension.value))
+        before, after = sides
+        self._figure.show(slices(before, after, self.dimension.value))
 
     def _side(self, name: str, selection: Selection) -> list[Any]:
         import ipywidgets  # noqa: PLC0415 - only where there is a person

@@ -25,7 +25,7 @@ def explore_incident(investigation: OpenedIncident) -> Any:
 
 
 class Explorer:
-    """The controls and the panels that follow them. widget: the box to display; opened: what is shown now."""
+    """The controls and the panels that follow them. widget: the box to display; opened: the incident that they show."""
 
     def __init__(self, opened: OpenedIncident) -> None:
         import ipywidgets  # noqa: PLC0415 - only where there is a person

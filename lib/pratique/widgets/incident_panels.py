@@ -16,7 +16,7 @@ PLACE, SUSPECT, COMPARE = "Place", "Change", "Compare"
 
 
 class IncidentPanels:
-    """Banner, onset, places and suspects of one analysis, and below them what was chosen. widget: the box to display."""
+    """Banner, onset, places and suspects of one analysis, and below them the chosen place, change and comparison. widget: the box to display."""
 
     def __init__(self, store: Store, opened: OpenedIncident) -> None:
         import ipywidgets  # noqa: PLC0415 - only where there is a person
@@ -27,18 +27,20 @@ class IncidentPanels:
         onset.show(figures.onset(opened))
         self.places = ipywidgets.Box([self._places(None)], layout={"width": "100%"})
         options = [(f"{one.grade}: {change_name(one.change)}", number) for number, one in enumerate(incident.suspects)]
-        self.suspects = ipywidgets.Select(options=options, rows=min(8, max(2, len(options))), layout={"width": "100%"})
-        self.suspects.observe(lambda event: self.choose_suspect(event["new"]), names="value")
+        self.suspects = ipywidgets.Select(
+            options=options, description="changes", rows=min(6, max(2, len(options))), layout={"width": "100%"}
+        )
         threshold = outcome_of(incident.outcome, store, incident.service, incident.before, incident.start)
         values = values_of(store, incident.service, incident.before, incident.end)
         self.compare = CompareBox(store, opened, values, threshold.slower_than_ms)
         self.tabs = ipywidgets.Tab(
-            [ipywidgets.VBox([self._place.widget]), ipywidgets.VBox([self.suspects, self._suspect.widget]), self.compare.widget],
+            [ipywidgets.VBox([self._place.widget]), ipywidgets.VBox([self._suspect.widget]), self.compare.widget],
             titles=(PLACE, SUSPECT, COMPARE),
         )  # fmt: skip
-        self.widget = ipywidgets.VBox([top.widget, onset.widget, self.places, self.tabs])
-        self.choose_place(0)
+        self.widget = ipywidgets.VBox([top.widget, onset.widget, self.places, self.suspects, self.tabs])
         self.choose_suspect(0)
+        self.choose_place(0)
+        self.suspects.observe(lambda event: self.choose_suspect(event["new"]), names="value")
 
     def choose_place(self, number: int) -> None:
         """Show one place over time, and compare its requests before and after; below 0: none of the places was clicked."""
@@ -59,6 +61,9 @@ class IncidentPanels:
         if number is None and found:
             return
         self._suspect.show(figures.evidence(self._opened, number=number or 0))
+        if found:
+            self.tabs.set_title(1, f"{SUSPECT}: {change_name(found[number or 0].change)[:50]}")
+            self.tabs.selected_index = 1
 
     def _places(self, chosen: int | None) -> object:
         return clickable(figures.places(self._opened, chosen=chosen), lambda data: self.choose_place(int(data[2])))

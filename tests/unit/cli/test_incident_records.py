@@ -1,14 +1,12 @@
 """`pratique incident open`, cause, restored, close, list and import."""
 
 import json
+from datetime import timedelta
 
-import click
 import pytest
 
-from pratique.cli.incident_records import COMMANDS
+from pratique.cli import pratique as program
 from pratique.errors import MissingError, UsageError
-
-GROUP = click.Group("incident", commands=list(COMMANDS))
 
 
 @pytest.fixture
@@ -19,7 +17,7 @@ def run(tmp_path, monkeypatch, capsys):
     )
 
     def done(*arguments):
-        GROUP.main(list(arguments), standalone_mode=False)
+        program.main(["incident", *arguments], "pratique", standalone_mode=False)
         return capsys.readouterr()
 
     return done
@@ -72,3 +70,26 @@ def test_wrong_use_is_an_error(run):
     run("open", "shop", "x", "--began", "2026-11-20T12:00")
     with pytest.raises(UsageError, match="cannot be restored"):
         run("restored", "I1", "--at", "2026-11-20T11:00")
+
+
+def test_a_draft_of_the_review_is_written_once(run, tmp_path, monkeypatch):
+    from pratique.cli import incident_records  # noqa: PLC0415
+    from pratique.report import incident as report  # noqa: PLC0415
+    from support.incident_values import sample_investigation  # noqa: PLC0415
+
+    asked = []
+    monkeypatch.setattr(
+        report, "investigate_stored", lambda _, question: asked.append(question) or sample_investigation()
+    )
+    run("open", "shop", "checkout fails", "--began", "2026-11-20T14:00", "--id", "7")
+    run("restored", "7", "--at", "2026-11-20T14:30")
+    said = run("draft", "shop", "--id", "7", "--out", "out").out.splitlines()
+    assert len(said) == 2
+    (question,) = asked
+    assert question.end - question.start == incident_records.DRAFT_BEFORE + incident_records.DRAFT_AFTER + timedelta(
+        minutes=30
+    )
+    (text,) = (tmp_path / "out").glob("*-draft.md")
+    assert text.read_text().startswith("# shop: checkout fails (draft)")
+    with pytest.raises(UsageError, match="exists"):
+        run("draft", "shop", "--id", "7", "--out", "out")

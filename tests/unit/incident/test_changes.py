@@ -137,7 +137,7 @@ def test_a_file_with_too_many_lines_is_refused(tmp_path, monkeypatch):
         read_changes(tmp_path / "flags")
 
 
-def test_all_changes_are_those_of_the_ledger_of_a_file_and_those_that_were_told(tmp_path, monkeypatch):
+def test_all_changes_are_those_of_the_ledger_of_a_file_and_those_that_were_reported(tmp_path, monkeypatch):
     (tmp_path / "pratique.toml").write_text('state = "."\n[services.shop]\n[services.till]\n')
     monkeypatch.setattr(ledger_module, "utc_now", lambda: at(3))
     open_ledger(tmp_path).append("weight", "shop", who="me", data={"shares": {"r1": 1.0}})

@@ -193,7 +193,7 @@ def test_a_shift_of_traffic_is_no_place():
     assert any("as many requests" in finding for finding in incident.findings)
 
 
-def test_without_a_history_nothing_can_be_told():
+def test_without_a_history_nothing_is_known():
     incident = asked(store_of(Traffic.quiet(history=0).fail(60, 8)))
     assert incident.answer == "cannot tell"
     assert any("no history" in finding for finding in incident.findings)

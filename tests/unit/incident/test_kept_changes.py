@@ -25,7 +25,7 @@ def test_nothing_is_kept_at_first(kept):
     assert not kept.path.parent.exists()
 
 
-def test_changes_are_read_as_they_were_told(kept):
+def test_changes_are_read_as_they_were_reported(kept):
     reported = [change(2, why='é "x" \n b'), change(1, services=["a", "b"], who="me", revision="r1", kind="flag")]
     assert kept.add(reported) == 2
     assert KeptChanges(kept.path.parent).read() == (reported, 0)

@@ -52,7 +52,7 @@ def test_a_clicked_place_sets_the_controls_of_the_comparison(explorer):
     assert explorer.shown.compare.action.value == "POST /checkout"
 
 
-def test_two_revisions_are_compared_by_what_is_chosen(explorer):
+def test_two_revisions_are_compared_by_the_chosen_dimension(explorer):
     box = explorer.shown.compare
     box.action.value, box.dimension.value = "all", "action"
     box.first[0].value, box.second[0].value = "r41", "r42"
