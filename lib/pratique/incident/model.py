@@ -164,11 +164,7 @@ class Suspect(Json):
 
 @dataclass(frozen=True)
 class Unaffected(Json):
-<<<<<<< HEAD
-    """A revision, host or action that is not worse, or not known to be. ratio_high: upper 97.5 % limit."""
-=======
     """A revision, host or action that is shown not to be worse, or of which that is not known. ratio_high: upper 97.5 % limit."""
->>>>>>> incident-b
 
     dimension: Literal["revision", "host", "action", "service"]
     name: str
