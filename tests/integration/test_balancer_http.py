@@ -184,6 +184,15 @@ def test_a_client_that_disconnects_during_its_answer_is_a_499(place, r1):
     assert code(place) == 499
 
 
+def test_a_client_that_disconnects_when_it_sees_an_error_does_not_hide_it(place, r1):
+    with connect(place) as client:
+        client.sendall(b"GET /failing/50000000 HTTP/1.1\r\nHost: shop\r\n\r\n")
+        assert status_of(client.recv(65536)) == 500
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
+    line = place.lines(1)[0]
+    assert (line.code, line.revision) == (500, "r1")
+
+
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
 def test_a_client_that_disconnects_during_its_request_is_not_a_server_error(place, r1, framing):
     with connect(place) as client:

@@ -16,7 +16,7 @@ from pratique.config import Config, StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, StorageError, UsageError
 from pratique.notebook import run_notebook
 from pratique.report import write_report
-from pratique.report.write import _write
+from pratique.report.write import write_text
 from pratique.store import open_store
 from support.report_samples import HOSTILE, START, sample_rollups
 
@@ -139,7 +139,7 @@ def test_a_full_disk_is_a_storage_error_and_leaves_the_old_file(tmp_path, monkey
     old.write_text("old")
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="No space left on device: free some disk space"):
-        _write(old, "new")
+        write_text(old, "new")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.html", "old")]
 
 

@@ -5,6 +5,7 @@
 /die               closes without an answer     /cut/N       promises N bytes, sends half, closes
 /garbage           no HTTP at all               /hang        never answers
 /echo              the body of the request      /until-close an answer that ends with the connection
+/failing/N         500 with N bytes in chunks
 """
 
 from __future__ import annotations
@@ -150,8 +151,8 @@ class Upstream:
         elif kind == "until-close":
             writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + content)
             return False
-        elif kind == "big":
-            await self._big(int(argument), writer)
+        elif kind in {"big", "failing"}:
+            await self._big(int(argument), writer, 200 if kind == "big" else 500)
             return True
         elif kind == "cookies":
             more = "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Mine: 1\r\nConnection: x-mine\r\n"
@@ -161,8 +162,8 @@ class Upstream:
         await writer.drain()
         return True
 
-    async def _big(self, size, writer):
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    async def _big(self, size, writer, status):
+        writer.write(f"HTTP/1.1 {status} Fine\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         while size:
             chunk = min(size, 1 << 16)
             writer.write(f"{chunk:x}\r\n".encode() + b"x" * chunk + b"\r\n")

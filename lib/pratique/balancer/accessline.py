@@ -22,7 +22,7 @@ _PRIORITY = 16 * 8 + 6  # facility local0, severity informational
 
 @dataclass(frozen=True)
 class Access:
-    """One request. time_ms: UTC epoch at its start. code: 499 when the client closed the connection early."""
+    """One request. time_ms: UTC epoch at its start. code: 499 when the client closed the connection before an answer that is no error was complete."""
 
     time_ms: int
     service: str

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp import web
@@ -40,7 +41,7 @@ CLIENT_CLOSED = 499
 
 
 class _ClientGoneError(Exception):
-    """The client closed the connection before it had its answer."""
+    """The client closed the connection before it had its whole answer."""
 
 
 @dataclass
@@ -215,6 +216,9 @@ class _Answer(web.StreamResponse):
 
 
 async def _relay(exchange: Exchange, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        # a client that closes when it sees an error must not hide the error
+        exchange.code = answer.status
     back = headers.back(answer.headers, exchange.revision)
     response = _Answer(status=answer.status, reason=answer.reason, headers=back)
     try:

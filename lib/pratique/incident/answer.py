@@ -92,7 +92,11 @@ def undo_of(service: str, suspects: Sequence[Suspect], serving: Sequence[str]) -
     serving: revisions with requests in the last windows.
     """
     guilty = [suspect for suspect in suspects if suspect.grade == "shown" and suspect.change.revision in serving]
-    return f"pratique run rollback -p service {shlex.quote(service)}" if guilty else ""
+    if not guilty:
+        return ""
+    # a rollback would wait for the run that holds the service
+    run = guilty[0].change.active_run
+    return f"pratique abort {shlex.quote(run)}" if run else f"pratique run rollback -p service {shlex.quote(service)}"
 
 
 def nothing_sentence(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -32,7 +32,9 @@ def ledger_changes(ledger: Ledger, start: datetime | None, end: datetime | None)
     """
     first = None if start is None else start - BEFORE
     # an entry is written when its change has happened, or later
-    found = [change for entry in ledger.since(KINDS, first) if (change := _change_of(entry)) is not None]
+    entries = ledger.since(KINDS, first)
+    over = {entry.run for entry in entries if entry.kind == "release" and entry.data.get("event") == "ended"}
+    found = [change for entry in entries if (change := _change_of(entry, over)) is not None]
     return _within(found, first, end)
 
 
@@ -60,7 +62,8 @@ def all_changes(config: Config, start: datetime | None, end: datetime | None, fi
     )
 
 
-def _change_of(entry: Entry) -> Change | None:
+def _change_of(entry: Entry, over: Collection[str | None]) -> Change | None:
+    """The change of an entry; None for one that changes nothing. over: runs that have ended."""
     kind = entry.kind
     if kind == "release":
         if entry.data.get("event") not in {"started", "first"}:
@@ -76,6 +79,7 @@ def _change_of(entry: Entry) -> Change | None:
         entry.why,
         entry.number,
         shares=shares or None,
+        active_run="" if entry.run in over else entry.run or "",
     )
 
 

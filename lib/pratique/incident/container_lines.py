@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from pratique.config import check_name
+from pratique.errors import UsageError
 from pratique.incident.masked_text import masked, message_of
 from pratique.incident.model import Json
 from pratique.printable_text import printable
@@ -81,18 +83,20 @@ def container_lines(
 
     revision, host: of the place; None for all. A host counts when it is the id of a container, otherwise the lines of all containers
     are read. secrets: known secrets of the service, each with its reference, as `release.secrets.known_secrets` returns them.
-    Raises: UsageError when a name is invalid; OSError.
+    Raises: OSError.
     """
     first, last = start - AROUND, min(start + AROUND, end or start + AROUND)
     notes: list[str] = []
-    instance = _instance(state_dir, service, host, notes)
+    # measurements of other programs may have names that no container of ours has
+    may_have_logs = _is_name("service", service) and (revision is None or _is_name("revision", revision))
+    instance = _instance(state_dir, service, host, notes) if may_have_logs else None
     known = {secret: name for secret, name in (secrets or {}).items() if len(secret) >= MASK_MIN_LENGTH}
 
     def side(low: datetime, high: datetime, last_lines: int | None, keep: int) -> _Side:
         found = container_logs(
             state_dir, service, revision=revision, instance=instance, start=low, end=high, lines=last_lines
         )
-        return _read(islice(found, MOST_LINES), known, keep)
+        return _read(islice(found, MOST_LINES) if may_have_logs else (), known, keep)
 
     before, after = side(first, start, MOST_LINES, -LINES_BEFORE), side(start, last, None, LINES_AFTER)
     if MOST_LINES in (before.lines, after.lines):
@@ -113,6 +117,14 @@ def container_lines(
         further=max(len(messages) - SHOWN_MESSAGES, 0),
         notes=tuple(notes),
     )
+
+
+def _is_name(what: str, name: str) -> bool:
+    try:
+        check_name(what, name)
+    except UsageError:
+        return False
+    return True
 
 
 @dataclass

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from pratique.clock import EPOCH, utc_now
+from pratique.clock import utc_now
 from pratique.config import Policy
-from pratique.errors import MissingError, UsageError
+from pratique.errors import UsageError
 from pratique.incident.answer import answer_of, nothing_sentence, sentence_of, undo_of
 from pratique.incident.arms import arm_of
 from pratique.incident.cells import members
@@ -29,6 +29,7 @@ from pratique.incident.place_cells import History, cells_after, history_of, seri
 from pratique.incident.shapes import Mask
 from pratique.incident.shared_cause import services_hit
 from pratique.incident.suspects import Arm, Facts, rank_suspects
+from pratique.incident.time_range import HISTORY, range_of
 from pratique.incident.traffic_loss import losses, usual_requests
 from pratique.incident.unaffected import unaffected
 from pratique.incident.when import Rise, describe, log_evidence, windows_to_show, within
@@ -37,15 +38,6 @@ from pratique.store.base import Store
 from pratique.version import __version__
 
 METHOD = "mixture over starts, universal inference, expectation-based scan, concurrent control"
-RANGE = timedelta(hours=2)
-HISTORY = timedelta(days=1)
-WINDOWS = 240
-"""Most windows that the range is divided into."""
-BLOCKS = 48
-"""Blocks that a day of history is divided into."""
-LATE = timedelta(seconds=60)
-"""How long lines of a window may still come; as `telemetry.late_s`."""
-STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
 def investigate(
@@ -59,6 +51,7 @@ def investigate(
     before: datetime | None = None,
     changes: Sequence[Change] = (),
     alpha: float = 0.01,
+    late_s: float = 60.0,
     now: datetime | None = None,
 ) -> Incident:
     """Return since when a service fails, where, and which change may have caused it. The arguments are those of `investigate_measures`."""
@@ -72,6 +65,7 @@ def investigate(
         before=before,
         changes=changes,
         alpha=alpha,
+        late_s=late_s,
         now=now,
     ).incident
 
@@ -87,64 +81,35 @@ def investigate_measures(
     before: datetime | None = None,
     changes: Sequence[Change] = (),
     alpha: float = 0.01,
+    late_s: float = 60.0,
     now: datetime | None = None,
 ) -> Investigation:
     """Return the analysis of an incident with the arrays that its figures draw.
 
     outcome: of a guard: "5xx", "503", "no answer", or "p95" for slower than that quantile of the history. start, end: the range that is
     looked at, UTC, [start, end); default: the last two hours of the data, without windows that may still get late lines.
-    before: where the history begins; default: a day before the start. changes: candidates, of every service. alpha: chance of naming
-    anything when nothing is wrong, between 0 and 1. now: for tests.
+    before: where the history begins; default: a day before the start. changes: candidates, of every service; those of the day before
+    the start and of the range are looked at. alpha: chance of naming anything when nothing is wrong, between 0 and 1. late_s: how long
+    after its end a window may still get lines. now: for tests.
     Raises: UsageError (outcome, range, alpha), MissingError (service without requests), the errors of the store.
     """
     if not 0.0 < alpha < 1.0:
         raise UsageError(f"alpha must be above 0 and below 1, not {alpha:g}")
     policy = policy or Policy()
-    start, end, before, window_s, block_s = _range(store, service, start, end, before, now)
-    asked = outcome_of(outcome, store, service, before, start)
-    observed = observe(store, service, asked, start=start, end=end, before=before, window_s=window_s, block_s=block_s)
-    return _Analysis(store, service, asked, observed, policy, tuple(changes), alpha).investigation()
-
-
-def _range(
-    store: Store,
-    service: str,
-    start: datetime | None,
-    end: datetime | None,
-    before: datetime | None,
-    now: datetime | None,
-) -> tuple[datetime, datetime, datetime, int, int]:
-    """The range, the start of the history, and the lengths of a window and of a block, in seconds."""
-    seen = store.revisions(service)
-    if not seen:
-        known = sorted({revision.service for revision in store.revisions()})
-        raise MissingError.unknown("service", service, known, where="in the store", hint="import a log first")
-    complete = (now or utc_now()) - LATE
-    if end is None:
-        last = max(revision.last for revision in seen) + timedelta(minutes=1)
-        # data that stopped a short time ago: the silence belongs to the range
-        end = complete if last <= complete < last + RANGE else min(last, complete)
-        end = _floor(end, 60)
-    start = _floor(start, 1) if start else end - RANGE
-    if start >= end:
-        raise UsageError(
-            f"the range from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty: give a start before the end"
-        )
-    before = before or start - HISTORY
-    before = max(before, _floor(min(revision.first for revision in seen), 60))
-    window_s = _step((end - start).total_seconds() / WINDOWS)
-    block_s = max(_step(HISTORY.total_seconds() / BLOCKS), _step((start - before).total_seconds() / (2 * BLOCKS)))
-    short = max((start - before).total_seconds(), 60.0) / BLOCKS
-    return start, end, before, window_s, min(block_s, max(_step(short), window_s))
-
-
-def _floor(moment: datetime, seconds: int) -> datetime:
-    span = timedelta(seconds=seconds)
-    return EPOCH + (moment - EPOCH) // span * span
-
-
-def _step(least_s: float) -> int:
-    return next((step for step in STEPS_S if step >= least_s), STEPS_S[-1] * max(1, -(-int(least_s) // STEPS_S[-1])))
+    asked = range_of(store, service, start, end, before, complete=(now or utc_now()) - timedelta(seconds=late_s))
+    measured = outcome_of(outcome, store, service, asked.before, asked.start)
+    observed = observe(
+        store,
+        service,
+        measured,
+        start=asked.start,
+        end=asked.end,
+        before=asked.before,
+        window_s=asked.window_s,
+        block_s=asked.block_s,
+    )
+    candidates = tuple(change for change in changes if asked.start - HISTORY <= change.time < asked.end)
+    return _Analysis(store, service, measured, observed, policy, candidates, alpha).investigation()
 
 
 class _Analysis:

@@ -135,7 +135,7 @@ class Change(Json):
     time: when it was. service: of the change. kind: "release", "weight", "rollback", "lapse", "bind", or what the source of a foreign
     change says. revision: that it concerns; "" for none. who: changed it. why: the reason given. number: of the ledger's entry; None
     for a change that the ledger does not know. source: "ledger", or the name of a file or sender. shares: weights from then on,
-    revision to 0..1; None or empty where they did not change.
+    revision to 0..1; None or empty where they did not change. active_run: id of the run that made it and has not ended yet; "" where there is none.
     """
 
     time: datetime
@@ -147,6 +147,7 @@ class Change(Json):
     number: int | None
     source: str = "ledger"
     shares: Mapping[str, float] | None = None
+    active_run: str = ""
 
 
 @dataclass(frozen=True)

@@ -124,5 +124,6 @@ def _investigated(config: Config, store: Store, question: IncidentQuestion) -> O
         before=question.before,
         changes=changes,
         alpha=question.alpha,
+        late_s=config.telemetry.late_s,
     )
     return OpenedIncident(found.incident, found.measures, found.changes, question, config)

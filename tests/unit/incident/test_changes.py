@@ -53,6 +53,15 @@ def test_a_release_is_a_change_when_it_begins_with_the_shares_that_follow(ledger
     assert (found[1].who, found[1].why, found[1].source) == ("me", "ticket 7", "ledger")
 
 
+def test_a_change_names_its_run_until_that_has_ended(ledger, write):
+    write(1, "release", revision="r2", run="one", data={"event": "started"})
+    write(2, "weight", revision="r2", run="one", data={"shares": {"r1": 0.9, "r2": 0.1}})
+    write(3, "weight", revision="r2", data={"shares": {"r1": 0.8, "r2": 0.2}})
+    assert [one.active_run for one in ledger_changes(ledger, at(0), at(60))] == ["one", "one", ""]
+    write(4, "release", revision="r2", run="one", data={"event": "ended", "outcome": "rolled back"})
+    assert [one.active_run for one in ledger_changes(ledger, at(0), at(60))] == ["", "", ""]
+
+
 def test_a_rollback_and_an_expired_lease_are_changes_too(ledger, write):
     write(
         9, "lapse", revision="r2", data={"shares": {"r1": 1.0}, "since": at(7).isoformat(), "until": at(9).isoformat()}

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pratique.errors import UsageError
 from pratique.incident import container_lines as module
 from pratique.incident.container_lines import AROUND, LINES_AFTER, LINES_BEFORE, SHOWN_MESSAGES, container_lines
 from pratique.telemetry.containerlogs import ContainerLogs
@@ -68,8 +67,12 @@ def test_the_end_of_the_incident_ends_the_range(tmp_path, write):
 def test_without_kept_logs_that_is_said(tmp_path):
     found = container_lines(tmp_path, "shop", NOON)
     assert (found.messages, found.notes) == ((), ("the collector kept no container logs of this time",))
-    with pytest.raises(UsageError):
-        container_lines(tmp_path, "../x", NOON)
+
+
+@pytest.mark.parametrize(("service", "revision"), [("../x", None), ("shop", "../../x"), ("shop", "r\n2"), ("", None)])
+def test_a_name_that_no_container_can_have_has_no_logs(tmp_path, service, revision):
+    found = container_lines(tmp_path, service, NOON, revision=revision, host="h")
+    assert found.notes == ("the collector kept no container logs of this time",)
 
 
 def test_known_secrets_of_the_service_are_masked_wherever_they_are(tmp_path, write):

@@ -1,5 +1,6 @@
 """Stories with a known cause, from the store to the answer."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -40,6 +41,21 @@ def place(incident):
 
 def grades(incident):
     return {(suspect.change.service, suspect.change.revision): suspect.grade for suspect in incident.suspects}
+
+
+def test_a_bad_canary_whose_run_goes_on_is_undone_by_ending_the_run():
+    traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
+    incident = asked(store_of(traffic), changes=[replace(change(60), active_run="run of r42")])
+    assert incident.undo == "pratique abort 'run of r42'"
+
+
+def test_changes_of_more_than_a_day_before_and_after_the_range_are_no_candidates():
+    traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
+    old = replace(change(60), time=START - timedelta(hours=25), revision="r41")
+    late = replace(change(60), time=END, revision="r41")
+    found = investigate_measures(store_of(traffic), "shop", start=START, end=END, changes=[old, change(60), late])
+    assert found.changes == (change(60),)
+    assert grades(found.incident) == {("shop", "r42"): "shown"}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

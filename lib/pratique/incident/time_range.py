@@ -1,0 +1,73 @@
+"""The time range of an analysis and the history that it is compared with, divided into windows and blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pratique.clock import EPOCH
+from pratique.errors import MissingError, UsageError
+from pratique.store.base import Store
+
+RANGE = timedelta(hours=2)
+HISTORY = timedelta(days=1)
+WINDOWS = 240
+"""Most windows that the range is divided into."""
+BLOCKS = 48
+"""Blocks that a day of history is divided into."""
+STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
+
+
+@dataclass(frozen=True)
+class TimeRange:
+    """What is looked at: [start, end), and the history, [before, start), UTC; the lengths of a window and of a block in seconds."""
+
+    start: datetime
+    end: datetime
+    before: datetime
+    window_s: int
+    block_s: int
+
+
+def range_of(
+    store: Store,
+    service: str,
+    start: datetime | None,
+    end: datetime | None,
+    before: datetime | None,
+    *,
+    complete: datetime,
+) -> TimeRange:
+    """Return the range of a question, and what it is divided into. complete: windows from here on may still get lines, UTC.
+
+    Raises: MissingError (service without requests), UsageError (empty range), the errors of the store.
+    """
+    seen = store.revisions(service)
+    if not seen:
+        known = sorted({revision.service for revision in store.revisions()})
+        raise MissingError.unknown("service", service, known, where="in the store", hint="import a log first")
+    if end is None:
+        last = max(revision.last for revision in seen) + timedelta(minutes=1)
+        # data that stopped a short time ago: the silence belongs to the range
+        end = complete if last <= complete < last + RANGE else min(last, complete)
+        end = _floor(end, 60)
+    start = _floor(start, 1) if start else end - RANGE
+    if start >= end:
+        raise UsageError(
+            f"the range from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty: give a start before the end"
+        )
+    before = before or start - HISTORY
+    before = max(before, _floor(min(revision.first for revision in seen), 60))
+    window_s = _step((end - start).total_seconds() / WINDOWS)
+    block_s = max(_step(HISTORY.total_seconds() / BLOCKS), _step((start - before).total_seconds() / (2 * BLOCKS)))
+    short = max((start - before).total_seconds(), 60.0) / BLOCKS
+    return TimeRange(start, end, before, window_s, min(block_s, max(_step(short), window_s)))
+
+
+def _floor(moment: datetime, seconds: int) -> datetime:
+    span = timedelta(seconds=seconds)
+    return EPOCH + (moment - EPOCH) // span * span
+
+
+def _step(least_s: float) -> int:
+    return next((step for step in STEPS_S if step >= least_s), STEPS_S[-1] * max(1, -(-int(least_s) // STEPS_S[-1])))
