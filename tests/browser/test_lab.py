@@ -138,6 +138,8 @@ def test_a_clicked_suspect_and_place_change_the_panels_of_an_incident(opened):
     page = notebook.page
     explorer = page.locator(".pratique-explorer")
     explorer.scroll_into_view_if_needed(timeout=30_000)
+    bars = explorer.locator(".barlayer .point path")
+    bars.nth(1).wait_for(state="attached", timeout=90_000)
     # a suspect: its tab opens, and shows its evidence
     suspects = explorer.locator("select[size]")
     suspects.select_option(index=0, timeout=30_000)
@@ -145,7 +147,6 @@ def test_a_clicked_suspect_and_place_change_the_panels_of_an_incident(opened):
     explorer.get_by_role("tab", name=re.compile("Change: weight r8"), selected=True).wait_for(timeout=20_000)
     explorer.get_by_text("nothing ran beside it").wait_for(timeout=20_000)
     # a place: its tab opens, and the comparison is set to its action
-    bars = explorer.locator(".barlayer .point path")
     box = bars.nth(1).bounding_box(timeout=60_000)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     explorer.get_by_role("tab", name="Place: POST /checkout", selected=True).wait_for(timeout=20_000)
