@@ -81,6 +81,8 @@ def add(
         change = foreign_change(reported, source=COMMAND_LINE)
     except ValueError as error:
         raise UsageError(str(error).partition("; for example")[0]) from error
+    if not change.why:
+        raise UsageError("TEXT has no readable text: say in one sentence what was changed")
     settings.make_state_folder()
     new = KeptChanges(settings.state_dir).add([change])
     click.echo(f"{'kept' if new else 'known already'}: {_sentence(change)}")

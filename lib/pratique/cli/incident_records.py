@@ -12,6 +12,7 @@ import click
 from pratique.cli.completion import complete_revisions, complete_services
 from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config, service_argument
 from pratique.clock import iso, utc_now
+from pratique.errors import UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -61,6 +62,7 @@ def open_command(
     settings.target(service).make_state_folder()
     incidents = _incidents(settings)
     now = utc_now()
+    began = began or now
     if unique:
         try:
             known = incidents.find(unique, source or OWN)
@@ -69,7 +71,12 @@ def open_command(
         else:
             click.echo(f"known already: {_sentence(known)}")
             return
-    fields: dict[str, Any] = {"began": began or now, "detected": detected or now, "severity": severity, "cause": cause}
+    fields: dict[str, Any] = {
+        "began": began,
+        "detected": detected or max(began, now),
+        "severity": severity,
+        "cause": cause,
+    }
     click.echo(_sentence(incidents.open(service, title, why=why, id=unique, source=source, **fields)))
     _note_unknown_cause(settings, service, cause)
 
@@ -188,6 +195,7 @@ def import_command(
 @click.option(
     "--id", "unique", default="", metavar="ID", help="The recorded incident; its times are the default range."
 )
+@source_option
 @click.option(
     "--outcome", default="5xx", metavar="NAME", help="What went wrong, as for pratique incident. Default: 5xx."
 )
@@ -199,6 +207,7 @@ def import_command(
 def draft_command(
     service: str,
     unique: str,
+    source: str,
     outcome: str,
     start: datetime | None,
     end: datetime | None,
@@ -217,8 +226,12 @@ def draft_command(
     from pratique.report.write import reports_folder  # noqa: PLC0415
 
     settings = load_config(config, store)
-    record = _incidents(settings).find(unique) if unique else None
+    record = _incidents(settings).find(unique, source) if unique else None
     if record is not None:
+        if record.service != service:
+            raise UsageError(
+                f"incident {record.id!r} is of service {record.service!r}, not of {service!r:.80}: name that one"
+            )
         start = start or record.began - DRAFT_BEFORE
         end = end or (record.restored + DRAFT_AFTER if record.restored else None)
     question = IncidentQuestion(service, outcome, start, end, None, changes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from pratique.cli.colours import paint_phrase
 from pratique.cli.completion import complete_services
 from pratique.cli.incident import INCIDENT_EPILOG, worst
 from pratique.cli.options import PATH, Minutes, config_options, load_config
-from pratique.errors import BusyError, MissingError, UnavailableError
+from pratique.errors import BusyError, MissingError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -63,29 +62,30 @@ def watch(
     questions = [checked(IncidentQuestion(service, outcome, alpha=alpha / len(services))) for service in services]
     folder = Path(out) if out else None
     if every is None:
-        sys.exit(worst(list(_looks(settings, questions, folder))))
+        statuses = [_look_at(settings, question, folder) for question in questions]
+        sys.exit(next((status for status in statuses if status >= UsageError.exit_status), worst(statuses)))
     while True:
         began = time.monotonic()
         for question in questions:
-            try:
-                list(_looks(settings, [question], folder))
-            except PASSING as error:
-                click.echo(f"{question.service}: {error}", err=True)
+            _look_at(settings, question, folder)
         time.sleep(max(0.0, 60 * every - (time.monotonic() - began)))
 
 
-def _looks(settings: Config, questions: list[IncidentQuestion], folder: Path | None) -> Iterator[int]:
-    """Look at each service once, print the answers, and yield the exit status of each."""
+def _look_at(settings: Config, question: IncidentQuestion, folder: Path | None) -> int:
+    """Look at a service once, print the answer, and return the exit status: of an error that passes, too."""
     from pratique.incident.text import service_line  # noqa: PLC0415 - numpy
     from pratique.report.incident_watch import look  # noqa: PLC0415 - the store's client
 
-    for question in questions:
+    try:
         found = look(settings, question, out_dir=folder)
-        if found.written or found.page is None:
-            click.echo(paint_phrase(service_line(found.incident), found.incident.answer))
-        if found.page is not None:
-            click.echo(f"page  {found.page}{'' if found.written else ' (as before)'}")
-        yield found.incident.exit_status
+    except PASSING as error:
+        click.echo(f"{question.service}: {error}", err=True)
+        return error.exit_status
+    if found.written or found.page is None:
+        click.echo(paint_phrase(service_line(found.incident), found.incident.answer))
+    if found.page is not None:
+        click.echo(f"page  {found.page}{'' if found.written else ' (as before)'}")
+    return found.incident.exit_status
 
 
 COMMANDS = (watch,)

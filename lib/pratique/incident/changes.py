@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from pratique.config import Config
-from pratique.errors import DataError, DeniedError, MissingError
+from pratique.errors import DataError, DeniedError, MissingError, UsageError
 from pratique.incident.foreign_change import ForeignChange, each_once, foreign_change
 from pratique.incident.kept_changes import KeptChanges
 from pratique.incident.model import Change
@@ -41,7 +42,7 @@ def ledger_changes(ledger: Ledger, start: datetime | None, end: datetime | None)
 def read_changes(path: str | Path) -> list[Change]:
     """Read changes from a file of JSON lines, oldest first: see `foreign_change` for their form.
 
-    Raises: DataError with file, line, field and an example; MissingError; DeniedError.
+    Raises: DataError with file, line, field and an example; MissingError; UsageError for a folder; DeniedError.
     """
     return [change for foreign in _foreign_changes(Path(path)) for change in foreign.of_each()]
 
@@ -50,14 +51,20 @@ def all_changes(config: Config, start: datetime | None, end: datetime | None, fi
     """Return all changes from BEFORE the start to the end, oldest first: the ledger's, those that were reported, and those of a file.
 
     A change of all services is one for each service of the service file. Lines that cannot be read among those that were reported are left out.
+    A run is named only where its folder exists: `pratique abort` finds no other one.
     Raises: as `ledger_changes` and `read_changes`.
     """
     reported, _ = KeptChanges(config.state_dir).read()
     foreign = [*reported, *(_foreign_changes(Path(file)) if file else ())]
     first = None if start is None else start - BEFORE
     others = [change for one in each_once(foreign) for change in one.of_each(config.services)]
+    own = ledger_changes(open_ledger(config.state_dir), start, end)
+    runs = {path.name for path in (config.state_dir / "runs").glob("*")}
     return sorted(
-        [*ledger_changes(open_ledger(config.state_dir), start, end), *_within(others, first, end)],
+        [
+            *(change if change.active_run in runs else replace(change, active_run="") for change in own),
+            *_within(others, first, end),
+        ],
         key=lambda change: change.time,
     )
 
@@ -99,6 +106,8 @@ def _foreign_changes(path: Path) -> list[ForeignChange]:
                     found.append(_foreign_change(path, number, line))
     except FileNotFoundError as error:
         raise MissingError(f"file {str(path)!r} does not exist: check its path") from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{str(path)!r} is a folder: give the path of a JSON-lines file of changes") from error
     except OSError as error:
         raise DeniedError(f"file {str(path)!r} cannot be read: {error.strerror}: check the permissions") from error
     return sorted(found, key=lambda change: change.time)
@@ -112,12 +121,24 @@ def _foreign_change(path: Path, number: int, line: bytes) -> ForeignChange:
         )
         raise DataError(f"{where}: {what}")
     try:
-        return foreign_change(json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8")), source=path.name)
+        found = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except json.JSONDecodeError as error:
         raise DataError(
             f"{where}: it is not JSON ({error.msg} at column {error.colno}): write one object a line"
         ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: it is not UTF-8: save the file as UTF-8") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
+        raise DataError(f"{where}: a number has too many digits: write it as a text in quotes") from error
+    except RecursionError as error:
+        raise _nested(where) from error
+    try:
+        return foreign_change(found, source=path.name)
+    except ValueError as error:
         raise DataError(f"{where}: {error}") from error
+    except RecursionError as error:
+        raise _nested(where) from error
+
+
+def _nested(where: str) -> DataError:
+    return DataError(f"{where}: it is nested too deeply: write one object of plain fields a line")

@@ -17,7 +17,7 @@ from pratique.files import PRIVATE, replace_file
 from pratique.incident.incident_sources import fields_of, records_of, value_at
 from pratique.incident.moments import moment_of
 from pratique.ledger import Ledger
-from pratique.ledger.incidents import TEXTS, TIMES, IncidentRecord, Incidents
+from pratique.ledger.incidents import OWN, TEXTS, TIMES, IncidentRecord, Incidents, readable, require_possible
 
 MOST_BYTES = 64 << 20
 """The size of a file that is read."""
@@ -60,12 +60,13 @@ def import_incidents(
 ) -> ImportedIncidents:
     """Record the incidents of a file, and what became of known ones. What people recorded is not overwritten.
 
-    preset: in place of that of the settings. Raises: MissingError, DeniedError, DataError (no incident can be read); as `Ledger.append`.
+    preset: in place of that of the settings. Raises: MissingError, UsageError (a folder), DeniedError, DataError (no incident can be read); as `Ledger.append`.
     """
     incidents, rejects, others = Incidents(ledger), [], 0
     counts = dict.fromkeys(("opened", "changed", "known"), 0)
     known = {record.key: record for record in incidents.all()}
     source = settings.source or (preset or settings.preset if (preset or settings.preset) != "auto" else path.stem)
+    source = readable("source", source) or OWN
     for line, record, text in _records(path):
         try:
             fields = _checked(_mapped(record, settings, preset or settings.preset))
@@ -97,9 +98,9 @@ def _take(
     """Record what is new about an incident; return which count it belongs to, and the incident."""
     ends = {name: fields.pop(name) for name in ("restored", "closed") if name in fields}
     wanted = [name for name in ends if known is None or getattr(known, name) is None]
-    for name in wanted:
-        if ends[name] < (known.began if known else fields["began"]):
-            raise ValueError(f"it is {name} before it began")
+    # all of them before the first is recorded
+    given = {name: ends[name] for name in wanted}
+    require_possible(known.times if known else {}, given if known else fields | given)
     if known is None:
         known = incidents.open(service, fields.pop("title"), who=who, why="import", **fields)
         state = "opened"
@@ -129,12 +130,15 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
         if name in TIMES:
             checked[name] = _time(name, value)
         elif isinstance(value, str | int) and not isinstance(value, bool):
-            checked[name] = str(value)[: TEXTS.get(name, LONGEST_REJECT)].strip()
+            # as it is recorded, so that it is found again
+            checked[name] = readable(name, str(value)) if name in TEXTS else str(value)[:LONGEST_REJECT].strip()
         else:
             raise ValueError(f"the field {name} is neither text nor a number")
     missing = next((name for name in ("id", "title", "began") if not checked.get(name)), None)
     if missing:
-        raise ValueError(f"it has no field {missing}")
+        raise ValueError(
+            f"the field {missing} has no readable text" if missing in found else f"it has no field {missing}"
+        )
     return checked
 
 
@@ -187,6 +191,8 @@ def _text(path: Path) -> str:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise MissingError(f"file {str(path)!r} does not exist: check its path") from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{str(path)!r} is a folder: give the path of a file of incidents") from error
     except OSError as error:
         raise DeniedError(f"file {str(path)!r} cannot be read: {error.strerror}: check the permissions") from error
     if len(content) > MOST_BYTES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pratique.clock import stamp, utc_now
@@ -26,6 +26,10 @@ NONE = "none"
 TEXTS = {"title": 300, "severity": 50, "cause": 100, "source": 100, "id": 200}
 """The texts of an incident, and the characters that are kept of each."""
 TIMES = ("began", "detected", "restored", "closed")
+SKEW = timedelta(minutes=5)
+"""How far ahead the clock may be of the program or person that tells a time."""
+_ORDER = (("began", "detected"), ("began", "restored"), ("began", "closed"), ("restored", "closed"))
+"""Times of which the first is not after the second."""
 State = Literal["open", "restored", "closed"]
 Key = tuple[str, str]
 
@@ -61,9 +65,14 @@ class IncidentRecord:
         """How far it is."""
         return "closed" if self.closed else "restored" if self.restored else "open"
 
+    @property
+    def times(self) -> dict[str, datetime | None]:
+        """Its times by their names."""
+        return {name: getattr(self, name) for name in TIMES}
+
     def to_json(self) -> dict[str, Any]:
         """Return the incident as plain JSON values."""
-        times = {name: stamp(time) if (time := getattr(self, name)) else None for name in TIMES}
+        times = {name: stamp(time) if time else None for name, time in self.times.items()}
         return {**vars(self), **times, "state": self.state}
 
 
@@ -93,7 +102,7 @@ class Incidents:
 
     def find(self, unique: str, source: str = "") -> IncidentRecord:
         """Return an incident by its id. Raises: MissingError; UsageError when several sources have this id."""
-        every = self.all()
+        every, unique, source = self.all(), readable("id", unique), readable("source", source)
         found = [record for record in every if record.id == unique and source in ("", record.source)]
         if not found:
             raise MissingError.unknown("incident", unique, [record.id for record in every])
@@ -107,13 +116,15 @@ class Incidents:
     ) -> IncidentRecord:
         """Record a new incident and return it. fields: id, source, began, detected, cause, severity; None and "" are not set.
 
-        Raises: UsageError (no title, a time before the beginning); as `Ledger.append`.
+        Raises: UsageError (no title, an id or source without readable text, impossible times); as `Ledger.append`.
         """
         given = {name: value for name, value in fields.items() if value not in (None, "")}
-        if not title.strip():
+        if not readable("title", title):
             raise UsageError("the incident has no title: say in one sentence what users noticed")
-        began = given.get("began")
-        _require_order({"began": began if isinstance(began, datetime) else utc_now(), **given})
+        for name in ("id", "source"):
+            if name in given and not readable(name, str(given[name])):
+                raise UsageError(f"the incident's {name} {given[name]!r:.80} has no readable text: give another one")
+        require_possible({}, {"began": utc_now(), **given})
         data = {"event": "opened", "source": OWN, "id": "", "title": title, **given}
         return _opened(self._ledger.append(KIND, service, who=who, why=why, data=_plain(data)))
 
@@ -128,11 +139,38 @@ class Incidents:
     ) -> IncidentRecord:
         """Record what became of an incident, and return it as it is now. fields: those that the event sets; None unsets a time.
 
-        Raises: UsageError for a time before the beginning; as `Ledger.append`.
+        Raises: UsageError for an impossible time; as `Ledger.append`.
         """
-        _require_order({name: getattr(known, name) for name in TIMES} | fields)
+        require_possible(known.times, fields)
         data = {"event": event, "source": known.source, "id": known.id, **fields}
         return _after(known, self._ledger.append(KIND, known.service, who=who, why=why, data=_plain(data)))
+
+
+def readable(name: str, text: str) -> str:
+    """Return the text of a field as it is recorded. name: one of TEXTS."""
+    return printable(text, TEXTS[name]).strip()
+
+
+def require_possible(known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse times that no incident can have: in the future, or in the wrong order. known: recorded before; given: to be recorded.
+
+    Raises: UsageError.
+    """
+    latest = utc_now() + SKEW
+    times = {name: time for name, time in {**known, **given}.items() if name in TIMES and time is not None}
+    for name in TIMES:
+        if name in given and name in times and times[name] > latest:
+            raise UsageError(f"{name} {_shown(times[name])} is in the future: correct the time")
+    for earlier, later in _ORDER:
+        if {earlier, later} <= times.keys() and {earlier, later} & given.keys() and times[later] < times[earlier]:
+            said = "began" if earlier == "began" else f"was {earlier}"
+            raise UsageError(
+                f"the incident {said} {_shown(times[earlier])} and cannot be {later} {_shown(times[later])}: correct one of them"
+            )
+
+
+def _shown(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%SZ}"
 
 
 def _opened(entry: Entry) -> IncidentRecord:
@@ -172,18 +210,8 @@ def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: stamp(value)
         if isinstance(value, datetime)
-        else printable(value, TEXTS[name]).strip()
+        else readable(name, value)
         if name in TEXTS and isinstance(value, str)
         else value
         for name, value in data.items()
     }
-
-
-def _require_order(times: Mapping[str, Any]) -> None:
-    began = times["began"]
-    for name in ("restored", "closed"):
-        end = times.get(name)
-        if end is not None and end < began:
-            raise UsageError(
-                f"the incident began {began:%Y-%m-%d %H:%M:%SZ} and cannot be {name} {end:%Y-%m-%d %H:%M:%SZ}: correct one of them"
-            )

@@ -46,8 +46,12 @@ def checked(question: IncidentQuestion) -> IncidentQuestion:
         raise UsageError(f"start {question.start:%Y-%m-%dT%H:%M} is not before end {question.end:%Y-%m-%dT%H:%M}")
     if question.start and question.before and question.before >= question.start:
         raise UsageError("compare_with is not before the start: the history lies before the range that is looked at")
-    if not OUTCOMES.fullmatch(question.outcome):
+    if not OUTCOMES.fullmatch(question.outcome) or _is_no_quantile(question.outcome):
         raise UsageError(
             f"outcome {question.outcome!r:.60} is not one of 5xx, 4xx, a code such as 503, 'no answer', or p95"
         )
     return question
+
+
+def _is_no_quantile(outcome: str) -> bool:
+    return outcome.startswith("p") and not 0.0 < float(outcome[1:]) < 100.0

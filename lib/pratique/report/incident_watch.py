@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pratique.clock import stamp
-from pratique.files import replace_file
+from pratique.files import locked, replace_file
 from pratique.kept_json import read_kept
 from pratique.notebook.execute import storage_errors
 from pratique.report.incident import investigate_stored
@@ -25,11 +24,17 @@ if TYPE_CHECKING:
 FILE = "incidents/watch.json"
 GRACE = timedelta(minutes=10)
 """With more data the set of possible starts moves a little: this far apart it is still the same incident."""
+LONGEST_GAP = timedelta(hours=6)
+"""An incident that had not ended at a look is taken for going on at the next one, if that begins at most so much later."""
 
 
 @dataclass(frozen=True)
 class SeenIncident:
-    """The result of the last look. first, last: ends of the set of starts; start: of the page's range; ISO 8601."""
+    """The result of the last look. Times: ISO 8601.
+
+    first, last: ends of the set of starts, over all looks; start: of the page's range; until: where the incident ended, or the
+    range of the last look.
+    """
 
     first: str
     last: str
@@ -37,6 +42,7 @@ class SeenIncident:
     answer: str
     ended: bool
     page: str
+    until: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,19 +63,21 @@ def look(config: Config, question: IncidentQuestion, *, out_dir: Path | None = N
     """
     config.make_state_folder()
     incident = investigate_stored(config, question).incident
-    if incident.onset is None:
-        return Look(incident)
     path, key = config.state_dir / FILE, f"{incident.service} {incident.outcome}"
-    seen = seen_incidents(path)
-    before = seen.get(key)
+    before = seen_incidents(path).get(key)
+    if incident.onset is None:
+        if before is not None and not before.ended and incident.answer == "nothing shown":
+            _keep(path, key, replace(before, ended=True))
+        return Look(incident)
     now = _seen(incident, incident.onset)
-    if before is not None and _same(before, incident.onset):
-        now = replace(now, start=before.start)
+    if before is not None and _same(before, incident, incident.onset):
+        now = _continued(before, now)
         if (before.answer, before.ended) == (now.answer, now.ended) and Path(before.page).exists():
+            _keep(path, key, now)
             return Look(incident, Path(before.page))
     asked = replace(question, service=incident.service, start=datetime.fromisoformat(now.start))
     page = write_incident(config, asked, out_dir=out_dir).html
-    _keep(path, {**seen, key: replace(now, page=str(page))})
+    _keep(path, key, replace(now, page=str(page)))
     return Look(incident, page, written=True)
 
 
@@ -82,16 +90,26 @@ def seen_incidents(path: Path) -> dict[str, SeenIncident]:
 
 def _seen(incident: Incident, onset: Onset) -> SeenIncident:
     first, last = stamp(onset.started.first), stamp(onset.started.last)
-    return SeenIncident(first, last, stamp(incident.start), incident.answer, onset.ended is not None, "")
+    until = stamp(onset.ended.last if onset.ended else incident.end)
+    return SeenIncident(first, last, stamp(incident.start), incident.answer, onset.ended is not None, "", until)
 
 
-def _same(seen: SeenIncident, onset: Onset) -> bool:
-    first, last = (datetime.fromisoformat(text) for text in (seen.first, seen.last))
-    return onset.started.first <= last + GRACE and onset.started.last >= first - GRACE
+def _continued(before: SeenIncident, now: SeenIncident) -> SeenIncident:
+    last = max(before.last, now.last, key=datetime.fromisoformat)
+    return replace(now, first=before.first, last=last, start=before.start, page=before.page)
 
 
-def _keep(path: Path, seen: Mapping[str, SeenIncident]) -> None:
-    text = json.dumps({key: asdict(one) for key, one in seen.items()}, indent=1)
-    with storage_errors(path):
-        path.parent.mkdir(exist_ok=True)
-        replace_file(path, text.encode())
+def _same(seen: SeenIncident, incident: Incident, onset: Onset) -> bool:
+    first, last, until = (datetime.fromisoformat(text) for text in (seen.first, seen.last, seen.until or seen.last))
+    if onset.started.first <= last + GRACE and onset.started.last >= first - GRACE:
+        return True
+    # one that is older than the range seems to start with the range
+    known_until = until if seen.ended else until + LONGEST_GAP
+    return onset.started.first == incident.start and first <= incident.start <= known_until
+
+
+def _keep(path: Path, key: str, one: SeenIncident) -> None:
+    """Keep one incident beside those that other processes have seen meanwhile."""
+    with storage_errors(path), locked(path):
+        seen = {**seen_incidents(path), key: one}
+        replace_file(path, json.dumps({name: asdict(value) for name, value in seen.items()}, indent=1))

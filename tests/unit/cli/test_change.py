@@ -63,6 +63,8 @@ def test_hostile_text_moves_no_cursor(run):
         (["x", "--service", "shop", "--all-services"], "--all-services"),
         (["x", "--service", "../x"], "service"),
         (["x", "--service", "shop", "--at", "noon"], "noon"),
+        (["", "--service", "shop"], "TEXT"),
+        ([" \x1b\n", "--service", "shop"], "TEXT"),
     ],
 )
 def test_wrong_use_is_one_line(run, arguments, named):

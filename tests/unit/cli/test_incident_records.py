@@ -93,3 +93,38 @@ def test_a_draft_of_the_review_is_written_once(run, tmp_path, monkeypatch):
     assert text.read_text().startswith("# shop: checkout fails (draft)")
     with pytest.raises(UsageError, match="exists"):
         run("draft", "shop", "--id", "7", "--out", "out")
+
+
+def test_a_draft_is_of_an_incident_of_its_service_and_source(run, monkeypatch, tmp_path):
+    from pratique.report import incident as report  # noqa: PLC0415
+    from support.incident_values import sample_investigation  # noqa: PLC0415
+
+    monkeypatch.setattr(report, "investigate_stored", lambda *_: sample_investigation())
+    with (tmp_path / "pratique.toml").open("a") as file:
+        file.write("[services.till]\n")
+    for service, source in (("shop", "pager"), ("till", "github")):
+        run("open", service, f"{service} fails", "--began", "2026-11-20T14:00", "--id", "7", "--source", source)
+    with pytest.raises(UsageError, match="of service 'till', not of 'shop'"):
+        run("draft", "shop", "--id", "7", "--source", "github")
+    with pytest.raises(UsageError, match="say which source"):
+        run("draft", "shop", "--id", "7")
+    run("draft", "shop", "--id", "7", "--source", "pager", "--out", "out")
+    (text,) = (tmp_path / "out").glob("*-draft.md")
+    assert text.read_text().startswith("# shop: shop fails (draft)")
+
+
+def test_impossible_times_are_one_error_and_recorded_nowhere(run):
+    for options in (
+        ["--began", "2926-11-20T12:00"],
+        ["--began", "2026-11-20T12:00", "--detected", "2026-11-20T11:00"],
+        ["--began", "2026-11-20T12:00", "--detected", "2926-11-20T11:00"],
+    ):
+        with pytest.raises(UsageError, match="correct"):
+            run("open", "shop", "x", *options)
+    assert run("list").out.startswith("no incidents")
+    run("open", "shop", "x", "--began", "2026-11-20T12:00")
+    run("restored", "I1", "--at", "2026-11-20T12:30")
+    for command in (("close", "I1", "--at", "2026-11-20T12:29"), ("restored", "I1", "--at", "2926-11-20T12:29")):
+        with pytest.raises(UsageError, match="correct"):
+            run(*command)
+    assert "restored 2026-11-20T12:30:00Z  cause" in run("list").out

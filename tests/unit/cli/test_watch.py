@@ -1,9 +1,11 @@
 """`pratique watch` looks once, or again and again, and goes on after an error that passes."""
 
+from dataclasses import replace
+
 import pytest
 
 from pratique.cli import main
-from pratique.errors import UnavailableError
+from pratique.errors import MissingError, UnavailableError
 from pratique.report import incident_watch
 from pratique.report.incident_watch import Look
 from support.incident_values import nothing_shown, sample_incident
@@ -53,6 +55,36 @@ def test_a_loop_goes_on_after_a_store_that_did_not_answer(run, monkeypatch, tmp_
     assert code == 130
     assert "shop: the store does not answer" in err
     assert out == f"page  {tmp_path / 'page.html'} (as before)\n"
+
+
+def test_a_service_without_requests_stops_no_other_one(run, monkeypatch, tmp_path):
+    def look(config, question, *, out_dir=None):
+        if question.service != "shop":
+            raise {"search": MissingError, "till": UnavailableError}[question.service](f"no {question.service}")
+        return Look(sample_incident(), tmp_path / "page.html")
+
+    monkeypatch.setattr(incident_watch, "look", look)
+    code, out, err = run("watch", "search", "shop", "till")
+    assert code == MissingError.exit_status
+    assert out == f"page  {tmp_path / 'page.html'} (as before)\n"
+    assert err == "search: no search\ntill: no till\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ("nothing shown", 0),
+        ("a release of ours", 1),
+        ("a change fits", 2),
+        ("no change of ours explains it", 2),
+        ("cannot tell", 2),
+    ],
+)
+def test_only_nothing_shown_is_success(run, monkeypatch, answer, status):
+    found = {"shop": replace(nothing_shown().incident, answer=answer), "search": nothing_shown().incident}
+    monkeypatch.setattr(incident_watch, "look", lambda config, question, **_: Look(found[question.service]))
+    code, out, _ = run("watch", "shop", "search")
+    assert (code, out.count("\n")) == (status, 2)
 
 
 def test_a_wrong_outcome_is_refused_before_the_first_look(run):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pratique.config import load
-from pratique.errors import DataError, DeniedError, MissingError
+from pratique.errors import DataError, MissingError, UsageError
 from pratique.incident import changes as module
 from pratique.incident.changes import all_changes, ledger_changes, read_changes
 from pratique.incident.foreign_change import foreign_change
@@ -118,7 +118,8 @@ def test_a_file_of_json_lines_is_read_oldest_first(tmp_path):
         (b'{"time": "2026-11-20T12:00Z"}', "field service is missing"),
         (b"[1]", "JSON object"),
         (b"\xff\xfe", "UTF-8"),
-        (b"[" * 60_000, "recursion"),
+        (b"[" * 60_000, "nested too deeply: write one object"),
+        (b'{"time": ' + b"9" * 5000 + b"}", "too many digits: write it as a text"),
         (b'{"why": "' + b"x" * 70_000, "at most 65536 bytes"),
     ],
 )
@@ -135,8 +136,27 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path, line, named):
 def test_a_file_that_does_not_exist_or_is_none_is_one_error(tmp_path):
     with pytest.raises(MissingError):
         read_changes(tmp_path / "nope")
-    with pytest.raises(DeniedError):
+    with pytest.raises(UsageError, match="is a folder: give the path of a JSON-lines file"):
         read_changes(tmp_path)
+
+
+@pytest.mark.parametrize("depth", range(100, 1000, 50))
+@pytest.mark.parametrize("name", ["service", "time", "why"])
+def test_a_nested_field_is_named_in_words_of_this_program(tmp_path, depth, name):
+    fields = {"time": '"2026-11-20T12:05:00Z"', "service": '"shop"', name: "[" * depth + "]" * depth}
+    (tmp_path / "flags").write_text("{" + ", ".join(f'"{key}": {value}' for key, value in fields.items()) + "}")
+    with pytest.raises(DataError) as raised:
+        read_changes(tmp_path / "flags")
+    assert f"the field {name} is [[" in str(raised.value) or "nested too deeply" in str(raised.value)
+
+
+def test_a_run_is_named_only_where_abort_finds_it(tmp_path, write):
+    (tmp_path / "pratique.toml").write_text('state = "."\n[services.shop]\n')
+    config = load(tmp_path / "pratique.toml")
+    for run in ("here", "gone", "..", "../runs/here", "x" * 300):
+        write(1, "weight", revision="r2", run=run, data={"shares": {"r1": 0.9, "r2": 0.1}})
+    (tmp_path / "runs" / "here").mkdir(parents=True)
+    assert [one.active_run for one in all_changes(config, at(0), at(60))] == ["here", "", "", "", ""]
 
 
 def test_a_file_with_too_many_lines_is_refused(tmp_path, monkeypatch):

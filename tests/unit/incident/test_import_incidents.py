@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pratique.config import IncidentFields, IncidentSettings
-from pratique.errors import DataError, DeniedError, MissingError
+from pratique.errors import DataError, MissingError, UsageError
 from pratique.incident.import_incidents import import_incidents, keep_rejects
 from pratique.ledger import open_ledger
 from pratique.ledger.incidents import Incidents
@@ -95,7 +95,7 @@ def test_records_that_cannot_be_read_are_rejected_with_line_and_reason(take, tmp
     assert [(reject.line, reject.reason.partition(":")[0]) for reject in found.rejects] == [
         (2, "it is not an object with fields"),
         (3, "the field began is 'noon'"),
-        (4, "it is restored before it began"),
+        (4, "the incident began 2026-11-20 12"),
         (5, "it has no field title"),
         (6, "the field id is neither text nor a number"),
         (7, "it is not an object with fields"),
@@ -111,7 +111,7 @@ def test_a_file_without_an_incident_is_one_error(take, tmp_path, ledger):
             take(text)
     with pytest.raises(MissingError):
         import_incidents(tmp_path / "nope", ledger, "shop", IncidentSettings())
-    with pytest.raises(DeniedError):
+    with pytest.raises(UsageError, match="is a folder"):
         import_incidents(tmp_path, ledger, "shop", IncidentSettings())
     assert ledger.entries() == []
 
@@ -120,6 +120,50 @@ def test_hostile_titles_are_bounded_and_printable(take):
     _, (record,) = take(json.dumps([PLAIN | {"title": "<script>\x1b[2J\n" + "x" * 10_000}]))
     assert record.title.isprintable()
     assert len(record.title) == 300
+
+
+@pytest.mark.parametrize("unique", ["a\x00b", "a\ud800", "\x1b1", " 1\n", "x" * 300])
+def test_a_hostile_id_or_source_is_known_again(take, ledger, unique):
+    text = json.dumps([PLAIN | {"id": unique}])
+    for settings, name in (
+        (source_settings(" s\x07"), "a.json"),
+        (None, "pa\x07ger .json"),
+        (None, "\x07.json"),
+    ):
+        assert counts(take(text, name, settings)[0]) == (1, 0, 0, 0, 0)
+        assert counts(take(text, name, settings)[0]) == (0, 0, 1, 0, 0)
+    assert len(ledger.entries()) == 3
+
+
+def test_texts_that_nobody_can_read_are_rejected(take):
+    records = [PLAIN, *(PLAIN | {"id": "2"} | {name: text} for name, text in (("title", "\0"), ("id", "\ud800 ")))]
+    found, _ = take(json.dumps(records))
+    assert [(reject.line, reject.reason) for reject in found.rejects] == [
+        (2, "the field title has no readable text"),
+        (3, "the field id has no readable text"),
+    ]
+
+
+def test_impossible_times_are_rejected_and_nothing_of_the_incident_is_recorded(take, ledger):
+    wrong = [
+        {"began": "2926-11-20T12:00:00Z"},
+        {"detected": "2026-11-20T11:59:00Z"},
+        {"restored": "2926-11-20T12:00:00Z"},
+        {"restored": "2026-11-20T12:30:00Z", "closed": "2026-11-20T12:29:00Z"},
+        {"closed": "2026-11-20T11:59:00Z"},
+    ]
+    found, _ = take("\n".join(json.dumps(PLAIN | {"id": "2"} | times) for times in [{"id": "1"}, *wrong]), "a.jsonl")
+    assert [(reject.line, reject.reason.partition(":")[0]) for reject in found.rejects] == [
+        (2, "began 2926-11-20 12"),
+        (3, "the incident began 2026-11-20 12"),
+        (4, "restored 2926-11-20 12"),
+        (5, "the incident was restored 2026-11-20 12"),
+        (6, "the incident began 2026-11-20 12"),
+    ]
+    assert len(ledger.entries()) == 1
+    ended = [PLAIN | {"restored": "2026-11-20T11:30:00Z"}, PLAIN | {"restored": "2026-11-20T12:30:00Z"}]
+    found, (record,) = take("\n".join(map(json.dumps, ended)), "a.jsonl")
+    assert (counts(found), record.restored) == ((0, 1, 0, 0, 1), noon(30))
 
 
 def test_many_incidents_are_each_recorded_once(take):

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from pratique.errors import MissingError, UsageError
 from pratique.ledger import Entry, open_ledger
+from pratique.ledger import incidents as module
 from pratique.ledger.incidents import Incidents, incidents_of
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LATER = datetime(2926, 11, 20, 12, tzinfo=UTC)
 
 
 def at(minutes):
@@ -77,6 +79,67 @@ def test_an_unknown_incident_and_wrong_times_are_refused(incidents):
     with pytest.raises(UsageError, match="cannot be restored 2026-11-20 11:59:00Z"):
         incidents.record(opened, "restored", restored=at(-1))
     assert incidents.all() == [opened]
+
+
+@pytest.mark.parametrize(
+    ("times", "named"),
+    [
+        ({"began": LATER}, "began .* is in the future"),
+        ({"began": NOON, "detected": LATER}, "detected .* is in the future"),
+        ({"began": NOON, "detected": NOON - timedelta(minutes=1)}, "began 2026-11-20 12:00:00Z and cannot be detected"),
+        ({"detected": NOON}, "cannot be detected 2026-11-20 12:00:00Z"),
+    ],
+)
+def test_an_incident_with_impossible_times_is_not_opened(incidents, times, named):
+    with pytest.raises(UsageError, match=named):
+        incidents.open("shop", "x", **times)
+    assert incidents.all() == []
+
+
+@pytest.mark.parametrize(
+    ("event", "times", "named"),
+    [
+        ("restored", {"restored": LATER}, "restored .* is in the future"),
+        ("closed", {"closed": LATER}, "closed .* is in the future"),
+        ("closed", {"closed": NOON + timedelta(minutes=29)}, "was restored .* cannot be closed 2026-11-20 12:29"),
+        ("closed", {"closed": NOON - timedelta(minutes=1)}, "cannot be closed 2026-11-20 11:59"),
+        ("corrected", {"began": NOON + timedelta(minutes=31)}, "began .* cannot be detected"),
+        ("corrected", {"detected": NOON - timedelta(minutes=1)}, "cannot be detected"),
+    ],
+)
+def test_an_impossible_time_is_not_recorded(incidents, event, times, named):
+    opened = incidents.open("shop", "x", began=at(0), detected=at(5))
+    restored = incidents.record(opened, "restored", restored=at(30))
+    with pytest.raises(UsageError, match=named):
+        incidents.record(restored, event, **times)
+    assert incidents.all() == [restored]
+    assert incidents.record(restored, "closed", closed=at(30)).state == "closed"
+
+
+def test_a_clock_that_is_a_little_ahead_is_accepted(incidents, monkeypatch):
+    monkeypatch.setattr(module, "utc_now", lambda: at(0))
+    assert incidents.open("shop", "x", began=at(5)).began == at(5)
+    with pytest.raises(UsageError, match="in the future"):
+        incidents.open("shop", "x", began=at(6))
+
+
+def test_a_record_of_an_earlier_version_with_impossible_times_gets_a_cause(ledger, incidents):
+    data = {"event": "opened", "id": "7", "title": "x", "began": at(0).isoformat(), "detected": at(-9).isoformat()}
+    ledger.append("incident", "shop", who="me", data=data)
+    assert incidents.record(incidents.find("7"), "cause", cause="r1").cause == "r1"
+
+
+@pytest.mark.parametrize("text", ["7\x07", "\x1b7", "7\ud800", " 7 ", "7" * 300])
+def test_an_id_is_found_by_the_text_it_was_given_as(incidents, text):
+    opened = incidents.open("shop", "x", id=text, source=f"a\n{text}")
+    assert incidents.find(text, f"a\n{text}") == incidents.find(opened.id) == opened
+
+
+@pytest.mark.parametrize("fields", [{"title": "\0"}, {"id": "\0"}, {"source": "\ud800"}])
+def test_texts_that_nobody_can_read_are_refused(incidents, fields):
+    with pytest.raises(UsageError, match=next(iter(fields))):
+        incidents.open("shop", **{"title": "x", **fields})
+    assert incidents.all() == []
 
 
 def test_titles_are_bounded_and_printable(incidents):

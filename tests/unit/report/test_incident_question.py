@@ -13,7 +13,7 @@ START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 QUESTION = IncidentQuestion("shop", start=START, end=START + timedelta(hours=2))
 
 
-@pytest.mark.parametrize("outcome", ["5xx", "4xx", "503", "404", "no answer", "p95", "p99.9"])
+@pytest.mark.parametrize("outcome", ["5xx", "4xx", "503", "404", "no answer", "p95", "p99.9", "p00.1", "p01"])
 def test_outcomes_of_a_guard_are_accepted(outcome):
     assert checked(replace(QUESTION, outcome=outcome)).outcome == outcome
 
@@ -23,6 +23,10 @@ def test_outcomes_of_a_guard_are_accepted(outcome):
     [
         ({"outcome": "errors"}, "is not one of 5xx"),
         ({"outcome": "5xx; drop"}, "is not one of 5xx"),
+        ({"outcome": "p00"}, "is not one of 5xx"),
+        ({"outcome": "p00.00"}, "is not one of 5xx"),
+        ({"outcome": "p99.99999999999999999999"}, "is not one of 5xx"),
+        ({"outcome": "p100"}, "is not one of 5xx"),
         ({"alpha": 0.0}, "not a probability"),
         ({"alpha": 0.5}, "not a probability"),
         ({"end": START}, "is not before end"),

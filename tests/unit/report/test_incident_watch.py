@@ -1,15 +1,17 @@
 """An incident has one page, whatever the number of looks at it."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from pratique.clock import stamp
 from pratique.config import Config
 from pratique.incident.model import Span
 from pratique.report import incident_watch
 from pratique.report.incident_question import IncidentQuestion
-from pratique.report.incident_watch import FILE, look
+from pratique.report.incident_watch import FILE, LONGEST_GAP, look, seen_incidents
 from pratique.report.write import ReportPaths
 from support.incident_values import at, nothing_shown, sample_incident, sample_investigation
 
@@ -104,3 +106,73 @@ def test_a_damaged_state_costs_one_more_page_and_no_error(config, pages, finds):
     (config.state_dir / FILE).write_text('{"shop 5xx": [1]')
     assert look(config, QUESTION).written
     assert not look(config, QUESTION).written
+
+
+def sliding(minutes, ended=None):
+    """A look at an incident that is older than its range: the start of the range seems to be the start of the incident."""
+    incident = sample_incident()
+    onset = replace(incident.onset, best=at(minutes), started=Span(at(minutes), at(minutes + 1)), ended=ended)
+    return replace(incident, start=at(minutes), end=at(minutes + 120), onset=onset)
+
+
+def test_an_incident_that_is_older_than_the_range_keeps_its_page(config, pages, finds):
+    finds(moved(0))
+    first = look(config, QUESTION)
+    for minutes in (95, 150, 220, 330):
+        finds(sliding(minutes))
+        found = look(config, QUESTION)
+        assert (found.page, found.written) == (first.page, False)
+    assert len(pages) == 1
+    (seen,) = seen_incidents(config.state_dir / FILE).values()
+    assert (seen.first, seen.last) == (stamp(at(81)), stamp(at(331)))
+    ended = Span(at(440), at(441))
+    finds(sliding(340, ended))
+    last = look(config, QUESTION)
+    assert (last.page, last.written) == (first.page, True)
+    # only its end is in the range
+    finds(sliding(420, ended))
+    assert not look(config, QUESTION).written
+    assert {question.start for question in pages} == {sample_incident().start}
+
+
+def test_an_incident_that_begins_with_a_range_after_the_earlier_one_is_another(config, pages, finds):
+    finds(moved(0))
+    first = look(config, QUESTION)
+    finds(replace(nothing_shown().incident, start=at(150), end=at(270)))
+    assert look(config, QUESTION).page is None
+    finds(sliding(300))
+    assert look(config, QUESTION).page != first.page
+    finds(sliding(420 + LONGEST_GAP.total_seconds() / 60 + 1))
+    assert look(config, QUESTION).written
+    assert len(pages) == 3
+
+
+def test_a_watcher_keeps_what_another_one_has_seen_meanwhile(config, pages, finds, monkeypatch):
+    finds(moved(0))
+    write = incident_watch.write_incident
+
+    def write_slowly(config, question, **options):
+        monkeypatch.setattr(incident_watch, "write_incident", write)
+        finds(replace(moved(0), service="search"))
+        look(config, IncidentQuestion("search"))
+        return write(config, question, **options)
+
+    monkeypatch.setattr(incident_watch, "write_incident", write_slowly)
+    look(config, QUESTION)
+    assert set(seen_incidents(config.state_dir / FILE)) == {"shop 5xx", "search 5xx"}
+
+
+def test_the_state_is_changed_under_its_lock(config, pages, finds, monkeypatch):
+    held = []
+
+    @contextmanager
+    def locked(path):
+        held.append(path)
+        yield
+        held.append(path.exists())
+
+    monkeypatch.setattr(incident_watch, "locked", locked)
+    finds(moved(0))
+    (config.state_dir / FILE).parent.mkdir(parents=True)
+    look(config, QUESTION)
+    assert held == [config.state_dir / FILE, True]
