@@ -82,7 +82,7 @@ def add(
     except ValueError as error:
         raise UsageError(str(error).partition("; for example")[0]) from error
     if not change.why:
-        raise UsageError("TEXT has no readable text: say in one sentence what was changed")
+        raise UsageError("TEXT has no readable text: describe the change in one sentence")
     settings.make_state_folder()
     new = KeptChanges(settings.state_dir).add([change])
     click.echo(f"{'kept' if new else 'known already'}: {_sentence(change)}")
