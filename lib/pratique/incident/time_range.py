@@ -55,7 +55,7 @@ def range_of(
         raise MissingError.unknown("service", service, known, where="in the store", hint="import a log first")
     for moment in (start, end, before):
         if moment is not None and not EARLIEST <= moment < LATEST:
-            raise UsageError(f"{moment:%Y-%m-%d} is no time of requests: give one from {EARLIEST:%Y} to {LATEST:%Y}")
+            raise UsageError(f"{moment:%Y-%m-%d} is not a time of requests: give one from {EARLIEST:%Y} to {LATEST:%Y}")
     silent_since = None
     if end is not None:
         end = min(end, complete)

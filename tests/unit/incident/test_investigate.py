@@ -326,8 +326,8 @@ def test_an_answer_is_plain_json():
         ({"alpha": 0.0}, "alpha must be above 0"),
         ({"end": START}, "is empty: give a start before the end"),
         ({"before": START}, "the history would begin at 2026-11-20 12:00, and the range at 2026-11-20 12:00"),
-        ({"start": datetime(1, 1, 1, tzinfo=UTC)}, "is no time of requests"),
-        ({"end": datetime(9999, 1, 1, tzinfo=UTC)}, "is no time of requests"),
+        ({"start": datetime(1, 1, 1, tzinfo=UTC)}, "is not a time of requests"),
+        ({"end": datetime(9999, 1, 1, tzinfo=UTC)}, "is not a time of requests"),
     ],
 )
 def test_wrong_questions_are_refused(wrong, message):
