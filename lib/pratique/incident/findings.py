@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Context:
     lost: Sequence[Loss]
     also: str
     policy_alpha: float
+    silent_since: datetime | None
 
 
 def findings_of(context: Context) -> tuple[str, ...]:
@@ -51,11 +53,18 @@ def findings_of(context: Context) -> tuple[str, ...]:
 
 def _traffic(context: Context) -> list[str]:
     observed = context.observed
+    old = (
+        []
+        if context.silent_since is None
+        else [
+            f"the last lines are of {context.silent_since:%Y-%m-%d %H:%M} UTC: no lines is not no errors; if the service still runs, check the collector"
+        ]
+    )
     if not observed.range.requests().sum():
         return [
             "there are no requests in the range: no lines is not no errors; check the collector, and the service itself"
         ]
-    found = []
+    found = old
     for loss in context.lost[:NAMED]:
         since = f"{_clock(observed, loss.since)} UTC"
         missing = f"about {count(loss.missing)} requests are missing"

@@ -109,7 +109,9 @@ def investigate_measures(
         block_s=asked.block_s,
     )
     candidates = tuple(change for change in changes if asked.start - HISTORY <= change.time < asked.end)
-    return _Analysis(store, service, measured, observed, policy, candidates, alpha).investigation()
+    return _Analysis(
+        store, service, measured, observed, policy, candidates, alpha, silent_since=asked.silent_since
+    ).investigation()
 
 
 class _Analysis:
@@ -124,9 +126,12 @@ class _Analysis:
         policy: Policy,
         changes: tuple[Change, ...],
         alpha: float,
+        *,
+        silent_since: datetime | None,
     ) -> None:
         self.store, self.service, self.outcome, self.observed = store, service, outcome, observed
         self.policy, self.changes, self.alpha = policy, changes, alpha
+        self.silent_since = silent_since
         ratios = [guard.tolerated_ratio for guard in policy.guards.values() if guard.outcome == outcome.name]
         self.tolerated = max((ratios[0] if ratios else None) or 1.5, 1.5 if outcome.is_latency else 1.05)
         self.first: FirstPass = first_pass(observed, alpha=alpha, tolerated=self.tolerated)
@@ -331,6 +336,7 @@ class _Analysis:
                 lost=losses(observed),
                 also=also,
                 policy_alpha=self.alpha,
+                silent_since=self.silent_since,
             )
         )
         if onset is None and not known and findings:

@@ -178,7 +178,7 @@ def _true_window_s(present: pa.Table, start: datetime, window_s: int) -> int:
     if not present.num_rows:
         return window_s
     steps = (np.unique(_epoch_s(present["step"])) - int((start - EPOCH).total_seconds())) // window_s
-    apart = int(np.gcd.reduce(steps)) if len(steps) > 3 else 1
+    apart = int(np.gcd.reduce(np.diff(steps))) if len(steps) > 3 else 1
     return window_s * max(apart, 1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pratique.clock import EPOCH
 from pratique.errors import MissingError, UsageError
@@ -18,15 +18,22 @@ BLOCKS = 48
 STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
+EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
 @dataclass(frozen=True)
 class TimeRange:
-    """What is looked at: [start, end), and the history, [before, start), UTC; the lengths of a window and of a block in seconds."""
+    """What is looked at: [start, end), and the history, [before, start), UTC; the lengths of a window and of a block in seconds.
+
+    silent_since: end of the last lines, where the range ends with them although they are old; None otherwise.
+    """
 
     start: datetime
     end: datetime
     before: datetime
     window_s: int
     block_s: int
+    silent_since: datetime | None = None
 
 
 def range_of(
@@ -46,22 +53,33 @@ def range_of(
     if not seen:
         known = sorted({revision.service for revision in store.revisions()})
         raise MissingError.unknown("service", service, known, where="in the store", hint="import a log first")
-    if end is None:
+    for moment in (start, end, before):
+        if moment is not None and not EARLIEST <= moment < LATEST:
+            raise UsageError(f"{moment:%Y-%m-%d} is not a time of requests: give one from {EARLIEST:%Y} to {LATEST:%Y}")
+    silent_since = None
+    if end is not None:
+        end = min(end, complete)
+    else:
         last = max(revision.last for revision in seen) + timedelta(minutes=1)
         # data that stopped a short time ago: the silence belongs to the range
         end = complete if last <= complete < last + RANGE else min(last, complete)
         end = _floor(end, 60)
+        silent_since = end if end <= complete - RANGE else None
     start = _floor(start, 1) if start else end - RANGE
     if start >= end:
         raise UsageError(
             f"the range from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty: give a start before the end"
+        )
+    if before is not None and before >= start:
+        raise UsageError(
+            f"the history would begin at {before:%Y-%m-%d %H:%M}, and the range at {start:%Y-%m-%d %H:%M}: give an earlier time to compare with"
         )
     before = before or start - HISTORY
     before = max(before, _floor(min(revision.first for revision in seen), 60))
     window_s = _step((end - start).total_seconds() / WINDOWS)
     block_s = max(_step(HISTORY.total_seconds() / BLOCKS), _step((start - before).total_seconds() / (2 * BLOCKS)))
     short = max((start - before).total_seconds(), 60.0) / BLOCKS
-    return TimeRange(start, end, before, window_s, min(block_s, max(_step(short), window_s)))
+    return TimeRange(start, end, before, window_s, min(block_s, max(_step(short), window_s)), silent_since)
 
 
 def _floor(moment: datetime, seconds: int) -> datetime:

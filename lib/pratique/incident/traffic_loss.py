@@ -53,7 +53,9 @@ def losses(observed: Observed) -> list[Loss]:
         names = observed.names[{"host": 3, "action": 1}[dimension]]
         values = observed.groups[row]
         at = values[observed.range.group] * observed.range.steps + observed.range.at
-        by_value = np.bincount(at, observed.range.n, len(names) * observed.range.steps).reshape(len(names), -1)
+        by_value = np.bincount(at, observed.range.n, len(names) * observed.range.steps).reshape(
+            len(names), observed.range.steps
+        )
         at_past = np.bincount(values[observed.history.group], observed.history.n, len(names))
         share = at_past / max(at_past.sum(), 1)
         early = by_value[:, : max(observed.range.steps // 4, 1)]

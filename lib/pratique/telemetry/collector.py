@@ -21,6 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+import pyarrow as pa
+
 from pratique.clock import now_ms, utc_now
 from pratique.config import Config, TelemetrySettings
 from pratique.errors import BusyError, DataError, DeniedError, PratiqueError, RetentionError
@@ -286,6 +288,9 @@ class Collector:
                 print(f"pratique collect: {error}", file=sys.stderr, flush=True)  # noqa: T201
                 self._status.damaged += 1
                 continue
+            except (OSError, MemoryError, pa.ArrowException) as error:
+                self._failed(f"windows that wait for the store cannot be read: {error}")
+                return True
             self._writing, self._writing_files = {}, files
             self._write = self._writer.submit(self._store.write, rollups)
             return True
@@ -312,11 +317,14 @@ class Collector:
                 return
             for window in self._writing.values():
                 window.changed = True
-            self._status.error = str(error)
-            self._retry_at = time.monotonic() + RETRY_S[min(self._failures, len(RETRY_S) - 1)]
-            self._failures += 1
+            self._failed(str(error))
             if not isinstance(error, PratiqueError):
                 print(f"pratique collect: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+
+    def _failed(self, error: str) -> None:
+        self._status.error = error
+        self._retry_at = time.monotonic() + RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+        self._failures += 1
 
     def _unwritten(self) -> list[int]:
         """Windows with requests that the store has not acknowledged: those that wait, and those of a write in progress."""

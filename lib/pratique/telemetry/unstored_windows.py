@@ -96,13 +96,13 @@ class UnstoredWindows:
         return chosen
 
     def read(self, files: Iterable[UnstoredFile]) -> Rollups:
-        """Return the rows of files. Raises: DataError for a damaged one, which is renamed and then left out."""
+        """Return the rows of files. Raises: DataError for a damaged one, which is renamed and left out; OSError, MemoryError: try again."""
         tables = []
         for file in files:
             try:
                 with pa.OSFile(str(file.path)) as opened, ipc.open_file(opened) as reader:
                     tables.append(reader.read_all().cast(SCHEMA))
-            except (pa.ArrowException, OSError, ValueError) as error:
+            except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, FileNotFoundError) as error:
                 self._leave_out(file)
                 raise DataError(
                     f"{str(file.path)!r} is damaged, so {plural(file.windows, 'window')} from {from_ms(file.first_ms):%Y-%m-%d %H:%M:%SZ} on "

@@ -1,7 +1,7 @@
 """Stories with a known cause, from the store to the answer."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -325,6 +325,9 @@ def test_an_answer_is_plain_json():
         ({"outcome": "6xx"}, "outcome '6xx' is not known"),
         ({"alpha": 0.0}, "alpha must be above 0"),
         ({"end": START}, "is empty: give a start before the end"),
+        ({"before": START}, "the history would begin at 2026-11-20 12:00, and the range at 2026-11-20 12:00"),
+        ({"start": datetime(1, 1, 1, tzinfo=UTC)}, "is not a time of requests"),
+        ({"end": datetime(9999, 1, 1, tzinfo=UTC)}, "is not a time of requests"),
     ],
 )
 def test_wrong_questions_are_refused(wrong, message):
@@ -341,3 +344,29 @@ def test_a_range_without_requests_cannot_tell():
     incident = asked(store_of(Traffic.quiet().vanish(0)))
     assert incident.answer == "cannot tell"
     assert "no lines is not no errors" in incident.findings[0]
+
+
+def test_an_end_in_the_future_is_that_of_the_complete_windows():
+    store = store_of(Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42"))
+    incident = asked(store, end=END + timedelta(days=365), now=END + timedelta(seconds=60), changes=[change(60)])
+    assert incident.end == END
+    assert grades(incident) == {("shop", "r42"): "shown"}
+
+
+def test_old_data_say_so():
+    store = store_of(Traffic.quiet())
+    fresh = investigate(store, "shop", now=END + timedelta(minutes=5))
+    old = investigate(store, "shop", now=END + timedelta(hours=5))
+    assert not any("the last lines are of" in finding for finding in fresh.findings)
+    assert f"the last lines are of {END:%Y-%m-%d %H:%M} UTC: no lines is not no errors" in old.findings[0]
+
+
+def test_a_range_that_begins_within_a_window_has_no_gaps():
+    incident = asked(store_of(Traffic.quiet()), start=START + timedelta(seconds=30))
+    assert not any("have no requests" in finding for finding in incident.findings)
+
+
+def test_neither_requests_in_the_range_nor_before_it_cannot_tell():
+    store = store_of(Traffic.quiet(history=60))
+    incident = asked(store, start=END + timedelta(days=5), end=END + timedelta(days=6), now=END + timedelta(days=9))
+    assert incident.answer == "cannot tell"

@@ -341,3 +341,17 @@ def test_settings_whose_sink_cannot_be_opened_leave_the_addresses_as_they_were(w
     assert moves == ["127.0.0.1:1", world.config.telemetry.listen]
     assert followed == []
     assert "the settings stay as they are: 'remote-write.sqlite' cannot be written" in capsys.readouterr().err
+
+
+def test_windows_that_cannot_be_read_for_now_are_written_later(world, monkeypatch):
+    outage(world, 2)
+
+    def fails(*_):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pratique.telemetry.unstored_windows.pa.OSFile", fails)
+        back(world)
+        assert "windows that wait for the store cannot be read" in world.status.to_text()
+    back(world)
+    assert (sum(world.written.values()), world.status.damaged, world.status.error) == (120, 0, None)

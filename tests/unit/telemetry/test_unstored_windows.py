@@ -55,6 +55,20 @@ def test_a_damaged_file_is_named_and_left_out(folder):
     assert [path.name for path in folder.glob("*.damaged")] == [f"{first.name}.damaged"]
 
 
+def test_a_file_that_cannot_be_opened_for_now_is_kept(folder, monkeypatch):
+    waiting = UnstoredWindows(folder)
+    waiting.add(rollups(row()), first_ms=0, windows=1)
+
+    def fails(*_):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("pratique.telemetry.unstored_windows.pa.OSFile", fails)
+    with pytest.raises(OSError, match="Too many open files"):
+        waiting.read(waiting.oldest(100))
+    assert waiting.windows == 1
+    assert list(folder.glob("*.damaged")) == []
+
+
 def test_a_file_of_another_program_is_refused(folder):
     folder.mkdir()
     (folder / "other.arrow").write_text("")
