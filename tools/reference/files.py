@@ -39,6 +39,7 @@ FILES = (
     Known("locks/*.lock", "runbook/engine/lock.py", "locks", "who holds a service; the lock is the kernel's, not the file's existence", "when no run is active"),
     Known("reports/*", "report/write.py", "reports", "reports and pages of incidents: HTML, JSON and the executed notebook", "yes"),
     Known("incidents/watch.json", "report/incident_watch.py", "incidents/watch.json", "which incidents `pratique watch` has written a page for", "yes: each gets a page again"),
+    Known("incidents/watch.json.lock", "report/incident_watch.py", "incidents/watch.json", "lets one `pratique watch` at a time change watch.json", "when none runs"),
     Known("collector/status.json", "telemetry/collector_status.py", "collector/status.json", "counters of the collector", "yes"),
     Known("collector/spool/*", "telemetry/collector.py", "spool", "received lines that are not in the store yet", "no: these lines are lost"),
     Known("collector/*events.json", "export/exports.py", "events.json", "which entry of the ledger was passed on last, for Grafana", "yes: events are passed on again"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pratique.config.types import Strict
 
@@ -28,6 +28,13 @@ class GuardPolicy(Strict):
     weight: Annotated[float, Field(gt=0.0)] = 1.0
     on_worse: Reaction = "rollback"
     must_be_shown: bool = True
+
+    @field_validator("outcome")
+    @classmethod
+    def _is_quantile(cls, outcome: str) -> str:
+        if outcome.startswith("p") and not 0.0 < float(outcome[1:]) < 100.0:
+            raise ValueError("a quantile is above p00 and below p100, such as p95")
+        return outcome
 
     @property
     def is_latency(self) -> bool:

@@ -99,8 +99,8 @@ def _take(
     ends = {name: fields.pop(name) for name in ("restored", "closed") if name in fields}
     wanted = [name for name in ends if known is None or getattr(known, name) is None]
     # all of them before the first is recorded
-    given = {name: ends[name] for name in wanted}
-    require_possible(known.times if known else {}, given if known else fields | given)
+    given: dict[str, Any] = {name: ends[name] for name in wanted}
+    require_possible(known.times if known else {}, given if known else {**fields, **given})
     if known is None:
         known = incidents.open(service, fields.pop("title"), who=who, why="import", **fields)
         state = "opened"

@@ -80,6 +80,10 @@ def test_a_relative_store_of_the_environment_is_relative_to_the_working_folder(t
         ("x = \n", r"p\.toml: not TOML: .*line 1"),
         ('base = "/"\n', r"p\.toml:1: base: unknown key"),
         (
+            '[services.shop.judge.guards.a]\noutcome = "p00"\n',
+            r"p\.toml:2: services\.shop\.judge\.guards\.a\.outcome: .*above p00 and below p100",
+        ),
+        (
             '[services.shop.judge.guards.a]\noutcome = "5xx"\n[services.shop.judge.guards.b]\noutcome = "9xx"\n',
             r"p\.toml:4: services\.shop\.judge\.guards\.b\.outcome: ",
         ),
