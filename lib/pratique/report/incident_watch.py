@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pratique.clock import stamp
+from pratique.clock import stamp, utc_now
 from pratique.files import locked, replace_file
+from pratique.incident.time_range import RANGE
 from pratique.kept_json import read_kept
 from pratique.notebook.execute import storage_errors
 from pratique.report.incident import investigate_stored
@@ -58,11 +59,16 @@ def look(config: Config, question: IncidentQuestion, *, out_dir: Path | None = N
     """Analyse a service; write its page when an incident is new, or when its answer has changed or it has ended.
 
     The page of an incident has the same name at each look, and the notebook is run with the parameters filled in.
+    Data that ended two hours ago says nothing about now: without an end in the question, the answer is "cannot tell" where nothing is shown.
+
     question: without a start, the last two hours. out_dir: default reports/ in the state folder.
     Raises: the errors of `open_incident`; DeniedError, StorageError.
     """
     config.make_state_folder()
     incident = investigate_stored(config, question).incident
+    oldest = utc_now() - RANGE - timedelta(seconds=config.telemetry.late_s)
+    if question.end is None and incident.answer == "nothing shown" and incident.end <= oldest:
+        incident = _silent(incident)
     path, key = config.state_dir / FILE, f"{incident.service} {incident.outcome}"
     before = seen_incidents(path).get(key)
     if incident.onset is None:
@@ -86,6 +92,15 @@ def seen_incidents(path: Path) -> dict[str, SeenIncident]:
     with suppress(OSError, ValueError):
         return read_kept(path, dict[str, SeenIncident])
     return {}
+
+
+def _silent(incident: Incident) -> Incident:
+    since = f"{incident.end:%Y-%m-%d %H:%M} UTC"
+    return replace(
+        incident,
+        answer="cannot tell",
+        sentence=f"The last lines are of {since}: no lines is not no errors; check the service and its collector.",
+    )
 
 
 def _seen(incident: Incident, onset: Onset) -> SeenIncident:

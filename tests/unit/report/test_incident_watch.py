@@ -23,6 +23,17 @@ def config(tmp_path):
     return Config(state=str(tmp_path / "state"))
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """Set the time, in minutes after the start of the sample's range; at first it is the end of that range."""
+
+    def set_minute(minute):
+        monkeypatch.setattr(incident_watch, "utc_now", lambda: at(minute))
+
+    set_minute(120)
+    return set_minute
+
+
 @pytest.fixture
 def pages(monkeypatch, tmp_path):
     """The questions of the pages that were written; a page is an empty file."""
@@ -176,3 +187,24 @@ def test_the_state_is_changed_under_its_lock(config, pages, finds, monkeypatch):
     (config.state_dir / FILE).parent.mkdir(parents=True)
     look(config, QUESTION)
     assert held == [config.state_dir / FILE, True]
+
+
+def test_data_that_ended_long_ago_says_nothing_about_now(config, pages, finds, clock):
+    finds(nothing_shown().incident)
+    clock(240)
+    assert look(config, QUESTION).incident.exit_status == 0
+    clock(242)
+    found = look(config, QUESTION).incident
+    assert (found.answer, found.exit_status) == ("cannot tell", 2)
+    assert "2026-11-20 14:40 UTC" in found.sentence
+    assert look(config, replace(QUESTION, end=at(120))).incident.exit_status == 0
+
+
+def test_silence_does_not_end_an_incident(config, pages, finds, clock):
+    finds(moved(0))
+    look(config, QUESTION)
+    finds(nothing_shown().incident)
+    clock(400)
+    look(config, QUESTION)
+    (seen,) = seen_incidents(config.state_dir / FILE).values()
+    assert not seen.ended
