@@ -23,7 +23,7 @@ EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 
 @dataclass(frozen=True)
 class TimeRange:
-    """The range to look at, [start, end), and the history, [before, start), UTC; the lengths of a window and of a block in seconds.
+    """The range that is looked at, [start, end), and the history, [before, start), UTC; the lengths of a window and of a block in seconds.
 
     silent_since: end of the last lines, where the range ends with them although they are old; None otherwise.
     """
