@@ -13,7 +13,7 @@ def arms(odds, seed=1, windows=60, n=(540, 60), share=0.02):
 
 
 def compared(bad, n):
-    return compare_arms(bad, n, tolerated=1.5, phi=2.0, block=10)
+    return compare_arms(bad[..., None], n[..., None], tolerated=1.5, phi=2.0, block=10)
 
 
 @pytest.mark.parametrize("seed", range(5))
