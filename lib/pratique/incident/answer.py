@@ -87,7 +87,7 @@ def _whose(suspects: Sequence[Suspect]) -> str:
 
 
 def _worse(suspects: Sequence[Suspect]) -> str:
-    """What is said of a revision whose requests fail more often, though its change is not the cause."""
+    """The words for a revision whose requests fail more often, though its change is not the cause."""
     for suspect in suspects:
         if suspect.grade in ("too late", "cannot tell") and suspect.ratio_low is not None and suspect.ratio_low > 1.0:
             ratio = f"{factor(suspect.ratio)} {interval(suspect.ratio_low, suspect.ratio_high)}"
