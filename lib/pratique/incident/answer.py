@@ -72,7 +72,7 @@ def _whose(suspects: Sequence[Suspect]) -> str:
             if near
             else ""
         )
-        return f"No change of ours explains it{beside}."
+        return f"No change of ours explains it{beside or _worse(suspects)}."
     name = short(best.change.revision or best.change.kind)
     if best.grade == "shown":
         ratio = f"{factor(best.ratio)} {interval(best.ratio_low, best.ratio_high)}"
@@ -86,17 +86,29 @@ def _whose(suspects: Sequence[Suspect]) -> str:
     return f"{made} fits in time and place; nothing ran beside it to compare with, and {chance}."
 
 
-def undo_of(service: str, suspects: Sequence[Suspect], serving: Sequence[str]) -> str:
-    """Return the command that takes the guilty release back; "" where none is shown, or it no longer serves.
+def _worse(suspects: Sequence[Suspect]) -> str:
+    """The words for a revision whose requests fail more often, though its change is not the cause."""
+    for suspect in suspects:
+        if suspect.grade in ("too late", "cannot tell") and suspect.ratio_low is not None and suspect.ratio_low > 1.0:
+            ratio = f"{factor(suspect.ratio)} {interval(suspect.ratio_low, suspect.ratio_high)}"
+            but = "it came later" if suspect.grade == "too late" else "it served before the start"
+            return f"; the requests of {short(suspect.change.revision)} fail {ratio} as often as the others' at the same moments, but {but}"
+    return ""
 
-    serving: revisions with requests in the last windows.
+
+def undo_of(service: str, suspects: Sequence[Suspect], serving: Sequence[str]) -> str:
+    """Return the command that takes the guilty release back; "" where none is shown, it no longer serves, or a newer one does.
+
+    serving: revisions with requests in the last windows, the newest last. A rollback takes back the newest one.
     """
     guilty = [suspect for suspect in suspects if suspect.grade == "shown" and suspect.change.revision in serving]
     if not guilty:
         return ""
     # a rollback would wait for the run that holds the service
-    run = guilty[0].change.active_run
-    return f"pratique abort {shlex.quote(run)}" if run else f"pratique run rollback -p service {shlex.quote(service)}"
+    if run := guilty[0].change.active_run:
+        return f"pratique abort {shlex.quote(run)}"
+    newest = guilty[0].change.revision == serving[-1]
+    return f"pratique run rollback -p service {shlex.quote(service)}" if newest else ""
 
 
 def nothing_sentence(

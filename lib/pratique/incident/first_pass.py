@@ -1,6 +1,8 @@
 """The first look: does the outcome rise in the service, or in one of its revisions, actions, codes or hosts?
 
-The service has half of the weight; the other half is shared out equally, so that all looks together are one e-value.
+The service has half of the weight; the other half is shared out equally among all parts that there are. Those that are not looked at,
+because they have few bad requests, count as evidence of 0: choosing the others by their bad requests is paid for, and all looks
+together are one e-value.
 """
 
 from __future__ import annotations
@@ -46,8 +48,9 @@ def first_pass(observed: Observed, *, alpha: float, tolerated: float) -> FirstPa
         return FirstPass(history, None, "", 0.0, 0)
     parts = [("", observed.range.bad_requests(), history.expected(observed.range.requests()), history)]
     parts += _parts(observed, history, alpha, tolerated)
-    weights = np.full(len(parts), (1.0 - WEIGHT_OF_SERVICE) / max(len(parts) - 1, 1))
-    weights[0] = WEIGHT_OF_SERVICE if len(parts) > 1 else 1.0
+    there_are = sum(len(names) for names in observed.names if len(names) > 1)
+    weights = np.full(len(parts), (1.0 - WEIGHT_OF_SERVICE) / max(there_are, 1))
+    weights[0] = WEIGHT_OF_SERVICE if there_are else 1.0
     logs = np.array(
         [log_evidence(bad, mean, past.phi, tolerated=tolerated * past.caution) for _, bad, mean, past in parts]
     )

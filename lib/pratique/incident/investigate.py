@@ -22,7 +22,7 @@ from pratique.incident.findings import Context, findings_of
 from pratique.incident.first_pass import FirstPass, first_pass, series
 from pratique.incident.measures import Investigation, Measures, Placebos, Series, SuspectMeasures
 from pratique.incident.model import Change, Incident, Onset, Places, Span, Suspect, Unaffected
-from pratique.incident.observed import Observed, observe
+from pratique.incident.observed import Observed, first_served, observe
 from pratique.incident.outcome import Outcome, outcome_of
 from pratique.incident.parallel_trends import placebos
 from pratique.incident.place_cells import History, cells_after, history_of, series_of
@@ -255,11 +255,13 @@ class _Analysis:
                 tolerated=self.tolerated,
                 phi=fixed,
                 latency=self.outcome.is_latency,
+                since=since,
             )
 
         return Facts(
             service=self.service,
             onset=onset,
+            began_before=rise.first == 0,
             place=found.places.found[0] if found.places.found else None,
             window_s=step,
             alpha=self.alpha,
@@ -349,7 +351,7 @@ class _Analysis:
             before=observed.before,
             answer=answer_of(onset, suspects, known=known),
             sentence=sentence,
-            undo=undo_of(self.service, suspects, _serving(observed)),
+            undo=undo_of(self.service, suspects, self._serving()),
             onset=onset,
             places=places,
             suspects=suspects,
@@ -360,6 +362,24 @@ class _Analysis:
             version=__version__,
         )
         return Investigation(incident, self._measures(rise, found, history, arrays), self.changes)
+
+    def _serving(self) -> list[str]:
+        """The revisions with requests in the last windows that have any, the newest last: by release, or first requests."""
+        observed, counts = self.observed, self.observed.range
+        if not len(counts.at):
+            return []
+        recent = counts.at >= int(counts.at.max()) - 2
+        numbers = np.unique(observed.groups[0][counts.group[recent]]).tolist()
+
+        def since(revision: str) -> datetime:
+            released = [
+                change.time
+                for change in self.changes
+                if (change.service, change.kind, change.revision) == (self.service, "release", revision)
+            ]
+            return max([first_served(observed, revision) or observed.before, *released])
+
+        return sorted((observed.names[0][number] for number in numbers), key=since)
 
     def _measures(
         self, rise: Rise | None, found: Found | None, history: History | None, arrays: tuple[SuspectMeasures, ...]
@@ -403,12 +423,3 @@ def _shared(hit: Sequence[str], others: int) -> str:
     if not hit:
         return ""
     return f"It began at the same time in {len(hit) + 1} of {others + 1} services ({', '.join(hit[:5])}): look at what they share."
-
-
-def _serving(observed: Observed) -> list[str]:
-    """The revisions with requests in the last windows that have any."""
-    counts = observed.range
-    if not len(counts.at):
-        return []
-    recent = counts.at >= int(counts.at.max()) - 2
-    return [observed.names[0][number] for number in np.unique(observed.groups[0][counts.group[recent]]).tolist()]

@@ -39,7 +39,7 @@ class Arms:
     """The requests of a change's revision beside those of all other revisions, in the windows that are compared.
 
     bad, n: shape (2, windows), the others first, the change's revision second; 0 in windows that are not compared. log_e: natural log of the evidence against
-    "odds ratio at most the tolerated one" after each window, shape (windows,).
+    "odds ratio at most the tolerated one" after each window, shape (windows,); it compares the arms by action and host, the counts sum these up.
     """
 
     bad: Ints

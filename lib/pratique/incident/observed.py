@@ -169,6 +169,18 @@ def observe(
     )
 
 
+def first_served(observed: Observed, revision: str) -> datetime | None:
+    """Return the start of the first window, or block of history, with requests of a revision; None where it has none."""
+    if revision not in observed.names[0]:
+        return None
+    own = observed.groups[0] == observed.names[0].index(revision)
+    for counts, begins in ((observed.history, observed.before), (observed.range, observed.start)):
+        served = counts.at[own[counts.group] & (counts.n > 0)]
+        if len(served):
+            return begins + timedelta(seconds=int(served.min()) * counts.step_s)
+    return None
+
+
 def _epoch_s(step: pa.ChunkedArray) -> Ints:
     return np.asarray(step.cast(pa.int64()).to_numpy() // 1000, np.int64)
 

@@ -16,8 +16,8 @@ import numpy as np
 from pratique.incident.control import FEWEST_BAD, Control, needed_more
 from pratique.incident.dose import harm_by_weight
 from pratique.incident.measures import Placebos, SuspectMeasures
-from pratique.incident.model import GRADES, Change, Grade, Onset, Place, Suspect
-from pratique.incident.text import short, times
+from pratique.incident.model import GRADES, Change, Onset, Place, Suspect
+from pratique.incident.text import clock_time, short, times
 from pratique.number_text import factor, interval
 
 GRACE_WINDOWS = 5
@@ -26,25 +26,37 @@ LEAST_GRACE_S = 30
 OF_ITS_REQUESTS = 0.9
 """Part of a revision's requests that a place must hold for the revision to fit it."""
 
+MOVES_TRAFFIC = ("weight", "lapse", "bind")
+"""Kinds of the ledger that do nothing to a revision but send requests to it, or no longer."""
+
 
 @dataclass(frozen=True)
 class Arm:
     """The requests of one revision: the comparison with the others, whether its hosts run other revisions too, and which part of
     its requests the place's host holds.
+
+    first: when its first requests came; None where it has none. failed_at_first: whether it failed before the range as it does
+    now; None where that is not known. unlike: whether it served beside others, but no action or host that they served.
     """
 
     control: Control | None
     shares_hosts: bool
     inside: float
     served: int
+    first: datetime | None = None
+    failed_at_first: bool | None = None
+    unlike: bool = False
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What changes are held against. arm: looks a revision up. untouched: difference-in-differences at a time."""
+    """What changes are held against. began_before: whether it may have begun before the range. arm: looks a revision up. untouched:
+    difference-in-differences at a time.
+    """
 
     service: str
     onset: Onset
+    began_before: bool
     place: Place | None
     window_s: int
     alpha: float
@@ -60,7 +72,27 @@ class Facts:
 
     def in_time(self, change: Change) -> bool:
         """Whether a change falls into the set of starts, with grace before it."""
-        return self.onset.started.first - self.grace <= change.time <= self.last
+        return self._in_set(change.time)
+
+    def fits_in_time(self, change: Change, arm: Arm | None) -> bool:
+        """Whether a change, or the first requests of its revision, fall into the set of starts; or whether both came before it, where
+        it may have begun before the range and nothing says that the revision was well then.
+        """
+        if self.in_time(change) or (arm is not None and arm.first is not None and self._in_set(arm.first)):
+            return True
+        older = self.began_before and change.time <= self.last and arm is not None and arm.failed_at_first is not False
+        return older and arm is not None and arm.control is not None and arm.control.low > 1.0
+
+    def came_later(self, change: Change, arm: Arm | None) -> str:
+        """Why a change came too late to be the cause; "" where it did not."""
+        first = arm.first if arm is not None else None
+        after = "after the last moment at which it may have begun"
+        if first is not None and first > self.last:
+            return f"its first requests came at {clock_time(first, self.last)}, {after}"
+        return f"it came {after}" if change.time > self.last and not self.fits_in_time(change, arm) else ""
+
+    def _in_set(self, moment: datetime) -> bool:
+        return self.onset.started.first - self.grace <= moment <= self.last
 
     @property
     def last(self) -> datetime:
@@ -89,7 +121,7 @@ def _one_each(facts: Facts, changes: Sequence[Change]) -> list[Change]:
     nearest: dict[tuple[str, str, str], Change] = {}
     for change in changes:
         own_way = change.source if change.source != "ledger" else "back" if change.kind == "rollback" else ""
-        key = (change.service, change.revision or f"{change.kind} {change.time}", own_way)
+        key = (change.service, change.revision or f"{change.kind} {change.time} {change.why}", own_way)
         if key not in nearest or _distance(facts, change) < _distance(facts, nearest[key]):
             nearest[key] = change
     return list(nearest.values())
@@ -122,12 +154,16 @@ def _graded(facts: Facts, change: Change, tests: int, chance: float) -> tuple[Su
         ratio_low=None,
         ratio_high=None,
         coincidence=chance,
-        in_time=facts.in_time(change),
+        in_time=facts.fits_in_time(change, arm),
     )
     if arm is not None and arm.control is not None:
         control = arm.control
         suspect = replace(suspect, ratio=control.ratio, ratio_low=control.low, ratio_high=_finite(control.high))
         return _with_control(facts, suspect, arm, control, tests), SuspectMeasures(arms=control.arms)
+    if arm is not None and arm.unlike and suspect.in_time and not facts.came_later(change, arm):
+        reason = "both served at the same moments, but no action on the same hosts, so there is nothing to compare"
+        lack = "some of the same actions, or a host, for both would tell"
+        return replace(suspect, reason=reason, lack=lack), SuspectMeasures()
     return _without_control(facts, suspect, arm, own)
 
 
@@ -136,10 +172,17 @@ def _finite(value: float) -> float | None:
 
 
 def _with_control(facts: Facts, suspect: Suspect, arm: Arm, control: Control, tests: int) -> Suspect:
-    name = short(suspect.change.revision)
+    name, in_time = short(suspect.change.revision), suspect.in_time
     ratio = f"{factor(control.ratio)} {interval(control.low, control.high)}"
-    in_time = facts.in_time(suspect.change)
-    if control.log_e >= math.log(tests / facts.alpha):
+    if late := facts.came_later(suspect.change, arm):
+        reason = f"{late}; its requests fail {ratio} as often as the others' at the same moments"
+        return replace(suspect, grade="too late", reason=reason)
+    worse = control.log_e >= math.log(tests / facts.alpha)
+    if worse and not in_time:
+        since = f" from {clock_time(arm.first, facts.last)} on" if arm.first else ""
+        reason = f"it fails {ratio} as often as the others at the same moments, but it served{since}, before the start, without that"
+        return replace(suspect, reason=reason)
+    if worse:
         reason = f"its requests fail {ratio} as often as the others' at the same moments: the release, or the hosts it runs on"
         lack = (
             ""
@@ -154,18 +197,15 @@ def _with_control(facts: Facts, suspect: Suspect, arm: Arm, control: Control, te
         return replace(suspect, grade="alike in time" if in_time else "alike", reason=reason)
     lack = f"about {needed_more(control)} more bad requests while both serve"
     reason = f"both served, but {control.marked} bad requests do not tell yet ({ratio})"
-    grade: Grade = "too late" if suspect.change.time > facts.last else "cannot tell"
-    return replace(suspect, grade=grade, reason=reason, lack=lack)
+    return replace(suspect, reason=reason, lack=lack)
 
 
 def _without_control(facts: Facts, suspect: Suspect, arm: Arm | None, own: bool) -> tuple[Suspect, SuspectMeasures]:
     change, chance = suspect.change, f"{suspect.coincidence:.0%}"
     none = SuspectMeasures()
-    if change.time > facts.last:
-        return replace(
-            suspect, grade="too late", reason="it came after the last moment at which it may have begun"
-        ), none
-    if not facts.in_time(change):
+    if change.time > facts.last and not suspect.in_time:
+        return replace(suspect, grade="too late", reason=facts.came_later(change, None)), none
+    if not suspect.in_time:
         return replace(
             suspect, grade="elsewhere", reason="it came before the first moment at which it may have begun"
         ), none
@@ -180,6 +220,9 @@ def _without_control(facts: Facts, suspect: Suspect, arm: Arm | None, own: bool)
         "it fits in time and place; nothing ran beside it, so a cause at the same minute looks the same; some change is that near "
         f"by chance in {chance} of cases"
     )
+    unserved = change.source == "ledger" and arm is not None and arm.first is None
+    if unserved or facts.came_later(change, arm):
+        reason += "; it had served no requests by then: only its deployment can have done it"
     if untouched is not None:
         of = len(untouched.log_ratios)
         reason += (
@@ -192,6 +235,8 @@ def _without_control(facts: Facts, suspect: Suspect, arm: Arm | None, own: bool)
 
 def _elsewhere(place: Place | None, change: Change, arm: Arm | None) -> str:
     """Why the place does not contain a change; "" where it does."""
+    if change.kind in MOVES_TRAFFIC and change.source == "ledger" and arm is not None and arm.first is None:
+        return "it has served no requests"
     if place is None or not change.revision or change.kind == "rollback":
         return ""
     if place.revision is not None and place.revision != change.revision:

@@ -16,6 +16,8 @@ LISTED = 3
 LARGEST = 1000
 """Beyond this ratio hardly anything was expected, and its size depends on very few requests."""
 GOES_ON = "still going on"
+NAMED = 40
+"""Longest text that names a change without a revision, in characters."""
 WIDEST = 150
 """Longest line of a terminal, in characters."""
 
@@ -82,8 +84,8 @@ def place_numbers(place: Place) -> str:
 
 
 def change_name(change: Change) -> str:
-    """Return what was changed: "release r42 of shop", "flag new-cart of shop"."""
-    what = f"{change.kind} {change.revision}".strip()
+    """Return what was changed: "release r42 of shop", or with the text of a change without a revision, "flag new-cart of shop"."""
+    what = f"{change.kind} {change.revision or short(change.why, NAMED)}".strip()
     return short(f"{what} of {change.service}" if change.service else what)
 
 

@@ -171,7 +171,9 @@ def _change_text(change: Change) -> str:
     by = f"by {change.who}" if change.who else ""
     source = "" if change.source == "ledger" else f"from {change.source}"
     number = f"ledger entry {change.number}" if change.number is not None else ""
-    return "; ".join(filter(None, [change_name(change), change.why, shares, by, source, number]))
+    return "; ".join(
+        filter(None, [change_name(change), change.why if change.revision else "", shares, by, source, number])
+    )
 
 
 def _evidence(incident: Incident) -> Iterator[str]:

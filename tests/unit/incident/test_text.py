@@ -8,6 +8,7 @@ import pytest
 from pratique.incident.model import Span
 from pratique.incident.text import (
     before_text,
+    change_name,
     contributions,
     equation,
     onset_text,
@@ -21,6 +22,7 @@ from support.incident_values import (
     at,
     hostile_investigation,
     nothing_shown,
+    sample_change,
     sample_incident,
     sample_place,
     sample_suspect,
@@ -94,3 +96,13 @@ def test_text_from_the_data_stays_in_its_line():
     for line in summary_lines(hostile_investigation(HOSTILE).incident):
         assert line.isprintable(), line
         assert len(line) < 700
+
+
+def test_a_change_without_a_revision_is_named_by_its_text():
+    flag = sample_change(kind="flag", revision="", why="new-cart on")
+    assert change_name(flag) == "flag new-cart on of shop"
+    assert change_name(sample_change()) == "release r42 of shop"
+    hostile = change_name(replace(flag, why="\x1b[31m\n" + "x" * 500))
+    assert hostile.isprintable()
+    assert len(hostile) < 60
+    assert hostile.endswith("… of shop")
