@@ -20,7 +20,7 @@ STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 
 
 @dataclass(frozen=True)
 class TimeRange:
-    """The range that is looked at: [start, end), and the history, [before, start), UTC; the lengths of a window and of a block in seconds."""
+    """What is looked at: [start, end), and the history, [before, start), UTC; the lengths of a window and of a block in seconds."""
 
     start: datetime
     end: datetime
