@@ -50,7 +50,7 @@ def sample_place(**changes):
 
 def suspects():
     other = sample_change(74, "search", "release", "r7", number=212, who="bob", why="new index")
-    flag = sample_change(40, "shop", "flag new-cart", "", number=None, source="flags.jsonl", shares=None)
+    flag = sample_change(40, "shop", "flag", "", number=None, why="new-cart", source="flags.jsonl", shares=None)
     late = sample_change(100, "shop", "weight", "r42", number=216, shares={"r41": 0.75, "r42": 0.25})
     blank = {"ratio": None, "ratio_low": None, "ratio_high": None}
     return (
