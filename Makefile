@@ -55,7 +55,7 @@ else
 	$(BIN)/coverage report --include 'lib/pratique/judge/*' --fail-under 90
 endif
 
-test-fast: $(VENV)/.dev ## Run the tests that start no server and are not slow: under a minute
+test-fast: $(VENV)/.dev ## Run the tests that start no server and are not slow: about a minute
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m fast --hypothesis-profile fast $(PYTEST)
 
 lab: $(VENV)/.runtime ## Open JupyterLab on copies of the notebooks in build/lab, ready to run
