@@ -197,7 +197,7 @@ def starts(runs: int) -> None:
 
 def asked(rows: list[pa.Table], outcome: str = "5xx", changes: Iterable = ()):
     """The analysis of a store."""
-    return investigate(MemoryStore.of(*rows), "shop", outcome, start=START, end=END, changes=tuple(changes))
+    return investigate(MemoryStore.of(*rows), "shop", outcome, start=START, end=END, changes=tuple(changes)).incident
 
 
 def grades(runs: int) -> None:
@@ -309,7 +309,7 @@ def how_long(_runs: int) -> None:
         took = []
         for _ in range(3):
             begin = time.perf_counter()
-            incident = investigate(store, "shop", start=START, end=END, changes=[change(60)])
+            incident = investigate(store, "shop", start=START, end=END, changes=[change(60)]).incident
             took.append(time.perf_counter() - begin)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(

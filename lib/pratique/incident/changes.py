@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pratique.config import Config
-from pratique.errors import DataError, DeniedError, MissingError, UsageError
+from pratique.errors import DataError
 from pratique.incident.foreign_change import ForeignChange, each_once, foreign_change
+from pratique.incident.given_file import opened_file
 from pratique.incident.kept_changes import KeptChanges
 from pratique.incident.model import Change
 from pratique.ledger import Entry, Ledger, open_ledger
@@ -99,17 +100,10 @@ def _within(changes: Iterable[Change], first: datetime | None, end: datetime | N
 
 def _foreign_changes(path: Path) -> list[ForeignChange]:
     found = []
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
-                if line.strip():
-                    found.append(_foreign_change(path, number, line))
-    except FileNotFoundError as error:
-        raise MissingError(f"file {str(path)!r} does not exist: check its path") from error
-    except IsADirectoryError as error:
-        raise UsageError(f"{str(path)!r} is a folder: give the path of a JSON-lines file of changes") from error
-    except OSError as error:
-        raise DeniedError(f"file {str(path)!r} cannot be read: {error.strerror}: check the permissions") from error
+    with opened_file(path, "a JSON-lines file of changes") as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
+            if line.strip():
+                found.append(_foreign_change(path, number, line))
     return sorted(found, key=lambda change: change.time)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,8 +10,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from pratique.config import check_name
-from pratique.errors import UsageError
+from pratique.config import NAME
 from pratique.incident.masked_text import masked, message_of
 from pratique.incident.model import Json
 from pratique.printable_text import printable
@@ -88,7 +88,7 @@ def container_lines(
     first, last = start - AROUND, min(start + AROUND, end or start + AROUND)
     notes: list[str] = []
     # measurements of other programs may have names that no container of ours has
-    may_have_logs = _is_name("service", service) and (revision is None or _is_name("revision", revision))
+    may_have_logs = all(re.fullmatch(NAME, name) for name in (service, *([] if revision is None else [revision])))
     instance = _instance(state_dir, service, host, notes) if may_have_logs else None
     known = {secret: name for secret, name in (secrets or {}).items() if len(secret) >= MASK_MIN_LENGTH}
 
@@ -117,14 +117,6 @@ def container_lines(
         further=max(len(messages) - SHOWN_MESSAGES, 0),
         notes=tuple(notes),
     )
-
-
-def _is_name(what: str, name: str) -> bool:
-    try:
-        check_name(what, name)
-    except UsageError:
-        return False
-    return True
 
 
 @dataclass

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pratique.config import IncidentSettings
-from pratique.errors import DataError, DeniedError, MissingError, UsageError
+from pratique.errors import DataError, UsageError
 from pratique.files import PRIVATE, replace_file
+from pratique.incident.given_file import opened_file
 from pratique.incident.incident_sources import fields_of, records_of, value_at
 from pratique.incident.moments import moment_of
 from pratique.ledger import Ledger
@@ -186,15 +187,8 @@ def _json_lines(text: str) -> Iterator[tuple[int, Any, str]]:
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise MissingError(f"file {str(path)!r} does not exist: check its path") from error
-    except IsADirectoryError as error:
-        raise UsageError(f"{str(path)!r} is a folder: give the path of a file of incidents") from error
-    except OSError as error:
-        raise DeniedError(f"file {str(path)!r} cannot be read: {error.strerror}: check the permissions") from error
+    with opened_file(path, "a file of incidents") as file:
+        content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise DataError(f"file {str(path)!r} is larger than {MOST_BYTES >> 20} MiB: split it")
     try:

@@ -53,36 +53,6 @@ def investigate(
     alpha: float = 0.01,
     late_s: float = 60.0,
     now: datetime | None = None,
-) -> Incident:
-    """Return since when a service fails, where, and which change may have caused it. The arguments are those of `investigate_measures`."""
-    return investigate_measures(
-        store,
-        service,
-        outcome,
-        policy=policy,
-        start=start,
-        end=end,
-        before=before,
-        changes=changes,
-        alpha=alpha,
-        late_s=late_s,
-        now=now,
-    ).incident
-
-
-def investigate_measures(
-    store: Store,
-    service: str,
-    outcome: str = "5xx",
-    *,
-    policy: Policy | None = None,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    before: datetime | None = None,
-    changes: Sequence[Change] = (),
-    alpha: float = 0.01,
-    late_s: float = 60.0,
-    now: datetime | None = None,
 ) -> Investigation:
     """Return the analysis of an incident with the arrays that its figures draw.
 

@@ -110,11 +110,11 @@ def _asked(
 def _investigated(config: Config, store: Store, question: IncidentQuestion) -> OpenedIncident:
     # scipy and numpy, once nothing is refused
     from pratique.incident.changes import all_changes  # noqa: PLC0415
-    from pratique.incident.investigate import investigate_measures  # noqa: PLC0415
+    from pratique.incident.investigate import investigate  # noqa: PLC0415
     from pratique.report.opened_incident import OpenedIncident  # noqa: PLC0415
 
     changes = all_changes(config, question.start, question.end, question.changes)
-    found = investigate_measures(
+    found = investigate(
         store,
         question.service,
         question.outcome,

@@ -111,28 +111,28 @@ class Counter:
         return None, {"n": rows["n"], **{name: _sums(values, lengths) for name, values in counts.items()}}
 
 
-def count_read(
-    store: Store,
-    service: str | None,
-    start: datetime | None,
-    end: datetime | None,
-    *,
-    by: Sequence[str],
-    step_s: int,
-    slower_than_ms: float | None = None,
-) -> pa.Table:
-    """Count the rows that a store reads: `Store.counts` for stores without a quicker way. Each service is one consistent state.
+class CountedByReading:
+    """The base of stores without a quicker way to count than to read."""
 
-    Raises: as `Store.counts`.
-    """
-    counter = Counter(start, by, step_s, slower_than_ms)
-    revisions: dict[str, list[str]] = {}
-    for seen in store.revisions(service, start, end):
-        if service in (None, seen.service):
-            revisions.setdefault(seen.service, []).append(seen.revision)
-    for name, found in revisions.items():
-        counter.add(store.read(name, found, start, end).table)
-    return counter.table()
+    def counts(
+        self: Store,
+        service: str | None,
+        start: datetime | None,
+        end: datetime | None,
+        *,
+        by: Sequence[str],
+        step_s: int,
+        slower_than_ms: float | None = None,
+    ) -> pa.Table:
+        """Count the rows that the store reads. See Store. Each service is one consistent state."""
+        counter = Counter(start, by, step_s, slower_than_ms)
+        revisions: dict[str, list[str]] = {}
+        for seen in self.revisions(service, start, end):
+            if service in (None, seen.service):
+                revisions.setdefault(seen.service, []).append(seen.revision)
+        for name, found in revisions.items():
+            counter.add(self.read(name, found, start, end).table)
+        return counter.table()
 
 
 def _sums(values: Ints, lengths: Ints) -> Ints:

@@ -16,7 +16,7 @@ from pratique.config.telemetry import TelemetrySettings
 from pratique.errors import DataError, StorageError, UsageError
 from pratique.number_text import plural
 from pratique.store.base import Seen, Upkeep
-from pratique.store.counts import count_read
+from pratique.store.counts import CountedByReading
 from pratique.telemetry.actions import Actions
 from pratique.telemetry.lost_lines import LostCount, LostLines
 from pratique.telemetry.request_counter import RequestCounter
@@ -43,7 +43,7 @@ def as_arguments(message: str) -> str:
     return message.replace("--interval SECONDS", "interval=SECONDS").replace("--", "")
 
 
-class FrameStore:
+class FrameStore(CountedByReading):
     """The rollups of a data frame; it cannot be written to.
 
     lost: rows that are no requests. notes: what a reader must know of how the frame was read.
@@ -150,19 +150,6 @@ class FrameStore:
             Seen(SERVICE, row["revision"], from_ms(row["ms_min"]), from_ms(row["ms_max"]), row["n_sum"])
             for row in found
         ]
-
-    def counts(
-        self,
-        service: str | None,
-        start: datetime | None,
-        end: datetime | None,
-        *,
-        by: Sequence[str],
-        step_s: int,
-        slower_than_ms: float | None = None,
-    ) -> pa.Table:
-        """See Store."""
-        return count_read(self, service, start, end, by=by, step_s=step_s, slower_than_ms=slower_than_ms)
 
     def maintain(self) -> Upkeep:
         """See Store: there is nothing to do."""

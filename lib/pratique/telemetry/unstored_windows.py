@@ -28,13 +28,14 @@ _NAME = re.compile(r"([0-9]{12})-([0-9]{14})-([0-9]{1,9})-([0-9]{1,9})\.arrow")
 
 @dataclass(frozen=True)
 class UnstoredFile:
-    """A file: its number, the start of its first window in epoch ms, and how many windows and rows it has."""
+    """A file: its number, the start of its first window in epoch ms, how many windows and rows it has, and its size in bytes."""
 
     path: Path
     number: int
     first_ms: int
     windows: int
     rows: int
+    size: int
 
 
 class UnstoredWindows:
@@ -44,7 +45,6 @@ class UnstoredWindows:
         """folder: made when the first file is written. Raises: OSError; DataError for a file of another program."""
         self._folder = folder
         self._files = sorted(self._found(), key=lambda file: file.number)
-        self._sizes = {file.path: file.path.stat().st_size for file in self._files}
 
     def _found(self) -> list[UnstoredFile]:
         found = []
@@ -54,7 +54,8 @@ class UnstoredWindows:
                 raise DataError(
                     f"{str(path)!r} is no file of the collector: move it out of the folder, and start again"
                 )
-            found.append(UnstoredFile(path, *(int(part) for part in named.groups())))
+            number, first_ms, windows, rows = map(int, named.groups())
+            found.append(UnstoredFile(path, number, first_ms, windows, rows, path.stat().st_size))
         return found
 
     @property
@@ -70,7 +71,7 @@ class UnstoredWindows:
     @property
     def size_bytes(self) -> int:
         """The disk space of all files."""
-        return sum(self._sizes.values())
+        return sum(file.size for file in self._files)
 
     def add(self, rollups: Rollups, *, first_ms: int, windows: int) -> None:
         """Keep the rows of some windows, durably. Raises: OSError."""
@@ -81,8 +82,7 @@ class UnstoredWindows:
         with ipc.new_file(content, SCHEMA, options=ipc.IpcWriteOptions(compression="zstd")) as writer:
             writer.write_table(rollups.table)
         replace_file(path, content.getvalue(), mode=PRIVATE)
-        self._files.append(UnstoredFile(path, number, first_ms, windows, len(rollups)))
-        self._sizes[path] = len(content.getvalue())
+        self._files.append(UnstoredFile(path, number, first_ms, windows, len(rollups), content.tell()))
 
     def oldest(self, most_rows: int) -> list[UnstoredFile]:
         """Return the files to write next: the first one, and those after it as long as they have no more rows together."""
@@ -114,11 +114,9 @@ class UnstoredWindows:
         with suppress(OSError):
             file.path.rename(file.path.with_name(f"{file.path.name}.damaged"))
         self._files.remove(file)
-        self._sizes.pop(file.path, None)
 
     def remove(self, files: Iterable[UnstoredFile]) -> None:
         """Remove files whose windows the store has."""
         for file in list(files):
             file.path.unlink(missing_ok=True)
             self._files.remove(file)
-            self._sizes.pop(file.path, None)

@@ -8,7 +8,7 @@ import pytest
 
 from pratique.config import Policy
 from pratique.errors import MissingError, UsageError
-from pratique.incident.investigate import investigate, investigate_measures
+from pratique.incident.investigate import investigate
 from support.incident_stories import (
     MINUTES,
     START,
@@ -31,7 +31,7 @@ def store_of(*services, seed=1):
 
 
 def asked(store, outcome="5xx", **values):
-    return investigate(store, "shop", outcome, **({"start": START, "end": END} | values))
+    return investigate(store, "shop", outcome, **({"start": START, "end": END} | values)).incident
 
 
 def place(incident):
@@ -53,7 +53,7 @@ def test_changes_of_more_than_a_day_before_and_after_the_range_are_no_candidates
     traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
     old = replace(change(60), time=START - timedelta(hours=25), revision="r41")
     late = replace(change(60), time=END, revision="r41")
-    found = investigate_measures(store_of(traffic), "shop", start=START, end=END, changes=[old, change(60), late])
+    found = investigate(store_of(traffic), "shop", start=START, end=END, changes=[old, change(60), late])
     assert found.changes == (change(60),)
     assert grades(found.incident) == {("shop", "r42"): "shown"}
 
@@ -108,7 +108,7 @@ def test_harm_that_grows_with_the_weight_of_a_canary_is_said():
 
 def test_a_full_switch_fits_at_most_and_its_coincidence_is_said():
     traffic = Traffic.quiet(weights={60: (0.0, 1.0)}, per_minute=2000).fail(60, 8, "r42", "POST /checkout")
-    investigation = investigate_measures(store_of(traffic), "shop", start=START, end=END, changes=[change(60)])
+    investigation = investigate(store_of(traffic), "shop", start=START, end=END, changes=[change(60)])
     incident, (measured,) = investigation.incident, investigation.measures.suspects
     assert incident.answer == "a change fits"
     assert grades(incident) == {("shop", "r42"): "fits"}
@@ -188,13 +188,13 @@ def test_no_lines_is_not_no_errors():
 
 def test_a_silence_up_to_now_belongs_to_the_range():
     rows = Traffic.quiet().vanish(90)
-    incident = investigate(store_of(rows), "shop", now=END)
+    incident = investigate(store_of(rows), "shop", now=END).incident
     assert incident.end == END - timedelta(minutes=1)
     assert any("hardly any lines" in finding for finding in incident.findings)
 
 
 def test_the_last_windows_are_left_out_while_their_lines_may_be_late():
-    incident = investigate(store_of(Traffic.quiet()), "shop", now=END + timedelta(seconds=30))
+    incident = investigate(store_of(Traffic.quiet()), "shop", now=END + timedelta(seconds=30)).incident
     assert incident.end == END - timedelta(minutes=1)
 
 
@@ -299,7 +299,7 @@ def test_the_store_is_asked_twice():
 
 def test_the_figures_get_one_array_for_each_place_and_suspect():
     traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
-    found = investigate_measures(store_of(traffic), "shop", start=START, end=END, changes=[change(60)])
+    found = investigate(store_of(traffic), "shop", start=START, end=END, changes=[change(60)])
     measures, incident = found.measures, found.incident
     assert len(measures.times) == MINUTES
     assert len(measures.places) == len(incident.places.found)
@@ -355,8 +355,8 @@ def test_an_end_in_the_future_is_that_of_the_complete_windows():
 
 def test_old_data_say_so():
     store = store_of(Traffic.quiet())
-    fresh = investigate(store, "shop", now=END + timedelta(minutes=5))
-    old = investigate(store, "shop", now=END + timedelta(hours=5))
+    fresh = investigate(store, "shop", now=END + timedelta(minutes=5)).incident
+    old = investigate(store, "shop", now=END + timedelta(hours=5)).incident
     assert not any("the last lines are of" in finding for finding in fresh.findings)
     assert f"the last lines are of {END:%Y-%m-%d %H:%M} UTC: no lines is not no errors" in old.findings[0]
 

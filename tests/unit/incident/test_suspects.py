@@ -16,7 +16,7 @@ UNDO = "pratique run rollback -p service shop"
 
 def asked(traffic, *changes, seed=1):
     store = MemoryStore.of(traffic.rows(np.random.default_rng((seed, 0))))
-    return investigate(store, "shop", start=START, end=START + timedelta(minutes=MINUTES), changes=changes)
+    return investigate(store, "shop", start=START, end=START + timedelta(minutes=MINUTES), changes=changes).incident
 
 
 def suspect_of(incident, revision):

@@ -15,7 +15,7 @@ from pratique.clock import from_ms, now_ms
 from pratique.config import StoreSettings, check_name
 from pratique.errors import DataError, RetentionError
 from pratique.store.base import Seen, Upkeep
-from pratique.store.counts import count_read
+from pratique.store.counts import CountedByReading
 from pratique.store.influxdb import consistent, lines
 from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
@@ -32,7 +32,7 @@ ABANDONED_MS = 3_600_000
 """Age of an unfinished write that upkeep takes for abandoned."""
 
 
-class InfluxStore:
+class InfluxStore(CountedByReading):
     """A store in a bucket. Threads may share it; it connects at its first use."""
 
     def __init__(self, settings: StoreSettings) -> None:
@@ -123,19 +123,6 @@ class InfluxStore:
             lambda: reader.marks(service), first_ms, stop_ms, wait_s=self._wait_s, name=reader.client.name
         )
         return reader.seen(service, from_ms(first_ms), from_ms(stop_ms))
-
-    def counts(
-        self,
-        service: str | None,
-        start: datetime | None,
-        end: datetime | None,
-        *,
-        by: Sequence[str],
-        step_s: int,
-        slower_than_ms: float | None = None,
-    ) -> pa.Table:
-        """See Store."""
-        return count_read(self, service, start, end, by=by, step_s=step_s, slower_than_ms=slower_than_ms)
 
     def maintain(self) -> Upkeep:
         """Accept what abandoned writes have stored, so that their windows can be read again. The rest is the server's task."""

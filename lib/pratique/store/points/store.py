@@ -12,7 +12,6 @@ from pratique.clock import now_ms
 from pratique.config import StoreSettings
 from pratique.errors import UsageError
 from pratique.store.base import Seen
-from pratique.store.counts import count_read
 from pratique.store.label_mapping import NO_REVISION, Tags
 from pratique.store.points.bucket import PointBucket
 from pratique.store.points.counters import CounterSamples, continued
@@ -82,19 +81,6 @@ class PointStore(ReadOnlyStore):
             return []
         counts = self._bucket.counts(fields, self._among(tags, service), span.first_ms, span.last_ms)
         return of_counts(counts, self._reader, wanted, self._length_ms)
-
-    def counts(
-        self,
-        service: str | None,
-        start: datetime | None,
-        end: datetime | None,
-        *,
-        by: Sequence[str],
-        step_s: int,
-        slower_than_ms: float | None = None,
-    ) -> pa.Table:
-        """See Store."""
-        return count_read(self, service, start, end, by=by, step_s=step_s, slower_than_ms=slower_than_ms)
 
     def newest(self) -> datetime | None:
         """Return the time of the newest point, UTC; None when there is none within `lookback_s`."""

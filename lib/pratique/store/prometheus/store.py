@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import pyarrow as pa
 
 from pratique.clock import from_ms, utc_now
 from pratique.config import StoreSettings
 from pratique.errors import UsageError
 from pratique.store.base import Seen, oldest_first
-from pratique.store.counts import count_read
 from pratique.store.label_mapping import LabelReader, Tags
 from pratique.store.prometheus.client import PrometheusClient, RawSeries, selector
 from pratique.store.prometheus.histograms import Histogram, common_bounds, histograms_of
@@ -104,19 +102,6 @@ class PrometheusStore(ReadOnlyStore):
                 first, last = (from_ms(span.first_ms + int(at) * span.length_ms) for at in (windows[0], windows[-1]))
                 seen.append(Seen(named, revision, first, last, int(n.sum())))
         return oldest_first(seen)
-
-    def counts(
-        self,
-        service: str | None,
-        start: datetime | None,
-        end: datetime | None,
-        *,
-        by: Sequence[str],
-        step_s: int,
-        slower_than_ms: float | None = None,
-    ) -> pa.Table:
-        """See Store."""
-        return count_read(self, service, start, end, by=by, step_s=step_s, slower_than_ms=slower_than_ms)
 
     def newest(self) -> datetime | None:
         """Return the time of the last scrape of a counter of requests, UTC; None when there is none within `lookback_s`."""

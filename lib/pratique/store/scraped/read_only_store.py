@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from pratique.clock import utc_now
 from pratique.config import StoreSettings
 from pratique.store.base import Upkeep
+from pratique.store.counts import CountedByReading
 from pratique.store.read_only import require_writable
 from pratique.store.scraped.rows import Span
 from pratique.telemetry.rollups import Rollups
 
 
-class ReadOnlyStore:
+class ReadOnlyStore(CountedByReading):
     """The base of these stores."""
 
     def __init__(self, settings: StoreSettings, *, settle_s: int) -> None:
