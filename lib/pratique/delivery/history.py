@@ -49,6 +49,10 @@ class Metrics:
     rework: Share
     canaries: Canaries
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values: times as ISO 8601, UTC."""
+        return dict(_plain(self))
+
 
 @dataclass(frozen=True)
 class History:

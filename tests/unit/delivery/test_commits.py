@@ -5,12 +5,12 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.ledger_story import LedgerStory
 
 from pratique.delivery.commits import commits_of
 from pratique.delivery.deployments import record_of
 from pratique.delivery.metrics import Period, lead_time
 from pratique.ledger import open_ledger
-from tests.support.ledger_story import LedgerStory
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK = Period(START, START + timedelta(days=7))

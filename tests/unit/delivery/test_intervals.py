@@ -1,5 +1,6 @@
 """Exact intervals and tests, against values calculated by hand or printed in textbooks."""
 
+import itertools
 import math
 
 import pytest
@@ -89,7 +90,7 @@ def test_without_an_end_nothing_is_known_of_the_median():
 @given(st.lists(st.floats(0, 1e4), max_size=40), st.lists(st.floats(0, 1e4), max_size=40))
 def test_the_surviving_share_never_rises(ended, waiting):
     shares = (1.0, *survival(ended, waiting).surviving)
-    assert all(0 <= later <= earlier <= 1 for earlier, later in zip(shares, shares[1:], strict=False))
+    assert all(0 <= later <= earlier <= 1 for earlier, later in itertools.pairwise(shares))
 
 
 def test_periods_differ_only_beyond_chance():

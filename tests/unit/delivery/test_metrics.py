@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.ledger_story import LedgerStory
 
 from pratique.delivery.deployments import record_of
 from pratique.delivery.intervals import Interval
 from pratique.delivery.metrics import Period, fail_rate, failures_of, frequency, recovery, rework
 from pratique.ledger import open_ledger
 from pratique.ledger.incidents import incidents_of
-from tests.support.ledger_story import LedgerStory
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK = Period(START, START + timedelta(days=7))
