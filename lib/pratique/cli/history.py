@@ -11,10 +11,9 @@ import click
 
 from pratique.cli.completion import complete_runs, complete_services
 from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config
-from pratique.errors import MissingError
 
 if TYPE_CHECKING:
-    from pratique.delivery.history import History
+    from pratique.config import Config
 
 
 @click.command(epilog=EPILOG)
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--repository", type=PATH, metavar="FOLDER", help="The git repository. Default: that of the service file."
 )
+@click.option("--out", type=PATH, metavar="FOLDER", help="Write the page, its JSON and the notebook into this folder.")
 @json_array
 @config_options
 def history(
@@ -37,6 +37,7 @@ def history(
     step: str | None,
     number: int,
     repository: str | None,
+    out: str | None,
     as_json: bool,
     config: str | None,
     store: str | None,
@@ -46,10 +47,15 @@ def history(
     Without SERVICE: every service of the ledger. The period is compared with the one before, and a difference is named
     only if it is more than chance.
     """
+    settings = load_config(config, store)
+    if out is not None:
+        _write_page(settings, services, start, end, repository, out)
+        return
     from pratique.delivery.history import series  # noqa: PLC0415 - scipy
     from pratique.delivery.text import history_lines, series_lines  # noqa: PLC0415
+    from pratique.report.history import read_histories  # noqa: PLC0415
 
-    found = _histories(services, start, end, repository, config, store)
+    found = read_histories(settings, services, start, end, repository=repository or "")
     if as_json:
         parts = [{"series": [m.to_json() for m in series(each, step, number)]} if step else {} for each in found]
         click.echo(json.dumps([each.to_json() | part for each, part in zip(found, parts, strict=True)]))
@@ -59,27 +65,19 @@ def history(
         click.echo("\n".join([""] * bool(index) + lines))
 
 
-def _histories(
+def _write_page(
+    settings: Config,
     services: tuple[str, ...],
     start: datetime | None,
     end: datetime | None,
     repository: str | None,
-    config: str | None,
-    store: str | None,
-) -> list[History]:
-    from pratique.delivery.history import history_of  # noqa: PLC0415 - scipy
-    from pratique.ledger import open_ledger  # noqa: PLC0415
+    out: str,
+) -> None:
+    from pratique.report.history import write_history  # noqa: PLC0415 - papermill
 
-    settings = load_config(config, store)
-    ledger = open_ledger(settings.state_dir)
-    known = sorted({entry.service for entry in ledger.entries(kind="release") if entry.service})
-    for service in services:
-        if service not in known:
-            raise MissingError.unknown("service", service, known, where=f"in {str(ledger.path)!r}")
-    if not known:
-        raise MissingError(f"no release in {ledger.path}: start one with: pratique release SERVICE REVISION")
-    folder = Path(repository or settings.base)
-    return [history_of(service, ledger.entries(service), folder, start=start, end=end) for service in services or known]
+    times = {"start": start.isoformat() if start else "", "end": end.isoformat() if end else ""}
+    given = {"service": ",".join(services), **times, "repository": repository or ""}
+    click.echo(write_history(settings, given, out_dir=Path(out), progress=lambda line: click.echo(line, err=True)))
 
 
 @click.command(epilog=EPILOG)

@@ -1,7 +1,7 @@
 """Which commits each deployment brought to users, and how long each had waited; which still wait.
 
-A commit counts once: at the first deployment that contains it. Merges do not count. The first known revision brings none, because what came
-before it is not known. Times are committer dates: those of a rebase or a cherry-pick, when the commit took its place.
+A commit counts once: at the first deployment that contains it. Merges do not count. The first known revision brings none, because the commits before
+it are not known. Times are committer dates: those of a rebase or a cherry-pick, when the commit took its place.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _read(record: Record, repository: Path, unknown: list[str]) -> CommitRecord:
 
 
 class _Graph:
-    """The commits that some tips contain, each told once."""
+    """The commits that some tips contain, each listed once."""
 
     def __init__(self, repository: Path, tips: Sequence[str]) -> None:
         wanted = list(dict.fromkeys(tips))
@@ -99,16 +99,16 @@ class _Graph:
         for line in text.splitlines():
             name, seconds, *parents = line.split()
             self._commits[name] = int(seconds), parents
-        self._told: set[str] = set()
+        self._listed: set[str] = set()
 
     def new(self, tip: str) -> list[tuple[str, datetime]]:
         """The commits that `tip` contains and no earlier tip did, with their committer dates; no merges."""
         found, ahead = [], [tip]
         while ahead:
             name = ahead.pop()
-            if name in self._told or name not in self._commits:
+            if name in self._listed or name not in self._commits:
                 continue
-            self._told.add(name)
+            self._listed.add(name)
             seconds, parents = self._commits[name]
             ahead += parents
             if len(parents) < 2:

@@ -196,11 +196,11 @@ def _suggestions(metrics: Metrics, incidents: Sequence[IncidentRecord], record: 
     for name in metrics.fail_rate.unexplained:
         began = by_id[name].began
         served = [d for d in record.deployments if d.time <= began and (d.end is None or d.end > began)]
-        if served:
-            found.append(
-                f"incident {name} has no cause, and {served[-1].revision} served when it began: if it was the cause: "
-                f"pratique incident cause {name} {served[-1].revision}; if not: pratique incident cause {name} none"
-            )
+        known = f", and {served[-1].revision} served when it began" if served else ""
+        found.append(
+            f"incident {name} has no cause{known}: name it with: pratique incident cause {name} "
+            f"{served[-1].revision if served else 'REVISION'}; or, if it was no revision: pratique incident cause {name} none"
+        )
     found += [
         f"commit {name[:12]} is newer than its deployment: a clock was wrong" for name in metrics.lead_time.negative
     ]

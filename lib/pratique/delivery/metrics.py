@@ -1,6 +1,6 @@
 """The five delivery metrics, as DORA names them, calculated from ledger and git. Each is defined at its function, and nowhere else.
 
-Source of the names: DORA's metrics guide (dora.dev/guides/dora-metrics). The definitions are ours where the guide leaves a choice.
+Source of the names: DORA's metrics guide (dora.dev/guides/dora-metrics). Where the guide leaves a choice, the definition is at the function.
 """
 
 from __future__ import annotations

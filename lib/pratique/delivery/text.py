@@ -1,4 +1,4 @@
-"""The history of deliveries in words and numbers, the same for a terminal and for a page. A number below ten is told as a count."""
+"""The history of deliveries in words and numbers, the same for a terminal and for a page. A share of fewer than ten is written as a count."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pratique.number_text import plural
 from pratique.printable_text import printable
 
 FEW = 10
-"""Deployments below which a share is told as a count first."""
+"""Deployments below which a share is written as a count first."""
 FEW_TIMES = 5
-"""Times below which each is told instead of their median."""
+"""Times below which each is written instead of their median."""
 NOT_KNOWN = "not known"
 
 
@@ -121,7 +121,7 @@ def _frequency(metrics: Metrics) -> str:
 
 def _frequency_note(metrics: Metrics) -> str:
     found = metrics.frequency
-    gap = f", median gap {found.gap_days:.1f} d" if found.gap_days is not None else ""
+    gap = f", median gap {found.gap_days:.1f} days" if found.gap_days is not None else ""
     return f"{plural(found.count, 'deployment')} on {plural(found.days, 'day')}{gap}"
 
 

@@ -9,7 +9,7 @@ from pratique.cli import pratique as program
 from pratique.clock import utc_now
 from pratique.errors import MissingError
 from pratique.ledger import open_ledger
-from tests.support.ledger_story import LedgerStory
+from support.ledger_story import LedgerStory
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_an_overturned_stop_is_a_false_alarm(run, stories):
 
 
 def test_an_unknown_service_and_an_empty_ledger_are_said(run, stories, tmp_path):
-    with pytest.raises(MissingError, match="no service 'shup'.*shop"):
+    with pytest.raises(MissingError, match=r"no service 'shup'.*shop"):
         run("history", "shup")
     (tmp_path / ".pratique" / "ledger.sqlite").unlink()
     (tmp_path / ".pratique" / "ledger.heads").unlink()

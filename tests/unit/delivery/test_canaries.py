@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.ledger_story import LedgerStory
 
 from pratique.delivery.canaries import canaries_of, overturned_of
 from pratique.delivery.deployments import record_of
@@ -12,6 +11,7 @@ from pratique.delivery.overturn import overturn
 from pratique.errors import MissingError, UsageError
 from pratique.ledger import open_ledger
 from pratique.ledger.incidents import incidents_of
+from support.ledger_story import LedgerStory
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 MONTH = Period(START, START + timedelta(days=30))

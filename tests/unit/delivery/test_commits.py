@@ -5,12 +5,12 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.ledger_story import LedgerStory
 
 from pratique.delivery.commits import commits_of
 from pratique.delivery.deployments import record_of
 from pratique.delivery.metrics import Period, lead_time
 from pratique.ledger import open_ledger
+from support.ledger_story import LedgerStory
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK = Period(START, START + timedelta(days=7))
@@ -75,7 +75,7 @@ def test_each_commit_waits_for_the_first_deployment_that_contains_it(story, repo
     assert (found.count, found.median, found.interval, found.unknown) == (4, 3.5, None, 0)
 
 
-def test_waiting_commits_are_told_and_change_only_the_second_median(story, repository):
+def test_waiting_commits_are_counted_and_change_only_the_second_median(story, repository):
     story.first("r1", commit=repository.commit(0))
     story.release("r2", 6, commit=repository.commit(2))
     repository.commit(100)

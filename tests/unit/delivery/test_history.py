@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.ledger_story import LedgerStory
 
 from pratique.delivery.history import history_of, series
 from pratique.delivery.text import history_lines, series_lines
 from pratique.errors import UsageError
 from pratique.ledger import open_ledger
+from support.ledger_story import LedgerStory
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -56,8 +56,8 @@ def test_an_incident_without_a_cause_is_a_question_and_no_blame(story):
     found = history(story, start=days(0), end=days(20), now=days(20))
     assert found.metrics.fail_rate.share.count == 0
     assert found.suggestions == (
-        ("incident I7 has no cause, and r2 served when it began: if it was the cause: pratique incident cause I7 r2; "
-        "if not: pratique incident cause I7 none"),
+        "incident I7 has no cause, and r2 served when it began: name it with: pratique incident cause I7 r2; "
+        "or, if it was no revision: pratique incident cause I7 none",
     )
 
 

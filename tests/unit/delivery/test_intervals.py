@@ -60,7 +60,7 @@ def test_the_interval_of_the_median_has_at_least_95_percent(values):
     rank = ordered.index(interval.low)
     below = sum(math.comb(len(values), k) for k in range(rank + 1)) / 2 ** len(values)
     assert interval.low <= median(values) <= interval.high
-    # ties move the rank down, which only widens what was asked for
+    # ties move the rank down, which only widens the interval
     assert 1 - 2 * below >= 0.95 or ordered.count(interval.low) > 1
 
 

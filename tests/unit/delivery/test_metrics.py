@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.ledger_story import LedgerStory
 
 from pratique.delivery.deployments import record_of
 from pratique.delivery.intervals import Interval
 from pratique.delivery.metrics import Period, fail_rate, failures_of, frequency, recovery, rework
 from pratique.ledger import open_ledger
 from pratique.ledger.incidents import incidents_of
+from support.ledger_story import LedgerStory
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK = Period(START, START + timedelta(days=7))
@@ -77,7 +77,7 @@ def test_two_incidents_of_one_deployment_count_once_from_the_first_to_the_last(s
     assert measured(story) == counted(1, failed=1, minutes=(180.0,))
 
 
-def test_an_incident_without_a_deployment_raises_only_what_is_possible(story):
+def test_an_incident_without_a_deployment_raises_only_the_upper_bound(story):
     story.first("r1")
     story.incident("I1", 3)
     assert measured(story) == counted(0)
