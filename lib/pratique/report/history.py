@@ -32,6 +32,16 @@ class OpenedHistory:
     config: Config
 
     @property
+    def agrees(self) -> bool:
+        """Whether the counts agree with each other, as they must."""
+        found = [history.metrics for history in self.histories]
+        return all(
+            m.fail_rate.share.count <= m.fail_rate.at_most.count <= m.frequency.count
+            and m.canaries.caught.count <= len(m.canaries.trials)
+            for m in found
+        )
+
+    @property
     def weekly(self) -> list[Metrics]:
         """The last twelve weeks of the first service, oldest first."""
         from pratique.delivery.history import series  # noqa: PLC0415 - scipy
