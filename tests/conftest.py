@@ -12,6 +12,7 @@ from support.docker_engine import engine_running
 from support.influxdb import TOKEN, server_running
 
 GUARD = pytest.StashKey()
+TIMEOUT = pytest.StashKey()
 settings.register_profile("pratique", deadline=None, derandomize=True)
 settings.register_profile("fast", parent=settings.get_profile("pratique"), max_examples=10)
 settings.load_profile("pratique")
@@ -55,6 +56,18 @@ def pytest_runtest_protocol(item):
         return (yield)
     finally:
         guard.leave()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item, settings):
+    item.stash[TIMEOUT] = settings
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A rerun gets the whole time limit again: the limit of the first run ended with its failure."""
+    if getattr(item, "execution_count", 1) > 1 and TIMEOUT in item.stash:
+        item.config.hook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT])
 
 
 @pytest.hookimpl(hookwrapper=True)
