@@ -28,6 +28,7 @@ import pytest
 from pratique.balancer.base import Lease, Pool
 from pratique.errors import MissingError, UnavailableError, UsageError
 from support.upstream import Upstream
+from support.waiting import eventually
 
 FIVE_SIGMA = 5.0
 """Chance exceeds this once in two million tests."""
@@ -61,13 +62,6 @@ def names(url, count):
 def unlikely(count, total, share):
     """Return by how many standard deviations a count differs from its expectation."""
     return abs(count - total * share) / max(1.0, math.sqrt(total * share * (1 - share)))
-
-
-def eventually(condition, deadline_s=60.0):
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(0.02)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import time
 import pytest
 
 from pratique.errors import UnavailableError
+from support.waiting import eventually
 
 # its answers show MODE, revision and run; a request for /slow takes a second and finishes after SIGTERM
 SERVER = """
@@ -63,13 +64,6 @@ def get(instance, path="/"):
 def start_and_wait(runtime, release):
     for instance in runtime.start(release, run="run-1", role="canary"):
         runtime.wait_ready(instance, deadline_s=60)
-
-
-def eventually(condition, deadline_s=60.0):
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(0.02)
 
 
 class RuntimeContract:

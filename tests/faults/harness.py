@@ -23,8 +23,9 @@ from support.docker_engine import engine_running
 from support.docker_engine import registry as registry_running
 from support.influxdb_bucket import disturbed_bucket
 from support.measured_shop import MeasuredShop, scraping_server, telling_targets, wait_for_scrapes
-from support.shop_fixture import ROOT, eventually, running_shop
+from support.shop_fixture import ROOT, running_shop
 from support.shop_images import ImageShop
+from support.waiting import eventually
 
 HERE = Path(__file__).parent
 RATE = 80

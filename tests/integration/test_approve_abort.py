@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from pratique.runbook.canary.answers import read_question
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from contract.balancer_contract import eventually
 from support.balancer_fixture import Place
 from support.upstream import Upstream
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 DESCRIPTORS = 1024
@@ -115,7 +115,7 @@ def test_users_and_control_are_served_while_strangers_are_slow_within_requests(p
     place.serve(upstream)
     with ExitStack() as strangers:
         slow = [connected(place, strangers, begun) for _ in range((DESCRIPTORS - 128) // 2)]
-        eventually(lambda: sum(place.balancer.stats()["in_flight"].values()) > len(slow) - 50, 30)
+        eventually(lambda: sum(place.balancer.stats()["in_flight"].values()) > len(slow) - 50)
         # each sends or reads a little: none is silent for as long as a client may be
         for stranger in slow:
             with suppress(OSError):

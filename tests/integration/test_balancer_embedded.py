@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from contract.balancer_contract import BalancerContract, eventually, four_servers, get
+from contract.balancer_contract import BalancerContract, four_servers, get
 from pratique.balancer.base import Lease
 from pratique.balancer.control_socket import ControlConnection
 from pratique.balancer.embedded import EmbeddedBalancer
@@ -18,6 +18,7 @@ from pratique.errors import UnavailableError
 from support.balancer_fixture import running
 from support.other_user import SYSTEM_PYTHON, as_nobody, needs_root, running_as_nobody, shared_folder
 from support.ports import free_port
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -79,7 +80,7 @@ def test_a_lease_expires_on_time_after_its_holder_is_killed(place, servers):
     holder.kill()
     killed = time.time()
     holder.communicate()
-    eventually(lambda: place.balancer.weights("shop").lapsed, 10)
+    eventually(lambda: place.balancer.weights("shop").lapsed)
     # measured by the balancer, so a slow test does not matter
     assert place.balancer.weights("shop").lapsed.timestamp() - killed < 2.0 + 0.5
     assert [get(place.url)[1] for _ in range(20)] == [b"r1"] * 20

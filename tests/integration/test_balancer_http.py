@@ -9,9 +9,10 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from contract.balancer_contract import eventually, get
+from contract.balancer_contract import get
 from support.balancer_fixture import running
 from support.upstream import Upstream
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 

@@ -18,11 +18,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from contract.balancer_contract import FIVE_SIGMA, eventually, four_servers, unlikely
+from contract.balancer_contract import FIVE_SIGMA, four_servers, unlikely
 from pratique.balancer.base import Lease, Pool
 from pratique.telemetry.accesslog import decode
 from support.balancer_fixture import running
 from support.upstream import Upstream
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 

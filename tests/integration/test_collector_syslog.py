@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.balancer_contract import eventually, four_servers, get, pool_of
+from contract.balancer_contract import four_servers, get, pool_of
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
@@ -23,6 +23,7 @@ from support.docker_engine import needs_docker
 from support.docker_fixture import DockerPlace
 from support.haproxy_fixture import needs_haproxy
 from support.ports import free_port
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 

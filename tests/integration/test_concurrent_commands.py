@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from pratique.runbook.engine.lock import Lock
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 DONE, BUSY, UNAVAILABLE = 0, 75, 69

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import redis
 
-from contract.balancer_contract import eventually, four_servers, names, pool_of
+from contract.balancer_contract import four_servers, names, pool_of
 from contract.runtime_contract import get
 from pratique.balancer.base import Lease
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
@@ -31,6 +31,7 @@ from support.docker_fixture import DockerPlace
 from support.haproxy_fixture import HAProxyPlace, haproxy_running, needs_haproxy
 from support.ports import free_port
 from support.ssh_host import needs_ssh, ssh_to_this_machine
+from support.waiting import eventually
 
 pytestmark = needs_haproxy
 needs_redis = pytest.mark.redis

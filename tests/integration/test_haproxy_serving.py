@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.balancer_contract import FIVE_SIGMA, eventually, four_servers, get, names, pool_of, unlikely
+from contract.balancer_contract import FIVE_SIGMA, four_servers, get, names, pool_of, unlikely
 from pratique.balancer.base import Lease, Pool
 from pratique.balancer.haproxy.instance import HAProxyInstance
 from pratique.balancer.haproxy.template import TEMPLATE
@@ -28,6 +28,7 @@ from support.haproxy_fixture import HAProxyPlace, haproxy_running, needs_haproxy
 from support.ports import free_port
 from support.shop_fixture import Shop
 from support.upstream import Upstream
+from support.waiting import eventually
 
 pytestmark = needs_haproxy
 

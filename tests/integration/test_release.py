@@ -15,7 +15,8 @@ import pytest
 from pratique.errors import BusyError, MissingError, UnavailableError, UsageError
 from pratique.runbook.engine.run import StoppedError
 from pratique.runbook.release.steps import AddToPool, Conclude, RollOut, StartCanary
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -126,7 +127,7 @@ def test_a_killed_kernel_returns_the_traffic_and_the_same_id_resumes(shop):
     [kernel] = [child for child in psutil.Process(process.pid).children() if "ipykernel" in " ".join(child.cmdline())]
     kernel.kill()
     began = time.monotonic()
-    eventually(lambda: shop.serving() == {before: 1.0}, deadline_s=10)
+    eventually(lambda: shop.serving() == {before: 1.0})
     assert time.monotonic() - began < 10
     process.wait(timeout=30)
     assert shop.running() == sorted([before, "killed"])  # nothing was undone: the same id can resume

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import psutil
 import pytest
 
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.slow]
 

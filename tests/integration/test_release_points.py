@@ -12,7 +12,8 @@ import pytest
 from support import telegraf_points as telegraf
 from support.measured_shop import MeasuredShop
 from support.ports import free_port
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.influxdb, pytest.mark.slow]
 STORE = """

@@ -7,7 +7,8 @@ import pytest
 
 from support.measured_shop import MeasuredShop, scraping_server, telling_targets, wait_for_scrapes
 from support.ports import free_port
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 

@@ -12,7 +12,8 @@ from pratique.errors import DataError, MissingError, UnavailableError, UsageErro
 from pratique.runbook.engine.run import StoppedError
 from pratique.runbook.opening import open_rollback
 from pratique.runbook.rollback.steps import AddToPool, Shift, StartEarlierRelease, StopOthers
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 

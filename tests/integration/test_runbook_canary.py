@@ -14,7 +14,8 @@ from pratique.release import load_release
 from pratique.runbook.engine.lock import Lock
 from pratique.runbook.recovery import remove_orphans
 from pratique.runbook.service.orphans import describe_orphans, find_orphans
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 

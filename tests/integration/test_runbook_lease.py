@@ -13,6 +13,7 @@ from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.runbook.canary.lease_renewer import LeaseRenewer
 from support.ports import free_port
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -56,13 +57,6 @@ def answers(balancer):
     return False
 
 
-def eventually(condition, deadline_s=60.0):
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(0.02)
-
-
 def give(balancer, ttl_s):
     balancer.set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", ttl_s))
 
@@ -84,7 +78,7 @@ def test_a_hung_judge_loses_the_lease(balancer):
     renewer = LeaseRenewer(balancer, "shop", 0.6, timeout_s=0.6)
     give(balancer, 0.6)
     renewer.start()
-    eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0, deadline_s=5)
+    eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0)
     renewer.heartbeat()  # it continues
     eventually(lambda: renewer.expired)
     assert balancer.weights("shop").shares == {"r1": 1.0, "r2": 0.0}
@@ -96,14 +90,14 @@ def test_a_stopped_renewer_lets_the_lease_expire(balancer):
     give(balancer, 0.6)
     renewer.start()
     renewer.stop()
-    eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0, deadline_s=5)
+    eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0)
 
 
 def test_a_renewer_can_be_started_again_after_the_lease_expired(balancer):
     renewer = LeaseRenewer(balancer, "shop", 0.6, timeout_s=0.3)
     give(balancer, 0.6)
     renewer.start()
-    eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0, deadline_s=5)
+    eventually(lambda: balancer.weights("shop").shares["r2"] == 0.0)
     renewer.heartbeat()
     eventually(lambda: renewer.expired)
     renewer.stop()

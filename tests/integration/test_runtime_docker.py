@@ -11,7 +11,7 @@ import docker.errors
 import pytest
 from pydantic import ValidationError
 
-from contract.runtime_contract import SERVER, RuntimeContract, eventually, get
+from contract.runtime_contract import SERVER, RuntimeContract, get
 from pratique.config import DockerSettings, RuntimeSettings
 from pratique.errors import DataError, DeniedError, MissingError, StorageError, UnavailableError
 from pratique.release.image import REVISION_LABEL, load_image_release
@@ -19,6 +19,7 @@ from pratique.runtime.docker import DockerRuntime
 from pratique.runtime.secretfiles import ROOT
 from support.docker_engine import needs_docker
 from support.docker_fixture import DockerPlace
+from support.waiting import eventually
 
 pytestmark = needs_docker
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from contract.runtime_contract import SERVER, RuntimeContract, eventually, get
+from contract.runtime_contract import SERVER, RuntimeContract, get
 from pratique.config import RuntimeSettings
 from pratique.errors import MissingError, StorageError, UnavailableError
 from pratique.release import load_release
 from pratique.release.model import Release
 from pratique.runtime.process import ProcessRuntime
 from pratique.runtime.supervise import LOG_MAX_BYTES
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 

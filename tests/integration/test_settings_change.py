@@ -11,7 +11,8 @@ from pratique.errors import UnavailableError
 from pratique.runbook.engine.lock import Lock
 from pratique.store import open_store
 from pratique.telemetry.collector_status import collector_status
-from support.shop_fixture import Shop, eventually, leftovers, running_shop
+from support.shop_fixture import Shop, leftovers, running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

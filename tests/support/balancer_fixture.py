@@ -6,13 +6,13 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
-from contract.balancer_contract import eventually
 from pratique.balancer.base import Pool
 from pratique.balancer.control_socket import control_path
 from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.errors import UnavailableError
 from pratique.telemetry.accesslog import decode
 from support.ports import free_port
+from support.waiting import eventually
 
 
 class Place:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from contract.balancer_contract import eventually
 from pratique.balancer.base import Pool
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.telemetry.accesslog import decode
 from support.ports import free_port
+from support.waiting import eventually
 
 needs_haproxy = pytest.mark.haproxy
 

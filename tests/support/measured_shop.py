@@ -5,7 +5,8 @@ import json
 import threading
 
 from support.prometheus_fixture import metric_server
-from support.shop_fixture import Shop, eventually
+from support.shop_fixture import Shop
+from support.waiting import eventually
 
 SCRAPE = """
 global: {{ scrape_interval: 1s }}

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -153,13 +152,6 @@ class Shop:
         kept = [p for p in self.state.rglob("*") if p.is_file() and not {"collector", "store"} & set(p.parts)]
         files = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept if not p.name.endswith(".log")}
         return files, sorted(instance.id for instance in self.runtime.list())
-
-
-def eventually(condition, deadline_s=90.0):
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(0.05)
 
 
 def leftovers(folder):

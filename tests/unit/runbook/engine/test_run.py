@@ -16,6 +16,7 @@ from pratique.runbook.engine.ledger_outbox import LedgerOutbox
 from pratique.runbook.engine.lock import Lock
 from pratique.runbook.engine.run import Run, StoppedError
 from pratique.runbook.engine.step import Step
+from support.waiting import eventually
 
 HOUR = timedelta(hours=1)
 
@@ -368,13 +369,6 @@ def begin(tmp_path, there, where):
     process = subprocess.Popen([sys.executable, "-c", program, tmp_path, there, where], stderr=subprocess.PIPE)
     eventually((tmp_path / "waiting").exists)
     return process
-
-
-def eventually(condition, deadline_s=60.0):
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(0.02)
 
 
 def watchdogs(tmp_path):
