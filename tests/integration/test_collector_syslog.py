@@ -50,7 +50,7 @@ class Collector:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(30) == 0
+        assert self.process.wait(60) == 0
 
     def close(self):
         self.process.kill()

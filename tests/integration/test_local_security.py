@@ -39,7 +39,7 @@ HIDES = ("queue.py", "types.py", "calendar.py", "selectors.py", "psutil.py", "do
 
 
 def get(address, path="/"):
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", path)
         return connection.getresponse().read()

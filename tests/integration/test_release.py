@@ -129,7 +129,7 @@ def test_a_killed_kernel_returns_the_traffic_and_the_same_id_resumes(shop):
     began = time.monotonic()
     eventually(lambda: shop.serving() == {before: 1.0})
     assert time.monotonic() - began < 10
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     assert shop.running() == sorted([before, "killed"])  # nothing was undone: the same id can resume
     done, result = shop.release(revision="killed", run_id="killed", config=shop.config)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -171,7 +171,7 @@ def test_sigterm_to_papermill_undoes(shop):
     process = shop.papermill(revision="term", run_id="term", config=shop.patient)
     eventually(lambda: shop.stage("term"))
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     eventually(lambda: shop.result("term") is not None)
     assert shop.result("term")["exit_status"] == StoppedError.exit_status
     assert shop.serving() == {before: 1.0}
@@ -190,7 +190,7 @@ def test_ctrl_c_on_the_command_line_undoes(shop):
     )
     eventually(lambda: shop.stage("cancel"))
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert shop.result("cancel")["outcome"] == "failed"
     assert shop.serving() == {before: 1.0}
@@ -282,7 +282,7 @@ def test_the_next_run_removes_the_canary_of_a_dead_run(shop):
     eventually(lambda: shop.stage("left"))
     for child in psutil.Process(process.pid).children():
         child.kill()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     run = shop.open("next", "next")
     assert shop.running() == [before]
     assert shop.result("left")["outcome"] == "failed"

@@ -60,7 +60,7 @@ def begin(shop, revision, config=None):
     """Start a release, and wait until its first stage has been looked at."""
     shop.make(revision)
     process = shop.papermill(revision=revision, run_id=revision, config=config or shop.config)
-    eventually(lambda: any(event["event"] == "look" for event in progress(shop, revision)), 60)
+    eventually(lambda: any(event["event"] == "look" for event in progress(shop, revision)))
     return process
 
 

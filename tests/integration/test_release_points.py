@@ -71,7 +71,7 @@ def shop(tmp_path_factory, influxdb_server):
         collecting(shop, influxdb_server, bucket),
     ):
         # nothing is there before the first window has ended
-        eventually(lambda: "r1" in shop.pratique("revisions", "--config", shop.config, check=False).stdout, 60)
+        eventually(lambda: "r1" in shop.pratique("revisions", "--config", shop.config, check=False).stdout)
         yield shop
 
 

@@ -35,7 +35,7 @@ def server(request, tmp_path_factory):
 
 def store_of(server, **mapping):
     if server.kind != "prometheus":
-        urllib.request.urlopen(f"{server.http}/internal/force_flush", timeout=30).close()
+        urllib.request.urlopen(f"{server.http}/internal/force_flush", timeout=60).close()
     return open_store(StoreSettings(url=server.address, metrics=MetricMapping(preset="pratique", **mapping)))
 
 

@@ -100,7 +100,7 @@ def killed(shop, revision):
     eventually(lambda: shop.ledger.entries("shop", "weight", revision))
     for child in psutil.Process(process.pid).children():
         child.kill()
-    process.wait(timeout=30)
+    process.wait(timeout=60)
 
 
 def test_an_expired_lease_is_recorded_with_the_balancers_time(shop):

@@ -141,7 +141,7 @@ def test_secrets_of_a_service_with_a_similar_name_are_kept(make_place, monkeypat
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     release = place.release("nosy", NOSY)
     (instance,) = place.runtime.start(replace(release, service="shop-eu"), run="run-2", role="canary")
-    place.runtime.wait_ready(instance, deadline_s=10)
+    place.runtime.wait_ready(instance, deadline_s=60)
     place.start(release)
     place.runtime.remove_exited("shop", "run-1")
     assert seen(instance)["secret"] == "correct-horse-battery"
@@ -224,7 +224,7 @@ def test_a_container_with_a_passing_healthcheck_is_ready(make_place):
     check = 'HEALTHCHECK --interval=30s CMD ["/usr/bin/python3", "-c", "exit(0)"]'
     place = make_place()
     (instance,) = place.runtime.start(place.release("well", healthcheck=check), run="run-1", role="canary")
-    place.runtime.wait_ready(instance, deadline_s=20)
+    place.runtime.wait_ready(instance, deadline_s=60)
     assert get(instance)[0] == 200
 
 
@@ -252,7 +252,7 @@ def test_a_container_restarts_at_its_address_after_a_restart_of_the_engine(make_
     place = make_place()
     instance = place.start(place.release("r1"))
     place.engine.restart()
-    place.runtime.wait_ready(instance, deadline_s=30)
+    place.runtime.wait_ready(instance, deadline_s=60)
     assert get(instance)[0] == 200
     (again,) = place.runtime.list()
     assert again.id == instance.id

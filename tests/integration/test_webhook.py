@@ -28,7 +28,7 @@ DEPLOYMENT = {
 
 
 def send(port, body, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("POST", "/changes", body, {name.replace("_", "-"): text for name, text in headers.items()})
         answer = connection.getresponse()

@@ -59,7 +59,7 @@ class Stack:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(60) == 0
 
     def until(self, holds):
         deadline = time.monotonic() + 60

@@ -110,13 +110,13 @@ while True:
     def stop(self):
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            return self.process.wait(20)
+            return self.process.wait(60)
         return 0
 
     def log(self):
         return (self.folder / "balancer.log").read_text()
 
-    def lines(self, count, deadline_s=10.0):
+    def lines(self, count, deadline_s=60.0):
         self.collector.settimeout(deadline_s)
         return [decode(self.collector.recv(65536)) for _ in range(count)]
 

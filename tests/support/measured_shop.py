@@ -92,4 +92,4 @@ def scraping_server(folder, targets):
 
 def wait_for_scrapes(server):
     """Wait until it has a counter."""
-    eventually(lambda: server.query("http_requests_total"), 60)
+    eventually(lambda: server.query("http_requests_total"))
