@@ -130,7 +130,9 @@ def test_lines_over_tcp_survive_a_kill(collector):
     with socket.create_connection(("127.0.0.1", collector.tcp)) as lines:
         lines.sendall(b"".join(message(number) + b"\n" for number in range(500)))
     eventually(lambda: collector.status().received == 500)
-    time.sleep(1)
+    reported = collector.status().updated_at
+    # lines are synchronised more often than reported
+    eventually(lambda: collector.status().updated_at > reported)
     collector.process.kill()
     collector.process.wait()
     collector.start()

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -126,9 +127,9 @@ def test_a_killed_kernel_returns_the_traffic_and_the_same_id_resumes(shop):
     assert shop.serving()["killed"] > 0
     [kernel] = [child for child in psutil.Process(process.pid).children() if "ipykernel" in " ".join(child.cmdline())]
     kernel.kill()
-    began = time.monotonic()
+    killed = time.time()
     eventually(lambda: shop.serving() == {before: 1.0})
-    assert time.monotonic() - began < 10
+    assert shop.balancer.weights("shop").lapsed.timestamp() < killed + 10
     process.wait(timeout=60)
     assert shop.running() == sorted([before, "killed"])  # nothing was undone: the same id can resume
     done, result = shop.release(revision="killed", run_id="killed", config=shop.config)
@@ -146,10 +147,16 @@ def test_a_killed_kernel_returns_the_traffic_and_the_same_id_resumes(shop):
 def test_without_a_verdict_at_the_deadline_the_canary_is_removed(shop):
     before = shop.baseline()
     shop.make("late")
-    run = shop.open("late", "late", deadline_min=0.08)
+    run = shop.open("late", "late", deadline_min=30)
     run.check()
     run.start_canary()
     run.take_into_pool()
+
+    def let_the_deadline_pass():
+        eventually(lambda: shop.serving().get("late", 0) > 0)
+        run._run.extend_deadline(-run._run.time_left_s())
+
+    threading.Thread(target=let_the_deadline_pass).start()
     assert run.roll_out().startswith("inconclusive: the run's deadline passed")
     run.conclude()
     assert run.verify() == before
