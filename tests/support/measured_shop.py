@@ -47,8 +47,6 @@ async def serve(reader, writer):'''
 class MeasuredShop(Shop):
     """A shop whose application exposes a counter of its requests."""
 
-    command_limit_s = 280
-
     def make(self, revision, failing=None, **options):
         super().make(revision, failing, **options)
         app = self.folder / "releases" / revision / "app.py"
