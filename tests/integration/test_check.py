@@ -70,7 +70,7 @@ def balancer_of(file, service):
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         process.stderr.close()
 
 

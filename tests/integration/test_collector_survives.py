@@ -40,8 +40,7 @@ def test_repeated_kills_lose_and_double_no_line_older_than_a_second(stack, sende
         stack.start()
         sender.send(count := draw.randrange(50, 400), revision="r1")
         kept += count
-        stack.until(lambda s, wanted=count: s.received >= wanted)
-        time.sleep(1.0 + draw.random())
+        stack.until_durable(count)
         sender.send(fresh := draw.randrange(1, 200), revision="r2", code=503)
         unsure += fresh
         time.sleep(draw.random() * 0.8)

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import psutil
 import pytest
 
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.slow]
 
@@ -59,7 +60,7 @@ def begin(shop, revision, config=None):
     """Start a release, and wait until its first stage has been looked at."""
     shop.make(revision)
     process = shop.papermill(revision=revision, run_id=revision, config=config or shop.config)
-    eventually(lambda: any(event["event"] == "look" for event in progress(shop, revision)), 60)
+    eventually(lambda: any(event["event"] == "look" for event in progress(shop, revision)))
     return process
 
 

@@ -1,7 +1,6 @@
 """Settings that change while a collector, a balancer and a release run, with real processes."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ from pratique.errors import UnavailableError
 from pratique.runbook.engine.lock import Lock
 from pratique.store import open_store
 from pratique.telemetry.collector_status import collector_status
-from support.shop_fixture import Shop, eventually, leftovers, running_shop
+from support.shop_fixture import Shop, leftovers, running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -95,8 +95,7 @@ def test_a_collector_with_other_options_is_started_again(shop):
     elsewhere = str(shop.folder / "elsewhere")
     assert "store.url" in shop.pratique("up", "shop", "r1", "--config", shop.config, "--store", elsewhere).stdout
     assert shop.part("collector").pid != pid
-    time.sleep(1)
-    assert collector_status(shop.state).settings["store"]["url"] == elsewhere
+    eventually(lambda: collector_status(shop.state).settings["store"]["url"] == elsewhere)
 
 
 def test_a_balancer_that_runs_with_other_settings_is_named_and_keeps_its_pool_when_started_again(shop):

@@ -29,7 +29,7 @@ def start(tmp_path):
     def start(revision):
         release = load_release("shop", revision, settings, SHOP)
         (instance,) = runtime.start(release, run="test", role="baseline")
-        runtime.wait_ready(instance, deadline_s=20)
+        runtime.wait_ready(instance, deadline_s=60)
         return instance.address
 
     yield start
