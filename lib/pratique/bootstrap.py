@@ -16,6 +16,7 @@ from pratique.config import Target, check_name
 from pratique.errors import BusyError, UnavailableError, UsageError
 from pratique.ledger import open_ledger
 from pratique.release import Release, configuration_digest, find_release
+from pratique.release.commit import find_commit
 from pratique.runbook.engine.lock import Lock
 from pratique.runtime import Instance, Runtime, open_runtime
 from pratique.status import answers, running_collector, setting_differences, url_of
@@ -171,12 +172,17 @@ def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[
     ledger.require_unchanged(service, revision, release.digest, configuration=configuration)
     instances = _ready_instances(target, runtime, release)
     ledger.bind(service, revision, release.digest, configuration=configuration)
-    ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
+    ledger.append("release", service, revision=revision, data=_first_data(target, release))
     shares, asked = {revision: 1.0}, utc_now()
     balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
     times = {"asked": stamp(asked), "confirmed": stamp(utc_now())}
     ledger.append("weight", service, revision=revision, data={"shares": shares, **times})
     return instances
+
+
+def _first_data(target: Target, release: Release) -> dict[str, str]:
+    found = find_commit(release.revision, target.base)
+    return {"event": "first", "digest": release.digest, "commit": found.commit, "commit_from": found.source}
 
 
 def _ready_instances(target: Target, runtime: Runtime, release: Release) -> list[Instance]:
