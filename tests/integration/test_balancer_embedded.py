@@ -87,7 +87,7 @@ def test_a_stopped_balancer_finishes_its_requests(place, servers):
 
 
 def test_an_address_in_use_is_reported_in_one_line(place):
-    second = subprocess.run(place.command, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(place.command, capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 69
     assert second.stderr.count("\n") == 1
     assert f"balancer cannot listen on {place.url}" in second.stderr
@@ -97,7 +97,7 @@ def test_a_corrupt_state_file_is_reported_in_one_line(place):
     place.stop()
     (place.folder / ".pratique/balancer").mkdir(parents=True, exist_ok=True)
     (place.folder / ".pratique/balancer/shop.json").write_text("{")
-    second = subprocess.run(place.command, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(place.command, capture_output=True, text=True, timeout=120, check=False)
     assert (second.returncode, second.stderr.count("\n")) == (65, 1)
     assert "is corrupt: delete it" in second.stderr
 
@@ -130,7 +130,7 @@ def test_a_second_balancer_of_a_service_is_refused_at_another_address_too(place)
     text = place.config.read_text().replace(place.url, f"127.0.0.1:{free_port()}")
     (place.folder / "other.toml").write_text(text)
     words = [*place.command[:-1], str(place.folder / "other.toml")]
-    second = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert (second.returncode, second.stderr.count("\n")) == (75, 1)
     assert "another balancer uses" in second.stderr
     assert place.answers()

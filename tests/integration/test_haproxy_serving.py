@@ -50,13 +50,10 @@ def servers():
 
 
 def forget(place):
-    time.sleep(0.1)
-    place.collector.setblocking(False)
-    try:
-        while place.collector.recv(65536):
-            pass
-    except BlockingIOError:
-        place.collector.settimeout(60)
+    """Discard the lines of earlier requests: those before the line of a new one."""
+    get(place.url, "/forget")
+    while next_line(place)["p"] != "/forget":
+        pass
 
 
 def next_line(place):
@@ -157,7 +154,7 @@ def test_an_access_line_has_revision_path_code_timers_and_state(place, servers):
     line = next_line(place)
     assert (line["s"], line["r"], line["m"], line["p"], line["c"]) == ("shop", "r1", "GET", "/slow/50", 200)
     assert line["i"] == servers["r1"].address
-    assert 45 <= line["Ta"] - line["TR"] < 1000
+    assert 45 <= line["Ta"] - line["TR"] < 60_000
     assert abs(line["t"] / 1000 - time.time()) < 60
     assert line["ts"] == "----"
     get(place.url, "/die")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    with running_shop(tmp_path_factory.mktemp("back"), rate=60) as shop:
+    with running_shop(tmp_path_factory.mktemp("back"), rate=5) as shop:
         shop.part("collector").kill()
         yield shop
 

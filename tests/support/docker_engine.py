@@ -233,7 +233,7 @@ class Registry:
             command = ["docker-registry", "serve", self.folder / "config.yml"]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         host, _, port = self.address.partition(":")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             with socket.socket() as client:
                 if client.connect_ex((host, int(port))) == 0:

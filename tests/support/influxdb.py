@@ -26,7 +26,7 @@ CACHED = (
     / "influxd-{}-pkg-config-{}".format(*VERSIONS)
 )
 BUILD_LIMIT_S = 2400
-START_LIMIT_S = 60
+START_LIMIT_S = 120
 TOKEN = "all-access-token-of-the-tests"
 NUMBERS = itertools.count()
 

@@ -166,7 +166,7 @@ def leftovers(folder):
 
 
 @contextlib.contextmanager
-def running_shop(folder, *, make_shop=Shop, rate=150, seconds=7200, failing=None, **settings):
+def running_shop(folder, *, make_shop=Shop, rate=60, seconds=7200, failing=None, **settings):
     """A shop that runs r1 under a steady load; asserts that no process is left at the end.
 
     settings: passed to the shop. rate: requests per second, 0 for no load. failing: r1's share of errors.
