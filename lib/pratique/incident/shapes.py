@@ -3,7 +3,7 @@
 Under a rise that starts in window s, the bad requests of window t have the mean b_t f with f = 1 + g(t - s) (ratio - 1), where b
 is the expected number. g is 1 from s on (step), 1 from s up to an end (blip), or grows to 1 within some windows (ramp). A log
 likelihood is Σ [m log f - b (f - 1)] / φ, against no rise. Every table has the sizes of RATIOS as its last axis before it
-is averaged over them.
+is averaged over them with the weights SIZES.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ RAMPS = (5, 10, 20, 40)
 STEP, RAMP, BLIP = 0.5, 0.25, 0.25
 """Weights of the shapes in the mixture. Those of a blip's lengths fall as 1 / length."""
 _LOG: Floats = np.log(RATIOS)
+_GAPS: Floats = np.gradient(_LOG) / (1.0 + _LOG) ** 2
+SIZES: Floats = _GAPS / _GAPS.sum()
+"""Weights of the ratios in a mixture, as 1 / (1 + log ratio)²: a small rise has little evidence and pays little for the
+choice of its size; the weight of a large one falls slowly, and it has evidence to spare.
+"""
+_LOG_SIZES: Floats = np.log(SIZES)
 _LESS_ONE: Floats = RATIOS - 1.0
 
 
@@ -77,7 +83,7 @@ def likelihoods(bad: Ints | Floats, expected: Floats, phi: float) -> Likelihoods
     best_blip[starts, ends] = _maximum(within, within_mean) / phi
     return Likelihoods(
         step=step + math.log(STEP),
-        ramp=log_mean_exp(np.concatenate(list(ramps), axis=1)) + math.log(RAMP),
+        ramp=log_sum_exp(log_mixture(ramps).T) + math.log(RAMP / len(RAMPS)),
         blip=blip,
         best_open=np.maximum(_maximum(rest, rest_mean) / phi, _peak(ramps).max(axis=0)),
         best_blip=best_blip,
@@ -85,7 +91,7 @@ def likelihoods(bad: Ints | Floats, expected: Floats, phi: float) -> Likelihoods
 
 
 def _over_sizes(counts: Floats, means: Floats, phi: float) -> Floats:
-    return log_mean_exp((counts[:, None] * _LOG - means[:, None] * _LESS_ONE) / phi)
+    return log_mixture((counts[:, None] * _LOG - means[:, None] * _LESS_ONE) / phi)
 
 
 def _maximum(counts: Floats, means: Floats) -> Floats:
@@ -133,9 +139,9 @@ def log_sum_exp(values: Floats) -> Floats:
         return np.asarray(np.log(np.exp(values - top).sum(axis=-1)) + top[..., 0], np.float64)
 
 
-def log_mean_exp(values: Floats) -> Floats:
-    """Return the log of the mean of exponentials over the last axis."""
-    return log_sum_exp(values) - math.log(values.shape[-1])
+def log_mixture(values: Floats) -> Floats:
+    """Return the log of the mixture over the sizes of RATIOS, the last axis, with the weights SIZES."""
+    return log_sum_exp(values + _LOG_SIZES)
 
 
 Mask = npt.NDArray[np.bool_]
