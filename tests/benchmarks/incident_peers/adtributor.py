@@ -30,7 +30,9 @@ def adtributor(cells: Cells) -> list[tuple[int | None, ...]]:
             chosen.append(value)
             told += power[value]
             if told > WHOLE:
-                names = [tuple(value if at == dimension else None for at in range(len(cells.sizes))) for value in chosen]
+                names = [
+                    tuple(value if at == dimension else None for at in range(len(cells.sizes))) for value in chosen
+                ]
                 found.append((float(surprise[chosen].sum()), names))
                 break
     found.sort(key=lambda item: -item[0])

@@ -12,6 +12,7 @@ try:
 except ModuleNotFoundError:
     ruptures = None
 
+
 def three_sigma(history: np.ndarray, bad: np.ndarray) -> float:
     """The first window more than three standard deviations above the mean of the history's windows, NaN where there is none."""
     above = bad > history.mean() + 3.0 * history.std()

@@ -105,7 +105,8 @@ def _in_cuboid(keys, sizes, actual, forecast, inside, normal, cuboid) -> tuple[f
         score = 1.0 - apart / before if before else -np.inf
         best = max(best, (score, count), key=lambda item: item[0])
     places = [
-        tuple(int(keys[at, first[cell]]) if at in cuboid else None for at in range(len(keys))) for cell in order[: best[1]]
+        tuple(int(keys[at, first[cell]]) if at in cuboid else None for at in range(len(keys)))
+        for cell in order[: best[1]]
     ]
     return best[0], places
 
