@@ -18,7 +18,7 @@ from support.incident_stories import START, Traffic, change, rollups_of
 def days(runs: int) -> None:
     """Calibration: quiet days with a daily cycle of traffic and share, overdispersion and autocorrelation; any claim."""
     rng, onsets, claimed = rng_of("days"), 0, 0
-    for _ in range(runs):
+    for run in range(1, runs + 1):
         traffic = Traffic.quiet(per_minute=float(np.exp(rng.uniform(np.log(60), np.log(3000)))))
         minute = np.arange(len(traffic.n))
         phase, cycle = rng.uniform(0, 2 * np.pi), 1 + 0.5 * np.sin(2 * np.pi * minute / DAY + rng.uniform(0, 2 * np.pi))
@@ -31,7 +31,8 @@ def days(runs: int) -> None:
         incident = analysed([traffic.rows(rng)]).incident
         onsets += incident.onset is not None
         claimed += bool(incident.places and incident.places.found)
-    print(f"quiet days: an onset claimed {onsets}, a place {claimed} of {runs}", flush=True)
+        if run % 100 == 0 or run == runs:
+            print(f"quiet days: an onset claimed {onsets}, a place {claimed} of {run}", flush=True)
 
 
 def how_long(_runs: int) -> None:
