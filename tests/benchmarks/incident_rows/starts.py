@@ -124,7 +124,7 @@ def ends(runs: int) -> None:
 
 def second_pass(runs: int) -> None:
     """The set of starts of the first look, and of the place that is named, for a fault in an action of one host."""
-    for size in (4.0, 10.0):
+    for size in (10.0, 25.0):
         rng = rng_of("second pass", size)
         width, held, shown, dated = {"first": [], "second": []}, Counter(), 0, 0
         for _ in range(runs):
