@@ -36,7 +36,7 @@ def days(runs: int) -> None:
 
 
 def how_long(_runs: int) -> None:
-    """Time and memory: 2 million rows of 26 hours in a store on disk, from the store to the answer, in a process of its own."""
+    """Time and memory: 2 million rows of 26 hours in a store on disk, from the store to the answer, in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         rows = write_big_store(folder)
         with get_context("spawn").Pool(1) as process:
