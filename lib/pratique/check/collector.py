@@ -19,6 +19,7 @@ from pratique.check.sockets import Address, listen_state, resolved
 from pratique.config import Config, ServiceSettings, TelemetrySettings
 from pratique.errors import StorageError, UnavailableError
 from pratique.incident.webhook_token import read_token
+from pratique.number_text import plural
 from pratique.telemetry.collector_settings import settings_of
 from pratique.telemetry.collector_status import collector_status, setting_differences
 
@@ -75,7 +76,7 @@ def _same_settings(config: Config) -> str:
     )
     if found:
         service = next(iter(config.services), "SERVICE")
-        more = f" (and {len(found) - 1} more settings)" if len(found) > 1 else ""
+        more = f" (and {plural(len(found) - 1, 'more setting')})" if len(found) > 1 else ""
         raise UnavailableError(f"{found[0]}{more}: apply it with: pratique up {service} REVISION")
     return "the collector works by this service file"
 

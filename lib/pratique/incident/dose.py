@@ -9,6 +9,7 @@ import numpy as np
 
 from pratique.incident.history import log_ratio_evidence
 from pratique.judge.hypergeometric import Ints
+from pratique.number_text import percent
 
 LEVELS = (0.0, 0.02, 0.08, 0.2, 0.4, 1.0)
 """Bounds of a revision's share of the requests between which windows count as one level."""
@@ -36,5 +37,7 @@ def harm_by_weight(bad: Ints, n: Ints, *, phi: float) -> str:
     evidence = float(log_ratio_evidence(np.array([last_bad]), np.array([last_n * shares[0]]), phi)[0])
     if not rising or evidence < math.log(SHOWN):
         return ""
-    steps = ", ".join(f"{share:.2%} bad at {weight:.0%}" for share, weight in zip(shares, weights, strict=True))
+    steps = ", ".join(
+        f"{percent(share)} bad at {percent(weight)}" for share, weight in zip(shares, weights, strict=True)
+    )
     return f"the others fared worse the more weight it had ({steps}): that speaks for something that both use"

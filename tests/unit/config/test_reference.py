@@ -139,4 +139,4 @@ def test_a_refusal_of_a_form_says_which_form_is_wanted(key):
     try:
         parse(text, Path("p.toml"))
     except ConfigError as error:
-        assert "has the wrong form" not in str(error) or "for example" in str(error)  # noqa: PT017 - some texts are right
+        assert "has the wrong form" not in str(error) or "for example" in str(error)
