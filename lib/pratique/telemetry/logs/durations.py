@@ -2,14 +2,14 @@
 
 A number in a known unit; a number with its unit (12ms, 1.5 sec, 1m2.5s, 2 min 3 s); ISO 8601 (PT1M2.5S, as Java writes);
 a clock (00:01:02.500, as .NET writes); and nginx's list of the times at several servers, which are added up. Any other
-text is no duration: its request counts untimed, and the import says how many there are.
+text is not a duration: its request counts untimed, and the import says how many there are.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from pratique.telemetry.logs.fields import MS_IN, TOLD
+from pratique.telemetry.logs.fields import IN_TEXT, MS_IN
 
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?"
 _WORDS = {
@@ -30,7 +30,7 @@ _LIST_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 
 
 def duration_ms_column(text: pl.Series, unit: str) -> pl.Series:
-    """Durations in milliseconds; null for a text that is none. unit: of numbers that stand alone, a key of MS_IN or TOLD.
+    """Durations in milliseconds; null for a text that is none. unit: of numbers that stand alone, a key of MS_IN or IN_TEXT.
 
     A list ("0.004, 0.012 : 0.100", "-" where a server gave no answer) is the time at all servers together: their sum.
     """
@@ -48,8 +48,8 @@ def duration_ms_column(text: pl.Series, unit: str) -> pl.Series:
 def tell_their_unit(texts: pl.Series) -> bool:
     """Whether durations tell their own unit: some do, and none is a number alone, but for 0."""
     numbers = texts.cast(pl.Float64, strict=False)
-    told = pl.DataFrame({"odd": texts}).select(pl.coalesce(_with_units(), _by_clock()).is_not_null())
-    return bool(told.to_series().any()) and not bool((numbers != 0).any())
+    known = pl.DataFrame({"odd": texts}).select(pl.coalesce(_with_units(), _by_clock()).is_not_null())
+    return bool(known.to_series().any()) and not bool((numbers != 0).any())
 
 
 def unread_column(text: pl.Expr, read_ms: pl.Expr) -> pl.Expr:
@@ -60,11 +60,11 @@ def unread_column(text: pl.Expr, read_ms: pl.Expr) -> pl.Expr:
 
 def _plain(text: pl.Series, unit: str) -> pl.Series:
     number = text.cast(pl.Float64, strict=False)
-    return number.set(number != 0, None) if unit == TOLD else number * MS_IN[unit]
+    return number.set(number != 0, None) if unit == IN_TEXT else number * MS_IN[unit]
 
 
 def _listed(unit: str) -> pl.Expr:
-    if unit == TOLD:
+    if unit == IN_TEXT:
         return pl.lit(None, pl.Float64)
     numbers = pl.col("odd").str.extract_all(_LIST_NUMBER).cast(pl.List(pl.Float64))
     return pl.when(pl.col("odd").str.contains(_LIST) & (numbers.list.len() > 0)).then(numbers.list.sum() * MS_IN[unit])

@@ -10,7 +10,7 @@ import polars as pl
 
 from pratique.errors import DataError, UsageError
 from pratique.telemetry.logs import durations, meaning_columns, times
-from pratique.telemetry.logs.fields import MEANINGS, MS_IN, OVERRIDE, TOLD, UNIT_WORDS, Field, best, several
+from pratique.telemetry.logs.fields import IN_TEXT, MEANINGS, MS_IN, OVERRIDE, UNIT_WORDS, Field, best, several
 
 MAX_TEXT = 200
 """Longest revision in characters."""
@@ -393,7 +393,7 @@ class Events:
 def _told_unit(name: str, texts: pl.Series) -> str:
     """Any unit where each text tells its own, as 12ms does."""
     if durations.tell_their_unit(texts):
-        return TOLD
+        return IN_TEXT
     raise DataError(f"the unit of the duration {name!r} is not known: give --field duration={name}:s (or ms, us, ns)")
 
 

@@ -12,7 +12,7 @@ from pratique.config import FieldNames
 from pratique.errors import DataError, UsageError
 from pratique.telemetry.logs import detect, durations, presets
 from pratique.telemetry.logs.events import Events, RevisionSource
-from pratique.telemetry.logs.fields import OVERRIDE, TOLD, Field, best, several
+from pratique.telemetry.logs.fields import IN_TEXT, OVERRIDE, Field, best, several
 from pratique.telemetry.logs.findings import Findings
 from pratique.telemetry.logs.named import listed
 from pratique.telemetry.logs.zones import check_zone
@@ -195,7 +195,7 @@ class TableParser:
                 raise DataError(
                     f"the unit of the {field.meaning.replace('_', ' of ')} {field.name!r} is not known: give --field {field.meaning}={field.name}:s (or ms, us, ns)"
                 )
-            self._fields[index] = replace(field, kind=TOLD if field.meaning == "duration" else "ms")
+            self._fields[index] = replace(field, kind=IN_TEXT if field.meaning == "duration" else "ms")
         self._make_events()
 
     def _counted(self, read: pl.DataFrame) -> pl.DataFrame:

@@ -63,11 +63,11 @@ def test_a_duration_is_read_in_its_unit(text, unit, ms):
 
 def test_a_number_alone_has_no_unit_where_the_others_tell_theirs():
     texts = pl.Series(["12ms", "95.5", "0", "-"])
-    assert duration_ms_column(texts, "told").to_list() == [12.0, None, 0.0, None]
+    assert duration_ms_column(texts, "in_text").to_list() == [12.0, None, 0.0, None]
 
 
 @pytest.mark.parametrize(
-    ("texts", "told"),
+    ("texts", "in_text"),
     [
         (["12ms", "1.5s"], True),
         (["12ms", "-", "0", "", "timeout after 5"], True),
@@ -77,11 +77,11 @@ def test_a_number_alone_has_no_unit_where_the_others_tell_theirs():
         ([], False),
     ],
 )
-def test_durations_tell_their_unit_only_where_no_number_stands_alone(texts, told):
-    assert tell_their_unit(pl.Series(texts, dtype=pl.String)) is told
+def test_durations_tell_their_unit_only_where_no_number_stands_alone(texts, in_text):
+    assert tell_their_unit(pl.Series(texts, dtype=pl.String)) is in_text
 
 
-def test_what_holds_a_number_and_is_no_duration_is_unread():
+def test_what_holds_a_number_and_is_not_a_duration_is_unread():
     texts = pl.DataFrame({"text": ["12ms", "12 parsecs", "-", "", None, "-, -"]})
     took = texts.with_columns(took=duration_ms_column(texts["text"], "ms"))
     found = took.select(unread_column(pl.col("text"), pl.col("took")))
