@@ -46,7 +46,7 @@ def test_stages_are_approved_one_by_one_and_in_advance(shop):
     assert question(shop, "asked").stage == 20
     done = shop.pratique("approve", "asked", "--config", shop.config, "--who", "ann")
     assert done.stdout == "shop asked, stage 20 %: approved\n"
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=250)
     assert process.returncode == 0, output
     assert "waits for approval: pratique approve asked 20" in output
     assert shop.serving() == {"asked": 1.0}
@@ -59,7 +59,7 @@ def test_a_person_can_have_the_canary_rolled_back(shop):
     eventually(lambda: question(shop, "disliked") is not None)
     done = shop.pratique("approve", "disliked", "--rollback", "--config", shop.config)
     assert done.stdout == "shop disliked, stage 20 %: rollback requested\n"
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=250)
     assert process.returncode == 1, output
     assert shop.serving() == before
 
@@ -72,7 +72,7 @@ def test_a_running_release_is_stopped_and_undone(shop):
     assert (running["run"], running["state"]) == ("stopped", "running")
     done = shop.pratique("abort", "stopped", "--why", "wrong day", "--who", "ann", "--config", shop.config)
     assert "run stopped has ended: failed" in done.stdout
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=250)
     assert process.returncode >= 128, output
     assert shop.serving() == before
     assert "stopped by ann (wrong day)" in shop.result("stopped")["reason"]
@@ -88,7 +88,7 @@ def test_a_dead_run_is_named_and_can_be_undone(shop):
     holder = json.loads((shop.state / "locks/shop.lock").read_text())["pid"]
     for pid in filter(None, (watchdog and watchdog.pid, process.pid, holder)):
         subprocess.run(["kill", "-KILL", str(pid)], check=False)
-    process.communicate(timeout=60)
+    process.communicate(timeout=250)
     eventually(lambda: state_of(shop, "dead") != "running")
     ended = shop.pratique("abort", "dead", "--config", shop.config, check=False)
     assert ended.returncode in (0, 64, 75), ended.stderr  # or the watchdog has undone it, or is about to

@@ -268,7 +268,7 @@ def test_down_respects_a_release_and_a_stopped_release_says_who_has_the_traffic(
     assert "--force" in refused.stderr
     assert shop.running() == ["r1", "r2"]
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=250)
     assert process.returncode == status, said
     last = said.strip().splitlines()[-1]
     assert words in last

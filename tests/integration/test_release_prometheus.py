@@ -82,7 +82,7 @@ def test_a_release_waits_for_a_server_that_is_away_for_a_while(shop, server, awa
     time.sleep(8)
     assert process.poll() is None, "it waits"
     server.mend()
-    assert process.wait(timeout=200) == 0
+    assert process.wait(timeout=250) == 0
     result = shop.result(away)
     assert (result["verdict"], result["outcome"]) == ("promote", "promoted")
     assert shop.serving() == {f"after-{away}": 1.0}

@@ -211,7 +211,7 @@ def test_an_interrupted_kernel_undoes(shop, tmp_path):
     process = shop.papermill("rollback", revision=target, run_id="interrupted", config=shop.folder / "slow.toml")
     eventually(waiting.exists)
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
+    process.wait(timeout=250)
     eventually(lambda: shop.result("interrupted") is not None)
     assert shop.result("interrupted")["exit_status"] == StoppedError.exit_status
     assert shop.serving() == {before: 1.0}

@@ -80,7 +80,7 @@ def test_a_canary_that_dies_or_hangs_ends_the_rollout_at_once(shop, name, signal
     [child] = psutil.Process(int(canary(shop, name).id.partition(":")[0])).children()
     os.kill(child.pid, signal_)
     eventually(lambda: shop.serving() == {"r1": 1.0})
-    process.wait(timeout=60)
+    process.wait(timeout=250)
     result = shop.result(name)
     assert (result["verdict"], result["outcome"], result["exit_status"]) == ("rollback", "rolled back", 1)
     assert said in result["reason"]
@@ -96,7 +96,7 @@ def killed(shop, revision):
     eventually(lambda: shop.ledger.entries("shop", "weight", revision))
     for child in psutil.Process(process.pid).children():
         child.kill()
-    process.wait(timeout=60)
+    process.wait(timeout=250)
 
 
 def test_an_expired_lease_is_recorded_with_the_balancers_time(shop):
@@ -106,7 +106,7 @@ def test_an_expired_lease_is_recorded_with_the_balancers_time(shop):
     process = shop.papermill(revision="lapsed", run_id="lapsed", config=shop.patient)
     eventually(lambda: shop.ledger.entries("shop", "lapse", "lapsed"))
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
+    process.wait(timeout=250)
     [entry] = shop.ledger.entries("shop", "lapse", "lapsed")
     since = datetime.fromisoformat(entry.data["since"])
     assert abs(since - lapsed) < timedelta(seconds=0.1)
