@@ -16,6 +16,7 @@ LEAVES = [
     "isolated",
     "kept_json",
     "lock_holders",
+    "masked_text",
     "number_text",
     "own_processes",
     "printable_text",
@@ -24,6 +25,7 @@ LEAVES = [
 ]
 ORDER = [
     *LEAVES,
+    "git_command",
     "config",
     "notebook",
     "ledger",
