@@ -1,8 +1,8 @@
 """Small images made by tests: real archives of `docker save` and real OCI layouts, from layers that are lists of files.
 
-    layer(file("/etc/a", "text"), link("/b", "a"), folder("/c"), whiteout("/etc/old"))   → bytes of a tar
-    docker_image(path, [layer(…), …], env={"A": "1"})                                   → writes an archive of docker save
-    oci_image(path, [layer(…), …], compress=gzip.compress)                              → writes an OCI layout as a tar
+layer(file("/etc/a", "text"), link("/b", "a"), folder("/c"), whiteout("/etc/old"))   → bytes of a tar
+docker_image(path, [layer(…), …], env={"A": "1"})                                   → writes an archive of docker save
+oci_image(path, [layer(…), …], compress=gzip.compress)                              → writes an OCI layout as a tar
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import struct
 import sqlite3
+import struct
 import tarfile
 import zipfile
 
@@ -76,7 +76,11 @@ def config_of(layers, *, history=None, **settings):
     """The configuration of an image as bytes. settings: Env, Labels, Cmd and others of `config`; env: a mapping."""
     env = settings.pop("env", None)
     inner = {**settings, **({"Env": [f"{key}={value}" for key, value in env.items()]} if env else {})}
-    found = {**EMPTY_CONFIG, "config": inner, "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha(one)}" for one in layers]}}
+    found = {
+        **EMPTY_CONFIG,
+        "config": inner,
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha(one)}" for one in layers]},
+    }
     if history:
         found["history"] = history
     return json.dumps(found).encode()
@@ -91,7 +95,9 @@ def docker_image(path, layers, *, compress=bytes, **settings):
         packed = compress(one)
         names.append(f"blobs/sha256/{sha(packed)}")
         parts[names[-1]] = packed
-    parts["manifest.json"] = json.dumps([{"Config": f"blobs/sha256/{sha(config)}", "RepoTags": ["x:1"], "Layers": names}]).encode()
+    parts["manifest.json"] = json.dumps(
+        [{"Config": f"blobs/sha256/{sha(config)}", "RepoTags": ["x:1"], "Layers": names}]
+    ).encode()
     return write_tar(path, parts)
 
 
@@ -104,7 +110,9 @@ def oci_parts(layers, *, compress=bytes, media="application/vnd.oci.image.layer.
         packed = compress(one)
         parts[f"blobs/sha256/{sha(packed)}"] = packed
         described.append({"mediaType": media, "digest": f"sha256:{sha(packed)}", "size": len(packed)})
-    manifest = json.dumps({"schemaVersion": 2, "config": {"digest": f"sha256:{sha(config)}"}, "layers": described}).encode()
+    manifest = json.dumps(
+        {"schemaVersion": 2, "config": {"digest": f"sha256:{sha(config)}"}, "layers": described}
+    ).encode()
     parts[f"blobs/sha256/{sha(manifest)}"] = manifest
     index = {"schemaVersion": 2, "manifests": [{"digest": f"sha256:{sha(manifest)}", "size": len(manifest)}]}
     return {**parts, "index.json": json.dumps(index).encode()}
@@ -161,7 +169,10 @@ def jar(*, pom=None, manifest=None, **entries):
             text = f"#Generated\ngroupId={group}\nartifactId={artifact}\nversion={version}\n"
             archive.writestr(f"META-INF/maven/{group}/{artifact}/pom.properties", text)
         if manifest:
-            archive.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\n" + "".join(f"{k}: {v}\r\n" for k, v in manifest.items()))
+            archive.writestr(
+                "META-INF/MANIFEST.MF",
+                "Manifest-Version: 1.0\r\n" + "".join(f"{k}: {v}\r\n" for k, v in manifest.items()),
+            )
         for name, content in entries.items():
             archive.writestr(name, content)
     return packed.getvalue()

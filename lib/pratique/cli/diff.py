@@ -43,7 +43,9 @@ Exit status: 0 done. With --exit-code: 0 the same, 1 different, 2 no difference 
     metavar="SECONDS",
     help="The time for reading both; what is left out is told. Default: 60.",
 )
-@click.option("--out", type=PATH, metavar="FOLDER", help="Write a page, its JSON and the executed notebook into this folder.")
+@click.option(
+    "--out", type=PATH, metavar="FOLDER", help="Write a page, its JSON and the executed notebook into this folder."
+)
 @json_object
 @config_options
 def diff(
@@ -80,7 +82,14 @@ def diff(
 
 
 def _compare(
-    service: str, before: str | None, after: str | None, budget: float, config: str | None, store: str | None, *, everything: bool
+    service: str,
+    before: str | None,
+    after: str | None,
+    budget: float,
+    config: str | None,
+    store: str | None,
+    *,
+    everything: bool,
 ) -> Difference:
     from pratique.release.open_difference import Asked, compare_paths, compare_revisions  # noqa: PLC0415 - slow to load
 
@@ -110,8 +119,8 @@ def _paths(service: str, before: str | None, after: str | None) -> tuple[str, st
 
 
 def _write_sbom(side: Side, path: Path) -> None:
-    from pratique.notebook.execute import storage_errors  # noqa: PLC0415 - only here
     from pratique.files import replace_file  # noqa: PLC0415 - only here
+    from pratique.notebook.execute import storage_errors  # noqa: PLC0415 - only here
     from pratique.release.sbom import sbom  # noqa: PLC0415 - slow to load
 
     with storage_errors(path):

@@ -34,8 +34,8 @@ class Difference:
     """What differs between two sides of a service.
 
     service: "" for two paths. before, after: the sides; their packages are in them. base: whether they have one base. runtimes,
-    packages: that differ, downgrades first. settings: keys that differ, of the images and of the service file. files: that
-    differ. findings: what was not read; with one of them nothing is called the same.
+    packages: that differ, downgrades first. settings: keys that differ, of the images and of the service file. notes: why keys of the
+    service file are not compared. files: that differ. findings: what was not read; with one of them nothing is called the same.
     """
 
     service: str
@@ -45,6 +45,7 @@ class Difference:
     runtimes: Sequence[PackageChange] = ()
     packages: Sequence[PackageChange] = ()
     settings: Sequence[Setting] = ()
+    notes: Sequence[str] = ()
     files: FileChanges = field(default_factory=FileChanges)
     findings: Sequence[Finding] = ()
 
@@ -93,13 +94,15 @@ def compare_releases(
     limits: Limits | None = None,
     deadline: Deadline | None = None,
     service_file: Sequence[Setting] = (),
+    notes: Sequence[str] = (),
     not_known: Sequence[Unread] = (),
     everything: bool = False,
     progress: Progress | None = None,
 ) -> Difference:
     """Read and compare two sides.
 
-    limits, deadline: what may be read; both sides share the time. service_file: keys of the service file that differ.
+    limits, deadline: what may be read; both sides share the time. service_file: keys of the service file that differ. notes: why
+    they are not compared.
     not_known: further findings of both sides. everything: read equal layers too, for the packages of a side.
     Raises: DataError, MissingError, DeniedError for what is no image, UnavailableError of an engine.
     """
@@ -121,7 +124,7 @@ def compare_releases(
         *(Finding("both", found) for found in (*files.unread, *not_known)),
     ]
     return Difference(
-        service, one, other, compare_bases(one, other), runtimes, packages, settings, files, _merged(findings)
+        service, one, other, compare_bases(one, other), runtimes, packages, settings, notes, files, _merged(findings)
     )
 
 

@@ -25,6 +25,7 @@ def difference_json(difference: Difference) -> dict[str, Any]:
         "runtimes": [_package(difference, change) for change in difference.runtimes],
         "packages": [_package(difference, change) for change in difference.packages],
         "configuration": [setting.to_json() for setting in difference.settings],
+        "notes": list(difference.notes),
         "files": {
             "by_package": {name: dict(counts) for name, counts in difference.folded_files().items()},
             "changes": [change.to_json() for change in difference.files.changes],

@@ -105,6 +105,7 @@ def summary_lines(difference: Difference) -> Iterator[str]:
         ("configuration", list(_settings(difference))),
         ("layers", list(_layers(difference))),
         ("files", list(_files(difference))),
+        ("notes", list(difference.notes)),
         ("not read", [f"{found.side}: {found.unread.what}: {found.unread.reason}" for found in difference.findings]),
     )
     for title, lines in parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from pratique.release.difference import Difference, compare_releases
 from pratique.release.directory import digest_of
 from pratique.release.find import find_release
 from pratique.release.image_archive import SavedImage, is_image, open_image
-from pratique.release.image_facts import Setting
+from pratique.release.image_facts import HIDDEN, Setting
 from pratique.release.service_file import compare_service_files
 from pratique.release.sides import Given, Progress
 
@@ -40,14 +40,14 @@ class Asked:
         return Limits(budget_s=self.budget_s)
 
 
-def compare_paths(before: str, after: str, asked: Asked, *, service: str = "") -> Difference:
+def compare_paths(before: str, after: str, asked: Asked) -> Difference:
     """Compare two saved images, or two directories. Raises: MissingError, DataError, DeniedError, UsageError."""
     limits = asked.limits()
     deadline = Deadline(limits.budget_s)
     with ExitStack() as opened:
         sides = [opened.enter_context(_given_path(Path(path), limits, deadline)) for path in (before, after)]
         _require_one_kind(*sides)
-        return _compared(service, sides, limits, deadline, asked, [], [])
+        return _compared("", sides, limits, deadline, asked)
 
 
 def compare_revisions(config: Config, service: str, before: str, after: str, asked: Asked) -> Difference:
@@ -63,14 +63,15 @@ def compare_revisions(config: Config, service: str, before: str, after: str, ask
     before, after = revisions_of(ledger, service, before, after)
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="pratique-diff-")))
-        sides, notes = [], []
+        sides: list[Given] = []
+        doubts: list[Unread] = []
         for number, revision in enumerate((before, after)):
             place = folder / f"{number}.tar"
             given, note = _given_revision(target, ledger, revision, place, limits, deadline, asked)
             sides.append(given)
-            notes += note
-        files = _service_files(config.file, service, ledger, sides)
-        return _compared(service, sides, limits, deadline, asked, files[0], [*notes, *files[1]])
+            doubts += note
+        settings, notes = _service_files(config.file, service, ledger, sides)
+        return _compared(service, sides, limits, deadline, asked, settings=settings, notes=notes, doubts=doubts)
 
 
 def revisions_of(ledger: Ledger, service: str, before: str, after: str) -> tuple[str, str]:
@@ -92,11 +93,13 @@ def _compared(
     limits: Limits,
     deadline: Deadline,
     asked: Asked,
-    settings: list[Setting],
-    notes: list[Unread],
+    *,
+    settings: Sequence[Setting] = (),
+    notes: Sequence[str] = (),
+    doubts: Sequence[Unread] = (),
 ) -> Difference:
     return compare_releases(
-        service, sides[0], sides[1], limits=limits, deadline=deadline, service_file=settings, not_known=notes,
+        service, sides[0], sides[1], limits=limits, deadline=deadline, service_file=settings, notes=notes, not_known=doubts,
         everything=asked.everything, progress=asked.progress,
     )  # fmt: skip
 
@@ -104,8 +107,12 @@ def _compared(
 def _require_one_kind(before: Given, after: Given) -> None:
     if before.kind != after.kind:
         raise UsageError(
-            f"{before.name!r} is a {before.kind} and {after.name!r} a {after.kind}: compare two of one kind"
+            f"{before.name!r} is {_article(before)}, and {after.name!r} {_article(after)}: compare two of one kind"
         )
+
+
+def _article(given: Given) -> str:
+    return "an image" if given.kind == "image" else "a directory"
 
 
 @contextmanager
@@ -113,7 +120,7 @@ def _given_path(path: Path, limits: Limits, deadline: Deadline) -> Iterator[Give
     """Open a path as a side. Raises: MissingError, DataError, DeniedError."""
     if not path.exists():
         raise MissingError(
-            f"{str(path)!r} does not exist: name a saved image, a directory, or a revision with --service"
+            f"{str(path)!r} does not exist: name a saved image, a directory, or a service with two revisions"
         )
     if not is_image(path):
         yield Given(str(path), "directory", folder=path)
@@ -164,7 +171,7 @@ def _changed_since(folder: Path, revision: str, bound: str) -> list[Unread]:
     return [] if now == bound else [Unread("files", revision, "its directory is no longer what was released")]
 
 
-def _service_files(file: str, service: str, ledger: Ledger, sides: list[Given]) -> tuple[list[Setting], list[Unread]]:
+def _service_files(file: str, service: str, ledger: Ledger, sides: list[Given]) -> tuple[list[Setting], list[str]]:
     """Return the keys of the service file that differ between the commits of both sides."""
     commits: dict[str, list[str]] = {side.name: [] for side in sides}
     for entry in ledger.entries(service, "release"):
@@ -176,4 +183,12 @@ def _service_files(file: str, service: str, ledger: Ledger, sides: list[Given]) 
         label = labels.get(COMMIT_LABEL) if isinstance(labels, dict) else None
         commits[side.name] += [str(label)] if label else []
         commits[side.name].append(side.name)
-    return compare_service_files(file, service, *(commits[side.name] for side in sides))
+    settings, notes = compare_service_files(file, service, *(commits[side.name] for side in sides))
+    return [*settings, *([] if settings else _configuration(ledger, service, sides))], notes
+
+
+def _configuration(ledger: Ledger, service: str, sides: list[Given]) -> list[Setting]:
+    """Return whether command and environment differ, by the digests that the ledger keeps of them."""
+    bound = [(ledger.binding(service, side.name) or {}).get("configuration", "") for side in sides]
+    same = bound[0] == bound[1] or not all(bound)
+    return [] if same else [Setting("service file", "runtime.command, runtime.env", HIDDEN, HIDDEN)]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pratique.errors import PratiqueError
 from pratique.git_command import git
-from pratique.release.bounds import Unread
 from pratique.release.image_facts import Setting, compare_settings, flattened
 
 PART = "service file"
@@ -18,8 +17,8 @@ TIMEOUT_S = 10.0
 
 def compare_service_files(
     file: str, service: str, before: Iterable[str], after: Iterable[str]
-) -> tuple[list[Setting], list[Unread]]:
-    """Return the keys of a service that differ between two commits, or why that is not known.
+) -> tuple[list[Setting], list[str]]:
+    """Return the keys of a service that differ between two commits, and notes that say why that is not known.
 
     file: path of the service file. before, after: names that may be commits of a side, the best first.
     """
@@ -29,9 +28,7 @@ def compare_service_files(
     found = [_settings(path, service, names) for names in (before, after)]
     if found[0] is None or found[1] is None:
         sides = " and ".join(name for name, one in zip(("before", "after"), found, strict=True) if one is None)
-        return [], [
-            Unread("configuration", PART, f"no commit is known for the side {sides}: label the image with its commit")
-        ]
+        return [], [f"{PART} not compared: the commit of {sides} is not known: label the image with it"]
     return compare_settings(found[0], found[1]), []
 
 
