@@ -8,6 +8,8 @@ so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors
       as a report              write_report(config, service, baseline, canary); save_report inside a notebook
     plan a release             plan(config, service) → how long it takes, and settings in time
     analyse an incident        open_incident(service, outcome) → OpenedIncident, drawn by `figures`; save_incident inside a notebook
+    compare the content of   open_difference(service, before, after), drawn by `figures`; save_difference inside a notebook
+      two releases
     change what runs           open_release(service=…, revision=…), open_rollback(service=…)
     run a notebook             run_notebook(name, parameters, output)
     data and settings          open_store(address), load_config(path), Policy, GuardPolicy
@@ -42,8 +44,10 @@ if TYPE_CHECKING:
         incident_logs,
         incident_reproduction,
         open_comparison,
+        open_difference,
         open_incident,
         reproduction,
+        save_difference,
         save_incident,
         save_report,
         write_report,
@@ -70,6 +74,7 @@ __all__ = [
     "incident_reproduction",
     "load_config",
     "open_comparison",
+    "open_difference",
     "open_incident",
     "open_release",
     "open_rollback",
@@ -77,6 +82,7 @@ __all__ = [
     "plan",
     "reproduction",
     "run_notebook",
+    "save_difference",
     "save_incident",
     "save_report",
     "write_report",
@@ -98,6 +104,7 @@ _SOURCES = {
     "incident_reproduction": "pratique.report",
     "load_config": "pratique.config:load",
     "open_comparison": "pratique.report",
+    "open_difference": "pratique.report",
     "open_incident": "pratique.report",
     "open_release": "pratique.runbook.opening",
     "open_rollback": "pratique.runbook.opening",
@@ -105,6 +112,7 @@ _SOURCES = {
     "plan": "pratique.planning.plan",
     "reproduction": "pratique.report",
     "run_notebook": "pratique.notebook",
+    "save_difference": "pratique.report",
     "save_incident": "pratique.report",
     "save_report": "pratique.report",
     "write_report": "pratique.report",

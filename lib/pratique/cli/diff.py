@@ -103,12 +103,11 @@ def _compare(
 
 
 def _paths(service: str, before: str | None, after: str | None) -> tuple[str, str] | None:
-    """Return the two paths that the words mean, and None if they mean revisions: two words are paths if one has a separator.
+    """Return the two paths that the words mean, and None if they mean revisions. Raises: UsageError."""
+    from pratique.release.open_difference import is_path  # noqa: PLC0415 - slow to load
 
-    Raises: UsageError.
-    """
     words = [word for word in (service, before, after) if word]
-    paths = [word for word in words if "/" in word or word.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst"))]
+    paths = [word for word in words if is_path(word)]
     if not paths:
         return None
     if len(words) == 2:

@@ -1,9 +1,12 @@
-"""Figures and panels of a comparison and of an incident: one function draws one plotly figure, or one panel of HTML.
+"""Figures and panels of a comparison, of an incident and of a release difference: one function draws one plotly figure, or one panel of HTML.
 
 Each function that takes a verdict also takes None and then says that nothing was judged.
 """
 
 from pratique.figures.codes import status_codes
+from pratique.figures.difference_banner import difference_banner
+from pratique.figures.difference_layers import layer_sizes
+from pratique.figures.difference_tables import configuration_changes, file_changes, package_changes
 from pratique.figures.evidence_trace import evidence_over_time
 from pratique.figures.expected_times import expected_times
 from pratique.figures.heatmap import ratio_heatmap
@@ -23,17 +26,22 @@ from pratique.figures.traffic import traffic
 __all__ = [
     "Panel",
     "RequestSeries",
+    "configuration_changes",
     "container_messages",
+    "difference_banner",
     "evidence",
     "evidence_over_time",
     "expected_times",
+    "file_changes",
     "findings",
     "guard_table",
     "incident_banner",
     "incident_findings",
     "latency_distribution",
     "latency_quantiles",
+    "layer_sizes",
     "onset",
+    "package_changes",
     "places",
     "ratio_heatmap",
     "reproduction_panel",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pratique.number_text import plural
 from pratique.release.bounds import shown
 from pratique.release.difference import Difference
+from pratique.release.image_facts import Setting
 from pratique.release.package_changes import PackageChange, count_changes
 from pratique.release.sides import LayerSize
 
@@ -102,7 +103,7 @@ def summary_lines(difference: Difference) -> Iterator[str]:
     parts = (
         ("runtimes", [package_line(change) for change in difference.runtimes]),
         ("packages", [package_line(change) for change in difference.packages]),
-        ("configuration", list(_settings(difference))),
+        ("configuration", [setting_line(setting) for setting in difference.counting_settings()]),
         ("layers", list(_layers(difference))),
         ("files", list(_files(difference))),
         ("notes", list(difference.notes)),
@@ -126,13 +127,12 @@ def package_line(change: PackageChange) -> str:
     return f"{MARKS[change.change]:<10} {kind}{shown(package.full_name)}  {versions}"
 
 
-def _settings(difference: Difference) -> Iterator[str]:
-    for setting in difference.counting_settings():
-        where = setting.part if setting.part == setting.key else f"{setting.part} {setting.key}"
-        if setting.before == setting.after:
-            yield f"{where}  changed"
-        else:
-            yield f"{where}  {_value(setting.before)} → {_value(setting.after)}"
+def setting_line(setting: Setting) -> str:
+    """Return one key with its values; of a secret, and of values that look alike when masked, only that it changed."""
+    where = setting.part if setting.part == setting.key else f"{setting.part} {setting.key}"
+    if setting.before == setting.after:
+        return f"{where}  changed"
+    return f"{where}  {_value(setting.before)} → {_value(setting.after)}"
 
 
 def _value(value: str | None) -> str:

@@ -22,6 +22,7 @@ from pratique.release.image_facts import HIDDEN, Setting
 from pratique.release.service_file import compare_service_files
 from pratique.release.sides import Given, Progress
 
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 COMMIT_LABEL = "org.opencontainers.image.revision"
 
 
@@ -38,6 +39,11 @@ class Asked:
         if not 0 < self.budget_s <= 3600:
             raise UsageError(f"a budget of {self.budget_s:g} s: give seconds above 0, up to 3600")
         return Limits(budget_s=self.budget_s)
+
+
+def is_path(word: str) -> bool:
+    """Return whether a word names a saved image or a directory, and no revision: by a separator, or the end of an archive."""
+    return "/" in word or word.endswith(ARCHIVES)
 
 
 def compare_paths(before: str, after: str, asked: Asked) -> Difference:
