@@ -16,6 +16,8 @@ NO_LAYERS = "Directories have no layers."
 NOT_READ = "All layers are the same, so none was read."
 MOST_ROWS = 40
 ROW_PX = 26
+ROOM = 1.18
+"""How much longer than its longest bar the axis is: for the text behind it."""
 
 
 def layer_sizes(difference: Difference) -> Chart:
@@ -26,14 +28,11 @@ def layer_sizes(difference: Difference) -> Chart:
     if not any(layer.bytes for _, layer in rows):
         return empty(NOT_READ, alt=ALT)
     kept = rows[-MOST_ROWS:]
+    largest = max(layer.bytes or 0 for _, layer in kept)
     names = [_name(role, layer) for role, layer in kept]
     traces = [
-        _bars(role, color, shape, [(at, layer) for at, (own, layer) in enumerate(kept) if own == role])
-        for role, color, shape in (
-            ("both", MUTED, ""),
-            ("before", BASELINE.color, "/"),
-            ("after", CANARY.color, ""),
-        )
+        _bars(role, color, [(at, layer) for at, (own, layer) in enumerate(kept) if own == role])
+        for role, color in (("both", MUTED), ("before", BASELINE.color), ("after", CANARY.color))
     ]
     left = f"{plural(len(rows) - len(kept), 'lower layer')} not shown" if len(rows) > len(kept) else "layer"
     return figure(
@@ -42,7 +41,12 @@ def layer_sizes(difference: Difference) -> Chart:
         alt=ALT,
         text="\n".join(f"{name}: {_size(layer)}" for name, (_, layer) in zip(names, kept, strict=True)),
         margin={"t": 52},
-        xaxis={"title": {"text": "bytes of its files"}, "tickformat": "~s", "ticksuffix": "B", "rangemode": "tozero"},
+        xaxis={
+            "title": {"text": "bytes of its files"},
+            "tickformat": "~s",
+            "ticksuffix": "B",
+            "range": [0, ROOM * largest],
+        },
         yaxis={
             "tickvals": list(range(len(kept))),
             "ticktext": [label(name, 60) for name in names],
@@ -69,15 +73,16 @@ def _size(layer: LayerSize) -> str:
     return "not read" if layer.bytes is None else megabytes(layer.bytes)
 
 
-def _bars(role: str, color: str, shape: str, layers: list[tuple[int, LayerSize]]) -> go.Bar:
+def _bars(role: str, color: str, layers: list[tuple[int, LayerSize]]) -> go.Bar:
     return go.Bar(
         x=[layer.bytes or 0 for _, layer in layers],
         y=[at for at, _ in layers],
         orientation="h",
         name={"both": "in both"}.get(role, f"only {role}"),
-        marker={"color": color, "pattern": {"shape": shape, "fgcolor": "#fffffe", "size": 6}},
+        marker={"color": color},
         text=[_size(layer) for _, layer in layers],
-        textposition="auto",
+        textposition="outside",
+        cliponaxis=False,
         customdata=[[label(layer.command or layer.diff_id, 120)] for _, layer in layers],
         hovertemplate="%{customdata[0]}<br>%{text}<extra></extra>",
     )

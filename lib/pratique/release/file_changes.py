@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pratique.release.bounds import Unread, shown
 from pratique.release.layers import FILE, Entry
 from pratique.release.packages import kind_of
-from pratique.release.packages.java import ARCHIVES
+from pratique.release.packages.java import ARCHIVES, RELEASE
 from pratique.release.packages.python import normalized
 from pratique.release.sides import Side, needs_digest, zip_contents
 
@@ -134,8 +134,12 @@ def _owners(paths: Iterable[str], before: Side, after: Side) -> dict[str, str]:
             found[path] = f"maven {path.rpartition('/')[2]}"
         elif inside := _NODE.match(path):
             found[path] = f"npm {inside[1]}"
-    for side in (before, after):
-        for path, facts in side.facts() if wanted else ():
+    for side in (before, after) if wanted else ():
+        for path, facts in side.facts():
+            if path.endswith(RELEASE) and facts.packages:
+                # a Java runtime is the folder of its file `release`
+                home = path.removesuffix(RELEASE)
+                found |= {one: "runtime Java" for one in wanted.values() if one.startswith(f"{home}/")}
             for name, hashes in facts.owned:
                 for one in wanted.keys() & hashes:
                     found.setdefault(wanted[one], f"{kind_of(path)} {name}")

@@ -63,12 +63,17 @@ class Parts:
     def __init__(self, path: Path, budget: Budget) -> None:
         self.path = path
         self._file: BinaryIO | None = None
+        self._opened: list[BinaryIO] = []
         self._found: dict[str, tuple[int, int]] = {}
         self._links: dict[str, str] = {}
         self._folder = path.is_dir()
         if not self._folder:
             self._file = _opened(path, budget)
-            self._index(self._file)
+            try:
+                self._index(self._file)
+            except BaseException:
+                self._file.close()
+                raise
 
     def __contains__(self, name: str) -> bool:
         return (self.path / name).is_file() if self._folder else self._real(name) in self._found
@@ -79,8 +84,8 @@ class Parts:
             path = self.path / name
             if not path.is_file() or not path.resolve().is_relative_to(self.path.resolve()):
                 raise DataError(f"image {str(self.path)!r} has no part {name!r}: save the image again")
-            # the slice keeps the file
-            return Slice(path.open("rb"), 0, path.stat().st_size)
+            self._opened.append(path.open("rb"))
+            return Slice(self._opened[-1], 0, path.stat().st_size)
         real = self._real(name)
         if real not in self._found or self._file is None:
             raise DataError(f"image {str(self.path)!r} has no part {shown(name)!r}: save the image again")
@@ -107,9 +112,9 @@ class Parts:
             raise DataError(f"image {str(self.path)!r}: {shown(name)!r} is not JSON: save the image again") from error
 
     def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        """Close all files."""
+        for file in (*self._opened, *([self._file] if self._file is not None else [])):
+            file.close()
 
     def _real(self, name: str) -> str:
         """Follow the links between parts, which older engines write for equal layers."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from pratique.release.bounds import shown
 from pratique.release.secrets import is_reference
 
 SECRET = re.compile(
-    r"pass(?:word|wd|phrase|wort|code)?(?![a-z])|pwd|secret|token|credential|(?<![a-z])creds?(?![a-z])|signature|cookie|(?<![a-z])dsn(?![a-z])"
+    r"(?<![a-z])pass(?![a-z])|passw(?:or)?d|passphrase|passwort|passcode|pwd|secret|token|credential|(?<![a-z])creds?(?![a-z])|signature|cookie|(?<![a-z])dsn(?![a-z])"
     r"|(?<![a-z])auth(?:orization)?(?![a-z])|(?<![a-z])salt(?![a-z])|(?<![a-z])jwt(?![a-z])"
     r"|(?:api|access|private|encryption|signing|master|shared|account|license|ssh|gpg|ssl|tls)[_.-]?key|(?<![a-z])key(?![a-z])",
     re.IGNORECASE,
@@ -124,4 +125,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
+    """Return a value as one line; arguments as a shell takes them, in which a secret after an option is found."""
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return shlex.join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
