@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pratique.release.bounds import Budget, NotRead, Unread, shown
 from pratique.release.layers import FOLDER, HARD_LINK, LINK, Entry, Layer
 
+MOST_FINDINGS = 200
 STEPS = 1 << 16
 """Folders that are passed between two looks at the clock."""
 
@@ -48,7 +49,12 @@ class Contents:
                 folder = self._folder(path.split("/"), make=False)
                 if folder is not None and folder.children:
                     folder.children.clear()
+            seen: set[str] = set()
             for path, entry in layer.entries:
+                if path in seen and entry.kind != FOLDER:
+                    # the last one counts here; engines refuse such a layer, or differ in what they make of it
+                    self._miss(path, "a name that occurs twice in a layer")
+                seen.add(path)
                 self._put(path, entry)
         except NotRead as error:
             self._miss("the image", str(error))
@@ -147,7 +153,8 @@ class Contents:
 
     def _miss(self, what: str, reason: str) -> None:
         self.is_whole = False
-        self.unread.append(Unread("files", shown(what), reason))
+        if len(self.unread) < MOST_FINDINGS:
+            self.unread.append(Unread("files", shown(what), reason))
 
 
 class _Circle(Exception):  # noqa: N818 - a way out of nested calls

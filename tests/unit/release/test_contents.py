@@ -98,6 +98,13 @@ def test_implied_folders_count_too():
     assert "files and folders" in found.unread[0].reason
 
 
+def test_a_name_that_occurs_twice_in_a_layer_is_a_finding_and_a_folder_is_not():
+    found = contents(layer(file("/a", "1"), file("/a", "22"), folder("/d"), folder("/d")))
+    assert files(found) == {"/a": 2}
+    assert [one.reason for one in found.unread] == ["a name that occurs twice in a layer"]
+    assert not found.is_whole
+
+
 names = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))
 steps = st.tuples(st.sampled_from(["file", "folder", "hide", "opaque"]), names, st.integers(0, 5))
 
@@ -145,4 +152,4 @@ def test_merging_agrees_with_a_model(layers):
     found = contents(*(layer(*(make[kind](path, size) for kind, path, size in members)) for members in layers))
     shown = {path: None if one.kind == "folder" else one.size for path, one in found.entries()}
     assert shown == expected(layers)
-    assert found.is_whole
+    assert all("occurs twice" in one.reason for one in found.unread)
