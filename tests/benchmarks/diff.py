@@ -1,7 +1,7 @@
 """Compare two images of 250 MB: with a shared base in 10 s, with nothing shared in 30 s, in 200 MB of memory.
 
 The peer reads the same bytes with `tar` and `sha256sum`: it lists each image and hashes every layer, and knows no package,
-no link and no whiteout. Both are measured in the same run, each in a process of its own.
+no link and no whiteout. Both are measured in the same run, each in a separate process.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ done
 
 
 def peer(pair):
-    """List and hash what is in two archives."""
+    """List and hash the content of two archives."""
     return measured(["bash", "-c", PEER, "peer", *pair])
 
 

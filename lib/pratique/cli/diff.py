@@ -41,7 +41,7 @@ Exit status: 0 done. With --exit-code: 0 the same, 1 different, 2 no difference 
     type=float,
     default=60.0,
     metavar="SECONDS",
-    help="The time for reading both; what is left out is told. Default: 60.",
+    help="Time limit for reading both; unread parts are listed. Default: 60.",
 )
 @click.option(
     "--out", type=PATH, metavar="FOLDER", help="Write a page, its JSON and the executed notebook into this folder."

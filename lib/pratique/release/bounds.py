@@ -1,4 +1,4 @@
-"""Bounds for reading images and release directories, which anybody may have made, and what is told when one is reached."""
+"""Bounds for reading images and release directories, which anybody may have made, and the finding when one is reached."""
 
 from __future__ import annotations
 

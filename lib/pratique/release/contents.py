@@ -1,7 +1,7 @@
 """The files that an image shows: its layers one upon the other, with links resolved inside the image only.
 
-Source: OCI Image Specification 1.1, "Applying Changesets": whiteouts hide what is below their layer; an entry replaces what
-has its name, and only a folder upon a folder keeps the content.
+Source: OCI Image Specification 1.1, "Applying Changesets": whiteouts hide files of the layers below; an entry replaces the one
+of the same name, and only a folder upon a folder keeps the content.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Contents:
         self._steps = 0
 
     def apply(self, layer: Layer) -> None:
-        """Lay a layer upon what is there: first everything that it hides, then what it adds."""
+        """Add a layer: first everything that it hides, then its entries."""
         self.unread += layer.unread
         self.is_whole &= layer.is_whole
         try:
@@ -67,7 +67,7 @@ class Contents:
         return node.entry if node is not None else None
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
-        """Yield every path but the root with what has it."""
+        """Yield every path but the root, with its entry."""
         waiting = [("", self.root)]
         while waiting:
             path, node = waiting.pop()

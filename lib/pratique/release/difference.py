@@ -35,7 +35,7 @@ class Difference:
 
     service: "" for two paths. before, after: the sides; their packages are in them. base: whether they have one base. runtimes,
     packages: that differ, downgrades first. settings: keys that differ, of the images and of the service file. notes: why keys of the
-    service file are not compared. files: that differ. findings: what was not read; with one of them nothing is called the same.
+    service file are not compared. files: that differ. findings: unread parts; with one of them nothing is called the same.
     """
 
     service: str
@@ -104,7 +104,7 @@ def compare_releases(
     limits, deadline: what may be read; both sides share the time. service_file: keys of the service file that differ. notes: why
     they are not compared.
     not_known: further findings of both sides. everything: read equal layers too, for the packages of a side.
-    Raises: DataError, MissingError, DeniedError for what is no image, UnavailableError of an engine.
+    Raises: DataError, MissingError, DeniedError for a file that is no image, UnavailableError of an engine.
     """
     limits = limits or Limits()
     one, other, digests = read_sides(

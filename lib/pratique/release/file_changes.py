@@ -87,7 +87,7 @@ def compare_files(before: Side, after: Side, digests: Mapping[int, bytes]) -> Fi
             unknown += 1
         else:
             found[path] = ("new" if one is None else "removed", one, other)
-    # a folder that came or went counts by what is in it
+    # a folder that came or went counts by its content
     parents = {path.rpartition("/")[0] for path in found}
     kept = sorted(
         path for path, (change, *_) in found.items() if path not in parents or change not in {"new", "removed"}

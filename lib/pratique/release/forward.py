@@ -44,7 +44,7 @@ DAMAGE = (
 
 
 class Slice(io.RawIOBase):
-    """A part of a file as a file of its own."""
+    """A part of a file as a separate file."""
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
         super().__init__()

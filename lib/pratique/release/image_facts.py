@@ -109,7 +109,6 @@ def safe(text: str) -> str:
 
 
 def _setting(part: str, key: str, before: str | None, after: str | None) -> Setting:
-    # a list of arguments has names and values of its own
     secret = is_secret(key, before) or is_secret(key, after)
     values = [None if value is None else HIDDEN if secret else safe(value) for value in (before, after)]
     return Setting(part, shown(masked(key)), *values)

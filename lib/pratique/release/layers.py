@@ -1,6 +1,6 @@
 """Read one layer of an image, or a release directory, in place: names, kinds, sizes, hashes and facts of its files.
 
-Nothing is extracted, and no link is followed. What is not read becomes a finding of the layer.
+Nothing is extracted, and no link is followed. Unread parts become findings of the layer.
 Source: OCI Image Specification 1.1, "Image Layer Filesystem Changeset": whiteouts `.wh.NAME` and `.wh..wh..opq`.
 """
 

@@ -145,7 +145,7 @@ def _known(image: SavedImage) -> Callable[[Budget], SavedImage]:
 def _given_revision(
     target: Target, ledger: Ledger, revision: str, place: Path, limits: Limits, deadline: Deadline, asked: Asked
 ) -> tuple[Given, list[Unread]]:
-    """Return a revision as a side, and what speaks against it being what was released."""
+    """Return a revision as a side, and a finding when it changed since its release."""
     bound = (ledger.binding(target.service, revision) or {}).get("digest", "")
     settings = target.settings.runtime
     if settings.kind == "process":
@@ -167,14 +167,14 @@ def _given_revision(
 
 
 def _changed_since(folder: Path, revision: str, bound: str) -> list[Unread]:
-    """Return a finding when a directory is no longer what was released."""
+    """Return a finding when a directory changed since its release."""
     if not bound:
         return []
     try:
         now = digest_of(folder)
     except PratiqueError as error:
         return [Unread("files", revision, str(error))]
-    return [] if now == bound else [Unread("files", revision, "its directory is no longer what was released")]
+    return [] if now == bound else [Unread("files", revision, "its directory changed since its release")]
 
 
 def _service_files(file: str, service: str, ledger: Ledger, sides: list[Given]) -> tuple[list[Setting], list[str]]:

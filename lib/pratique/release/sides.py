@@ -1,7 +1,7 @@
 """The two sides of a comparison: what each is, and the files and facts that are read of it.
 
 Layers that both sides have are read once, without the content of their files, and only where something else differs:
-what a layer above changes, or hides, is known only with what is below it.
+the effect of a layer is known only with the layers below it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pratique.release.layers import Entry, Layer, read_digests, read_directory, 
 from pratique.release.packages import Facts, Package
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done, and how much of it: done, total."""
+"""Called with the step, and how much of it is done: done, total."""
 
 
 @dataclass(frozen=True)

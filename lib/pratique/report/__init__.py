@@ -1,4 +1,4 @@
-"""Compare two revisions, analyse an incident, or compare what is in two releases, and write the report."""
+"""Compare two revisions, analyse an incident, or compare the content of two releases, and write the report."""
 
 from pratique.report.comparison import Comparison, judge_stored, open_comparison
 from pratique.report.container_logs import incident_logs

@@ -1,4 +1,4 @@
-"""Compare what is in two releases, and write the page: one HTML file that opens offline, and the difference as JSON beside it."""
+"""Compare the content of two releases, and write the page: one HTML file that opens offline, and the difference as JSON beside it."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def open_difference(
     config: str = "",
     store: str = "",
 ) -> OpenedDifference:
-    """Compare what is in two releases: base, runtimes, packages, configuration, layers and files.
+    """Compare the content of two releases: base, runtimes, packages, configuration, layers and files.
 
     The arguments are the parameters of a notebook: "" means "not given". before, after: revisions of the service, by the digests
     of the ledger; default: the one that serves, and the one that served before it. Without a service: two paths of saved images or
-    of directories. budget_s: seconds for reading both; what is left out is a finding. config: path of the service file.
+    of directories. budget_s: seconds for reading both; unread parts are findings. config: path of the service file.
     store: folder or URL, instead of that file's; nothing is read from it.
     Raises: UsageError for wrong arguments; MissingError when there is no such service, revision or file; DataError for a file that
         is no image; ConfigError; UnavailableError (no engine); DeniedError.
@@ -83,7 +83,7 @@ def write_difference(
 ) -> ReportPaths:
     """Write the page and the JSON of a difference by running release_diff.ipynb, which is kept beside them.
 
-    config: the settings, from `load_config`. difference: what was compared; the notebook compares it again. out_dir: folder.
+    config: the settings, from `load_config`. difference: names both sides; the notebook compares them again. out_dir: folder.
     budget_s: as for `open_difference`. progress: called with each line that the notebook prints.
     Raises: the errors of `open_difference`; DeniedError, StorageError. The notebook is kept when it fails.
     """

@@ -36,12 +36,12 @@ def test_a_whiteout_hides_a_file_and_a_folder_of_the_layers_below():
     assert files(found) == {"/e": 0}
 
 
-def test_a_whiteout_hides_nothing_of_its_own_layer_in_any_order():
+def test_a_whiteout_hides_nothing_of_the_same_layer_in_any_order():
     for members in ((whiteout("/a"), file("/a", "22")), (file("/a", "22"), whiteout("/a"))):
         assert files(contents(layer(file("/a", "1")), layer(*members))) == {"/a": 2}
 
 
-def test_an_opaque_folder_hides_only_what_is_below():
+def test_an_opaque_folder_hides_only_the_layers_below():
     for members in ((opaque("/d"), file("/d/new", "22")), (file("/d/new", "22"), opaque("/d"))):
         assert files(contents(layer(file("/d/old", "1")), layer(*members))) == {"/d/new": 2}
 
@@ -120,7 +120,7 @@ def expected(layers):
     for members in layers:
         for kind, path, _ in members:
             if kind == "hide":
-                # what is below a file is nothing
+                # a file has nothing below it
                 remove(path)
         for kind, path, _ in members:
             if kind == "opaque" and found.get(path, 0) is None:

@@ -193,7 +193,7 @@ def test_a_cut_layer_claims_neither_the_same_nor_that_files_are_gone(compare):
     assert compare([cut(whole)], [whole]).exit_status == 2
 
 
-def test_packages_of_a_database_that_is_not_read_are_not_told_as_removed(compare):
+def test_packages_of_a_database_that_is_not_read_are_not_removed_ones(compare):
     path = "/var/lib/rpm/"
     before = layer(file(f"{path}rpmdb.sqlite", rpm_database(rpm_header("bash", "1", "1"))))
     found = compare([before], [layer(file(f"{path}Packages", b"x" * 100))])

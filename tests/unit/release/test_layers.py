@@ -1,4 +1,4 @@
-"""Reading layers and directories: what is told of them, and hostile archives, each of which ends as a finding."""
+"""Reading layers and directories: their entries, and hostile archives, each of which ends as a finding."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Two revisions by the ledger: which two, whether a directory is still what was released, and keys of the service file by git."""
+"""Two revisions by the ledger: which two, whether a directory changed since its release, and keys of the service file by git."""
 
 import subprocess
 
@@ -54,7 +54,7 @@ def test_two_directories_by_name(shop):
     assert compare_revisions(shop, "shop", "r1", "r1", Asked(20)).exit_status == 0
 
 
-def test_without_names_what_serves_and_the_one_before(shop):
+def test_without_names_the_revision_that_serves_and_the_one_before(shop):
     ledger = open_ledger(shop.state_dir)
     with pytest.raises(MissingError, match="no revision of 'shop' that serves"):
         revisions_of(ledger, "shop", "", "")
@@ -67,7 +67,7 @@ def test_without_names_what_serves_and_the_one_before(shop):
         revisions_of(ledger, "shop", "", "r1")
 
 
-def test_an_unknown_revision_is_told_with_those_that_there_are(shop):
+def test_an_unknown_revision_is_an_error_with_the_known_ones(shop):
     with pytest.raises(MissingError, match="r1, r2"):
         compare_revisions(shop, "shop", "r1", "r9", Asked(20))
 
@@ -78,10 +78,10 @@ def test_a_directory_that_was_changed_after_its_release_is_a_finding(shop):
     (folder(shop, "r1") / "app").write_text("else")
     found = compare_revisions(shop, "shop", "r1", "r1", Asked(20))
     assert found.exit_status == 2
-    assert "no longer what was released" in found.findings[0].unread.reason
+    assert "changed since its release" in found.findings[0].unread.reason
 
 
-def test_a_command_or_environment_that_differs_by_the_ledger_is_told_without_its_value(shop):
+def test_a_command_or_environment_that_differs_by_the_ledger_is_shown_without_its_value(shop):
     bind(shop, "r1", "sha256:1", "sha256:a")
     bind(shop, "r2", "sha256:2", "sha256:b")
     (one,) = compare_revisions(shop, "shop", "r1", "r2", Asked(20)).settings

@@ -12,7 +12,7 @@ class Package:
     """One installed package.
 
     kind: "deb", "apk", "rpm", "pypi", "maven", "npm" or "runtime" (Java, Python, Node, Tomcat).
-    version: "" where none is told; then `content`, a hash of the file, tells two apart.
+    version: "" where none is known; then `content`, a hash of the file, tells two apart.
     group: the publisher in the package's URL: groupId, npm's scope, or the distribution.
     """
 

@@ -1,4 +1,4 @@
-"""Debian's packages: what is installed and what is not, and images without dpkg."""
+"""Debian's packages: installed ones and others, and images without dpkg."""
 
 import shutil
 import subprocess
