@@ -94,7 +94,7 @@ def _compare(
     from pratique.release.open_difference import Asked, compare_paths, compare_revisions  # noqa: PLC0415 - slow to load
 
     with progress_bar("diff") as bar:
-        progress = None if bar is None else lambda _, done, total: bar(done, total)
+        progress = None if bar is None else lambda _, done, total: bar(done, total or done + 1)
         asked = Asked(budget, everything, progress)
         paths = _paths(service, before, after)
         if paths is not None:

@@ -66,6 +66,18 @@ class Contents:
         node = (found.children or {}).get(name) if found is not None else None
         return node.entry if node is not None else None
 
+    def followed(self, path: str) -> Entry | None:
+        """Return the file that a path leads to, through links inside the image only; None if there is none."""
+        for _ in range(self._budget.limits.links + 1):
+            try:
+                found = self.entry(path)
+            except _Circle:
+                return None
+            if found is None or found.kind != LINK:
+                return found
+            path = found.target if found.target.startswith("/") else f"{path.rpartition('/')[0]}/{found.target}"
+        return None
+
     def entries(self) -> Iterator[tuple[str, Entry]]:
         """Yield every path but the root, with its entry."""
         waiting = [("", self.root)]

@@ -135,7 +135,7 @@ def _unread(side: Side) -> list[Unread]:
         for path, facts in side.facts()
         for kind, reason in facts.unread
     ]
-    return [*side.unread, *told]
+    return [*side.unread, *side.hidden_databases(), *told]
 
 
 def _merged(findings: Sequence[Finding]) -> list[Finding]:

@@ -24,6 +24,7 @@ NOISE = (
 )  # fmt: skip
 """Kind of noise → paths. A file that only has another time of change is noise too."""
 TIMES = "times"
+_METADATA = re.compile(r"/([^/]+?)-[^/]+\.(?:dist|egg)-info/")
 _NODE = re.compile(r"^.*/node_modules/((?:@[^/]+/)?[^/@][^/]*)/")
 
 
@@ -134,6 +135,8 @@ def _owners(paths: Iterable[str], before: Side, after: Side) -> dict[str, str]:
             found[path] = f"maven {path.rpartition('/')[2]}"
         elif inside := _NODE.match(path):
             found[path] = f"npm {inside[1]}"
+        elif inside := _METADATA.search(path):
+            found[path] = f"pypi {normalized(inside[1])}"
     for side in (before, after) if wanted else ():
         for path, facts in side.facts():
             if path.endswith(RELEASE) and facts.packages:

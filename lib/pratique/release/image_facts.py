@@ -93,7 +93,7 @@ def flattened(value: Any, prefix: str = "") -> dict[str, str]:
             for name, inner in value.items()
             for key, text in flattened(inner, f"{prefix}.{name}" if prefix else str(name)).items()
         }
-    return {prefix: value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)}
+    return {prefix: _text(value)}
 
 
 def is_secret(key: str, value: str | None) -> bool:
@@ -127,4 +127,4 @@ def _text(value: Any) -> str:
     """Return a value as one line; arguments as a shell takes them, in which a secret after an option is found."""
     if isinstance(value, list) and all(isinstance(word, str) for word in value):
         return shlex.join(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)

@@ -17,7 +17,7 @@ from pratique.release.contents import Contents
 from pratique.release.image_archive import LayerBlob, SavedImage, diff_ids, layer_commands
 from pratique.release.image_facts import image_settings, safe
 from pratique.release.layers import Entry, Layer, read_digests, read_directory, read_layer
-from pratique.release.packages import Facts, Package
+from pratique.release.packages import DATABASES, Facts, Package, kind_of
 
 Progress = Callable[[str, int, int], None]
 """Called with the step, and how much of it is done: done, total."""
@@ -77,12 +77,20 @@ class Side:
     def facts(self) -> Iterator[tuple[str, Facts]]:
         """Yield what the files tell, with their paths."""
         for path, entry in self.contents.entries() if self.contents is not None else ():
-            if entry.facts is not None:
+            # a hard link gives a file a second name
+            if entry.facts is not None and kind_of(path):
                 yield path, entry.facts
 
     def packages(self) -> Counter[Package]:
         """Return all packages, with how many times each is there."""
         return Counter(package for _, facts in self.facts() for package in facts.packages)
+
+    def hidden_databases(self) -> Iterator[Unread]:
+        """Yield a finding for each database of packages that is a link to a file which was not parsed."""
+        for kind, path in DATABASES if self.contents is not None else ():
+            found = self.contents.followed(path) if self.contents is not None else None
+            if found is not None and found.size and found.facts is None:
+                yield Unread("packages", path, "a link to a file that is not parsed", kind)
 
     def system(self) -> dict[str, str]:
         """Return what os-release tells of the distribution."""

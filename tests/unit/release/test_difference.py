@@ -4,8 +4,10 @@ import gzip
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from pratique.errors import MissingError, UsageError
+from pratique.errors import MissingError, PratiqueError, UsageError
 from pratique.release.difference_json import difference_json
 from pratique.release.difference_text import sentence, summary_lines
 from pratique.release.open_difference import Asked, compare_paths
@@ -41,9 +43,9 @@ BASE = layer(
 def compare(tmp_path):
     """Compare two images that are given by their layers."""
 
-    def run(before, after, *, settings=({}, {}), asked=None, write=docker_image):
+    def run(before, after, *, configs=({}, {}), asked=None, write=docker_image):
         paths = [tmp_path / "before.tar", tmp_path / "after.tar"]
-        for path, layers, one in zip(paths, (before, after), settings, strict=True):
+        for path, layers, one in zip(paths, (before, after), configs, strict=True):
             write(path, layers, **one)
         return compare_paths(*map(str, paths), asked or Asked(30))
 
@@ -75,7 +77,7 @@ def test_every_part_of_a_difference_downgrades_first(compare):
         file(STATUS, dpkg_status(openssl="3.0.2", zlib="1.1", new="1")), file("/app/x.py", "2"), *python_package("Flask", "2.0"),
         file("/opt/jdk/release", 'JAVA_VERSION="21.0.5"\n'),
     )]  # fmt: skip
-    found = compare(before, after, settings=({"env": {"A": "1"}}, {"env": {"A": "2"}}))
+    found = compare(before, after, configs=({"env": {"A": "1"}}, {"env": {"A": "2"}}))
     assert found.exit_status == 1
     assert packages(found) == [
         ("up", "runtime", "Java"),
@@ -239,9 +241,9 @@ def test_no_time_is_a_finding_and_no_error(compare):
 
 def test_a_label_of_the_base_counts_only_with_the_lowest_layer(compare):
     labels = {"org.opencontainers.image.base.name": "debian:12", "org.opencontainers.image.base.digest": "sha256:1"}
-    settings = ({"Labels": labels}, {"Labels": labels})
-    assert compare([BASE, layer(file("/a"))], [BASE, layer(file("/b"))], settings=settings).base.text == "base the same"
-    found = compare([BASE], [layer(SYSTEM, file("/b"))], settings=settings)
+    configs = ({"Labels": labels}, {"Labels": labels})
+    assert compare([BASE, layer(file("/a"))], [BASE, layer(file("/b"))], configs=configs).base.text == "base the same"
+    found = compare([BASE], [layer(SYSTEM, file("/b"))], configs=configs)
     assert (found.base.same, found.base.text) == (False, "base rebuilt")
 
 
@@ -255,7 +257,7 @@ def test_secrets_and_hostile_names_appear_nowhere(compare):
     found = compare(
         [layer(file("/a", ""))],
         [layer(file(f"/{evil}", ""), file(STATUS, dpkg_status(**{evil: "1\x1b[0m"})))],
-        settings=({"env": {"TOKEN": "hunter1"}}, {"env": {"TOKEN": "hunter2"}, "Labels": {evil: evil}}),
+        configs=({"env": {"TOKEN": "hunter1"}}, {"env": {"TOKEN": "hunter2"}, "Labels": {evil: evil}}),
     )
     text = "\n".join(summary_lines(found)) + json.dumps(difference_json(found))
     assert "hunter" not in text
@@ -291,7 +293,7 @@ def test_directories_are_compared_like_images(tmp_path):
         (place / "app.py").write_text(text)
         (place / "lib/a-1.dist-info/METADATA").write_text(f"Name: a\nVersion: {text}\n")
     found = compare_paths(str(tmp_path / "r1"), str(tmp_path / "r2"), Asked(30))
-    assert sentence(found) == "1 package up; 2 other files; ±0 B"
+    assert sentence(found) == "1 package up; 1 other file; ±0 B"
     assert compare_paths(str(tmp_path / "r1"), str(tmp_path / "r1"), Asked(30)).exit_status == 0
 
 
@@ -316,3 +318,53 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
 
 def test_a_hard_link_over_layers_is_the_file_below(compare):
     assert files(compare([BASE], [BASE, layer(file("/keep", "same"), hard_link("/copy", "/keep"))])) == {"/copy": "new"}
+
+
+def test_a_database_behind_a_link_is_a_finding(compare):
+    status = file("/opt/status", dpkg_status(bash="1"))
+    hidden = [layer(status, link("/var/lib/dpkg/status", "../../../opt/status"))]
+    found = compare([layer(file(STATUS, dpkg_status(bash="1")))], hidden)
+    assert packages(found) == []
+    assert [(one.side, one.unread.what, one.unread.kind) for one in found.findings] == [("after", STATUS, "deb")]
+
+
+def test_a_hard_link_to_a_database_does_not_count_its_packages_twice(compare):
+    side = compare([layer(file(STATUS, dpkg_status(bash="1")), hard_link("/copy", STATUS))], [BASE]).before
+    assert list(side.packages().values()) == [1]
+
+
+def test_metadata_of_a_python_package_belongs_to_it(compare):
+    found = compare([layer(*python_package("Flask_Cors", "1"))], [layer(*python_package("Flask_Cors", "2"))])
+    assert [*found.folded_files()] == ["pypi flask-cors"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=12)), min_size=1, max_size=4),
+    st.sampled_from([bytes, gzip.compress]),
+)
+def test_damage_anywhere_is_a_finding_or_one_line(tmp_path, places, compress):
+    whole = tmp_path / f"{compress.__name__}.tar"
+    if not whole.exists():
+        docker_image(
+            whole,
+            [
+                layer(
+                    SYSTEM, file(STATUS, dpkg_status(a="1")), file("/x.jar", jar(pom=("g", "a", "1"))), link("/l", "x")
+                )
+            ],
+            compress=compress,
+        )
+    content = bytearray(whole.read_bytes())
+    for place, data in places:
+        at = int(place * (len(content) - len(data)))
+        content[at : at + len(data)] = data
+    damaged = tmp_path / "damaged.tar"
+    damaged.write_bytes(content)
+    try:
+        found = compare_paths(str(whole), str(damaged), Asked(20, everything=True))
+    except PratiqueError as error:
+        assert "\n" not in str(error)
+    else:
+        assert difference_json(found)["exit_status"] in {0, 1, 2}
+        assert sbom(found.after)

@@ -9,7 +9,7 @@ from pratique.release.forward import DAMAGE
 from pratique.release.packages import apk, dpkg, java, node, python, rpm, system
 from pratique.release.packages.model import Facts, Package
 
-__all__ = ["Facts", "Package", "kind_of", "read_facts"]
+__all__ = ["DATABASES", "Facts", "Package", "kind_of", "read_facts"]
 
 READERS: dict[str, Any] = {
     "deb": dpkg,
@@ -20,6 +20,12 @@ READERS: dict[str, Any] = {
     "npm": node,
     "system": system,
 }
+DATABASES = (
+    ("deb", dpkg.STATUS),
+    *(("apk", path) for path in sorted(apk.DATABASES)),
+    *(("rpm", f"{folder}{rpm.SQLITE}") for folder in rpm.FOLDERS),
+)
+"""Kind → the path of a database that has all packages of a system."""
 ENDS = (
     "status", ".list", "installed", ".sqlite", "-wal", "Packages", ".db", "METADATA", "INFO", "RECORD", ".egg-info",
     ".h", ".jar", ".war", ".ear", ".par", "release", "package.json",
