@@ -82,5 +82,5 @@ def _labels(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _systems(before: Side, after: Side) -> tuple[str, str]:
-    one, other = (safe(side.system().get("PRETTY_NAME") or side.system().get("ID", "")) for side in (before, after))
+    one, other = (safe(side.system.get("PRETTY_NAME") or side.system.get("ID", "")) for side in (before, after))
     return one, other

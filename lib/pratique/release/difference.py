@@ -132,7 +132,7 @@ def _unread(side: Side) -> list[Unread]:
     """Return the findings of a side: those of its layers, and those of files that it shows."""
     told = [
         Unread("packages", shown(path), shown(reason), kind)
-        for path, facts in side.facts()
+        for path, facts in side.facts
         for kind, reason in facts.unread
     ]
     return [*side.unread, *side.hidden_databases(), *told]

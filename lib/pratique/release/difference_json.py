@@ -52,7 +52,7 @@ def _version(package: Package | None, side: Side) -> dict[str, str] | None:
     return {
         "version": shown(package.version),
         "architecture": shown(package.architecture),
-        "purl": package_url(package, side.system()),
+        "purl": package_url(package, side.system),
     }
 
 
@@ -61,7 +61,7 @@ def _side(side: Side) -> dict[str, Any]:
         "name": side.given.name,
         "kind": side.given.kind,
         "digest": side.given.digest,
-        "system": shown(side.system().get("PRETTY_NAME", "")),
+        "system": shown(side.system.get("PRETTY_NAME", "")),
         "layers": [_layer(layer) for layer in side.layers],
     }
 

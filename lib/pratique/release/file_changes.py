@@ -138,7 +138,7 @@ def _owners(paths: Iterable[str], before: Side, after: Side) -> dict[str, str]:
         elif inside := _METADATA.search(path):
             found[path] = f"pypi {normalized(inside[1])}"
     for side in (before, after) if wanted else ():
-        for path, facts in side.facts():
+        for path, facts in side.facts:
             if path.endswith(RELEASE) and facts.packages:
                 # a Java runtime is the folder of its file `release`
                 home = path.removesuffix(RELEASE)

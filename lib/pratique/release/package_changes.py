@@ -63,7 +63,7 @@ def compare_packages(before: Side, after: Side) -> tuple[list[PackageChange], li
 def unknown_kinds(side: Side) -> set[str]:
     """Return the kinds of packages that may be missing on a side; "" for every kind."""
     kinds = {finding.kind for finding in side.unread if finding.part == "packages"}
-    kinds |= {kind for _, facts in side.facts() for kind, _ in facts.unread}
+    kinds |= {kind for _, facts in side.facts for kind, _ in facts.unread}
     kinds |= {finding.kind for finding in side.hidden_databases()}
     return kinds if side.is_whole else {*kinds, ""}
 

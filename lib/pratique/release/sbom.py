@@ -20,7 +20,7 @@ def sbom(side: Side) -> dict[str, Any]:
 
     Where packages were not read, the bill says that it is incomplete.
     """
-    system = side.system()
+    system = side.system
     components = [_component(package, system) for package in sorted(side.packages())]
     if system.get("ID"):
         components.insert(0, _system(system))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,16 @@ class Side:
         """Whether every file was read."""
         return self.contents is None or self.contents.is_whole
 
-    def facts(self) -> Iterator[tuple[str, Facts]]:
-        """Yield what the files tell, with their paths."""
-        for path, entry in self.contents.entries() if self.contents is not None else ():
-            # a hard link gives a file a second name
-            if entry.facts is not None and kind_of(path):
-                yield path, entry.facts
+    @cached_property
+    def facts(self) -> list[tuple[str, Facts]]:
+        """What the files tell, with their paths."""
+        # a hard link gives a file a second name
+        found = self.contents.entries() if self.contents is not None else ()
+        return [(path, entry.facts) for path, entry in found if entry.facts is not None and kind_of(path)]
 
     def packages(self) -> Counter[Package]:
         """Return all packages, with how many times each is there."""
-        return Counter(package for _, facts in self.facts() for package in facts.packages)
+        return Counter(package for _, facts in self.facts for package in facts.packages)
 
     def hidden_databases(self) -> Iterator[Unread]:
         """Yield a finding for each database of packages that is a link to a file which was not parsed."""
@@ -92,10 +93,11 @@ class Side:
             if found is not None and found.size and found.facts is None:
                 yield Unread("packages", path, "a link to a file that is not parsed", kind)
 
+    @cached_property
     def system(self) -> dict[str, str]:
-        """Return what os-release tells of the distribution."""
+        """The distribution, as os-release names it."""
         found: dict[str, str] = {}
-        for path, facts in self.facts():
+        for path, facts in self.facts:
             if facts.system and (not found or path.startswith("/etc/")):
                 found = dict(facts.system)
         return found
