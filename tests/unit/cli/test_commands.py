@@ -116,7 +116,13 @@ def test_the_executed_notebook_goes_where_out_says(run, launched, folder):
 
 def test_run_list_names_the_runbooks_and_notebooks(run):
     status, out, _ = run("run", "--list")
-    rows = [["canary_report", "notebook"], ["incident", "notebook"], ["release", "runbook"], ["rollback", "runbook"]]
+    rows = [
+        ["canary_report", "notebook"],
+        ["incident", "notebook"],
+        ["release_diff", "notebook"],
+        ["release", "runbook"],
+        ["rollback", "runbook"],
+    ]
     assert (status, [line.split() for line in out.splitlines()]) == (0, rows)
     listed = json.loads(run("run", "--list", "--json")[1])
     assert [[row["name"], row["kind"]] for row in listed] == rows
