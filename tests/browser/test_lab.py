@@ -159,7 +159,7 @@ SIZES = {"x": "width", "y": "height"}
 
 
 def click_bar(explorer, number):
-    """Click a bar where it is now: until it has its final size, a figure moves, and a click misses it."""
+    """Click a bar where it is now, if it is drawn: a figure moves until it has its final size, and a click misses it."""
     bars = explorer.page.locator(".barlayer .point path")
     plot = explorer.locator(".js-plotly-plot", has=bars).first
     ground = plot.locator(".nsewdrag").first
