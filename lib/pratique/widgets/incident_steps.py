@@ -19,7 +19,7 @@ COMMANDS = {"restored": "restored", "closed": "close"}
 class IncidentStep:
     """A step that is not recorded yet.
 
-    question: what is to be recorded, in one line. name, options, arguments: of the command that records it.
+    question: names the entry, in one line. name, options, arguments: of the command that records it.
     """
 
     question: str

@@ -43,7 +43,7 @@ def test_without_a_person_it_says_where_one_can_record(tmp_path):
     assert record_incident(opened_in(tmp_path)).text == STATIC
 
 
-def test_the_fields_begin_with_what_the_analysis_found(recorder):
+def test_the_fields_begin_with_the_findings(recorder):
     assert recorder.title.value == "5xx of shop: POST /checkout · 503 · revision r42"
     assert (recorder.began.value, recorder.cause.value) == ("2026-11-20T14:02", "r42")
     assert {"none", "r42", "r7"} <= set(recorder.cause.options)
@@ -66,7 +66,7 @@ def test_nothing_is_written_before_it_is_confirmed(recorder, tmp_path):
 def test_an_incident_is_recorded_from_its_beginning_to_its_end(recorder, tmp_path):
     recorder.severity.value = "SEV-1"
     commands = [click(recorder, recorder.open)]
-    # what was opened is chosen, and the other steps belong to it
+    # the new incident is chosen, and the other steps belong to it
     assert recorder.which.value == ("pratique", "I1")
     recorder.cause.value = "none"
     commands.append(click(recorder, recorder.name_cause))
