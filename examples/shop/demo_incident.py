@@ -2,20 +2,22 @@
 
 r1 runs in two instances behind the balancer under a steady load, and r2 is released through runbooks/release.ipynb. Then every
 second checkout of one instance fails: within a minute of data, the page of the incident must name the action and the instance. That fault ends, and
-r4, which is harmless, gets half of the traffic. Then the payments stop, which all instances of both revisions need: the page
-must name the action and blame no release. The exit status is 0 only if both pages are right. Afterwards nothing that was
+r4, which is harmless, gets half of the traffic. Then the payments, which all instances of both revisions need, refuse every second one:
+the page must name the action and blame no release. The exit status is 0 only if both pages are right. Afterwards nothing that was
 started is left, except the folder with the pages. A port that another program uses is replaced by a free one.
 """
 
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from demo_ports import copy_with_free_ports, free_port
 
@@ -90,9 +92,9 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def started(command: list[str]):
-    """Run a program until the block ends."""
-    process = subprocess.Popen(command)
+def started(command: list[str], log: IO[bytes] | None = None):
+    """Run a program until the block ends. log: takes its output."""
+    process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         yield process
     finally:
@@ -111,34 +113,29 @@ def analysed(shop: Shop, start: datetime, end: datetime, *more: str) -> dict:
     return json.loads(done.stdout) if done.stdout else {}
 
 
-def page_of(shop: Shop, began: datetime, is_right) -> bool:
-    """Look again and again until the answer is right, write its page, and check that the page says it; at most a minute of data."""
+def page_of(shop: Shop, began: datetime, **place: str | None) -> bool:
+    """Look again and again until the answer is right, for at most a minute of data; whether its page says it."""
     start, late = began - timedelta(seconds=QUIET_S), timedelta(seconds=shop.target.telemetry.late_s + 2)
     for after_s in range(2 * LOOKS_S, DATA_S + 1, LOOKS_S):
         end = began + timedelta(seconds=after_s)
         time.sleep(max(0.0, (end + late - datetime.now(UTC)).total_seconds()))
         found = analysed(shop, start, end)
         say(f"{after_s} s of data: {found.get('answer')}: {found.get('sentence')}")
-        if is_right(found):
+        if is_right(found, place):
             analysed(shop, start, end, "--out", str(shop.state / "pages"))
             page = max((shop.state / "pages").glob("*.html"), key=lambda path: path.stat().st_mtime)
             say(f"page {page}")
-            return found["answer"] in page.read_text(encoding="utf-8") or ACTION in page.read_text(encoding="utf-8")
+            text = page.read_text(encoding="utf-8")
+            return all(word in text for word in ("No known change explains it", *filter(None, place.values())))
     return False
 
 
-def first_place(found: dict) -> dict:
-    """Return the first place of an answer; {} where it has none."""
-    places = (found.get("places") or {}).get("found") or [{}]
-    return places[0]
-
-
-def blames_no_release(found: dict) -> bool:
-    """Whether an answer has a place in time, and neither calls a change the cause nor proposes to undo one."""
+def is_right(found: dict, place: dict[str, str | None]) -> bool:
+    """Whether an answer begins with a place, calls no change the cause, and proposes to undo none."""
+    first = ((found.get("places") or {}).get("found") or [{}])[0]
     grades = {suspect["grade"] for suspect in found.get("suspects", ())}
-    return (
-        found.get("answer") == "no change of ours explains it" and not found["undo"] and not grades & {"shown", "fits"}
-    )
+    blames_none = found.get("answer") == "no change of ours explains it" and not grades & {"shown", "fits"}
+    return place.items() <= first.items() and blames_none and not found["undo"]
 
 
 def one_instance(shop: Shop) -> bool:
@@ -149,38 +146,23 @@ def one_instance(shop: Shop) -> bool:
     fault.write_text(f"{ACTION} 0.5", encoding="utf-8")
     say(f"fault: every second {ACTION} of the instance {address} fails")
     try:
-        return page_of(
-            shop,
-            began,
-            lambda found: (
-                (first_place(found).get("action"), first_place(found).get("host")) == (ACTION, address)
-                and blames_no_release(found)
-            ),
-        )
+        return page_of(shop, began, action=ACTION, host=address)
     finally:
         fault.unlink()
 
 
 def shared_dependency(shop: Shop, payments: subprocess.Popen) -> bool:
     """Stop what all revisions need, while a canary has half of the traffic; whether the page blamed no release."""
-    with started(shop.release("r4", "-p", "approval", "ask")) as run:
+    with (shop.state / "r4.log").open("wb") as log, started(shop.release("r4", "-p", "approval", "ask"), log) as run:
         limit = time.monotonic() + 120
         while "r4" not in shop.shares() and time.monotonic() < limit and run.poll() is None:
             time.sleep(0.5)
         say(f"traffic: {shop.shares()}")
         time.sleep(QUIET_S)
         began = datetime.now(UTC)
-        payments.terminate()
-        say("fault: the payments stopped, which every checkout needs")
-        right = page_of(
-            shop,
-            began,
-            lambda found: (
-                first_place(found).get("action") == ACTION
-                and (first_place(found)["host"], first_place(found)["revision"]) == (None, None)
-                and blames_no_release(found)
-            ),
-        )
+        payments.send_signal(signal.SIGUSR1)
+        say("fault: the payments, which every checkout needs, refuse every second one")
+        right = page_of(shop, began, action=ACTION, host=None, revision=None)
         say("undo the release of r4")
         subprocess.run(shop.pratique("abort", "demo-r4", "--why", "the demo ends"), check=False)
         run.wait(timeout=60)
