@@ -222,7 +222,7 @@ def draft_command(
     from pratique.report.incident import investigate_stored  # noqa: PLC0415 - the store's client
     from pratique.report.incident_draft import save_draft  # noqa: PLC0415
     from pratique.report.incident_question import IncidentQuestion  # noqa: PLC0415
-    from pratique.report.write import reports_folder  # noqa: PLC0415
+    from pratique.report.written_page import reports_folder  # noqa: PLC0415
 
     settings = load_config(config, store)
     record = _incidents(settings).find(unique, source) if unique else None

@@ -236,9 +236,22 @@ def test_an_incident_from_before_the_range_is_dated_at_its_beginning():
     assert any("before the range" in finding for finding in incident.findings)
 
 
-def test_services_that_rise_together_are_named():
+def test_services_that_rise_together_are_named_and_the_others_may_be_left_alone():
     incident = asked(store_of(Traffic.quiet().fail(60, 8), Traffic.quiet("pay").fail(61, 8), Traffic.quiet("mail")))
     assert "2 of 3 services (pay)" in incident.sentence
+    (other,) = (one for one in incident.unaffected if one.dimension == "service")
+    assert (other.name, other.shown) == ("mail", True)
+    assert 0.5 < other.ratio_high < 1.5
+    assert 30_000 < other.requests < 42_000
+
+
+def test_the_start_of_old_data_without_a_rise_has_its_date():
+    store = store_of(Traffic.quiet())
+    old = investigate(store, "shop", now=END + timedelta(days=3)).incident
+    new = investigate(store, "shop", now=END + timedelta(minutes=5)).incident
+    assert old.answer == new.answer == "nothing shown"
+    assert f"is shown since {old.start:%Y-%m-%d %H:%M};" in old.sentence
+    assert f"is shown since {new.start:%H:%M};" in new.sentence
 
 
 def test_a_new_action_is_compared_with_similar_traffic():
