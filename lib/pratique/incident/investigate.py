@@ -101,15 +101,15 @@ class _Analysis:
         self.store, self.service, self.outcome, self.observed = store, service, outcome, observed
         self.policy, self.changes, self.alpha = policy, changes, alpha
         self.silent_since = silent_since
+        self.lost = losses(observed, [change for change in changes if change.service == service])
         ratios = [guard.tolerated_ratio for guard in policy.guards.values() if guard.outcome == outcome.name]
         self.tolerated = max((ratios[0] if ratios else None) or 1.5, 1.5 if outcome.is_latency else 1.05)
         self.first: FirstPass = first_pass(observed, alpha=alpha, tolerated=self.tolerated)
 
     def investigation(self) -> Investigation:
         """Return the whole analysis."""
-        lost = losses(self.observed)
         if self.first.rise is None:
-            return self._nothing(lost_any=bool(lost))
+            return self._nothing()
         history = history_of(self.observed, self.first.history.used)
         second = second_pass(self.observed, self.first.rise, history, alpha=self.alpha, tolerated=self.tolerated)
         rise, found = second.rise, second.found
@@ -205,10 +205,10 @@ class _Analysis:
         times = begins + np.arange(past.steps) * np.timedelta64(past.step_s, "s")
         return placebos(*blocks, times, (bad, n))
 
-    def _nothing(self, *, lost_any: bool) -> Investigation:
+    def _nothing(self) -> Investigation:
         n = self.observed.range.requests()
         history = self.first.history
-        known = bool(history.n) and bool(n.sum()) and not lost_any
+        known = bool(history.n) and bool(n.sum()) and not self.lost
         mean = float(np.mean(n)) * history.share
         ratio = float(np.ceil(self.tolerated * 4 / 3 - 1e-9))
         windows = windows_to_show(
@@ -249,7 +249,7 @@ class _Analysis:
                 places,
                 rise,
                 self.changes,
-                lost=losses(observed),
+                lost=self.lost,
                 also=also,
                 policy_alpha=self.alpha,
                 silent_since=self.silent_since,

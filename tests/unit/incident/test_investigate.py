@@ -180,6 +180,17 @@ def test_a_host_without_requests_is_a_finding():
     assert any("host b has hardly any requests since 13:30" in finding for finding in incident.findings)
 
 
+def test_hosts_of_a_revision_that_was_replaced_are_no_finding():
+    traffic = Traffic.quiet(weights={60: (0.0, 1.0)})
+    traffic.n[:, 0, :, 2] = 0
+    traffic.n[:, 1, :, :2] = 0
+    store, switch = store_of(traffic), replace(change(60), shares={"r41": 0.0, "r42": 1.0})
+    said = "host a has hardly any requests since 13:00"
+    assert not any("hardly any" in finding for finding in asked(store, changes=[switch]).findings)
+    # without a change that took their traffic they are
+    assert any(said in finding for finding in asked(store).findings)
+
+
 def test_no_lines_is_not_no_errors():
     incident = asked(store_of(Traffic.quiet().vanish(90)))
     assert incident.answer == "cannot tell"
@@ -248,7 +259,7 @@ def test_services_that_rise_together_are_named_and_the_others_may_be_left_alone(
 def test_the_start_of_old_data_without_a_rise_has_its_date():
     store = store_of(Traffic.quiet())
     old = investigate(store, "shop", now=END + timedelta(days=3)).incident
-    new = investigate(store, "shop", now=END + timedelta(minutes=5)).incident
+    new = investigate(store, "shop", now=END + timedelta(seconds=30)).incident
     assert old.answer == new.answer == "nothing shown"
     assert f"is shown since {old.start:%Y-%m-%d %H:%M};" in old.sentence
     assert f"is shown since {new.start:%H:%M};" in new.sentence
