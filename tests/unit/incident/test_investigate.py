@@ -180,6 +180,15 @@ def test_a_host_without_requests_is_a_finding():
     assert any("host b has hardly any requests since 13:30" in finding for finding in incident.findings)
 
 
+def test_a_canary_beside_an_outage_of_two_windows_does_not_fit_yet():
+    traffic = Traffic.quiet(weights={115: (0.5, 0.5)}, per_minute=3000).fail(118, 40, "POST /checkout")
+    incident = asked(store_of(traffic), changes=[change(117)])
+    assert incident.onset.best == minute(118)
+    assert incident.answer == "cannot tell"
+    (suspect,) = incident.suspects
+    assert suspect.reason == "both served at the same moments, but in too few windows to compare them"
+
+
 def test_hosts_of_a_revision_that_was_replaced_are_no_finding():
     traffic = Traffic.quiet(weights={60: (0.0, 1.0)})
     traffic.n[:, 0, :, 2] = 0
