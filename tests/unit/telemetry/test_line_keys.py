@@ -40,7 +40,7 @@ def host_of(datagram, source):
         ("server", "[2001:db8::7]:8000", "2001:db8::7"),
         ("server", "2001:db8::7:8000", "2001:db8::7"),
         ("instance", "192.0.2.7:8000", "192.0.2.7:8000"),
-        # no server answered, or the text is no address
+        # no server answered, or the text is not an address
         ("instance", "none", "lb1"),
         ("instance", "-:-", "lb1"),
         ("server", "", "lb1"),
