@@ -44,7 +44,8 @@ def write_incident(
     folder = folder_for(config, out_dir)
     parameters = incident_parameters(config, question, str(folder))
     paths = page_paths(folder, question.stem, "incident")
-    return run_for_page(NOTEBOOK, paths, parameters, check=check_incident, progress=progress)
+    check_incident(parameters)
+    return run_for_page(NOTEBOOK, paths, parameters, progress=progress)
 
 
 def incident_parameters(config: Config, question: IncidentQuestion, out: str = "") -> dict[str, Any]:

@@ -55,7 +55,8 @@ def write_report(
     folder = folder_for(config, out_dir)
     parameters = _parameters(config, question, folder)
     paths = page_paths(folder, question.stem, "verdict")
-    return run_for_page(NOTEBOOK, paths, parameters, check=check_comparison, progress=progress)
+    check_comparison(parameters)
+    return run_for_page(NOTEBOOK, paths, parameters, progress=progress)
 
 
 def _parameters(config: Config, question: Question, folder: Path) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ def page_paths(folder: Path, stem: str, result: str) -> ReportPaths:
     return ReportPaths(folder / f"{stem}.html", folder / f"{stem}.json", result=result)
 
 
-def save_page(notebook: str, paths: ReportPaths, title: str, result: Mapping[str, Any]) -> ReportPaths:
+def save_page(notebook: str, paths: ReportPaths, title: str, result: Any) -> ReportPaths:
     """Write the page of the notebook that is running now, and its result as JSON; return their paths.
 
     Raises: UsageError when called outside a notebook; DeniedError, StorageError.
@@ -50,16 +50,14 @@ def save_page(notebook: str, paths: ReportPaths, title: str, result: Mapping[str
 
 
 def run_for_page(
-    notebook: str, paths: ReportPaths, parameters: Mapping[str, Any], *, check: Callable[[Mapping[str, Any]], None],
-    progress: Progress | None,
-) -> ReportPaths:  # fmt: skip
+    notebook: str, paths: ReportPaths, parameters: Mapping[str, Any], *, progress: Progress | None
+) -> ReportPaths:
     """Write a page by running its notebook, which is kept beside it; return their paths.
 
-    check: refuses parameters before a kernel starts. progress: called with each line that the notebook prints.
-    Raises: the errors of `check` and of the notebook; DeniedError, StorageError. The notebook is kept when it fails.
+    progress: called with each line that the notebook prints.
+    Raises: the errors of the notebook; DeniedError, StorageError. The notebook is kept when it fails.
     """
     kept = paths.html.with_suffix(".ipynb")
-    check(parameters)
     run_notebook(notebook, parameters, kept, progress=progress)
     return replace(paths, notebook=kept)
 
