@@ -12,7 +12,7 @@ RERUN := --reruns 1 -rfER
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check docs docs-check docs-reference lab bench clean
+.PHONY: help demo demo-incident test test-fast check docs docs-check docs-reference lab bench clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ $(VENV)/.dev: $(VENV)/.runtime
 
 demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is promoted, one rolled back (RUNTIME=docker: in containers behind HAProxy; STORE=influxdb: measurements in InfluxDB)
 	RUNTIME=$(or $(RUNTIME),process) STORE=$(or $(STORE),delta) $(BIN)/python examples/shop/demo.py
+
+demo-incident: $(VENV)/.runtime ## Let one instance of the sample service fail, then what all share: each page names the cause (about seven minutes)
+	$(BIN)/python examples/shop/demo_incident.py
 
 check: $(VENV)/.dev ## Lint, check formatting, types, notebooks, spelling, wording and the documentation
 	$(BIN)/ruff check

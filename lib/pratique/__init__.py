@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from pratique.runbook.opening import open_release, open_rollback
     from pratique.store import open_store
     from pratique.version import __version__
-    from pratique.widgets import explore_incident
+    from pratique.widgets import explore_incident, record_incident
 
 __all__ = [
     "Comparison",
@@ -85,6 +85,7 @@ __all__ = [
     "open_rollback",
     "open_store",
     "plan",
+    "record_incident",
     "reproduction",
     "run_notebook",
     "save_difference",
@@ -118,6 +119,7 @@ _SOURCES = {
     "open_rollback": "pratique.runbook.opening",
     "open_store": "pratique.store",
     "plan": "pratique.planning.plan",
+    "record_incident": "pratique.widgets",
     "reproduction": "pratique.report",
     "run_notebook": "pratique.notebook",
     "save_history": "pratique.report",

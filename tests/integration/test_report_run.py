@@ -16,7 +16,7 @@ from pratique.config import Config, StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, StorageError, UsageError
 from pratique.notebook import run_notebook
 from pratique.report import write_report
-from pratique.report.write import write_text
+from pratique.report.written_page import write_text
 from pratique.store import open_store
 from support.report_samples import HOSTILE, START, sample_rollups
 

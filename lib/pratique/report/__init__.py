@@ -8,7 +8,8 @@ from pratique.report.incident_page import incident_reproduction, save_incident, 
 from pratique.report.incident_question import IncidentQuestion
 from pratique.report.release_difference import open_difference, save_difference, write_difference
 from pratique.report.reproduce import reproduction
-from pratique.report.write import ReportPaths, save_report, write_report
+from pratique.report.write import save_report, write_report
+from pratique.report.written_page import ReportPaths
 
 __all__ = [
     "Comparison",

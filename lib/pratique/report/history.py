@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pratique.errors import MissingError
-from pratique.notebook.execute import Progress, run_notebook
+from pratique.notebook.execute import Progress
 from pratique.report.given import given_time, refuse_numbers
 from pratique.report.question import slug
-from pratique.report.write import ReportPaths, reports_folder, write_text
+from pratique.report.written_page import ReportPaths, folder_for, page_paths, reports_folder, run_for_page, save_page
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -104,16 +103,10 @@ def save_history(opened: OpenedHistory, out: str = "") -> ReportPaths:
     opened: from `open_history`. out: folder; default reports/ in the state folder.
     Raises: UsageError when called outside a notebook; DeniedError, StorageError.
     """
-    from pratique.report.capture import executed_here  # noqa: PLC0415 - only in a kernel
-    from pratique.report.page import render  # noqa: PLC0415 - only in a kernel
-
     folder = Path(out) if out else reports_folder(opened.config)
     paths = _paths(folder.absolute(), [history.service for history in opened.histories], opened.histories[0].now)
-    content = [history.to_json() for history in opened.histories]
-    write_text(paths.json, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    title = f"History of {', '.join(history.service for history in opened.histories)}"[:150]
-    write_text(paths.html, render(executed_here(NOTEBOOK), title))
-    return paths
+    title = f"History of {', '.join(history.service for history in opened.histories)}"
+    return save_page(NOTEBOOK, paths, title, [history.to_json() for history in opened.histories])
 
 
 def write_history(
@@ -125,18 +118,14 @@ def write_history(
     out_dir: default reports/ in the state folder. progress: called with each line that the notebook prints.
     Raises: the errors of `open_history`, before a kernel starts; DeniedError, StorageError.
     """
-    if out_dir is None:
-        config.make_state_folder()
-    folder = (out_dir or reports_folder(config)).absolute()
+    folder = folder_for(config, out_dir)
     given: dict[str, Any] = {**parameters, "config": config.file, "store": config.store.url}
     opened = open_history(**given)
     paths = _paths(folder, [history.service for history in opened.histories], opened.histories[0].now)
-    notebook = paths.html.with_suffix(".ipynb")
-    run_notebook(NOTEBOOK, {**given, "out": str(folder)}, notebook, progress=progress)
-    return ReportPaths(paths.html, paths.json, notebook, "history")
+    return run_for_page(NOTEBOOK, paths, {**given, "out": str(folder)}, progress=progress)
 
 
 def _paths(folder: Path, services: list[str], now: datetime) -> ReportPaths:
     # the day, so that a scheduled run keeps one page for each day
     stem = "-".join(["history", *(slug(service) for service in services[:3]), f"{now:%Y%m%d}"])
-    return ReportPaths(folder / f"{stem}.html", folder / f"{stem}.json", None, "history")
+    return page_paths(folder, stem, "history")

@@ -73,7 +73,7 @@ def counting_config(kept: Mapping[str, Any], config: Config) -> Config:
         was = Config.model_validate({name: kept[name] for name in ("telemetry", "services")})
     except (ValidationError, KeyError):
         return config
-    counted = {name: getattr(was.telemetry, name) for name in ("window_s", "host", "httplog")}
+    counted = {name: getattr(was.telemetry, name) for name in ("window_s", "host", "host_from", "httplog")}
     return config.model_copy(
         update={"telemetry": config.telemetry.model_copy(update=counted), "services": was.services}
     )
