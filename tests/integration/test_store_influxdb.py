@@ -16,7 +16,7 @@ from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
 from pratique.store import open_store
 from pratique.store.base import Upkeep
-from pratique.store.influxdb import answer, lines, marks
+from pratique.store.influxdb import lines, marks, window_answer
 from pratique.store.influxdb import store as store_module
 from support import store_child
 
@@ -267,7 +267,7 @@ def test_readers_in_other_processes_see_each_write_complete(address):
 def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
     """Each read of rows is overtaken by a write of another window; only the changed windows are read again."""
     store.write(rollups(*[row(window) for window in range(5)]))
-    read, ranges = answer.rows, []
+    read, ranges = window_answer.rows, []
     writer = open_store(store.url)
 
     def overtaken(pieces, name):
@@ -277,7 +277,7 @@ def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
             writer.write(rollups(row(10 + len(ranges)), row(4, n=len(ranges) + 1)))
         return found
 
-    monkeypatch.setattr(answer, "rows", overtaken)
+    monkeypatch.setattr(window_answer, "rows", overtaken)
     rows = store.read("shop", ["r1"]).table
     assert by_key(rows.to_pylist()) == by_key(
         [*[row(window) for window in range(4)], row(4, n=4), row(11), row(12), row(13)]
@@ -289,7 +289,7 @@ def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
 def test_a_read_that_several_writes_overtake_has_no_part_of_any(store, writer, monkeypatch, writes):
     """The first write changes a window that is being read; the last one changes another window."""
     writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
-    read, once = answer.rows, []
+    read, once = window_answer.rows, []
 
     def overtaken(pieces, name):
         found = read(pieces, name)
@@ -300,7 +300,7 @@ def test_a_read_that_several_writes_overtake_has_no_part_of_any(store, writer, m
                 writer.write(rollups(row(5, n=number)))
         return found
 
-    monkeypatch.setattr(answer, "rows", overtaken)
+    monkeypatch.setattr(window_answer, "rows", overtaken)
     expected = [row(0, action="a", n=2), row(0, action="b", n=2), row(1), row(5, n=writes - 1)]
     assert content(store) == by_key(expected)
     assert once
@@ -308,7 +308,7 @@ def test_a_read_that_several_writes_overtake_has_no_part_of_any(store, writer, m
 
 def test_a_read_that_a_restarted_writer_overtakes_has_no_part_of_its_writes(store, writer, monkeypatch):
     writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
-    read, once = answer.rows, []
+    read, once = window_answer.rows, []
 
     def overtaken(pieces, name):
         found = read(pieces, name)
@@ -318,7 +318,7 @@ def test_a_read_that_a_restarted_writer_overtakes_has_no_part_of_its_writes(stor
             open_store(store.url).write(rollups(row(5)))
         return found
 
-    monkeypatch.setattr(answer, "rows", overtaken)
+    monkeypatch.setattr(window_answer, "rows", overtaken)
     expected = [row(0, action="a", n=2), row(0, action="b", n=2), row(1), row(5)]
     assert content(store) == by_key(expected)
 
