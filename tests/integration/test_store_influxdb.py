@@ -323,6 +323,45 @@ def test_a_read_that_a_restarted_writer_overtakes_has_no_part_of_its_writes(stor
     assert content(store) == by_key(expected)
 
 
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_service_with_rows_in_no_point_of_a_window_is_read_from_the_points_of_rows(influxd, monkeypatch, numbered):
+    """As a writer without the right to read leaves them: it cannot number its writes."""
+    bucket = influxd.new_bucket()
+    monkeypatch.setenv("W", influxd.client.create_authorization("w", bucket, ["write"]).token)
+    blind, seeing = open_store(influxd.settings(bucket, token_env="W")), open_store(influxd.address(bucket))
+    if numbered:
+        seeing.write(rollups(row(0), row(1)))
+    blind.write(rollups(row(1, n=3), row(2)))
+    seeing.write(rollups(row(2, n=4), row(3)))
+    expected = [row(1, n=3), row(2, n=4), row(3)]
+    assert content(seeing) == by_key([row(0), *expected] if numbered else expected)
+    assert {mark.number for mark in marks.read_marks(influxd.client, bucket.name, "shop")} == {None}
+
+
+def test_points_of_windows_are_read_alone_when_they_have_all_rows(influxd, store):
+    store.write(rollups(row(0), row(1, "r2")))
+    bucket = store.url.rpartition("/")[2]
+    influxd.client.delete(bucket, {"service": "shop"}, measurement="pratique")
+    assert content(store) == by_key([row(0), row(1, "r2")])
+    influxd.client.delete(bucket, {"revision": "r2"}, measurement="pratique_windows")
+    assert content(store) == by_key([row(0)])
+
+
+def test_late_rows_replace_theirs_whichever_process_writes_them(store, writer):
+    store.write(rollups(row(0, action="a"), row(0, action="b")))
+    for number in range(2, 5):
+        (writer if number % 2 else store).write(rollups(row(0, action="a", n=number)))
+        assert content(open_store(store.url)) == by_key([row(0, action="a", n=number), row(0, action="b")])
+
+
+def test_more_rows_than_a_field_holds_are_read_back(store):
+    rows = [
+        row(window, action=f"GET /{number}/{'x' * 40}", n=number + 1) for window in range(2) for number in range(3000)
+    ]
+    store.write(rollups(*rows))
+    assert content(store) == by_key(rows)
+
+
 def test_settings_alone_open_the_store(influxd):
     bucket = influxd.new_bucket()
     store = open_store(StoreSettings(url=influxd.address(bucket), retention_days=1))
