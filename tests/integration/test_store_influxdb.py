@@ -338,6 +338,28 @@ def test_a_service_with_rows_in_no_point_of_a_window_is_read_from_the_points_of_
     assert {mark.number for mark in marks.read_marks(influxd.client, bucket.name, "shop")} == {None}
 
 
+def test_a_token_that_is_refused_for_a_while_costs_no_number(influxd, monkeypatch):
+    bucket, make = influxd.new_bucket(), influxd.client.create_authorization
+    tokens = {
+        "W": make("w", bucket, ["write"]),
+        "R": make("r", bucket, ["read"]),
+        "RW": make("b", bucket, ["read", "write"]),
+    }
+    for name, token in tokens.items():
+        monkeypatch.setenv(name, token.token)
+    both = open_store(influxd.settings(bucket, token_env="W", read_token_env="R"))
+    both.write(rollups(row(0)))
+    influxd.client.set_active(tokens["R"], False)
+    with pytest.raises((DeniedError, MissingError), match="token"):
+        both.write(rollups(row(1)))
+    collector = open_store(influxd.settings(bucket, token_env="RW", read_token_env="R"))
+    collector.write(rollups(row(2)))
+    influxd.client.set_active(tokens["R"], True)
+    both.write(rollups(row(1)))
+    assert [mark.number for mark in marks.read_marks(influxd.client, bucket.name, "shop")] == [2]
+    assert content(both) == by_key([row(0), row(1), row(2)])
+
+
 def test_points_of_windows_are_read_alone_when_they_have_all_rows(influxd, store):
     store.write(rollups(row(0), row(1, "r2")))
     bucket = store.url.rpartition("/")[2]

@@ -107,10 +107,11 @@ class Marker:
         stored: the last marks of the services; None when they are not known, and the write has no number.
         """
         began, unique, windows = now_ms(), secrets.token_hex(6), _windows(table, instead_of)
-        of_others = {(mark.service, mark.source): mark for mark in stored or ()}
         with self._lock:
-            before = [self._marks.get(key) for key in windows] + [of_others.get(key) for key in windows]
-            number = _next_number([mark for mark in before if mark]) if stored is not None else None
+            own = [self._marks[key] for key in windows if key in self._marks]
+            number = (
+                None if stored is None else _next_number(own, [m for m in stored if (m.service, m.source) in windows])
+            )
             for key, window in sorted(windows.items()):
                 earlier = self._marks[key].writes if key in self._marks else ()
                 writes = (Write(unique, *window), *earlier)[:WRITES]
@@ -118,10 +119,11 @@ class Marker:
             return [self._marks[key] for key in sorted(windows)]
 
 
-def _next_number(before: Iterable[Mark]) -> int | None:
-    """The number of a write after others of its sources; None when one of them had none."""
-    numbers = [mark.number for mark in before]
-    return None if None in numbers else 1 + max((number for number in numbers if number is not None), default=-1)
+def _next_number(own: Iterable[Mark], stored: Collection[Mark]) -> int | None:
+    """The number of a write after others of its sources; None when a stored one has none. own: may not have been stored."""
+    if any(mark.number is None for mark in stored):
+        return None
+    return 1 + max((mark.number for mark in (*own, *stored) if mark.number is not None), default=-1)
 
 
 def _windows(table: pa.Table, instead_of: Collection[str]) -> dict[tuple[str, str], tuple[int, int]]:

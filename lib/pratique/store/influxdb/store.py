@@ -139,14 +139,18 @@ class InfluxStore(CountedByReading):
         return Upkeep()
 
     def _marks_before(self, services: Sequence[str]) -> list[Mark] | None:
-        """The last marks of some services; None when the server or the token gives none, so that the write has no number."""
+        """The last marks of some services; None when the server or the only token gives none, so that the write has no number."""
+        writing, reading = write_token(self._settings), read_token(self._settings)
         try:
-            reader = self._reader()
-            if not isinstance(reader, FluxReader):
-                return None
-            return [mark for service in services for mark in reader.marks(service)]
+            return self._marks_by(writing, services)
         except (DeniedError, MissingError):
+            return None if reading == writing else self._marks_by(reading, services)
+
+    def _marks_by(self, token: str, services: Sequence[str]) -> list[Mark] | None:
+        reader = self._reader_with(token)
+        if not isinstance(reader, FluxReader):
             return None
+        return [mark for service in services for mark in reader.marks(service)]
 
     @property
     def _wait_s(self) -> float:
@@ -171,7 +175,9 @@ class InfluxStore(CountedByReading):
             )
 
     def _reader(self) -> BucketReader:
-        token = read_token(self._settings)
+        return self._reader_with(read_token(self._settings))
+
+    def _reader_with(self, token: str) -> BucketReader:
         found = self._readers.get(token)
         if found is None:
             found = self._readers[token] = reader_of(self._client(token), self._address.bucket)

@@ -22,7 +22,7 @@ from pratique.store.rows import DICTIONARY, READ_SCHEMA
 Ints = npt.NDArray[np.int64]
 
 FIELD_END, ROW_END = "\x1f", "\x1e"
-"""No name has them, because `names.encoded` encodes what is not printable."""
+"""No name has them: `names.encoded` encodes all characters that are not printable."""
 LONG_TEXT = 8_000
 """Bytes from which the stream of Arrow is read faster than text."""
 LARGEST = 1 << 24
