@@ -27,7 +27,8 @@ NUMBERS = 1_000_000
 """Nanoseconds in a millisecond: numbers of writes are counted modulo this."""
 MAX_FIELD = 180_000
 """Bytes of text after which a field ends, about 60,000 when they are compressed. The server takes 1 MiB, which no row can reach."""
-ROWS_AT_ONCE = 50_000
+ROWS_AT_ONCE = 20_000
+"""Rows whose text is in memory at once, unless one window has more."""
 _POINT = ("window", "service", "revision", "source")
 _ORDER = (*_POINT, "action", "code", "host")
 

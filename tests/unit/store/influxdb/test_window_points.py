@@ -49,7 +49,7 @@ def test_many_rows_are_packed_to_less_than_their_text():
     assert len(value) < len("".join(window_values.texts(normal(rollups(*rows)).combine_chunks()).to_pylist())) / 2
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 50_000])
+@pytest.mark.parametrize("at_once", [1, 3, 20_000])
 def test_requests_of_any_size_have_all_points(monkeypatch, at_once):
     monkeypatch.setattr(window_points, "ROWS_AT_ONCE", at_once)
     rows = [row(window, action=action) for action in "abc" for window in range(5)]
