@@ -144,7 +144,13 @@ class InfluxStore(CountedByReading):
         try:
             return self._marks_by(writing, services)
         except (DeniedError, MissingError):
-            return None if reading == writing else self._marks_by(reading, services)
+            if reading == writing:
+                return None
+        try:
+            return self._marks_by(reading, services)
+        except MissingError:
+            # without the bucket, the write itself says so
+            return None
 
     def _marks_by(self, token: str, services: Sequence[str]) -> list[Mark] | None:
         reader = self._reader_with(token)
