@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pratique.errors import UsageError
-from pratique.notebook.execute import Progress, run_notebook
+from pratique.notebook.execute import Progress
 from pratique.release.difference import Difference
 from pratique.report.given import refuse_numbers
-from pratique.report.write import ReportPaths, reports_folder, write_text
+from pratique.report.written_page import ReportPaths, page_paths, reports_folder, run_for_page, save_page
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -67,15 +66,11 @@ def save_difference(difference: OpenedDifference, out: str = "") -> ReportPaths:
     Raises: UsageError when called outside a notebook; DeniedError, StorageError.
     """
     from pratique.release.difference_json import difference_json  # noqa: PLC0415 - with it
-    from pratique.report.capture import executed_here  # noqa: PLC0415 - only in a kernel
-    from pratique.report.page import render  # noqa: PLC0415 - only in a kernel
 
     folder = Path(out) if out else reports_folder(difference.config)
-    paths = _paths(folder.absolute(), difference)
+    paths = page_paths(folder.absolute(), _stem(difference), "diff")
     names = f"{difference.before.given.name} → {difference.after.given.name}"
-    write_text(paths.json, json.dumps(difference_json(difference), indent=1, allow_nan=False) + "\n")
-    write_text(paths.html, render(executed_here(NOTEBOOK), f"{difference.service} {names}".strip()[:150]))
-    return paths
+    return save_page(NOTEBOOK, paths, f"{difference.service} {names}".strip(), difference_json(difference))
 
 
 def write_difference(
@@ -88,8 +83,6 @@ def write_difference(
     Raises: the errors of `open_difference`; DeniedError, StorageError. The notebook is kept when it fails.
     """
     folder = out_dir.absolute()
-    paths = _paths(folder, difference)
-    notebook = paths.html.with_suffix(".ipynb")
     sides = [difference.before.given.name, difference.after.given.name]
     names = sides if difference.service else [str(Path(name).absolute()) for name in sides]
     parameters = {
@@ -101,15 +94,13 @@ def write_difference(
         "store": config.store.url,
         "out": str(folder),
     }
-    run_notebook(NOTEBOOK, parameters, notebook, progress=progress)
-    return ReportPaths(paths.html, paths.json, notebook, "diff")
+    return run_for_page(NOTEBOOK, page_paths(folder, _stem(difference), "diff"), parameters, progress=progress)
 
 
-def _paths(folder: Path, difference: Difference) -> ReportPaths:
+def _stem(difference: Difference) -> str:
     names = [
         difference.service,
         *(Path(side.given.name).name for side in (difference.before, difference.after)),
         "diff",
     ]
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(name for name in names if name))[-LONGEST_STEM:].lstrip(".-")
-    return ReportPaths(folder / f"{stem}.html", folder / f"{stem}.json", None, "diff")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(name for name in names if name))[-LONGEST_STEM:].lstrip(".-")
