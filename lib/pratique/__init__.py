@@ -10,6 +10,7 @@ so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors
     analyse an incident        open_incident(service, outcome) → OpenedIncident, drawn by `figures`; save_incident inside a notebook
     compare the content of   open_difference(service, before, after), drawn by `figures`; save_difference inside a notebook
       two releases
+    history of deliveries      open_history(service) → OpenedHistory, drawn by `figures`; save_history inside a notebook
     change what runs           open_release(service=…, revision=…), open_rollback(service=…)
     run a notebook             run_notebook(name, parameters, output)
     data and settings          open_store(address), load_config(path), Policy, GuardPolicy
@@ -41,13 +42,16 @@ if TYPE_CHECKING:
     from pratique.planning.plan import plan
     from pratique.report import (
         Comparison,
+        OpenedHistory,
         incident_logs,
         incident_reproduction,
         open_comparison,
         open_difference,
+        open_history,
         open_incident,
         reproduction,
         save_difference,
+        save_history,
         save_incident,
         save_report,
         write_report,
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "GuardPolicy",
+    "OpenedHistory",
     "OpenedIncident",
     "Policy",
     "PratiqueError",
@@ -75,6 +80,7 @@ __all__ = [
     "load_config",
     "open_comparison",
     "open_difference",
+    "open_history",
     "open_incident",
     "open_release",
     "open_rollback",
@@ -83,6 +89,7 @@ __all__ = [
     "reproduction",
     "run_notebook",
     "save_difference",
+    "save_history",
     "save_incident",
     "save_report",
     "write_report",
@@ -91,6 +98,7 @@ __all__ = [
 _SOURCES = {
     "Comparison": "pratique.report",
     "GuardPolicy": "pratique.config",
+    "OpenedHistory": "pratique.report",
     "OpenedIncident": "pratique.report.opened_incident",
     "Policy": "pratique.config",
     "PratiqueError": "pratique.errors",
@@ -105,6 +113,7 @@ _SOURCES = {
     "load_config": "pratique.config:load",
     "open_comparison": "pratique.report",
     "open_difference": "pratique.report",
+    "open_history": "pratique.report",
     "open_incident": "pratique.report",
     "open_release": "pratique.runbook.opening",
     "open_rollback": "pratique.runbook.opening",
@@ -113,6 +122,7 @@ _SOURCES = {
     "reproduction": "pratique.report",
     "run_notebook": "pratique.notebook",
     "save_difference": "pratique.report",
+    "save_history": "pratique.report",
     "save_incident": "pratique.report",
     "save_report": "pratique.report",
     "write_report": "pratique.report",

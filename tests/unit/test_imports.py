@@ -38,6 +38,7 @@ ORDER = [
     "judge",
     "incident",
     "planning",
+    "delivery",
     "figures",
     "report",
     "widgets",

@@ -2,6 +2,7 @@
 
 from pratique.report.comparison import Comparison, judge_stored, open_comparison
 from pratique.report.container_logs import incident_logs
+from pratique.report.history import OpenedHistory, open_history, save_history, write_history
 from pratique.report.incident import investigate_all, investigate_stored, open_incident
 from pratique.report.incident_page import incident_reproduction, save_incident, write_incident
 from pratique.report.incident_question import IncidentQuestion
@@ -12,6 +13,7 @@ from pratique.report.write import ReportPaths, save_report, write_report
 __all__ = [
     "Comparison",
     "IncidentQuestion",
+    "OpenedHistory",
     "ReportPaths",
     "incident_logs",
     "incident_reproduction",
@@ -20,12 +22,15 @@ __all__ = [
     "judge_stored",
     "open_comparison",
     "open_difference",
+    "open_history",
     "open_incident",
     "reproduction",
     "save_difference",
+    "save_history",
     "save_incident",
     "save_report",
     "write_difference",
+    "write_history",
     "write_incident",
     "write_report",
 ]
