@@ -120,6 +120,7 @@ def test_run_list_names_the_runbooks_and_notebooks(run):
         ["canary_report", "notebook"],
         ["incident", "notebook"],
         ["release_diff", "notebook"],
+        ["release_history", "notebook"],
         ["release", "runbook"],
         ["rollback", "runbook"],
     ]

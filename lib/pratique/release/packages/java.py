@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import posixpath
 import re
+import struct
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ MANIFEST = "META-INF/MANIFEST.MF"
 TOMCAT = "org/apache/catalina/util/ServerInfo.properties"
 SMALL = 1 << 20
 MOST_ENTRIES = 65_536
+LARGEST = 64 << 20
+"""Bytes of an archive in an archive."""
+LARGEST_DIRECTORY = 8 << 20
+"""Bytes of the list of entries, which zipfile reads into memory as a whole."""
+END, END_64, END_BYTES = b"PK\x05\x06", b"PK\x06\x07", 22
+LONGEST_NAME = 255
 MOST_UNPACKED = 256 << 20
 """Bytes that one archive may unpack to, with all archives in it."""
 VERSIONS = ("implementation-version", "bundle-version", "specification-version")
@@ -62,6 +69,7 @@ class _Archive:
     def packages(self, path: str, file: IO[bytes], level: int = 0) -> Iterator[Package]:
         name = posixpath.basename(path)
         try:
+            _require_small_directory(file)
             with zipfile.ZipFile(file) as archive:
                 yield from self._own(name, file, archive)
                 for entry in archive.infolist():
@@ -74,7 +82,7 @@ class _Archive:
         """Return an archive in an archive. Raises: NotRead."""
         if level + 1 > self.depth:
             raise NotRead(f"archives in archives, more than {self.depth} deep")
-        return io.BytesIO(self._content(archive, entry, self.left))
+        return io.BytesIO(self._content(archive, entry, LARGEST))
 
     def _own(self, name: str, file: IO[bytes], archive: zipfile.ZipFile) -> Iterator[Package]:
         names = {entry.filename: entry for entry in archive.infolist()}
@@ -102,9 +110,24 @@ class _Archive:
         return content
 
 
+def _require_small_directory(file: IO[bytes]) -> None:
+    """Check the size of the list of entries before zipfile reads it. Raises: NotRead, ValueError (no end record)."""
+    size = file.seek(0, io.SEEK_END)
+    start = max(0, size - END_BYTES - (1 << 16))
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(END)
+    if at < 0 or at + END_BYTES > len(tail):
+        raise ValueError("no list of entries")
+    (directory,) = struct.unpack_from("<I", tail, at + 12)
+    if directory > LARGEST_DIRECTORY or tail[max(0, at - 20) : at].startswith(END_64):
+        raise NotRead(f"a list of entries of more than {LARGEST_DIRECTORY >> 20} MiB")
+    file.seek(0)
+
+
 def _named(name: str, manifest: dict[str, str], file: IO[bytes]) -> Package:
     """Return the package of an archive without Maven's file."""
-    stem = posixpath.splitext(name)[0]
+    stem = posixpath.splitext(name)[0][:LONGEST_NAME]
     split = _NAME.match(stem)
     artifact = split[1] if split else stem
     version = next((manifest[key] for key in VERSIONS if manifest.get(key)), "") or (split[2] if split else "")

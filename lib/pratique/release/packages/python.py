@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import posixpath
 import re
+from collections.abc import Iterator
 
 from pratique.release.packages.model import Facts, Package, fields_of, paths_of, text_of
 
@@ -32,13 +33,21 @@ def read(path: str, content: bytes) -> Facts:
         return Facts(packages=(Package("runtime", "Python", found[1]),) if found else ())
     if path.endswith(RECORD):
         folder, name = posixpath.split(posixpath.dirname(path))
-        rows = csv.reader(text_of(content).splitlines())
+        rows = _rows(text_of(content))
         files = (posixpath.normpath(posixpath.join(folder, row[0])) for row in rows if row)
         return Facts(owned=((normalized(name.partition("-")[0]), paths_of(files)),))
     fields = fields_of(text_of(content))
     if not fields.get("name"):
         return Facts(unread=(("pypi", "metadata without a name"),))
     return Facts(packages=(Package("pypi", normalized(fields["name"]), fields.get("version", "")),))
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    """Yield the rows of a RECORD. Raises: ValueError when it is no CSV."""
+    try:
+        yield from csv.reader(text.splitlines())
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def normalized(name: str) -> str:

@@ -6,6 +6,7 @@ Source: rpm's "Package format", "Header structure": counts of index entries and 
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import struct
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ NAME, VERSION, RELEASE, EPOCH, ARCHITECTURE = 1000, 1001, 1002, 1003, 1022
 FOLDER_OF_FILE, FILES, FILE_FOLDERS = 1116, 1117, 1118
 INT32, STRING, STRINGS, TRANSLATED = 4, 6, 8, 9
 MOST_ENTRIES, MOST_VALUES = 10_000, 1_000_000
+LONGEST_BLOB = 16 << 20
+STEPS, MOST_STEPS = 100_000, 500
+"""Instructions of SQLite between two looks, and so many looks."""
 
 
 def is_read(path: str) -> bool:
@@ -50,6 +54,10 @@ def _blobs(content: bytes) -> Iterator[bytes]:
     try:
         connection.deserialize(plain)
         connection.execute("PRAGMA trusted_schema=OFF")
+        # a table may compute its values
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_BLOB)
+        steps = itertools.count()
+        connection.set_progress_handler(lambda: next(steps) > MOST_STEPS, STEPS)
         if connection.execute("SELECT type FROM sqlite_master WHERE name = 'Packages'").fetchone() != ("table",):
             raise ValueError("no table of packages")
         for (blob,) in connection.execute("SELECT blob FROM Packages"):

@@ -86,3 +86,13 @@ def test_a_bomb_is_a_finding(monkeypatch):
 def test_a_size_that_lies_is_not_believed():
     content = jar(manifest={"Implementation-Version": "1" * 3_000_000})
     assert "unpacks to more than" in read(content).unread[0][1]
+
+
+def test_a_long_list_of_entries_is_not_read_into_memory(monkeypatch):
+    monkeypatch.setattr(java, "LARGEST_DIRECTORY", 1000)
+    content = jar(**{f"{'n' * 100}{number}": "" for number in range(20)})
+    assert "a list of entries of more than" in read(content).unread[0][1]
+
+
+def test_a_long_name_is_no_slow_search():
+    assert read(jar(), f"/{'-1' * 10_000}!.jar").packages

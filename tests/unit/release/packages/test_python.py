@@ -53,3 +53,8 @@ def test_the_packages_of_this_environment_are_those_of_pip():
             ours[one.name] = one.version
     expected = {normalized(name): version for name, _, version in (line.partition("==") for line in listed)}
     assert {name: version for name, version in ours.items() if name != "pratique"} == expected
+
+
+@pytest.mark.parametrize("content", [b"a" * 200_000, b'"' + b"a" * 200_000])
+def test_a_record_that_is_no_csv_is_a_finding(content):
+    assert read_facts("pypi", f"{SITE}/a-1.dist-info/RECORD", content).unread

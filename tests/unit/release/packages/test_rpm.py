@@ -61,3 +61,13 @@ def test_a_view_in_place_of_the_table_is_not_run():
         "CREATE VIEW Packages AS WITH RECURSIVE x(blob) AS (SELECT 1 UNION ALL SELECT 1 FROM x) SELECT blob FROM x"
     )
     assert "no table of packages" in read(connection.serialize()).unread[0][1]
+
+
+def test_values_that_a_table_computes_are_bounded():
+    import sqlite3  # noqa: PLC0415
+
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE Packages (n INTEGER, blob BLOB GENERATED ALWAYS AS (zeroblob(1000000000)))")
+    connection.execute("INSERT INTO Packages (n) VALUES (1)")
+    connection.commit()
+    assert read(connection.serialize()).unread
