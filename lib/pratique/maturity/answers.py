@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -98,7 +99,9 @@ def write_answer(repository: Path, answer: Answer) -> Path:
     Raises: UsageError (it holds longer than a year, or has no reason), DataError (the file cannot be read), DeniedError, StorageError.
     """
     if answer.until is not None and not answer.date <= answer.until <= answer.date + LONGEST:
-        raise UsageError(f"an answer holds from its day, {answer.date}, for a year at most: give --until up to {answer.date + LONGEST}")
+        raise UsageError(
+            f"an answer holds from its day, {answer.date}, for a year at most: give --until up to {answer.date + LONGEST}"
+        )
     if answer.answer in NEEDS_WHY and not answer.why.strip():
         raise UsageError(f"{answer.answer!r} needs a reason: give it with --why")
     path = repository / FILE
@@ -134,19 +137,31 @@ def _locked_folder(folder: Path) -> Iterator[None]:
 
 def answer_of(item: str, word: str, *, who: str, today: date, until: date | None, why: str, link: str) -> Answer:
     """Return a checked answer. Raises: UsageError, which names the field."""
-    values = {"item": item, "answer": word, "who": printable(who, 100), "date": today, "until": until, "why": printable(why, 500), "link": printable(link, 500)}
+    values = {
+        "item": item,
+        "answer": word,
+        "who": printable(who, 100),
+        "date": today,
+        "until": until,
+        "why": printable(why, 500),
+        "link": printable(link, 500),
+    }
     try:
         return TypeAdapter(Answer).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}: answers are {', '.join(ANSWERS)}") from None
+        raise UsageError(
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}: answers are {', '.join(ANSWERS)}"
+        ) from None
 
 
 def _problems(answer: Answer, today: date, name: str) -> Sequence[str]:
     if answer.date > today + timedelta(days=1):
         return [f"{name}: {answer.item}: the date {answer.date} is in the future: it does not count yet"]
     if answer.until is not None and answer.until > answer.date + LONGEST:
-        return [f"{name}: {answer.item}: until {answer.until} is more than a year away: it holds until {answer.last_day}"]
+        return [
+            f"{name}: {answer.item}: until {answer.until} is more than a year away: it holds until {answer.last_day}"
+        ]
     if answer.answer in NEEDS_WHY and not answer.why.strip():
         return [f"{name}: {answer.item}: {answer.answer!r} has no reason: write it as `why`"]
     return []
@@ -154,10 +169,12 @@ def _problems(answer: Answer, today: date, name: str) -> Sequence[str]:
 
 def _lines(text: str) -> dict[str, tuple[int, int]]:
     """Item → first and last line of its answer, as `git blame` counts them."""
-    starts = [number for number, line in enumerate(text.splitlines(), start=1) if line.strip().startswith("[[answers]]")]
+    starts = [
+        number for number, line in enumerate(text.splitlines(), start=1) if line.strip().startswith("[[answers]]")
+    ]
     lines = text.splitlines()
     found: dict[str, tuple[int, int]] = {}
-    for start, following in zip(starts, [*starts[1:], len(lines) + 1], strict=True):
+    for start, following in pairwise([*starts, len(lines) + 1]):
         for line in lines[start : following - 1]:
             key, equals, value = line.partition("=")
             if equals and key.strip() == "item":
@@ -168,5 +185,9 @@ def _lines(text: str) -> dict[str, tuple[int, int]]:
 
 def _block(answer: Answer) -> str:
     values = answer.model_dump(mode="json", exclude_none=True)
-    rows = [f"{key} = {value if key in ('date', 'until') else json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value]
+    rows = [
+        f"{key} = {value if key in ('date', 'until') else json.dumps(value, ensure_ascii=False)}"
+        for key, value in values.items()
+        if value
+    ]
     return "\n[[answers]]\n" + "\n".join(rows) + "\n"

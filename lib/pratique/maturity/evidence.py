@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 State = Literal["met", "not met", "unknown"]
 Strength = Literal["recorded", "declared", "said"]
 MOST_LINKS = 5
+NOT_APPLICABLE = "if there is nothing of the kind, answer `not applicable` with the reason"
 LONGEST_REASON = 400
 
 
@@ -56,7 +57,9 @@ def compared(rule: Rule, value: float, n: int, reason: str, where: Sequence[str]
     """
     if n < rule.of:
         needed = f"{rule.of} are needed" if n else f"there must be {rule.of} or more"
-        return Evidence("unknown", _line(f"{reason}: too few to judge, {needed}"), value, rule.threshold, n, links(where))
+        return Evidence(
+            "unknown", _line(f"{reason}: too few to judge, {needed}"), value, rule.threshold, n, links(where)
+        )
     met = value >= rule.at_least if rule.at_least is not None else value <= (rule.at_most or 0.0)
     # that one is enough needs no words where there is one
     condition = "" if met and rule.at_least == 1 else f" ({rule.condition})"

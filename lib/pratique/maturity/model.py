@@ -41,6 +41,7 @@ class Rule(Strict):
 
     at_least, at_most: the threshold, one of the two. of: fewest cases. days: the window, or the greatest age of a file.
     last: how many of the latest releases are looked at; 0 for all of the window. supports: whether it decides nothing.
+    may_not_apply: whether nothing found is unknown, because the practice may not apply.
     files, steps, triggers, suites: what the collector looks for.
     """
 
@@ -51,6 +52,7 @@ class Rule(Strict):
     days: Annotated[int, Field(ge=1, le=3650)] = 90
     last: Annotated[int, Field(ge=0, le=1000)] = 0
     supports: bool = False
+    may_not_apply: bool = False
     files: tuple[Text, ...] = ()
     steps: str = ""
     triggers: tuple[str, ...] = ()
@@ -195,7 +197,9 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except FileNotFoundError:
-        raise MissingError(f"model {str(path)!r} does not exist: check --model; installed are model and minimumcd") from None
+        raise MissingError(
+            f"model {str(path)!r} does not exist: check --model; installed are model and minimumcd"
+        ) from None
     except OSError as error:
         raise DeniedError(f"model {str(path)!r} cannot be read: {error.strerror}") from error
     if len(content) > LARGEST:

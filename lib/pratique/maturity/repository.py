@@ -28,7 +28,13 @@ _SAFE = (
     "-c", "log.showSignature=false", "-c", "protocol.allow=never", "-c", "core.quotePath=false", "-c", "diff.external=", "-c", "core.pager=cat",
     "-c", "color.ui=false", "-c", "i18n.logOutputEncoding=UTF-8",
 )  # fmt: skip
-_ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ATTR_NOSYSTEM": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C.UTF-8",
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,9 @@ class Repository:
             raise MissingError(f"folder {str(folder)!r} does not exist: check --repository")
         top = self._git("rev-parse", "--is-bare-repository", "--is-shallow-repository").decode().split()
         self.is_bare, self.is_shallow = top[:1] == ["true"], top[1:2] == ["true"]
-        self.root = folder if self.is_bare else Path(os.fsdecode(self._git("rev-parse", "--show-toplevel").rstrip(b"\n")))
+        self.root = (
+            folder if self.is_bare else Path(os.fsdecode(self._git("rev-parse", "--show-toplevel").rstrip(b"\n")))
+        )
 
     @cached_property
     def head(self) -> str:
@@ -122,7 +130,12 @@ class Repository:
         wanted: list[TrackedFile] = []
         for path in paths:
             file = self.files.get(path)
-            if file is not None and path not in self._contents and file.size <= LARGEST_FILE and self._left >= file.size:
+            if (
+                file is not None
+                and path not in self._contents
+                and file.size <= LARGEST_FILE
+                and self._left >= file.size
+            ):
                 self._left -= file.size
                 wanted.append(file)
         if wanted:
@@ -143,7 +156,9 @@ class Repository:
         if not self.head:
             return []
         form = "%H%x1f%P%x1f%ct%x1f%aE%x1f%aN%x1f%B%x1e"
-        raw = self._git("log", f"--max-count={MOST_COMMITS}", "--no-show-signature", f"--format={form}", self.head, "--")
+        raw = self._git(
+            "log", f"--max-count={MOST_COMMITS}", "--no-show-signature", f"--format={form}", self.head, "--"
+        )
         return [commit for record in raw.split(b"\x1e") if (commit := _commit(record)) is not None]
 
     @cached_property
@@ -198,7 +213,9 @@ class Repository:
 
     def authors_of(self, path: str, lines: tuple[int, int]) -> set[str]:
         """Return names and addresses, in lower case, of the last authors of some lines of a file."""
-        raw = self._git("blame", "--line-porcelain", "-L", f"{lines[0]},{lines[1]}", self.head, "--", path, folder=self.root)
+        raw = self._git(
+            "blame", "--line-porcelain", "-L", f"{lines[0]},{lines[1]}", self.head, "--", path, folder=self.root
+        )
         found = set()
         for line in raw.split(b"\n"):
             for key in (b"author ", b"author-mail "):
@@ -211,7 +228,9 @@ class Repository:
         if not (_ID.fullmatch(older) and _ID.fullmatch(newer)):
             return None
         try:
-            raw = self._git("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", older, newer, "--")
+            raw = self._git(
+                "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", older, newer, "--"
+            )
         except UnavailableError:
             return None
         return [name.decode("utf-8", "replace") for name in raw.split(b"\0") if name]

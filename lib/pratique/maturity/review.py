@@ -12,7 +12,6 @@ from pratique.errors import PratiqueError
 from pratique.ledger.entry import Entry
 from pratique.maturity.answers import FILE, AnswerFile, parse_answers
 from pratique.maturity.collectors import collect
-from pratique.maturity.collectors.runs import observed_drift
 from pratique.maturity.model import MaturityModel
 from pratique.maturity.scoring import (
     CategoryResult,
@@ -111,9 +110,11 @@ def make_review(sources: Sources, answers: AnswerFile | None = None) -> Review:
     results = superseded(judged)
     categories = categories_of(model, results)
     known = {item.id for item in model.items}
-    strangers = [f"{FILE}: {name} is no item of {model.name}: it does not count" for name in given.answers if name not in known]
+    strangers = [
+        f"{FILE}: {name} is no item of {model.name}: it does not count" for name in given.answers if name not in known
+    ]
     before = _before(sources)
-    drift = observed_drift(sources)
+    drift = sources.differences
     repository = sources.repository
     return Review(
         model, sources.now, sources.services, str(sources.folder or ""), repository.head if repository else "", categories, next_steps(categories),
@@ -168,7 +169,11 @@ def _authors(sources: Sources, given: AnswerFile, today: date) -> list[str]:
 
 def _before(sources: Sources) -> Entry | None:
     """The last review that can be compared."""
-    found = [entry for entry in sources.entries_of(KIND) if entry.time < sources.now and isinstance(entry.data.get("items"), Mapping)]
+    found = [
+        entry
+        for entry in sources.entries_of(KIND)
+        if entry.time < sources.now and isinstance(entry.data.get("items"), Mapping)
+    ]
     return found[-1] if found else None
 
 
@@ -187,7 +192,15 @@ def _changes(before: Entry, results: list[ItemResult], model: MaturityModel) -> 
             continue
         rise = _RANK.get(one.state, 0) - _RANK.get(state, 0)
         direction = "▲" if rise > 0 else "▼" if rise < 0 else "="
-        found.append(Change(one.item.id, direction, state, one.state, _why(one, earlier, other_model=before.data.get("model") != model.digest)))
+        found.append(
+            Change(
+                one.item.id,
+                direction,
+                state,
+                one.state,
+                _why(one, earlier, other_model=before.data.get("model") != model.digest),
+            )
+        )
     return tuple(found)
 
 
@@ -195,7 +208,11 @@ def _why(now: ItemResult, earlier: Mapping[str, Any], *, other_model: bool) -> s
     """What moved an item: an answer that expired, another threshold, the model, an answer, or the evidence."""
     if now.expired and not earlier.get("expired"):
         return f"an answer expired: {now.reason}"
-    if earlier.get("threshold") != _threshold(now) and earlier.get("threshold") is not None and _threshold(now) is not None:
+    if (
+        earlier.get("threshold") != _threshold(now)
+        and earlier.get("threshold") is not None
+        and _threshold(now) is not None
+    ):
         return f"another threshold: {earlier.get('threshold'):g} before, {_threshold(now):g} now: {now.reason}"
     if other_model and earlier.get("value") == _value(now) and now.strength != "said":
         return f"another model: {now.reason}"
@@ -205,8 +222,13 @@ def _why(now: ItemResult, earlier: Mapping[str, Any], *, other_model: bool) -> s
 
 
 def _value(one: ItemResult) -> float | None:
-    return next((evidence.value for evidence in one.evidence if not evidence.supports and evidence.value is not None), None)
+    return next(
+        (evidence.value for evidence in one.evidence if not evidence.supports and evidence.value is not None), None
+    )
 
 
 def _threshold(one: ItemResult) -> float | None:
-    return next((evidence.threshold for evidence in one.evidence if not evidence.supports and evidence.threshold is not None), None)
+    return next(
+        (evidence.threshold for evidence in one.evidence if not evidence.supports and evidence.threshold is not None),
+        None,
+    )

@@ -8,6 +8,7 @@ nothing was found, never against counted cases, which have the last word even wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
@@ -54,7 +55,11 @@ class ItemResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        said = self.answer.model_dump(mode="json") | {"until": self.answer.last_day.isoformat(), "expired": self.expired} if self.answer else None
+        said = (
+            self.answer.model_dump(mode="json") | {"until": self.answer.last_day.isoformat(), "expired": self.expired}
+            if self.answer
+            else None
+        )
         return {
             "id": self.item.id, "level": self.item.level, "practice": self.item.practice, "state": self.state, "strength": self.strength,
             "reason": self.reason, "where": list(self.where), "evidence": [one.to_json() for one in self.evidence], "answer": said,
@@ -170,20 +175,37 @@ def superseded(results: Sequence[ItemResult]) -> list[ItemResult]:
         met |= added
     by_id = {result.item.id: result for result in results}
     return [
-        _replaced(result, next(name for name in result.item.superseded_by if name in met), by_id)
+        _replaced(result, _best(result.item, met, by_id), by_id)
         if result.item.id in met and result.state != "met"
         else result
         for result in results
     ]
 
 
+def _best(item: Item, met: AbstractSet[str], by_id: Mapping[str, ItemResult]) -> str:
+    """The item that makes this one met by evidence or an answer of its own, whatever lies between."""
+    name = item.id
+    while by_id[name].state != "met":
+        better = [other for other in by_id[name].item.superseded_by if other in met]
+        name = next((other for other in better if by_id[other].state == "met"), better[0])
+    return name
+
+
 def _replaced(result: ItemResult, better: str, by_id: Mapping[str, ItemResult]) -> ItemResult:
-    return replace(result, state="met", strength=by_id[better].strength, reason=f"met, because {better} is: {by_id[better].reason}"[:600])
+    return replace(
+        result,
+        state="met",
+        strength=by_id[better].strength,
+        reason=f"met, because {better} is: {by_id[better].reason}"[:600],
+    )
 
 
 def categories_of(model: MaturityModel, results: Sequence[ItemResult]) -> tuple[CategoryResult, ...]:
     """Return the level of each category."""
-    return tuple(_category(category, [one for one in results if one.item.category == category.id], len(model.levels)) for category in model.categories)
+    return tuple(
+        _category(category, [one for one in results if one.item.category == category.id], len(model.levels))
+        for category in model.categories
+    )
 
 
 def _category(category: Category, items: Sequence[ItemResult], levels: int) -> CategoryResult:
@@ -219,7 +241,11 @@ def _lowest(category: CategoryResult) -> int:
 
 def _nearness(result: ItemResult) -> float:
     """How near the evidence is to its threshold, from 0 to 1."""
-    found = [_near(one) for one in result.evidence if not one.supports and one.value is not None and one.threshold is not None]
+    found = [
+        _near(one)
+        for one in result.evidence
+        if not one.supports and one.value is not None and one.threshold is not None
+    ]
     return max(found, default=0.0)
 
 
@@ -232,5 +258,10 @@ def _near(evidence: Evidence) -> float:
 
 def to_answer(categories: Sequence[CategoryResult]) -> tuple[ItemResult, ...]:
     """Return the unknown items that a sentence of the team would settle, those that hold back a level first."""
-    found = [(one.item.level - category.level, one) for category in categories for one in category.items if one.is_answerable]
+    found = [
+        ((one.item.level - category.level, bool(one.item.deciding)), one)
+        for category in categories
+        for one in category.items
+        if one.is_answerable
+    ]
     return tuple(one for _, one in sorted(found, key=lambda pair: pair[0]))

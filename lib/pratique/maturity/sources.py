@@ -52,7 +52,9 @@ class Sources:
         if source in self.without:
             return f"the review was made without {source}"
         if source in DECLARED:
-            return "" if self.repository is not None else self.repository_problem or "there is no git repository"
+            if self.repository is None:
+                return self.repository_problem or "there is no git repository"
+            return "" if self.repository.files else "the repository has no tracked file yet"
         there, problem = {
             "ledger": (bool(self.entries), "the ledger has no entry"),
             "runs": (self._has_runs, "no run of a runbook is recorded"),
@@ -151,6 +153,14 @@ class Sources:
             return promoted[-last:]
         start = self.start(days)
         return [record for record in promoted if record.end is not None and start <= record.end <= self.now]
+
+    @cached_property
+    def differences(self) -> list[str] | None:
+        """What differs now from what was set, in sentences; None where no service could be looked at."""
+        if self.missing("drift"):
+            return None
+        found = self.drift() if self.drift else {}
+        return [f"{service}: {text}" for service, texts in found.items() for text in texts] if found else None
 
     @cached_property
     def store(self) -> Store | None:

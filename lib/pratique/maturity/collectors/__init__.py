@@ -3,4 +3,17 @@
 from pratique.maturity.collectors import ci, files, git, images, ledger, registry, results, runs, store
 from pratique.maturity.collectors.registered import COLLECTORS, Registered, collect
 
-__all__ = ["COLLECTORS", "Registered", "ci", "collect", "files", "git", "images", "ledger", "registry", "results", "runs", "store"]
+__all__ = [
+    "COLLECTORS",
+    "Registered",
+    "ci",
+    "collect",
+    "files",
+    "git",
+    "images",
+    "ledger",
+    "registry",
+    "results",
+    "runs",
+    "store",
+]

@@ -6,7 +6,7 @@ import re
 from weakref import WeakKeyDictionary
 
 from pratique.maturity.collectors.registered import collector
-from pratique.maturity.evidence import Evidence, compared, unknown
+from pratique.maturity.evidence import NOT_APPLICABLE, Evidence, compared, unknown
 from pratique.maturity.model import Rule
 from pratique.maturity.pipelines.model import Pipeline
 from pratique.maturity.pipelines.read import read_pipelines
@@ -32,19 +32,36 @@ def pipeline_files(sources: Sources, rule: Rule) -> Evidence:
     found = [pipeline.file for pipeline in pipelines_of(sources)]
     if not found:
         return unknown(NONE)
-    return compared(rule.model_copy(update={"of": 1}), len(found), len(found), f"{plural(len(found), 'file')} of pipelines, such as {found[0]}", found)
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        len(found),
+        len(found),
+        f"{plural(len(found), 'file')} of pipelines, such as {found[0]}",
+        found,
+    )
 
 
 @collector("ci.triggers", "repository", strength="declared", presence=True)
 def triggers(sources: Sources, rule: Rule) -> Evidence:
     """Whether a pipeline is started by one of some triggers."""
-    pipelines = pipelines_of(sources)
+    pipelines = [one for one in pipelines_of(sources) if one.builds or one.unread]
     if not pipelines:
         return unknown(NONE)
-    places = [f"{one.file}:{line}" for one in pipelines for trigger, line in one.triggers.items() if trigger in rule.triggers]
+    places = [
+        f"{one.file}:{line}"
+        for one in pipelines
+        for trigger, line in one.triggers.items()
+        if trigger in rule.triggers and one.builds
+    ]
     words = " or ".join(rule.triggers)
     if places:
-        return compared(rule.model_copy(update={"of": 1}), len(places), len(places), f"{plural(len(places), 'pipeline')} started by {words}", places)
+        return compared(
+            rule.model_copy(update={"of": 1}),
+            len(places),
+            len(places),
+            f"{plural(len(places), 'pipeline')} started by {words}",
+            places,
+        )
     reason = f"none of {plural(len(pipelines), 'pipeline')} is started by {words}"
     elsewhere = next((one.file for one in pipelines if set(one.outside) & set(rule.triggers)), None)
     if elsewhere is not None:
@@ -58,13 +75,22 @@ def steps(sources: Sources, rule: Rule) -> Evidence:
     pipelines = pipelines_of(sources)
     if not pipelines:
         return unknown(NONE)
-    pattern = re.compile("|".join(f"(?:{one})" for one in sources.model.steps.get(rule.steps, ())) or r"(?!)", re.IGNORECASE)
+    pattern = re.compile(
+        "|".join(f"(?:{one})" for one in sources.model.steps.get(rule.steps, ())) or r"(?!)", re.IGNORECASE
+    )
     commands = [command for pipeline in pipelines for command in pipeline.commands]
     found = [command for command in commands if pattern.search(command.text)]
     if found:
         shown = found[0].text if len(found[0].text) <= 80 else f"{found[0].text[:79]}…"
-        return compared(rule.model_copy(update={"of": 1}), len(found), len(found), f"{plural(len(found), 'step')} of kind {rule.steps}, such as {shown!r}", [one.link for one in found])
-    return _absent(pipelines, rule, f"none of {plural(len(commands), 'step')} in {plural(len(pipelines), 'pipeline')} is of kind {rule.steps}")
+        return compared(
+            rule.model_copy(update={"of": 1}),
+            len(found),
+            len(found),
+            f"{plural(len(found), 'step')} of kind {rule.steps}, such as {shown!r}",
+            [one.link for one in found],
+        )
+    reason = f"none of {plural(len(commands), 'step')} in {plural(len(pipelines), 'pipeline')} is of kind {rule.steps}"
+    return unknown(f"{reason}; {NOT_APPLICABLE}") if rule.may_not_apply else _absent(pipelines, rule, reason)
 
 
 @collector("ci.runners", "repository", strength="declared", presence=True)
@@ -74,12 +100,22 @@ def runners(sources: Sources, rule: Rule) -> Evidence:
     if not pipelines:
         return unknown(NONE)
     most = max(pipelines, key=lambda one: one.jobs)
-    return compared(rule.model_copy(update={"of": 1}), most.jobs, 1, f"{most.file} has {plural(most.jobs, 'job')} that can run at the same time", [most.file])
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        most.jobs,
+        1,
+        f"{most.file} has {plural(most.jobs, 'job')} that can run at the same time",
+        [most.file],
+    )
 
 
 def _absent(pipelines: list[Pipeline], rule: Rule, reason: str) -> Evidence:
     """Nothing was found: that is "not met" only where everything could be read."""
     unread = [(one.file, why) for one in pipelines for why in one.unread]
     if unread:
-        return unknown(f"{reason}, but not all could be read: {unread[0][0]}: {unread[0][1]}", [file for file, _ in unread])
-    return Evidence("not met", reason, 0.0, rule.threshold, len(pipelines), tuple(one.file for one in pipelines[:3]), "declared")
+        return unknown(
+            f"{reason}, but not all could be read: {unread[0][0]}: {unread[0][1]}", [file for file, _ in unread]
+        )
+    return Evidence(
+        "not met", reason, 0.0, rule.threshold, len(pipelines), tuple(one.file for one in pipelines[:3]), "declared"
+    )

@@ -14,7 +14,10 @@ from pratique.maturity.sources import Sources
 from pratique.number_text import plural
 
 NAMES = ("**/pratique*.toml", "**/*.pratique.toml")
-ENVIRONMENT = re.compile(r"(^|[/_.-])(prod|production|live|stage|staging|preprod|pre|test|testing|qa|uat|dev|development|int|integration)([/_.-]|$)", re.IGNORECASE)
+ENVIRONMENT = re.compile(
+    r"(^|[/_.-])(prod|production|live|stage|staging|preprod|pre|test|testing|qa|uat|dev|development|int|integration)([/_.-]|$)",
+    re.IGNORECASE,
+)
 
 
 @collector("files.tracked", "ledger", "repository")
@@ -29,7 +32,12 @@ def tracked(sources: Sources, rule: Rule) -> Evidence:
     if name not in repository.files:
         return Evidence("not met", f"the service file {name} is not tracked", 0.0, rule.threshold, 0)
     found = sources.deployments(rule.days)
-    clean = [record for record in found if not sources.started(record).data.get("dirty") and _has(sources, str(sources.started(record).data.get("commit") or ""), name)]
+    clean = [
+        record
+        for record in found
+        if not sources.started(record).data.get("dirty")
+        and _has(sources, str(sources.started(record).data.get("commit") or ""), name)
+    ]
     others = [link(sources, record) for record in found if record not in clean]
     return share(rule, len(clean), len(found), f"releases were made from a commit that has {name}", others or [name])
 
@@ -59,14 +67,26 @@ def environments(sources: Sources, rule: Rule) -> Evidence:
             continue
         for service in services.values() if isinstance(services, dict) else ():
             runtime = service.get("runtime", {}) if isinstance(service, dict) else {}
-            kinds.setdefault(str(runtime.get("kind", "process")) if isinstance(runtime, dict) else "process", set()).add(path)
+            kinds.setdefault(
+                str(runtime.get("kind", "process")) if isinstance(runtime, dict) else "process", set()
+            ).add(path)
     alike = max(kinds.values(), key=len, default=set())
-    compose = [path for path in repository.matching(("**/compose*.y*ml", "**/docker-compose*.y*ml")) if ENVIRONMENT.search(path)]
+    compose = [
+        path
+        for path in repository.matching(("**/compose*.y*ml", "**/docker-compose*.y*ml"))
+        if ENVIRONMENT.search(path)
+    ]
     if not alike and not compose:
         return Evidence("not met", "no service file for an environment is tracked", 0.0, rule.threshold, 0)
     number = max(len(alike), len(compose))
     files = sorted(alike) if len(alike) >= len(compose) else compose
-    return compared(rule.model_copy(update={"of": 1}), number, number, f"{plural(number, 'environment')} with the same procedure: {', '.join(files[:3])}", files)
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        number,
+        number,
+        f"{plural(number, 'environment')} with the same procedure: {', '.join(files[:3])}",
+        files,
+    )
 
 
 @collector("files.balancer", strength="declared", presence=True)
@@ -75,4 +95,10 @@ def balancer(sources: Sources, rule: Rule) -> Evidence:
     services = sources.config.services if sources.config is not None else {}
     if not services or sources.config is None:
         return unknown("there is no service file")
-    return compared(rule.model_copy(update={"of": 1}), len(services), len(services), f"the runbooks write the balancer's configuration of {plural(len(services), 'service')}", [sources.config.file])
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        len(services),
+        len(services),
+        f"the runbooks write the balancer's configuration of {plural(len(services), 'service')}",
+        [sources.config.file],
+    )

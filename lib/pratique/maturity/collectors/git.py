@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from pratique.maturity.collectors.registered import collector
-from pratique.maturity.evidence import Evidence, compared, share, unknown
+from pratique.maturity.evidence import NOT_APPLICABLE, Evidence, compared, share, unknown
 from pratique.maturity.model import Rule
 from pratique.maturity.repository import Commit, Repository
 from pratique.maturity.sources import Sources
@@ -19,12 +19,25 @@ CODE = re.compile(
     r".+\.(py|pyx|java|kt|kts|scala|groovy|go|rs|c|cc|cpp|cxx|h|hpp|cs|fs|vb|js|jsx|ts|tsx|mjs|vue|svelte|rb|php|swift|m|mm|ex|exs|erl|clj|cljs|hs|ml|"
     r"lua|pl|pm|r|jl|dart|sql|sh|zig|nim)"
 )
-TEST = re.compile(r"(.*/)?((tests?|specs?|__tests__|testing|e2e|it|src/[a-z]*test[a-z]*|[\w.-]+[._-]tests?)/.*|(test_|tests_|conftest)[^/]*|[^/]*([._-](test|tests|spec|e2e)|tests?|spec|it)\.\w+)")
-TICKET = re.compile(r"(?<![\w/])(#[0-9]{1,7}|gh-[0-9]{1,7}|![0-9]{1,7}|[A-Z][A-Z0-9_]{1,11}-[1-9][0-9]{0,6})\b|/(issues|pull|merge_requests|browse|work_items)/[\w-]+", re.ASCII)
+TEST = re.compile(
+    r"(.*/)?((tests?|specs?|__tests__|testing|e2e|it|src/[a-z]*test[a-z]*|[\w.-]+[._-]tests?)/.*|(test_|tests_|conftest)[^/]*|[^/]*([._-](test|tests|spec|e2e)|tests?|spec|it)\.\w+)"
+)
+TICKET = re.compile(
+    r"(?<![\w/])(#[0-9]{1,7}|gh-[0-9]{1,7}|![0-9]{1,7}|[A-Z][A-Z0-9_]{1,11}-[1-9][0-9]{0,6})\b|/(issues|pull|merge_requests|browse|work_items)/[\w-]+",
+    re.ASCII,
+)
 NO_TICKET = re.compile(r"\b(UTF|SHA|ISO|RFC|CVE|PEP|MD|AES|RSA|X|TLS|HTTP|BASE|CP|WINDOWS|ECMA|ES|JSR|IEEE)-[0-9]+")
 OWNERS = ("CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 LOCKS: dict[str, tuple[str, ...]] = {
-    "package.json": ("package-lock.json", "yarn.lock", "pnpm-lock.yaml", "npm-shrinkwrap.json", "bun.lock", "bun.lockb", "deno.lock"),
+    "package.json": (
+        "package-lock.json",
+        "yarn.lock",
+        "pnpm-lock.yaml",
+        "npm-shrinkwrap.json",
+        "bun.lock",
+        "bun.lockb",
+        "deno.lock",
+    ),
     "pyproject.toml": ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock"),
     "Pipfile": ("Pipfile.lock",),
     "Cargo.toml": ("Cargo.lock",),
@@ -32,8 +45,18 @@ LOCKS: dict[str, tuple[str, ...]] = {
     "Gemfile": ("Gemfile.lock",),
     "composer.json": ("composer.lock",),
     "mix.exs": ("mix.lock",),
-    "build.gradle": ("gradle.lockfile", "gradle/verification-metadata.xml", "buildscript-gradle.lockfile", "gradle/libs.versions.toml"),
-    "build.gradle.kts": ("gradle.lockfile", "gradle/verification-metadata.xml", "buildscript-gradle.lockfile", "gradle/libs.versions.toml"),
+    "build.gradle": (
+        "gradle.lockfile",
+        "gradle/verification-metadata.xml",
+        "buildscript-gradle.lockfile",
+        "gradle/libs.versions.toml",
+    ),
+    "build.gradle.kts": (
+        "gradle.lockfile",
+        "gradle/verification-metadata.xml",
+        "buildscript-gradle.lockfile",
+        "gradle/libs.versions.toml",
+    ),
 }
 FOREIGN = r"node_modules|vendor|third[_-]?party|testdata|fixtures?|examples?|samples?|templates?|tests?|benchmarks?|src/(it|test)|archetype-resources"
 EXAMPLES = re.compile(rf"(.*/)?({FOREIGN})/.*", re.IGNORECASE)
@@ -45,12 +68,41 @@ FLAGS = re.compile(
     rb"go-feature-flag|featurehub|configcat|split[-_]?io|optimizely|statsig|posthog|flipt|FeatureManagement|fflip|rollout-js)\b",
     re.IGNORECASE,
 )
-MANIFESTS = ("**/package.json", "**/pyproject.toml", "**/requirements*.txt", "**/setup.py", "**/setup.cfg", "**/pom.xml", "**/build.gradle*", "**/go.mod", "**/Cargo.toml", "**/Gemfile", "**/*.csproj", "**/composer.json", "**/mix.exs")
-FLAG_FILES = ("**/feature[-_]flags.*", "**/feature-flags.*", "**/feature_flags.*", "**/featureflags.*", "**/feature-toggles.*", "**/flags.y*ml", "**/flags.toml", "**/flags.json", "**/.flags.*", "**/flagd.json")
+MANIFESTS = (
+    "**/package.json",
+    "**/pyproject.toml",
+    "**/requirements*.txt",
+    "**/setup.py",
+    "**/setup.cfg",
+    "**/pom.xml",
+    "**/build.gradle*",
+    "**/go.mod",
+    "**/Cargo.toml",
+    "**/Gemfile",
+    "**/*.csproj",
+    "**/composer.json",
+    "**/mix.exs",
+)
+FLAG_FILES = (
+    "**/feature[-_]flags.*",
+    "**/feature-flags.*",
+    "**/feature_flags.*",
+    "**/featureflags.*",
+    "**/feature-toggles.*",
+    "**/flags.y*ml",
+    "**/flags.toml",
+    "**/flags.json",
+    "**/.flags.*",
+    "**/flagd.json",
+)
 
 
 def _shallow(repository: Repository) -> Evidence | None:
-    return unknown("the clone is shallow: its history is cut off; fetch it with `git fetch --unshallow`") if repository.is_shallow else None
+    return (
+        unknown("the clone is shallow: its history is cut off; fetch it with `git fetch --unshallow`")
+        if repository.is_shallow
+        else None
+    )
 
 
 @collector("git.history", "repository", strength="recorded", presence=True)
@@ -61,7 +113,13 @@ def history(sources: Sources, rule: Rule) -> Evidence:
         return unknown("the repository has no commit yet")
     number = len(repository.commits)
     cut = " at least, as the clone is shallow" if repository.is_shallow else ""
-    return compared(rule.model_copy(update={"of": 1}), number, number, f"the repository has {plural(number, 'commit')}{cut}", [repository.commits[0].link])
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        number,
+        number,
+        f"the repository has {plural(number, 'commit')}{cut}",
+        [repository.commits[0].link],
+    )
 
 
 @collector("git.days", "repository")
@@ -125,7 +183,9 @@ def tickets(sources: Sources, rule: Rule) -> Evidence:
         return cut
     inside = [commit for commit in repository.main_line if sources.start(rule.days) <= commit.time <= sources.now]
     named = [commit for commit in inside if TICKET.search(NO_TICKET.sub("", commit.message))]
-    return share(rule, len(named), len(inside), "commits on the main line name a ticket", [commit.link for commit in named[:2]])
+    return share(
+        rule, len(named), len(inside), "commits on the main line name a ticket", [commit.link for commit in named[:2]]
+    )
 
 
 @collector("git.branches", "repository")
@@ -173,9 +233,20 @@ def owners(sources: Sources, rule: Rule) -> Evidence:
         return cut
     content = (repository.read(place) or b"").decode("utf-8", "replace")
     rules = [parsed for line in content.splitlines()[:5000] if (parsed := _owner_rule(line))]
-    changed = {path for change in repository.integrations(sources.start(rule.days)) for path in change.files if path in repository.files}
+    changed = {
+        path
+        for change in repository.integrations(sources.start(rule.days))
+        for path in change.files
+        if path in repository.files
+    }
     owned = sum(_is_owned(path, rules) for path in changed)
-    return share(rule, owned, len(changed), f"files that changed since {sources.start(rule.days):%Y-%m-%d} have an owner", [place])
+    return share(
+        rule,
+        owned,
+        len(changed),
+        f"files that changed since {sources.start(rule.days):%Y-%m-%d} have an owner",
+        [place],
+    )
 
 
 def _owner_rule(line: str) -> tuple[re.Pattern[str], bool] | None:
@@ -184,7 +255,13 @@ def _owner_rule(line: str) -> tuple[re.Pattern[str], bool] | None:
         return None
     pattern = words[0]
     anchored = "/" in pattern.rstrip("/")
-    body = re.escape(pattern.strip("/")[:300]).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+    body = (
+        re.escape(pattern.strip("/")[:300])
+        .replace(r"\*\*/", "(?:.*/)?")
+        .replace(r"\*\*", ".*")
+        .replace(r"\*", "[^/]*")
+        .replace(r"\?", "[^/]")
+    )
     ends_in_star = pattern.endswith("/*") and not pattern.endswith("**")
     return re.compile(f"{'' if anchored else '(?:.*/)?'}{body}{'' if ends_in_star else '(?:/.*)?'}"), len(words) > 1
 
@@ -197,7 +274,11 @@ def _is_owned(path: str, rules: Sequence[tuple[re.Pattern[str], bool]]) -> bool:
 def locks(sources: Sources, rule: Rule) -> Evidence:
     """The share of manifests whose dependencies have exact versions: a lock file beside or above them, or pins."""
     repository = sources.git
-    manifests = [path for path in repository.files if path.rpartition("/")[2] in {*LOCKS, "pom.xml"} or re.fullmatch(r"(.*/)?requirements[^/]*\.txt", path)]
+    manifests = [
+        path
+        for path in repository.files
+        if path.rpartition("/")[2] in {*LOCKS, "pom.xml"} or re.fullmatch(r"(.*/)?requirements[^/]*\.txt", path)
+    ]
     ours = [path for path in manifests if not NOT_OURS.fullmatch(path)]
     contents = repository.read_all(ours)
     judged = [path for path in ours if _has_dependencies(path, contents.get(path, b""))]
@@ -210,8 +291,8 @@ def locks(sources: Sources, rule: Rule) -> Evidence:
 
 def _has_dependencies(path: str, content: bytes) -> bool:
     name = path.rpartition("/")[2]
-    words = {"package.json": (b"ependencies\"",), "pyproject.toml": (b"dependencies",), "Cargo.toml": (b"dependencies",), "go.mod": (b"require",),
-             "pom.xml": (b"<dependency>",), "composer.json": (b"\"require",)}.get(name, (b"",))  # fmt: skip
+    words = {"package.json": (b'ependencies"',), "pyproject.toml": (b"dependencies",), "Cargo.toml": (b"dependencies",), "go.mod": (b"require",),
+             "pom.xml": (b"<dependency>",), "composer.json": (b'"require',)}.get(name, (b"",))  # fmt: skip
     return bool(content.strip()) and any(word in content for word in words)
 
 
@@ -231,8 +312,21 @@ def _is_locked(path: str, content: bytes, repository: Repository) -> bool:
     if name != "pyproject.toml":
         return False
     # pins of a Python project are often a file of constraints beside it
-    pins = [at for base in above for at in repository.matching([f"{base}/*constraints*.txt".lstrip("/"), f"{base}/requirements*.txt".lstrip("/"), f"{base}/requirements/*.txt".lstrip("/")])]
-    return any(_is_locked(at.replace("constraints", "requirements"), repository.read(at) or b"", repository) for at in pins[:20])
+    pins = [
+        at
+        for base in above
+        for at in repository.matching(
+            [
+                f"{base}/*constraints*.txt".lstrip("/"),
+                f"{base}/requirements*.txt".lstrip("/"),
+                f"{base}/requirements/*.txt".lstrip("/"),
+            ]
+        )
+    ]
+    return any(
+        _is_locked(at.replace("constraints", "requirements"), repository.read(at) or b"", repository)
+        for at in pins[:20]
+    )
 
 
 def _folders(folder: str) -> list[str]:
@@ -246,7 +340,12 @@ def tracked_files(sources: Sources, rule: Rule) -> Evidence:
     repository = sources.git
     found = [path for path in repository.matching(rule.files) if not EXAMPLES.fullmatch(path)]
     if not found:
-        return Evidence("not met", f"no tracked file is named like {', '.join(rule.files[:3])}", 0.0, rule.threshold, 0)
+        reason = f"no tracked file is named like {', '.join(rule.files[:3])}"
+        return (
+            unknown(f"{reason}; {NOT_APPLICABLE}")
+            if rule.may_not_apply
+            else Evidence("not met", reason, 0.0, rule.threshold, 0)
+        )
     named = ", ".join(found[:2]) + (f" and {len(found) - 2} more" if len(found) > 2 else "")
     if rule.days >= 365:
         if cut := _shallow(repository):
@@ -255,8 +354,16 @@ def tracked_files(sources: Sources, rule: Rule) -> Evidence:
         start = sources.start(rule.days)
         if touched is None or touched[0] < start:
             when = f"{touched[0]:%Y-%m-%d}" if touched else "an unknown day"
-            return unknown(f"{named}: last changed on {when}, older than {rule.days} days: it may describe another process", found)
-        return compared(rule.model_copy(update={"of": 1}), len(found), len(found), f"{named}, last changed on {touched[0]:%Y-%m-%d}", [*found[:3], f"git {touched[1][:7]}"])
+            return unknown(
+                f"{named}: last changed on {when}, older than {rule.days} days: it may describe another process", found
+            )
+        return compared(
+            rule.model_copy(update={"of": 1}),
+            len(found),
+            len(found),
+            f"{named}, last changed on {touched[0]:%Y-%m-%d}",
+            [*found[:3], f"git {touched[1][:7]}"],
+        )
     return compared(rule.model_copy(update={"of": 1}), len(found), len(found), f"tracked: {named}", found)
 
 
@@ -264,10 +371,26 @@ def tracked_files(sources: Sources, rule: Rule) -> Evidence:
 def packages(sources: Sources, rule: Rule) -> Evidence:
     """How many folders have a manifest or Dockerfile of their own."""
     repository = sources.git
-    names = ("**/package.json", "**/pyproject.toml", "**/pom.xml", "**/build.gradle*", "**/go.mod", "**/Cargo.toml", "**/*.csproj", "**/Dockerfile*", "**/setup.py")
+    names = (
+        "**/package.json",
+        "**/pyproject.toml",
+        "**/pom.xml",
+        "**/build.gradle*",
+        "**/go.mod",
+        "**/Cargo.toml",
+        "**/*.csproj",
+        "**/Dockerfile*",
+        "**/setup.py",
+    )
     found = [path for path in repository.matching(names) if not NOT_OURS.fullmatch(path)]
     folders = sorted({path.rpartition("/")[0] for path in found})
-    return compared(rule.model_copy(update={"of": 1}), len(folders), max(1, len(folders)), f"{plural(len(folders), 'folder')} with a manifest of its own", found)
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        len(folders),
+        max(1, len(folders)),
+        f"{plural(len(folders), 'folder')} with a manifest of its own",
+        found,
+    )
 
 
 @collector("git.flags", "repository", strength="declared", presence=True)
@@ -283,9 +406,13 @@ def flags(sources: Sources, rule: Rule) -> Evidence:
             libraries.setdefault(match[1].decode().casefold(), f"{path}:{line}")
     number = len(libraries) + len(files)
     if not number:
-        return Evidence("not met", "no library for feature flags and no file of flags is tracked", 0.0, rule.threshold, 0)
+        return Evidence(
+            "not met", "no library for feature flags and no file of flags is tracked", 0.0, rule.threshold, 0
+        )
     named = ", ".join([*libraries, *files][:3])
-    return compared(rule.model_copy(update={"of": 1}), number, number, f"feature flags: {named}", [*libraries.values(), *files])
+    return compared(
+        rule.model_copy(update={"of": 1}), number, number, f"feature flags: {named}", [*libraries.values(), *files]
+    )
 
 
 @collector("git.tags", "repository", "ledger")
@@ -295,12 +422,17 @@ def tags(sources: Sources, rule: Rule) -> Evidence:
     names = repository.tags()
     commits = set(names.values())
     promoted = sources.deployments(rule.days)
-    tagged = [record for record in promoted if _tagged(record.revision, str(sources.started(record).data.get("commit") or ""), names, commits)]
+    tagged = [
+        record
+        for record in promoted
+        if _tagged(record.revision, str(sources.started(record).data.get("commit") or ""), names, commits)
+    ]
     where = [f"ledger {sources.started(record).number}" for record in promoted if record not in tagged]
     return share(rule, len(tagged), len(promoted), "promoted releases have a tag", where)
 
 
 def _tagged(revision: str, commit: str, names: Iterable[str], commits: set[str]) -> bool:
     known = set(names)
-    return bool(known & {revision, f"v{revision}", revision.removeprefix("v")}) or (len(commit) >= 7 and any(one.startswith(commit) for one in commits))
-
+    return bool(known & {revision, f"v{revision}", revision.removeprefix("v")}) or (
+        len(commit) >= 7 and any(one.startswith(commit) for one in commits)
+    )

@@ -16,6 +16,8 @@ from pratique.maturity.sources import Sources
 from pratique.number_text import plural
 
 NAMES = ("**/Dockerfile", "**/Dockerfile.*", "**/*.Dockerfile", "**/Containerfile")
+TOOLS = re.compile(r"(^|/)(\.[\w-]+|ci|cicd|build-tools)/|\.(dockerignore|md|in|j2|tmpl)$", re.IGNORECASE)
+"""Images of pipelines and workplaces, and files that are no Dockerfile yet."""
 LARGEST = 256 << 10
 MOST = 500
 _READ: WeakKeyDictionary[Repository, list[tuple[str, list[str], str]]] = WeakKeyDictionary()
@@ -25,7 +27,7 @@ def _dockerfiles(sources: Sources) -> list[tuple[str, list[str], str]]:
     """Path, the images that its stages begin with, and why it cannot be read."""
     repository = sources.git
     if repository not in _READ:
-        paths = [path for path in repository.matching(NAMES) if not NOT_OURS.fullmatch(path) and not path.endswith((".dockerignore", ".md"))]
+        paths = [path for path in repository.matching(NAMES) if not (NOT_OURS.fullmatch(path) or TOOLS.search(path))]
         _READ[repository] = [(path, *_bases(content)) for path, content in repository.read_all(paths[:MOST]).items()]
     return _READ[repository]
 
@@ -40,7 +42,12 @@ def _bases(content: bytes) -> tuple[list[str], str]:
         images = [str(image) for image in parser.parent_images]
     except Exception as error:  # noqa: BLE001 - the parser raises whatever the file makes it
         return [], f"{type(error).__name__}: {str(error)[:80]}"
-    stages = {name.casefold() for name in re.findall(r"^\s*FROM\s.+?\sAS\s+(\S+)\s*$", content.decode("utf-8", "replace"), re.IGNORECASE | re.MULTILINE)}
+    stages = {
+        name.casefold()
+        for name in re.findall(
+            r"^\s*FROM\s.+?\sAS\s+(\S+)\s*$", content.decode("utf-8", "replace"), re.IGNORECASE | re.MULTILINE
+        )
+    }
     return [image for image in images if image.casefold() not in stages], ""
 
 
@@ -64,7 +71,13 @@ def bases(sources: Sources, rule: Rule) -> Evidence:
         problem = next((f"{path}: {why}" for path, _, why in found if why), "no Dockerfile is tracked")
         return unknown(problem)
     families = sorted({family(image) for image in last.values()})
-    return compared(rule.model_copy(update={"of": 1}), len(families), len(last), f"{plural(len(last), 'Dockerfile')} with {plural(len(families), 'family', 'families')} of base images: {', '.join(families[:5])}", list(last))
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        len(families),
+        len(last),
+        f"{plural(len(last), 'Dockerfile')} with {plural(len(families), 'family', 'families')} of base images: {', '.join(families[:5])}",
+        list(last),
+    )
 
 
 @collector("images.pinned", "repository", strength="declared")
@@ -75,7 +88,13 @@ def pinned(sources: Sources, rule: Rule) -> Evidence:
         return unknown("no Dockerfile with a base image is tracked")
     loose = [(path, image) for path, image in images if "@sha256:" not in image]
     names = f": not {loose[0][1][:60]}" if loose else ""
-    return share(rule.model_copy(update={"of": 1}), len(images) - len(loose), len(images), f"base images are pinned by digest{names}", [path for path, _ in loose or images])
+    return share(
+        rule.model_copy(update={"of": 1}),
+        len(images) - len(loose),
+        len(images),
+        f"base images are pinned by digest{names}",
+        [path for path, _ in loose or images],
+    )
 
 
 @collector("images.bound", "ledger")
@@ -84,5 +103,15 @@ def bound(sources: Sources, rule: Rule) -> Evidence:
     if sources.config is None:
         return unknown("no service file says whether releases are images")
     latest = sources.deployments(rule.days, rule.last)
-    images = [one for one in latest if one.digest.startswith("sha256:") and sources.config.service(one.service).runtime.kind != "process"]
-    return share(rule, len(images), len(latest), "latest promoted releases are images that are bound to a digest", [link(sources, one) for one in latest if one not in images])
+    images = [
+        one
+        for one in latest
+        if one.digest.startswith("sha256:") and sources.config.service(one.service).runtime.kind != "process"
+    ]
+    return share(
+        rule,
+        len(images),
+        len(latest),
+        "latest promoted releases are images that are bound to a digest",
+        [link(sources, one) for one in latest if one not in images],
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -17,6 +18,7 @@ from pratique.maturity.model import Rule
 from pratique.maturity.sources import Sources
 from pratique.number_text import plural
 
+NO_RELEASE = "no release was ever recorded"
 TOGETHER = timedelta(hours=1)
 """Releases of two services within this time count as released together."""
 
@@ -41,7 +43,12 @@ def committers(sources: Sources) -> set[str]:
     if repository is None:
         return set()
     known = [one for one in repository.commits if one.time >= sources.now - timedelta(days=365)]
-    return {name for one in known for name in (one.author, one.author.partition("@")[0].rpartition("+")[2], one.name) if name}
+    return {
+        name
+        for one in known
+        for name in (one.author, one.author.partition("@")[0].rpartition("+")[2], one.name)
+        if name
+    }
 
 
 def incidents(sources: Sources) -> list[IncidentRecord]:
@@ -53,14 +60,28 @@ def incidents(sources: Sources) -> list[IncidentRecord]:
 def releases(sources: Sources, rule: Rule) -> Evidence:
     """Promoted releases in the window."""
     found = sources.deployments(rule.days)
-    return compared(rule, len(found), len(found), f"{plural(len(found), 'release')} promoted since {sources.start(rule.days):%Y-%m-%d}", _links(sources, found[-3:]))
+    return compared(
+        rule,
+        len(found),
+        len(found),
+        f"{plural(len(found), 'release')} promoted since {sources.start(rule.days):%Y-%m-%d}",
+        _links(sources, found[-3:]),
+    )
 
 
 @collector("ledger.deployments", "ledger")
 def deployments(sources: Sources, rule: Rule) -> Evidence:
     """Promoted releases on record, which is what delivery metrics are measured from."""
     found = sources.deployments(rule.days)
-    return compared(rule, len(found), max(rule.of, len(found)), f"{plural(len(found), 'deployment')} on record since {sources.start(rule.days):%Y-%m-%d}", _links(sources, found[-3:]))
+    if not sources.releases:
+        return unknown(NO_RELEASE)
+    return compared(
+        rule,
+        len(found),
+        max(rule.of, len(found)),
+        f"{plural(len(found), 'deployment')} on record since {sources.start(rule.days):%Y-%m-%d}",
+        _links(sources, found[-3:]),
+    )
 
 
 @collector("ledger.people", "ledger")
@@ -69,7 +90,12 @@ def people(sources: Sources, rule: Rule) -> Evidence:
     start = sources.start(rule.days)
     runs = [record for record in (*sources.releases, *sources.rollbacks) if record.start >= start]
     found = {record.who for record in runs if not is_pipeline(sources, record.who)}
-    return compared(rule, len(found), len(runs), f"{plural(len(found), 'person', 'people')} in {plural(len(runs), 'release')} and rollbacks")
+    return compared(
+        rule,
+        len(found),
+        len(runs),
+        f"{plural(len(found), 'person', 'people')} in {plural(len(runs), 'release')} and rollbacks",
+    )
 
 
 @collector("ledger.team", "ledger", "repository")
@@ -79,7 +105,9 @@ def team(sources: Sources, rule: Rule) -> Evidence:
     found = sources.deployments(rule.days)
     own = [record for record in found if record.who.casefold() in known or is_pipeline(sources, record.who)]
     others = [record for record in found if record not in own]
-    return share(rule, len(own), len(found), "releases were made by committers or their pipeline", _links(sources, others or own))
+    return share(
+        rule, len(own), len(found), "releases were made by committers or their pipeline", _links(sources, others or own)
+    )
 
 
 @collector("ledger.pipeline", "ledger")
@@ -100,9 +128,17 @@ def zero_touch(sources: Sources, rule: Rule) -> Evidence:
         return unknown(f"the commits of {len(found) - len(waits)} of {len(found)} releases are not known")
     days = median(waits) if waits else 0.0
     good = len(alone) if days <= 1 else 0
-    slow = f"; but the median commit waits {days:.1f} days" if days > 1 else f"; the median commit waits {days * 24:.1f} h"
+    slow = (
+        f"; but the median commit waits {days:.1f} days" if days > 1 else f"; the median commit waits {days * 24:.1f} h"
+    )
     result = share(rule, good, len(found), f"releases need no person{slow if waits else ''}", _links(sources, alone))
-    return result if good or not alone else Evidence("not met", f"{len(alone)} of {len(found)} releases need no person{slow}", 0.0, rule.threshold, len(found))
+    return (
+        result
+        if good or not alone
+        else Evidence(
+            "not met", f"{len(alone)} of {len(found)} releases need no person{slow}", 0.0, rule.threshold, len(found)
+        )
+    )
 
 
 def _wait(sources: Sources, record: ReleaseRecord) -> float | None:
@@ -127,7 +163,13 @@ def approvals(sources: Sources, rule: Rule) -> Evidence:
     known = committers(sources)
     found = [(record, names) for record in sources.deployments(rule.days) if (names := approvers(sources, record))]
     own = [record for record, names in found if {name.casefold() for name in names} <= known]
-    return compared(rule, len(own), len(found), f"{len(own)} of {plural(len(found), 'approval')} by committers", _links(sources, own))
+    return compared(
+        rule,
+        len(own),
+        len(found),
+        f"{len(own)} of {plural(len(found), 'approval')} by committers",
+        _links(sources, own),
+    )
 
 
 @collector("ledger.commits", "ledger")
@@ -144,7 +186,13 @@ def lead_time(sources: Sources, rule: Rule) -> Evidence:
     """The share of deployments whose lead time is known: the commit is recorded, and git knows it."""
     found = sources.deployments(rule.days)
     known = [record for record in found if _wait(sources, record) is not None]
-    return share(rule, len(known), len(found), "deployments have a commit that git knows, so their lead time is known", _links(sources, [one for one in found if one not in known] or known))
+    return share(
+        rule,
+        len(known),
+        len(found),
+        "deployments have a commit that git knows, so their lead time is known",
+        _links(sources, [one for one in found if one not in known] or known),
+    )
 
 
 @collector("ledger.coverage", "ledger", "store")
@@ -154,7 +202,11 @@ def coverage(sources: Sources, rule: Rule) -> Evidence:
     if store is None:
         return unknown("the store has no requests, or cannot be read")
     wanted = set(sources.services)
-    seen = [one for one in store.revisions(None, sources.start(rule.days), sources.now) if not wanted or one.service in wanted]
+    seen = [
+        one
+        for one in store.revisions(None, sources.start(rule.days), sources.now)
+        if not wanted or one.service in wanted
+    ]
     released = {(entry.service, entry.revision) for entry in sources.entries_of("release")}
     by_run = [one for one in seen if (one.service, one.revision) in released]
     others = [f"{one.service} {one.revision}" for one in seen if one not in by_run]
@@ -171,11 +223,17 @@ def independence(sources: Sources, rule: Rule) -> Evidence:
         return unknown(f"releases of {plural(len(services), 'service')} are on record: two are needed to compare")
     ordered = sorted(found, key=lambda record: record.start)
     together = set()
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in pairwise(ordered):
         if earlier.service != later.service and later.start - earlier.start < TOGETHER:
             together |= {earlier.run, later.run}
     alone = [record for record in found if record.run not in together]
-    return share(rule, len(alone), len(found), "releases were made without another service within an hour", _links(sources, [one for one in found if one not in alone]))
+    return share(
+        rule,
+        len(alone),
+        len(found),
+        "releases were made without another service within an hour",
+        _links(sources, [one for one in found if one not in alone]),
+    )
 
 
 @collector("ledger.verdicts", "ledger")
@@ -189,7 +247,13 @@ def verdicts(sources: Sources, rule: Rule) -> Evidence:
     timed = [record for record in told if any(_has_latency(entry) for entry in by_run[record.run or ""])]
     if found and not told:
         return unknown("the ledger's verdicts do not tell their guards")
-    return share(rule, len(timed), len(told), "releases were judged by their latency", _links(sources, [one for one in told if one not in timed] or timed))
+    return share(
+        rule,
+        len(timed),
+        len(told),
+        "releases were judged by their latency",
+        _links(sources, [one for one in told if one not in timed] or timed),
+    )
 
 
 def _guards(entry: Entry) -> Sequence[Mapping[str, object]]:
@@ -202,7 +266,9 @@ def _guards(entry: Entry) -> Sequence[Mapping[str, object]]:
 
 def _has_latency(entry: Entry) -> bool:
     return any(
-        re.fullmatch(r"p[0-9.]+", str(guard.get("outcome") or guard.get("guard") or "")) and guard.get("state") != "not evaluated" for guard in _guards(entry)
+        re.fullmatch(r"p[0-9.]+", str(guard.get("outcome") or guard.get("guard") or ""))
+        and guard.get("state") != "not evaluated"
+        for guard in _guards(entry)
     )
 
 
@@ -214,18 +280,51 @@ def rework(sources: Sources, rule: Rule) -> Evidence:
     promoted = {(record.service, record.revision) for record in sources.deployments(rule.days)}
     known = {incident.id: incident for incident in incidents(sources)}
     for incident in known.values():
-        if incident.cause not in ("", NONE) and incident.began >= start and (incident.service, incident.cause) in promoted:
+        if (
+            incident.cause not in ("", NONE)
+            and incident.began >= start
+            and (incident.service, incident.cause) in promoted
+        ):
             failed[incident.service, incident.cause] = False
     for record in sources.releases:
         mended = known.get(str(sources.started(record).data.get("incident") or ""))
-        if mended is not None and record.outcome == "promoted" and (mended.service, mended.cause) in failed and record.revision != mended.cause:
+        if (
+            mended is not None
+            and record.outcome == "promoted"
+            and (mended.service, mended.cause) in failed
+            and record.revision != mended.cause
+        ):
             failed[mended.service, mended.cause] = True
     for record in sources.rollbacks:
         began = sources.started(record)
-        if record.start >= start and not began.data.get("drill") and record.outcome in ("reverted", "promoted") and record.baseline:
+        if (
+            record.start >= start
+            and not began.data.get("drill")
+            and record.outcome in ("reverted", "promoted")
+            and record.baseline
+        ):
             failed[record.service, record.baseline] = False
     forward = sum(failed.values())
-    return share(rule, forward, len(failed), f"failed deployments since {start:%Y-%m-%d} were mended by the next release")
+    return share(
+        rule, forward, len(failed), f"failed deployments since {start:%Y-%m-%d} were mended by the next release"
+    )
+
+
+@collector("ledger.rollbacks", "ledger")
+def rollbacks(sources: Sources, rule: Rule) -> Evidence:
+    """How many rollbacks went back, drills too."""
+    found = [
+        record
+        for record in sources.rollbacks
+        if record.outcome in ("reverted", "promoted") and record.start >= sources.start(rule.days)
+    ]
+    return compared(
+        rule,
+        len(found),
+        max(rule.of, len(found)),
+        f"{plural(len(found), 'rollback')} since {sources.start(rule.days):%Y-%m-%d}",
+        _links(sources, found),
+    )
 
 
 @collector("ledger.reviews", "ledger")
@@ -233,7 +332,13 @@ def reviews(sources: Sources, rule: Rule) -> Evidence:
     """How many reviews were made in the window."""
     found = sources.entries_of("review", since=sources.start(rule.days))
     days = {entry.time.date() for entry in found}
-    return compared(rule, len(days), max(rule.of, len(days)), f"reviews on {plural(len(days), 'day')} since {sources.start(rule.days):%Y-%m-%d}", [f"ledger {entry.number}" for entry in found])
+    return compared(
+        rule,
+        len(days),
+        max(rule.of, len(days)),
+        f"reviews on {plural(len(days), 'day')} since {sources.start(rule.days):%Y-%m-%d}",
+        [f"ledger {entry.number}" for entry in found],
+    )
 
 
 @collector("ledger.steps_taken", "ledger")
@@ -245,7 +350,13 @@ def steps_taken(sources: Sources, rule: Rule) -> Evidence:
         return unknown(f"{plural(number, 'review')} on record: two are needed to compare")
     steps = sorted({item for _, items in taken for item in items})
     named = f": {', '.join(steps[:3])}" if steps else ""
-    return compared(rule, len(steps), number, f"{plural(len(steps), 'next step')} of an earlier review taken{named}", [f"ledger {entry.number}" for entry, items in taken if items])
+    return compared(
+        rule,
+        len(steps),
+        number,
+        f"{plural(len(steps), 'next step')} of an earlier review taken{named}",
+        [f"ledger {entry.number}" for entry, items in taken if items],
+    )
 
 
 @collector("ledger.reviews_with_steps", "ledger")
@@ -254,7 +365,13 @@ def reviews_with_steps(sources: Sources, rule: Rule) -> Evidence:
     taken = [(entry, items) for entry, items in _taken(sources, rule) if items]
     number = len(sources.entries_of("review", since=sources.start(rule.days)))
     few = rule.model_copy(update={"of": 1})
-    return compared(few, len(taken), number, f"{len(taken)} of {plural(number, 'review')} since {sources.start(rule.days):%Y-%m-%d} found a next step taken", [f"ledger {entry.number}" for entry, _ in taken])
+    return compared(
+        few,
+        len(taken),
+        number,
+        f"{len(taken)} of {plural(number, 'review')} since {sources.start(rule.days):%Y-%m-%d} found a next step taken",
+        [f"ledger {entry.number}" for entry, _ in taken],
+    )
 
 
 def _taken(sources: Sources, rule: Rule) -> list[tuple[Entry, set[str]]]:
@@ -263,7 +380,11 @@ def _taken(sources: Sources, rule: Rule) -> list[tuple[Entry, set[str]]]:
     before: set[str] = set()
     for entry in sources.entries_of("review", since=sources.start(rule.days)):
         items = entry.data.get("items")
-        states = {name: one.get("state") for name, one in items.items() if isinstance(one, Mapping)} if isinstance(items, Mapping) else {}
+        states = (
+            {name: one.get("state") for name, one in items.items() if isinstance(one, Mapping)}
+            if isinstance(items, Mapping)
+            else {}
+        )
         found.append((entry, {item for item in before if states.get(item) == "met"}))
         steps = entry.data.get("next_steps")
         before = {str(step) for step in steps} if isinstance(steps, list) else set()
@@ -274,7 +395,15 @@ def _taken(sources: Sources, rule: Rule) -> list[tuple[Entry, set[str]]]:
 def reports(sources: Sources, rule: Rule) -> Evidence:
     """How many reports were written in the window."""
     found = sources.entries_of("report", since=sources.start(rule.days))
-    return compared(rule, len(found), max(rule.of, len(found)), f"{plural(len(found), 'report')} since {sources.start(rule.days):%Y-%m-%d}", [f"ledger {entry.number}" for entry in found[-3:]])
+    if not found and not sources.releases:
+        return unknown(NO_RELEASE)
+    return compared(
+        rule,
+        len(found),
+        max(rule.of, len(found)),
+        f"{plural(len(found), 'report')} since {sources.start(rule.days):%Y-%m-%d}",
+        [f"ledger {entry.number}" for entry in found[-3:]],
+    )
 
 
 @collector("ledger.report_weeks", "ledger")
@@ -283,6 +412,8 @@ def report_weeks(sources: Sources, rule: Rule) -> Evidence:
     start = sources.start(rule.days)
     weeks = int((sources.now - start) / timedelta(days=7))
     found = sources.entries_of("report", since=start)
+    if not found and not sources.releases:
+        return unknown(NO_RELEASE)
     told = {week for entry in found if (week := (sources.now - entry.time) // timedelta(days=7)) < weeks}
     return share(rule, len(told), weeks, "weeks have a report", [f"ledger {entry.number}" for entry in found[-3:]])
 
@@ -292,7 +423,13 @@ def reports_kept(sources: Sources, rule: Rule) -> Evidence:
     """The share of the latest releases whose report can be opened."""
     latest = [record for record in sources.releases if record.report][-rule.last :]
     kept = [record for record in latest if _opens(Path(str(record.report)))]
-    return share(rule, len(kept), len(latest), "reports of the latest releases can be opened", _links(sources, [one for one in latest if one not in kept] or kept))
+    return share(
+        rule,
+        len(kept),
+        len(latest),
+        "reports of the latest releases can be opened",
+        _links(sources, [one for one in latest if one not in kept] or kept),
+    )
 
 
 def _opens(path: Path) -> bool:
@@ -308,7 +445,11 @@ def joins(sources: Sources, rule: Rule) -> Evidence:
     """The share of deployments for which commit, digest, run, requests and incidents are connected; the weakest connection is named."""
     found = sources.deployments(rule.days)
     store = sources.store
-    seen = {(one.service, one.revision) for one in store.revisions(None, sources.start(rule.days), sources.now)} if store else set()
+    seen = (
+        {(one.service, one.revision) for one in store.revisions(None, sources.start(rule.days), sources.now)}
+        if store
+        else set()
+    )
     connected = bool(incidents(sources))
     parts = {
         "commit": [record for record in found if sources.started(record).data.get("commit")],
@@ -319,7 +460,13 @@ def joins(sources: Sources, rule: Rule) -> Evidence:
     }
     weakest = min(parts, key=lambda name: len(parts[name]))
     whole = [record for record in found if all(record in part for part in parts.values())]
-    return share(rule, len(whole), len(found), f"deployments join commit, digest, run, requests and incidents; the weakest is {weakest} with {len(parts[weakest])}", _links(sources, [one for one in found if one not in whole]))
+    return share(
+        rule,
+        len(whole),
+        len(found),
+        f"deployments join commit, digest, run, requests and incidents; the weakest is {weakest} with {len(parts[weakest])}",
+        _links(sources, [one for one in found if one not in whole]),
+    )
 
 
 @collector("incidents.connected", "ledger", presence=True)
@@ -328,7 +475,13 @@ def incidents_connected(sources: Sources, rule: Rule) -> Evidence:
     found = incidents(sources)
     if not found:
         return unknown("no incident was ever recorded: that may mean that none was told")
-    return compared(rule.model_copy(update={"of": 1}), len(found), len(found), f"{plural(len(found), 'incident')} recorded, the latest of {_latest(found):%Y-%m-%d}", [f"ledger {one.number}" for one in found[-3:]])
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        len(found),
+        len(found),
+        f"{plural(len(found), 'incident')} recorded, the latest of {_latest(found):%Y-%m-%d}",
+        [f"ledger {one.number}" for one in found[-3:]],
+    )
 
 
 def _latest(found: Sequence[IncidentRecord]) -> datetime:
@@ -341,4 +494,9 @@ def incident_people(sources: Sources, rule: Rule) -> Evidence:
     known = committers(sources)
     entries = sources.entries_of("incident", since=sources.start(rule.days))
     found = {entry.who.casefold() for entry in entries} & known
-    return compared(rule.model_copy(update={"of": 1}), len(found), len(entries), f"{plural(len(found), 'committer')} among those who recorded {plural(len(entries), 'entry', 'entries')} on incidents")
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        len(found),
+        len(entries),
+        f"{plural(len(found), 'committer')} among those who recorded {plural(len(entries), 'entry', 'entries')} on incidents",
+    )

@@ -34,7 +34,9 @@ class Registered:
 COLLECTORS: dict[str, Registered] = {}
 
 
-def collector(name: str, *needs: str, strength: Strength = "recorded", presence: bool = False) -> Callable[[Collector], Collector]:
+def collector(
+    name: str, *needs: str, strength: Strength = "recorded", presence: bool = False
+) -> Callable[[Collector], Collector]:
     """Register a collector under a name. needs: names of its sources."""
 
     def register(function: Collector) -> Collector:

@@ -34,7 +34,13 @@ def kept(sources: Sources, rule: Rule) -> Evidence:
         return unknown(problem)
     gone = [record for record, digest in found if not digest]
     names = f": gone are {', '.join(f'{one.service} {one.revision}' for one in gone[:3])}" if gone else ""
-    return share(rule, len(found) - len(gone), len(found), f"latest promoted releases are still there{names}", [link(sources, one) for one in gone])
+    return share(
+        rule,
+        len(found) - len(gone),
+        len(found),
+        f"latest promoted releases are still there{names}",
+        [link(sources, one) for one in gone],
+    )
 
 
 @collector("ledger.bindings", "ledger", "registry")
@@ -43,9 +49,19 @@ def bindings(sources: Sources, rule: Rule) -> Evidence:
     found, problem = _digests(sources, rule)
     if problem:
         return unknown(problem)
-    bound = {(entry.service, entry.revision): str(entry.data.get("digest") or "") for entry in sources.entries_of("bind")}
+    bound = {
+        (entry.service, entry.revision): str(entry.data.get("digest") or "") for entry in sources.entries_of("bind")
+    }
     there = [(record, digest) for record, digest in found if digest]
-    same = [record for record, digest in there if digest == (bound.get((record.service, record.revision)) or record.digest)]
+    same = [
+        record for record, digest in there if digest == (bound.get((record.service, record.revision)) or record.digest)
+    ]
     moved = [record for record, _ in there if record not in same]
     names = f": not {', '.join(f'{one.service} {one.revision}' for one in moved[:3])}" if moved else ""
-    return share(rule, len(same), len(there), f"latest promoted releases have the digest that they were bound to{names}", [link(sources, one) for one in moved or same])
+    return share(
+        rule,
+        len(same),
+        len(there),
+        f"latest promoted releases have the digest that they were bound to{names}",
+        [link(sources, one) for one in moved or same],
+    )

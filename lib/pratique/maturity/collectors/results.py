@@ -26,9 +26,25 @@ MOST_ENTRIES = 100_000
 MOST_FILES = 400
 LARGEST = 20 << 20
 MOST_ELEMENTS = 1_000_000
-SKIPPED = {".git", ".hg", "node_modules", ".venv", "venv", "__pycache__", ".tox", ".nox", ".mypy_cache", "site-packages"}
-NAMES = re.compile(r"(TEST-.*|.*junit.*|.*[-_.]?(test|xunit)[-_]?(results?|reports?).*|results?|.*coverage.*|cobertura.*|.*jacoco.*|nosetests|pytest.*|report)\.xml|.*lcov.*\.info|coverage\.info", re.IGNORECASE)
-IN_FOLDERS = re.compile(r"(^|/)(surefire-reports|failsafe-reports|test-results|test-reports|junit|jacoco|reports)(/|$)", re.IGNORECASE)
+SKIPPED = {
+    ".git",
+    ".hg",
+    "node_modules",
+    ".venv",
+    "venv",
+    "__pycache__",
+    ".tox",
+    ".nox",
+    ".mypy_cache",
+    "site-packages",
+}
+NAMES = re.compile(
+    r"(TEST-.*|.*junit.*|.*[-_.]?(test|xunit)[-_]?(results?|reports?).*|results?|.*coverage.*|cobertura.*|.*jacoco.*|nosetests|pytest.*|report)\.xml|.*lcov.*\.info|coverage\.info",
+    re.IGNORECASE,
+)
+IN_FOLDERS = re.compile(
+    r"(^|/)(surefire-reports|failsafe-reports|test-results|test-reports|junit|jacoco|reports)(/|$)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,9 @@ def junit(sources: Sources, rule: Rule) -> Evidence:
     reports = [report for report in reports_of(sources) if report.suites or report.problem]
     read = [report for report in reports if not report.problem]
     if not read:
-        return unknown(f"{reports[0].path}: {reports[0].problem}" if reports else "no JUnit results are in the working tree")
+        return unknown(
+            f"{reports[0].path}: {reports[0].problem}" if reports else "no JUnit results are in the working tree"
+        )
     fresh = _fresh(read, sources)
     if not fresh:
         return _stale(read)
@@ -64,13 +82,30 @@ def junit(sources: Sources, rule: Rule) -> Evidence:
         ran = sum(report.tests for report in fresh)
         if not ran:
             return unknown(f"the results of {plural(len(fresh), 'file')} have no test that ran", [fresh[0].path])
-        return compared(rule.model_copy(update={"of": 1}), ran, ran, f"{plural(ran, 'test')} ran on {_day(fresh)}", [report.path for report in fresh])
+        return compared(
+            rule.model_copy(update={"of": 1}),
+            ran,
+            ran,
+            f"{plural(ran, 'test')} ran on {_day(fresh)}",
+            [report.path for report in fresh],
+        )
     pattern = re.compile(rule.suites, re.IGNORECASE)
-    named = [(name, tests, report.path) for report in fresh for name, tests in report.suites if tests and (pattern.search(name) or pattern.search(report.path))]
+    named = [
+        (name, tests, report.path)
+        for report in fresh
+        for name, tests in report.suites
+        if tests and (pattern.search(name) or pattern.search(report.path))
+    ]
     if not named:
         return unknown(f"none of {count(sum(len(report.suites) for report in fresh))} suites has a name that says so")
     ran = sum(tests for _, tests, _ in named)
-    return compared(rule.model_copy(update={"of": 1}), ran, ran, f"{plural(ran, 'test')} of suites such as {named[0][0][:60]!r} ran on {_day(fresh)}", [path for _, _, path in named])
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        ran,
+        ran,
+        f"{plural(ran, 'test')} of suites such as {named[0][0][:60]!r} ran on {_day(fresh)}",
+        [path for _, _, path in named],
+    )
 
 
 @collector("results.coverage", "results", presence=True)
@@ -78,23 +113,35 @@ def coverage(sources: Sources, rule: Rule) -> Evidence:
     """Whether coverage was measured lately."""
     reports = [report for report in reports_of(sources) if report.coverable]
     if not reports:
-        broken = next((report for report in reports_of(sources) if report.problem and "cov" in report.path.casefold()), None)
+        broken = next(
+            (report for report in reports_of(sources) if report.problem and "cov" in report.path.casefold()), None
+        )
         return unknown(f"{broken.path}: {broken.problem}" if broken else "no report of coverage is in the working tree")
     fresh = _fresh(reports, sources)
     if not fresh:
         return _stale(reports)
     covered, coverable = sum(report.covered for report in fresh), sum(report.coverable for report in fresh)
     reason = f"{percent(covered / coverable)} of {plural(coverable, 'line')} covered, measured on {_day(fresh)}"
-    return compared(rule.model_copy(update={"of": 1}), len(fresh), len(fresh), reason, [report.path for report in fresh])
+    return compared(
+        rule.model_copy(update={"of": 1}), len(fresh), len(fresh), reason, [report.path for report in fresh]
+    )
 
 
 def _fresh(reports: list[Report], sources: Sources) -> list[Report]:
-    return [report for report in reports if report.made and sources.now - FRESH <= report.made <= sources.now + timedelta(days=1)]
+    return [
+        report
+        for report in reports
+        if report.made and sources.now - FRESH <= report.made <= sources.now + timedelta(days=1)
+    ]
 
 
 def _stale(reports: list[Report]) -> Evidence:
     times = [report.made for report in reports if report.made]
-    when = f"the latest is of {max(times):%Y-%m-%d}, older than {FRESH.days} days" if times else "they do not tell when they were made"
+    when = (
+        f"the latest is of {max(times):%Y-%m-%d}, older than {FRESH.days} days"
+        if times
+        else "they do not tell when they were made"
+    )
     return unknown(f"{plural(len(reports), 'file')} of results: {when}", [report.path for report in reports])
 
 
@@ -106,7 +153,9 @@ def reports_of(sources: Sources) -> list[Report]:
     """Return every report of the working tree, read once. A bare repository has none."""
     repository = sources.git
     if repository not in _READ:
-        _READ[repository] = [] if repository.is_bare else [_report(repository, path) for path in _found(repository.root)]
+        _READ[repository] = (
+            [] if repository.is_bare else [_report(repository, path) for path in _found(repository.root)]
+        )
     return _READ[repository]
 
 
@@ -120,7 +169,9 @@ def _found(root: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if name not in SKIPPED) if depth < 12 else []
         seen += len(folders) + len(names)
         reports = bool(IN_FOLDERS.search(inside))
-        found += [Path(folder, name) for name in sorted(names) if NAMES.fullmatch(name) or (reports and name.endswith(".xml"))]
+        found += [
+            Path(folder, name) for name in sorted(names) if NAMES.fullmatch(name) or (reports and name.endswith(".xml"))
+        ]
         if seen > MOST_ENTRIES or len(found) >= MOST_FILES:
             break
     return found[:MOST_FILES]
@@ -168,7 +219,9 @@ def _xml(name: str, file: Any, changed: datetime | None) -> Report:
     except (ParseError, ValueError, LookupError, RecursionError) as error:
         return Report(name, problem=f"it is not XML: {str(error)[:80]}")
     made = max(reader.times) if reader.times else changed
-    return Report(name, made, tuple(reader.suites.items()), sum(reader.suites.values()), reader.covered, reader.coverable)
+    return Report(
+        name, made, tuple(reader.suites.items()), sum(reader.suites.values()), reader.covered, reader.coverable
+    )
 
 
 class _Elements:
@@ -241,4 +294,3 @@ class _Elements:
 
 def _number(text: str | None) -> int:
     return int(text) if text and text.isdigit() and len(text) < 12 else 0
-

@@ -52,13 +52,25 @@ def _folder(sources: Sources, run: str) -> Path | None:
 def approvals_of(sources: Sources, run: str) -> set[str]:
     """Return who approved stages of a run."""
     folder = _folder(sources, run)
-    return set() if folder is None else {str(line.get("who", "")) for line in _lines(folder / "answers.jsonl") if line.get("answer") == "approve"}
+    return (
+        set()
+        if folder is None
+        else {str(line.get("who", "")) for line in _lines(folder / "answers.jsonl") if line.get("answer") == "approve"}
+    )
 
 
 def _accepted(sources: Sources, record: ReleaseRecord) -> Mapping[str, Any] | None:
     """What the acceptance test of a release ran; None where its journal does not tell."""
     folder = _folder(sources, record.run or "")
-    done = [line.get("data") for line in _lines(folder / "journal.jsonl") if line.get("step") == ACCEPTANCE and line.get("event") == "done"] if folder else []
+    done = (
+        [
+            line.get("data")
+            for line in _lines(folder / "journal.jsonl")
+            if line.get("step") == ACCEPTANCE and line.get("event") == "done"
+        ]
+        if folder
+        else []
+    )
     last = done[-1] if done else None
     return last if isinstance(last, dict) and "command" in last else None
 
@@ -66,24 +78,42 @@ def _accepted(sources: Sources, record: ReleaseRecord) -> Mapping[str, Any] | No
 @collector("runs.acceptance", "ledger", "runs")
 def acceptance(sources: Sources, rule: Rule) -> Evidence:
     """How many releases ran an acceptance test."""
-    told = [(record, ran) for record in sources.deployments(rule.days) if (ran := _accepted(sources, record)) is not None]
+    told = [
+        (record, ran) for record in sources.deployments(rule.days) if (ran := _accepted(sources, record)) is not None
+    ]
     tested = [record for record, ran in told if ran.get("command") or ran.get("paths")]
-    return compared(rule, len(tested), len(told), f"{len(tested)} of {plural(len(told), 'release')} ran an acceptance test", [link(sources, record) for record in tested])
+    return compared(
+        rule,
+        len(tested),
+        len(told),
+        f"{len(tested)} of {plural(len(told), 'release')} ran an acceptance test",
+        [link(sources, record) for record in tested],
+    )
 
 
 @collector("runs.full_acceptance", "ledger", "runs")
 def full_acceptance(sources: Sources, rule: Rule) -> Evidence:
     """The share of releases that a command accepted and no person approved."""
-    told = [(record, ran) for record in sources.deployments(rule.days) if (ran := _accepted(sources, record)) is not None]
+    told = [
+        (record, ran) for record in sources.deployments(rule.days) if (ran := _accepted(sources, record)) is not None
+    ]
     alone = [record for record, ran in told if ran.get("command") and not approvals_of(sources, record.run or "")]
     others = [link(sources, record) for record, _ in told if record not in alone]
-    return share(rule, len(alone), len(told), "releases were accepted by a command alone", others or [link(sources, record) for record in alone])
+    return share(
+        rule,
+        len(alone),
+        len(told),
+        "releases were accepted by a command alone",
+        others or [link(sources, record) for record in alone],
+    )
 
 
 @collector("runs.migrations", "ledger", "runs", "repository")
 def migrations(sources: Sources, rule: Rule) -> Evidence:
     """The share of releases with changed migrations whose acceptance ran a command that applies or checks them."""
-    pattern = re.compile("|".join(f"(?:{one})" for one in sources.model.steps.get("migrate", ())) or r"(?!)", re.IGNORECASE)
+    pattern = re.compile(
+        "|".join(f"(?:{one})" for one in sources.model.steps.get("migrate", ())) or r"(?!)", re.IGNORECASE
+    )
     before: dict[str, str] = {}
     changed, ran = [], []
     inside = set(map(id, sources.deployments(rule.days)))
@@ -95,31 +125,41 @@ def migrations(sources: Sources, rule: Rule) -> Evidence:
             continue
         changed.append(record)
         command = (_accepted(sources, record) or {}).get("command")
-        if isinstance(command, list) and (pattern.search(" ".join(map(str, command))) or "migrat" in " ".join(map(str, command)).casefold()):
+        if isinstance(command, list) and (
+            pattern.search(" ".join(map(str, command))) or "migrat" in " ".join(map(str, command)).casefold()
+        ):
             ran.append(record)
     if not changed:
         return unknown("no release on record changed a migration")
     few = rule.model_copy(update={"of": min(rule.of, 2)})
-    return share(few, len(ran), len(changed), "releases that changed migrations ran them", [link(sources, one) for one in changed if one not in ran] or [link(sources, one) for one in ran])
+    return share(
+        few,
+        len(ran),
+        len(changed),
+        "releases that changed migrations ran them",
+        [link(sources, one) for one in changed if one not in ran] or [link(sources, one) for one in ran],
+    )
 
 
 @collector("runs.drift", "drift", "ledger")
 def drift(sources: Sources, rule: Rule) -> Evidence:
     """Differences from what was set: those that this review sees, and those that earlier reviews in the window saw."""
-    seen = [(f"ledger {entry.number}", entry.data["drift"]) for entry in sources.entries_of("review", since=sources.start(rule.days)) if isinstance(entry.data.get("drift"), int)]
-    now = observed_drift(sources)
+    seen = [
+        (f"ledger {entry.number}", entry.data["drift"])
+        for entry in sources.entries_of("review", since=sources.start(rule.days))
+        if isinstance(entry.data.get("drift"), int)
+    ]
+    now = sources.differences
     if now is not None:
         seen.append(("now", len(now)))
     if not seen:
         return unknown("no running service could be looked at")
     worst = max(number for _, number in seen)
     example = f", such as {now[0]}" if now else ""
-    return compared(rule, worst, len(seen), f"{plural(len(seen), 'look')} at the services, {plural(worst, 'difference')} at most{example}", [where for where, number in seen if number])
-
-
-def observed_drift(sources: Sources) -> list[str] | None:
-    """Return the differences that are seen now; None where nobody can look."""
-    if sources.drift is None or "drift" in sources.without:
-        return None
-    found = sources.drift()
-    return [f"{service}: {text}" for service, texts in found.items() for text in texts] if found else None
+    return compared(
+        rule,
+        worst,
+        len(seen),
+        f"{plural(len(seen), 'look')} at the services, {plural(worst, 'difference')} at most{example}",
+        [where for where, number in seen if number],
+    )

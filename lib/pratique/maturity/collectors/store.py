@@ -44,12 +44,19 @@ def handover(sources: Sources, rule: Rule) -> Evidence:
         if len(around) < 2 * AROUND / timedelta(seconds=STEP_S):
             silent.append(record)
         bad, n = bad + sum(b for b, _ in around.values()), n + sum(a for _, a in around.values())
-        bad_before, n_before = bad_before + sum(b for b, _ in usual.values()), n_before + sum(a for _, a in usual.values())
+        bad_before, n_before = (
+            bad_before + sum(b for b, _ in usual.values()),
+            n_before + sum(a for _, a in usual.values()),
+        )
     if not judged or not n:
         return unknown("the store has no requests of the minutes in which deployments took over, or too few")
     if silent:
-        reason = f"{len(silent)} of {plural(len(judged), 'deployment')} had a minute without requests while it took over"
-        return Evidence("not met", reason, 1.0, rule.threshold, len(judged), tuple(link(sources, one) for one in silent[:5]))
+        reason = (
+            f"{len(silent)} of {plural(len(judged), 'deployment')} had a minute without requests while it took over"
+        )
+        return Evidence(
+            "not met", reason, 1.0, rule.threshold, len(judged), tuple(link(sources, one) for one in silent[:5])
+        )
     limit = excess_limit(bad, n, bad_before, n_before)
     reason = f"{percent(bad / n)} of {plural(n, 'request')} failed while {plural(len(judged), 'deployment')} took over, {percent(bad_before / n_before)} before; upper limit of the excess {percent(max(0.0, limit))}"
     return compared(rule, limit, len(judged), reason, [link(sources, one) for one in judged])
@@ -57,13 +64,23 @@ def handover(sources: Sources, rule: Rule) -> Evidence:
 
 def _moment(sources: Sources, record: ReleaseRecord) -> datetime:
     """When a release had all of the traffic: its last change of shares, or else its end."""
-    changes = [entry for entry in sources.entries_of("weight") if entry.run == record.run and entry.data.get("shares", {}).get(record.revision) == 1]
+    changes = [
+        entry
+        for entry in sources.entries_of("weight")
+        if entry.run == record.run and entry.data.get("shares", {}).get(record.revision) == 1
+    ]
     return changes[0].time if changes else record.end or record.start
 
 
 def _counted(store: Store, service: str, start: datetime, end: datetime) -> dict[datetime, tuple[int, int]]:
     """Minute → bad and all requests."""
-    rows = store.counts(service, start.replace(second=0, microsecond=0), end.replace(second=0, microsecond=0), by=["code"], step_s=STEP_S).to_pylist()
+    rows = store.counts(
+        service,
+        start.replace(second=0, microsecond=0),
+        end.replace(second=0, microsecond=0),
+        by=["code"],
+        step_s=STEP_S,
+    ).to_pylist()
     found: dict[datetime, tuple[int, int]] = {}
     for row in rows:
         bad, number = found.get(row["step"], (0, 0))

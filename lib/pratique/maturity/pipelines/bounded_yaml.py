@@ -45,7 +45,11 @@ def read_yaml(content: bytes) -> list[Any]:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         raise DataError("not UTF-8") from None
-    if max(text.count("[") - text.count("]"), text.count("{") - text.count("}")) > DEEPEST or _DASHES.search(text) or _nested(text):
+    if (
+        max(text.count("[") - text.count("]"), text.count("{") - text.count("}")) > DEEPEST
+        or _DASHES.search(text)
+        or _nested(text)
+    ):
         raise DataError("nested too deeply")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     walk = _Walk()
@@ -73,6 +77,7 @@ class _Walk:
         self._left = MOST_NODES
 
     def value(self, node: Any, depth: int) -> Any:
+        """Return a node as a plain value. Raises: DataError when it stands for too many."""
         self._left -= 1
         if self._left < 0 or depth > DEEPEST:
             raise DataError(f"stands for more than {MOST_NODES:,} values, or is nested too deeply")
@@ -82,6 +87,9 @@ class _Walk:
             return Text(str(node.value), line + (node.style in ("|", ">")))
         if node.id == "sequence":
             return [self.value(part, depth + 1) for part in node.value]
+        return self._table(node, depth, line)
+
+    def _table(self, node: Any, depth: int, line: int) -> Table:
         found = Table()
         found.line = line
         merged: list[Any] = []
@@ -118,6 +126,11 @@ def tables(value: Any) -> list[Table]:
     if isinstance(value, Table):
         return [value]
     return [part for part in value if isinstance(part, Table)] if isinstance(value, list) else []
+
+
+def parts(value: Any) -> list[Any]:
+    """Return a value that is a list, and an empty one in place of anything else."""
+    return value if isinstance(value, list) else []
 
 
 def table(value: Any) -> Table:

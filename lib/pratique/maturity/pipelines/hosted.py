@@ -6,20 +6,45 @@ CircleCI, "Configuration reference"; Atlassian, "Bitbucket Pipelines configurati
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from pratique.maturity.pipelines.bounded_yaml import Table, Text, line_of, table, tables, texts
+from pratique.maturity.pipelines.bounded_yaml import Table, Text, line_of, parts, table, tables, texts
 from pratique.maturity.pipelines.model import Pipeline
 
-CHANGES = ("push", "pull_request", "pull_request_target", "merge_group", "merge_request_event", "merge_requests", "pull_requests", "branches", "manual_push")
-GITLAB_WORDS = {"default", "stages", "variables", "include", "workflow", "image", "services", "cache", "before_script", "after_script", "spec", "pages:deploy"}
+CHANGES = (
+    "push",
+    "pull_request",
+    "pull_request_target",
+    "merge_group",
+    "merge_request_event",
+    "merge_requests",
+    "pull_requests",
+    "branches",
+    "manual_push",
+)
+_MOVES = re.compile(r"actions/(cache|upload-|download-|checkout|setup-)")
+"""Actions that move files; what they are given says nothing about what is done."""
+GITLAB_WORDS = {
+    "default",
+    "stages",
+    "variables",
+    "include",
+    "workflow",
+    "image",
+    "services",
+    "cache",
+    "before_script",
+    "after_script",
+    "spec",
+    "pages:deploy",
+}
 
 
 def read_github(pipeline: Pipeline, content: Table) -> None:
     """Read a workflow, or a composite action."""
     _github_triggers(pipeline, content.get("on"))
-    for job in table(content.get("jobs")).values():
-        job = table(job)
+    for job in map(table, table(content.get("jobs")).values()):
         pipeline.jobs += _matrix(table(job.get("strategy")).get("matrix"))
         _github_steps(pipeline, job.get("steps"))
         if isinstance(job.get("uses"), Text):
@@ -27,6 +52,10 @@ def read_github(pipeline: Pipeline, content: Table) -> None:
             if not job["uses"].startswith("./"):
                 pipeline.unread.append(f"{job['uses']} is in another repository")
     _github_steps(pipeline, table(content.get("runs")).get("steps"))
+    # a workflow without the code closes issues or sets labels
+    pipeline.builds = any(
+        command.text.startswith(("uses actions/checkout", "uses ./")) for command in pipeline.commands
+    )
 
 
 def _github_triggers(pipeline: Pipeline, on: Any) -> None:
@@ -45,7 +74,13 @@ def _github_steps(pipeline: Pipeline, steps: Any) -> None:
         if isinstance(step.get("run"), Text):
             pipeline.run(step["run"], step["run"].line)
         if isinstance(step.get("uses"), Text):
-            given = " ".join(text for value in table(step.get("with")).values() for text in texts(value) if len(text) < 300)
+            moves = _MOVES.match(step["uses"]) is not None
+            given = " ".join(
+                text
+                for value in table(step.get("with")).values()
+                for text in texts(value)
+                if len(text) < 300 and not moves
+            )
             pipeline.use(f"uses {step['uses']} {given}", step["uses"].line)
 
 
@@ -118,10 +153,8 @@ def read_azure(pipeline: Pipeline, content: Table) -> None:
 
 
 def _azure_part(pipeline: Pipeline, part: Any, depth: int) -> None:
-    if isinstance(part, list):
-        for inner in part:
-            _azure_part(pipeline, inner, depth + 1)
-        return
+    for inner in part if isinstance(part, list) else ():
+        _azure_part(pipeline, inner, depth + 1)
     if not isinstance(part, Table):
         return
     pipeline.jobs += ("job" in part or "deployment" in part) * _matrix(table(part.get("strategy")).get("matrix"))
@@ -129,42 +162,49 @@ def _azure_part(pipeline: Pipeline, part: Any, depth: int) -> None:
         if key in ("script", "bash", "pwsh", "powershell") and isinstance(value, Text):
             pipeline.run(value, value.line)
         elif key == "task" and isinstance(value, Text):
-            given = " ".join(text for one in table(part.get("inputs")).values() for text in texts(one) if len(text) < 300)
-            pipeline.use(f"task {value} {given}", value.line)
-            inline = table(part.get("inputs")).get("script")
-            if isinstance(inline, Text):
-                pipeline.run(inline, inline.line)
+            _azure_task(pipeline, value, table(part.get("inputs")))
         elif key == "template" and isinstance(value, Text):
             pipeline.use(f"template {value}", value.line)
-            if "@" in value:
-                pipeline.unread.append(f"{value[:100]} is in another repository")
+            pipeline.unread += [f"{value[:100]} is in another repository"] if "@" in value else []
         elif isinstance(value, list | Table):
             _azure_part(pipeline, value, depth + 1)
+
+
+def _azure_task(pipeline: Pipeline, name: Text, inputs: Table) -> None:
+    given = " ".join(text for one in inputs.values() for text in texts(one) if len(text) < 300)
+    pipeline.use(f"task {name} {given}", name.line)
+    inline = inputs.get("script")
+    if isinstance(inline, Text):
+        pipeline.run(inline, inline.line)
 
 
 def read_circleci(pipeline: Pipeline, content: Table) -> None:
     """Read a configuration of CircleCI."""
     pipeline.start("push", 1)
     for holder in (*table(content.get("jobs")).values(), *table(content.get("commands")).values()):
-        for step in table(holder).get("steps") or ():
-            if isinstance(step, Text):
-                pipeline.use(step, step.line)
-            for name, given in table(step).items():
-                pipeline.use(name, line_of(name))
-                command = given if isinstance(given, Text) else table(given).get("command")
-                if name == "run" and isinstance(command, Text):
-                    pipeline.run(command, command.line)
+        for step in parts(table(holder).get("steps")):
+            _circleci_step(pipeline, step)
     for orb in [text for value in table(content.get("orbs")).values() for text in texts(value)]:
         pipeline.use(f"orb {orb}", orb.line)
     for workflow in table(content.get("workflows")).values():
-        pipeline.jobs += len(table(workflow).get("jobs") or ())
-        for job in table(workflow).get("jobs") or ():
-            for text in [job] if isinstance(job, Text) else list(table(job)):
-                pipeline.use(f"job {text}", line_of(text))
+        jobs = parts(table(workflow).get("jobs"))
+        pipeline.jobs += len(jobs)
+        for text in [name for job in jobs for name in ([job] if isinstance(job, Text) else table(job))]:
+            pipeline.use(f"job {text}", line_of(text))
         for trigger in tables(table(workflow).get("triggers")):
             if "schedule" in trigger:
                 pipeline.start("schedule", trigger.line)
     pipeline.jobs = pipeline.jobs or len(table(content.get("jobs")))
+
+
+def _circleci_step(pipeline: Pipeline, step: Any) -> None:
+    if isinstance(step, Text):
+        pipeline.use(step, step.line)
+    for name, given in table(step).items():
+        pipeline.use(name, line_of(name))
+        command = given if isinstance(given, Text) else table(given).get("command")
+        if name == "run" and isinstance(command, Text):
+            pipeline.run(command, command.line)
 
 
 def read_bitbucket(pipeline: Pipeline, content: Table) -> None:
@@ -182,7 +222,9 @@ def _bitbucket_part(pipeline: Pipeline, part: Any) -> None:
     elif isinstance(part, Table):
         for key, value in part.items():
             if key in ("script", "after-script"):
-                _script(pipeline, [text for text in value if isinstance(text, Text)] if isinstance(value, list) else value)
+                _script(
+                    pipeline, [text for text in value if isinstance(text, Text)] if isinstance(value, list) else value
+                )
                 for pipe in tables(value):
                     pipeline.use(f"pipe {pipe.get('pipe', '')}", pipe.line)
             elif key == "deployment" and isinstance(value, Text):

@@ -11,7 +11,9 @@ from pratique.maturity.pipelines.model import Pipeline
 
 LARGEST = 512 << 10
 _TEXT = r"'''(?P<a>.{0,20000}?)'''|\"\"\"(?P<b>.{0,20000}?)\"\"\"|'(?P<c>(?:[^'\\\n]|\\.){0,4000})'|\"(?P<d>(?:[^\"\\\n]|\\.){0,4000})\""
-_SHELL = re.compile(rf"\b(?:sh|bat|powershell|pwsh)\b\s*\(?\s*(?:\w+\s*:\s*[\w.]+\s*,\s*)*(?:script\s*:\s*)?(?:{_TEXT})", re.DOTALL)
+_SHELL = re.compile(
+    rf"\b(?:sh|bat|powershell|pwsh)\b\s*\(?\s*(?:\w+\s*:\s*[\w.]+\s*,\s*)*(?:script\s*:\s*)?(?:{_TEXT})", re.DOTALL
+)
 _CALL = re.compile(
     r"(?<![\w.'\"])(buildPlugin|buildPluginWithGradle|withMaven|junit|recordIssues|publishCoverage|recordCoverage|jacoco|cobertura|withSonarQubeEnv|waitForQualityGate|"
     r"dependencyCheck|kubernetesDeploy|deploy|infra\.\w+|docker\.build)\b"
@@ -33,10 +35,16 @@ def read_jenkinsfile(pipeline: Pipeline, content: bytes) -> None:
         pipeline.run(script, text.count("\n", 0, at) + 1)
     for found in _CALL.finditer(text):
         pipeline.use(found[1], text.count("\n", 0, found.start()) + 1)
-    for pattern, trigger in ((r"\bcron\s*\(", "schedule"), (r"\bpollSCM\s*\(", "poll"), (r"\b(githubPush|gitlab|bitbucketPush|gerrit|GenericTrigger)\s*\(", "push")):
+    for pattern, trigger in (
+        (r"\bcron\s*\(", "schedule"),
+        (r"\bpollSCM\s*\(", "poll"),
+        (r"\b(githubPush|gitlab|bitbucketPush|gerrit|GenericTrigger)\s*\(", "push"),
+    ):
         if hit := re.search(pattern, text):
             pipeline.start(trigger, text.count("\n", 0, hit.start()) + 1)  # type: ignore[arg-type] # the words above
-    if re.search(r"\b(changeRequest|branch|BRANCH_NAME|CHANGE_ID|multibranch)\b|\bcheckout\s*\(?\s*scm\b|\bbuildPlugin", text):
+    if re.search(
+        r"\b(changeRequest|branch|BRANCH_NAME|CHANGE_ID|multibranch)\b|\bcheckout\s*\(?\s*scm\b|\bbuildPlugin", text
+    ):
         pipeline.start("push", 1)
     pipeline.jobs = max(1, len(re.findall(r"\bparallel\b", text)) * 2, text.count("agent {"))
     if _LIBRARY.search(text) or "buildPlugin" in text:

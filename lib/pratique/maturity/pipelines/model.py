@@ -15,7 +15,9 @@ _INSTALLS = re.compile(
     r"\b(apt(-get)?|apk|dnf|yum|pacman|zypper|brew|choco|pip3?|pipx|uv pip|uv tool|uv|poetry|pdm|conda|mamba|npm|yarn|pnpm|gem|go|cargo|composer|opam|rustup( component)?|dotnet tool)\s+"
     r"(-\S+\s+)*(install|add|get|-S\w*)\b"
 )
-_ASSIGNED = re.compile(r"^(?:(?:export|local|declare|set|env)\s+|[\w.-]+=(?:\"[^\"]*\"|'[^']*'|[^\s\"']\S*)?(?:\s+|$))+")
+_ASSIGNED = re.compile(
+    r"^(?:(?:export|local|declare|set|env)\s+|[\w.-]+=(?:\"[^\"]*\"|'[^']*'|[^\s\"']\S*)?(?:\s+|$))+"
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Command:
 class Pipeline:
     """One pipeline file. triggers: what starts it. jobs: those that can run at once. unread: what of it could not be read.
 
-    outside: triggers that the server may have without a word in the file.
+    outside: triggers that the server may have without a word in the file. builds: whether it works on the code at all, and not only
+    on issues and labels.
     """
 
     file: str
@@ -45,6 +48,7 @@ class Pipeline:
     jobs: int = 0
     unread: list[str] = field(default_factory=list)
     outside: tuple[Trigger, ...] = ()
+    builds: bool = True
 
     def run(self, script: str, line: int) -> None:
         """Add the lines of a script. Comments and printed texts are no commands; lines that continue are joined."""

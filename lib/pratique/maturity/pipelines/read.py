@@ -65,7 +65,10 @@ def _read_with_includes(repository: Repository, path: str, read: Callable[[Pipel
             pipeline.unread.append(str(error))
             continue
         for document in tables(documents):
-            read(pipeline, document)
+            try:
+                read(pipeline, document)
+            except Exception as error:  # noqa: BLE001 - one file that nobody expected must not hide the others
+                pipeline.unread.append(f"it has an unexpected form ({type(error).__name__})")
             if read is hosted.read_gitlab:
                 waiting += _local_includes(repository, document)
     return found

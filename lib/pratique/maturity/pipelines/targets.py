@@ -1,4 +1,4 @@
-"""The commands behind `make TARGET` and `npm run SCRIPT`, which pipelines call in place of the commands themselves."""
+"""The commands behind `make TARGET`, `npm run SCRIPT` and `./script.sh`, which pipelines call in place of the commands themselves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ MOST = 2000
 """Commands that are added for all calls together."""
 _MAKE = re.compile(r"(?:^|[;&|(]\s*|\s)(?:make|gmake)\s+((?:[^\s;&|]+\s*)+)")
 _SCRIPT = re.compile(r"\b(?:npm|yarn|pnpm|bun)\s+(?:run(?:-script)?\s+)?([\w:.-]+)")
+_FILE = re.compile(
+    r"^(?:(?:sudo|time|exec|source|\.|(?:/bin/)?(?:ba|da|z)?sh)\s+(?:-\w+\s+)*)?(?:\./|\$\{?\w+\}?/)*([\w-][\w./-]*\.(?:sh|bash)|(?:\.?[\w-]+/)+[\w-]+(?:\.sh)?)(?=\s|$)|^(?:bash|sh)\s+(?:-\w+\s+)*(?:\./)?(\.[\w./-]+)"
+)
 _RULE = re.compile(r"^([A-Za-z0-9][\w./%-]*(?:\s+[\w./%-]+)*)\s*::?(?!=)([^=#\n]*)(?:#.*)?$")
 _FOLDER = re.compile(r"(?:^|\s)-C\s+(\S+)")
 
@@ -30,10 +33,16 @@ def expanded(commands: list[Command], read: Reader) -> list[Command]:
     return found
 
 
-def _behind(command: Command, read: Reader, seen: set[tuple[str, str]], budget: list[int], depth: int) -> Iterator[Command]:
+def _behind(
+    command: Command, read: Reader, seen: set[tuple[str, str]], budget: list[int], depth: int
+) -> Iterator[Command]:
     if depth >= DEEPEST or budget[0] <= 0:
         return
-    for file, target, recipe in (*_make_calls(command, read), *_script_calls(command, read)):
+    for file, target, recipe in (
+        *_make_calls(command, read),
+        *_script_calls(command, read),
+        *_file_calls(command, read),
+    ):
         if (file, target) in seen:
             continue
         seen.add((file, target))
@@ -51,7 +60,14 @@ def _make_calls(command: Command, read: Reader) -> Iterator[tuple[str, str, list
         return
     folder = _FOLDER.search(call[1])
     base = f"{folder[1].strip('/').removeprefix('./')}/" if folder else ""
-    file, rules = next(((name, parsed) for name in (f"{base}Makefile", f"{base}makefile", f"{base}GNUmakefile") if (parsed := _rules(name, read))), ("", {}))
+    file, rules = next(
+        (
+            (name, parsed)
+            for name in (f"{base}Makefile", f"{base}makefile", f"{base}GNUmakefile")
+            if (parsed := _rules(name, read))
+        ),
+        ("", {}),
+    )
     words = [word for word in call[1].split() if not word.startswith("-") and "=" not in word and "$" not in word]
     waiting = [word for word in words if word in rules] or list(rules)[: not words]
     done: set[str] = set()
@@ -100,3 +116,17 @@ def _script_calls(command: Command, read: Reader) -> Iterator[tuple[str, str, li
         script = scripts.get(name) if isinstance(scripts, dict) else None
         if isinstance(script, str):
             yield "package.json", name, [Command(script[:2000], "package.json", 1)]
+
+
+def _file_calls(command: Command, read: Reader) -> Iterator[tuple[str, str, list[Command]]]:
+    call = _FILE.match(command.text)
+    name = (call[1] or call[2] or "") if call else ""
+    content = read(name) if name and ".." not in name else None
+    if (
+        content is not None
+        and content[:200].lstrip().startswith((b"#!", b"#", b"set "))
+        and b"python" not in content[:60]
+    ):
+        script = Pipeline(name)
+        script.run(content.decode("utf-8", "replace"), 1)
+        yield name, "", script.commands
