@@ -23,7 +23,7 @@ class Text(str):
     __slots__ = ("line",)
     line: int
 
-    def __new__(cls, value: str, line: int) -> Text:  # noqa: PYI034 - no subclass is made
+    def __new__(cls, value: str, line: int) -> Text:  # noqa: PYI034, D102 - no subclass is made
         made = super().__new__(cls, value)
         made.line = line
         return made
