@@ -26,7 +26,7 @@ def review_team(
     installed model; "": that of the settings. since: where windows start, UTC; default: as the model says, mostly 90 days ago.
     Raises: MissingError (no such folder), UsageError (no such service), ConfigError (the model is invalid); DataError, DeniedError (the ledger).
     """
-    from pratique.maturity.model import load_model  # noqa: PLC0415 - pydantic
+    from pratique.maturity.load import load_model  # noqa: PLC0415 - pydantic
     from pratique.maturity.review import make_review  # noqa: PLC0415
     from pratique.maturity.sources import Sources  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from pratique.clock import stamp
 from pratique.config import parse
 from pratique.errors import MissingError
 from pratique.ledger.entry import Entry
-from pratique.maturity.model import load_model
+from pratique.maturity.load import load_model
 from pratique.maturity.sources import Sources
 from pratique.store.base import Seen
 from support.made_repository import NOW, History, git
@@ -82,7 +82,9 @@ class MadeStore:
         return [one for one in self.seen if service in (None, one.service) and (start is None or one.last >= start)]
 
     def counts(self, service, start, end, *, by, step_s, slower_than_ms=None):
-        minutes = [start + timedelta(seconds=step_s) * at for at in range(int((end - start) / timedelta(seconds=step_s)))]
+        minutes = [
+            start + timedelta(seconds=step_s) * at for at in range(int((end - start) / timedelta(seconds=step_s)))
+        ]
         rows = [{"step": minute, "code": 200, "n": 6000} for minute in minutes if minute not in self.silent]
         if end - start < timedelta(minutes=10):
             rows += [{"step": minute, "code": 503, "n": self.bad} for minute in minutes if self.bad]
@@ -125,7 +127,12 @@ class Team:
 
     def _write(self):
         history, marks = History(), []
-        main = history.commit(NOW - timedelta(weeks=WEEKS, days=2), {**FILES, "pratique.toml": SERVICE_FILE}, message="SHOP-1 first", author="ann")
+        main = history.commit(
+            NOW - timedelta(weeks=WEEKS, days=2),
+            {**FILES, "pratique.toml": SERVICE_FILE},
+            message="SHOP-1 first",
+            author="ann",
+        )
         for day in range(7 * WEEKS):
             if day % 7 > 4:
                 continue
@@ -136,8 +143,12 @@ class Team:
                 files[f"migrations/{day:04}.sql"] = f"alter table a add c{day} int\n"
             if day > 7 * WEEKS - 20:
                 files["CONTRIBUTING.md"] = f"How a change reaches production, day {day}\n"
-            branch = history.commit(time, files, message=f"SHOP-{day + 2} change", author=who, branch="work", parents=[main])
-            main = history.commit(time + timedelta(hours=2), files, message=f"Merge SHOP-{day + 2}", author=who, parents=[main, branch])
+            branch = history.commit(
+                time, files, message=f"SHOP-{day + 2} change", author=who, branch="work", parents=[main]
+            )
+            main = history.commit(
+                time + timedelta(hours=2), files, message=f"Merge SHOP-{day + 2}", author=who, parents=[main, branch]
+            )
             marks.append((time + timedelta(hours=2), main))
         history.make(self.folder)
         ids = git(self.folder, "log", "--first-parent", "--format=%H", "main").decode().split()[::-1]
@@ -172,13 +183,24 @@ class Team:
         named = {"service": service, "revision": revision, "run": run, "who": who}
         self.add("release", began, **named, event="started", baseline="r0", digest=digest, commit=commit, **given)
         self.add("bind", began, **named, digest=digest, configuration="")
-        self.add("verdict", began + timedelta(minutes=20), **named, decision="promote", guards=[{"guard": "p95", "state": "met"}])
+        self.add(
+            "verdict",
+            began + timedelta(minutes=20),
+            **named,
+            decision="promote",
+            guards=[{"guard": "p95", "state": "met"}],
+        )
         self.add("weight", began + timedelta(minutes=20), **named, shares={revision: 1.0})
         folder = self.folder / ".pratique/runs" / run
         folder.mkdir(parents=True)
         report = folder / "report.html"
         report.write_text("<!doctype html><html></html>")
-        accepted = {"passed": ["a"], "ids": ["1"], "paths": ["/"], "command": ["sh", "-c", "alembic upgrade head && check"]}
+        accepted = {
+            "passed": ["a"],
+            "ids": ["1"],
+            "paths": ["/"],
+            "command": ["sh", "-c", "alembic upgrade head && check"],
+        }
         line = {"time": stamp(began), "event": "done", "step": "acceptance test", "data": accepted}
         (folder / "journal.jsonl").write_text(json.dumps(line) + "\n")
         self.add("report", began + timedelta(minutes=25), **named, html=str(report))
@@ -189,5 +211,8 @@ class Team:
     def review(self, time: datetime, week):
         before, step = f"item{week - 1}", f"item{week}"
         self.steps = [*getattr(self, "steps", []), step]
-        items = {name: {"state": "met"} for name in self.steps[:-1]} | {before: {"state": "met"}, step: {"state": "not met"}}
+        items = {name: {"state": "met"} for name in self.steps[:-1]} | {
+            before: {"state": "met"},
+            step: {"state": "not met"},
+        }
         self.add("review", time, service="", who="ann", model="m", items=items, next_steps=[step], drift=0)

@@ -26,15 +26,19 @@ class History:
         self._number += 1
         who = f"{author} <{author}@example.org> {int(time.timestamp())} +0000".encode()
         text = message.encode()
-        parts = [b"commit refs/heads/%b\nmark :%d\nauthor %b\ncommitter %b\ndata %d\n%b\n" % (branch.encode(), self._number, who, who, len(text), text)]
+        parts = [
+            b"commit refs/heads/%b\nmark :%d\nauthor %b\ncommitter %b\ndata %d\n%b\n"
+            % (branch.encode(), self._number, who, who, len(text), text)
+        ]
         for at, parent in enumerate(parents):
             parts.append(b"%b :%d\n" % (b"from" if at == 0 else b"merge", parent))
-        for path in deleted:
-            parts.append(b"D %b\n" % path.encode())
+        parts += [b"D %b\n" % path.encode() for path in deleted]
         for path, content in dict(files).items():
             data = content if isinstance(content, bytes) else content.encode()
             mode = b"120000" if path.endswith(" link") else b"100644"
-            parts.append(b"M %b inline %b\ndata %d\n%b\n" % (mode, path.removesuffix(" link").encode(), len(data), data))
+            parts.append(
+                b"M %b inline %b\ndata %d\n%b\n" % (mode, path.removesuffix(" link").encode(), len(data), data)
+            )
         self._parts.append(b"".join(parts))
         return self._number
 

@@ -54,8 +54,7 @@ def pratique(ctx: click.Context) -> None:
 
 
 pratique.add_section("Release", release.COMMANDS)
-pratique.add_section("Analyse", (*analyse.COMMANDS, *incident.COMMANDS, *watch.COMMANDS))
-pratique.add_section("Review", review.COMMANDS)
+pratique.add_section("Analyse", (*analyse.COMMANDS, *incident.COMMANDS, *watch.COMMANDS, *review.COMMANDS))
 pratique.add_section("Operate", operate.COMMANDS)
 pratique.add_section("Configure", configure.COMMANDS)
 pratique.add_section("Data", (*data.COMMANDS, *demo_data.COMMANDS))

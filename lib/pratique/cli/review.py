@@ -80,7 +80,7 @@ def review(
     repository: str, services: tuple[str, ...], model: str, since: datetime | None, every_question: bool, out: str | None, no_record: bool,
     as_json: bool, config: str | None, store: str | None,
 ) -> None:  # fmt: skip
-    """Say where the team stands in a maturity model, from evidence, and what to do next.
+    """Say how mature delivery is, from evidence, and what is next.
 
     It reads the repository and its pipelines, test results, the ledger, runs, the store, the registry and the running services. What is not
     known is shown as not known, and never counts as met. The review is kept in the ledger, and the next one shows what moved.
@@ -126,9 +126,9 @@ def review(
 def answer(
     item: str, answer: str, why: str, until: date | None, link: str, who: str, repository: str, model: str, config: str | None, store: str | None
 ) -> None:  # fmt: skip
-    """Answer a question of the review for the team, in maturity/answers.toml of the repository.
+    """Answer a question of the review for the team.
 
-    ITEM is the id of a practice, such as culture.one-backlog. ANSWER is yes, no, partly, "not applicable" or "not wanted".
+    The answer is written into maturity/answers.toml of the repository. ITEM is the id of a practice, such as culture.one-backlog. ANSWER is yes, no, partly, "not applicable" or "not wanted".
     Commit the file: an answer that is not committed is a finding of the review.
 
     \b
@@ -138,7 +138,7 @@ def answer(
     from pratique.errors import PratiqueError  # noqa: PLC0415 - with the rest
     from pratique.ledger import current_user  # noqa: PLC0415 - sqlite
     from pratique.maturity.answers import answer_of, write_answer  # noqa: PLC0415 - pydantic
-    from pratique.maturity.model import load_model  # noqa: PLC0415
+    from pratique.maturity.load import load_model  # noqa: PLC0415
     from pratique.maturity.repository import Repository  # noqa: PLC0415
 
     settings = _settings(config, store, repository)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import json
 import os
@@ -9,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -38,17 +39,17 @@ class Answer(Strict):
     item: ItemId
     answer: Word
     who: Annotated[str, Field(min_length=1, max_length=100)]
-    date: date
-    until: date | None = None
+    date: dt.date
+    until: dt.date | None = None
     why: Annotated[str, Field(max_length=500)] = ""
     link: Annotated[str, Field(max_length=500)] = ""
 
     @property
-    def last_day(self) -> date:
+    def last_day(self) -> dt.date:
         """The last day on which it holds: `until`, at most a year after its date."""
         return min(self.until or self.date + HOLDS, self.date + LONGEST)
 
-    def holds(self, today: date) -> bool:
+    def holds(self, today: dt.date) -> bool:
         """Whether it counts today: it is not from the future and has not expired."""
         return self.date <= today + timedelta(days=1) and today <= self.last_day
 
@@ -68,7 +69,7 @@ class AnswerFile:
     lines: dict[str, tuple[int, int]] | None = None
 
 
-def parse_answers(content: bytes, today: date, *, name: str = FILE) -> AnswerFile:
+def parse_answers(content: bytes, today: dt.date, *, name: str = FILE) -> AnswerFile:
     """Read the answers. What cannot be read is a finding, and the other answers count; the last answer to an item counts."""
     try:
         text = content.decode("utf-8-sig")
@@ -135,7 +136,7 @@ def _locked_folder(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def answer_of(item: str, word: str, *, who: str, today: date, until: date | None, why: str, link: str) -> Answer:
+def answer_of(item: str, word: str, *, who: str, today: dt.date, until: dt.date | None, why: str, link: str) -> Answer:
     """Return a checked answer. Raises: UsageError, which names the field."""
     values = {
         "item": item,
@@ -155,7 +156,7 @@ def answer_of(item: str, word: str, *, who: str, today: date, until: date | None
         ) from None
 
 
-def _problems(answer: Answer, today: date, name: str) -> Sequence[str]:
+def _problems(answer: Answer, today: dt.date, name: str) -> Sequence[str]:
     if answer.date > today + timedelta(days=1):
         return [f"{name}: {answer.item}: the date {answer.date} is in the future: it does not count yet"]
     if answer.until is not None and answer.until > answer.date + LONGEST:

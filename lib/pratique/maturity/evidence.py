@@ -60,9 +60,9 @@ def compared(rule: Rule, value: float, n: int, reason: str, where: Sequence[str]
         return Evidence(
             "unknown", _line(f"{reason}: too few to judge, {needed}"), value, rule.threshold, n, links(where)
         )
-    met = value >= rule.at_least if rule.at_least is not None else value <= (rule.at_most or 0.0)
+    met = rule.is_met_by(value)
     # that one is enough needs no words where there is one
-    condition = "" if met and rule.at_least == 1 else f" ({rule.condition})"
+    condition = "" if met and rule.at_most is None and rule.threshold == 1 else f" ({rule.condition})"
     return Evidence("met" if met else "not met", _line(f"{reason}{condition}"), value, rule.threshold, n, links(where))
 
 

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cached_property
-from hashlib import sha256
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pratique.config.types import Strict
-from pratique.errors import ConfigError, DeniedError, MissingError
+from pratique.errors import MissingError
 from pratique.number_text import percent
-
-BUILT_IN = ("model.toml", "minimumcd.toml")
-"""The models that are installed, the default first; they are named without their ending too."""
-LARGEST = 1 << 20
-"""Bytes of a model's file."""
 
 
 def _compiles(pattern: str) -> str:
@@ -62,21 +53,24 @@ class Rule(Strict):
     def _one_threshold(self) -> Self:
         if self.at_least is not None and self.at_most is not None:
             raise ValueError("at_least and at_most exclude each other: keep one")
-        if self.at_least is None and self.at_most is None:
-            return self.model_copy(update={"at_least": 1.0})
         return self
 
     @property
     def threshold(self) -> float:
-        """The number that the value is compared with."""
-        return self.at_least if self.at_least is not None else self.at_most or 0.0
+        """The number that the value is compared with; 1 where the model gives none."""
+        given = self.at_least if self.at_most is None else self.at_most
+        return 1.0 if given is None else given
+
+    def is_met_by(self, value: float) -> bool:
+        """Whether a value meets the threshold."""
+        return value >= self.threshold if self.at_most is None else value <= self.threshold
 
     @property
     def condition(self) -> str:
         """The threshold in words."""
         number = self.threshold
         shown = percent(number) if self.is_share else f"{number:g}"
-        return f"{'at least' if self.at_least is not None else 'at most'} {shown}"
+        return f"{'at least' if self.at_most is None else 'at most'} {shown}"
 
     @property
     def is_share(self) -> bool:
@@ -137,8 +131,6 @@ class MaturityModel(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        from pratique.maturity.collectors import COLLECTORS  # noqa: PLC0415 - collectors read rules
-
         ids, categories = [item.id for item in self.items], {category.id for category in self.categories}
         twice = next((name for at, name in enumerate(ids) if name in ids[:at]), None)
         if twice:
@@ -151,10 +143,6 @@ class MaturityModel(Strict):
             if unknown_item := next((name for name in item.superseded_by if name not in ids), None):
                 raise ValueError(f"items: {item.id}: superseded_by names {unknown_item!r}, which does not exist")
             for rule in item.evidence:
-                if rule.collector not in COLLECTORS:
-                    raise ValueError(
-                        f"items: {item.id}: no collector {rule.collector!r}: choose one of {', '.join(sorted(COLLECTORS))}"
-                    )
                 if rule.steps and rule.steps not in self.steps:
                     raise ValueError(f"items: {item.id}: no kind of steps {rule.steps!r}: add it under [steps]")
         return self
@@ -166,42 +154,3 @@ class MaturityModel(Strict):
             alike = [one.id for one in self.items if one.category == item.partition(".")[0]]
             raise MissingError.unknown("item", item, alike or [one.id for one in self.items], where=f"in {self.name}")
         return found
-
-
-def load_model(path: str | Path = "") -> MaturityModel:
-    """Read a model. path: a file, or the name of an installed one (model, minimumcd); "": the built-in model.
-
-    Raises: MissingError, DeniedError, ConfigError with file and key.
-    """
-    name = str(path) or BUILT_IN[0]
-    installed = {known.removesuffix(".toml"): known for known in BUILT_IN} | {known: known for known in BUILT_IN}
-    if name in installed and not Path(name).is_file():
-        content = resources.files("pratique.maturity").joinpath(installed[name]).read_bytes()
-    else:
-        content = _read(Path(name))
-    try:
-        data = tomllib.loads(content.decode("utf-8-sig"))
-        return MaturityModel.model_validate({**data, "digest": sha256(content).hexdigest()})
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"model {name!r}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"model {name!r}: not TOML: {str(error)[:200]}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "model"
-        raise ConfigError(f"model {name!r}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except FileNotFoundError:
-        raise MissingError(
-            f"model {str(path)!r} does not exist: check --model; installed are model and minimumcd"
-        ) from None
-    except OSError as error:
-        raise DeniedError(f"model {str(path)!r} cannot be read: {error.strerror}") from error
-    if len(content) > LARGEST:
-        raise ConfigError(f"model {str(path)!r} is larger than {LARGEST >> 20} MiB: it is no model")
-    return content

@@ -214,7 +214,15 @@ class Repository:
     def authors_of(self, path: str, lines: tuple[int, int]) -> set[str]:
         """Return names and addresses, in lower case, of the last authors of some lines of a file."""
         raw = self._git(
-            "blame", "--line-porcelain", "-L", f"{lines[0]},{lines[1]}", self.head, "--", path, folder=self.root
+            "blame",
+            "--no-textconv",
+            "--line-porcelain",
+            "-L",
+            f"{lines[0]},{lines[1]}",
+            self.head,
+            "--",
+            path,
+            folder=self.root,
         )
         found = set()
         for line in raw.split(b"\n"):

@@ -152,7 +152,7 @@ def _authors(sources: Sources, given: AnswerFile, today: date) -> list[str]:
         return [f"{FILE} is not committed: nobody else can see who answered"] if given.answers else []
     if repository.is_changed(FILE):
         return [f"{FILE} is not committed as it is: commit it, so that it is seen who answered"]
-    found = []
+    found: list[str] = []
     for item, lines in (given.lines or {}).items():
         answer = given.answers.get(item)
         if answer is None or not answer.holds(today):
@@ -169,12 +169,14 @@ def _authors(sources: Sources, given: AnswerFile, today: date) -> list[str]:
 
 def _before(sources: Sources) -> Entry | None:
     """The last review that can be compared."""
-    found = [
-        entry
-        for entry in sources.entries_of(KIND)
-        if entry.time < sources.now and isinstance(entry.data.get("items"), Mapping)
-    ]
+    ids = {item.id for item in sources.model.items}
+    found = [entry for entry in sources.entries_of(KIND) if entry.time < sources.now and ids & set(_items_of(entry))]
     return found[-1] if found else None
+
+
+def _items_of(entry: Entry) -> Mapping[str, Any]:
+    items = entry.data.get("items")
+    return items if isinstance(items, Mapping) else {}
 
 
 _RANK = {"not met": 0, "unknown": 1, "not wanted": 2, "not applicable": 2, "met": 3}

@@ -39,13 +39,8 @@ def review_lines(review: Review, *, every_question: bool = False) -> Iterator[st
         ],
     )
     yield from _section("To answer now", _questions(review, every=every_question))
-    yield from _section(
-        _since(review),
-        [
-            f"{change.direction} {change.item}: {change.before or 'new'} → {change.now}; {change.why}"
-            for change in review.changes
-        ],
-    )
+    if review.before:
+        yield from _section(f"Since the review of {review.before:%Y-%m-%d}", _changes(review))
     yield from _section("Findings", review.findings)
     for category in review.categories:
         yield from _section(category.category.name, [_item(one, review) for one in category.items])
@@ -84,8 +79,16 @@ def _questions(review: Review, *, every: bool) -> list[str]:
     return [f"{one.item.question}  pratique answer {one.item.id} yes --why …" for one in shown] + more
 
 
-def _since(review: Review) -> str:
-    return f"Since the review of {review.before:%Y-%m-%d}" if review.before else ""
+def _changes(review: Review) -> list[str]:
+    """What moved, one line for each item; items that are new in the model are only counted."""
+    moved = [change for change in review.changes if change.direction != "new"]
+    fresh = [change.item for change in review.changes if change.direction == "new"]
+    lines = [f"{change.direction} {change.item}: {change.before} → {change.now}; {change.why}" for change in moved]
+    return (
+        [*lines, f"new in the model: {', '.join(fresh[:5])}{' …' if len(fresh) > 5 else ''}"]
+        if fresh
+        else lines or ["nothing moved"]
+    )
 
 
 def _section(title: str, lines: list[str] | tuple[str, ...]) -> Iterator[str]:

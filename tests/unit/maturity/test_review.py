@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pratique.maturity.answers import Answer, AnswerFile
 from pratique.maturity.collectors import COLLECTORS
 from pratique.maturity.evidence import Evidence
-from pratique.maturity.model import load_model
+from pratique.maturity.load import load_model
 from pratique.maturity.review import make_review
 from pratique.maturity.scoring import categories_of, judge_item, superseded
 from pratique.maturity.sources import SOURCES, Sources
@@ -54,7 +54,10 @@ def test_taking_a_source_away_never_raises_a_level(team, without, source, answer
 @settings(max_examples=200)
 @given(st.data())
 def test_no_combination_of_evidence_and_answers_gets_better_by_knowing_less(data):
-    states, words = st.sampled_from(["met", "not met", "unknown"]), st.sampled_from(["yes", "no", "partly", "not applicable", "not wanted", None])
+    states, words = (
+        st.sampled_from(["met", "not met", "unknown"]),
+        st.sampled_from(["yes", "no", "partly", "not applicable", "not wanted", None]),
+    )
     seed = data.draw(st.randoms(use_true_random=False))
     known = {name: seed.choice(["met", "not met", "unknown"]) for name in sorted(COLLECTORS)}
     said = {item.id: seed.choice(["yes", "no", "partly", "not applicable", "not wanted", None]) for item in MODEL.items}
@@ -66,7 +69,10 @@ def test_no_combination_of_evidence_and_answers_gets_better_by_knowing_less(data
         results = [
             judge_item(
                 item,
-                [Evidence(states_now[rule.collector], "seen", collector=rule.collector, supports=rule.supports) for rule in item.evidence],
+                [
+                    Evidence(states_now[rule.collector], "seen", collector=rule.collector, supports=rule.supports)
+                    for rule in item.evidence
+                ],
                 Answer(item=item.id, answer=said[item.id], who="ann", date=NOW.date()) if said[item.id] else None,
                 NOW.date(),
             )
@@ -94,7 +100,12 @@ def test_a_shallow_clone_is_unknown_and_never_zero(team, tmp_path):
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{team.folder}", "shallow")
     review = make_review(Sources(MODEL, NOW, folder=tmp_path / "shallow"), NO_ANSWERS)
     states = {one.item.id: one for one in review.items}
-    for item in ("culture.frequent-commits", "culture.dev-with-test", "design.little-branching", "culture.written-process"):
+    for item in (
+        "culture.frequent-commits",
+        "culture.dev-with-test",
+        "design.little-branching",
+        "culture.written-process",
+    ):
         assert states[item].state == "unknown"
         assert "shallow" in states[item].reason
     assert states["build.triggered"].state == "met"
@@ -106,7 +117,14 @@ def test_the_next_review_tells_what_moved_and_why(team):
     moved["items"]["test.unit"] |= {"state": "not met"}
     moved["items"]["build.once"] |= {"state": "met", "threshold": 0.5}
     del moved["items"]["design.modules"]
-    earlier = replace(team.entries[-1], number=len(team.entries) + 1, time=NOW - timedelta(days=1), kind="review", service="", data=moved)
+    earlier = replace(
+        team.entries[-1],
+        number=len(team.entries) + 1,
+        time=NOW - timedelta(days=1),
+        kind="review",
+        service="",
+        data=moved,
+    )
     team.digests["shop", "r52"] = "sha256:other"
     second = make_review(team.sources(entries=[*team.entries, earlier]), NO_ANSWERS)
     changes = {change.item: change for change in second.changes}
@@ -122,11 +140,18 @@ def test_an_answer_that_expired_says_so_in_the_trend(team):
     asked = "culture.one-backlog"
     said = Answer(item=asked, answer="yes", who="Ann", date=NOW.date() - timedelta(days=170))
     first = make_review(replace(team.sources(), now=NOW - timedelta(days=20)), AnswerFile({asked: said}))
-    entry = replace(team.entries[-1], number=9999, time=NOW - timedelta(days=20), kind="review", service="", data=first.entry())
-    later = make_review(replace(team.sources(entries=[*team.entries, entry]), now=NOW + timedelta(days=20)), AnswerFile({asked: said}))
+    entry = replace(
+        team.entries[-1], number=9999, time=NOW - timedelta(days=20), kind="review", service="", data=first.entry()
+    )
+    later = make_review(
+        replace(team.sources(entries=[*team.entries, entry]), now=NOW + timedelta(days=20)), AnswerFile({asked: said})
+    )
     change = next(change for change in later.changes if change.item == asked)
     assert (change.direction, change.before, change.now) == ("▼", "met", "unknown")
-    assert change.why == f"an answer expired: nobody has answered yet: {MODEL.find(asked).ask}; yes until {said.last_day} (Ann), which no longer holds"
+    assert (
+        change.why
+        == f"an answer expired: nobody has answered yet: {MODEL.find(asked).ask}; yes until {said.last_day} (Ann), which no longer holds"
+    )
 
 
 def test_an_uncommitted_answer_and_another_author_are_findings(tmp_path):
@@ -139,7 +164,9 @@ def test_an_uncommitted_answer_and_another_author_are_findings(tmp_path):
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "answers")
     review = make_review(Sources(MODEL, NOW, folder=tmp_path))
-    assert review.findings == ("maturity/answers.toml: culture.one-backlog: answered by Bob, but git says that another author wrote it",)
+    assert review.findings == (
+        "maturity/answers.toml: culture.one-backlog: answered by Bob, but git says that another author wrote it",
+    )
     with (tmp_path / "maturity/answers.toml").open("a") as file:
         file.write("# changed\n")
     review = make_review(Sources(MODEL, NOW, folder=tmp_path))

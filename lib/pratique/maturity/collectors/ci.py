@@ -29,9 +29,10 @@ def pipelines_of(sources: Sources) -> list[Pipeline]:
 @collector("ci.files", "repository", strength="declared", presence=True)
 def pipeline_files(sources: Sources, rule: Rule) -> Evidence:
     """Whether a pipeline is tracked."""
-    found = [pipeline.file for pipeline in pipelines_of(sources)]
+    pipelines = pipelines_of(sources)
+    found = [pipeline.file for pipeline in pipelines if pipeline.commands or not pipeline.unread]
     if not found:
-        return unknown(NONE)
+        return unknown(f"{pipelines[0].file}: {pipelines[0].unread[0]}" if pipelines else NONE)
     return compared(
         rule.model_copy(update={"of": 1}),
         len(found),

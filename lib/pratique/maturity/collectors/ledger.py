@@ -13,6 +13,7 @@ from pratique.ledger.entry import Entry
 from pratique.ledger.history import ReleaseRecord
 from pratique.ledger.incidents import NONE, IncidentRecord, incidents_of
 from pratique.maturity.collectors.registered import collector
+from pratique.maturity.collectors.run_folders import approvals_of
 from pratique.maturity.evidence import Evidence, compared, share, unknown
 from pratique.maturity.model import Rule
 from pratique.maturity.sources import Sources
@@ -152,8 +153,6 @@ def _wait(sources: Sources, record: ReleaseRecord) -> float | None:
 
 def approvers(sources: Sources, record: ReleaseRecord) -> set[str]:
     """Return who approved stages of a release."""
-    from pratique.maturity.collectors.runs import approvals_of  # noqa: PLC0415 - it reads runs, which need this module
-
     return approvals_of(sources, record.run or "")
 
 
@@ -330,7 +329,11 @@ def rollbacks(sources: Sources, rule: Rule) -> Evidence:
 @collector("ledger.reviews", "ledger")
 def reviews(sources: Sources, rule: Rule) -> Evidence:
     """How many reviews were made in the window."""
-    found = sources.entries_of("review", since=sources.start(rule.days))
+    found = [
+        entry
+        for entry in sources.entries_of("review", since=sources.start(rule.days))
+        if isinstance(entry.data.get("items"), Mapping)
+    ]
     days = {entry.time.date() for entry in found}
     return compared(
         rule,
@@ -391,10 +394,15 @@ def _taken(sources: Sources, rule: Rule) -> list[tuple[Entry, set[str]]]:
     return found
 
 
+def _written(sources: Sources, start: datetime) -> list[Entry]:
+    """The reports that tell their file."""
+    return [entry for entry in sources.entries_of("report", since=start) if isinstance(entry.data.get("html"), str)]
+
+
 @collector("ledger.reports", "ledger")
 def reports(sources: Sources, rule: Rule) -> Evidence:
     """How many reports were written in the window."""
-    found = sources.entries_of("report", since=sources.start(rule.days))
+    found = _written(sources, sources.start(rule.days))
     if not found and not sources.releases:
         return unknown(NO_RELEASE)
     return compared(
@@ -411,7 +419,7 @@ def report_weeks(sources: Sources, rule: Rule) -> Evidence:
     """The share of weeks with a report."""
     start = sources.start(rule.days)
     weeks = int((sources.now - start) / timedelta(days=7))
-    found = sources.entries_of("report", since=start)
+    found = _written(sources, start)
     if not found and not sources.releases:
         return unknown(NO_RELEASE)
     told = {week for entry in found if (week := (sources.now - entry.time) // timedelta(days=7)) < weeks}

@@ -2,70 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import stat
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pratique.ledger.history import ReleaseRecord
 from pratique.maturity.collectors.ledger import link
 from pratique.maturity.collectors.registered import collector
+from pratique.maturity.collectors.run_folders import approvals_of, lines_of, run_folder
 from pratique.maturity.evidence import Evidence, compared, share, unknown
 from pratique.maturity.model import Rule
 from pratique.maturity.sources import Sources
 from pratique.number_text import plural
 
-LARGEST = 8 << 20
 ACCEPTANCE = "acceptance test"
 """The key of the step in journals."""
 MIGRATIONS = re.compile(r"(.*/)?(migrations?|alembic/versions|db/migrate)/.+", re.IGNORECASE)
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines, bounded; damaged lines are left out."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(LARGEST) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
-    except (OSError, ValueError):
-        return []
-    found = []
-    for line in content.split(b"\n"):
-        try:
-            value = json.loads(line) if line else None
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found
-
-
-def _folder(sources: Sources, run: str) -> Path | None:
-    if sources.config is None or sources.missing("runs") or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run, re.ASCII):
-        return None
-    return sources.config.state_dir / "runs" / run
-
-
-def approvals_of(sources: Sources, run: str) -> set[str]:
-    """Return who approved stages of a run."""
-    folder = _folder(sources, run)
-    return (
-        set()
-        if folder is None
-        else {str(line.get("who", "")) for line in _lines(folder / "answers.jsonl") if line.get("answer") == "approve"}
-    )
-
-
 def _accepted(sources: Sources, record: ReleaseRecord) -> Mapping[str, Any] | None:
     """What the acceptance test of a release ran; None where its journal does not tell."""
-    folder = _folder(sources, record.run or "")
+    folder = run_folder(sources, record.run or "")
     done = (
         [
             line.get("data")
-            for line in _lines(folder / "journal.jsonl")
+            for line in lines_of(folder / "journal.jsonl")
             if line.get("step") == ACCEPTANCE and line.get("event") == "done"
         ]
         if folder

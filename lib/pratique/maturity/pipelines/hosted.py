@@ -95,7 +95,10 @@ def _matrix(matrix: Any) -> int:
 def read_gitlab(pipeline: Pipeline, content: Table) -> None:
     """Read a pipeline of GitLab. Its local includes are read by the caller."""
     pipeline.start("push", 1)
-    for include in [*tables(content.get("include")), *texts(content.get("include"))]:
+    for text in texts(content.get("include")):
+        if text.startswith(("http://", "https://")):
+            pipeline.unread.append(f"{text[:100]} is not in this repository")
+    for include in tables(content.get("include")):
         _gitlab_include(pipeline, include)
     for name in ("before_script", "after_script"):
         _script(pipeline, content.get(name))
@@ -113,11 +116,7 @@ def read_gitlab(pipeline: Pipeline, content: Table) -> None:
             pipeline.use(f"extends {template}", template.line)
 
 
-def _gitlab_include(pipeline: Pipeline, include: Table | Text) -> None:
-    if isinstance(include, Text):
-        if include.startswith(("http://", "https://")):
-            pipeline.unread.append(f"{include[:100]} is not in this repository")
-        return
+def _gitlab_include(pipeline: Pipeline, include: Table) -> None:
     for key in ("template", "component", "remote", "project"):
         for name in texts(include.get(key)):
             pipeline.use(f"{key} {name}", name.line)
@@ -157,7 +156,10 @@ def _azure_part(pipeline: Pipeline, part: Any, depth: int) -> None:
         _azure_part(pipeline, inner, depth + 1)
     if not isinstance(part, Table):
         return
-    pipeline.jobs += ("job" in part or "deployment" in part) * _matrix(table(part.get("strategy")).get("matrix"))
+    # here a matrix is a table of its jobs
+    pipeline.jobs += ("job" in part or "deployment" in part) * max(
+        1, len(table(table(part.get("strategy")).get("matrix")))
+    )
     for key, value in part.items():
         if key in ("script", "bash", "pwsh", "powershell") and isinstance(value, Text):
             pipeline.run(value, value.line)

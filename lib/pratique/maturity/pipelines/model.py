@@ -68,7 +68,7 @@ class Pipeline:
         """Add the commands of a line. What only prints, installs or assigns does nothing to the software."""
         for part in _PARTS.split(_COMMENT.sub("", line[:LONGEST_LINE])):
             command = _ASSIGNED.sub("", part).strip()
-            if command and not _SAID.match(part) and not _INSTALLS.search(command):
+            if command and not command.startswith("-") and not _SAID.match(part) and not _INSTALLS.search(command):
                 self.commands.append(Command(command, self.file, number))
 
     def use(self, name: str, line: int) -> None:

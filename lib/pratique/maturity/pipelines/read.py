@@ -47,7 +47,8 @@ def read_pipelines(repository: Repository) -> list[Pipeline]:
 
 
 def _read_with_includes(repository: Repository, path: str, read: Callable[[Pipeline, Table], None]) -> list[Pipeline]:
-    found, waiting, seen = [], [path], set()
+    found: list[Pipeline] = []
+    waiting, seen = [path], set[str]()
     while waiting and len(seen) < MOST_PIPELINES:
         name = waiting.pop(0)
         if name in seen:
