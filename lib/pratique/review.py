@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def review_team(
     config: Config, *, services: Sequence[str] = (), repository: str | Path = ".", model: str = "", since: datetime | None = None
 ) -> Review:  # fmt: skip
-    """Review what is known about a team now. Nothing is written.
+    """Review a team with all sources that can be read now. Nothing is written.
 
     config: the settings. services: to review; none: all. repository: a working tree or a bare repository. model: a file or the name of an
     installed model; "": that of the settings. since: where windows start, UTC; default: as the model says, mostly 90 days ago.

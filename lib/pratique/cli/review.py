@@ -82,8 +82,8 @@ def review(
 ) -> None:  # fmt: skip
     """Say how mature delivery is, from evidence, and what is next.
 
-    It reads the repository and its pipelines, test results, the ledger, runs, the store, the registry and the running services. What is not
-    known is shown as not known, and never counts as met. The review is kept in the ledger, and the next one shows what moved.
+    It reads the repository and its pipelines, test results, the ledger, runs, the store, the registry and the running services. Whatever nobody knows
+    is shown as unknown, and never counts as met. The review is kept in the ledger, and the next one shows what moved.
 
     \b
     pratique review

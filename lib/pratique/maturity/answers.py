@@ -127,7 +127,7 @@ def write_answer(repository: Path, answer: Answer) -> Path:
 
 @contextmanager
 def _locked_folder(folder: Path) -> Iterator[None]:
-    """As `pratique.files.locked`, without a file of its own in the repository."""
+    """As `pratique.files.locked`, without another file in the repository."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

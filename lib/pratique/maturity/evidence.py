@@ -1,4 +1,4 @@
-"""What is known about one practice: a state, one sentence with the numbers, and where they come from."""
+"""The evidence about one practice: a state, one sentence with the numbers, and where they come from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Evidence:
     """The answer of one collector.
 
     state: "unknown" where there are no data, too few cases, or only old ones; it never counts as met.
-    reason: one sentence with the numbers. value: what was measured; threshold: what it is compared with; n: the cases it was
+    reason: one sentence with the numbers. value: the measured number; threshold: what it is compared with; n: the cases it was
     measured from. where: what it was taken from, such as "ledger 214", "git 3f2a91c" or ".gitlab-ci.yml:12".
     strength: "recorded" (it happened), "declared" (a file in version control says so) or "said" (by the team).
     collector: its name. supports: whether it only supports an answer, and decides nothing.

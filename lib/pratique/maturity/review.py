@@ -45,7 +45,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Review:
-    """The result of a review. made: UTC. steps: at most three. questions: what to answer now. findings: what is wrong with the answers.
+    """The result of a review. made: UTC. steps: at most three. questions: what to answer now. findings: problems of the answers.
 
     changes: since `before`, the time of the review before; None when there is none.
     """

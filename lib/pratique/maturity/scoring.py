@@ -183,7 +183,7 @@ def superseded(results: Sequence[ItemResult]) -> list[ItemResult]:
 
 
 def _best(item: Item, met: AbstractSet[str], by_id: Mapping[str, ItemResult]) -> str:
-    """The item that makes this one met by evidence or an answer of its own, whatever lies between."""
+    """The item that makes this one met by its own evidence or answer, whatever lies between."""
     name = item.id
     while by_id[name].state != "met":
         better = [other for other in by_id[name].item.superseded_by if other in met]

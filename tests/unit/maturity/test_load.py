@@ -11,7 +11,7 @@ from pratique.maturity.load import load_model
 from pratique.maturity.model import Rule
 
 OWN = """
-name = "Ours"
+name = "Local"
 levels = ["Start", "Better"]
 [[categories]]
 id = "speed"
@@ -38,7 +38,7 @@ def test_the_model_has_all_practices_of_its_source():
     assert model.levels == ("Base", "Beginner", "Intermediate", "Advanced", "Expert")
 
 
-def test_58_practices_have_evidence_of_their_own_and_20_are_asked():
+def test_58_practices_have_own_evidence_and_20_are_asked():
     model = load_model()
     asked = [item for item in model.items if not item.deciding]
     assert (len(model.items) - len(asked), len(asked)) == (58, 20)
@@ -66,7 +66,7 @@ def test_the_second_model_has_the_practices_of_minimumcd():
 
 
 def test_a_file_takes_the_place_of_the_model(tmp_path):
-    file = tmp_path / "ours.toml"
+    file = tmp_path / "local.toml"
     file.write_text(OWN)
     assert load_model(file).find("speed.fast").practice == "We are fast"
 
@@ -119,5 +119,5 @@ def test_an_unknown_item_names_those_of_its_category():
         ({"at_most": 0}, "at most 0"),
     ],
 )
-def test_the_condition_is_told_in_words(rule, words):
+def test_the_condition_is_written_in_words(rule, words):
     assert Rule(collector="git.days", **rule).condition == words

@@ -71,7 +71,7 @@ def category(**states):
         ({"l0a": "met", "l2a": "unknown"}, "Beginner, up to Intermediate if 1 unknown is met"),
     ],
 )
-def test_a_level_is_told_with_its_range(states, text):
+def test_a_level_is_written_with_its_range(states, text):
     found, levels = category(**states)
     assert found.text(levels) == text
 
@@ -133,7 +133,7 @@ def test_all_means_all_and_any_means_one():
     assert judge_item(both, [seen("met"), seen("not met")], None, TODAY).state == "not met"
 
 
-def test_what_is_better_makes_what_is_replaced_met():
+def test_a_better_practice_makes_the_replaced_ones_met():
     items = [MODEL.find(name) for name in ("build.scheduled", "build.polling", "build.triggered")]
     states = {"build.triggered": "met"}
     found = superseded(
@@ -143,7 +143,7 @@ def test_what_is_better_makes_what_is_replaced_met():
     assert found[0].reason == "met, because build.triggered is: build.triggered"
 
 
-def test_next_steps_begin_in_the_lowest_category_with_what_is_nearest():
+def test_next_steps_begin_in_the_lowest_category_with_the_nearest():
     names = {
         "build.scheduled": (0.0, 1),
         "build.some-scripts": (0, 1),

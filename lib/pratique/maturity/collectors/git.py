@@ -369,7 +369,7 @@ def tracked_files(sources: Sources, rule: Rule) -> Evidence:
 
 @collector("git.packages", "repository", strength="declared", presence=True)
 def packages(sources: Sources, rule: Rule) -> Evidence:
-    """How many folders have a manifest or Dockerfile of their own."""
+    """How many folders have their own manifest or Dockerfile."""
     repository = sources.git
     names = (
         "**/package.json",
@@ -388,7 +388,7 @@ def packages(sources: Sources, rule: Rule) -> Evidence:
         rule.model_copy(update={"of": 1}),
         len(folders),
         max(1, len(folders)),
-        f"{plural(len(folders), 'folder')} with a manifest of its own",
+        f"{plural(len(folders), 'folder')} with its own manifest",
         found,
     )
 

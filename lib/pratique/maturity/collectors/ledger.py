@@ -482,7 +482,7 @@ def incidents_connected(sources: Sources, rule: Rule) -> Evidence:
     """Whether incidents are recorded at all."""
     found = incidents(sources)
     if not found:
-        return unknown("no incident was ever recorded: that may mean that none was told")
+        return unknown("no incident was ever recorded: that may mean that nobody records them")
     return compared(
         rule.model_copy(update={"of": 1}),
         len(found),

@@ -18,7 +18,7 @@ Collector = Callable[["Sources", "Rule"], Evidence]
 
 @dataclass(frozen=True)
 class Registered:
-    """A collector with what is known about it.
+    """A collector and its properties.
 
     needs: its sources. presence: whether it looks for something that may also exist where it cannot look, so that the team's
     yes counts where nothing is found. A collector that counts cases has the last word.

@@ -12,7 +12,7 @@ from pratique.maturity.sources import Sources
 
 
 def _digests(sources: Sources, rule: Rule) -> tuple[list[tuple[ReleaseRecord, str]], str]:
-    """The latest promoted releases, each with its digest now, "" when it is gone; and why others cannot be told."""
+    """The latest promoted releases, each with its digest now, "" when it is gone; and why the others are unknown."""
     found, problem = [], ""
     for record in sources.deployments(rule.days, rule.last):
         try:

@@ -36,7 +36,7 @@ class Table(dict[str, Any]):
 
 
 def read_yaml(content: bytes) -> list[Any]:
-    """Return the documents of a file: Table, list and Text, in any depth. Raises: DataError with what is wrong with it."""
+    """Return the documents of a file: Table, list and Text, in any depth. Raises: DataError with the problem."""
     import yaml  # noqa: PLC0415 - only where a pipeline is read
 
     if len(content) > LARGEST:

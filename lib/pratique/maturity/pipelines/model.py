@@ -1,4 +1,4 @@
-"""What is known about one pipeline file."""
+"""One pipeline file, as far as it can be read."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_old_results_are_unknown(tmp_path):
     assert found.state == "unknown"
 
 
-def test_a_tracked_file_without_a_time_of_its_own_is_as_old_as_anybody_likes(tmp_path):
+def test_a_tracked_file_without_its_own_time_is_as_old_as_anybody_likes(tmp_path):
     content = "<testsuite name='a'><testcase name='a'/></testsuite>"
     found = collect(reviewed(tmp_path, {}, tracked={"junit.xml": content}), JUNIT)
     assert found.state == "unknown"
