@@ -1,4 +1,4 @@
-"""Figures and panels of a comparison and of an incident: one function draws one plotly figure, or one panel of HTML.
+"""Figures and panels of a comparison, an incident and a maturity review: one function draws one plotly figure, or one panel of HTML.
 
 Each function that takes a verdict also takes None and then says that nothing was judged.
 """
@@ -15,6 +15,7 @@ from pratique.figures.incident_panels import incident_findings, unaffected
 from pratique.figures.incident_places import places
 from pratique.figures.incident_suspects import suspects
 from pratique.figures.latency import latency_distribution, latency_quantiles
+from pratique.figures.maturity import item_table, maturity_map, next_steps, review_changes
 from pratique.figures.panels import Panel, findings, guard_table, reproduction_panel, verdict_banner
 from pratique.figures.series import RequestSeries, request_series
 from pratique.figures.timeline import timeline
@@ -31,13 +32,17 @@ __all__ = [
     "guard_table",
     "incident_banner",
     "incident_findings",
+    "item_table",
     "latency_distribution",
     "latency_quantiles",
+    "maturity_map",
+    "next_steps",
     "onset",
     "places",
     "ratio_heatmap",
     "reproduction_panel",
     "request_series",
+    "review_changes",
     "status_codes",
     "suspects",
     "timeline",

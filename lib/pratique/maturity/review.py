@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pratique.clock import iso
 from pratique.errors import PratiqueError
@@ -23,6 +23,9 @@ from pratique.maturity.scoring import (
     to_answer,
 )
 from pratique.maturity.sources import Sources
+
+if TYPE_CHECKING:
+    from pratique.config import Config
 
 KIND = "review"
 LARGEST_ANSWERS = 1 << 20
@@ -47,7 +50,7 @@ class Change:
 class Review:
     """The result of a review. made: UTC. steps: at most three. questions: what to answer now. findings: problems of the answers.
 
-    changes: since `before`, the time of the review before; None when there is none.
+    changes: since `before`, the time of the review before; None when there is none. config: the settings it was made with.
     """
 
     model: MaturityModel
@@ -62,6 +65,7 @@ class Review:
     changes: tuple[Change, ...] = ()
     before: datetime | None = None
     drift: int | None = None
+    config: Config | None = None
 
     @property
     def items(self) -> tuple[ItemResult, ...]:
@@ -120,6 +124,7 @@ def make_review(sources: Sources, answers: AnswerFile | None = None) -> Review:
         model, sources.now, sources.services, str(sources.folder or ""), repository.head if repository else "", categories, next_steps(categories),
         to_answer(categories), (*given.findings, *strangers, *_authors(sources, given, today)),
         _changes(before, results, model) if before else (), before.time if before else None, None if drift is None else len(drift),
+        sources.config,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Controls for a person who asks further in a notebook; where nobody can click, they are not shown."""
 
+from pratique.widgets.answer_form import answer_questions
 from pratique.widgets.explorer import explore_incident
 
-__all__ = ["explore_incident"]
+__all__ = ["answer_questions", "explore_incident"]
