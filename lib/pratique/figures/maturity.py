@@ -6,7 +6,8 @@ from pratique.figures.labels import label
 from pratique.figures.panels import Panel
 from pratique.maturity.review import Review
 from pratique.maturity.scoring import CategoryResult, ItemResult
-from pratique.maturity.text import LEGEND, heat_map, mark
+from pratique.maturity.text import LEGEND, SIGNS, heat_map, mark
+from pratique.number_text import plural
 
 STATES = {"recorded": "recorded", "declared": "declared", "said": "said"}
 NO_STEPS = "Nothing is left that is known to be open: answer the questions, or look at the unknown practices below."
@@ -21,7 +22,7 @@ def maturity_map(review: Review) -> Panel:
     rows = "".join(_row(category, levels) for category in review.categories)
     who = f"{label(review.repository, 120)}{''.join(f' · {label(name, 60)}' for name in review.services)}"
     html = (
-        f'<p>{label(review.model.name, 80)} · {review.made:%Y-%m-%d %H:%M} UTC · {who}</p><div class="scroll"><table class="maturity"><caption>{LEGEND}</caption>'
+        f'<p>{label(review.model.name, 80)} · {review.made:%Y-%m-%d %H:%M} UTC · {who}</p><div class="scroll"><table class="maturity"><caption>{SIGNS} · solid outline: level reached · dashed: possible</caption>'
         f'<thead><tr><th scope="col">category</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
     words = [f"{category.category.name}: {category.text(levels)}" for category in review.categories]
@@ -85,7 +86,7 @@ def review_changes(review: Review) -> Panel:
         f"<li><strong>{change.direction} {label(change.item, 80)}</strong> {change.before} → {change.now}<br><small>{label(change.why, 400)}</small></li>"
         for change in moved
     )
-    new = f"<p>{fresh} practices are new in the model.</p>" if fresh else ""
+    new = f"<p>New in the model: {plural(fresh, 'practice')}.</p>" if fresh else ""
     since = f"Since the review of {review.before:%Y-%m-%d %H:%M} UTC"
     html = f'<div class="findings"><p>{since}{"" if moved else ", no practice moved"}.</p><ul>{rows}</ul>{new}</div>'
     return Panel(html, "\n".join([since, *(f"{change.direction} {change.item}: {change.why}" for change in moved)]))

@@ -11,7 +11,8 @@ from pratique.number_text import plural
 MARKS: dict[ItemState, str] = {"met": "■", "not met": "✕", "unknown": "○", "not applicable": "–", "not wanted": "✻"}
 MET = {"recorded": "■", "declared": "▨", "said": "▤"}
 """How a met item is drawn, by the strength of what shows it."""
-LEGEND = "■ recorded  ▨ declared in a file  ▤ said by the team  ○ unknown  ✕ not met  – not applicable  ✻ not wanted  [ ] level reached  ( ) possible"
+SIGNS = "■ recorded  ▨ declared in a file  ▤ said by the team  ○ unknown  ✕ not met  – not applicable  ✻ not wanted"
+LEGEND = f"{SIGNS}  [ ] level reached  ( ) possible"
 MOST_QUESTIONS = 5
 
 

@@ -453,11 +453,9 @@ def joins(sources: Sources, rule: Rule) -> Evidence:
     """The share of deployments for which commit, digest, run, requests and incidents are connected; the weakest connection is named."""
     found = sources.deployments(rule.days)
     store = sources.store
-    seen = (
-        {(one.service, one.revision) for one in store.revisions(None, sources.start(rule.days), sources.now)}
-        if store
-        else set()
-    )
+    if store is None:
+        return unknown("the store has no requests, or cannot be read, so that deployments cannot be joined with them")
+    seen = {(one.service, one.revision) for one in store.revisions(None, sources.start(rule.days), sources.now)}
     connected = bool(incidents(sources))
     parts = {
         "commit": [record for record in found if sources.started(record).data.get("commit")],
