@@ -13,6 +13,7 @@ import pytest
 from papermill import execute_notebook
 
 from support.incident_demo import demo_file
+from support.made_repository import git, repository
 from support.ports import free_port
 from support.shop_fixture import ROOT, eventually, running_shop
 
@@ -152,3 +153,24 @@ def test_a_clicked_suspect_and_place_change_the_panels_of_an_incident(opened):
     explorer.get_by_role("tab", name="Place: POST /checkout", selected=True).wait_for(timeout=20_000)
     if os.environ.get("PRATIQUE_SCREENSHOTS"):
         page.screenshot(path=f"{os.environ['PRATIQUE_SCREENSHOTS']}/lab.png")
+
+
+def test_a_question_of_the_review_is_answered_in_a_form(opened, tmp_path):
+    repository(tmp_path / "code", {"Makefile": "all:\n", "pratique.toml": ""})
+    git(tmp_path / "code", "config", "user.name", "Ann")
+    notebook = opened(
+        "notebooks/maturity_review.ipynb", repository=str(tmp_path / "code"), out=str(tmp_path / "reports")
+    )
+    notebook.finish(seconds=120)
+    form = notebook.page.locator(".pratique-answers")
+    form.scroll_into_view_if_needed(timeout=30_000)
+    # the first row: the question, and its controls
+    form.get_by_text("culture.prioritised").wait_for(timeout=30_000)
+    form.locator("select").first.select_option("yes")
+    form.get_by_placeholder("why", exact=True).first.fill("one board")
+    form.get_by_role("button", name="Answer").first.click()
+    form.get_by_text("wrote answers.toml: commit it").wait_for(timeout=20_000)
+    written = (tmp_path / "code/maturity/answers.toml").read_text()
+    assert 'item = "culture.prioritised"\nanswer = "yes"\nwho = "Ann"' in written
+    assert 'why = "one board"' in written
+    assert list((tmp_path / "reports").glob("maturity-*.html"))

@@ -101,13 +101,11 @@ def runners(sources: Sources, rule: Rule) -> Evidence:
     if not pipelines:
         return unknown(NONE)
     most = max(pipelines, key=lambda one: one.jobs)
-    return compared(
-        rule.model_copy(update={"of": 1}),
-        most.jobs,
-        1,
-        f"{most.file} has {plural(most.jobs, 'job')} that can run at the same time",
-        [most.file],
-    )
+    reason = f"{most.file} has {plural(most.jobs, 'job')} that can run at the same time"
+    unread = next((f"{one.file}: {why}" for one in pipelines for why in one.unread), "")
+    if unread and not rule.is_met_by(most.jobs):
+        return unknown(f"{reason}, but not all could be read: {unread}", [most.file])
+    return compared(rule.model_copy(update={"of": 1}), most.jobs, 1, reason, [most.file])
 
 
 def _absent(pipelines: list[Pipeline], rule: Rule, reason: str) -> Evidence:
