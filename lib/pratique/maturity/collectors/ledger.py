@@ -206,7 +206,13 @@ def coverage(sources: Sources, rule: Rule) -> Evidence:
         for one in store.revisions(None, sources.start(rule.days), sources.now)
         if not wanted or one.service in wanted
     ]
-    released = {(entry.service, entry.revision) for entry in sources.entries_of("release")}
+    released: set[tuple[str, str | None]] = set()
+    services: set[str] = set()
+    for entry in sources.entries_of("release"):
+        # only the first revision of a service cannot come by a run; a later `pratique up` is a way around it
+        if entry.run or entry.service not in services:
+            released.add((entry.service, entry.revision))
+        services.add(entry.service)
     by_run = [one for one in seen if (one.service, one.revision) in released]
     others = [f"{one.service} {one.revision}" for one in seen if one not in by_run]
     what = f"revisions with traffic were put in place by a run{': not ' + ', '.join(others[:3]) if others else ''}"

@@ -362,3 +362,16 @@ def test_a_moved_tag_is_another_build(team):
     )
     found = collect(moved, RULES["ledger.bindings"])
     assert (found.state, found.value) == ("not met", pytest.approx(0.8))
+
+
+def test_only_the_first_revision_of_a_service_may_come_without_a_run(team):
+    seen = team.sources().open_store().seen[:2]
+    traffic = [replace(seen[0], revision=revision, service="shop", last=NOW) for revision in ("r1", "r2", "r3")]
+    first = {"event": "first", "digest": "sha256:0"}
+    entries = [entry(1, "release", NOW - timedelta(days=3), run=None, revision="r1", **first)]
+    entries += [replace(one, number=at, revision="r2") for at, one in enumerate(releases(1), start=2)]
+    around = entry(9, "release", NOW - timedelta(hours=1), run=None, revision="r3", **first)
+    sources = team.sources(entries=[*entries, around], open_store=lambda: MadeStore(traffic))
+    found = collect(sources, RULES["ledger.coverage"])
+    assert (found.state, found.value) == ("not met", pytest.approx(2 / 3))
+    assert "not shop r3" in found.reason
