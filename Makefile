@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 # files stay together, for their servers; in their own order, so that the long ones with few tests do not come last
 BY_FILE := --dist loadfile --no-loadscope-reorder
+# once more, when a test failed that starts real programs or is slow; the summary lists each of these tests
+RERUN := --reruns 1 -rfER
 # processes that tests start load faster from bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -49,9 +51,9 @@ docs-reference: $(VENV)/.dev ## Regenerate docs/reference from the code
 
 test: check ## Check, run every test, and check the coverage (PYTEST="…": other tests, without coverage)
 ifdef PYTEST
-	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) --durations 25 $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(RERUN) --durations 25 $(PYTEST)
 else
-	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) --durations 25 --cov
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(RERUN) --durations 25 --cov
 	$(BIN)/coverage report --include 'lib/pratique/judge/*' --fail-under 90
 endif
 

@@ -8,6 +8,7 @@ so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors
       as a report              write_report(config, service, baseline, canary); save_report inside a notebook
     plan a release             plan(config, service) → how long it takes, and settings in time
     analyse an incident        open_incident(service, outcome) → OpenedIncident, drawn by `figures`; save_incident inside a notebook
+    history of deliveries      open_history(service) → OpenedHistory, drawn by `figures`; save_history inside a notebook
     review a team            open_review(services) → Review, drawn by `figures`; save_review inside a notebook
     change what runs           open_release(service=…, revision=…), open_rollback(service=…)
     run a notebook             run_notebook(name, parameters, output)
@@ -40,11 +41,14 @@ if TYPE_CHECKING:
     from pratique.planning.plan import plan
     from pratique.report import (
         Comparison,
+        OpenedHistory,
         incident_logs,
         incident_reproduction,
         open_comparison,
+        open_history,
         open_incident,
         reproduction,
+        save_history,
         save_incident,
         save_report,
         write_report,
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "GuardPolicy",
+    "OpenedHistory",
     "OpenedIncident",
     "Policy",
     "PratiqueError",
@@ -73,6 +78,7 @@ __all__ = [
     "incident_reproduction",
     "load_config",
     "open_comparison",
+    "open_history",
     "open_incident",
     "open_release",
     "open_review",
@@ -81,6 +87,7 @@ __all__ = [
     "plan",
     "reproduction",
     "run_notebook",
+    "save_history",
     "save_incident",
     "save_report",
     "save_review",
@@ -90,6 +97,7 @@ __all__ = [
 _SOURCES = {
     "Comparison": "pratique.report",
     "GuardPolicy": "pratique.config",
+    "OpenedHistory": "pratique.report",
     "OpenedIncident": "pratique.report.opened_incident",
     "Policy": "pratique.config",
     "PratiqueError": "pratique.errors",
@@ -104,6 +112,7 @@ _SOURCES = {
     "incident_reproduction": "pratique.report",
     "load_config": "pratique.config:load",
     "open_comparison": "pratique.report",
+    "open_history": "pratique.report",
     "open_incident": "pratique.report",
     "open_release": "pratique.runbook.opening",
     "open_review": "pratique.review",
@@ -112,6 +121,7 @@ _SOURCES = {
     "plan": "pratique.planning.plan",
     "reproduction": "pratique.report",
     "run_notebook": "pratique.notebook",
+    "save_history": "pratique.report",
     "save_incident": "pratique.report",
     "save_report": "pratique.report",
     "save_review": "pratique.review",

@@ -15,7 +15,8 @@ from papermill import execute_notebook
 from support.incident_demo import demo_file
 from support.made_repository import git, repository
 from support.ports import free_port
-from support.shop_fixture import ROOT, eventually, running_shop
+from support.shop_fixture import ROOT, running_shop
+from support.waiting import eventually
 
 LOG_FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_time $revision'
 
@@ -31,7 +32,7 @@ def lab(tmp_path_factory):
         process = subprocess.Popen(words, stdout=log, stderr=log, env=os.environ | own)
     address = f"http://127.0.0.1:{port}"
     try:
-        eventually(lambda: answers(f"{address}/api/status"), deadline_s=60)
+        eventually(lambda: answers(f"{address}/api/status"))
         yield address, folder
     finally:
         process.terminate()
@@ -40,7 +41,7 @@ def lab(tmp_path_factory):
 
 def answers(url):
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False

@@ -28,6 +28,7 @@ NOT_IMPORTED = {
     "pandas-stubs": "types for mypy",
     "pre-commit": "runs the checks before a commit",
     "pytest-cov": "a plugin of pytest",
+    "pytest-rerunfailures": "a plugin of pytest",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "ruff": "lints and formats, a command of make check",

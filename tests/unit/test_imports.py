@@ -24,6 +24,7 @@ LEAVES = [
 ]
 ORDER = [
     *LEAVES,
+    "git_command",
     "config",
     "notebook",
     "ledger",
@@ -36,6 +37,7 @@ ORDER = [
     "judge",
     "incident",
     "planning",
+    "delivery",
     "maturity",
     "figures",
     "report",

@@ -3,7 +3,10 @@
 Each function that takes a verdict also takes None and then says that nothing was judged.
 """
 
+from pratique.figures.canary_outcomes import canary_outcomes, exposure
 from pratique.figures.codes import status_codes
+from pratique.figures.delivery_metrics import delivery_metrics, delivery_questions
+from pratique.figures.delivery_series import delivery_series
 from pratique.figures.evidence_trace import evidence_over_time
 from pratique.figures.expected_times import expected_times
 from pratique.figures.heatmap import ratio_heatmap
@@ -17,6 +20,7 @@ from pratique.figures.incident_suspects import suspects
 from pratique.figures.latency import latency_distribution, latency_quantiles
 from pratique.figures.maturity import item_table, maturity_map, next_steps, review_changes
 from pratique.figures.panels import Panel, findings, guard_table, reproduction_panel, verdict_banner
+from pratique.figures.release_timeline import release_timeline
 from pratique.figures.series import RequestSeries, request_series
 from pratique.figures.timeline import timeline
 from pratique.figures.traffic import traffic
@@ -24,10 +28,15 @@ from pratique.figures.traffic import traffic
 __all__ = [
     "Panel",
     "RequestSeries",
+    "canary_outcomes",
     "container_messages",
+    "delivery_metrics",
+    "delivery_questions",
+    "delivery_series",
     "evidence",
     "evidence_over_time",
     "expected_times",
+    "exposure",
     "findings",
     "guard_table",
     "incident_banner",
@@ -40,6 +49,7 @@ __all__ = [
     "onset",
     "places",
     "ratio_heatmap",
+    "release_timeline",
     "reproduction_panel",
     "request_series",
     "review_changes",

@@ -2,6 +2,7 @@
 
 from pratique.report.comparison import Comparison, judge_stored, open_comparison
 from pratique.report.container_logs import incident_logs
+from pratique.report.history import OpenedHistory, open_history, save_history, write_history
 from pratique.report.incident import investigate_all, investigate_stored, open_incident
 from pratique.report.incident_page import incident_reproduction, save_incident, write_incident
 from pratique.report.incident_question import IncidentQuestion
@@ -11,6 +12,7 @@ from pratique.report.write import ReportPaths, save_report, write_report
 __all__ = [
     "Comparison",
     "IncidentQuestion",
+    "OpenedHistory",
     "ReportPaths",
     "incident_logs",
     "incident_reproduction",
@@ -18,10 +20,13 @@ __all__ = [
     "investigate_stored",
     "judge_stored",
     "open_comparison",
+    "open_history",
     "open_incident",
     "reproduction",
+    "save_history",
     "save_incident",
     "save_report",
+    "write_history",
     "write_incident",
     "write_report",
 ]
