@@ -10,6 +10,7 @@ so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors
     analyse an incident        open_incident(service, outcome) → OpenedIncident, drawn by `figures`; save_incident inside a notebook
     history of deliveries      open_history(service) → OpenedHistory, drawn by `figures`; save_history inside a notebook
     compare two contents       open_difference(service, before, after), drawn by `figures`; save_difference inside a notebook
+    review a team              open_review(services) → Review, drawn by `figures`; save_review inside a notebook
     change what runs           open_release(service=…, revision=…), open_rollback(service=…)
     run a notebook             run_notebook(name, parameters, output)
     data and settings          open_store(address), load_config(path), Policy, GuardPolicy
@@ -56,10 +57,11 @@ if TYPE_CHECKING:
         write_report,
     )
     from pratique.report.opened_incident import OpenedIncident
+    from pratique.review import open_review, save_review
     from pratique.runbook.opening import open_release, open_rollback
     from pratique.store import open_store
     from pratique.version import __version__
-    from pratique.widgets import explore_incident, record_incident
+    from pratique.widgets import answer_questions, explore_incident, record_incident
 
 __all__ = [
     "Comparison",
@@ -70,6 +72,7 @@ __all__ = [
     "PratiqueError",
     "Verdict",
     "__version__",
+    "answer_questions",
     "compare",
     "errors",
     "explore_incident",
@@ -82,6 +85,7 @@ __all__ = [
     "open_history",
     "open_incident",
     "open_release",
+    "open_review",
     "open_rollback",
     "open_store",
     "plan",
@@ -92,6 +96,7 @@ __all__ = [
     "save_history",
     "save_incident",
     "save_report",
+    "save_review",
     "write_report",
 ]
 
@@ -104,6 +109,7 @@ _SOURCES = {
     "PratiqueError": "pratique.errors",
     "Verdict": "pratique.judge.model",
     "__version__": "pratique.version",
+    "answer_questions": "pratique.widgets",
     "compare": "pratique.judge.compare",
     "errors": "pratique.errors",
     "explore_incident": "pratique.widgets",
@@ -116,6 +122,7 @@ _SOURCES = {
     "open_difference": "pratique.report",
     "open_incident": "pratique.report",
     "open_release": "pratique.runbook.opening",
+    "open_review": "pratique.review",
     "open_rollback": "pratique.runbook.opening",
     "open_store": "pratique.store",
     "plan": "pratique.planning.plan",
@@ -126,6 +133,7 @@ _SOURCES = {
     "save_difference": "pratique.report",
     "save_incident": "pratique.report",
     "save_report": "pratique.report",
+    "save_review": "pratique.review",
     "write_report": "pratique.report",
 }
 """Public name → the module that defines it, with ":name" when it has another name there."""

@@ -14,6 +14,7 @@ from papermill import execute_notebook
 
 from pratique.demo.incident import write_demo
 from support.incident_demo import demo_file
+from support.made_repository import git, repository
 from support.ports import free_port
 from support.shop_fixture import ROOT, running_shop
 from support.waiting import eventually
@@ -208,3 +209,24 @@ def press(part, name):
 def listed(config):
     words = [sys.executable, "-m", "pratique.cli", "incident", "list", "shop", "--json", "--config", str(config)]
     return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+
+def test_a_question_of_the_review_is_answered_in_a_form(opened, tmp_path):
+    repository(tmp_path / "code", {"Makefile": "all:\n", "pratique.toml": ""})
+    git(tmp_path / "code", "config", "user.name", "Ann")
+    notebook = opened(
+        "notebooks/maturity_review.ipynb", repository=str(tmp_path / "code"), out=str(tmp_path / "reports")
+    )
+    notebook.finish(seconds=120)
+    form = notebook.page.locator(".pratique-answers")
+    form.scroll_into_view_if_needed(timeout=30_000)
+    # the first row: the question, and its controls
+    form.get_by_text("culture.prioritised").wait_for(timeout=30_000)
+    form.locator("select").first.select_option("yes")
+    form.get_by_placeholder("why", exact=True).first.fill("one board")
+    form.get_by_role("button", name="Answer").first.click()
+    form.get_by_text("wrote answers.toml: commit it").wait_for(timeout=20_000)
+    written = (tmp_path / "code/maturity/answers.toml").read_text()
+    assert 'item = "culture.prioritised"\nanswer = "yes"\nwho = "Ann"' in written
+    assert 'why = "one board"' in written
+    assert list((tmp_path / "reports").glob("maturity-*.html"))

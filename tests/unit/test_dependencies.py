@@ -32,7 +32,9 @@ NOT_IMPORTED = {
     "pytest-xdist": "a plugin of pytest",
     "ruff": "lints and formats, a command of make check",
     "scipy-stubs": "types for mypy",
+    "types-defusedxml": "types for mypy",
     "types-psutil": "types for mypy",
+    "types-pyyaml": "types for mypy",
     "validate-pyproject": "checks pyproject.toml, a command of make check",
     "zensical": "builds the documentation, a command of make docs",
 }

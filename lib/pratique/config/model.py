@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from pratique.config.export import ExportSettings
+from pratique.config.maturity import MaturitySettings
 from pratique.config.service import ServiceSettings
 from pratique.config.state_folder import make_state_folder
 from pratique.config.store import StoreSettings
@@ -25,6 +26,7 @@ class Config(Strict):
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     export: ExportSettings = ExportSettings()
+    maturity: MaturitySettings = MaturitySettings()
     services: dict[Name, ServiceSettings] = Field(default_factory=dict)
     base: Annotated[str, Field(exclude=True)] = "."
     file: Annotated[str, Field(exclude=True)] = ""

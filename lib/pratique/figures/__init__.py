@@ -1,4 +1,4 @@
-"""Figures and panels of a comparison, of an incident and of a release difference: one function draws one plotly figure, or one panel of HTML.
+"""Figures and panels of comparisons, incidents, histories, differences and reviews: one function draws one figure, or one panel of HTML.
 
 Each function that takes a verdict also takes None and then says that nothing was judged.
 """
@@ -21,6 +21,7 @@ from pratique.figures.incident_panels import incident_findings, unaffected
 from pratique.figures.incident_places import places
 from pratique.figures.incident_suspects import suspects
 from pratique.figures.latency import latency_distribution, latency_quantiles
+from pratique.figures.maturity import item_table, maturity_map, next_steps, review_changes
 from pratique.figures.panels import Panel, findings, guard_table, reproduction_panel, verdict_banner
 from pratique.figures.release_timeline import release_timeline
 from pratique.figures.series import RequestSeries, request_series
@@ -46,9 +47,12 @@ __all__ = [
     "guard_table",
     "incident_banner",
     "incident_findings",
+    "item_table",
     "latency_distribution",
     "latency_quantiles",
     "layer_sizes",
+    "maturity_map",
+    "next_steps",
     "onset",
     "package_changes",
     "places",
@@ -56,6 +60,7 @@ __all__ = [
     "release_timeline",
     "reproduction_panel",
     "request_series",
+    "review_changes",
     "status_codes",
     "suspects",
     "timeline",

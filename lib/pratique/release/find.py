@@ -25,6 +25,19 @@ def find_release(target: Target, revision: str, *, digest: str | None = None) ->
     return load_release(target.service, revision, settings, target.base)
 
 
+def current_digest(target: Target, revision: str) -> str:
+    """Return the digest that the content of a revision has now: of its directory, or of what its tag points to.
+
+    Raises: MissingError when it does not exist; DeniedError, UnavailableError, DataError.
+    """
+    settings = target.settings.runtime
+    if settings.kind != "process":
+        from pratique.release.image import current_digest as image_digest  # noqa: PLC0415 - docker
+
+        return image_digest(revision, settings)
+    return find_release(target, revision).digest
+
+
 def configuration_digest(release: Release) -> str:
     """Return the digest of a release's configuration: its command, and its environment by reference."""
     content = canonical({"command": list(release.command), "env": release.env})

@@ -58,6 +58,18 @@ def push_release(revision: str, settings: RuntimeSettings) -> str:
     return digest
 
 
+def current_digest(revision: str, settings: RuntimeSettings) -> str:
+    """Return the digest that the tag of a revision has now, in the registry or else in the engine. Nothing is pulled.
+
+    Raises: MissingError (no such image), DeniedError, UnavailableError.
+    """
+    repository = settings.docker.image
+    with engine(settings.docker.hosts[0]) as client:
+        if _registry_of(repository):
+            return _resolve(client, repository, revision)
+        return str(_local(client, repository, revision, None).id)
+
+
 def list_releases(settings: RuntimeSettings) -> list[str]:
     """Return the revisions in the registry; without a registry, the revisions in the engine.
 

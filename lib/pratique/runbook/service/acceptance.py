@@ -55,7 +55,8 @@ class AcceptanceTest(ServiceStep[RunContext[Any]]):
         else:
             for instance in instances:
                 accept_instance(context, instance)
-        return {"passed": [instance.address for instance in instances], "ids": [i.id for i in instances]}
+        tested = {"paths": list(rollout.acceptance_paths), "command": list(rollout.acceptance_command)}
+        return {"passed": [instance.address for instance in instances], "ids": [i.id for i in instances], **tested}
 
     @override
     def holds(self, data: Data) -> bool:

@@ -1,0 +1,514 @@
+"""What the ledger recorded of releases, reviews, reports and incidents. Entries of older versions lack fields: those are unknown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from pratique.ledger.entry import Entry
+from pratique.ledger.history import ReleaseRecord
+from pratique.ledger.incidents import NONE, IncidentRecord, incidents_of
+from pratique.maturity.collectors.registered import collector
+from pratique.maturity.collectors.run_folders import approvals_of
+from pratique.maturity.evidence import Evidence, compared, share, unknown
+from pratique.maturity.model import Rule
+from pratique.maturity.sources import Sources
+from pratique.number_text import plural
+
+NO_RELEASE = "no release was ever recorded"
+TOGETHER = timedelta(hours=1)
+"""Releases of two services within this time count as released together."""
+
+
+def link(sources: Sources, record: ReleaseRecord) -> str:
+    """Return a release as a link of evidence."""
+    return f"ledger {sources.started(record).number}"
+
+
+def _links(sources: Sources, records: Sequence[ReleaseRecord]) -> list[str]:
+    return [link(sources, record) for record in records]
+
+
+def is_pipeline(sources: Sources, who: str) -> bool:
+    """Return whether a user of the ledger is a pipeline, by the pattern of the model."""
+    return bool(re.search(sources.model.pipeline_users, who, re.IGNORECASE))
+
+
+def committers(sources: Sources) -> set[str]:
+    """Return every name by which the committers of a year are known: name, address and its part before the @."""
+    repository = sources.repository
+    if repository is None:
+        return set()
+    known = [one for one in repository.commits if one.time >= sources.now - timedelta(days=365)]
+    return {
+        name
+        for one in known
+        for name in (one.author, one.author.partition("@")[0].rpartition("+")[2], one.name)
+        if name
+    }
+
+
+def incidents(sources: Sources) -> list[IncidentRecord]:
+    """Return the incidents of the ledger."""
+    return incidents_of(sources.entries_of("incident"))
+
+
+@collector("ledger.releases", "ledger")
+def releases(sources: Sources, rule: Rule) -> Evidence:
+    """Promoted releases in the window."""
+    found = sources.deployments(rule.days)
+    return compared(
+        rule,
+        len(found),
+        len(found),
+        f"{plural(len(found), 'release')} promoted since {sources.start(rule.days):%Y-%m-%d}",
+        _links(sources, found[-3:]),
+    )
+
+
+@collector("ledger.deployments", "ledger")
+def deployments(sources: Sources, rule: Rule) -> Evidence:
+    """Promoted releases on record, which is what delivery metrics are measured from."""
+    found = sources.deployments(rule.days)
+    if not sources.releases:
+        return unknown(NO_RELEASE)
+    return compared(
+        rule,
+        len(found),
+        max(rule.of, len(found)),
+        f"{plural(len(found), 'deployment')} on record since {sources.start(rule.days):%Y-%m-%d}",
+        _links(sources, found[-3:]),
+    )
+
+
+@collector("ledger.people", "ledger")
+def people(sources: Sources, rule: Rule) -> Evidence:
+    """How many people released or went back."""
+    start = sources.start(rule.days)
+    runs = [record for record in (*sources.releases, *sources.rollbacks) if record.start >= start]
+    found = {record.who for record in runs if not is_pipeline(sources, record.who)}
+    return compared(
+        rule,
+        len(found),
+        len(runs),
+        f"{plural(len(found), 'person', 'people')} in {plural(len(runs), 'release')} and rollbacks",
+    )
+
+
+@collector("ledger.team", "ledger", "repository")
+def team(sources: Sources, rule: Rule) -> Evidence:
+    """The share of releases by committers or their pipeline."""
+    known = committers(sources)
+    found = sources.deployments(rule.days)
+    own = [record for record in found if record.who.casefold() in known or is_pipeline(sources, record.who)]
+    others = [record for record in found if record not in own]
+    return share(
+        rule, len(own), len(found), "releases were made by committers or their pipeline", _links(sources, others or own)
+    )
+
+
+@collector("ledger.pipeline", "ledger")
+def by_pipeline(sources: Sources, rule: Rule) -> Evidence:
+    """The share of releases by a pipeline."""
+    found = sources.deployments(rule.days)
+    own = [record for record in found if is_pipeline(sources, record.who)]
+    return share(rule, len(own), len(found), "releases were started by a pipeline", _links(sources, own))
+
+
+@collector("ledger.zero_touch", "ledger", "repository", "runs")
+def zero_touch(sources: Sources, rule: Rule) -> Evidence:
+    """The share of releases by a pipeline without approval, if the median commit waits a day at most."""
+    found = sources.deployments(rule.days)
+    waits = [wait for record in found if (wait := _wait(sources, record)) is not None]
+    alone = [record for record in found if is_pipeline(sources, record.who) and not approvers(sources, record)]
+    if found and len(waits) < min(rule.of, len(found)):
+        return unknown(f"the commits of {len(found) - len(waits)} of {len(found)} releases are not known")
+    days = median(waits) if waits else 0.0
+    good = len(alone) if days <= 1 else 0
+    slow = (
+        f"; but the median commit waits {days:.1f} days" if days > 1 else f"; the median commit waits {days * 24:.1f} h"
+    )
+    result = share(rule, good, len(found), f"releases need no person{slow if waits else ''}", _links(sources, alone))
+    return (
+        result
+        if good or not alone
+        else Evidence(
+            "not met", f"{len(alone)} of {len(found)} releases need no person{slow}", 0.0, rule.threshold, len(found)
+        )
+    )
+
+
+def _wait(sources: Sources, record: ReleaseRecord) -> float | None:
+    """Days from the commit of a release to its start."""
+    commit = str(sources.started(record).data.get("commit") or "")
+    if len(commit) < 7 or sources.repository is None:
+        return None
+    made = next((one.time for one in sources.repository.commits if one.id.startswith(commit)), None)
+    return None if made is None else max(0.0, (record.start - made).total_seconds() / 86400)
+
+
+def approvers(sources: Sources, record: ReleaseRecord) -> set[str]:
+    """Return who approved stages of a release."""
+    return approvals_of(sources, record.run or "")
+
+
+@collector("ledger.approvals", "ledger", "runs")
+def approvals(sources: Sources, rule: Rule) -> Evidence:
+    """How many releases were approved by committers."""
+    known = committers(sources)
+    found = [(record, names) for record in sources.deployments(rule.days) if (names := approvers(sources, record))]
+    own = [record for record, names in found if {name.casefold() for name in names} <= known]
+    return compared(
+        rule,
+        len(own),
+        len(found),
+        f"{len(own)} of {plural(len(found), 'approval')} by committers",
+        _links(sources, own),
+    )
+
+
+@collector("ledger.commits", "ledger")
+def commits(sources: Sources, rule: Rule) -> Evidence:
+    """The share of promoted releases whose commit is recorded."""
+    found = sources.deployments(rule.days)
+    known = [record for record in found if sources.started(record).data.get("commit")]
+    lacking = [record for record in found if record not in known]
+    return share(rule, len(known), len(found), "promoted releases tell their commit", _links(sources, lacking or known))
+
+
+@collector("ledger.lead_time", "ledger", "repository")
+def lead_time(sources: Sources, rule: Rule) -> Evidence:
+    """The share of deployments whose lead time is known: the commit is recorded, and git knows it."""
+    found = sources.deployments(rule.days)
+    known = [record for record in found if _wait(sources, record) is not None]
+    return share(
+        rule,
+        len(known),
+        len(found),
+        "deployments have a commit that git knows, so their lead time is known",
+        _links(sources, [one for one in found if one not in known] or known),
+    )
+
+
+@collector("ledger.coverage", "ledger", "store")
+def coverage(sources: Sources, rule: Rule) -> Evidence:
+    """The share of revisions with traffic that were put in place by a run."""
+    store = sources.store
+    if store is None:
+        return unknown("the store has no requests, or cannot be read")
+    wanted = set(sources.services)
+    seen = [
+        one
+        for one in store.revisions(None, sources.start(rule.days), sources.now)
+        if not wanted or one.service in wanted
+    ]
+    released: set[tuple[str, str | None]] = set()
+    services: set[str] = set()
+    for entry in sources.entries_of("release"):
+        # only the first revision of a service cannot come by a run; a later `pratique up` is a way around it
+        if entry.run or entry.service not in services:
+            released.add((entry.service, entry.revision))
+        services.add(entry.service)
+    by_run = [one for one in seen if (one.service, one.revision) in released]
+    others = [f"{one.service} {one.revision}" for one in seen if one not in by_run]
+    what = f"revisions with traffic were put in place by a run{': not ' + ', '.join(others[:3]) if others else ''}"
+    return share(rule, len(by_run), len(seen), what)
+
+
+@collector("ledger.independence", "ledger")
+def independence(sources: Sources, rule: Rule) -> Evidence:
+    """The share of releases without a release of another service within an hour."""
+    found = sources.deployments(rule.days)
+    services = {record.service for record in found}
+    if len(services) < 2:
+        return unknown(f"releases of {plural(len(services), 'service')} are on record: two are needed to compare")
+    ordered = sorted(found, key=lambda record: record.start)
+    together = set()
+    for earlier, later in pairwise(ordered):
+        if earlier.service != later.service and later.start - earlier.start < TOGETHER:
+            together |= {earlier.run, later.run}
+    alone = [record for record in found if record.run not in together]
+    return share(
+        rule,
+        len(alone),
+        len(found),
+        "releases were made without another service within an hour",
+        _links(sources, [one for one in found if one not in alone]),
+    )
+
+
+@collector("ledger.verdicts", "ledger")
+def verdicts(sources: Sources, rule: Rule) -> Evidence:
+    """The share of releases in which a guard of latency was evaluated."""
+    by_run: dict[str, list[Entry]] = {}
+    for entry in sources.entries_of("verdict"):
+        by_run.setdefault(entry.run or "", []).append(entry)
+    found = sources.deployments(rule.days)
+    told = [record for record in found if any(_guards(entry) for entry in by_run.get(record.run or "", ()))]
+    timed = [record for record in told if any(_has_latency(entry) for entry in by_run[record.run or ""])]
+    if found and not told:
+        return unknown("the ledger's verdicts do not tell their guards")
+    return share(
+        rule,
+        len(timed),
+        len(told),
+        "releases were judged by their latency",
+        _links(sources, [one for one in told if one not in timed] or timed),
+    )
+
+
+def _guards(entry: Entry) -> Sequence[Mapping[str, object]]:
+    """The guards of a verdict, as a list of tables or a table by name."""
+    given = entry.data.get("guards")
+    if isinstance(given, Mapping):
+        given = [{"guard": name, **(value if isinstance(value, Mapping) else {})} for name, value in given.items()]
+    return [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
+
+
+def _has_latency(entry: Entry) -> bool:
+    return any(
+        re.fullmatch(r"p[0-9.]+", str(guard.get("outcome") or guard.get("guard") or ""))
+        and guard.get("state") != "not evaluated"
+        for guard in _guards(entry)
+    )
+
+
+@collector("ledger.rework", "ledger")
+def rework(sources: Sources, rule: Rule) -> Evidence:
+    """The share of failed deployments that the next release mended, and no rollback. Drills do not count."""
+    start = sources.start(rule.days)
+    failed: dict[tuple[str, str], bool] = {}
+    promoted = {(record.service, record.revision) for record in sources.deployments(rule.days)}
+    known = {incident.id: incident for incident in incidents(sources)}
+    for incident in known.values():
+        if (
+            incident.cause not in ("", NONE)
+            and incident.began >= start
+            and (incident.service, incident.cause) in promoted
+        ):
+            failed[incident.service, incident.cause] = False
+    for record in sources.releases:
+        mended = known.get(str(sources.started(record).data.get("incident") or ""))
+        if (
+            mended is not None
+            and record.outcome == "promoted"
+            and (mended.service, mended.cause) in failed
+            and record.revision != mended.cause
+        ):
+            failed[mended.service, mended.cause] = True
+    for record in sources.rollbacks:
+        began = sources.started(record)
+        if (
+            record.start >= start
+            and not began.data.get("drill")
+            and record.outcome in ("reverted", "promoted")
+            and record.baseline
+        ):
+            failed[record.service, record.baseline] = False
+    forward = sum(failed.values())
+    return share(
+        rule, forward, len(failed), f"failed deployments since {start:%Y-%m-%d} were mended by the next release"
+    )
+
+
+@collector("ledger.rollbacks", "ledger")
+def rollbacks(sources: Sources, rule: Rule) -> Evidence:
+    """How many rollbacks went back, drills too."""
+    found = [
+        record
+        for record in sources.rollbacks
+        if record.outcome in ("reverted", "promoted") and record.start >= sources.start(rule.days)
+    ]
+    return compared(
+        rule,
+        len(found),
+        max(rule.of, len(found)),
+        f"{plural(len(found), 'rollback')} since {sources.start(rule.days):%Y-%m-%d}",
+        _links(sources, found),
+    )
+
+
+@collector("ledger.reviews", "ledger")
+def reviews(sources: Sources, rule: Rule) -> Evidence:
+    """How many reviews were made in the window."""
+    found = [
+        entry
+        for entry in sources.entries_of("review", since=sources.start(rule.days))
+        if isinstance(entry.data.get("items"), Mapping)
+    ]
+    days = {entry.time.date() for entry in found}
+    return compared(
+        rule,
+        len(days),
+        max(rule.of, len(days)),
+        f"reviews on {plural(len(days), 'day')} since {sources.start(rule.days):%Y-%m-%d}",
+        [f"ledger {entry.number}" for entry in found],
+    )
+
+
+@collector("ledger.steps_taken", "ledger")
+def steps_taken(sources: Sources, rule: Rule) -> Evidence:
+    """How many next steps of an earlier review were met in a later one."""
+    taken = _taken(sources, rule)
+    number = len(sources.entries_of("review", since=sources.start(rule.days)))
+    if number < 2:
+        return unknown(f"{plural(number, 'review')} on record: two are needed to compare")
+    steps = sorted({item for _, items in taken for item in items})
+    named = f": {', '.join(steps[:3])}" if steps else ""
+    return compared(
+        rule,
+        len(steps),
+        number,
+        f"{plural(len(steps), 'next step')} of an earlier review taken{named}",
+        [f"ledger {entry.number}" for entry, items in taken if items],
+    )
+
+
+@collector("ledger.reviews_with_steps", "ledger")
+def reviews_with_steps(sources: Sources, rule: Rule) -> Evidence:
+    """How many reviews found a next step of the review before taken."""
+    taken = [(entry, items) for entry, items in _taken(sources, rule) if items]
+    number = len(sources.entries_of("review", since=sources.start(rule.days)))
+    few = rule.model_copy(update={"of": 1})
+    return compared(
+        few,
+        len(taken),
+        number,
+        f"{len(taken)} of {plural(number, 'review')} since {sources.start(rule.days):%Y-%m-%d} found a next step taken",
+        [f"ledger {entry.number}" for entry, _ in taken],
+    )
+
+
+def _taken(sources: Sources, rule: Rule) -> list[tuple[Entry, set[str]]]:
+    """Each review with the next steps of the one before that it found met."""
+    found = []
+    before: set[str] = set()
+    for entry in sources.entries_of("review", since=sources.start(rule.days)):
+        items = entry.data.get("items")
+        states = (
+            {name: one.get("state") for name, one in items.items() if isinstance(one, Mapping)}
+            if isinstance(items, Mapping)
+            else {}
+        )
+        found.append((entry, {item for item in before if states.get(item) == "met"}))
+        steps = entry.data.get("next_steps")
+        before = {str(step) for step in steps} if isinstance(steps, list) else set()
+    return found
+
+
+def _written(sources: Sources, start: datetime) -> list[Entry]:
+    """The reports that tell their file."""
+    return [entry for entry in sources.entries_of("report", since=start) if isinstance(entry.data.get("html"), str)]
+
+
+@collector("ledger.reports", "ledger")
+def reports(sources: Sources, rule: Rule) -> Evidence:
+    """How many reports were written in the window."""
+    found = _written(sources, sources.start(rule.days))
+    if not found and not sources.releases:
+        return unknown(NO_RELEASE)
+    return compared(
+        rule,
+        len(found),
+        max(rule.of, len(found)),
+        f"{plural(len(found), 'report')} since {sources.start(rule.days):%Y-%m-%d}",
+        [f"ledger {entry.number}" for entry in found[-3:]],
+    )
+
+
+@collector("ledger.report_weeks", "ledger")
+def report_weeks(sources: Sources, rule: Rule) -> Evidence:
+    """The share of weeks with a report."""
+    start = sources.start(rule.days)
+    weeks = int((sources.now - start) / timedelta(days=7))
+    found = _written(sources, start)
+    if not found and not sources.releases:
+        return unknown(NO_RELEASE)
+    told = {week for entry in found if (week := (sources.now - entry.time) // timedelta(days=7)) < weeks}
+    return share(rule, len(told), weeks, "weeks have a report", [f"ledger {entry.number}" for entry in found[-3:]])
+
+
+@collector("ledger.reports_kept", "ledger")
+def reports_kept(sources: Sources, rule: Rule) -> Evidence:
+    """The share of the latest releases whose report can be opened."""
+    latest = [record for record in sources.releases if record.report][-rule.last :]
+    kept = [record for record in latest if _opens(Path(str(record.report)))]
+    return share(
+        rule,
+        len(kept),
+        len(latest),
+        "reports of the latest releases can be opened",
+        _links(sources, [one for one in latest if one not in kept] or kept),
+    )
+
+
+def _opens(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b"<html" in file.read(1000).lower()
+    except (OSError, ValueError):
+        return False
+
+
+@collector("ledger.joins", "ledger")
+def joins(sources: Sources, rule: Rule) -> Evidence:
+    """The share of deployments for which commit, digest, run, requests and incidents are connected; the weakest connection is named."""
+    found = sources.deployments(rule.days)
+    store = sources.store
+    if store is None:
+        return unknown("the store has no requests, or cannot be read, so that deployments cannot be joined with them")
+    seen = {(one.service, one.revision) for one in store.revisions(None, sources.start(rule.days), sources.now)}
+    connected = bool(incidents(sources))
+    parts = {
+        "commit": [record for record in found if sources.started(record).data.get("commit")],
+        "digest": [record for record in found if record.digest],
+        "run": [record for record in found if record.run],
+        "requests": [record for record in found if (record.service, record.revision) in seen],
+        "incidents": found if connected else [],
+    }
+    weakest = min(parts, key=lambda name: len(parts[name]))
+    whole = [record for record in found if all(record in part for part in parts.values())]
+    return share(
+        rule,
+        len(whole),
+        len(found),
+        f"deployments join commit, digest, run, requests and incidents; the weakest is {weakest} with {len(parts[weakest])}",
+        _links(sources, [one for one in found if one not in whole]),
+    )
+
+
+@collector("incidents.connected", "ledger", presence=True)
+def incidents_connected(sources: Sources, rule: Rule) -> Evidence:
+    """Whether incidents are recorded at all."""
+    found = incidents(sources)
+    if not found:
+        return unknown("no incident was ever recorded: that may mean that nobody records them")
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        len(found),
+        len(found),
+        f"{plural(len(found), 'incident')} recorded, the latest of {_latest(found):%Y-%m-%d}",
+        [f"ledger {one.number}" for one in found[-3:]],
+    )
+
+
+def _latest(found: Sequence[IncidentRecord]) -> datetime:
+    return max(one.began for one in found)
+
+
+@collector("incidents.people", "ledger", "repository")
+def incident_people(sources: Sources, rule: Rule) -> Evidence:
+    """How many committers recorded incidents or took part in them by a release or rollback."""
+    known = committers(sources)
+    entries = sources.entries_of("incident", since=sources.start(rule.days))
+    found = {entry.who.casefold() for entry in entries} & known
+    return compared(
+        rule.model_copy(update={"of": 1}),
+        len(found),
+        len(entries),
+        f"{plural(len(found), 'committer')} among those who recorded {plural(len(entries), 'entry', 'entries')} on incidents",
+    )

@@ -1,0 +1,126 @@
+"""What the folders of runs say: acceptance tests, migrations, approvals; and whether anything drifted from what was set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pratique.ledger.history import ReleaseRecord
+from pratique.maturity.collectors.ledger import link
+from pratique.maturity.collectors.registered import collector
+from pratique.maturity.collectors.run_folders import approvals_of, lines_of, run_folder
+from pratique.maturity.evidence import Evidence, compared, share, unknown
+from pratique.maturity.model import Rule
+from pratique.maturity.sources import Sources
+from pratique.number_text import plural
+
+ACCEPTANCE = "acceptance test"
+"""The key of the step in journals."""
+MIGRATIONS = re.compile(r"(.*/)?(migrations?|alembic/versions|db/migrate)/.+", re.IGNORECASE)
+
+
+def _accepted(sources: Sources, record: ReleaseRecord) -> Mapping[str, Any] | None:
+    """What the acceptance test of a release ran; None where its journal does not tell."""
+    folder = run_folder(sources, record.run or "")
+    done = (
+        [
+            line.get("data")
+            for line in lines_of(folder / "journal.jsonl")
+            if line.get("step") == ACCEPTANCE and line.get("event") == "done"
+        ]
+        if folder
+        else []
+    )
+    last = done[-1] if done else None
+    return last if isinstance(last, dict) and "command" in last else None
+
+
+@collector("runs.acceptance", "ledger", "runs")
+def acceptance(sources: Sources, rule: Rule) -> Evidence:
+    """How many releases ran an acceptance test."""
+    told = [
+        (record, ran) for record in sources.deployments(rule.days) if (ran := _accepted(sources, record)) is not None
+    ]
+    tested = [record for record, ran in told if ran.get("command") or ran.get("paths")]
+    return compared(
+        rule,
+        len(tested),
+        len(told),
+        f"{len(tested)} of {plural(len(told), 'release')} ran an acceptance test",
+        [link(sources, record) for record in tested],
+    )
+
+
+@collector("runs.full_acceptance", "ledger", "runs")
+def full_acceptance(sources: Sources, rule: Rule) -> Evidence:
+    """The share of releases that a command accepted and no person approved."""
+    told = [
+        (record, ran) for record in sources.deployments(rule.days) if (ran := _accepted(sources, record)) is not None
+    ]
+    alone = [record for record, ran in told if ran.get("command") and not approvals_of(sources, record.run or "")]
+    others = [link(sources, record) for record, _ in told if record not in alone]
+    return share(
+        rule,
+        len(alone),
+        len(told),
+        "releases were accepted by a command alone",
+        others or [link(sources, record) for record in alone],
+    )
+
+
+@collector("runs.migrations", "ledger", "runs", "repository")
+def migrations(sources: Sources, rule: Rule) -> Evidence:
+    """The share of releases with changed migrations whose acceptance ran a command that applies or checks them."""
+    pattern = re.compile(
+        "|".join(f"(?:{one})" for one in sources.model.steps.get("migrate", ())) or r"(?!)", re.IGNORECASE
+    )
+    before: dict[str, str] = {}
+    changed, ran = [], []
+    inside = set(map(id, sources.deployments(rule.days)))
+    for record in (one for one in sources.releases if one.outcome == "promoted"):
+        commit = str(sources.started(record).data.get("commit") or "")
+        older, before[record.service] = before.get(record.service, ""), commit
+        files = sources.git.changed_files(older, commit) if older and commit and id(record) in inside else None
+        if files is None or not any(MIGRATIONS.fullmatch(path) for path in files):
+            continue
+        changed.append(record)
+        command = (_accepted(sources, record) or {}).get("command")
+        if isinstance(command, list) and (
+            pattern.search(" ".join(map(str, command))) or "migrat" in " ".join(map(str, command)).casefold()
+        ):
+            ran.append(record)
+    if not changed:
+        return unknown("no release on record changed a migration")
+    few = rule.model_copy(update={"of": min(rule.of, 2)})
+    return share(
+        few,
+        len(ran),
+        len(changed),
+        "releases that changed migrations ran them",
+        [link(sources, one) for one in changed if one not in ran] or [link(sources, one) for one in ran],
+    )
+
+
+@collector("runs.drift", "drift", "ledger")
+def drift(sources: Sources, rule: Rule) -> Evidence:
+    """Differences from what was set: those that this review sees, and those that earlier reviews in the window saw."""
+    seen = [
+        (f"ledger {entry.number}", entry.data["drift"])
+        for entry in sources.entries_of("review", since=sources.start(rule.days))
+        if isinstance(entry.data.get("drift"), int)
+    ]
+    now = sources.differences
+    if now is not None:
+        seen.append(("now", len(now)))
+    if not seen:
+        return unknown("no running service could be looked at")
+    worst = max(number for _, number in seen)
+    example = f", such as {now[0]}" if now else ""
+    return compared(
+        rule,
+        worst,
+        len(seen),
+        f"{plural(len(seen), 'look')} at the services, {plural(worst, 'difference')} at most{example}",
+        [where for where, number in seen if number],
+    )

@@ -1,0 +1,327 @@
+"""A git repository, read without running anything of it: no hook, filter, pager or network, and nothing outside of it.
+
+Files are read as the last commit has them, never from the working tree, so a link cannot lead anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from pratique.errors import DataError, MissingError, UnavailableError
+
+TIMEOUT_S = 60.0
+LARGEST_FILE = 1 << 20
+"""Bytes of a file that is read; larger ones are no pipeline, manifest or list of owners."""
+MOST_FILES = 400_000
+MOST_COMMITS = 50_000
+MOST_READ = 64 << 20
+"""Bytes that are read of all files together."""
+_SAFE = (
+    "--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.attributesFile=/dev/null",
+    "-c", "log.showSignature=false", "-c", "protocol.allow=never", "-c", "core.quotePath=false", "-c", "diff.external=", "-c", "core.pager=cat",
+    "-c", "color.ui=false", "-c", "i18n.logOutputEncoding=UTF-8",
+)  # fmt: skip
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C.UTF-8",
+}
+
+
+@dataclass(frozen=True)
+class TrackedFile:
+    """A regular file of the last commit. size: bytes."""
+
+    path: str
+    blob: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit. time: of the committer, UTC. author: address in lower case; it is only compared and counted."""
+
+    id: str
+    parents: tuple[str, ...]
+    time: datetime
+    author: str
+    name: str
+    message: str
+
+    @property
+    def link(self) -> str:
+        """The commit as a link of evidence."""
+        return f"git {self.id[:7]}"
+
+
+@dataclass(frozen=True)
+class Integration:
+    """One step of the main line, direct or a merge, with the files that it changed there."""
+
+    commit: Commit
+    files: tuple[str, ...]
+
+
+class Repository:
+    """What git knows about a folder. Everything is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: in a working tree, or a bare repository. Raises: MissingError when there is no repository, UnavailableError."""
+        self.folder = folder
+        self._left = MOST_READ
+        self._contents: dict[str, bytes] = {}
+        if not folder.is_dir():
+            raise MissingError(f"folder {str(folder)!r} does not exist: check --repository")
+        top = self._git("rev-parse", "--is-bare-repository", "--is-shallow-repository").decode().split()
+        self.is_bare, self.is_shallow = top[:1] == ["true"], top[1:2] == ["true"]
+        self.root = (
+            folder if self.is_bare else Path(os.fsdecode(self._git("rev-parse", "--show-toplevel").rstrip(b"\n")))
+        )
+
+    @cached_property
+    def head(self) -> str:
+        """The id of the last commit; "" when there is none."""
+        try:
+            return self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
+        except UnavailableError:
+            return ""
+
+    @cached_property
+    def files(self) -> dict[str, TrackedFile]:
+        """The regular files of the last commit by path; links and submodules are left out. Raises: DataError when there are too many."""
+        found: dict[str, TrackedFile] = {}
+        if not self.head:
+            return found
+        for record in self._git("ls-tree", "-r", "-z", "-l", "--full-tree", self.head).split(b"\0"):
+            about, _, name = record.partition(b"\t")
+            parts = about.split()
+            if len(parts) == 4 and parts[0] in (b"100644", b"100755") and parts[3].isdigit():
+                path = name.decode("utf-8", "replace")
+                found[path] = TrackedFile(path, parts[2].decode(), int(parts[3]))
+            if len(found) > MOST_FILES:
+                raise DataError(f"the repository has more than {MOST_FILES:,} files: they are not read")
+        return found
+
+    @cached_property
+    def _folded(self) -> list[tuple[str, str]]:
+        return [(path.casefold(), path) for path in self.files]
+
+    def matching(self, globs: Iterable[str]) -> list[str]:
+        """Return the paths that match one of the patterns, shallow first: * stays in a folder, ** crosses folders; case does not count."""
+        pattern = _joined(tuple(globs))
+        found = [path for folded, path in self._folded if pattern.fullmatch(folded)]
+        return sorted(found, key=lambda path: (path.count("/"), path))
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a file of the last commit; None when it does not exist, is too large, or too much was read."""
+        return self.read_all([path]).get(path)
+
+    def read_all(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Return the contents of files of the last commit, without those that are too large."""
+        wanted: list[TrackedFile] = []
+        for path in paths:
+            file = self.files.get(path)
+            if (
+                file is not None
+                and path not in self._contents
+                and file.size <= LARGEST_FILE
+                and self._left >= file.size
+            ):
+                self._left -= file.size
+                wanted.append(file)
+        if wanted:
+            output = self._git("cat-file", "--batch", given="".join(f"{file.blob}\n" for file in wanted).encode())
+            at = 0
+            for file in wanted:
+                end = output.index(b"\n", at)
+                if output[at:end].endswith(b" missing"):
+                    at = end + 1
+                    continue
+                self._contents[file.path] = output[end + 1 : end + 1 + file.size]
+                at = end + 1 + file.size + 1
+        return {path: self._contents[path] for path in paths if path in self._contents}
+
+    @cached_property
+    def commits(self) -> list[Commit]:
+        """All commits of the last commit's history, the newest first; at most MOST_COMMITS."""
+        if not self.head:
+            return []
+        form = "%H%x1f%P%x1f%ct%x1f%aE%x1f%aN%x1f%B%x1e"
+        raw = self._git(
+            "log", f"--max-count={MOST_COMMITS}", "--no-show-signature", f"--format={form}", self.head, "--"
+        )
+        return [commit for record in raw.split(b"\x1e") if (commit := _commit(record)) is not None]
+
+    @cached_property
+    def main_line(self) -> list[Commit]:
+        """The commits of the main line (first parents), the newest first."""
+        known = {commit.id: commit for commit in self.commits}
+        found: list[Commit] = []
+        at = known.get(self.head)
+        while at is not None:
+            found.append(at)
+            at = known.get(at.parents[0]) if at.parents else None
+        return found
+
+    @lru_cache(maxsize=8)  # noqa: B019 - one repository lives as long as one review
+    def integrations(self, since: datetime) -> list[Integration]:
+        """Return the steps of the main line since a time with the files that each changed, the newest first."""
+        wanted = {commit.id: commit for commit in self.main_line if commit.time >= since}
+        if not wanted:
+            return []
+        raw = self._git(
+            "log", "--first-parent", "-m", f"--max-count={len(wanted) + 1000}", f"--since={since.timestamp():.0f}", "--name-only", "-z",
+            "--no-renames", "--no-ext-diff", "--no-textconv", "--no-show-signature", "--format=%x1e%H", self.head, "--",
+        )  # fmt: skip
+        found = []
+        for record in raw.split(b"\x1e")[1:]:
+            head, *names = record.split(b"\0")
+            commit = wanted.get(head.decode("ascii", "replace").strip())
+            if commit is not None:
+                files = tuple(name.decode("utf-8", "replace").lstrip("\n") for name in names if name.strip(b"\n"))
+                found.append(Integration(commit, files))
+        return found
+
+    def touched(self, paths: Sequence[str]) -> tuple[datetime, str] | None:
+        """Return when some paths were changed last, and by which commit; None when that is not known."""
+        if not paths or not self.head:
+            return None
+        output = self._git(
+            "log", "-1", "--no-show-signature", "--format=%ct %H", self.head, "--", *(f":(top,literal){path}" for path in paths[:50])
+        ).split()  # fmt: skip
+        return (_time(output[0]), output[1].decode()) if len(output) == 2 else None
+
+    def tags(self) -> dict[str, str]:
+        """Return the tags: name → id of the commit."""
+        raw = self._git("for-each-ref", "--format=%(refname:short)%00%(objectname)%00%(*objectname)", "refs/tags")
+        found = {}
+        for line in raw.split(b"\n"):
+            name, _, ids = line.partition(b"\0")
+            direct, _, peeled = ids.partition(b"\0")
+            if name:
+                found[name.decode("utf-8", "replace")] = (peeled or direct).decode("ascii", "replace")
+        return found
+
+    def authors_of(self, path: str, lines: tuple[int, int]) -> set[str]:
+        """Return names and addresses, in lower case, of the last authors of some lines of a file."""
+        raw = self._git(
+            "blame",
+            "--no-textconv",
+            "--line-porcelain",
+            "-L",
+            f"{lines[0]},{lines[1]}",
+            self.head,
+            "--",
+            path,
+            folder=self.root,
+        )
+        found = set()
+        for line in raw.split(b"\n"):
+            for key in (b"author ", b"author-mail "):
+                if line.startswith(key):
+                    found.add(line.removeprefix(key).decode("utf-8", "replace").strip("<> ").casefold())
+        return found
+
+    def changed_files(self, older: str, newer: str) -> list[str] | None:
+        """Return the files that differ between two commits; None when one of them is not known here."""
+        if not (_ID.fullmatch(older) and _ID.fullmatch(newer)):
+            return None
+        try:
+            raw = self._git(
+                "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", older, newer, "--"
+            )
+        except UnavailableError:
+            return None
+        return [name.decode("utf-8", "replace") for name in raw.split(b"\0") if name]
+
+    def has(self, commit: str, path: str) -> bool:
+        """Return whether a commit has a file. An id that is not known here has none."""
+        if not _ID.fullmatch(commit):
+            return False
+        try:
+            return bool(self._git("ls-tree", "--full-tree", commit, "--", path))
+        except UnavailableError:
+            return False
+
+    def is_changed(self, path: str) -> bool:
+        """Return whether a file of the working tree differs from the last commit, or is not tracked. Only its content is compared."""
+        if self.is_bare:
+            return False
+        try:
+            now = (self.root / path).read_bytes()
+        except OSError:
+            return path in self.files
+        return now != self.read(path)
+
+    def user(self) -> str:
+        """Return the name that git would commit with; "" when none is set."""
+        try:
+            return self._git("config", "--get", "user.name").decode("utf-8", "replace").strip()
+        except UnavailableError:
+            return ""
+
+    def _git(self, *arguments: str, given: bytes = b"", folder: Path | None = None) -> bytes:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | _ENVIRONMENT
+        try:
+            done = subprocess.run(
+                ["git", *_SAFE, "-C", str(folder or self.folder), *arguments], input=given, capture_output=True, timeout=TIMEOUT_S, check=False,
+                env=environment,
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise UnavailableError("git is not installed: install it to review a repository") from None
+        except subprocess.TimeoutExpired:
+            raise UnavailableError(f"git {arguments[0]} takes longer than {TIMEOUT_S:.0f} s here") from None
+        if done.returncode:
+            text = " ".join(done.stderr.decode("utf-8", "replace").split())[:200]
+            if "not a git repository" in text:
+                raise MissingError(f"folder {str(self.folder)!r} is no git repository: check --repository")
+            raise UnavailableError(f"git {arguments[0]} failed in {str(self.folder)!r}: {text}")
+        return done.stdout
+
+
+_ID = re.compile(r"[0-9a-f]{7,64}")
+
+
+def _commit(record: bytes) -> Commit | None:
+    parts = record.lstrip(b"\n").split(b"\x1f", 5)
+    if len(parts) != 6 or not parts[2].lstrip(b"-").isdigit():
+        return None
+    identity, parents, time, address, name = (part.decode("utf-8", "replace") for part in parts[:5])
+    message = parts[5][:4000].decode("utf-8", "replace").strip()
+    return Commit(identity, tuple(parents.split()), _time(time), address.casefold(), name.casefold(), message)
+
+
+def _time(seconds: bytes | str) -> datetime:
+    # git accepts any number; years beyond these are wrong clocks
+    return datetime.fromtimestamp(min(max(int(seconds), 0), 253_402_300_000), UTC)
+
+
+@lru_cache(maxsize=200)
+def _joined(globs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_translated, globs)))
+
+
+def _translated(glob: str) -> str:
+    """A pattern of paths as a regular expression over folded paths."""
+    pattern, rest = "", glob.casefold()
+    while rest:
+        if rest.startswith("**/"):
+            pattern, rest = f"{pattern}(?:.*/)?", rest[3:]
+        elif rest.startswith("**"):
+            pattern, rest = f"{pattern}.*", rest[2:]
+        elif rest[0] == "*":
+            pattern, rest = f"{pattern}[^/]*", rest[1:]
+        elif rest[0] == "?":
+            pattern, rest = f"{pattern}[^/]", rest[1:]
+        else:
+            pattern, rest = pattern + re.escape(rest[0]), rest[1:]
+    return pattern

@@ -1,0 +1,155 @@
+"""Review a team: collect what repository, ledger, runs, store, registry and running services say, and keep the result in the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pratique.clock import utc_now
+from pratique.errors import DeniedError, MissingError, PratiqueError, UsageError
+from pratique.ledger import Entry, open_ledger
+
+if TYPE_CHECKING:
+    from pratique.config import Config
+    from pratique.maturity.answers import AnswerFile
+    from pratique.maturity.review import Review
+    from pratique.report.write import ReportPaths
+    from pratique.store.base import Store
+
+NOTEBOOK = "maturity_review"
+
+
+def review_team(
+    config: Config, *, services: Sequence[str] = (), repository: str | Path = ".", model: str = "", since: datetime | None = None,
+    answers: str = "",
+) -> Review:  # fmt: skip
+    """Review a team with all sources that can be read now. Nothing is written.
+
+    config: the settings. services: to review; none: all. repository: a working tree or a bare repository. model: a file or the name of an
+    installed model; "": that of the settings. since: where windows start, UTC; default: as the model says, mostly 90 days ago.
+    answers: another file of answers than that of the repository.
+    Raises: MissingError (no such folder), UsageError (no such service), ConfigError (the model is invalid); DataError, DeniedError (the ledger).
+    """
+    from pratique.maturity.load import load_model  # noqa: PLC0415 - pydantic
+    from pratique.maturity.review import make_review  # noqa: PLC0415
+    from pratique.maturity.sources import Sources  # noqa: PLC0415
+
+    folder = Path(repository)
+    if not folder.is_dir():
+        raise MissingError(f"folder {str(repository)!r} does not exist: check --repository")
+    now = utc_now()
+    if since is not None and since >= now:
+        raise UsageError(f"since {since:%Y-%m-%d %H:%M} is in the future: give an earlier time")
+    entries = open_ledger(config.state_dir).entries()
+    known = {*config.services, *(entry.service for entry in entries)}
+    for service in services:
+        if service not in known:
+            raise UsageError.unknown("service", service, sorted(known - {""}))
+    return make_review(
+        Sources(
+            load_model(model or _model_of(config)), now, folder.absolute(), since, tuple(services), config, entries,
+            open_store=lambda: _store(config), drift=lambda: _drift(config, services), digest_of=lambda service, revision: _digest(config, service, revision),
+        ),
+        _answers(answers, now) if answers else None,
+    )  # fmt: skip
+
+
+def open_review(
+    services: Sequence[str] = (), *, repository: str = ".", answers: str = "", since: str = "", model: str = "", config: str = "", store: str = ""
+) -> Review:  # fmt: skip
+    """Review a team; call it inside maturity_review.ipynb, whose parameters are the arguments: "" means "not given".
+
+    services: to review; none: all. repository: a working tree. answers: another file of answers than that of the repository. since: where windows
+    start, ISO 8601. model: a file or the name of an installed model. config: path of the service file. store: folder or URL, instead of that file's.
+    Raises: the errors of `review_team`; MissingError for a file of answers that does not exist.
+    """
+    from pratique.config import load  # noqa: PLC0415 - pydantic
+    from pratique.report.given import given_time, refuse_numbers  # noqa: PLC0415 - with it
+
+    refuse_numbers(repository=repository, answers=answers, since=since, model=model, config=config, store=store)
+    there = Path(repository, "pratique.toml")
+    settings = load(config, store=store)
+    if not settings.file and there.is_file():
+        settings = load(there, store=store)
+    return review_team(
+        settings,
+        services=tuple(services),
+        repository=repository,
+        model=model,
+        since=given_time("since", since),
+        answers=answers,
+    )
+
+
+def save_review(review: Review, out: str = "") -> ReportPaths:
+    """Write the page and the review as JSON, and record the review in the ledger; call it inside maturity_review.ipynb.
+
+    review: from `open_review`. out: folder; default reports/ in the state folder.
+    Raises: UsageError when called outside a notebook; DeniedError, StorageError, BusyError.
+    """
+    from pratique.report.capture import executed_here  # noqa: PLC0415 - only in a kernel
+    from pratique.report.page import render  # noqa: PLC0415 - only in a kernel
+    from pratique.report.write import ReportPaths, reports_folder, write_text  # noqa: PLC0415 - papermill
+
+    if review.config is None:
+        raise UsageError("this review has no settings: make it with open_review")
+    notebook = executed_here(NOTEBOOK)
+    folder = (Path(out) if out else reports_folder(review.config)).absolute()
+    stem = folder / f"maturity-{review.made:%Y%m%d-%H%M%S}"
+    paths = ReportPaths(stem.with_suffix(".html"), stem.with_suffix(".json"), None, "review")
+    write_text(paths.json, json.dumps(review.to_json(), indent=1, allow_nan=False) + "\n")
+    write_text(paths.html, render(notebook, f"Maturity review {review.made:%Y-%m-%d}"))
+    record_review(review.config, review)
+    return paths
+
+
+def record_review(config: Config, review: Review, *, who: str | None = None) -> Entry:
+    """Write a review into the ledger, so that the next one can show what moved. Raises: as `Ledger.append`."""
+    config.make_state_folder()
+    return open_ledger(config.state_dir).append("review", "", who=who, data=review.entry(), time=review.made)
+
+
+def _answers(path: str, now: datetime) -> AnswerFile:
+    from pratique.maturity.answers import parse_answers  # noqa: PLC0415 - pydantic
+
+    try:
+        return parse_answers(Path(path).read_bytes(), now.date(), name=path)
+    except FileNotFoundError:
+        raise MissingError(f"answers {path!r} do not exist: check the path") from None
+    except OSError as error:
+        raise DeniedError(f"answers {path!r} cannot be read: {error.strerror}") from error
+
+
+def _model_of(config: Config) -> str:
+    name = config.maturity.model
+    return str(config.path(name)) if name.endswith(".toml") else name
+
+
+def _store(config: Config) -> Store:
+    from pratique.store import open_store  # noqa: PLC0415 - deltalake
+
+    return open_store(config.store)
+
+
+def _drift(config: Config, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """What differs from what was set, for each service that runs and can be asked."""
+    from pratique.status import describe  # noqa: PLC0415 - docker
+
+    found = {}
+    for name in services or config.services:
+        try:
+            state = describe(config.target(name))
+        except PratiqueError:
+            continue
+        if state.weights is not None and state.error is None:
+            found[name] = state.drift
+    return found
+
+
+def _digest(config: Config, service: str, revision: str) -> str:
+    from pratique.release.find import current_digest  # noqa: PLC0415 - docker
+
+    return current_digest(config.target(service), revision)

@@ -1,0 +1,174 @@
+"""Levels with their range, what counts when evidence and answer disagree, and the next steps."""
+
+from datetime import timedelta
+
+import pytest
+
+from pratique.maturity.answers import Answer
+from pratique.maturity.evidence import Evidence
+from pratique.maturity.load import load_model
+from pratique.maturity.model import Category, Item, MaturityModel, Rule
+from pratique.maturity.scoring import categories_of, judge_item, next_steps, settles, superseded, to_answer
+from support.made_repository import NOW
+
+TODAY = NOW.date()
+MODEL = load_model()
+
+
+def said(item, word="yes", *, days=0, why="so"):
+    return Answer(item=item, answer=word, who="Ann", date=TODAY - timedelta(days=days), why=why)
+
+
+def seen(state, reason="seen", **more):
+    return Evidence(state, reason, **{"strength": "recorded", **more})
+
+
+def results(**states):
+    """A category c whose items are named after their level: c0a, c1b …"""
+    items = []
+    for name, state in states.items():
+        item = Item(
+            id=f"c.{name}",
+            level=int(name[1]),
+            source="s",
+            practice="p",
+            next="n",
+            evidence=(Rule(collector="git.days"),),
+        )
+        items.append(
+            judge_item(
+                item,
+                [seen(state if state in ("met", "not met") else "unknown")],
+                said(item.id, state) if state in ("not wanted", "not applicable") else None,
+                TODAY,
+            )
+        )
+    return items
+
+
+def category(**states):
+    model = MaturityModel(
+        name="m",
+        levels=("Base", "Beginner", "Intermediate"),
+        categories=(Category(id="c", name="C"),),
+        items=(MODEL.items[0].model_copy(update={"id": "c.x"}),),
+    )
+    return categories_of(model, results(**states))[0], model.levels
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [
+        (
+            {"l0a": "met", "l1a": "unknown", "l1b": "unknown", "l1c": "unknown", "l2a": "not met"},
+            "Base, up to Beginner if 3 unknown are met",
+        ),
+        ({"l0a": "met", "l1a": "met", "l2a": "not met"}, "Beginner"),
+        ({"l0a": "not met", "l1a": "met", "l2a": "met"}, "below Base"),
+        ({"l0a": "unknown", "l1a": "met", "l2a": "met"}, "below Base, up to Intermediate if 1 unknown is met"),
+        ({"l0a": "met", "l1a": "not wanted", "l2a": "met"}, "Intermediate ✻1"),
+        ({"l0a": "met", "l1a": "not applicable", "l2a": "met"}, "Intermediate"),
+        ({"l0a": "met", "l2a": "unknown"}, "Beginner, up to Intermediate if 1 unknown is met"),
+    ],
+)
+def test_a_level_is_written_with_its_range(states, text):
+    found, levels = category(**states)
+    assert found.text(levels) == text
+
+
+def test_one_item_short_stays_one_item_short():
+    found, _ = category(**{f"l0{letter}": "met" for letter in "abcdef"}, l0g="not met")
+    assert (found.level, found.counts(0)) == (-1, (6, 7))
+
+
+def test_counted_cases_win_over_an_answer_and_both_are_shown():
+    item = MODEL.find("build.once")
+    found = judge_item(item, [seen("not met", "3 of 9 releases", value=1 / 3, threshold=1.0)], said(item.id), TODAY)
+    assert not settles(item)
+    assert (found.state, found.strength) == ("not met", "recorded")
+    assert found.reason.startswith("3 of 9 releases; said yes (Ann, until ")
+
+
+def test_where_nothing_was_found_the_answer_counts():
+    item = MODEL.find("build.server")
+    found = judge_item(item, [seen("unknown", "no pipeline", strength="declared")], said(item.id), TODAY)
+    assert (found.state, found.strength) == ("met", "said")
+    assert found.reason.endswith("; no pipeline")
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("yes", "met"),
+        ("no", "not met"),
+        ("partly", "not met"),
+        ("not applicable", "not applicable"),
+        ("not wanted", "not wanted"),
+    ],
+)
+def test_a_question_is_settled_by_its_answer(word, state):
+    item = MODEL.find("culture.one-backlog")
+    assert judge_item(item, [], said(item.id, word), TODAY).state == state
+
+
+def test_an_expired_answer_is_unknown_and_says_until_when_it_held():
+    item = MODEL.find("culture.one-backlog")
+    found = judge_item(item, [], said(item.id, days=200), TODAY)
+    assert (found.state, found.expired) == ("unknown", True)
+    assert f"yes until {TODAY - timedelta(days=20)} (Ann), which no longer holds" in found.reason
+
+
+def test_evidence_that_only_supports_decides_nothing():
+    item = MODEL.find("culture.prioritised")
+    found = judge_item(item, [seen("met", "9 of 9 name a ticket", supports=True)], None, TODAY)
+    assert found.state == "unknown"
+    assert found.reason.endswith("9 of 9 name a ticket")
+
+
+def test_all_means_all_and_any_means_one():
+    both, one = MODEL.find("information.traceability"), MODEL.find("build.pipeline")
+    evidence = [seen("met", "commits"), seen("unknown", "tickets")]
+    assert judge_item(both, evidence, None, TODAY).state == "unknown"
+    assert judge_item(one, evidence, None, TODAY).state == "met"
+    assert judge_item(both, [seen("met"), seen("not met")], None, TODAY).state == "not met"
+
+
+def test_a_better_practice_makes_the_replaced_ones_met():
+    items = [MODEL.find(name) for name in ("build.scheduled", "build.polling", "build.triggered")]
+    states = {"build.triggered": "met"}
+    found = superseded(
+        [judge_item(item, [seen(states.get(item.id, "not met"), item.id)], None, TODAY) for item in items]
+    )
+    assert [one.state for one in found] == ["met"] * 3
+    assert found[0].reason == "met, because build.triggered is: build.triggered"
+
+
+def test_next_steps_begin_in_the_lowest_category_with_the_nearest():
+    names = {
+        "build.scheduled": (0.0, 1),
+        "build.some-scripts": (0, 1),
+        "culture.frequent-commits": (2, 3),
+        "culture.dev-with-test": (0.4, 0.5),
+        "test.security": (0, 1),
+    }
+    judged = [
+        judge_item(
+            item,
+            [seen("not met", value=names[item.id][0], threshold=names[item.id][1])]
+            if item.id in names
+            else [seen("met")] * len(item.deciding),
+            said(item.id) if not item.deciding else None,
+            TODAY,
+        )
+        for item in MODEL.items
+    ]
+    steps = [one.item.id for one in next_steps(categories_of(MODEL, judged))]
+    assert steps == ["culture.frequent-commits", "build.scheduled", "build.some-scripts"]
+
+
+def test_questions_come_first_where_they_hold_back_a_level():
+    judged = [judge_item(item, [seen("unknown")] * len(item.evidence), None, TODAY) for item in MODEL.items]
+    asked = to_answer(categories_of(MODEL, judged))
+    assert [one.item.level for one in asked] == sorted(one.item.level for one in asked)
+    assert {one.item.id for one in asked} >= {item.id for item in MODEL.items if not item.deciding}
+    assert "build.once" not in {one.item.id for one in asked}
