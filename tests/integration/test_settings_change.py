@@ -1,6 +1,7 @@
 """Settings that change while a collector, a balancer and a release run, with real processes."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -119,9 +120,11 @@ def test_up_records_only_what_it_changes(shop):
     before = len(entries())
     shop.pratique("up", "shop", "r1", "--config", shop.config)
     assert len(entries()) == before
-    address = shop.baseline().address
-    shop.balancer.apply(Pool("shop", {"r1": (address, "127.0.0.1:1")}, {"r1": 1.0}))
-    shop.pratique("up", "shop", "r1", "--config", shop.config)
+    [address] = shop.balancer.pool("shop").servers["r1"]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        also = f"127.0.0.1:{other.getsockname()[1]}"
+        shop.balancer.apply(Pool("shop", {"r1": (address, also)}, {"r1": 1.0}))
+        shop.pratique("up", "shop", "r1", "--config", shop.config)
     assert [entry.kind for entry in entries()[before:]] == ["weight"], "the same revision is not released once more"
     assert shop.balancer.pool("shop").servers == {"r1": (address,)}
 

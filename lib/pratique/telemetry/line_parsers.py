@@ -51,8 +51,9 @@ class Parser:
         self._ignore = list(ignore_paths)
         self._source = RevisionSource.of(revision, revision_from)
         self._named = NamedFields(presets.given(field_names), presets.configured(fields), self._source)
+        needs_status = all(field.meaning != "status" for field in self._named.given)
         self._candidates = self._named.layouts(
-            detect.candidates(fmt, log_format), is_open=fmt == "auto" and log_format is None
+            detect.candidates(fmt, log_format, needs_status=needs_status), is_open=fmt == "auto" and log_format is None
         )
         if timezone is not None:
             check_zone(timezone)

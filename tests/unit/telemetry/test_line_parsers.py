@@ -251,7 +251,7 @@ def test_format_that_a_person_named_is_not_taken_for_another():
     line = "verb=GET uri=/cart rc=200 took=5ms time=2026-11-24T10:00:00Z"
     made = parser(fmt="logfmt", fields=("method=verb", "path=uri", "status=rc", "duration=took"))
     made.parse(f"{line}\n{line}".encode(), 1)
-    assert made.findings.notes()[0].startswith("taken for logfmt: ")
+    assert made.findings.notes()[0].startswith("time from time; status from rc; path from uri")
 
 
 FAILURES = [
@@ -329,3 +329,20 @@ def test_time_to_read_a_long_text_without_names_grows_with_its_length(fmt):
         )
         == 1
     )
+
+
+def test_a_person_may_name_the_status_of_a_format_string():
+    line = '[2026-11-24 10:00:00] | answer="HTTP/1.1 502 Bad" | GET /pay | [0.25 secs]'
+    log_format = '[$t] | answer="$answer" | $request_method $request_uri | [$took]'
+    fields = ("time=t", r"status=answer:^\S+ (\d+) ", "duration=took")
+    assert read(line, log_format=log_format, fields=fields) == ("10:00:00.000", "GET /pay", 502, 250.0)
+    with pytest.raises(UsageError, match="no field 'anwser'"):
+        parser(log_format=log_format, fields=("time=t", "status=anwser"))
+    with pytest.raises(UsageError, match="or name the status: --field status=NAME"):
+        parser(log_format=log_format, fields=("time=t",))
+
+
+def test_a_format_that_no_line_has_is_reported_and_not_the_unit_of_its_durations():
+    made = parser(log_format="$time_iso8601 $request_method $request_uri $status $took", fields=("duration=took",))
+    parsed = made.parse(b"2026-11-24T10:00:00Z GET /pay 502", 1)
+    assert [reason.partition(",")[0] for _, reason, _ in parsed.rejects] == ["does not match the format at ' '"]

@@ -41,11 +41,12 @@ class Declared:
     fields: tuple[Field, ...]
 
 
-def declared(log_format: str) -> Declared:
+def declared(log_format: str, *, needs_status: bool = True) -> Declared:
     """Return the format that a format string declares.
 
     Fields keep their names (nginx's variable, Apache's name in braces) for use with --revision-from.
-    Raises: UsageError when it has no time or no status, or something that cannot be read.
+    needs_status: whether a field must be known as the status; not where a person names one.
+    Raises: UsageError when it has no field, or no status, or something that cannot be read.
     """
     text, is_xml = _bare(log_format)
     program, reader = _program(text, is_xml=is_xml)
@@ -56,22 +57,20 @@ def declared(log_format: str) -> Declared:
     else:
         template = compiled(reader(text))
         found = Declared(program, template, template.fields)
-    _check(found, log_format)
+    _check(found, log_format, needs_status=needs_status)
     return found
 
 
-def _check(found: Declared, log_format: str) -> None:
+def _check(found: Declared, log_format: str, *, needs_status: bool) -> None:
     shown = repr(log_format if len(log_format) <= 120 else f"{log_format[:120]}…")
     if not found.fields:
         raise UsageError(
             f"log format {shown} has no directive: copy it from the server's configuration, as in '$time_local' (nginx) or '%t' (Apache)"
         )
-    for field in found.fields:
-        if field.meaning == "status":
-            return
-    raise UsageError(
-        f"log format {shown} has no status ($status, %>s, %ST or %RESPONSE_CODE%): copy it from the configuration of the server"
-    )
+    if needs_status and all(field.meaning != "status" for field in found.fields):
+        raise UsageError(
+            f"log format {shown} has no status ($status, %>s, %ST or %RESPONSE_CODE%): copy it from the configuration of the server, or name the status: --field status=NAME"
+        )
 
 
 def _bare(log_format: str) -> tuple[str, bool]:

@@ -26,12 +26,12 @@ _UNIT_ENDINGS = {unit: unit for unit in UNITS} | {
 """The unit of a duration by the last word of its name."""
 
 
-def candidates(fmt: str, log_format: str | None) -> tuple[Layout, ...]:
-    """Return the layouts that a format may have. Raises: UsageError for an unknown format."""
+def candidates(fmt: str, log_format: str | None, *, needs_status: bool = True) -> tuple[Layout, ...]:
+    """Return the layouts that a format may have. needs_status: see `declared`. Raises: UsageError for an unknown format."""
     if fmt != "auto" and fmt not in PRESETS:
         raise UsageError(f"format {fmt!r} is unknown: use auto, csv, parquet, {', '.join(PRESETS)}")
     if log_format is not None:
-        found = declared(log_format)
+        found = declared(log_format, needs_status=needs_status)
         if found.template is None:
             return (NamedLayout(f"{found.program} JSON", Named("json"), found.fields),)
         layout = TextLayout(found.program, found.template)

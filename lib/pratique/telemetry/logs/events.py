@@ -319,7 +319,9 @@ class Events:
             return
         texts = frame[self._column[id(self.duration)]].drop_nulls()
         if self.duration.kind == "?":
-            self._settle(replace(self.duration, kind=_told_unit(self.duration.name, texts)))
+            # where no line fits the format, that is the error to report
+            unit = _told_unit(self.duration.name, texts) if len(frame) else IN_TEXT
+            self._settle(replace(self.duration, kind=unit))
             return
         if self.duration.kind == "ms_or_s":
             unit = "s" if texts.str.contains(".", literal=True).any() else "ms"
