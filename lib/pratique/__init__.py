@@ -9,6 +9,7 @@ so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors
     plan a release             plan(config, service) → how long it takes, and settings in time
     analyse an incident        open_incident(service, outcome) → OpenedIncident, drawn by `figures`; save_incident inside a notebook
     history of deliveries      open_history(service) → OpenedHistory, drawn by `figures`; save_history inside a notebook
+    compare two contents       open_difference(service, before, after), drawn by `figures`; save_difference inside a notebook
     change what runs           open_release(service=…, revision=…), open_rollback(service=…)
     run a notebook             run_notebook(name, parameters, output)
     data and settings          open_store(address), load_config(path), Policy, GuardPolicy
@@ -44,9 +45,11 @@ if TYPE_CHECKING:
         incident_logs,
         incident_reproduction,
         open_comparison,
+        open_difference,
         open_history,
         open_incident,
         reproduction,
+        save_difference,
         save_history,
         save_incident,
         save_report,
@@ -75,6 +78,7 @@ __all__ = [
     "incident_reproduction",
     "load_config",
     "open_comparison",
+    "open_difference",
     "open_history",
     "open_incident",
     "open_release",
@@ -83,6 +87,7 @@ __all__ = [
     "plan",
     "reproduction",
     "run_notebook",
+    "save_difference",
     "save_history",
     "save_incident",
     "save_report",
@@ -107,6 +112,7 @@ _SOURCES = {
     "load_config": "pratique.config:load",
     "open_comparison": "pratique.report",
     "open_history": "pratique.report",
+    "open_difference": "pratique.report",
     "open_incident": "pratique.report",
     "open_release": "pratique.runbook.opening",
     "open_rollback": "pratique.runbook.opening",
@@ -115,6 +121,7 @@ _SOURCES = {
     "reproduction": "pratique.report",
     "run_notebook": "pratique.notebook",
     "save_history": "pratique.report",
+    "save_difference": "pratique.report",
     "save_incident": "pratique.report",
     "save_report": "pratique.report",
     "write_report": "pratique.report",

@@ -52,6 +52,7 @@ def test_a_good_release_is_promoted(shop):
     assert looks[-1]["requests"].keys() == {"r1", "good"}
     assert looks[-1]["guards"]["5xx"]["state"] == "met"
     assert all(line["text"] in done.stdout for line in progress)
+    assert "content compared with r1: " in done.stdout
     shop.ledger.verify()
 
 

@@ -96,7 +96,7 @@ def record_of(service: str, entries: Iterable[Entry]) -> Record:
     """Return the record of a service. entries: all of the service, oldest first."""
     entries = list(entries)
     runs = _runs(entries)
-    served: list[str] = []
+    served: dict[str, int] = {}
     deployments: list[Deployment] = []
     redeployments: list[Deployment] = []
     returns: list[Return] = []
@@ -105,7 +105,7 @@ def record_of(service: str, entries: Iterable[Entry]) -> Record:
     for period in serving_periods(entries):
         run = runs.get(period.run, _Run())
         if period.by_rollback:
-            backwards = period.revision in served and (before not in served or _later(served, before, period.revision))
+            backwards = period.revision in served and served.get(before, -1) > served[period.revision]
             returns.append(
                 Return(service, period.start, period.revision, before, period.run, backwards, run.incident, run.drill)
             )
@@ -115,8 +115,7 @@ def record_of(service: str, entries: Iterable[Entry]) -> Record:
         else:
             (redeployments if period.revision in served else deployments).append(_deployment(service, period, run))
             commits.append((period.start, run.commit))
-        if period.revision not in served:
-            served.append(period.revision)
+        served.setdefault(period.revision, len(served))
         before = period.revision
     since = min((entry.time for entry in entries), default=None)
     trials = tuple(_trials(service, entries, runs))
@@ -187,10 +186,6 @@ def _trials(service: str, entries: Sequence[Entry], runs: dict[str, _Run]) -> It
                 service, run.revision, name, run.who, run.digest, run.first_share, run.end, run.outcome, run.verdict,
                 run.judged, run.data,
             )  # fmt: skip
-
-
-def _later(served: Sequence[str], one: str, other: str) -> bool:
-    return served.index(one) > served.index(other)
 
 
 def _text(entry: Entry, name: str) -> str:

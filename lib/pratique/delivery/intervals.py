@@ -8,6 +8,7 @@ Przyborowski & Wilenski 1940 (two rates), Fisher 1935 (two shares).
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,12 +94,13 @@ class Survival:
 
 def survival(ended: Sequence[float], waiting: Sequence[float]) -> Survival:
     """Return Kaplan-Meier's estimate. ended: how long each took. waiting: how long each has lasted so far."""
-    times = sorted(set(ended))
+    times, over, still = sorted(set(ended)), sorted(ended), sorted(waiting)
     share, greenwood = 1.0, 0.0
     surviving, low, high = [], [], []
     for time in times:
-        at_risk = sum(value >= time for value in ended) + sum(value >= time for value in waiting)
-        deaths = sum(value == time for value in ended)
+        earlier = bisect_left(over, time)
+        at_risk = len(over) - earlier + len(still) - bisect_left(still, time)
+        deaths = bisect_right(over, time) - earlier
         share *= 1.0 - deaths / at_risk
         greenwood += deaths / (at_risk * (at_risk - deaths)) if at_risk > deaths else math.inf
         surviving.append(share)

@@ -1,4 +1,4 @@
-"""Figures and panels of a comparison and of an incident: one function draws one plotly figure, or one panel of HTML.
+"""Figures and panels of a comparison, of an incident and of a release difference: one function draws one plotly figure, or one panel of HTML.
 
 Each function that takes a verdict also takes None and then says that nothing was judged.
 """
@@ -7,6 +7,9 @@ from pratique.figures.canary_outcomes import canary_outcomes, exposure
 from pratique.figures.codes import status_codes
 from pratique.figures.delivery_metrics import delivery_metrics, delivery_questions
 from pratique.figures.delivery_series import delivery_series
+from pratique.figures.difference_banner import difference_banner
+from pratique.figures.difference_layers import layer_sizes
+from pratique.figures.difference_tables import configuration_changes, file_changes, package_changes
 from pratique.figures.evidence_trace import evidence_over_time
 from pratique.figures.expected_times import expected_times
 from pratique.figures.heatmap import ratio_heatmap
@@ -28,21 +31,26 @@ __all__ = [
     "Panel",
     "RequestSeries",
     "canary_outcomes",
+    "configuration_changes",
     "container_messages",
     "delivery_metrics",
     "delivery_questions",
     "delivery_series",
+    "difference_banner",
     "evidence",
     "evidence_over_time",
     "expected_times",
     "exposure",
+    "file_changes",
     "findings",
     "guard_table",
     "incident_banner",
     "incident_findings",
     "latency_distribution",
     "latency_quantiles",
+    "layer_sizes",
     "onset",
+    "package_changes",
     "places",
     "ratio_heatmap",
     "release_timeline",

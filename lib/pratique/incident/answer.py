@@ -108,7 +108,7 @@ def undo_of(service: str, suspects: Sequence[Suspect], serving: Sequence[str]) -
     if run := guilty[0].change.active_run:
         return f"pratique abort {shlex.quote(run)}"
     newest = guilty[0].change.revision == serving[-1]
-    return f"pratique run rollback -p service {shlex.quote(service)}" if newest else ""
+    return f"pratique rollback {shlex.quote(service)}" if newest else ""
 
 
 def nothing_sentence(

@@ -61,7 +61,7 @@ class Cells:
 
     def cuboids(self) -> list[tuple[int, ...]]:
         """Return all choices of dimensions that have more than one value; the empty one is the whole service."""
-        several = [dimension for dimension in range(4) if self.sizes[dimension] > 1]
+        several = [dimension for dimension, size in enumerate(self.sizes) if size > 1]
         return [chosen for count in range(len(several) + 1) for chosen in combinations(several, count)]
 
     def cell_of(self, dimensions: Sequence[int]) -> tuple[Ints, int]:
@@ -89,14 +89,21 @@ def cell_numbers(keys: Ints, sizes: Sequence[int], dimensions: Sequence[int]) ->
     return number, limit
 
 
-def expected_shares(keys: Ints, sizes: Sequence[int], bad: Ints | Floats, n: Ints | Floats) -> Floats:
+def expected_shares(
+    keys: Ints,
+    sizes: Sequence[int],
+    bad: Ints | Floats,
+    n: Ints | Floats,
+    *,
+    coarser: Sequence[Sequence[int]] = COARSER,
+) -> Floats:
     """Return the share of bad requests that the history leads to expect of each leaf, shape (leaves,).
 
     From the coarsest cell to the leaf, each share is drawn to that of the coarser cell with the weight of BACK_OFF requests
-    or BACK_OFF_BAD bad ones, whichever is more.
+    or BACK_OFF_BAD bad ones, whichever is more. coarser: dimensions of these cells, the coarsest first.
     """
     share = np.zeros(keys.shape[1])
-    for level, dimensions in enumerate(COARSER):
+    for level, dimensions in enumerate(coarser):
         number, limit = cell_numbers(keys, sizes, dimensions)
         cell_bad, cell_n = (np.bincount(number, values, limit)[number] for values in (bad, n))
         if level == 0:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pratique.incident.cells import CODE, DIMENSIONS
+from pratique.incident.cells import CODE, DIMENSIONS, SERVED_BY
 from pratique.incident.history import History, learn
 from pratique.incident.measures import Series
-from pratique.incident.observed import Observed
-from pratique.incident.shapes import Mask, log_sum_exp
+from pratique.incident.observed import Counts, Observed
+from pratique.incident.shapes import log_sum_exp
 from pratique.incident.when import Rise, describe, log_evidence
 from pratique.judge.hypergeometric import Floats, Ints
 
@@ -66,32 +66,39 @@ def first_pass(observed: Observed, *, alpha: float, tolerated: float) -> FirstPa
 def _parts(
     observed: Observed, service: History, alpha: float, tolerated: float
 ) -> list[tuple[str, Ints, Floats, History]]:
-    keys = observed.keys
     found: list[tuple[float, str, Ints, Floats, History]] = []
     total = observed.range.bad_requests().sum()
     for dimension, names in enumerate(observed.names):
         if len(names) < 2:
             continue
-        by_leaf = np.bincount(observed.range.bad_leaf, observed.range.bad, observed.leaves)
-        bad_of = np.bincount(keys[dimension], by_leaf, len(names))
-        for value in np.flatnonzero((bad_of >= FEWEST_BAD) & (bad_of < total)).tolist():
-            part = _part(observed, dimension, value, service, alpha, tolerated)
-            found.append((float(part[0].sum() - part[1].sum()), f"{DIMENSIONS[dimension]} {names[value]}", *part))
+        n_before, bad_before = _by_value(observed, observed.history, dimension)
+        n, bad = _by_value(observed, observed.range, dimension)
+        of_value = bad.sum(axis=1)
+        for value in np.flatnonzero((of_value >= FEWEST_BAD) & (of_value < total)).tolist():
+            past = learn(bad_before[value], n_before[value], alpha=alpha, tolerated=tolerated)
+            # a new revision, action or host is expected to be like the service
+            share = past.share if past.n * service.share >= 1.0 or dimension == CODE else service.share
+            mean = np.asarray(n[value] * share, np.float64)
+            name = f"{DIMENSIONS[dimension]} {names[value]}"
+            found.append((float(of_value[value] - mean.sum()), name, bad[value], mean, past))
     found.sort(key=lambda item: -item[0])
     return [item[1:] for item in found[:MOST_PARTS]]
 
 
-def _part(
-    observed: Observed, dimension: int, value: int, service: History, alpha: float, tolerated: float
-) -> tuple[Ints, Floats, History]:
-    leaves: Mask = np.asarray(observed.keys[dimension] == value)
-    groups = observed.serving(leaves)
-    past_n = observed.history.requests(groups)
-    past = learn(observed.history.bad_requests(leaves), past_n, alpha=alpha, tolerated=tolerated)
-    n = observed.range.requests(groups)
-    # a new revision, action or host is expected to be like the service
-    share = past.share if past.n * service.share >= 1.0 or dimension == CODE else service.share
-    return observed.range.bad_requests(leaves), np.asarray(n * share, np.float64), past
+def _by_value(observed: Observed, counts: Counts, dimension: int) -> tuple[Ints, Ints]:
+    """Requests and bad ones by value of a dimension and step, shape (values, steps). Each code has all requests."""
+    size, steps = len(observed.names[dimension]), counts.steps
+    if dimension == CODE:
+        n, value = np.tile(counts.requests(), (size, 1)), counts.bad_leaf % observed.codes
+    else:
+        of_group = observed.groups[SERVED_BY.index(dimension)]
+        n = _table(of_group[counts.group], counts.at, counts.n, size, steps)
+        value = of_group[counts.bad_leaf // observed.codes]
+    return n, _table(value, counts.bad_at, counts.bad, size, steps)
+
+
+def _table(value: Ints, at: Ints, counts: Ints, size: int, steps: int) -> Ints:
+    return np.bincount(value * steps + at, counts, size * steps).reshape(size, steps).astype(np.int64)
 
 
 def series(n: Ints, bad: Ints, expected: Floats, phi: float) -> Series:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pratique.incident.shapes import RATIOS, Mask, log_mean_exp
+from pratique.incident.shapes import RATIOS, Mask, log_mixture
 from pratique.judge.dispersion import CAP, MEDIAN_OF_CHI_SQUARE
 from pratique.judge.hypergeometric import Floats, Ints
 
@@ -83,8 +83,8 @@ def phi_of_blocks(bad: Ints | Floats, expected: Floats) -> float:
 def log_ratio_evidence(bad: Ints | Floats, expected: Floats, phi: Floats | float) -> Floats:
     """Return the log e-value of each count against "its mean is at most the expected number"; the shape of `bad`.
 
-    A mixture of likelihood ratios over RATIOS, to the power 1/φ. Where nothing was expected and nothing came, it is 0.
+    A mixture of likelihood ratios over RATIOS with the weights SIZES, to the power 1/φ. Where nothing was expected and nothing came, it is 0.
     """
     counts, means, phis = np.broadcast_arrays(np.asarray(bad, np.float64), np.asarray(expected, np.float64), phi)
-    mixed = log_mean_exp((counts[..., None] * np.log(RATIOS) - means[..., None] * (RATIOS - 1.0)) / phis[..., None])
+    mixed = log_mixture((counts[..., None] * np.log(RATIOS) - means[..., None] * (RATIOS - 1.0)) / phis[..., None])
     return np.asarray(mixed, np.float64)

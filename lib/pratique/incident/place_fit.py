@@ -17,8 +17,10 @@ from pratique.incident.cells import CODE, Cells, members
 from pratique.incident.model import Effect
 from pratique.judge.hypergeometric import Floats, Ints
 
-UNEVEN = 0.3
-"""Standard deviation of the log ratio among the cells of one cause: they rise by about one factor, not exactly."""
+UNEVEN = 0.8
+"""Standard deviation of the log ratio among the cells of one cause: they rise by about one factor, not exactly. Chosen on half of the
+labelled cases of tests/benchmarks/incident_rows/public_set.py, and better on the other half than 0.3 too.
+"""
 MOST_PLACES = 8
 LEAST_PART = 0.05
 """Part of the excess that a place must tell."""

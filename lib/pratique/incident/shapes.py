@@ -3,13 +3,14 @@
 Under a rise that starts in window s, the bad requests of window t have the mean b_t f with f = 1 + g(t - s) (ratio - 1), where b
 is the expected number. g is 1 from s on (step), 1 from s up to an end (blip), or grows to 1 within some windows (ramp). A log
 likelihood is Σ [m log f - b (f - 1)] / φ, against no rise. Every table has the sizes of RATIOS as its last axis before it
-is averaged over them.
+is averaged over them with the weights SIZES.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -25,23 +26,31 @@ RAMPS = (5, 10, 20, 40)
 STEP, RAMP, BLIP = 0.5, 0.25, 0.25
 """Weights of the shapes in the mixture. Those of a blip's lengths fall as 1 / length."""
 _LOG: Floats = np.log(RATIOS)
+_GAPS: Floats = np.gradient(_LOG) / (1.0 + _LOG) ** 2
+SIZES: Floats = _GAPS / _GAPS.sum()
+"""Weights of the ratios in a mixture, as 1 / (1 + log ratio)²: a small rise has little evidence and pays little for the
+choice of its size; the weight of a large one falls slowly, and it has evidence to spare.
+"""
+_LOG_SIZES: Floats = np.log(SIZES)
 _LESS_ONE: Floats = RATIOS - 1.0
+_BY_SIZE: Floats = np.stack([_LOG, -_LESS_ONE, _LOG_SIZES])
+_TOGETHER = 512
 
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """Log likelihoods against no rise, averaged over sizes and weighted by shape, and their maxima over sizes.
+    """Log likelihoods against no rise, averaged over sizes and weighted by shape, and their maxima over sizes, which cost more.
 
-    step, ramp: by start, shape (windows,). blip: by start and end, shape (windows, windows); entry (s, e) for windows s to e - 1,
-    -inf where e <= s. best_open, best_blip: the maxima over all sizes, of the shapes without an end by start, and of
-    blips by start and end.
+    bad, expected: of the windows, shape (windows,). step, ramp: by start, shape (windows,). blip: by start and end, shape (windows,
+    windows); entry (s, e) for windows s to e - 1, -inf where e <= s.
     """
 
+    bad: Floats
+    expected: Floats
+    phi: float
     step: Floats
     ramp: Floats
     blip: Floats
-    best_open: Floats
-    best_blip: Floats
 
     @property
     def by_start(self) -> Floats:
@@ -49,10 +58,20 @@ class Likelihoods:
         found: Floats = log_sum_exp(np.column_stack([self.step, self.ramp, self.blip]))
         return found
 
+    @cached_property
+    def best_blip(self) -> Floats:
+        """The maxima over all sizes of blips, by start and end."""
+        best = np.full(self.blip.shape, -np.inf)
+        starts, ends, within, within_mean = _spans(self.bad, self.expected)
+        best[starts, ends] = _maximum(within, within_mean) / self.phi
+        return best
+
     @property
     def best_by_start(self) -> Floats:
         """The maximum over all shapes and sizes, by start."""
-        found: Floats = np.maximum(self.best_open, self.best_blip.max(axis=1))
+        ramps = np.stack([_ramp(self.bad, self.expected, length) / self.phi for length in RAMPS])
+        best_open = np.maximum(_maximum(_rest(self.bad), _rest(self.expected)) / self.phi, _peak(ramps).max(axis=0))
+        found: Floats = np.maximum(best_open, self.best_blip.max(axis=1))
         return found
 
     @property
@@ -63,29 +82,45 @@ class Likelihoods:
 
 def likelihoods(bad: Ints | Floats, expected: Floats, phi: float) -> Likelihoods:
     """Return the likelihoods of all rises. bad, expected: shape (windows,), at least one; expected >= 0; phi: at least 1."""
-    counts = np.concatenate([[0.0], np.cumsum(bad, dtype=np.float64)])
-    means = np.concatenate([[0.0], np.cumsum(expected)])
-    rest, rest_mean = counts[-1] - counts[:-1], means[-1] - means[:-1]
-    step = _over_sizes(rest, rest_mean, phi)
-    ramps = np.stack([_ramp(np.asarray(bad, np.float64), expected, length) / phi for length in RAMPS])
-    windows = len(step)
-    inside = np.triu(np.ones((windows, windows), bool), 1)
-    starts, ends = np.nonzero(inside)
-    within, within_mean = counts[ends] - counts[starts], means[ends] - means[starts]
-    blip, best_blip = np.full((windows, windows), -np.inf), np.full((windows, windows), -np.inf)
-    blip[starts, ends] = _over_sizes(within, within_mean, phi) + _log_lengths(windows)[starts, ends] + math.log(BLIP)
-    best_blip[starts, ends] = _maximum(within, within_mean) / phi
+    bad = np.asarray(bad, np.float64)
+    ramps = np.stack([log_mixture(_ramp(bad, expected, length) / phi) for length in RAMPS])
+    starts, ends, within, within_mean = _spans(bad, expected)
+    blip = np.full((len(bad), len(bad)), -np.inf)
+    blip[starts, ends] = _over_sizes(within, within_mean, phi) + _log_lengths(len(bad))[starts, ends] + math.log(BLIP)
     return Likelihoods(
-        step=step + math.log(STEP),
-        ramp=log_mean_exp(np.concatenate(list(ramps), axis=1)) + math.log(RAMP),
+        bad=bad,
+        expected=expected,
+        phi=phi,
+        step=_over_sizes(_rest(bad), _rest(expected), phi) + math.log(STEP),
+        ramp=log_sum_exp(ramps.T) + math.log(RAMP / len(RAMPS)),
         blip=blip,
-        best_open=np.maximum(_maximum(rest, rest_mean) / phi, _peak(ramps).max(axis=0)),
-        best_blip=best_blip,
     )
 
 
+def _rest(values: Floats) -> Floats:
+    """The sum from each window to the last one."""
+    return np.asarray(np.cumsum(values[::-1])[::-1], np.float64)
+
+
+def _spans(bad: Floats, expected: Floats) -> tuple[Ints, Ints, Floats, Floats]:
+    """All spans that end before the last window does: their starts and ends, and the sums of both values within them."""
+    starts, ends = np.nonzero(np.triu(np.ones((len(bad), len(bad)), bool), 1))
+    sums = [np.concatenate([[0.0], np.cumsum(values)]) for values in (bad, expected)]
+    within, within_mean = (total[ends] - total[starts] for total in sums)
+    return starts, ends, within, within_mean
+
+
 def _over_sizes(counts: Floats, means: Floats, phi: float) -> Floats:
-    return log_mean_exp((counts[:, None] * _LOG - means[:, None] * _LESS_ONE) / phi)
+    """The log of the mixture over sizes of each pair of sums, in parts that stay in the processor's cache."""
+    rows = np.column_stack([counts / phi, means / phi, np.ones(len(counts))])
+    found = np.empty(len(rows))
+    for at in range(0, len(rows), _TOGETHER):
+        values = rows[at : at + _TOGETHER] @ _BY_SIZE
+        top = values.max(axis=1)
+        values -= top[:, None]
+        np.exp(values, out=values)
+        found[at : at + _TOGETHER] = np.log(values.sum(axis=1)) + top
+    return found
 
 
 def _maximum(counts: Floats, means: Floats) -> Floats:
@@ -133,9 +168,9 @@ def log_sum_exp(values: Floats) -> Floats:
         return np.asarray(np.log(np.exp(values - top).sum(axis=-1)) + top[..., 0], np.float64)
 
 
-def log_mean_exp(values: Floats) -> Floats:
-    """Return the log of the mean of exponentials over the last axis."""
-    return log_sum_exp(values) - math.log(values.shape[-1])
+def log_mixture(values: Floats) -> Floats:
+    """Return the log of the mixture over the sizes of RATIOS, the last axis, with the weights SIZES."""
+    return log_sum_exp(values + _LOG_SIZES)
 
 
 Mask = npt.NDArray[np.bool_]

@@ -18,7 +18,7 @@ from pratique.incident.dose import harm_by_weight
 from pratique.incident.measures import Placebos, SuspectMeasures
 from pratique.incident.model import GRADES, Change, Onset, Place, Suspect
 from pratique.incident.text import clock_time, short, times
-from pratique.number_text import factor, interval
+from pratique.number_text import factor, interval, percent
 
 GRACE_WINDOWS = 5
 LEAST_GRACE_S = 30
@@ -201,7 +201,7 @@ def _with_control(facts: Facts, suspect: Suspect, arm: Arm, control: Control, te
 
 
 def _without_control(facts: Facts, suspect: Suspect, arm: Arm | None, own: bool) -> tuple[Suspect, SuspectMeasures]:
-    change, chance = suspect.change, f"{suspect.coincidence:.0%}"
+    change, chance = suspect.change, percent(suspect.coincidence)
     none = SuspectMeasures()
     if change.time > facts.last and not suspect.in_time:
         return replace(suspect, grade="too late", reason=facts.came_later(change, None)), none

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pratique.incident.model import Shape
-from pratique.incident.shapes import RATIOS, STEP, Likelihoods, Mask, likelihoods, log_sum_exp
+from pratique.incident.shapes import RATIOS, SIZES, STEP, Likelihoods, Mask, likelihoods, log_sum_exp
 from pratique.judge.hypergeometric import Floats, Ints
 
 MISSED = 0.05
 """Chance that the true start is not in the set."""
+NEAR = 4
+"""Ratios of the mixture that are about as likely as the true one."""
 NAMED = 0.9
 """Part of the likelihood from which a shape is named."""
 
@@ -168,5 +170,6 @@ def windows_to_show(
     """
     beyond = ratio / tolerated
     gain = expected * tolerated * (beyond * math.log(beyond) - beyond + 1.0) / phi if beyond > 1.0 else 0.0
-    price = -math.log(alpha) + math.log(windows / STEP) + math.log(len(RATIOS) / 4.0)
+    nearest = np.argsort(np.abs(np.log(RATIOS) - math.log(beyond)))[:NEAR]
+    price = math.log(windows / STEP) - math.log(alpha * float(SIZES[nearest].sum()))
     return price / gain if gain > 0 else math.inf

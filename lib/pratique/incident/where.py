@@ -67,7 +67,7 @@ def shown_cells(cells: Cells, alpha: float) -> list[Candidate]:
         first[number[::-1]] = np.arange(len(number))[::-1]
         for cell in np.flatnonzero(shown).tolist():
             leaf = cells.keys[:, first[cell]]
-            values = tuple(int(leaf[d]) if d in dimensions else None for d in range(4))
+            values = tuple(int(leaf[d]) if d in dimensions else None for d in range(len(leaf)))
             found.append(Candidate(values, float(log_e[cell]), log_weight))
     found.sort(key=lambda candidate: -(candidate.log_e + candidate.log_weight))
     return found[:MOST_CANDIDATES]

@@ -54,7 +54,7 @@ def settings_of(
 def _counting(service: ServiceSettings) -> dict[str, Any]:
     """The settings of a service that decide how its lines are counted."""
     found = service.model_dump(mode="json", include={"actions"})
-    if service.imports.log_format is not None:
+    if service.imports.log_format:
         found["imports"] = service.imports.model_dump(mode="json", include={"log_format", "revision_from"})
     return found
 

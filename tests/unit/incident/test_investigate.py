@@ -64,7 +64,7 @@ def test_a_bad_canary_is_shown_and_can_be_undone(seed):
     incident = asked(store_of(traffic, seed=seed), changes=[change(60)])
     assert incident.answer == "a release of ours"
     assert grades(incident) == {("shop", "r42"): "shown"}
-    assert incident.undo == "pratique run rollback -p service shop"
+    assert incident.undo == "pratique rollback shop"
     assert place(incident) == ("r42", None, None, None)
     assert incident.onset.started.first <= minute(60) <= incident.onset.started.last
     assert incident.onset.ended is None
@@ -282,7 +282,7 @@ def test_hostile_names_are_only_text():
     incident = asked(store_of(traffic), changes=[change(60, traffic.revisions[1])])
     assert incident.answer == "a release of ours"
     assert incident.sentence.isprintable()
-    assert incident.undo == "pratique run rollback -p service shop"
+    assert incident.undo == "pratique rollback shop"
 
 
 def test_a_policy_with_a_fixed_dispersion_is_used():

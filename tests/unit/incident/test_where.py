@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pratique.incident.where import find_places
+from pratique.incident.cells import Cells, expected_shares
+from pratique.incident.place_fit import chosen_set
+from pratique.incident.where import find_places, shown_cells
 from support.incident_cells import FaultyCells
 
 
@@ -62,3 +64,17 @@ def test_cells_without_requests_name_nothing():
     found = find_places(FaultyCells(np.random.default_rng(1), requests=0).cells())
     assert found.values == ()
     assert found.places.bad == 0
+
+
+def test_the_search_takes_further_dimensions():
+    """The benchmark's labelled cases have other attributes than revision, action, code and host."""
+    sizes = (2, 3, 1, 2, 4)
+    keys = np.indices(sizes).reshape(5, -1)
+    n = np.full(keys.shape[1], 2000)
+    expected = n * expected_shares(keys, sizes, n // 200, n, coarser=[(2,), (1, 2), range(5)])
+    bad = np.random.default_rng(3).poisson(expected * np.where(keys[4] == 3, 8.0, 1.0))
+    names = tuple(tuple(map(str, range(size))) for size in sizes)
+    cells = Cells(names, keys, bad, n, n // 200, n, expected, spread={}, blocks=24)
+    assert [place.values for place in chosen_set(cells, shown_cells(cells, 0.01), alpha=0.01)] == [
+        (None, None, None, None, 3)
+    ]

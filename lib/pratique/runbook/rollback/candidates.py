@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pratique.errors import MissingError
 from pratique.ledger import Ledger
 from pratique.ledger.serving_periods import ServingPeriod, serving_periods
 
@@ -44,23 +42,3 @@ def rollback_candidates(ledger: Ledger, service: str) -> list[RollbackCandidate]
         for name in names
         if name in bound
     ]
-
-
-def previous_revision(periods: Sequence[ServingPeriod], current: str) -> str:
-    """Return the revision that served before `current` was released.
-
-    A revision that was rolled back does not count: two rollbacks go two releases back, and not back and forth.
-    Raises: MissingError when there is none.
-    """
-    line: list[str] = []
-    for period in periods:
-        if period.by_rollback and period.revision in line:
-            del line[line.index(period.revision) + 1 :]
-        else:
-            line.append(period.revision)
-    if current in line:
-        line = line[: len(line) - 1 - line[::-1].index(current)]
-    line = [name for name in line if name != current]
-    if not line:
-        raise MissingError(f"the ledger has no revision that served before {current!r}: name a revision")
-    return line[-1]
