@@ -53,7 +53,7 @@ def forget(place):
     """Discard the lines of earlier requests: those before the line of a new one."""
     get(place.url, "/forget")
     place.collector.settimeout(60)
-    while b'"/forget"' not in place.collector.recv(65536):
+    while b'/forget"' not in place.collector.recv(65536):
         pass
 
 
