@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from pratique.config import Config
     from pratique.maturity.answers import AnswerFile
     from pratique.maturity.review import Review
-    from pratique.report.write import ReportPaths
+    from pratique.report.written_page import ReportPaths
     from pratique.store.base import Store
 
 NOTEBOOK = "maturity_review"
@@ -90,18 +89,13 @@ def save_review(review: Review, out: str = "") -> ReportPaths:
     review: from `open_review`. out: folder; default reports/ in the state folder.
     Raises: UsageError when called outside a notebook; DeniedError, StorageError, BusyError.
     """
-    from pratique.report.capture import executed_here  # noqa: PLC0415 - only in a kernel
-    from pratique.report.page import render  # noqa: PLC0415 - only in a kernel
-    from pratique.report.write import ReportPaths, reports_folder, write_text  # noqa: PLC0415 - papermill
+    from pratique.report.written_page import page_paths, reports_folder, save_page  # noqa: PLC0415 - papermill
 
     if review.config is None:
         raise UsageError("this review has no settings: make it with open_review")
-    notebook = executed_here(NOTEBOOK)
     folder = (Path(out) if out else reports_folder(review.config)).absolute()
-    stem = folder / f"maturity-{review.made:%Y%m%d-%H%M%S}"
-    paths = ReportPaths(stem.with_suffix(".html"), stem.with_suffix(".json"), None, "review")
-    write_text(paths.json, json.dumps(review.to_json(), indent=1, allow_nan=False) + "\n")
-    write_text(paths.html, render(notebook, f"Maturity review {review.made:%Y-%m-%d}"))
+    paths = page_paths(folder, f"maturity-{review.made:%Y%m%d-%H%M%S}", "review")
+    save_page(NOTEBOOK, paths, f"Maturity review {review.made:%Y-%m-%d}", review.to_json())
     record_review(review.config, review)
     return paths
 

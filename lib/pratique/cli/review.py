@@ -100,7 +100,7 @@ def review(
     text = "\n".join(review_lines(found, every_question=every_question))
     data = json.dumps(found.to_json(), allow_nan=False, ensure_ascii=not out)
     if out is not None:
-        from pratique.report.write import write_text  # noqa: PLC0415 - only here
+        from pratique.report.written_page import write_text  # noqa: PLC0415 - only here
 
         write_text(Path(out), f"{data if out.casefold().endswith('.json') else text}\n")
     click.echo(data if as_json else text)
