@@ -177,6 +177,8 @@ def main() -> int:
     parser.add_argument("--part", choices=("instance", "dependency"), help="only this incident")
     parser.add_argument("--state", type=Path, default=STATE, help="the folder of everything that the demo writes")
     arguments = parser.parse_args()
+    # so that it cleans up when it is stopped, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     shop = Shop(arguments.state.absolute())
     began = time.monotonic()
     with ExitStack() as stack:
