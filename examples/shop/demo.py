@@ -106,7 +106,9 @@ def main() -> int:
 def answers(counts: str) -> str:
     """Say what the users got. counts: what the load printed, the answers by status as JSON."""
     found = json.loads(counts or "{}")
-    return f"the load got {', '.join(f'{count:,} answers of {status}' for status, count in found.items()) or 'no answer'}"
+    return (
+        f"the load got {', '.join(f'{count:,} answers of {status}' for status, count in found.items()) or 'no answer'}"
+    )
 
 
 def run(address: str, began: float) -> int:
