@@ -21,6 +21,7 @@ def answer_questions(review: Review) -> Any:
     """Return a form with a row for each question that a sentence would settle; where no person can click, only a sentence.
 
     review: from `open_review`. Each answer is written when its button is pressed; commit the file, and run the notebook again.
+    Raises: MissingError when there is no git repository to answer in.
     """
     if not person_is_here():
         return Panel(f"<p>{STATIC}</p>", STATIC)
