@@ -8,6 +8,7 @@ from typing import Any
 
 from pratique.clock import utc_now
 from pratique.errors import PratiqueError
+from pratique.figures.labels import label
 from pratique.figures.panels import Panel
 from pratique.maturity.answers import ANSWERS, answer_of, write_answer
 from pratique.maturity.repository import Repository
@@ -21,10 +22,14 @@ def answer_questions(review: Review) -> Any:
     """Return a form with a row for each question that a sentence would settle; where no person can click, only a sentence.
 
     review: from `open_review`. Each answer is written when its button is pressed; commit the file, and run the notebook again.
+    Raises: nothing; where there is no git repository to answer in, a sentence says so.
     """
     if not person_is_here():
         return Panel(f"<p>{STATIC}</p>", STATIC)
-    return AnswerForm(review).widget
+    try:
+        return AnswerForm(review).widget
+    except PratiqueError as error:
+        return Panel(f"<p>{label(str(error), 300)}</p>", str(error))
 
 
 class AnswerForm:

@@ -271,10 +271,17 @@ def _guards(entry: Entry) -> Sequence[Mapping[str, object]]:
 
 def _has_latency(entry: Entry) -> bool:
     return any(
-        re.fullmatch(r"p[0-9.]+", str(guard.get("outcome") or guard.get("guard") or ""))
-        and guard.get("state") != "not evaluated"
+        re.fullmatch(r"p[0-9.]+", str(guard.get("outcome") or guard.get("guard") or "")) and _is_evaluated(guard)
         for guard in _guards(entry)
     )
+
+
+def _is_evaluated(guard: Mapping[str, object]) -> bool:
+    """Whether a guard was evaluated: by its state, or else by the requests that it was judged from."""
+    if "state" in guard:
+        return guard["state"] != "not evaluated"
+    requests = guard.get("requests")
+    return isinstance(requests, Mapping) and any(isinstance(n, int) and n > 0 for n in requests.values())
 
 
 @collector("ledger.rework", "ledger")

@@ -375,3 +375,17 @@ def test_only_the_first_revision_of_a_service_may_come_without_a_run(team):
     found = collect(sources, RULES["ledger.coverage"])
     assert (found.state, found.value) == ("not met", pytest.approx(2 / 3))
     assert "not shop r3" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("guards", "state"),
+    [
+        ({"p95": {"bad": {"r1": 0}, "requests": {"r0": 100, "r1": 10}}}, "met"),
+        ({"p95": {"bad": {}, "requests": {"r0": 0, "r1": 0}}}, "not met"),
+        ({"5xx": {"bad": {"r1": 0}, "requests": {"r1": 10}}}, "not met"),
+        ({}, "unknown"),
+    ],
+)
+def test_a_latency_guard_counts_where_it_judged_requests(team, guards, state):
+    entries = [replace(one, data={"guards": guards}) if one.kind == "verdict" else one for one in releases(6)]
+    assert collect(team.sources(entries=entries), RULES["ledger.verdicts"]).state == state
