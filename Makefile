@@ -6,11 +6,13 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 # files stay together, for their servers; in their own order, so that the long ones with few tests do not come last
 BY_FILE := --dist loadfile --no-loadscope-reorder
+# once more, when a test failed that starts real programs or is slow; the summary lists each of these tests
+RERUN := --reruns 1 -rfER
 # processes that tests start load faster from bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check docs docs-check docs-reference lab bench clean
+.PHONY: help demo demo-incident test test-fast check docs docs-check docs-reference lab bench clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +29,9 @@ $(VENV)/.dev: $(VENV)/.runtime
 
 demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is promoted, one rolled back (RUNTIME=docker: in containers behind HAProxy; STORE=influxdb: measurements in InfluxDB)
 	RUNTIME=$(or $(RUNTIME),process) STORE=$(or $(STORE),delta) $(BIN)/python examples/shop/demo.py
+
+demo-incident: $(VENV)/.runtime ## Let one instance of the sample service fail, then what all share: each page names the cause (about seven minutes)
+	$(BIN)/python examples/shop/demo_incident.py
 
 check: $(VENV)/.dev ## Lint, check formatting, types, notebooks, spelling, wording and the documentation
 	$(BIN)/ruff check
@@ -49,9 +54,9 @@ docs-reference: $(VENV)/.dev ## Regenerate docs/reference from the code
 
 test: check ## Check, run every test, and check the coverage (PYTEST="…": other tests, without coverage)
 ifdef PYTEST
-	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) --durations 25 $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(RERUN) --durations 25 $(PYTEST)
 else
-	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) --durations 25 --cov
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(RERUN) --durations 25 --cov
 	$(BIN)/coverage report --include 'lib/pratique/judge/*' --fail-under 90
 endif
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,7 +12,9 @@ from support import markers
 from support.docker_engine import engine_running
 from support.influxdb import TOKEN, server_running
 
+TESTS = Path(__file__).parent
 GUARD = pytest.StashKey()
+TIMEOUT = pytest.StashKey()
 settings.register_profile("pratique", deadline=None, derandomize=True)
 settings.register_profile("fast", parent=settings.get_profile("pratique"), max_examples=10)
 settings.load_profile("pratique")
@@ -42,8 +45,16 @@ def pytest_unconfigure(config):
 def pytest_collection_modifyitems(items):
     for item in items:
         markers.mark(item)
-    # the server of these may still be built while the others run
-    items.sort(key=lambda item: item.get_closest_marker("influxdb") is not None)
+    items.sort(key=order)
+
+
+def order(item):
+    """Files with many short tests come last, so that all workers end at about the same time.
+
+    Before them come those with InfluxDB, whose server may still be built while the others run.
+    """
+    folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+    return folder == "unit", item.get_closest_marker("influxdb") is not None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -55,6 +66,18 @@ def pytest_runtest_protocol(item):
         return (yield)
     finally:
         guard.leave()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item, settings):
+    item.stash[TIMEOUT] = settings
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A rerun gets the whole time limit again: the limit of the first run ended with its failure."""
+    if getattr(item, "execution_count", 1) > 1 and TIMEOUT in item.stash:
+        item.config.hook.pytest_timeout_set_timer(item=item, settings=item.stash[TIMEOUT])
 
 
 @pytest.hookimpl(hookwrapper=True)

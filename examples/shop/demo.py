@@ -103,6 +103,12 @@ def main() -> int:
         return run(address, began)
 
 
+def answers(counts: str) -> str:
+    """Say what the users got. counts: what the load printed, the answers by status as JSON."""
+    found = json.loads(counts or "{}")
+    return f"the load got {', '.join(f'{count:,} answers of {status}' for status, count in found.items()) or 'no answer'}"
+
+
 def run(address: str, began: float) -> int:
     """Start the service, release both revisions, and stop everything; 0 when both ended as they should."""
     load = None
@@ -114,7 +120,9 @@ def run(address: str, began: float) -> int:
             return up.returncode
         url = f"http://{address}"
         load = subprocess.Popen(
-            [sys.executable, HERE / "load.py", "--url", url, "--rate", str(RATE), "--seconds", str(LIMIT_S)]
+            [sys.executable, HERE / "load.py", "--url", url, "--rate", str(RATE), "--seconds", str(LIMIT_S)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         print(
             f"steady load: {RATE} requests/s; r1 alone for {HISTORY_S} s, to collect baseline data",
@@ -126,7 +134,7 @@ def run(address: str, began: float) -> int:
     finally:
         if load is not None:
             load.terminate()
-            load.wait()
+            print(answers(load.communicate()[0]), flush=True)
         subprocess.run(pratique("down", "shop"), check=False)
     print()
     for revision, result in results.items():

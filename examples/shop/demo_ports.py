@@ -31,12 +31,17 @@ def copy_with_free_ports(config: Path, copy: Path, *, state: Path) -> str:
     return f"127.0.0.1:{found[2]}"
 
 
+def free_port() -> int:
+    """Return a TCP port that no program uses."""
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        return int(any_port.getsockname()[1])
+
+
 def _free(port: int, taken: set[int]) -> int:
     """Return this port, or another one where it is in use; remember it in `taken`."""
     while port in taken or not all(_is_free(kind, port) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
-        with socket.socket() as any_port:
-            any_port.bind(("127.0.0.1", 0))
-            port = any_port.getsockname()[1]
+        port = free_port()
     taken.add(port)
     return port
 

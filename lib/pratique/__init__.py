@@ -8,6 +8,8 @@ so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors
       as a report              write_report(config, service, baseline, canary); save_report inside a notebook
     plan a release             plan(config, service) → how long it takes, and settings in time
     analyse an incident        open_incident(service, outcome) → OpenedIncident, drawn by `figures`; save_incident inside a notebook
+    history of deliveries      open_history(service) → OpenedHistory, drawn by `figures`; save_history inside a notebook
+    compare two contents       open_difference(service, before, after), drawn by `figures`; save_difference inside a notebook
     change what runs           open_release(service=…, revision=…), open_rollback(service=…)
     run a notebook             run_notebook(name, parameters, output)
     data and settings          open_store(address), load_config(path), Policy, GuardPolicy
@@ -39,11 +41,16 @@ if TYPE_CHECKING:
     from pratique.planning.plan import plan
     from pratique.report import (
         Comparison,
+        OpenedHistory,
         incident_logs,
         incident_reproduction,
         open_comparison,
+        open_difference,
+        open_history,
         open_incident,
         reproduction,
+        save_difference,
+        save_history,
         save_incident,
         save_report,
         write_report,
@@ -52,11 +59,12 @@ if TYPE_CHECKING:
     from pratique.runbook.opening import open_release, open_rollback
     from pratique.store import open_store
     from pratique.version import __version__
-    from pratique.widgets import explore_incident
+    from pratique.widgets import explore_incident, record_incident
 
 __all__ = [
     "Comparison",
     "GuardPolicy",
+    "OpenedHistory",
     "OpenedIncident",
     "Policy",
     "PratiqueError",
@@ -70,13 +78,18 @@ __all__ = [
     "incident_reproduction",
     "load_config",
     "open_comparison",
+    "open_difference",
+    "open_history",
     "open_incident",
     "open_release",
     "open_rollback",
     "open_store",
     "plan",
+    "record_incident",
     "reproduction",
     "run_notebook",
+    "save_difference",
+    "save_history",
     "save_incident",
     "save_report",
     "write_report",
@@ -85,6 +98,7 @@ __all__ = [
 _SOURCES = {
     "Comparison": "pratique.report",
     "GuardPolicy": "pratique.config",
+    "OpenedHistory": "pratique.report",
     "OpenedIncident": "pratique.report.opened_incident",
     "Policy": "pratique.config",
     "PratiqueError": "pratique.errors",
@@ -98,13 +112,18 @@ _SOURCES = {
     "incident_reproduction": "pratique.report",
     "load_config": "pratique.config:load",
     "open_comparison": "pratique.report",
+    "open_history": "pratique.report",
+    "open_difference": "pratique.report",
     "open_incident": "pratique.report",
     "open_release": "pratique.runbook.opening",
     "open_rollback": "pratique.runbook.opening",
     "open_store": "pratique.store",
     "plan": "pratique.planning.plan",
+    "record_incident": "pratique.widgets",
     "reproduction": "pratique.report",
     "run_notebook": "pratique.notebook",
+    "save_history": "pratique.report",
+    "save_difference": "pratique.report",
     "save_incident": "pratique.report",
     "save_report": "pratique.report",
     "write_report": "pratique.report",

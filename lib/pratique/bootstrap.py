@@ -15,7 +15,9 @@ from pratique.clock import stamp, utc_now
 from pratique.config import Target, check_name
 from pratique.errors import BusyError, UnavailableError, UsageError
 from pratique.ledger import open_ledger
+from pratique.ledger.history import shares_of
 from pratique.release import Release, configuration_digest, find_release
+from pratique.release.commit import find_commit
 from pratique.runbook.engine.lock import Lock
 from pratique.runtime import Instance, Runtime, open_runtime
 from pratique.status import answers, running_collector, setting_differences, url_of
@@ -38,10 +40,15 @@ def start(target: Target, revision: str, *, config_file: str | None = None, stor
     options = _options(config_file, store)
     balancer = open_balancer(target)
     with background.changing_parts(target.state_dir):
-        yield from _measuring(target, options)
-        yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
-        if not answers(balancer, service):
-            _spawn_balancer(target, balancer, options)
+        try:
+            yield from _measuring(target, options)
+        except BusyError:
+            # users must not go without a balancer until the run has ended
+            _ensure_balancer(target, balancer, options)
+            raise
+        if answers(balancer, service):
+            yield from (f"balancer   {sentence}" for sentence in balancer_differences(target))
+        _ensure_balancer(target, balancer, options)
     yield f"balancer   {service} at {url_of(target)}"
     with Lock(target.state_dir, service).blocking_new_runs():
         instances = _put_in_place(target, balancer, release)
@@ -150,10 +157,11 @@ def _refuse_during_a_run(target: Target) -> None:
             raise BusyError(f"{other[0]}, and applying it would change what a run compares: {error}") from None
 
 
-def _spawn_balancer(target: Target, balancer: Balancer, options: list[str]) -> None:
+def _ensure_balancer(target: Target, balancer: Balancer, options: list[str]) -> None:
     service = target.service
-    arguments = ["balancer", service, *options]
-    background.spawn(target.state_dir, "balancer", service, arguments, lambda: answers(balancer, service))
+    if not answers(balancer, service):
+        arguments = ["balancer", service, *options]
+        background.spawn(target.state_dir, "balancer", service, arguments, lambda: answers(balancer, service))
 
 
 def _options(config_file: str | None, store: str | None) -> list[str]:
@@ -171,12 +179,33 @@ def _put_in_place(target: Target, balancer: Balancer, release: Release) -> list[
     ledger.require_unchanged(service, revision, release.digest, configuration=configuration)
     instances = _ready_instances(target, runtime, release)
     ledger.bind(service, revision, release.digest, configuration=configuration)
-    ledger.append("release", service, revision=revision, data={"event": "first", "digest": release.digest})
     shares, asked = {revision: 1.0}, utc_now()
-    balancer.apply(Pool(service, {revision: tuple(instance.address for instance in instances)}, shares))
+    latest = ledger.latest_shares(service)
+    serves = latest is not None and shares_of(latest) == shares
+    pool = Pool(service, {revision: tuple(instance.address for instance in instances)}, shares)
+    # an incident is compared with every change of the ledger: what stays as it is must not be one
+    changes_nothing = serves and _same(balancer.pool(service), pool)
+    if not serves:
+        ledger.append("release", service, revision=revision, data=_first_data(target, release))
+    balancer.apply(pool)
     times = {"asked": stamp(asked), "confirmed": stamp(utc_now())}
-    ledger.append("weight", service, revision=revision, data={"shares": shares, **times})
+    if not changes_nothing:
+        ledger.append("weight", service, revision=revision, data={"shares": shares, **times})
     return instances
+
+
+def _first_data(target: Target, release: Release) -> dict[str, str]:
+    found = find_commit(release.revision, target.base)
+    return {"event": "first", "digest": release.digest, "commit": found.commit, "commit_from": found.source}
+
+
+def _same(one: Pool | None, other: Pool) -> bool:
+    """Whether two pools send the same traffic to the same servers, in any order."""
+    if one is None or {name: share for name, share in one.weights.items() if share > 0} != other.weights:
+        return False
+    return {name: set(found) for name, found in one.servers.items() if found} == {
+        name: set(found) for name, found in other.servers.items()
+    }
 
 
 def _ready_instances(target: Target, runtime: Runtime, release: Release) -> list[Instance]:

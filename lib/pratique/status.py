@@ -127,12 +127,22 @@ def describe(target: Target) -> ServiceStatus:
     # a collector that is left over counts nothing where another server counts
     differences = [] if target.store.is_read_only else setting_differences(target)
     drift += [f"{sentence}: {APPLY.format(service=service)}" for sentence in differences]
-    drift += balancer_differences(target)
-    drift += damaged_runs(target.state_dir)
     url, collector = url_of(target), running_collector(target.state_dir)
     runs = tuple(run for run in list_runs(target.state_dir, service) if run.state != "ended")
+    drift += balancer_drift(target, runs)
+    drift += damaged_runs(target.state_dir)
     scraped = target.store.url if target.store.is_read_only else ""
     return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), runs, error, scraped)
+
+
+def balancer_drift(target: Target, runs: Sequence[RunSummary]) -> list[str]:
+    """Return one sentence for each setting in which the running balancer differs from the service file.
+
+    runs: of the service; one that is active would fail without the balancer.
+    """
+    active = next((run.id for run in runs if run.holder is not None), "")
+    wait = f" (run {active} would fail: wait until it has ended)" if active else ""
+    return [f"{sentence}{wait}" for sentence in balancer_differences(target)]
 
 
 def _run_line(run: RunSummary) -> str:

@@ -33,7 +33,7 @@ class Visit:
     def ask(self, expression):
         return self.page.evaluate(expression)
 
-    def until(self, expression, seconds=20):
+    def until(self, expression, seconds=60):
         """Wait until the expression is true; the page's policy blocks wait_for_function, which evaluates text."""
         deadline = time.monotonic() + seconds
         while not self.ask(expression):

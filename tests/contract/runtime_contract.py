@@ -18,6 +18,7 @@ import time
 import pytest
 
 from pratique.errors import UnavailableError
+from support.waiting import eventually
 
 # its answers show MODE, revision and run; a request for /slow takes a second and finishes after SIGTERM
 SERVER = """
@@ -32,6 +33,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
     def do_GET(self):
         if self.path == "/slow":
+            print("slow", flush=True)
             time.sleep(1)
         content = f"{MODE} {os.environ['PRATIQUE_REVISION']} {os.environ['PRATIQUE_RUN']}".encode()
         self.send_response(503 if MODE == "never ready" else 200)
@@ -51,7 +53,7 @@ server.server_close()
 
 
 def get(instance, path="/"):
-    connection = http.client.HTTPConnection(instance.address, timeout=10)
+    connection = http.client.HTTPConnection(instance.address, timeout=60)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -65,19 +67,12 @@ def start_and_wait(runtime, release):
         runtime.wait_ready(instance, deadline_s=60)
 
 
-def eventually(condition, deadline_s=60.0):
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(0.02)
-
-
 class RuntimeContract:
     """Inherited by the tests of each runtime."""
 
     def test_a_ready_instance_answers(self, place):
         (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
-        place.runtime.wait_ready(instance, deadline_s=20)
+        place.runtime.wait_ready(instance, deadline_s=60)
         assert get(instance) == (200, " r1 run-1")
 
     def test_every_process_lists_the_running_instances_with_their_labels(self, place):
@@ -131,16 +126,17 @@ class RuntimeContract:
         assert kept.id in {i.id for i in place.runtime.list("shop")}
 
     def test_a_crash_before_ready_is_reported_immediately_with_the_last_log_lines(self, place):
-        began = time.monotonic()
-        with pytest.raises(UnavailableError, match="no such table: carts"):
+        with pytest.raises(UnavailableError, match=r"exited.*no such table: carts"):
             start_and_wait(place.runtime, place.release("r1", MODE="crash"))
-        assert time.monotonic() - began < 30
         for left in place.runtime.list("shop"):
             place.runtime.stop(left, drain_s=0)
         place.runtime.remove_exited("shop", "run-1")
         eventually(lambda: place.runtime.list("shop") == [])
 
-    def test_an_instance_that_is_not_ready_is_reported_after_the_deadline_with_the_last_log_lines(self, place):
+    def test_an_instance_that_is_not_ready_is_reported_after_the_deadline_with_the_last_log_lines(
+        self, place, monkeypatch
+    ):
+        monkeypatch.setattr("pratique.runtime.probe.PROBE_TIMEOUT_S", 60.0)
         (instance,) = place.runtime.start(place.release("r1", MODE="never ready"), run="run-1", role="canary")
         eventually(lambda: "listening" in place.runtime.logs(instance))
         with pytest.raises(UnavailableError, match=r"503.*listening"):
@@ -148,22 +144,22 @@ class RuntimeContract:
 
     def test_stopping_waits_for_requests_in_flight(self, place):
         (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
-        place.runtime.wait_ready(instance, deadline_s=20)
+        place.runtime.wait_ready(instance, deadline_s=60)
         answers = []
         client = threading.Thread(target=lambda: answers.append(get(instance, "/slow")))
         client.start()
-        time.sleep(0.3)
-        place.runtime.stop(instance, drain_s=10)
+        eventually(lambda: "slow" in place.runtime.logs(instance))
+        place.runtime.stop(instance, drain_s=60)
         client.join()
         assert answers == [(200, " r1 run-1")]
         assert place.runtime.list("shop") == []
 
     def test_an_instance_that_ignores_sigterm_is_killed_after_the_drain(self, place):
         (instance,) = place.runtime.start(place.release("r1", MODE="deaf"), run="run-1", role="canary")
-        place.runtime.wait_ready(instance, deadline_s=20)
+        place.runtime.wait_ready(instance, deadline_s=60)
         began = time.monotonic()
         place.runtime.stop(instance, drain_s=0.5)
-        assert 0.4 < time.monotonic() - began < 30
+        assert 0.4 < time.monotonic() - began < 100
         assert place.runtime.list("shop") == []
 
     def test_stopping_an_instance_that_no_longer_exists_is_not_an_error(self, place):
@@ -173,5 +169,5 @@ class RuntimeContract:
 
     def test_logs_are_the_last_lines(self, place):
         (instance,) = place.runtime.start(place.release("r1"), run="run-1", role="canary")
-        place.runtime.wait_ready(instance, deadline_s=20)
+        place.runtime.wait_ready(instance, deadline_s=60)
         assert "listening" in place.again().logs(instance, lines=5)

@@ -23,13 +23,15 @@ from support.docker_engine import engine_running
 from support.docker_engine import registry as registry_running
 from support.influxdb_bucket import disturbed_bucket
 from support.measured_shop import MeasuredShop, scraping_server, telling_targets, wait_for_scrapes
-from support.shop_fixture import ROOT, eventually, running_shop
+from support.shop_fixture import ROOT, running_shop
 from support.shop_images import ImageShop
+from support.waiting import eventually
 
 HERE = Path(__file__).parent
 RATE = 80
 STARTED_S = 180.0
 ENDED_S = 400.0
+SETTLED_S = 60.0
 PAUSE_S = 6.0
 """Three times the lease of the shop."""
 BACK_S = 10.0
@@ -156,21 +158,21 @@ class Trial:
     def _struck(self):
         """Strike, and return when the fault existed."""
         if self.fault.env:
-            eventually(self.kernel, STARTED_S)
-            eventually(lambda: self.kernel() is None or self.process.poll() is not None, STARTED_S)
+            eventually(self.kernel, limit_s=STARTED_S)
+            eventually(lambda: self.kernel() is None or self.process.poll() is not None, limit_s=STARTED_S)
         elif self.fault.hold:
             held = self.shop.folder / "held"
-            eventually(lambda: held.exists() or self.process.poll() is not None, STARTED_S)
+            eventually(lambda: held.exists() or self.process.poll() is not None, limit_s=STARTED_S)
             self.fault.strike(self)
             held.unlink(missing_ok=True)
         elif self.fault.moment is not None:
-            eventually(lambda: self.fault.moment(self) or self.process.poll() is not None, STARTED_S)
+            eventually(lambda: self.fault.moment(self) or self.process.poll() is not None, limit_s=STARTED_S)
             self.fault.strike(self)
         return time.time()
 
     def _settled(self):
         """Return when one revision had all traffic, according to the balancer."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SETTLED_S
         while time.monotonic() < deadline:
             with contextlib.suppress(PratiqueError):
                 if len(self.shop.serving()) == 1:

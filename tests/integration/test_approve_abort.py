@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from pratique.runbook.canary.answers import read_question
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -39,13 +40,13 @@ def question(shop, run):
 def test_stages_are_approved_one_by_one_and_in_advance(shop):
     process = start(shop, "asked", approval="ask")
     ahead = shop.pratique("approve", "asked", "50", "--config", shop.config, check=False)
-    eventually(lambda: question(shop, "asked") is not None, 60)
+    eventually(lambda: question(shop, "asked") is not None)
     if ahead.returncode:  # the run had not begun yet
         shop.pratique("approve", "asked", "50", "--config", shop.config)
     assert question(shop, "asked").stage == 20
     done = shop.pratique("approve", "asked", "--config", shop.config, "--who", "ann")
     assert done.stdout == "shop asked, stage 20 %: approved\n"
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=250)
     assert process.returncode == 0, output
     assert "waits for approval: pratique approve asked 20" in output
     assert shop.serving() == {"asked": 1.0}
@@ -55,10 +56,10 @@ def test_stages_are_approved_one_by_one_and_in_advance(shop):
 def test_a_person_can_have_the_canary_rolled_back(shop):
     before = shop.serving()
     process = start(shop, "disliked", approval="ask")
-    eventually(lambda: question(shop, "disliked") is not None, 60)
+    eventually(lambda: question(shop, "disliked") is not None)
     done = shop.pratique("approve", "disliked", "--rollback", "--config", shop.config)
     assert done.stdout == "shop disliked, stage 20 %: rollback requested\n"
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=250)
     assert process.returncode == 1, output
     assert shop.serving() == before
 
@@ -66,12 +67,12 @@ def test_a_person_can_have_the_canary_rolled_back(shop):
 def test_a_running_release_is_stopped_and_undone(shop):
     before = shop.serving()
     process = start(shop, "stopped", approval="ask")
-    eventually(lambda: question(shop, "stopped") is not None, 60)
+    eventually(lambda: question(shop, "stopped") is not None)
     running = json.loads(shop.pratique("runs", "shop", "--json", "--config", shop.config).stdout)[-1]
     assert (running["run"], running["state"]) == ("stopped", "running")
     done = shop.pratique("abort", "stopped", "--why", "wrong day", "--who", "ann", "--config", shop.config)
     assert "run stopped has ended: failed" in done.stdout
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=250)
     assert process.returncode >= 128, output
     assert shop.serving() == before
     assert "stopped by ann (wrong day)" in shop.result("stopped")["reason"]
@@ -80,18 +81,18 @@ def test_a_running_release_is_stopped_and_undone(shop):
 def test_a_dead_run_is_named_and_can_be_undone(shop):
     before = shop.serving()
     process = start(shop, "dead", approval="ask")
-    eventually(lambda: question(shop, "dead") is not None, 60)
+    eventually(lambda: question(shop, "dead") is not None)
     watchdog = shop.part("watchdog")
     kernel = json.loads(shop.pratique("runs", "shop", "--json", "--config", shop.config).stdout)[-1]
     assert kernel["state"] == "running"
     holder = json.loads((shop.state / "locks/shop.lock").read_text())["pid"]
     for pid in filter(None, (watchdog and watchdog.pid, process.pid, holder)):
         subprocess.run(["kill", "-KILL", str(pid)], check=False)
-    process.communicate(timeout=30)
-    eventually(lambda: state_of(shop, "dead") != "running", 30)
+    process.communicate(timeout=250)
+    eventually(lambda: state_of(shop, "dead") != "running")
     ended = shop.pratique("abort", "dead", "--config", shop.config, check=False)
     assert ended.returncode in (0, 64, 75), ended.stderr  # or the watchdog has undone it, or is about to
-    eventually(lambda: state_of(shop, "dead") == "ended", 60)
+    eventually(lambda: state_of(shop, "dead") == "ended")
     assert shop.serving() == before
     refused = shop.pratique("approve", "dead", "--config", shop.config, check=False)
     assert refused.returncode == 64

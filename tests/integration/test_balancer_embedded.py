@@ -4,13 +4,11 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
-import time
 
 import psutil
 import pytest
 
-from contract.balancer_contract import BalancerContract, eventually, four_servers, get
+from contract.balancer_contract import LONG_S, BalancerContract, four_servers, get
 from pratique.balancer.base import Lease
 from pratique.balancer.control_socket import ControlConnection
 from pratique.balancer.embedded import EmbeddedBalancer
@@ -18,6 +16,7 @@ from pratique.errors import UnavailableError
 from support.balancer_fixture import running
 from support.other_user import SYSTEM_PYTHON, as_nobody, needs_root, running_as_nobody, shared_folder
 from support.ports import free_port
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -38,7 +37,7 @@ while True:
 
 
 def control(place, path, method="GET", content=None):
-    connection = ControlConnection(place.control, 10)
+    connection = ControlConnection(place.control, 60)
     try:
         connection.request(method, path, content)
         answer = connection.getresponse()
@@ -65,24 +64,10 @@ class TestEmbedded(BalancerContract):
 
 def test_a_lease_survives_a_restart(place, servers):
     place.serve(servers["r1"], servers["r2"])
-    place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", 8.0))
+    place.balancer.set_weights("shop", {"r1": 0.0, "r2": 1.0}, lease=Lease("r2", "r1", LONG_S))
     place.restart()
-    assert 0 < place.balancer.weights("shop").lease_left_s < 8.0
+    assert 0 < place.balancer.weights("shop").lease_left_s < LONG_S
     assert get(place.url)[1] == b"r2"
-
-
-def test_a_lease_expires_on_time_after_its_holder_is_killed(place, servers):
-    place.serve(servers["r1"], servers["r2"])
-    holder = subprocess.Popen([sys.executable, "-c", place.holder], stdout=subprocess.PIPE)
-    assert holder.stdout.readline() == b"renewing\n"
-    eventually(lambda: get(place.url)[1] == b"r2")
-    holder.kill()
-    killed = time.time()
-    holder.communicate()
-    eventually(lambda: place.balancer.weights("shop").lapsed, 10)
-    # measured by the balancer, so a slow test does not matter
-    assert place.balancer.weights("shop").lapsed.timestamp() - killed < 2.0 + 0.5
-    assert [get(place.url)[1] for _ in range(20)] == [b"r1"] * 20
 
 
 def test_an_expired_lease_is_logged(place, servers):
@@ -98,11 +83,11 @@ def test_a_stopped_balancer_finishes_its_requests(place, servers):
         eventually(lambda: servers["r1"].received)
         place.process.send_signal(signal.SIGTERM)
         assert client.makefile("rb").read().endswith(b"r1")
-    assert place.process.wait(10) == 0
+    assert place.process.wait(60) == 0
 
 
 def test_an_address_in_use_is_reported_in_one_line(place):
-    second = subprocess.run(place.command, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(place.command, capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 69
     assert second.stderr.count("\n") == 1
     assert f"balancer cannot listen on {place.url}" in second.stderr
@@ -112,7 +97,7 @@ def test_a_corrupt_state_file_is_reported_in_one_line(place):
     place.stop()
     (place.folder / ".pratique/balancer").mkdir(parents=True, exist_ok=True)
     (place.folder / ".pratique/balancer/shop.json").write_text("{")
-    second = subprocess.run(place.command, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(place.command, capture_output=True, text=True, timeout=120, check=False)
     assert (second.returncode, second.stderr.count("\n")) == (65, 1)
     assert "is corrupt: delete it" in second.stderr
 
@@ -145,7 +130,7 @@ def test_a_second_balancer_of_a_service_is_refused_at_another_address_too(place)
     text = place.config.read_text().replace(place.url, f"127.0.0.1:{free_port()}")
     (place.folder / "other.toml").write_text(text)
     words = [*place.command[:-1], str(place.folder / "other.toml")]
-    second = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert (second.returncode, second.stderr.count("\n")) == (75, 1)
     assert "another balancer uses" in second.stderr
     assert place.answers()
@@ -194,10 +179,9 @@ def test_the_control_interface_reports_service_and_statistics(place, servers):
 def test_requests_in_flight_are_reported_per_server(place, servers):
     place.serve(servers["r1"])
     with socket.create_connection(place.url.split(":")) as client:
-        client.sendall(b"GET /slow/700 HTTP/1.1\r\nHost: shop\r\n\r\n")
-        eventually(lambda: place.balancer.stats()["in_flight"] == {servers["r1"].address: 1}, 0.6)
-        client.recv(4096)
-        eventually(lambda: place.balancer.stats()["in_flight"] == {})
+        client.sendall(b"GET /hang HTTP/1.1\r\nHost: shop\r\n\r\n")
+        eventually(lambda: place.balancer.stats()["in_flight"] == {servers["r1"].address: 1})
+    eventually(lambda: place.balancer.stats()["in_flight"] == {})
 
 
 def test_a_state_that_cannot_be_written_is_an_error_and_traffic_continues(place, servers):

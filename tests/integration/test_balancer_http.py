@@ -9,9 +9,10 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from contract.balancer_contract import eventually, get
+from contract.balancer_contract import get
 from support.balancer_fixture import running
 from support.upstream import Upstream
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -64,7 +65,7 @@ def r1(upstreams, place):
 
 
 def connect(place):
-    return socket.create_connection(place.url.split(":"), timeout=15)
+    return socket.create_connection(place.url.split(":"), timeout=60)
 
 
 def talk(place, data):
@@ -114,25 +115,28 @@ def test_an_unreachable_server_is_skipped_for_another_one_of_its_revision(place,
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "POST", "OPTIONS"])
 @pytest.mark.parametrize(("path", "expected"), [("/die", 502), ("/garbage", 502), ("/hang", 504)])
-def test_a_request_that_reached_a_server_is_never_sent_twice(impatient, upstreams, method, path, expected):
-    place = impatient
+def test_a_request_that_reached_a_server_is_never_sent_twice(request, upstreams, method, path, expected):
+    place = request.getfixturevalue("impatient" if path == "/hang" else "place")
     first, second = upstreams("r1"), upstreams("r1")
     place.serve(first, second)
     for _ in range(3):
-        get(place.url)  # opens a kept connection, over which aiohttp would send twice
+        # opens a kept connection, over which aiohttp would send twice
+        eventually(lambda: get(place.url)[0] == 200)
+    place.forget()
     received = len(first.received) + len(second.received)
     assert get(place.url, path, method)[0] == expected
     assert len(first.received) + len(second.received) == received + 1
-    assert place.lines(4)[3].code == expected
+    assert code(place) == expected
 
 
 def test_an_idle_connection_that_the_server_may_have_closed_is_not_used(place, r1):
-    get(place.url)
-    get(place.url)
-    assert len({request.connection for request in r1.received}) == 1
+    def another_request_uses_the_same_connection():
+        get(place.url)
+        return len(r1.received) > 1 and len({request.connection for request in r1.received[-2:]}) == 1
+
+    eventually(another_request_uses_the_same_connection)
     time.sleep(1.3)
-    get(place.url)
-    assert len({request.connection for request in r1.received}) == 2
+    assert not another_request_uses_the_same_connection()
 
 
 def test_a_truncated_answer_is_truncated_for_the_client_too(place, r1):
@@ -392,7 +396,7 @@ def test_an_access_line_has_revision_request_and_duration(place, r1):
         "/slow/150",  # without the query, which may hold a token
         200,
     )
-    assert 150 <= line.duration_ms < 1000
+    assert 150 <= line.duration_ms < (time.time() - began) * 1000 + 1
     assert began - 0.01 <= line.time_ms / 1000 <= time.time()
 
 

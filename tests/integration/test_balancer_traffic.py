@@ -18,11 +18,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from contract.balancer_contract import FIVE_SIGMA, eventually, four_servers, unlikely
+from contract.balancer_contract import FIVE_SIGMA, LONG_S, four_servers, unlikely
 from pratique.balancer.base import Lease, Pool
 from pratique.telemetry.accesslog import decode
 from support.balancer_fixture import running
 from support.upstream import Upstream
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -63,18 +64,23 @@ def load(place, answers):
     try:
         yield
         process.send_signal(signal.SIGTERM)
-        answers.update(json.loads(process.communicate(timeout=30)[0]))
+        answers.update(json.loads(process.communicate(timeout=60)[0]))
         answers.pop("skipped", None)
     finally:
         process.kill()
         process.communicate()
 
 
-def in_force(change, collected, requests=350):
+def in_force(change, collected, meanwhile=lambda: None, requests=350):
     """Make a change and wait for some requests; return a period in which it was active, in epoch ms."""
     change()
     began, before = time.time_ns() // 1_000_000 + 1, len(collected)
-    eventually(lambda: len(collected) >= before + requests)
+
+    def enough():
+        meanwhile()
+        return len(collected) >= before + requests
+
+    eventually(enough)
     return began, time.time_ns() // 1_000_000 - 1
 
 
@@ -88,15 +94,17 @@ def test_under_load_every_request_is_answered_and_logged_once_with_its_revision(
         set_weights, apply = place.balancer.set_weights, place.balancer.apply
         apply(Pool("shop", two, {"r1": 1.0, "r2": 0.0}))
         phases = [
-            ("r2", 0.1, lambda: set_weights("shop", {"r1": 0.9, "r2": 0.1}, lease=Lease("r2", "r1", 8.0))),
-            ("r2", 0.5, lambda: set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", 8.0))),
+            ("r2", 0.1, lambda: set_weights("shop", {"r1": 0.9, "r2": 0.1}, lease=Lease("r2", "r1", LONG_S))),
+            ("r2", 0.5, lambda: set_weights("shop", {"r1": 0.5, "r2": 0.5}, lease=Lease("r2", "r1", LONG_S))),
             ("r2", 0.5, lambda: apply(Pool("shop", more, {"r1": 0.5, "r2": 0.5}))),
             ("r2", 1.0, lambda: set_weights("shop", {"r1": 0.0, "r2": 1.0})),
             ("r3", 0.3, lambda: apply(Pool("shop", other, {"r2": 0.7, "r3": 0.3}))),
         ]
         with load(place, answers):
             eventually(lambda: collected)
-            times = [in_force(change, collected) for _, _, change in phases]
+            renew = lambda: place.balancer.renew("shop")  # noqa: E731
+            times = [in_force(change, collected, renew) for _, _, change in phases[:3]]
+            times += [in_force(change, collected) for _, _, change in phases[3:]]
         eventually(lambda: len(collected) == sum(answers.values()))
         lines = list(collected)
 
@@ -142,12 +150,12 @@ def test_a_server_that_dies_under_load_fails_only_its_requests_in_flight(place, 
 def raw_server(place):
     """A socket server as r1, whose answers the test writes; yields a function that accepts a connection."""
     with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as connections:
-        server.settimeout(10)
+        server.settimeout(60)
 
         def accept():
             while True:
                 connection = connections.enter_context(server.accept()[0])
-                connection.settimeout(10)
+                connection.settimeout(60)
                 # the balancer's check of a new pool connects and sends nothing
                 if connection.recv(1, socket.MSG_PEEK):
                     return connection
@@ -167,7 +175,7 @@ def until(connection, end):
 
 
 def test_bodies_are_streamed_in_both_directions_at_once(place):
-    with raw_server(place) as accept, socket.create_connection(place.url.split(":"), timeout=10) as client:
+    with raw_server(place) as accept, socket.create_connection(place.url.split(":"), timeout=60) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
         server = accept()
         until(server, b"first")
@@ -185,7 +193,7 @@ def test_20_mb_are_streamed_in_both_directions_without_buffering(place):
     with Upstream("r1") as r1:
         place.serve(r1)
         before = process.memory_info().rss
-        connection = http.client.HTTPConnection(place.url, timeout=30)
+        connection = http.client.HTTPConnection(place.url, timeout=60)
         connection.request("POST", "/echo", iter([part] * 20), {"Transfer-Encoding": "chunked"}, encode_chunked=True)
         answer = connection.getresponse()
         found, most = hashlib.sha256(), 0
@@ -199,7 +207,7 @@ def test_20_mb_are_streamed_in_both_directions_without_buffering(place):
 
 def test_an_answer_before_the_end_of_the_body_reaches_the_client(place):
     """A server that refuses an upload does not read all of it."""
-    with raw_server(place) as accept, socket.create_connection(place.url.split(":"), timeout=10) as client:
+    with raw_server(place) as accept, socket.create_connection(place.url.split(":"), timeout=60) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 1000)
         server = accept()
         until(server, b"\r\n\r\n")
@@ -213,7 +221,7 @@ def test_an_answer_before_the_end_of_the_body_reaches_the_client(place):
 def test_headers_of_a_single_connection_are_not_forwarded(place):
     with Upstream("r1") as r1:
         place.serve(r1)
-        connection = http.client.HTTPConnection(place.url, timeout=10)
+        connection = http.client.HTTPConnection(place.url, timeout=60)
         mine = {"Connection": "keep-alive, X-Hop", "X-Hop": "1", "Keep-Alive": "timeout=5", "TE": "trailers"}
         connection.request("GET", "/", headers=mine | {"Proxy-Authorization": "Basic eDp5", "X-End": "2"})
         assert connection.getresponse().read() == b"r1"

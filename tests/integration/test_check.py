@@ -62,7 +62,7 @@ def balancer_of(file, service):
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     try:
         host, port = load(file).service(service).balancer.listen.split(":")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not _connects(host, int(port)):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline
@@ -70,7 +70,7 @@ def balancer_of(file, service):
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         process.stderr.close()
 
 

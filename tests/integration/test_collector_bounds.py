@@ -126,7 +126,7 @@ def httplog(number, *, revision=1, path=""):
 def attack(port, stop, content):
     """Send something again and again over one connection, as fast as it is taken."""
     while not stop.is_set():
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=60) as stranger:
             while not stop.is_set():
                 stranger.sendall(content)
 
@@ -146,7 +146,7 @@ def test_flood_over_tcp_costs_no_line_of_another_sender(tmp_path, content):
         stranger.start()
     try:
         with (
-            socket.create_connection(("127.0.0.1", tcp), timeout=30) as stream,
+            socket.create_connection(("127.0.0.1", tcp), timeout=60) as stream,
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix,
         ):
             for number in range(500):

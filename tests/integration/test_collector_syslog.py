@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.balancer_contract import eventually, four_servers, get, pool_of
+from contract.balancer_contract import four_servers, get, pool_of
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
@@ -23,6 +23,7 @@ from support.docker_engine import needs_docker
 from support.docker_fixture import DockerPlace
 from support.haproxy_fixture import needs_haproxy
 from support.ports import free_port
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -49,7 +50,7 @@ class Collector:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(30) == 0
+        assert self.process.wait(60) == 0
 
     def close(self):
         self.process.kill()
@@ -129,7 +130,9 @@ def test_lines_over_tcp_survive_a_kill(collector):
     with socket.create_connection(("127.0.0.1", collector.tcp)) as lines:
         lines.sendall(b"".join(message(number) + b"\n" for number in range(500)))
     eventually(lambda: collector.status().received == 500)
-    time.sleep(1)
+    reported = collector.status().updated_at
+    # lines are synchronised more often than reported
+    eventually(lambda: collector.status().updated_at > reported)
     collector.process.kill()
     collector.process.wait()
     collector.start()

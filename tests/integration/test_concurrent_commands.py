@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from pratique.runbook.engine.lock import Lock
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 DONE, BUSY, UNAVAILABLE = 0, 75, 69
@@ -79,7 +80,7 @@ def test_up_and_down_at_once_end_in_one_of_both_states(shop):
 def test_releases_at_once_run_one_and_refuse_every_other_command(shop):
     ids = ("k0", "k1")
     runs = dict(zip(ids, start(shop, *[("release", "shop", "r2", "--run-id", run_id) for run_id in ids]), strict=True))
-    eventually(lambda: Lock(shop.state, "shop").holder(), 120)
+    eventually(lambda: Lock(shop.state, "shop").holder())
     holder = Lock(shop.state, "shop").holder().run
     (loser,) = {*ids} - {holder}
     others = start(shop, ("up", "shop", "r1"), ("down", "shop"), ("rollback", "shop"), ("release", "shop", "r2"))

@@ -171,7 +171,7 @@ def test_pipe_is_read_to_its_end(tmp_path, give):
     [
         ("/dev/zero", 64, "is a device"),
         ("/dev/null", 0, "warning: there was nothing to import"),
-        (".", 77, "cannot be read: Is a directory"),
+        (".", 64, "is a folder: name its files"),
     ],
 )
 def test_input_that_is_not_a_log_is_named_in_one_line(tmp_path, given, status, text):

@@ -1,36 +1,47 @@
 """Cases that other judges got wrong, from the access log to the verdict through the command line."""
 
+import contextlib
+import io
 import json
-import os
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
+from pratique.cli import main
 from support.judge_cases import lines
 
 pytestmark = pytest.mark.slow
 
 
-def verdict(name, folder):
+@pytest.fixture(scope="module")
+def known():
+    return {}
+
+
+@pytest.fixture
+def verdict(known, tmp_path, monkeypatch):
     """The verdict of `pratique import` and `pratique compare` on a case."""
-    (folder / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines(name)), encoding="utf-8")
-    pratique("import", "in.jsonl", "--service", "s", "--format", "jsonl", "--store", "./st", cwd=folder)
-    return json.loads(pratique("compare", "s", "r1", "r2", "--store", "./st", "--json", cwd=folder))
+    monkeypatch.chdir(tmp_path)
+
+    def found(name):
+        if name not in known:
+            known[name] = judged(name, "./st")
+        return known[name]
+
+    return found
 
 
-def pratique(*arguments, cwd):
-    ran = subprocess.run(
-        [sys.executable, "-m", "pratique.cli", *arguments],
-        cwd=cwd,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert ran.returncode < 64, ran.stderr
-    return ran.stdout
+def judged(name, store):
+    Path("in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines(name)), encoding="utf-8")
+    pratique("import", "in.jsonl", "--service", "s", "--format", "jsonl", "--store", store)
+    return json.loads(pratique("compare", "s", "r1", "r2", "--store", store, "--json"))
+
+
+def pratique(*arguments):
+    with contextlib.redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code < 64
+    return said.getvalue()
 
 
 def worse(found):
@@ -52,8 +63,8 @@ def worse(found):
         ("low-traffic-bad", "5xx", "*"),
     ],
 )
-def test_difference_is_rolled_back_and_named(name, guard, action, tmp_path):
-    found = verdict(name, tmp_path)
+def test_difference_is_rolled_back_and_named(name, guard, action, verdict):
+    found = verdict(name)
     assert found["verdict"] == "rollback"
     assert (guard, action) in worse(found)
 
@@ -73,8 +84,8 @@ def test_difference_is_rolled_back_and_named(name, guard, action, tmp_path):
         ("rejected-lines", "lost lines", "were not counted"),
     ],
 )
-def test_what_cannot_be_compared_is_a_finding_and_not_promoted(name, kind, message, tmp_path):
-    found = verdict(name, tmp_path)
+def test_what_cannot_be_compared_is_a_finding_and_not_promoted(name, kind, message, verdict):
+    found = verdict(name)
     assert found["verdict"] != "promote"
     assert any(f["kind"] == kind and f["effect"] == "hold" and message in f["message"] for f in found["findings"])
     if found["verdict"] == "inconclusive":
@@ -84,23 +95,20 @@ def test_what_cannot_be_compared_is_a_finding_and_not_promoted(name, kind, messa
 
 
 @pytest.mark.parametrize("name", ["nothing", "low-traffic", "weight-changes"])
-def test_no_difference_holds_nothing_and_says_what_is_lacking(name, tmp_path):
-    found = verdict(name, tmp_path)
+def test_no_difference_holds_nothing_and_says_what_is_lacking(name, verdict):
+    found = verdict(name)
     assert found["verdict"] != "rollback"
     assert not worse(found)
     assert not [finding for finding in found["findings"] if finding["effect"] != "note"]
     assert found["verdict"] == "promote" or "needs about" in found["reason"]
 
 
-def test_lines_lost_in_another_store_are_not_missing_in_this_one(tmp_path):
-    verdict("rejected-lines", tmp_path)
-    (tmp_path / "in.jsonl").write_text(
-        "".join(json.dumps(line) + "\n" for line in lines("low-traffic")), encoding="utf-8"
-    )
-    pratique("import", "in.jsonl", "--service", "s", "--format", "jsonl", "--store", "./another", cwd=tmp_path)
-    found = json.loads(pratique("compare", "s", "r1", "r2", "--store", "./another", "--json", cwd=tmp_path))
+def test_lines_lost_in_another_store_are_not_missing_in_this_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    judged("rejected-lines", "./st")
+    found = judged("low-traffic", "./another")
     assert not [finding for finding in found["findings"] if finding["kind"] == "lost lines"]
 
 
-def test_the_code_behind_unusual_codes_is_named(tmp_path):
-    assert "302" in verdict("redirect-all", tmp_path)["summary"]
+def test_the_code_behind_unusual_codes_is_named(verdict):
+    assert "302" in verdict("redirect-all")["summary"]

@@ -16,7 +16,8 @@ import pytest
 
 from support.other_user import SYSTEM_PYTHON, as_nobody, needs_root, running_as_nobody, shared_folder
 from support.ports import free_port
-from support.shop_fixture import ROOT, eventually, running_shop
+from support.shop_fixture import ROOT, running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -38,7 +39,7 @@ HIDES = ("queue.py", "types.py", "calendar.py", "selectors.py", "psutil.py", "do
 
 
 def get(address, path="/"):
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", path)
         return connection.getresponse().read()
@@ -260,14 +261,14 @@ def test_down_respects_a_release_and_a_stopped_release_says_who_has_the_traffic(
         [sys.executable, "-P", "-m", "pratique.cli", *command, "--config", shop.patient],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    eventually(lambda: shop.stage(run_id), 90)
+    eventually(lambda: shop.stage(run_id))
     refused = shop.pratique("down", "shop", "--config", shop.config, check=False)
     assert refused.returncode == 75
     assert f"run '{run_id}'" in refused.stderr
     assert "--force" in refused.stderr
     assert shop.running() == ["r1", "r2"]
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=250)
     assert process.returncode == status, said
     last = said.strip().splitlines()[-1]
     assert words in last

@@ -68,7 +68,7 @@ def test_a_release_is_pushed_pulled_by_its_digest_and_started(shelf):
     release = shelf.load("r1")
     assert (release.digest, release.location) == (digest, f"{shelf.image}@{digest}")
     (instance,) = shelf.runtime.start(release, run="run-1", role="canary")
-    shelf.runtime.wait_ready(instance, deadline_s=30)
+    shelf.runtime.wait_ready(instance, deadline_s=60)
     assert get(instance)[1].split()[0] == "r1"
 
 

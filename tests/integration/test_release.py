@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import pytest
 from pratique.errors import BusyError, MissingError, UnavailableError, UsageError
 from pratique.runbook.engine.run import StoppedError
 from pratique.runbook.release.steps import AddToPool, Conclude, RollOut, StartCanary
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -50,6 +52,7 @@ def test_a_good_release_is_promoted(shop):
     assert looks[-1]["requests"].keys() == {"r1", "good"}
     assert looks[-1]["guards"]["5xx"]["state"] == "met"
     assert all(line["text"] in done.stdout for line in progress)
+    assert "content compared with r1: " in done.stdout
     shop.ledger.verify()
 
 
@@ -76,7 +79,7 @@ def test_a_bad_release_is_rolled_back_under_plain_papermill(shop):
     before = shop.baseline()
     shop.make("bad", failing=0.5)
     process = shop.papermill(revision="bad", run_id="bad", config=shop.config)
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=250) == 0
     result = shop.result("bad")
     assert (result["verdict"], result["outcome"], result["exit_status"]) == ("rollback", "rolled back", 1)
     assert shop.serving() == {before: 1.0}
@@ -125,10 +128,10 @@ def test_a_killed_kernel_returns_the_traffic_and_the_same_id_resumes(shop):
     assert shop.serving()["killed"] > 0
     [kernel] = [child for child in psutil.Process(process.pid).children() if "ipykernel" in " ".join(child.cmdline())]
     kernel.kill()
-    began = time.monotonic()
-    eventually(lambda: shop.serving() == {before: 1.0}, deadline_s=10)
-    assert time.monotonic() - began < 10
-    process.wait(timeout=30)
+    killed = time.time()
+    eventually(lambda: shop.serving() == {before: 1.0})
+    assert shop.balancer.weights("shop").lapsed.timestamp() < killed + 10
+    process.wait(timeout=250)
     assert shop.running() == sorted([before, "killed"])  # nothing was undone: the same id can resume
     done, result = shop.release(revision="killed", run_id="killed", config=shop.config)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -145,10 +148,16 @@ def test_a_killed_kernel_returns_the_traffic_and_the_same_id_resumes(shop):
 def test_without_a_verdict_at_the_deadline_the_canary_is_removed(shop):
     before = shop.baseline()
     shop.make("late")
-    run = shop.open("late", "late", deadline_min=0.08)
+    run = shop.open("late", "late", deadline_min=30)
     run.check()
     run.start_canary()
     run.take_into_pool()
+
+    def let_the_deadline_pass():
+        eventually(lambda: shop.serving().get("late", 0) > 0)
+        run._run.extend_deadline(-run._run.time_left_s())
+
+    threading.Thread(target=let_the_deadline_pass).start()
     assert run.roll_out().startswith("inconclusive: the run's deadline passed")
     run.conclude()
     assert run.verify() == before
@@ -159,7 +168,7 @@ def test_without_a_verdict_at_the_deadline_the_canary_is_removed(shop):
 
 def test_an_unknown_parameter_is_refused_under_plain_papermill(shop):
     process = shop.papermill(revision="killed", stage="5", run_id="typo", config=shop.config)
-    assert process.wait(timeout=60) != 0
+    assert process.wait(timeout=250) != 0
     assert "has no parameter 'stage'" in (shop.folder / "out.ipynb").read_text()
     assert not (shop.state / "runs/typo").exists()
 
@@ -170,7 +179,7 @@ def test_sigterm_to_papermill_undoes(shop):
     process = shop.papermill(revision="term", run_id="term", config=shop.patient)
     eventually(lambda: shop.stage("term"))
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
+    process.wait(timeout=250)
     eventually(lambda: shop.result("term") is not None)
     assert shop.result("term")["exit_status"] == StoppedError.exit_status
     assert shop.serving() == {before: 1.0}
@@ -189,7 +198,7 @@ def test_ctrl_c_on_the_command_line_undoes(shop):
     )
     eventually(lambda: shop.stage("cancel"))
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=250)
     assert process.returncode == 130, said
     assert shop.result("cancel")["outcome"] == "failed"
     assert shop.serving() == {before: 1.0}
@@ -262,7 +271,7 @@ def test_up_keeps_a_serving_instance_when_another_does_not_become_ready(shop):
     text = Path(shop.config).read_text()
     for old, new in (
         ("drain_s = 2", 'drain_s = 2\ninstances = 2\nreadiness_path = "/never"'),
-        ("readiness_timeout_s = 8", "readiness_timeout_s = 1"),
+        ("readiness_timeout_s = 60", "readiness_timeout_s = 1"),
     ):
         assert old in text
         text = text.replace(old, new)
@@ -281,7 +290,7 @@ def test_the_next_run_removes_the_canary_of_a_dead_run(shop):
     eventually(lambda: shop.stage("left"))
     for child in psutil.Process(process.pid).children():
         child.kill()
-    process.wait(timeout=30)
+    process.wait(timeout=250)
     run = shop.open("next", "next")
     assert shop.running() == [before]
     assert shop.result("left")["outcome"] == "failed"

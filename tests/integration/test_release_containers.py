@@ -47,6 +47,7 @@ def test_a_good_image_is_promoted(shop):
     assert shop.balancer.drift("shop") == []
     record = shop.ledger.releases("shop")[-1]
     assert record.digest.startswith("sha256:")
+    assert "content compared with r1: base the same; " in done.stdout
 
 
 def test_a_bad_image_is_rolled_back(shop):

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import psutil
 import pytest
 
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.kernel, pytest.mark.slow]
 
@@ -59,7 +60,7 @@ def begin(shop, revision, config=None):
     """Start a release, and wait until its first stage has been looked at."""
     shop.make(revision)
     process = shop.papermill(revision=revision, run_id=revision, config=config or shop.config)
-    eventually(lambda: any(event["event"] == "look" for event in progress(shop, revision)), 60)
+    eventually(lambda: any(event["event"] == "look" for event in progress(shop, revision)))
     return process
 
 
@@ -103,7 +104,7 @@ def test_a_paused_kernel_begins_its_stage_again(shop):
     with stopped([kernel_of(process)]):
         eventually(lost(shop, revision))
         lapsed = shop.balancer.weights("shop").lapsed
-    assert process.wait(timeout=90) == 0
+    assert process.wait(timeout=250) == 0
     since, _ = assert_begun_again(shop, revision)
     assert abs(since - lapsed) < timedelta(seconds=0.1)
     result = shop.result(revision)
@@ -120,7 +121,7 @@ def test_a_pause_of_the_balancer_or_of_everything_begins_the_stage_again(shop, w
         eventually(lambda: datetime.now(given.tzinfo) - given > 3 * LEASE)
         stopped_until = datetime.now(given.tzinfo)
         eventually(lambda: datetime.now(given.tzinfo) - stopped_until > LEASE)
-    assert process.wait(timeout=90) == 0
+    assert process.wait(timeout=250) == 0
     assert_begun_again(shop, what)
     assert shop.result(what)["outcome"] == "promoted", shop.result(what)["reason"]
 
@@ -131,7 +132,7 @@ def test_a_lapse_ends_the_release_where_the_service_file_says_so(shop):
     process = begin(shop, "ends", config=str(file))
     with stopped([kernel_of(process)]):
         eventually(lost(shop, "ends"))
-    process.wait(timeout=90)
+    process.wait(timeout=250)
     result = shop.result("ends")
     assert (result["outcome"], result["exit_status"]) == ("inconclusive", 2)
     assert "the lease expired at" in result["reason"]

@@ -12,7 +12,8 @@ import pytest
 from support import telegraf_points as telegraf
 from support.measured_shop import MeasuredShop
 from support.ports import free_port
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.influxdb, pytest.mark.slow]
 STORE = """
@@ -70,7 +71,7 @@ def shop(tmp_path_factory, influxdb_server):
         collecting(shop, influxdb_server, bucket),
     ):
         # nothing is there before the first window has ended
-        eventually(lambda: "r1" in shop.pratique("revisions", "--config", shop.config, check=False).stdout, 60)
+        eventually(lambda: "r1" in shop.pratique("revisions", "--config", shop.config, check=False).stdout)
         yield shop
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from support.measured_shop import MeasuredShop, scraping_server, telling_targets, wait_for_scrapes
 from support.ports import free_port
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 
@@ -76,12 +77,12 @@ def test_a_release_waits_for_a_server_that_is_away_for_a_while(shop, server, awa
     """What a server that comes back did not scrape, it has in the counters' next values."""
     shop.make(f"after-{away}", failing=0.0)
     process = shop.papermill(revision=f"after-{away}", run_id=away, config=shop.config)
-    eventually(lambda: shop.stage(away), 120)
+    eventually(lambda: shop.stage(away))
     getattr(server, away)()
     time.sleep(8)
     assert process.poll() is None, "it waits"
     server.mend()
-    assert process.wait(timeout=200) == 0
+    assert process.wait(timeout=250) == 0
     result = shop.result(away)
     assert (result["verdict"], result["outcome"]) == ("promote", "promoted")
     assert shop.serving() == {f"after-{away}": 1.0}

@@ -35,7 +35,7 @@ def server(request, tmp_path_factory):
 
 def store_of(server, **mapping):
     if server.kind != "prometheus":
-        urllib.request.urlopen(f"{server.http}/internal/force_flush", timeout=30).close()
+        urllib.request.urlopen(f"{server.http}/internal/force_flush", timeout=60).close()
     return open_store(StoreSettings(url=server.address, metrics=MetricMapping(preset="pratique", **mapping)))
 
 
@@ -123,21 +123,21 @@ def test_a_collector_counts_every_request_once_whatever_happens(server, tmp_path
         open_ledger(stack.config.state_dir).append("verdict", "shop", revision="r2", data={"decision": "promote"})
         sent = {("r1", 200): 0, ("r2", 500): 0}
 
-        def send(count):
+        def send(count, *, since_start=0):
             for revision, code in sent:
                 sender.send(count, revision=revision, code=code)
                 sent[revision, code] += count
-            time.sleep(1.2)
+            stack.until_durable(since_start + len(sent) * count)
 
         send(50)
         proxy.refuse = proxy.lose_answers = True
-        send(30)
+        send(30, since_start=100)
         stack.until(lambda status: any("does not answer" in note for note in status.exports))
         stack.kill()
         stack.start()
         send(20)
         proxy.refuse = False
-        send(10)
+        send(10, since_start=40)
         stack.kill()
         proxy.lose_answers = False
         stack.start()

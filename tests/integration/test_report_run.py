@@ -16,7 +16,7 @@ from pratique.config import Config, StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, StorageError, UsageError
 from pratique.notebook import run_notebook
 from pratique.report import write_report
-from pratique.report.write import write_text
+from pratique.report.written_page import write_text
 from pratique.store import open_store
 from support.report_samples import HOSTILE, START, sample_rollups
 
@@ -161,7 +161,7 @@ def test_on_a_signal_the_running_cell_undoes_its_work_and_no_further_cell_runs(t
         assert time.monotonic() < deadline, "the cell did not begin"
         time.sleep(0.02)
     runner.send_signal(number)
-    assert runner.wait(30) == 130
+    assert runner.wait(60) == 130
     assert undone.exists()
     assert not (tmp_path / "after").exists()
     assert (tmp_path / "out.ipynb").exists()

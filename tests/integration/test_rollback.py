@@ -12,14 +12,15 @@ from pratique.errors import DataError, MissingError, UnavailableError, UsageErro
 from pratique.runbook.engine.run import StoppedError
 from pratique.runbook.opening import open_rollback
 from pratique.runbook.rollback.steps import AddToPool, Shift, StartEarlierRelease, StopOthers
-from support.shop_fixture import eventually, running_shop
+from support.shop_fixture import running_shop
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    with running_shop(tmp_path_factory.mktemp("back"), rate=60) as shop:
+    with running_shop(tmp_path_factory.mktemp("back"), rate=5) as shop:
         shop.part("collector").kill()
         yield shop
 
@@ -210,7 +211,7 @@ def test_an_interrupted_kernel_undoes(shop, tmp_path):
     process = shop.papermill("rollback", revision=target, run_id="interrupted", config=shop.folder / "slow.toml")
     eventually(waiting.exists)
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
+    process.wait(timeout=250)
     eventually(lambda: shop.result("interrupted") is not None)
     assert shop.result("interrupted")["exit_status"] == StoppedError.exit_status
     assert shop.serving() == {before: 1.0}

@@ -36,7 +36,7 @@ def client():
     manager.shutdown_kernel(now=True)
 
 
-def messages(client, until, deadline_s=30.0):
+def messages(client, until, deadline_s=120.0):
     """Yield what the kernel publishes, up to the first message that `until` accepts."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
@@ -53,7 +53,7 @@ def subshell(client):
     request = client.session.msg("create_subshell_request", {})
     client.control_channel.send(request)
     while True:
-        reply = client.get_control_msg(timeout=20)
+        reply = client.get_control_msg(timeout=60)
         if reply["parent_header"].get("msg_id") == request["header"]["msg_id"]:
             return reply["content"]["subshell_id"]
 

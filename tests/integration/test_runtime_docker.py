@@ -11,7 +11,7 @@ import docker.errors
 import pytest
 from pydantic import ValidationError
 
-from contract.runtime_contract import SERVER, RuntimeContract, eventually, get
+from contract.runtime_contract import SERVER, RuntimeContract, get
 from pratique.config import DockerSettings, RuntimeSettings
 from pratique.errors import DataError, DeniedError, MissingError, StorageError, UnavailableError
 from pratique.release.image import REVISION_LABEL, load_image_release
@@ -19,6 +19,7 @@ from pratique.runtime.docker import DockerRuntime
 from pratique.runtime.secretfiles import ROOT
 from support.docker_engine import needs_docker
 from support.docker_fixture import DockerPlace
+from support.waiting import eventually
 
 pytestmark = needs_docker
 
@@ -140,7 +141,7 @@ def test_secrets_of_a_service_with_a_similar_name_are_kept(make_place, monkeypat
     place = make_place(env={"TOKEN": "env:SHOP_TOKEN"})
     release = place.release("nosy", NOSY)
     (instance,) = place.runtime.start(replace(release, service="shop-eu"), run="run-2", role="canary")
-    place.runtime.wait_ready(instance, deadline_s=10)
+    place.runtime.wait_ready(instance, deadline_s=60)
     place.start(release)
     place.runtime.remove_exited("shop", "run-1")
     assert seen(instance)["secret"] == "correct-horse-battery"
@@ -223,7 +224,7 @@ def test_a_container_with_a_passing_healthcheck_is_ready(make_place):
     check = 'HEALTHCHECK --interval=30s CMD ["/usr/bin/python3", "-c", "exit(0)"]'
     place = make_place()
     (instance,) = place.runtime.start(place.release("well", healthcheck=check), run="run-1", role="canary")
-    place.runtime.wait_ready(instance, deadline_s=20)
+    place.runtime.wait_ready(instance, deadline_s=60)
     assert get(instance)[0] == 200
 
 
@@ -251,7 +252,7 @@ def test_a_container_restarts_at_its_address_after_a_restart_of_the_engine(make_
     place = make_place()
     instance = place.start(place.release("r1"))
     place.engine.restart()
-    place.runtime.wait_ready(instance, deadline_s=30)
+    place.runtime.wait_ready(instance, deadline_s=60)
     assert get(instance)[0] == 200
     (again,) = place.runtime.list()
     assert again.id == instance.id

@@ -10,13 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from contract.runtime_contract import SERVER, RuntimeContract, eventually, get
+from contract.runtime_contract import SERVER, RuntimeContract, get
 from pratique.config import RuntimeSettings
 from pratique.errors import MissingError, StorageError, UnavailableError
 from pratique.release import load_release
 from pratique.release.model import Release
 from pratique.runtime.process import ProcessRuntime
 from pratique.runtime.supervise import LOG_MAX_BYTES
+from support.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -48,7 +49,7 @@ class Place:
     def start(self, app, *, ready=True, **env):
         (instance,) = self.runtime.start(self.release("r1", textwrap.dedent(app), **env), run="run-1", role="canary")
         if ready:
-            self.runtime.wait_ready(instance, deadline_s=20)
+            self.runtime.wait_ready(instance, deadline_s=60)
         return instance
 
 
@@ -107,7 +108,7 @@ os.killpg(0, signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", script], start_new_session=True, check=False)
     (instance,) = place.runtime.list("shop")
-    place.runtime.wait_ready(instance, deadline_s=20)
+    place.runtime.wait_ready(instance, deadline_s=60)
     assert get(instance)[0] == 200
 
 
@@ -195,7 +196,7 @@ def test_a_secret_is_only_in_the_environment_of_the_instance(make_place, monkeyp
     place = make_place(env={"MODE": "env:VAULT", "KEY": "file:key"})
     release = place.release("r1", SERVER.replace('print("listening"', 'print("key", os.environ["KEY"], MODE'))
     (instance,) = place.runtime.start(release, run="run-1", role="canary")
-    place.runtime.wait_ready(instance, deadline_s=20)
+    place.runtime.wait_ready(instance, deadline_s=60)
     assert get(instance)[1].startswith("hunter2-of-the-shop")
     assert place.runtime.logs(instance) == ["key [file:key] [env:VAULT]"]
     for word in ("hunter2", "s3cr3t"):
@@ -209,7 +210,7 @@ def test_a_secret_at_the_cut_of_a_long_log_is_not_partly_shown(make_place, monke
     # the end of this log always begins within a secret
     talkative = SERVER.replace('print("listening"', 'print(MODE * 5000 + "\\n" + "listening"')
     (instance,) = place.runtime.start(place.release("r1", talkative), run="run-1", role="canary")
-    place.runtime.wait_ready(instance, deadline_s=20)
+    place.runtime.wait_ready(instance, deadline_s=60)
     logs = "\n".join(place.runtime.logs(instance))
     assert "listening" in logs
     assert "shop" not in logs
@@ -287,4 +288,4 @@ def test_an_instance_that_lost_its_port_to_another_process_is_not_ready(place):
     stolen = type(instance)(**{**vars(instance), "address": other.address})
     eventually(lambda: place.runtime.list("shop") == [other])
     with pytest.raises(UnavailableError, match="exited before it was ready"):
-        place.runtime.wait_ready(stolen, deadline_s=20)
+        place.runtime.wait_ready(stolen, deadline_s=60)

@@ -5,13 +5,14 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from contract.runtime_contract import RuntimeContract, eventually, get
+from contract.runtime_contract import RuntimeContract, get
 from pratique.config import RuntimeSettings, SwarmSettings
 from pratique.errors import UnavailableError
 from pratique.runtime.base import in_use_by
 from pratique.runtime.swarm import SwarmRuntime
 from support.docker_engine import engine_running, needs_docker
 from support.docker_fixture import DockerPlace
+from support.waiting import eventually
 
 pytestmark = needs_docker
 

@@ -1,17 +1,19 @@
 """Settings that change while a collector, a balancer and a release run, with real processes."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
+from pratique.balancer import Pool
 from pratique.config import load
 from pratique.errors import UnavailableError
+from pratique.ledger import open_ledger
 from pratique.runbook.engine.lock import Lock
 from pratique.store import open_store
 from pratique.telemetry.collector_status import collector_status
-from support.shop_fixture import Shop, eventually, leftovers, running_shop
+from support.shop_fixture import Shop, leftovers, running_shop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -95,8 +97,7 @@ def test_a_collector_with_other_options_is_started_again(shop):
     elsewhere = str(shop.folder / "elsewhere")
     assert "store.url" in shop.pratique("up", "shop", "r1", "--config", shop.config, "--store", elsewhere).stdout
     assert shop.part("collector").pid != pid
-    time.sleep(1)
-    assert collector_status(shop.state).settings["store"]["url"] == elsewhere
+    eventually(lambda: collector_status(shop.state).settings["store"]["url"] == elsewhere)
 
 
 def test_a_balancer_that_runs_with_other_settings_is_named_and_keeps_its_pool_when_started_again(shop):
@@ -108,6 +109,37 @@ def test_a_balancer_that_runs_with_other_settings_is_named_and_keeps_its_pool_wh
     shop.part("balancer").terminate()
     eventually(lambda: shop.part("balancer") is None)
     assert "runs with" not in shop.pratique("up", "shop", "r1", "--config", shop.config).stdout
+    assert shop.serving() == {"r1": 1.0}
+
+
+def test_up_records_only_what_it_changes(shop):
+    def entries():
+        return [entry for entry in open_ledger(shop.state).entries("shop") if entry.kind in {"release", "weight"}]
+
+    before = len(entries())
+    shop.pratique("up", "shop", "r1", "--config", shop.config)
+    assert len(entries()) == before
+    address = shop.baseline().address
+    shop.balancer.apply(Pool("shop", {"r1": (address, "127.0.0.1:1")}, {"r1": 1.0}))
+    shop.pratique("up", "shop", "r1", "--config", shop.config)
+    assert [entry.kind for entry in entries()[before:]] == ["weight"], "the same revision is not released once more"
+    assert shop.balancer.pool("shop").servers == {"r1": (address,)}
+
+
+def test_a_balancer_that_ended_is_started_while_a_run_holds_the_settings_of_the_collector(shop):
+    file = Path(shop.config)
+    text = file.read_text()
+    lock = Lock(shop.state, "shop")
+    shop.part("balancer").terminate()
+    eventually(lambda: shop.part("balancer") is None)
+    lock.take(who="ann", run="busy", reason="a release")
+    try:
+        file.write_text(text.replace("window_s = 3", "window_s = 4"))
+        refused = shop.pratique("up", "shop", "r1", "--config", shop.config, check=False)
+    finally:
+        lock.release()
+        file.write_text(text)
+    assert refused.returncode == 75
     assert shop.serving() == {"r1": 1.0}
 
 

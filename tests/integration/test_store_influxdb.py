@@ -16,7 +16,7 @@ from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
 from pratique.store import open_store
 from pratique.store.base import Upkeep
-from pratique.store.influxdb import answer, lines, marks
+from pratique.store.influxdb import lines, marks, window_answer
 from pratique.store.influxdb import store as store_module
 from support import store_child
 
@@ -267,7 +267,7 @@ def test_readers_in_other_processes_see_each_write_complete(address):
 def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
     """Each read of rows is overtaken by a write of another window; only the changed windows are read again."""
     store.write(rollups(*[row(window) for window in range(5)]))
-    read, ranges = answer.rows, []
+    read, ranges = window_answer.rows, []
     writer = open_store(store.url)
 
     def overtaken(pieces, name):
@@ -277,7 +277,7 @@ def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
             writer.write(rollups(row(10 + len(ranges)), row(4, n=len(ranges) + 1)))
         return found
 
-    monkeypatch.setattr(answer, "rows", overtaken)
+    monkeypatch.setattr(window_answer, "rows", overtaken)
     rows = store.read("shop", ["r1"]).table
     assert by_key(rows.to_pylist()) == by_key(
         [*[row(window) for window in range(4)], row(4, n=4), row(11), row(12), row(13)]
@@ -289,7 +289,7 @@ def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
 def test_a_read_that_several_writes_overtake_has_no_part_of_any(store, writer, monkeypatch, writes):
     """The first write changes a window that is being read; the last one changes another window."""
     writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
-    read, once = answer.rows, []
+    read, once = window_answer.rows, []
 
     def overtaken(pieces, name):
         found = read(pieces, name)
@@ -300,7 +300,7 @@ def test_a_read_that_several_writes_overtake_has_no_part_of_any(store, writer, m
                 writer.write(rollups(row(5, n=number)))
         return found
 
-    monkeypatch.setattr(answer, "rows", overtaken)
+    monkeypatch.setattr(window_answer, "rows", overtaken)
     expected = [row(0, action="a", n=2), row(0, action="b", n=2), row(1), row(5, n=writes - 1)]
     assert content(store) == by_key(expected)
     assert once
@@ -308,7 +308,7 @@ def test_a_read_that_several_writes_overtake_has_no_part_of_any(store, writer, m
 
 def test_a_read_that_a_restarted_writer_overtakes_has_no_part_of_its_writes(store, writer, monkeypatch):
     writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
-    read, once = answer.rows, []
+    read, once = window_answer.rows, []
 
     def overtaken(pieces, name):
         found = read(pieces, name)
@@ -318,9 +318,70 @@ def test_a_read_that_a_restarted_writer_overtakes_has_no_part_of_its_writes(stor
             open_store(store.url).write(rollups(row(5)))
         return found
 
-    monkeypatch.setattr(answer, "rows", overtaken)
+    monkeypatch.setattr(window_answer, "rows", overtaken)
     expected = [row(0, action="a", n=2), row(0, action="b", n=2), row(1), row(5)]
     assert content(store) == by_key(expected)
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_service_with_rows_in_no_point_of_a_window_is_read_from_the_points_of_rows(influxd, monkeypatch, numbered):
+    """As a writer without the right to read leaves them: it cannot number its writes."""
+    bucket = influxd.new_bucket()
+    monkeypatch.setenv("W", influxd.client.create_authorization("w", bucket, ["write"]).token)
+    blind, seeing = open_store(influxd.settings(bucket, token_env="W")), open_store(influxd.address(bucket))
+    if numbered:
+        seeing.write(rollups(row(0), row(1)))
+    blind.write(rollups(row(1, n=3), row(2)))
+    seeing.write(rollups(row(2, n=4), row(3)))
+    expected = [row(1, n=3), row(2, n=4), row(3)]
+    assert content(seeing) == by_key([row(0), *expected] if numbered else expected)
+    assert {mark.number for mark in marks.read_marks(influxd.client, bucket.name, "shop")} == {None}
+
+
+def test_a_token_that_is_refused_for_a_while_costs_no_number(influxd, monkeypatch):
+    bucket, make = influxd.new_bucket(), influxd.client.create_authorization
+    tokens = {
+        "W": make("w", bucket, ["write"]),
+        "R": make("r", bucket, ["read"]),
+        "RW": make("b", bucket, ["read", "write"]),
+    }
+    for name, token in tokens.items():
+        monkeypatch.setenv(name, token.token)
+    both = open_store(influxd.settings(bucket, token_env="W", read_token_env="R"))
+    both.write(rollups(row(0)))
+    influxd.client.set_active(tokens["R"], False)
+    with pytest.raises((DeniedError, MissingError), match="token"):
+        both.write(rollups(row(1)))
+    collector = open_store(influxd.settings(bucket, token_env="RW", read_token_env="R"))
+    collector.write(rollups(row(2)))
+    influxd.client.set_active(tokens["R"], True)
+    both.write(rollups(row(1)))
+    assert [mark.number for mark in marks.read_marks(influxd.client, bucket.name, "shop")] == [2]
+    assert content(both) == by_key([row(0), row(1), row(2)])
+
+
+def test_points_of_windows_are_read_alone_when_they_have_all_rows(influxd, store):
+    store.write(rollups(row(0), row(1, "r2")))
+    bucket = store.url.rpartition("/")[2]
+    influxd.client.delete(bucket, {"service": "shop"}, measurement="pratique")
+    assert content(store) == by_key([row(0), row(1, "r2")])
+    influxd.client.delete(bucket, {"revision": "r2"}, measurement="pratique_windows")
+    assert content(store) == by_key([row(0)])
+
+
+def test_late_rows_replace_theirs_whichever_process_writes_them(store, writer):
+    store.write(rollups(row(0, action="a"), row(0, action="b")))
+    for number in range(2, 5):
+        (writer if number % 2 else store).write(rollups(row(0, action="a", n=number)))
+        assert content(open_store(store.url)) == by_key([row(0, action="a", n=number), row(0, action="b")])
+
+
+def test_more_rows_than_a_field_holds_are_read_back(store):
+    rows = [
+        row(window, action=f"GET /{number}/{'x' * 40}", n=number + 1) for window in range(2) for number in range(3000)
+    ]
+    store.write(rollups(*rows))
+    assert content(store) == by_key(rows)
 
 
 def test_settings_alone_open_the_store(influxd):

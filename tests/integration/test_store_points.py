@@ -506,7 +506,7 @@ def test_a_cut_or_late_answer_is_an_error_and_never_fewer_requests(influxd, buck
         began = time.monotonic()
         with pytest.raises(UnavailableError, match=r"in time \(store\.timeout_s\)"):
             store.read("shop", ["r1", "r2"])
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 25
         proxy.delay_s = 0
         assert counts(store.read("shop", ["r1", "r2"]), "action", "code") == counts(truth, "action", "code")
 

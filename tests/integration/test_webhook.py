@@ -17,6 +17,7 @@ from pratique.incident.changes import all_changes
 from pratique.telemetry.collector_status import collector_status
 from support.collector_stack import Sender, Stack
 from support.ports import free_port
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 TOKEN = "0123456789abcdef"
@@ -28,7 +29,7 @@ DEPLOYMENT = {
 
 
 def send(port, body, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("POST", "/changes", body, {name.replace("_", "-"): text for name, text in headers.items()})
         answer = connection.getresponse()
@@ -116,11 +117,12 @@ def test_a_flood_of_webhooks_loses_no_access_line(stack):
     for thread in threads:
         thread.start()
     sender, sent = Sender(stack.port), 0
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        sender.send(20)
-        sent += 20
+    # the buffer of the collector's socket takes them all, however busy the machine is
+    while sent < 2000:
+        sender.send(10)
+        sent += 10
         time.sleep(0.02)
+    eventually(lambda: {202, 401} <= set(answers))
     stop.set()
     for thread in threads:
         thread.join()

@@ -6,13 +6,13 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
-from contract.balancer_contract import eventually
 from pratique.balancer.base import Pool
 from pratique.balancer.control_socket import control_path
 from pratique.balancer.embedded import EmbeddedBalancer
 from pratique.errors import UnavailableError
 from pratique.telemetry.accesslog import decode
 from support.ports import free_port
+from support.waiting import eventually
 
 
 class Place:
@@ -81,12 +81,12 @@ while True:
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def log(self):
         return (self.folder / "balancer.log").read_text()
 
-    def lines(self, count, deadline_s=10.0):
+    def lines(self, count, deadline_s=60.0):
         """The next access lines."""
         self.collector.settimeout(deadline_s)
         return [decode(self.collector.recv(65536)) for _ in range(count)]

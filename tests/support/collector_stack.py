@@ -59,15 +59,20 @@ class Stack:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(60) == 0
 
     def until(self, holds):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not holds(status := collector_status(self.config.state_dir)):
             assert time.monotonic() < deadline, status
             assert self.process.poll() is None
             time.sleep(0.02)
         return status
+
+    def until_durable(self, received):
+        """Wait until so many lines were received, and survive a kill: they are synchronised more often than reported."""
+        reported = self.until(lambda status: status.received >= received).updated_at
+        return self.until(lambda status: status.updated_at > reported)
 
     def counts(self):
         rows = open_store(str(self.config.path(self.config.store.url))).read("shop", ["r1", "r2"]).table.to_pylist()

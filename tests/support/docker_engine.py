@@ -144,7 +144,7 @@ class Engine:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            self.process.wait(30)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -233,7 +233,7 @@ class Registry:
             command = ["docker-registry", "serve", self.folder / "config.yml"]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         host, _, port = self.address.partition(":")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             with socket.socket() as client:
                 if client.connect_ex((host, int(port))) == 0:
@@ -245,7 +245,7 @@ class Registry:
     def stop(self):
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(60)
 
 
 @contextmanager

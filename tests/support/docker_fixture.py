@@ -57,5 +57,5 @@ class DockerPlace:
     def start(self, release, *, ready=True, **options):
         (instance,) = self.runtime.start(release, run="run-1", role="canary", **options)
         if ready:
-            self.runtime.wait_ready(instance, deadline_s=30)
+            self.runtime.wait_ready(instance, deadline_s=60)
         return instance

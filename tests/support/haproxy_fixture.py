@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from contract.balancer_contract import eventually
 from pratique.balancer.base import Pool
 from pratique.balancer.haproxy.balancer import HAProxyBalancer
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.telemetry.accesslog import decode
 from support.ports import free_port
+from support.waiting import eventually
 
 needs_haproxy = pytest.mark.haproxy
 
@@ -110,13 +110,13 @@ while True:
     def stop(self):
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            return self.process.wait(20)
+            return self.process.wait(60)
         return 0
 
     def log(self):
         return (self.folder / "balancer.log").read_text()
 
-    def lines(self, count, deadline_s=10.0):
+    def lines(self, count, deadline_s=60.0):
         self.collector.settimeout(deadline_s)
         return [decode(self.collector.recv(65536)) for _ in range(count)]
 

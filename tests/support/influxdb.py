@@ -26,7 +26,7 @@ CACHED = (
     / "influxd-{}-pkg-config-{}".format(*VERSIONS)
 )
 BUILD_LIMIT_S = 2400
-START_LIMIT_S = 60
+START_LIMIT_S = 120
 TOKEN = "all-access-token-of-the-tests"
 NUMBERS = itertools.count()
 
@@ -141,7 +141,7 @@ class InfluxServer:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(number)
-            self._process.wait(30)
+            self._process.wait(60)
 
     def new_bucket(self, **options):
         return self.client.create_bucket(f"bucket-{next(NUMBERS)}", **options)

@@ -68,10 +68,11 @@ FAULTS = (
 IN_A_WRITE = tuple(
     Fault(f"{what} at {kind} {number}", _end_at(kind, number, start=what == "restarted"))
     for what in ("killed", "restarted")
-    for kind in ("request", "answer")
-    for number in (1, 2, 3)
+    for kind, last in (("request", 4), ("answer", 5))
+    for number in range(1, last + 1)
 )
-"""The end of a server within a write, whose three requests say that it begins, hold the rows, and say that it is done.
+"""The end of a server within a write. It asks for the last marks, then its four requests say that it begins, hold the points of windows
+and those of rows, and say that it is done.
 
 At a request: before the server has it. At an answer: the server has acknowledged it, and the client may not know.
 """

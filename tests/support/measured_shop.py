@@ -5,7 +5,8 @@ import json
 import threading
 
 from support.prometheus_fixture import metric_server
-from support.shop_fixture import Shop, eventually
+from support.shop_fixture import Shop
+from support.waiting import eventually
 
 SCRAPE = """
 global: {{ scrape_interval: 1s }}
@@ -45,8 +46,6 @@ async def serve(reader, writer):'''
 
 class MeasuredShop(Shop):
     """A shop whose application exposes a counter of its requests."""
-
-    command_limit_s = 280
 
     def make(self, revision, failing=None, **options):
         super().make(revision, failing, **options)
@@ -91,4 +90,4 @@ def scraping_server(folder, targets):
 
 def wait_for_scrapes(server):
     """Wait until it has a counter."""
-    eventually(lambda: server.query("http_requests_total"), 60)
+    eventually(lambda: server.query("http_requests_total"))

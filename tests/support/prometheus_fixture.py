@@ -12,7 +12,6 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
 
 from support.ports import free_port
 
@@ -39,7 +38,7 @@ class MetricServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(number)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
 
     def kill(self):
         self.end(signal.SIGKILL)
@@ -64,7 +63,7 @@ class MetricServer:
     def query(self, promql, **parameters):
         """The result of an instant query."""
         form = urllib.parse.urlencode({"query": promql, "nocache": "1", **parameters})
-        with urllib.request.urlopen(f"{self.http}/api/v1/query?{form}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.http}/api/v1/query?{form}", timeout=60) as answer:
             return json.load(answer)["data"]["result"]
 
 
@@ -113,15 +112,15 @@ def _write_blocks(samples, data, folder):
 def _import(server, samples):
     body = exposition(samples, millis=True).encode()
     request = urllib.request.Request(f"{server.http}/api/v1/import/prometheus", data=body, method="POST")
-    urllib.request.urlopen(request, timeout=30).close()
-    urllib.request.urlopen(f"{server.http}/internal/force_flush", timeout=30).close()
+    urllib.request.urlopen(request, timeout=60).close()
+    urllib.request.urlopen(f"{server.http}/internal/force_flush", timeout=60).close()
 
 
 def _wait_ready(server, process, log):
     path = "/-/ready" if server.kind == "prometheus" else "/health"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
-        with contextlib.suppress(URLError, ConnectionError):
+        with contextlib.suppress(OSError):
             urllib.request.urlopen(server.http + path, timeout=1).close()
             return
         if process.poll() is not None or time.monotonic() > deadline:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 SSHD = "/usr/sbin/sshd"
-START_S = 10.0
+START_S = 60.0
 needs_ssh = pytest.mark.ssh
 
 

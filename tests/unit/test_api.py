@@ -18,6 +18,9 @@ from support.report_samples import sample_verdict
 FUNCTIONS = [name for name in pratique.__all__ if inspect.isfunction(getattr(pratique, name))]
 FIGURES = [
     "codes",
+    "difference_banner",
+    "difference_layers",
+    "difference_tables",
     "evidence_trace",
     "heatmap",
     "incident_banner",
@@ -93,7 +96,17 @@ def test_a_public_function_is_typed_and_documents_parameters_and_errors(name):
     assert inspect.Signature.empty not in [*annotations, signature.return_annotation]
     doc = inspect.getdoc(function)
     assert "Raises:" in doc or name == "reproduction", "no word about errors"
-    positional = ("service", "baseline", "canary", "comparison", "investigation", "name_or_path", "output", "settings")
+    positional = (
+        "service",
+        "baseline",
+        "canary",
+        "comparison",
+        "difference",
+        "investigation",
+        "name_or_path",
+        "output",
+        "settings",
+    )
     optional = [parameter for parameter in signature.parameters if parameter not in positional]
     assert not [parameter for parameter in optional if f"{parameter}" not in doc], "a parameter is not explained"
 

@@ -19,7 +19,6 @@ RUNTIME = {canonicalize_name(Requirement(text).name) for text in PROJECT["projec
 DEV = {canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["optional-dependencies"]["dev"]}
 NOT_IMPORTED = {
     "ipykernel": "runs the notebooks, started by its command",
-    "anywidget": "plotly's FigureWidget, whose clicks the notebooks take, is built on it",
     "jupyterlab": "people open the notebooks in it",
     "codespell": "checks spelling, a command of make check",
     "coverage": "pytest-cov measures with it; its settings are in pyproject.toml",
@@ -28,6 +27,7 @@ NOT_IMPORTED = {
     "pandas-stubs": "types for mypy",
     "pre-commit": "runs the checks before a commit",
     "pytest-cov": "a plugin of pytest",
+    "pytest-rerunfailures": "a plugin of pytest",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "ruff": "lints and formats, a command of make check",

@@ -16,6 +16,7 @@ LEAVES = [
     "isolated",
     "kept_json",
     "lock_holders",
+    "masked_text",
     "number_text",
     "own_processes",
     "printable_text",
@@ -24,6 +25,7 @@ LEAVES = [
 ]
 ORDER = [
     *LEAVES,
+    "git_command",
     "config",
     "notebook",
     "ledger",
@@ -36,6 +38,7 @@ ORDER = [
     "judge",
     "incident",
     "planning",
+    "delivery",
     "figures",
     "report",
     "widgets",
@@ -154,6 +157,9 @@ REFUSED = [
     "compare shop r1 r2 --config missing.toml",
     "compare shop r1 r2 --weight 200",
     "plan shop --stages 5,abc",
+    "diff shop r1 r2 --config missing.toml",
+    "diff shop r8 r9",
+    "diff a.tar b.tar",
     "report shop r1 r2 --start never",
     "incident shop --outcome errors",
     "incident shop --start never",

@@ -15,6 +15,7 @@ ACROSS = {
     "test_markers.py",
     "test_notebooks.py",
     "test_project_files.py",
+    "test_reruns.py",
     "test_wording.py",
     "cli/test_commands.py",
     "cli/test_exit_status.py",

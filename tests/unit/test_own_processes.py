@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
 from pratique.own_processes import has_ended, own_processes, pid_namespace, runs_as_us
 from support.other_user import AS_NOBODY, SYSTEM_PYTHON, needs_root
+from support.waiting import eventually
 
 WAIT = "import sys; print('runs', flush=True); sys.stdin.read()"
 
@@ -58,9 +58,7 @@ def test_a_killed_process_has_ended_before_and_after_its_parent_noticed(start):
     here = pid_namespace()
     assert not has_ended(process.pid, here)
     process.kill()
-    deadline = time.monotonic() + 10
-    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-        time.sleep(0.01)
+    eventually(lambda: process.status() == psutil.STATUS_ZOMBIE)
     assert has_ended(process.pid, here)
     process.wait()
     assert has_ended(process.pid, here)

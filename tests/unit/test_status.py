@@ -12,6 +12,7 @@ from pratique.clock import utc_now
 from pratique.config import parse
 from pratique.errors import UnavailableError
 from pratique.runbook.engine.journal import Journal
+from pratique.runbook.engine.lock import Lock
 from pratique.runtime.base import Instance
 from pratique.status import describe
 from pratique.telemetry.collector_status import CollectorStatus
@@ -89,6 +90,21 @@ def test_a_dead_run_is_shown_with_the_command_that_resumes_it(parts, target):
         in lines(target)
     )
     assert describe(target).to_json()["runs"][0]["resume_command"] == resume
+
+
+def test_a_balancer_to_restart_waits_for_an_active_run(parts, target, monkeypatch):
+    monkeypatch.setattr(status, "balancer_differences", lambda target: ["kill 7 && pratique up shop r1"])
+    assert "drift      kill 7 && pratique up shop r1" in lines(target)
+    journal = Journal.in_folder(target.state_dir / "runs/k12")
+    context = {"service": "shop", "revision": "r2", "config": "", "run_id": "k12"}
+    journal.append("opened", data={"runbook": "release", "service": "shop", "revision": "r2", "context": context})
+    lock = Lock(target.state_dir, "shop")
+    lock.take(who="ann", run="k12", reason="a release")
+    try:
+        found = lines(target)
+    finally:
+        lock.release()
+    assert "drift      kill 7 && pratique up shop r1 (run k12 would fail: wait until it has ended)" in found
 
 
 def test_an_address_without_an_instance_is_drift(parts, target):

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from pratique.balancer.settings_file import balancer_differences
 from pratique.check.finding import Check, SkippedError
 from pratique.check.folders import writable_folder
 from pratique.check.programs import run_on
@@ -19,6 +18,9 @@ from pratique.check.sockets import Address, listen_state, resolved
 from pratique.config import Config, ServiceSettings, TelemetrySettings
 from pratique.errors import StorageError, UnavailableError
 from pratique.incident.webhook_token import read_token
+from pratique.number_text import plural
+from pratique.runbook.runs import list_runs
+from pratique.status import balancer_drift
 from pratique.telemetry.collector_settings import settings_of
 from pratique.telemetry.collector_status import collector_status, setting_differences
 
@@ -51,7 +53,7 @@ def collector_checks(config: Config) -> Iterator[Check]:
 def running_balancer_checks(config: Config) -> Iterator[Check]:
     """Yield a check for each running balancer that works by other settings."""
     for name in config.services:
-        if found := balancer_differences(config.target(name)):
+        if found := balancer_drift(config.target(name), list_runs(config.state_dir, name)):
             yield Check(f"services.{name}.balancer", partial(_refuse, found[0]))
 
 
@@ -75,7 +77,7 @@ def _same_settings(config: Config) -> str:
     )
     if found:
         service = next(iter(config.services), "SERVICE")
-        more = f" (and {len(found) - 1} more settings)" if len(found) > 1 else ""
+        more = f" (and {plural(len(found) - 1, 'more setting')})" if len(found) > 1 else ""
         raise UnavailableError(f"{found[0]}{more}: apply it with: pratique up {service} REVISION")
     return "the collector works by this service file"
 

@@ -117,7 +117,8 @@ def revisions(service: str | None, as_json: bool, config: str | None, store: str
         raise MissingError(f"store {settings.store.url!r} has no requests{of}: {empty_hint(settings.store, service)}")
     if len(seen) > MOST_LISTED:
         click.echo(f"… and {len(seen) - MOST_LISTED:,} older ones: --json lists them all", err=True)
-    for s in seen[-MOST_LISTED:]:
+    # those that appeared last, service by service
+    for s in sorted(seen[-MOST_LISTED:], key=lambda one: one.service):
         click.echo(f"{s.service:<20} {s.revision:<30} {iso(s.first)} to {iso(s.last)}  {s.requests:>12,} requests")
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import shell_complete
 
-from pratique.cli import analyse, configure, data, demo_data, incident, operate, release, watch
+from pratique.cli import analyse, configure, data, demo_data, diff, history, incident, operate, release, watch
 from pratique.cli.colours import colour_mode
 from pratique.cli.options import EPILOG
 from pratique.cli.sections import Sections
@@ -54,7 +54,9 @@ def pratique(ctx: click.Context) -> None:
 
 
 pratique.add_section("Release", release.COMMANDS)
-pratique.add_section("Analyse", (*analyse.COMMANDS, *incident.COMMANDS, *watch.COMMANDS))
+pratique.add_section(
+    "Analyse", (*analyse.COMMANDS, *diff.COMMANDS, *incident.COMMANDS, *watch.COMMANDS, *history.COMMANDS)
+)
 pratique.add_section("Operate", operate.COMMANDS)
 pratique.add_section("Configure", configure.COMMANDS)
 pratique.add_section("Data", (*data.COMMANDS, *demo_data.COMMANDS))

@@ -68,7 +68,7 @@ def init_command(
 ) -> None:
     """Write a first service file.
 
-    In a terminal, it asks for each option that you leave out. Elsewhere, the defaults apply.
+    In a terminal, it asks for each option that you leave out. Elsewhere, the defaults apply, and --command or --image is needed.
 
     \b
     pratique init shop --command '{python} {dir}/app.py {port}'

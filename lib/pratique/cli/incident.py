@@ -15,7 +15,7 @@ from typing_extensions import override
 from pratique.cli import incident_records
 from pratique.cli.colours import paint_phrase, paint_start
 from pratique.cli.completion import complete_services
-from pratique.cli.options import PATH, Time, config_options, json_object, load_config
+from pratique.cli.options import PATH, Time, alpha_option, config_options, json_object, load_config
 from pratique.cli.progress import progress_bar
 from pratique.errors import UsageError
 
@@ -71,13 +71,7 @@ class IncidentGroup(click.Group):
 @click.option(
     "--changes", type=PATH, metavar="FILE", help="A JSON-lines file of changes that the ledger does not know."
 )
-@click.option(
-    "--alpha",
-    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
-    default=0.01,
-    metavar="NUMBER",
-    help="The chance of naming anything when nothing is wrong. Default: 0.01.",
-)
+@alpha_option("The chance of naming anything when nothing is wrong.")
 @click.option(
     "--all", "every", is_flag=True, help="Look at every service of the store, in one line each; they share alpha."
 )

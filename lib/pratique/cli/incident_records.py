@@ -11,7 +11,7 @@ import click
 
 from pratique.cli.completion import complete_revisions, complete_services
 from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config, service_argument
-from pratique.clock import iso, utc_now
+from pratique.clock import utc_now
 from pratique.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def open_command(
     """
     from pratique.errors import MissingError  # noqa: PLC0415
     from pratique.ledger.incidents import OWN  # noqa: PLC0415
+    from pratique.ledger.text import incident_line  # noqa: PLC0415
 
     settings = load_config(config, store)
     settings.target(service).make_state_folder()
@@ -69,7 +70,7 @@ def open_command(
         except MissingError:
             pass
         else:
-            click.echo(f"known already: {_sentence(known)}")
+            click.echo(f"known already: {incident_line(known)}")
             return
     fields: dict[str, Any] = {
         "began": began,
@@ -77,8 +78,7 @@ def open_command(
         "severity": severity,
         "cause": cause,
     }
-    click.echo(_sentence(incidents.open(service, title, why=why, id=unique, source=source, **fields)))
-    _note_unknown_cause(settings, service, cause)
+    _print(incidents, incidents.open(service, title, why=why, id=unique, source=source, **fields))
 
 
 @click.command("cause", epilog=EPILOG)
@@ -92,11 +92,8 @@ def cause_command(incident: str, revision: str, source: str, why: str, config: s
 
     INCIDENT is its id. REVISION is "none" when no revision caused it.
     """
-    settings = load_config(config, store)
-    incidents = _incidents(settings)
-    found = incidents.record(incidents.find(incident, source), "cause", why=why, cause=revision)
-    click.echo(_sentence(found))
-    _note_unknown_cause(settings, found.service, revision)
+    incidents = _incidents(load_config(config, store))
+    _print(incidents, incidents.record(incidents.find(incident, source), "cause", why=why, cause=revision))
 
 
 @click.command("restored", epilog=EPILOG)
@@ -137,12 +134,14 @@ def close_command(
 @config_options
 def list_command(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
     """List the recorded incidents, oldest first."""
+    from pratique.ledger.text import incident_line  # noqa: PLC0415
+
     found = _incidents(load_config(config, store)).all(service)
     if as_json:
         click.echo(json.dumps([record.to_json() for record in found]))
         return
     for record in found:
-        click.echo(_sentence(record))
+        click.echo(incident_line(record))
     if not found:
         click.echo("no incidents are recorded: pratique incident open --help")
 
@@ -223,7 +222,7 @@ def draft_command(
     from pratique.report.incident import investigate_stored  # noqa: PLC0415 - the store's client
     from pratique.report.incident_draft import save_draft  # noqa: PLC0415
     from pratique.report.incident_question import IncidentQuestion  # noqa: PLC0415
-    from pratique.report.write import reports_folder  # noqa: PLC0415
+    from pratique.report.written_page import reports_folder  # noqa: PLC0415
 
     settings = load_config(config, store)
     record = _incidents(settings).find(unique, source) if unique else None
@@ -248,7 +247,7 @@ def _end(
 ) -> None:
     incidents = _incidents(config)
     fields: dict[str, Any] = {event: at or utc_now()}
-    click.echo(_sentence(incidents.record(incidents.find(unique, source), event, why=why, **fields)))
+    _print(incidents, incidents.record(incidents.find(unique, source), event, why=why, **fields))
 
 
 def _incidents(config: Config) -> Incidents:
@@ -258,22 +257,13 @@ def _incidents(config: Config) -> Incidents:
     return Incidents(open_ledger(config.state_dir))
 
 
-def _note_unknown_cause(config: Config, service: str, cause: str) -> None:
-    from pratique.ledger import open_ledger  # noqa: PLC0415
-    from pratique.ledger.incidents import NONE  # noqa: PLC0415
+def _print(incidents: Incidents, record: IncidentRecord) -> None:
+    from pratique.ledger.text import incident_line  # noqa: PLC0415
 
-    known = open_ledger(config.state_dir).revisions(service)
-    if cause not in ("", NONE) and known and cause not in known:
-        click.echo(f"note: {service} never had a revision {cause[:80]!r} in this ledger: check the name", err=True)
-
-
-def _sentence(record: IncidentRecord) -> str:
-    parts = [record.id, record.service, f"since {iso(record.began)}", record.state, record.severity]
-    if record.restored:
-        parts[3] = f"restored {iso(record.restored)}" + (", closed" if record.closed else "")
-    cause = f"cause: {record.cause}" if record.cause else "cause unknown"
-    source = "" if record.source == "pratique" else f"({record.source})"
-    return "  ".join([*filter(None, parts), cause, *filter(None, [source]), record.title])
+    click.echo(incident_line(record))
+    note = incidents.note_on_cause(record)
+    if note:
+        click.echo(note, err=True)
 
 
 COMMANDS = (open_command, cause_command, restored_command, close_command, list_command, import_command, draft_command)

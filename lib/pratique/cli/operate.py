@@ -75,8 +75,11 @@ def down(service: str, force: bool, config: str | None, store: str | None) -> No
     """
     from pratique.bootstrap import stop  # noqa: PLC0415
 
-    for line in stop(load_config(config, store).target(service), force=force):
+    stopped = 0
+    for stopped, line in enumerate(stop(load_config(config, store).target(service), force=force), 1):  # noqa: B007
         click.echo(line)
+    if not stopped:
+        click.echo(f"nothing of {service} runs")
 
 
 @click.command(epilog=EPILOG)
@@ -91,11 +94,19 @@ def logs(service: str, revision: str | None, lines: int, as_json: bool, config: 
     """Print container logs that the collector keeps."""
     from pratique.telemetry.containerlogs import container_logs  # noqa: PLC0415
 
-    found = deque(container_logs(load_config(config, store).state_dir, service, revision=revision), maxlen=lines)
+    settings = load_config(config, store)
+    found = deque(container_logs(settings.state_dir, service, revision=revision), maxlen=lines)
     if as_json:
         click.echo(json.dumps([asdict(line) | {"time": stamp(line.time)} for line in found]))
         return
+    if not found and service in settings.services and settings.service(service).runtime.kind == "process":
+        files = settings.state_dir / "processes" / f"{service}-*.log"
+        raise MissingError(
+            f"{service} runs as local processes, which have no container logs: their output is in {files}"
+        )
     if not found:
+        if settings.services:
+            settings.target(service)  # a misspelt name has no logs either
         raise MissingError(
             f"no container logs of {service!r}{f', revision {revision!r}' if revision else ''}: the collector keeps "
             f'them when services.{service}.runtime.docker.log_driver is "syslog"'

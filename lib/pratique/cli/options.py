@@ -66,6 +66,17 @@ json_array = click.option("--json", "as_json", is_flag=True, help="Print one JSO
 json_object = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 
 
+def alpha_option(help_text: str) -> Decorator:
+    """Return the decorator for the chance of a wrong answer. help_text: what chance it is."""
+    return click.option(
+        "--alpha",
+        type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+        default=0.01,
+        metavar="NUMBER",
+        help=f"{help_text} Default: 0.01.",
+    )
+
+
 def revision_argument(name: str = "revision", *, required: bool = True) -> Decorator:
     """Return the decorator for an argument that is a revision of the service."""
     return click.argument(name, required=required, shell_complete=complete_revisions)

@@ -74,6 +74,10 @@ def runbook_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="MINUTES",
     help="Time limit of the run. Default: the judge's deadline plus 15.",
 )
+@click.option(
+    "--commit", metavar="HASH", help="Git commit of the revision. Default: found in git by the name of the revision."
+)
+@click.option("--incident", metavar="ID", help="The incident that this release mends.")
 @runbook_options
 def release(out: str | None, **given: Any) -> None:
     """Release a revision as a canary: promote it, or roll it back.
@@ -86,6 +90,8 @@ def release(out: str | None, **given: Any) -> None:
 @click.command(epilog=EPILOG)
 @service_argument
 @revision_argument(required=False)
+@click.option("--incident", metavar="ID", help="The incident that this rollback ends.")
+@click.option("--drill", is_flag=True, help="An exercise: it is not counted as a failure of the release.")
 @runbook_options
 def rollback(out: str | None, **given: Any) -> None:
     """Return all traffic to an earlier release.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pratique.config.types import Strict
+from pratique.config.types import OUTCOME, Strict
 
 Reaction = Literal["ignore", "note", "hold", "rollback"]
 
@@ -21,7 +21,7 @@ class GuardPolicy(Strict):
     0.95
     """
 
-    outcome: Annotated[str, Field(pattern=r"^((fewer )?([1-5]xx|[1-5][0-9]{2})|no answer|other|p[0-9]{2}(\.[0-9]+)?)$")]
+    outcome: Annotated[str, Field(pattern=OUTCOME)]
     tolerated_ratio: Annotated[float, Field(ge=1.0, le=10.0)] | None = None
     tolerated_excess: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     tolerated_slower: Annotated[float, Field(ge=1.0, le=4.0)] = 1.0

@@ -100,6 +100,13 @@ def _first_problem(text: str, path: Path, data: Mapping[str, Any], error: Valida
     for problem in error.errors():
         problems.setdefault(_keys_of(data, problem["loc"]), []).append(problem)
     keys, found = next(iter(problems.items()))
+    if found[0]["type"] == "missing":
+        # a wrong spelling of the key that is missing is the cause
+        unknown = (
+            one for one, why in problems.items() if why[0]["type"] == "extra_forbidden" and one[:-1] == keys[:-1]
+        )
+        keys = next(unknown, keys)
+        found = problems[keys]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{path}:{line_of(text, keys)}: {'.'.join(map(str, keys))}: {describe(keys, found)}{more}"
 

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from pratique.config.reference import example, known_keys
 from pratique.config.store import ENVIRONMENT_NAME, REFERENCE
-from pratique.config.types import ADDRESS, LOOPBACK_ADDRESS, NAME
+from pratique.config.types import ADDRESS, LOOPBACK_ADDRESS, NAME, OUTCOME
 
 UNKNOWN = "unknown key"
 WANTED = {
@@ -33,11 +33,16 @@ WORDS = {
 FORMS = {
     NAME: "must be a name of letters, digits, '.', '_' and '-'",
     ADDRESS: "must be HOST:PORT",
+    OUTCOME: 'must be codes, as 5xx, 503, "no answer", other or "fewer 4xx", or a quantile of latency, as p95',
     ENVIRONMENT_NAME: "must be the name of an environment variable, and not the token itself",
     REFERENCE: "must be env:NAME or file:PATH, and not the secret itself",
     LOOPBACK_ADDRESS: "must be HOST:PORT of this machine, such as 127.0.0.1:8081",
 }
 """The accepted values, by the pattern of a text."""
+OTHER_NAMES = {"imports.fields": {"status": "code", "url": "path", "uri": "path"}}
+"""Names that --field takes too, by the table; their nearest key is another one."""
+RULE = ("path", "method", "action")
+"""The keys of an action's rule."""
 SECRET_KEYS = frozenset({"password", "bearer_token", "token_env", "read_token_env", "webhook_token"})
 """Keys whose wrong value is often the secret itself, and is not shown."""
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
@@ -75,7 +80,10 @@ def _wanted(problem: ErrorDetails) -> str:
 
 
 def _closest(keys: Sequence[str | int]) -> str:
-    near = difflib.get_close_matches(str(keys[-1]), known_keys(keys[:-1]), n=1)
+    name, table = str(keys[-1]), keys[:-1]
+    other = OTHER_NAMES.get(".".join(map(str, table[-2:])), {}).get(name)
+    known = RULE if table[-2:-1] == ("actions",) else known_keys(table)
+    near = [other] if other else difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else "remove it or check the spelling"
 
 

@@ -76,6 +76,8 @@ def _reference_key(keys: Sequence[str | int]) -> str:
     names = [str(key) for key in keys if isinstance(key, str)]
     if names[:1] == ["services"] and len(names) > 1:
         names[1] = "NAME"
+        if names[2:4] == ["judge", "guards"] and len(names) > 4:
+            names[4] = "5xx"  # the reference explains the keys of one guard
     return ".".join(names)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pratique.config.types import RequestPath, Seconds, Strict
+from pratique.config.types import Name, RequestPath, Seconds, Strict
 
 Image = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]*(:[0-9]{1,5})?/)?[a-z0-9][a-z0-9._/-]{0,200}$")]
 Engine = Annotated[
@@ -16,7 +16,6 @@ Engine = Annotated[
     ),
 ]
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}[kmg]$")]
-VolumeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 Inside = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*$")]
 
 
@@ -31,9 +30,9 @@ class DockerSettings(Strict):
     cpus: Annotated[float, Field(gt=0, le=256)] = 1.0
     pids_limit: Annotated[int, Field(ge=1, le=100_000)] = 256
     tmpfs: dict[Inside, Size] = Field(default_factory=lambda: {"/tmp": "64m"})  # noqa: S108 - in a container
-    volumes: dict[VolumeName, Inside] = Field(default_factory=dict)
+    volumes: dict[Name, Inside] = Field(default_factory=dict)
     cap_add: tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z_]{1,30}$")], ...] = ()
-    network: VolumeName | Literal[""] = ""
+    network: Name | Literal[""] = ""
     host_network_reason: str = ""
     log_driver: Literal["json-file", "syslog"] = "json-file"
     log_max_size: Size = "10m"

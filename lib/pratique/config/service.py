@@ -43,8 +43,8 @@ class ImportSettings(Strict):
 
     fields: FieldNames = FieldNames()
     format: str = "auto"
-    log_format: str | None = None
-    revision_from: str | None = None
+    log_format: str = ""
+    revision_from: str = ""
     ignore_paths: tuple[str, ...] = ()
 
 

@@ -40,6 +40,7 @@ class HttplogSettings(Strict):
         return self
 
 
+HostSource = Literal["line", "server", "instance"]
 PRIVATE = "private"
 """In `allow`: loopback and the private networks."""
 
@@ -64,6 +65,7 @@ class TelemetrySettings(Strict):
     window_s: Annotated[int, Field(ge=1, le=3600)] = 10
     late_s: Seconds = 60.0
     host: str = "local"
+    host_from: HostSource = "line"
     httplog: HttplogSettings = HttplogSettings()
     spool_mb: Annotated[float, Field(ge=64, le=10_000_000)] = 4000.0
     container_log_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 200.0

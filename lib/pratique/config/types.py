@@ -11,6 +11,7 @@ from pratique.errors import UsageError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME)]
+OUTCOME = r"^((fewer )?([1-5]xx|[1-5][0-9]{2})|no answer|other|p[0-9]{2}(\.[0-9]+)?)$"
 Plain = Annotated[str, Field(pattern=r"^[ -~]*$", max_length=255)]
 """Printable ASCII on one line."""
 RequestPath = Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=2000)]

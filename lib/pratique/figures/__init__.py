@@ -1,9 +1,15 @@
-"""Figures and panels of a comparison and of an incident: one function draws one plotly figure, or one panel of HTML.
+"""Figures and panels of a comparison, of an incident and of a release difference: one function draws one plotly figure, or one panel of HTML.
 
 Each function that takes a verdict also takes None and then says that nothing was judged.
 """
 
+from pratique.figures.canary_outcomes import canary_outcomes, exposure
 from pratique.figures.codes import status_codes
+from pratique.figures.delivery_metrics import delivery_metrics, delivery_questions
+from pratique.figures.delivery_series import delivery_series
+from pratique.figures.difference_banner import difference_banner
+from pratique.figures.difference_layers import layer_sizes
+from pratique.figures.difference_tables import configuration_changes, file_changes, package_changes
 from pratique.figures.evidence_trace import evidence_over_time
 from pratique.figures.expected_times import expected_times
 from pratique.figures.heatmap import ratio_heatmap
@@ -16,6 +22,7 @@ from pratique.figures.incident_places import places
 from pratique.figures.incident_suspects import suspects
 from pratique.figures.latency import latency_distribution, latency_quantiles
 from pratique.figures.panels import Panel, findings, guard_table, reproduction_panel, verdict_banner
+from pratique.figures.release_timeline import release_timeline
 from pratique.figures.series import RequestSeries, request_series
 from pratique.figures.timeline import timeline
 from pratique.figures.traffic import traffic
@@ -23,19 +30,30 @@ from pratique.figures.traffic import traffic
 __all__ = [
     "Panel",
     "RequestSeries",
+    "canary_outcomes",
+    "configuration_changes",
     "container_messages",
+    "delivery_metrics",
+    "delivery_questions",
+    "delivery_series",
+    "difference_banner",
     "evidence",
     "evidence_over_time",
     "expected_times",
+    "exposure",
+    "file_changes",
     "findings",
     "guard_table",
     "incident_banner",
     "incident_findings",
     "latency_distribution",
     "latency_quantiles",
+    "layer_sizes",
     "onset",
+    "package_changes",
     "places",
     "ratio_heatmap",
+    "release_timeline",
     "reproduction_panel",
     "request_series",
     "status_codes",

@@ -48,7 +48,9 @@ def onset(investigation: Investigation) -> Chart:
         shapes=[*_shaded(measures.times, measures.in_starts, measures.window_s, STARTS),
                 *_shaded(measures.times, measures.in_ends, measures.window_s, ENDS), *_best(incident)],
         annotations=[*_notes(incident), *([] if lanes else [_no_changes(low)])],
-        xaxis={"type": "date", "range": [incident.start, incident.end], "anchor": "y3", "title": {"text": "time (UTC)"}},
+        xaxis={"type": "date", "range": [incident.start, incident.end], "title": {"text": "time (UTC)"},
+               # an axis without marks is not drawn, and nothing can be anchored to it
+               **({"anchor": "y3"} if lanes else {"anchor": "free", "position": 0})},
         yaxis={"domain": [low + 0.26 * (1 - low), 1], "tickformat": ".2~%", "rangemode": "tozero",
                "title": {"text": f"share of {label(incident.outcome, 12)}"}},
         yaxis2={"domain": [low + 0.03, low + 0.2 * (1 - low)], "rangemode": "tozero", "nticks": 3, "gridcolor": GRID,

@@ -93,7 +93,9 @@ def _rows(found: Places, alpha: float) -> list[_Row]:
     steps.append(("not explained", found.rest, MUTED, -1, label(found.reason, 90) or "too little for a place"))
     for name, more, color, number, words in steps:
         said = words if number >= 0 else f"{_signed(more)}: {words}"
-        rows.append(_Row(name, said, at, more, color, number, hatched=name == "not explained"))
+        # a bar that is too short to be seen would be a dot
+        length = more if round(more) else 0.0
+        rows.append(_Row(name, said, at, length, color, number, hatched=name == "not explained"))
         at += more
     rows.append(_Row("seen", f"{count(found.bad)} bad of {count(found.requests)} requests", 0.0, float(found.bad), INK))
     return rows

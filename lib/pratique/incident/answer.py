@@ -108,14 +108,18 @@ def undo_of(service: str, suspects: Sequence[Suspect], serving: Sequence[str]) -
     if run := guilty[0].change.active_run:
         return f"pratique abort {shlex.quote(run)}"
     newest = guilty[0].change.revision == serving[-1]
-    return f"pratique run rollback -p service {shlex.quote(service)}" if newest else ""
+    return f"pratique rollback {shlex.quote(service)}" if newest else ""
 
 
 def nothing_sentence(
-    service: str, outcome: str, start: datetime, *, tolerated: float, windows: float, window_s: int
+    service: str, outcome: str, start: datetime, *, tolerated: float, windows: float, window_s: int, is_old: bool
 ) -> str:
-    """Return what is said where no rise is shown, with what would have been seen. windows: until a rise to twice is shown."""
-    since = f"No rise of {outcome} of {short(service)} beyond {tolerated:g}x is shown since {start:%H:%M}"
+    """Return what is said where no rise is shown, with what would have been seen.
+
+    windows: until a rise to twice is shown. is_old: whether the data ended long ago, so that the start needs its date.
+    """
+    began = f"{start:%Y-%m-%d %H:%M}" if is_old else f"{start:%H:%M}"
+    since = f"No rise of {outcome} of {short(service)} beyond {tolerated:g}x is shown since {began}"
     larger = f"{math.ceil(tolerated * 4 / 3 - 1e-9):d}"
     if not math.isfinite(windows) or windows * window_s > 86_400:
         return f"{since}; with this traffic a rise to {larger}x would not have been seen either."

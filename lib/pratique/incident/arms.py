@@ -68,6 +68,8 @@ def arm_of(
         first=first_served(observed, revision),
         failed_at_first=_failed_at_first(observed, place & own_leaves, groups & own, float(share), since),
         unlike=control is None and int(chosen.sum()) >= FEWEST_WINDOWS,
+        # in one window both serve also when one takes the place of the other
+        brief=control is None and 1 < int(chosen.sum()) == int(windows.sum()) < FEWEST_WINDOWS,
     )
 
 

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from pratique.config import NAME
-from pratique.incident.masked_text import masked, message_of
 from pratique.incident.model import Json
+from pratique.masked_text import masked, message_of
 from pratique.printable_text import printable
 from pratique.release.secrets import MASK_MIN_LENGTH
 from pratique.telemetry.containerlogs import LogLine, container_logs

@@ -14,6 +14,7 @@ import numpy as np
 
 from pratique.incident.history import log_ratio_evidence
 from pratique.judge.hypergeometric import Ints
+from pratique.number_text import percent
 
 LEVELS = (0.0, 0.015, 0.035, 0.07, 0.14, 0.35, 0.6, 0.85, 1.0)
 """Bounds of a revision's share of the requests between which windows count as one level: the usual weights lie between them."""
@@ -53,7 +54,7 @@ def harm_by_weight(bad: Ints, n: Ints, *, phi: float) -> str:
     if not steps or not rising or sum(step.log_e(phi) for step in steps) < math.log(SHOWN):
         return ""
     seen = ", ".join(
-        f"{step.shares[0]:.2%} bad at {step.weights[0]:.0%} and {step.shares[1]:.2%} at {step.weights[1]:.0%}"
+        f"{percent(step.shares[0])} bad at {percent(step.weights[0])} and {percent(step.shares[1])} at {percent(step.weights[1])}"
         for step in steps
     )
     return (

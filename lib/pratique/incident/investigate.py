@@ -17,23 +17,22 @@ from pratique.errors import UsageError
 from pratique.incident.answer import answer_of, nothing_sentence, sentence_of, undo_of
 from pratique.incident.arms import arm_of
 from pratique.incident.cells import members
-from pratique.incident.confirmation import confirmed
 from pratique.incident.findings import Context, findings_of
 from pratique.incident.first_pass import FirstPass, first_pass, series
-from pratique.incident.measures import Investigation, Measures, Placebos, Series, SuspectMeasures
-from pratique.incident.model import Change, Incident, Onset, Places, Span, Suspect, Unaffected
+from pratique.incident.measures import Investigation, Measures, Placebos, SuspectMeasures
+from pratique.incident.model import Change, Incident, Onset, Places, Suspect, Unaffected
 from pratique.incident.observed import Observed, first_served, observe
 from pratique.incident.outcome import Outcome, outcome_of
 from pratique.incident.parallel_trends import placebos
 from pratique.incident.place_cells import History, cells_after, history_of, series_of
-from pratique.incident.shapes import Mask
-from pratique.incident.shared_cause import services_hit
+from pratique.incident.second_pass import affected, onset_of, second_pass
+from pratique.incident.shared_cause import OtherServices, other_services
 from pratique.incident.suspects import Arm, Facts, rank_suspects
 from pratique.incident.time_range import HISTORY, range_of
 from pratique.incident.traffic_loss import losses, usual_requests
-from pratique.incident.unaffected import unaffected
-from pratique.incident.when import Rise, describe, log_evidence, windows_to_show, within
-from pratique.incident.where import Found, find_places
+from pratique.incident.unaffected import in_order, unaffected
+from pratique.incident.when import Rise, windows_to_show
+from pratique.incident.where import Found
 from pratique.store.base import Store
 from pratique.version import __version__
 
@@ -102,25 +101,24 @@ class _Analysis:
         self.store, self.service, self.outcome, self.observed = store, service, outcome, observed
         self.policy, self.changes, self.alpha = policy, changes, alpha
         self.silent_since = silent_since
+        self.lost = losses(observed, [change for change in changes if change.service == service])
         ratios = [guard.tolerated_ratio for guard in policy.guards.values() if guard.outcome == outcome.name]
         self.tolerated = max((ratios[0] if ratios else None) or 1.5, 1.5 if outcome.is_latency else 1.05)
         self.first: FirstPass = first_pass(observed, alpha=alpha, tolerated=self.tolerated)
 
     def investigation(self) -> Investigation:
         """Return the whole analysis."""
-        lost = losses(self.observed)
         if self.first.rise is None:
-            return self._nothing(lost_any=bool(lost))
+            return self._nothing()
         history = history_of(self.observed, self.first.history.used)
-        rise, found, sharper = self._located(self.first.rise, history)
-        found = self._confirmed(found, rise, history)
-        onset = self._onset(rise, found, history, sharper=sharper)
-        hit, others = self._elsewhere(onset, found)
+        second = second_pass(self.observed, self.first.rise, history, alpha=self.alpha, tolerated=self.tolerated)
+        rise, found = second.rise, second.found
+        onset = onset_of(self.observed, self.first, second, history)
+        others = self._elsewhere(onset, found)
         ranked = rank_suspects(self._facts(rise, onset, found), self.changes)
         suspects = tuple(suspect for suspect, _ in ranked)
-        also = _shared(hit, others)
-        cells = cells_after(self.observed, history, _windows(rise))
-        left_alone = unaffected(cells, tolerated=self.tolerated)
+        cells = cells_after(self.observed, history, affected(rise))
+        left_alone = in_order((*unaffected(cells, tolerated=self.tolerated), *others.unaffected))
         return self._result(
             onset=onset,
             rise=rise,
@@ -130,70 +128,16 @@ class _Analysis:
             arrays=tuple(measured for _, measured in ranked),
             unaffected=left_alone,
             sentence=sentence_of(
-                self.service, self.outcome.name, onset, found.places, suspects, self.observed.end, also
+                self.service, self.outcome.name, onset, found.places, suspects, self.observed.end, others.sentence
             ),
-            also=also,
+            also=others.sentence,
         )
 
-    def _located(self, rise: Rise, history: History) -> tuple[Rise, Found, bool]:
-        """The rise as the first place shows it, the places from its start on, and whether the place dated it."""
-        found = find_places(cells_after(self.observed, history, _windows(rise)), alpha=self.alpha)
-        if not found.values:
-            return rise, found, False
-        own, phi = series_of(self.observed, history, found.values[0])
-        log_e = log_evidence(own.bad, own.expected, phi, tolerated=self.tolerated)
-        if log_e < -np.log(self.alpha):
-            return rise, found, False
-        sharper = self._dated(own, phi, max(log_e, rise.log_e))
-        if sharper.affected != rise.affected:
-            again = find_places(cells_after(self.observed, history, _windows(sharper)), alpha=self.alpha)
-            found = again if again.values else found
-        return sharper, found, any(value is not None for value in found.values[0])
-
-    def _confirmed(self, found: Found, rise: Rise, history: History) -> Found:
-        """The places, with a word on those after the first."""
-        if len(found.values) < 2:
-            return found
-        every = np.arange(len(rise.in_starts))
-        halves = [cells_after(self.observed, history, _windows(rise) & (every % 2 == part)) for part in (0, 1)]
-        return confirmed(found, halves[0], halves[1], alpha=self.alpha)
-
-    def _dated(self, own: Series, phi: float, log_e: float) -> Rise:
-        """The rise of a place, in the windows from its first request to its last one: a new revision has no earlier start."""
-        served = np.flatnonzero(own.n)
-        part = slice(int(served[0]), int(served[-1]) + 1)
-        rise = describe(own.bad[part], own.expected[part], phi, log_e=log_e)
-        goes_on = bool(self.observed.range.requests()[part.stop :].any())
-        return within(rise, part, len(own.n), over=goes_on)
-
-    def _onset(self, rise: Rise, found: Found, history: History, *, sharper: bool) -> Onset:
-        n, bad = self.observed.range.requests(), self.observed.range.bad_requests()
-        usual = self.first.history.expected(n)
-        if found.values and sharper:
-            own, _ = series_of(self.observed, history, found.values[0])
-            n, bad, usual = own.n, own.bad, own.expected
-        part = rise.affected
-        return Onset(
-            best=self._time(rise.best),
-            started=Span(self._time(rise.first), self._time(rise.last)),
-            ended=Span(self._time(rise.ended[0]), self._time(rise.ended[1])) if rise.ended else None,
-            shape=rise.shape,
-            ratio=rise.ratio,
-            bad=int(bad[part].sum()),
-            requests=int(n[part].sum()),
-            expected=float(usual[part].sum()),
-            e_value=float(np.exp(min(self.first.log_e, 700.0))),
-            reason=_reason(rise, self.first.part, sharper=sharper),
-        )
-
-    def _time(self, window: int) -> datetime:
-        return self.observed.start + timedelta(seconds=window * self.observed.range.step_s)
-
-    def _elsewhere(self, onset: Onset, found: Found) -> tuple[list[str], int]:
-        """Other services that rose at the same time; they are read only where the whole service rose."""
+    def _elsewhere(self, onset: Onset, found: Found) -> OtherServices:
+        """The other services, which are read only where the whole service rose."""
         if found.values and any(value is not None for value in found.values[0]):
-            return [], 0
-        return services_hit(
+            return OtherServices()
+        return other_services(
             self.store,
             self.service,
             self.outcome,
@@ -212,16 +156,16 @@ class _Analysis:
         phi = self.policy.dispersion_without_history
         fixed = phi if self.policy.dispersion == "measured" else float(self.policy.dispersion)
         step = self.observed.range.step_s
-        affected = np.zeros(self.observed.range.steps, bool)
-        affected[rise.first : rise.ended[1] if rise.ended else None] = True
+        bad_times = np.zeros(self.observed.range.steps, bool)
+        bad_times[rise.first : rise.ended[1] if rise.ended else None] = True
 
         def arm(revision: str, since: datetime) -> Arm:
-            later = np.arange(len(affected)) * step >= (since - self.observed.start).total_seconds() - step
+            later = np.arange(len(bad_times)) * step >= (since - self.observed.start).total_seconds() - step
             return arm_of(
                 self.observed,
                 revision,
                 values,
-                affected & later,
+                bad_times & later,
                 tolerated=self.tolerated,
                 phi=fixed,
                 latency=self.outcome.is_latency,
@@ -261,10 +205,10 @@ class _Analysis:
         times = begins + np.arange(past.steps) * np.timedelta64(past.step_s, "s")
         return placebos(*blocks, times, (bad, n))
 
-    def _nothing(self, *, lost_any: bool) -> Investigation:
+    def _nothing(self) -> Investigation:
         n = self.observed.range.requests()
         history = self.first.history
-        known = bool(history.n) and bool(n.sum()) and not lost_any
+        known = bool(history.n) and bool(n.sum()) and not self.lost
         mean = float(np.mean(n)) * history.share
         ratio = float(np.ceil(self.tolerated * 4 / 3 - 1e-9))
         windows = windows_to_show(
@@ -277,7 +221,7 @@ class _Analysis:
         )
         sentence = nothing_sentence(
             self.service, self.outcome.name, self.observed.start, tolerated=self.tolerated, windows=windows,
-            window_s=self.observed.range.step_s,
+            window_s=self.observed.range.step_s, is_old=self.silent_since is not None,
         )  # fmt: skip
         return self._result(sentence=sentence, known=known)
 
@@ -305,7 +249,7 @@ class _Analysis:
                 places,
                 rise,
                 self.changes,
-                lost=losses(observed),
+                lost=self.lost,
                 also=also,
                 policy_alpha=self.alpha,
                 silent_since=self.silent_since,
@@ -370,26 +314,3 @@ class _Analysis:
             places=tuple(series_of(observed, history, place)[0] for place in values) if history else (),
             suspects=arrays,
         )
-
-
-def _windows(rise: Rise) -> Mask:
-    chosen = np.zeros(len(rise.in_starts), bool)
-    chosen[rise.affected] = True
-    return chosen
-
-
-def _reason(rise: Rise, part: str, *, sharper: bool) -> str:
-    shape = {
-        "step": "it rose at once",
-        "ramp": "it grew over several windows",
-        "blip": "it rose at once and ended",
-    }.get(rise.shape, "it rose at once or grew; the data do not tell which")
-    where = "; dated inside the first place, which was chosen on the same requests" if sharper else ""
-    seen = f"; seen first in {part}" if part and not sharper else ""
-    return shape + seen + where + ("; it may have begun before the range" if rise.first == 0 else "")
-
-
-def _shared(hit: Sequence[str], others: int) -> str:
-    if not hit:
-        return ""
-    return f"It began at the same time in {len(hit) + 1} of {others + 1} services ({', '.join(hit[:5])}): look at what they share."

@@ -30,6 +30,7 @@ GRADES: tuple[Grade, ...] = (
 """The order in which suspects are listed."""
 Shape = Literal["step", "ramp", "blip", "step or ramp"]
 Effect = Literal["times", "more"]
+Kind = Literal["revision", "host", "action", "service"]
 Answer = Literal["nothing shown", "a release of ours", "a change fits", "no change of ours explains it", "cannot tell"]
 
 
@@ -181,7 +182,7 @@ class Unaffected(Json):
     bad requests by that before; None where it is not known. shown: whether it is shown not to be worse.
     """
 
-    dimension: Literal["revision", "host", "action", "service"]
+    dimension: Kind
     name: str
     requests: int
     ratio_high: float | None

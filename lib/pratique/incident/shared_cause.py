@@ -1,7 +1,8 @@
-"""Did the rise begin in several services at about the same time? Then they share its cause."""
+"""Did the rise begin in several services at about the same time? Then they share its cause, which the others do without."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -9,14 +10,32 @@ import pyarrow as pa
 
 from pratique.incident.history import learn
 from pratique.incident.measures import Times
-from pratique.incident.model import Onset
+from pratique.incident.model import Onset, Unaffected
 from pratique.incident.outcome import Outcome
+from pratique.incident.unaffected import left_alone, upper_limit
 from pratique.incident.when import find_onset
 from pratique.judge.hypergeometric import Ints
 from pratique.store.base import Store
 
 
-def services_hit(
+@dataclass(frozen=True)
+class OtherServices:
+    """The other services. hit: those that rose at the same time. unaffected: those that did not. number: of all of them."""
+
+    hit: tuple[str, ...] = ()
+    unaffected: tuple[Unaffected, ...] = ()
+    number: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """The services that rose at the same time, in words; "" for none."""
+        if not self.hit:
+            return ""
+        rose = f"{len(self.hit) + 1} of {self.number + 1} services ({', '.join(self.hit[:5])})"
+        return f"It began at the same time in {rose}: look at what they share."
+
+
+def other_services(
     store: Store,
     service: str,
     outcome: Outcome,
@@ -29,8 +48,8 @@ def services_hit(
     end: datetime,
     alpha: float,
     tolerated: float,
-) -> tuple[list[str], int]:
-    """Return the other services with a rise whose set of starts overlaps that of `onset`, and how many others there are."""
+) -> OtherServices:
+    """Return the other services: those with a rise whose set of starts overlaps that of `onset`, and those without a rise."""
     start = times[0].astype("datetime64[ms]").astype(int)
     asked = {"by": ["service", *outcome.columns], "slower_than_ms": outcome.slower_than_ms}
     from_start = datetime.fromtimestamp(int(start) / 1000, onset.best.tzinfo)
@@ -38,7 +57,7 @@ def services_hit(
     present = store.counts(None, from_start, end, step_s=window_s, **asked)  # type: ignore[arg-type]
     names = sorted(set(present["service"].to_pylist()) - {service})
     blocks = max(int((from_start - before).total_seconds()) // block_s, 1)
-    hit = []
+    hit, unaffected = [], []
     for name in names:
         (past_bad, past_n), (bad, n) = (
             _by_step(table, name, outcome, origin, step, count)
@@ -54,11 +73,14 @@ def services_hit(
             bad, history.expected(n), history.phi, alpha=alpha / len(names), tolerated=tolerated * history.caution
         )
         if rise is None:
+            after = times >= np.datetime64(onset.best.replace(tzinfo=None), "ms")
+            limit = upper_limit(float(bad[after].sum()), float(history.expected(n)[after].sum()), history.phi)
+            unaffected.append(left_alone("service", name, int(n[after].sum()), limit, tolerated=tolerated))
             continue
         first, last = (from_start + timedelta(seconds=window_s * window) for window in (rise.first, rise.last))
         if first <= onset.started.last and last >= onset.started.first:
             hit.append(name)
-    return hit, len(names)
+    return OtherServices(tuple(hit), tuple(unaffected), len(names))
 
 
 def _by_step(

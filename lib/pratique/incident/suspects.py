@@ -18,7 +18,7 @@ from pratique.incident.dose import harm_by_weight
 from pratique.incident.measures import Placebos, SuspectMeasures
 from pratique.incident.model import GRADES, Change, Onset, Place, Suspect
 from pratique.incident.text import clock_time, short, times
-from pratique.number_text import factor, interval
+from pratique.number_text import factor, interval, percent
 
 GRACE_WINDOWS = 5
 LEAST_GRACE_S = 30
@@ -36,7 +36,8 @@ class Arm:
     its requests the place's host holds.
 
     first: when its first requests came; None where it has none. failed_at_first: whether it failed before the range as it does
-    now; None where that is not known. unlike: whether it served beside others, but no action or host that they served.
+    now; None where that is not known. unlike: whether it served beside others, but no action or host that they served. brief: whether it
+    served beside others all the time since the start, which is too short to compare them.
     """
 
     control: Control | None
@@ -46,6 +47,7 @@ class Arm:
     first: datetime | None = None
     failed_at_first: bool | None = None
     unlike: bool = False
+    brief: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,9 @@ def _graded(facts: Facts, change: Change, tests: int, chance: float) -> tuple[Su
         reason = "both served at the same moments, but no action on the same hosts, so there is nothing to compare"
         lack = "some of the same actions, or a host, for both would tell"
         return replace(suspect, reason=reason, lack=lack), SuspectMeasures()
+    if arm is not None and arm.brief and suspect.in_time and not facts.came_later(change, arm):
+        reason = "both served at the same moments, but in too few windows to compare them"
+        return replace(suspect, reason=reason, lack="a few windows more, in which both serve"), SuspectMeasures()
     return _without_control(facts, suspect, arm, own)
 
 
@@ -201,7 +206,7 @@ def _with_control(facts: Facts, suspect: Suspect, arm: Arm, control: Control, te
 
 
 def _without_control(facts: Facts, suspect: Suspect, arm: Arm | None, own: bool) -> tuple[Suspect, SuspectMeasures]:
-    change, chance = suspect.change, f"{suspect.coincidence:.0%}"
+    change, chance = suspect.change, percent(suspect.coincidence)
     none = SuspectMeasures()
     if change.time > facts.last and not suspect.in_time:
         return replace(suspect, grade="too late", reason=facts.came_later(change, None)), none

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from pratique.incident.model import Change
 from pratique.incident.observed import Observed
 from pratique.judge.hypergeometric import Floats
 
@@ -38,8 +40,11 @@ def usual_requests(observed: Observed) -> Floats:
     return np.full(windows, a_second * observed.range.step_s)
 
 
-def losses(observed: Observed) -> list[Loss]:
-    """Return where requests have vanished up to the end of the range: of the service, else of hosts and of actions."""
+def losses(observed: Observed, changes: Sequence[Change] = ()) -> list[Loss]:
+    """Return where requests have vanished up to the end of the range: of the service, else of hosts and of actions.
+
+    changes: of the service; a host that served only revisions from which a change took the traffic was replaced.
+    """
     n = np.asarray(observed.range.requests(), np.float64)
     usual = usual_requests(observed)
     usual = np.full(len(n), np.median(n)) if np.isnan(usual).any() else np.full(len(n), max(float(np.median(n)), 1e-9))
@@ -48,6 +53,7 @@ def losses(observed: Observed) -> list[Loss]:
     if whole is not None:
         return [Loss("service", "", *whole)]
     found: list[Loss] = []
+    replaced = _replaced_hosts(observed, changes)
     total = np.maximum(n, 1)
     for dimension, row in (("host", 2), ("action", 1)):
         names = observed.names[{"host": 3, "action": 1}[dimension]]
@@ -64,9 +70,20 @@ def losses(observed: Observed) -> list[Loss]:
         expected = usual_share[:, None] * total[None, :]
         for value in np.flatnonzero(expected.sum(axis=1) >= SURE).tolist():
             tail = _tail(by_value[value], expected[value])
-            if tail is not None and (dimension == "host" or len(names) > 1):
+            if tail is not None and (value not in replaced if dimension == "host" else len(names) > 1):
                 found.append(Loss(dimension, names[value], *tail))
     return found
+
+
+def _replaced_hosts(observed: Observed, changes: Sequence[Change]) -> set[int]:
+    """The numbers of the hosts that served only revisions to which the last change of shares gives none."""
+    split = [change for change in changes if change.shares]
+    if not split:
+        return set()
+    shares = max(split, key=lambda change: change.time).shares or {}
+    is_out = np.array([shares.get(name, 0.0) <= 0 for name in observed.names[0]], bool)
+    revisions, hosts = observed.groups[0], observed.groups[2]
+    return set(np.unique(hosts).tolist()) - set(np.unique(hosts[~is_out[revisions]]).tolist())
 
 
 def _tail(n: Floats, usual: Floats) -> tuple[int, float] | None:

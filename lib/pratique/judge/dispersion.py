@@ -22,7 +22,9 @@ CAP = 9.0
 """Most that one step may count, in typical steps: one broken block must not decide φ."""
 LEAST_VARIANCE = 2.0 * INFORMATIVE
 """Variance from which a block is complete; blocks of rare outcomes are joined until they have as much."""
-MOST_OF_HALVES = 40.0
+LEAST_OF_HALF = INFORMATIVE
+"""The same for half a block, which is compared with its other half and not with another block: its own variance is the expected square."""
+MOST_OF_HALVES = 100.0
 """Most steps that the first halves of blocks against the second ones count for: they do not tell how hosts differ."""
 MOST_TYPICAL = 4.0
 """Most that the halves of one block may count, in typical blocks."""
@@ -48,7 +50,7 @@ class Dispersion:
 
         excess, variance: of one half's bad requests, per block and unit, shape (blocks, units).
         """
-        blocks = _joined(excess, variance)
+        blocks = _joined(excess, variance, LEAST_VARIANCE)
         self._history = _spread([_difference(blocks[:, i], blocks[:, i + 1]) for i in range(blocks.shape[1] - 1)])
         self.phi = self._measured()
 
@@ -57,7 +59,7 @@ class Dispersion:
 
         excess, variance: of the second half's bad requests, per block and unit, shape (blocks, units).
         """
-        blocks = _joined(excess, variance)
+        blocks = _joined(excess, variance, LEAST_OF_HALF)
         squares, expected = (blocks[0] ** 2).sum(axis=1), blocks[1].sum(axis=1)
         if not len(squares):
             return
@@ -112,10 +114,10 @@ def excess_and_variance(bad: Ints | Floats, n: Ints | Floats) -> tuple[Floats, F
     return bad[1] - marked * arm / np.maximum(total, 1), variance_of(total, marked, arm)
 
 
-def _joined(excess: Floats, variance: Floats) -> Floats:
-    """Consecutive blocks, joined until their variance is LEAST_VARIANCE; shape (2, joined blocks, units)."""
+def _joined(excess: Floats, variance: Floats, least: float) -> Floats:
+    """Consecutive blocks, joined until their variance is `least`; shape (2, joined blocks, units)."""
     blocks = np.stack([excess, variance])
-    passed = np.floor(np.cumsum(variance.sum(axis=1)) / LEAST_VARIANCE)
+    passed = np.floor(np.cumsum(variance.sum(axis=1)) / least)
     ends = np.flatnonzero(np.diff(passed, prepend=0.0))
     starts = np.concatenate([[0], ends + 1])[: len(ends)]
     return np.asarray(np.add.reduceat(blocks, starts, axis=1)) if len(starts) else blocks[:, :0]

@@ -19,7 +19,7 @@ from pratique.judge.text import listed
 from pratique.judge.thresholds import ENOUGH_TIMED
 from pratique.judge.unlike_actions import unlike_actions
 from pratique.judge.untimed import untimed
-from pratique.number_text import duration
+from pratique.number_text import duration, percent
 from pratique.telemetry.lost_lines import LostLines
 
 MOST_BOUNDS = 15
@@ -79,7 +79,7 @@ def _why_skipped(state: JudgeState, guard: GuardResult) -> str:
         return "no request with a duration in both revisions after the warm-up"
     share = guard.bad[state.baseline] / guard.requests[state.baseline]
     outcome = "slow" if guard.threshold_ms is not None else guard.guard
-    return f"{share:.0%} of the baseline's requests are {outcome}, which leaves no room to be worse"
+    return f"{percent(share)} of the baseline's requests are {outcome}, which leaves no room to be worse"
 
 
 def _weighed(state: JudgeState, weights: WeightChanges) -> Floats | None:

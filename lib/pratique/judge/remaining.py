@@ -17,6 +17,7 @@ from pratique.judge.hypergeometric import NODES, interpolation, psi_at_nodes
 from pratique.judge.model import Remaining
 from pratique.judge.silence import silent_runs
 from pratique.judge.state import JudgeState
+from pratique.number_text import percent
 
 TYPICAL = 100_000
 """Requests of the window that stands for all that are still to come."""
@@ -38,7 +39,7 @@ def remaining_for(state: JudgeState, open_guards: list[Guard]) -> Remaining:
     minutes = needed / rate if rate > 0 else None
     worst = max(missing, key=lambda name: missing[name]) if missing else None
     of = f" for {worst}" if worst is not None and missing[worst] >= needed else ""
-    time = f", {_minutes(minutes)} at {share:.0%} of traffic" if minutes is not None else ""
+    time = f", {_minutes(minutes)} at {percent(share)} of traffic" if minutes is not None else ""
     return Remaining(rounded, minutes, f"needs about {rounded:,} more canary requests{of}{time}")
 
 

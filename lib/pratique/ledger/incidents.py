@@ -145,6 +145,13 @@ class Incidents:
         data = {"event": event, "source": known.source, "id": known.id, **fields}
         return _after(known, self._ledger.append(KIND, known.service, who=who, why=why, data=_plain(data)))
 
+    def note_on_cause(self, record: IncidentRecord) -> str:
+        """Return a note where the cause of an incident is no revision that the ledger knows, else ""."""
+        known = self._ledger.revisions(record.service)
+        if record.cause in ("", NONE, *known) or not known:
+            return ""
+        return f"note: {record.service} never had a revision {record.cause[:80]!r} in this ledger: check the name"
+
 
 def readable(name: str, text: str) -> str:
     """Return the text of a field as it is recorded. name: one of TEXTS."""

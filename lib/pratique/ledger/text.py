@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pratique.clock import iso
 from pratique.ledger.history import ReleaseRecord
+from pratique.ledger.incidents import OWN, IncidentRecord
 from pratique.printable_text import printable
 
 HEADER = ("revision", "start (UTC)", "took", "outcome", "who", "why", "reason")
@@ -23,6 +25,17 @@ def releases_table(releases: Sequence[ReleaseRecord], *, paint: Callable[[str], 
     for row in table[1:]:
         row[OUTCOME] = paint(row[OUTCOME])
     return "\n".join("  ".join(row).rstrip() for row in table)
+
+
+def incident_line(record: IncidentRecord) -> str:
+    """Return an incident in one line: its id, service, beginning, state, severity, cause, source and title."""
+    state: str = record.state
+    if record.restored:
+        state = f"restored {iso(record.restored)}" + (", closed" if record.closed else "")
+    parts = [record.id, record.service, f"since {iso(record.began)}", state, record.severity]
+    cause = f"cause: {record.cause}" if record.cause else "cause unknown"
+    source = "" if record.source == OWN else f"({record.source})"
+    return "  ".join(filter(None, [*parts, cause, source, record.title]))
 
 
 def _row(release: ReleaseRecord) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pratique.notebook.executed import ended_early, write_valid_json
 from pratique.notebook.find import find_notebook, read_notebook
 from pratique.notebook.parameters import check_parameters
 from pratique.notebook.published import require_published
+from pratique.notebook.quick_import import without_iri_parsers
 
 if TYPE_CHECKING:
     from pratique.notebook.kernel import LocalKernel
@@ -78,8 +79,9 @@ def _execute(
     progress: Progress | None,
     env: dict[str, str],
 ) -> None:
-    from nbclient.exceptions import DeadKernelError  # noqa: PLC0415 - slow
-    from papermill import PapermillExecutionError, execute_notebook  # noqa: PLC0415 - slow
+    with without_iri_parsers():
+        from nbclient.exceptions import DeadKernelError  # noqa: PLC0415 - slow
+        from papermill import PapermillExecutionError, execute_notebook  # noqa: PLC0415 - slow
 
     from pratique.notebook.kernel import kernel_class, last_log_line  # noqa: PLC0415 - slow
 

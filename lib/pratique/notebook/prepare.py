@@ -9,6 +9,7 @@ from typing import Any
 from pratique.notebook.execute import storage_errors, verbatim
 from pratique.notebook.find import find_notebook
 from pratique.notebook.parameters import check_parameters
+from pratique.notebook.quick_import import without_iri_parsers
 
 
 def prepare_notebook(name_or_path: str | Path, parameters: Mapping[str, Any], output: str | Path) -> Path:
@@ -20,7 +21,8 @@ def prepare_notebook(name_or_path: str | Path, parameters: Mapping[str, Any], ou
     source = find_notebook(name_or_path)
     values = check_parameters(source, parameters)
     target = Path(output).absolute()
-    from papermill import execute_notebook  # noqa: PLC0415 - slow
+    with without_iri_parsers():
+        from papermill import execute_notebook  # noqa: PLC0415 - slow
 
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,8 @@ def traffic_of(rollups: Rollups, policy: Policy, *, window_s: int | None = None)
     actions: dict[str, float] = defaultdict(float)
     for action, n in zip(recent["action"].to_pylist(), recent["n"].to_pylist(), strict=True):
         actions[action] += n / minutes
-    source = f"the last {minutes:,.0f} min and the history of {name} in the store"
+    span = f"{minutes:,.0f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
+    source = f"the last {span} and the history of {name} in the store"
     return Traffic(dict(actions), outcomes, window_s, int(pc.sum(history["n"]).as_py()), source)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+from pratique.number_text import percent
 from pratique.planning.forecast import Duration, Forecast, GuardForecast
 from pratique.planning.plan import Plan
 from pratique.planning.proposal import Proposal
@@ -26,7 +28,7 @@ def conclusion(plan: Plan) -> str:
         times = "A release like the baseline is not promoted within a month"
     else:
         times = f"A release like the baseline is promoted after {minutes(promoted.median)} (median), 90 % within {minutes(promoted.p90)}"
-    deadline = f"{found.within_deadline:.0%} of them before the deadline of {minutes(found.deadline_min)}"
+    deadline = f"{percent(found.within_deadline)} of them before the deadline of {minutes(found.deadline_min)}"
     slowest = "" if found.within_deadline > 0.9 else f"; {found.slowest.name} takes longest"
     return f"{times}, {deadline}{slowest}."
 
@@ -35,7 +37,10 @@ def table(found: Forecast) -> Iterator[str]:
     """Yield the lines of the table: guards as rows, times as columns."""
     factors = list(found.release.found)
     heads = ["", "baseline", "promoted", *(f"{factor:g}x worse found" for factor in factors)]
-    rows = [heads, *(_row(row, factors) for row in (*found.guards, found.release))]
+    # worse in every outcome by what each guard tolerates is tolerated too
+    common = [factor for factor in factors if found.guards and all(factor in guard.tolerated for guard in found.guards)]
+    release = replace(found.release, tolerated=(*found.release.tolerated, *common))
+    rows = [heads, *(_row(row, factors) for row in (*found.guards, release))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

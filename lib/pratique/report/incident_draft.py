@@ -16,7 +16,7 @@ from pratique.clock import iso
 from pratique.incident.model import Change, Incident, Onset, Places, Span
 from pratique.incident.text import change_name, place_name, short, suspect_numbers, times
 from pratique.number_text import count, percent
-from pratique.report.write import write_text
+from pratique.report.written_page import write_text
 
 if TYPE_CHECKING:
     from pratique.ledger.incidents import IncidentRecord

@@ -7,10 +7,10 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pratique.notebook.execute import Progress, run_notebook
+from pratique.notebook.execute import Progress
 from pratique.report.incident import check_incident
 from pratique.report.incident_question import IncidentQuestion
-from pratique.report.write import ReportPaths, reports_folder, write_text
+from pratique.report.written_page import ReportPaths, folder_for, page_paths, reports_folder, run_for_page, save_page
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -26,16 +26,10 @@ def save_incident(investigation: OpenedIncident, out: str = "") -> ReportPaths:
     investigation: from `open_incident`. out: folder; default reports/ in the state folder.
     Raises: UsageError when called outside a notebook; DeniedError, StorageError.
     """
-    from pratique.report.capture import executed_here  # noqa: PLC0415 - only in a kernel
-    from pratique.report.page import render  # noqa: PLC0415 - only in a kernel
-
     incident = investigation.incident
     folder = Path(out) if out else reports_folder(investigation.config)
-    paths = page_paths(folder.absolute(), investigation.question)
-    title = f"{incident.service} {incident.outcome}: {incident.answer}"[:150]
-    write_text(paths.json, json.dumps(incident.to_json(), indent=1, allow_nan=False) + "\n")
-    write_text(paths.html, render(executed_here(NOTEBOOK), title))
-    return paths
+    paths = page_paths(folder.absolute(), investigation.question.stem, "incident")
+    return save_page(NOTEBOOK, paths, f"{incident.service} {incident.outcome}: {incident.answer}", incident.to_json())
 
 
 def write_incident(
@@ -47,20 +41,11 @@ def write_incident(
     progress: called with each line that the notebook prints.
     Raises: the errors of `open_incident`, before a kernel starts; DeniedError, StorageError. The notebook is kept when it fails.
     """
-    if out_dir is None:
-        config.make_state_folder()
-    folder = (out_dir or reports_folder(config)).absolute()
-    paths = page_paths(folder, question)
-    notebook = folder / f"{question.stem}.ipynb"
+    folder = folder_for(config, out_dir)
     parameters = incident_parameters(config, question, str(folder))
+    paths = page_paths(folder, question.stem, "incident")
     check_incident(parameters)
-    run_notebook(NOTEBOOK, parameters, notebook, progress=progress)
-    return ReportPaths(paths.html, paths.json, notebook, "incident")
-
-
-def page_paths(folder: Path, question: IncidentQuestion) -> ReportPaths:
-    """Return where the page of a question is written."""
-    return ReportPaths(folder / f"{question.stem}.html", folder / f"{question.stem}.json", None, "incident")
+    return run_for_page(NOTEBOOK, paths, parameters, progress=progress)
 
 
 def incident_parameters(config: Config, question: IncidentQuestion, out: str = "") -> dict[str, Any]:

@@ -1,39 +1,21 @@
-"""Write a report to disk: each file completely or not at all."""
+"""Write the report of a comparison to disk: each file completely or not at all."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pratique.files import replace_file
-from pratique.notebook.execute import Progress, run_notebook, storage_errors
+from pratique.notebook.execute import Progress
 from pratique.report.comparison import Comparison, check_comparison
 from pratique.report.question import Question
+from pratique.report.written_page import ReportPaths, folder_for, page_paths, reports_folder, run_for_page, save_page
 
 if TYPE_CHECKING:
     from pratique.config import Config
 
 NOTEBOOK = "canary_report"
-
-
-@dataclass(frozen=True)
-class ReportPaths:
-    """The files of a report: the page, the result as JSON, and the executed notebook when it was kept.
-
-    result: the name of the result, for people.
-    """
-
-    html: Path
-    json: Path
-    notebook: Path | None = None
-    result: str = "verdict"
-
-    def __str__(self) -> str:
-        return f"report   {self.html}\n{self.result:<8} {self.json}"
 
 
 def save_report(comparison: Comparison, out: str = "") -> ReportPaths:
@@ -42,16 +24,10 @@ def save_report(comparison: Comparison, out: str = "") -> ReportPaths:
     out: folder; default reports/ in the state folder.
     Raises: UsageError when called outside a notebook; DeniedError, StorageError.
     """
-    from pratique.report.capture import executed_here  # noqa: PLC0415 - only in a kernel
-    from pratique.report.page import render  # noqa: PLC0415 - only in a kernel
-
     verdict = comparison.verdict
     folder = Path(out) if out else reports_folder(comparison.config)
-    paths = _paths(folder.absolute(), comparison.question)
-    title = f"{verdict.service} {verdict.canary}: {verdict.verdict}"[:150]
-    write_text(paths.json, json.dumps(verdict.to_json(), indent=1, allow_nan=False) + "\n")
-    write_text(paths.html, render(executed_here(NOTEBOOK), title))
-    return paths
+    paths = page_paths(folder.absolute(), comparison.question.stem, "verdict")
+    return save_page(NOTEBOOK, paths, f"{verdict.service} {verdict.canary}: {verdict.verdict}", verdict.to_json())
 
 
 def write_report(
@@ -75,31 +51,12 @@ def write_report(
     Raises: the errors of `open_comparison`, before a kernel starts; DeniedError, StorageError. The notebook is kept when
         it fails.
     """
-    if out_dir is None:
-        config.make_state_folder()
     question = Question(service, baseline, canary, start, end, weight)
-    folder = (out_dir or reports_folder(config)).absolute()
-    paths = _paths(folder, question)
-    notebook = folder / f"{question.stem}.ipynb"
+    folder = folder_for(config, out_dir)
     parameters = _parameters(config, question, folder)
+    paths = page_paths(folder, question.stem, "verdict")
     check_comparison(parameters)
-    run_notebook(NOTEBOOK, parameters, notebook, progress=progress)
-    return ReportPaths(paths.html, paths.json, notebook)
-
-
-def reports_folder(config: Config) -> Path:
-    """Return the default folder of reports."""
-    return config.state_dir / "reports"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file completely or not at all. Raises: DeniedError, StorageError."""
-    with storage_errors(path):
-        replace_file(path, text.encode("utf-8", "replace"))
-
-
-def _paths(folder: Path, question: Question) -> ReportPaths:
-    return ReportPaths(folder / f"{question.stem}.html", folder / f"{question.stem}.json")
+    return run_for_page(NOTEBOOK, paths, parameters, progress=progress)
 
 
 def _parameters(config: Config, question: Question, folder: Path) -> Mapping[str, Any]:

@@ -11,8 +11,9 @@ from pratique.runbook.release.context import ReleaseContext
 from pratique.runbook.release.parameters import ReleaseParameters, check_release_parameters
 from pratique.runbook.release.session import ReleaseSession
 from pratique.runbook.rollback.context import RollbackContext
+from pratique.runbook.rollback.parameters import RollbackParameters, check_rollback_parameters
 from pratique.runbook.rollback.session import RollbackSession
-from pratique.runbook.service.parameters import RunParameters, check_run_parameters, refuse_unknown
+from pratique.runbook.service.parameters import refuse_unknown
 from pratique.runbook.service.session import Session
 
 
@@ -31,6 +32,8 @@ def open_release(
     approvals: str | Sequence[str | float] = "",
     baseline: str = "",
     deadline_min: float = 0.0,
+    commit: str = "",
+    incident: str = "",
 ) -> ReleaseSession:
     """Open the release of a revision, or resume the release with the same run id; runbooks/release.ipynb has its steps.
 
@@ -39,7 +42,7 @@ def open_release(
     run_id: name of the run, needed to resume it; "" generates one. stages: traffic of the canary in percent, ascending.
     why, who: recorded in the ledger. dry_run: list every effect and change nothing. approval: "automatic" or "ask".
     approvals: "all", or the stages approved in advance. baseline: "running" or "fresh". deadline_min: time limit of
-    the whole run in minutes.
+    the whole run in minutes. commit: that the revision was made of; "" finds it in git. incident: id of the one that the release mends.
     Raises: UsageError (a parameter; another release under this run id), ConfigError,
     BusyError (who holds the service, and why).
     """
@@ -58,6 +61,8 @@ def open_release(
         approvals=approvals,
         baseline=baseline,
         deadline_min=deadline_min,
+        commit=commit,
+        incident=incident,
     )
     release = ReleaseSession(ReleaseContext(parameters))
     release.context.choose_approver()
@@ -75,17 +80,20 @@ def open_rollback(
     why: str = "",
     who: str = "",
     dry_run: bool = False,
+    incident: str = "",
+    drill: bool = False,
 ) -> RollbackSession:
     """Open a rollback to an earlier release, or resume the one with the same run id; runbooks/rollback.ipynb has its steps.
 
     service: the service to roll back. revision: the target; "" means the revision that served before the current one.
     config: path of the service file. store: folder or URL of the store. run_id: name of the run, needed to resume
-    it; "" generates one. why, who: recorded in the ledger. dry_run: list every effect and change nothing.
+    it; "" generates one. why, who: recorded in the ledger. dry_run: list every effect and change nothing. incident: id of the one that it ends.
+    drill: whether it is an exercise, which is no failure of the release.
     Raises: UsageError (a parameter; another runbook or revision under this run id), ConfigError,
     BusyError (who holds the service, and why).
     """
-    refuse_unknown(RunParameters.names())
-    parameters = check_run_parameters(
+    refuse_unknown(RollbackParameters.names())
+    parameters = check_rollback_parameters(
         service=service,
         revision=revision,
         config=config,
@@ -94,6 +102,8 @@ def open_rollback(
         why=why,
         who=who,
         dry_run=dry_run,
+        incident=incident,
+        drill=drill,
         runbook=find_runbook("rollback").run_id_word,
     )
     rollback = RollbackSession(RollbackContext(parameters))

@@ -59,7 +59,12 @@ class RunSummary:
             pairs = [word for name, value in given.items() for word in ("-p", name, value)]
             return shlex.join(["pratique", "run", self.runbook, *pairs, "-p", "run_id", self.id])
         subject = [given.pop(name) for name in ("service", "revision") if name in given]
-        options = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
+        flags = [name for name in given if self.parameters[name] is True]
+        options = [
+            word
+            for name, value in given.items()
+            for word in (f"--{name.replace('_', '-')}", value)[: 1 if name in flags else 2]
+        ]
         return shlex.join(["pratique", self.runbook, *subject, *options, "--run-id", self.id])
 
     @property

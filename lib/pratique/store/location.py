@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
 
-from pratique.config.store import refuse_credentials
+from pratique.config.store import INFLUXDB, PROMETHEUS, refuse_credentials
 from pratique.errors import DataError, DeniedError, UsageError
 
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "file")
@@ -42,7 +42,9 @@ class Location:
             folder = Path(path).absolute()
             return cls(str(folder), folder, {})
         if kind not in SCHEMES:
-            raise UsageError(f"store {shown(url)!r} has an unknown scheme: give a folder or {'://, '.join(SCHEMES)}://")
+            raise UsageError(
+                f"store {shown(url)!r} has an unknown scheme: give a folder or {'://, '.join((*SCHEMES, *INFLUXDB, *PROMETHEUS))}://"
+            )
         refuse_credentials(url)
         options = {name: value for name, value in os.environ.items() if name.startswith(_FROM_ENVIRONMENT)}
         return cls(url, None, options)

@@ -17,14 +17,14 @@ ORDER = ("window", "revision", "action", "code", "host", "source")
 _LIMIT = 1 << 62
 
 
-def codes(tables: Sequence[pa.Table]) -> list[Codes]:
-    """Return a number for each row of tables of one service; numbers compare as the keys do.
+def codes(tables: Sequence[pa.Table], order: Sequence[str] = ORDER) -> list[Codes]:
+    """Return a number for each row; numbers compare as the keys do. order: the parts of the key; by default tables have one service.
 
     The numbers of one call are comparable across its tables only.
     """
     total = np.zeros(sum(table.num_rows for table in tables), dtype=np.int64)
     span = 1
-    for name in ORDER:
+    for name in order:
         digits, size = _digits([chunk for table in tables for chunk in table[name].chunks])
         if size == 1:
             continue

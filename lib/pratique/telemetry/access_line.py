@@ -14,6 +14,7 @@ class AccessLine:
 
     time_ms: when it began, epoch ms. duration_ms: None where the line has none. boot, sequence: identify the sender
     and number its lines; boot is "" for a sender that does not number its lines. failed_attempts: at other servers, before the answer.
+    instance: address of the server that answered, "host:port"; "" where the line does not tell it.
     """
 
     time_ms: int
@@ -27,3 +28,4 @@ class AccessLine:
     boot: str
     sequence: int
     failed_attempts: int = 0
+    instance: str = ""

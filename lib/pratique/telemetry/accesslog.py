@@ -122,6 +122,7 @@ def _json(message: Message, host: str) -> AccessLine:
         host=str(body.get("h", host)),
         boot=str(body.get("b", "")),
         sequence=int(body.get("q", 0)),
+        instance=str(body.get("i", "")),
     )
 
 

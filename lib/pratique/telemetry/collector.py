@@ -434,7 +434,7 @@ class Collector:
 
 
 def _declared_lines(config: Config) -> DeclaredLines | None:
-    if all(settings.imports.log_format is None for settings in config.services.values()):
+    if not any(settings.imports.log_format for settings in config.services.values()):
         return None
     # polars takes memory that a collector without declared formats has for its windows
     from pratique.telemetry.declared_lines import DeclaredLines  # noqa: PLC0415

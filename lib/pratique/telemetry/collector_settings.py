@@ -54,7 +54,7 @@ def settings_of(
 def _counting(service: ServiceSettings) -> dict[str, Any]:
     """The settings of a service that decide how its lines are counted."""
     found = service.model_dump(mode="json", include={"actions"})
-    if service.imports.log_format is not None:
+    if service.imports.log_format:
         found["imports"] = service.imports.model_dump(mode="json", include={"log_format", "revision_from"})
     return found
 
@@ -73,7 +73,7 @@ def counting_config(kept: Mapping[str, Any], config: Config) -> Config:
         was = Config.model_validate({name: kept[name] for name in ("telemetry", "services")})
     except (ValidationError, KeyError):
         return config
-    counted = {name: getattr(was.telemetry, name) for name in ("window_s", "host", "httplog")}
+    counted = {name: getattr(was.telemetry, name) for name in ("window_s", "host", "host_from", "httplog")}
     return config.model_copy(
         update={"telemetry": config.telemetry.model_copy(update=counted), "services": was.services}
     )

@@ -126,7 +126,7 @@ class DeclaredLines:
         self._formats: list[DeclaredFormat] = []
         httplog = config.telemetry.httplog
         for name, settings in config.services.items():
-            if settings.imports.log_format is None:
+            if not settings.imports.log_format:
                 continue
             # `pratique import` reports a wrong format; it must not stop the collector
             try:

@@ -137,8 +137,9 @@ class LogReader:
                     yield chunk
                     self._progress(counted.position)
             except (EOFError, zlib.error, gzip.BadGzipFile, _BrokenZstdError) as error:
+                where = f" after line {self._number - 1:,}" if self._number > 1 else ""
                 raise DataError(
-                    f"{str(self._path)!r} is truncated or damaged after line {self._number - 1:,} ({error}): "
+                    f"{str(self._path)!r} is truncated or damaged{where} ({error}): "
                     "nothing was stored, copy the file again"
                 ) from error
             except OSError as error:
@@ -177,6 +178,8 @@ def _opened(path: Path) -> BinaryIO:
         return cast("BinaryIO", os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0))
     try:
         mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"{str(path)!r} is a folder: name its files, as in {shlex.quote(str(path / '*'))}")
         is_terminal = stat.S_ISCHR(mode) and not path.samefile(os.devnull)
         if is_terminal or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
             raise UsageError(f"{str(path)!r} is a device or socket: give a file, a FIFO, or - for standard input")

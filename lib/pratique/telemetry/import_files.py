@@ -28,6 +28,7 @@ from pratique.telemetry.import_summary import ImportSummary
 from pratique.telemetry.imported_logs import ImportedLogs, Place
 from pratique.telemetry.lost_lines import LostCount, LostLines, record_lost_lines
 from pratique.telemetry.readers import Input, Readers, ReadOptions
+from pratique.telemetry.reasons import way_out
 from pratique.telemetry.rejects import RejectsFile
 from pratique.telemetry.request_counter import RequestCounter
 from pratique.telemetry.rollup_runs import RollupRuns
@@ -152,6 +153,7 @@ class _Import:
         self._rollups = rollups
         self._heads: list[bytes] = []
         self._paths: list[str] = []
+        self._grows: list[bool] = []
         self._lines: list[int] = []
         self._lost: list[LostCount] = []
         self._sources: dict[str, str] = {}
@@ -173,7 +175,8 @@ class _Import:
         summary.notes, summary.doubts = opened.findings.notes(), opened.findings.warnings()
         summary.failed_attempts = dict(opened.findings.failed_attempts)
         self._heads.append(opened.head)
-        self._paths.append(os.path.realpath(path) if opened.known_by_path else "")
+        self._paths.append("" if str(path) == STDIN else os.path.realpath(path))
+        self._grows.append(not opened.known_by_path)
         self._lines.append(summary.lines - before)
         self._lost.append(lost)
 
@@ -183,6 +186,7 @@ class _Import:
         places = {head: self._place(index) for index, head in enumerate(self._heads)}
         sources = {head: known.source(head, settings, places[head]) for head in sorted(places, key=len) if head}
         self._counter.summary.rewritten = known.rewritten
+        self._counter.summary.overlapping = known.overlapping
         files = [index for index, head in enumerate(self._heads) if head]
         longest = {sources[self._heads[index]]: index for index in sorted(files, key=self._lines.__getitem__)}
         self._counter.summary.repeated = len(files) - len(longest)
@@ -192,7 +196,9 @@ class _Import:
 
     def _place(self, index: int) -> Place | None:
         read = self._lost[index].of("", "")
-        return Place(self._paths[index], read.first, read.last) if self._paths[index] and read.counted else None
+        if not self._paths[index] or not read.counted:
+            return None
+        return Place(self._paths[index], read.first, read.last, self._grows[index])
 
     def lost(self, store: str) -> list[LostLines]:
         """Return the lines of each log that are not in the store, by its URL; call it after `named`."""
@@ -208,8 +214,8 @@ class _Import:
         if own and len(parsed.rejects) * 2 > own:
             number, reason, _ = parsed.rejects[0]
             raise DataError(
-                f"{str(path)!r} is not a {opened.format} log: {len(parsed.rejects):,} of its first {own:,} lines cannot be read, "
-                f"first line {number}: {reason}; nothing was stored, check --format"
+                f"{str(path)!r} cannot be read as {opened.format}: {len(parsed.rejects):,} of its first {own:,} lines are rejected, "
+                f"first line {number}: {reason}; nothing was stored, {way_out(reason)}"
             )
 
 

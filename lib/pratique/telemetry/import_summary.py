@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from pratique.number_text import plural
+from pratique.number_text import plural, span
 
 LISTED = 10
 """Most revisions, and most reasons, that the text lists."""
@@ -26,7 +26,7 @@ class ImportSummary:
     rejected lines by reason. first, last: times of the first and last request, UTC. revisions: requests by revision.
     folded: requests whose revision, action or host is stored as "other", because there were too many of them, by kind.
     repeated: files that are the same log as another one of the import, and count once with it.
-    rewritten: tables whose earlier content was replaced. rejects: the file of rejected lines, if any; it has the first rejects_kept of them. others: lines of the program
+    rewritten: tables whose earlier content was replaced. overlapping: (path, ms) of logs that overlap another log of the same path. rejects: the file of rejected lines, if any; it has the first rejects_kept of them. others: lines of the program
     itself that are no requests, by kind. notes: how the lines were read. doubts: what looks wrong about their times and
     durations. failed_attempts: attempts at other servers that failed before the answer, by the revision that answered.
     """
@@ -41,6 +41,7 @@ class ImportSummary:
     backwards: int = 0
     repeated: int = 0
     rewritten: int = 0
+    overlapping: list[tuple[str, int]] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     first: datetime | None = None
     last: datetime | None = None
@@ -82,7 +83,13 @@ class ImportSummary:
         elif not self.events:
             found.append("nothing was stored: no line is a request of this service")
         if self.repeated:
-            found.append(f"{self.repeated:,} of the files are copies of another one: their requests count once")
+            what = "file is a copy" if self.repeated == 1 else "files are copies"
+            found.append(f"{self.repeated:,} {what} of another one: its requests count once")
+        found += [
+            f"{path!r} is no continuation of what was imported from this path before, but has {span(ms / 1000)} in common with it: "
+            "a request that stands in both counts twice; import the log that grows, or exports that end where the next begins"
+            for path, ms in self.overlapping
+        ]
         names = len(self.revisions)
         if "revision" in self.folded or (names > LISTED and self.events < FEW_REQUESTS * names):
             found.append(
@@ -131,6 +138,6 @@ class ImportSummary:
         part = f" (the first {self.rejects_kept:,} of them)" if self.rejects_kept < self.rejected else ""
         largest = sorted(self.reasons.items(), key=lambda found: -found[1])
         text = [f"  {plural(self.rejected, 'line')} rejected, see {self.rejects}{part}"]
-        text += [f"    {count:,}: {reason}" for reason, count in largest[:LISTED]]
+        text += [f"    {plural(count, 'line')}: {reason}" for reason, count in largest[:LISTED]]
         more = sum(count for _, count in largest[LISTED:])
-        return [*text, f"    {more:,}: other reasons"] if more else text
+        return [*text, f"    {plural(more, 'line')}: other reasons"] if more else text

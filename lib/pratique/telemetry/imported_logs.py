@@ -14,12 +14,16 @@ from pratique.errors import DataError, StorageError
 from pratique.files import locked, replace_file
 from pratique.kept_json import read_kept
 
+ROTATED_MS = 60_000
+"""A log that was rotated may end so long after the next one begins: lines are written when a request ends."""
+
 
 @dataclass
 class _Log:
     """A log: the source name of its rows, the length and hash of its known beginning, and what shaped its rows.
 
-    path: of a table that is known by its whole content; "" for others. first, last: epoch ms of its first and last request.
+    path: where it was read; "" where nobody knows. first, last: epoch ms of its first and last request. grows: whether its
+    beginning alone tells it, as of lines; a table is known by its whole content.
     """
 
     source: str
@@ -29,30 +33,33 @@ class _Log:
     path: str = ""
     first: int = 0
     last: int = 0
+    grows: bool = False
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a table was read whose beginning does not tell whether it is the same as before. first, last: see _Log."""
+    """Where a log was read. first, last, grows: see _Log."""
 
     path: str
     first: int
     last: int
+    grows: bool = False
 
 
 def _put(log: _Log, place: Place | None) -> None:
     if place is not None:
-        log.path, log.first, log.last = place.path, place.first, place.last
+        log.path, log.first, log.last, log.grows = place.path, place.first, place.last, place.grows
 
 
 class ImportedLogs:
-    """The logs imported before. changed: sources of which earlier rows must go. rewritten: tables written again since. Use it within `open`, or two imports at a time lose or double each other's logs."""
+    """The logs imported before. changed: sources of which earlier rows must go. rewritten: tables written again since. overlapping: (path, ms) of logs that have so much time in common with another log that was read at the same path. Use it within `open`, or two imports at a time lose or double each other's logs."""
 
     def __init__(self, path: Path) -> None:
         """path: of the JSON file with the list. Raises: DataError when the file is corrupt, StorageError."""
         self._path = path
         self.changed: set[str] = set()
         self.rewritten = 0
+        self.overlapping: list[tuple[str, int]] = []
         try:
             self._logs = read_kept(path, list[_Log])
         except FileNotFoundError:
@@ -78,7 +85,7 @@ class ImportedLogs:
     def source(self, head: bytes, settings: str = "", place: Place | None = None) -> str:
         """Return the source name of a log that begins with `head`: that of a known log, or a new one.
 
-        place: of a table; one at the same path with requests of the same time is the same, written again.
+        place: where it was read; a table at the same path with requests of the same time is the same, written again.
 
         settings: what shapes its rows. With other settings than before, its old rows would stay beside the new ones, so
         the source is among `changed`.
@@ -95,6 +102,7 @@ class ImportedLogs:
                 log.settings = settings
                 _put(log, place)
                 return log.source
+        self._note_overlap(settings, place)
         source = f"file:{digest[:16]}"
         self._logs.append(_Log(source, len(head), digest, settings))
         _put(self._logs[-1], place)
@@ -107,10 +115,10 @@ class ImportedLogs:
         """
         known = {log.sha256 for log in self._logs}
         for log in self._logs:
-            if place is None or digest in known or log.path != place.path or log.settings != settings:
+            if place is None or place.grows or digest in known or log.path != place.path or log.settings != settings:
                 continue
             is_next = place.first > log.first and place.last > log.last
-            if log.first <= place.last and place.first <= log.last and not is_next:
+            if not log.grows and log.first <= place.last and place.first <= log.last and not is_next:
                 # rows of the earlier content that the new one lacks must go
                 self.changed.add(log.source)
                 self.rewritten += 1
@@ -118,6 +126,18 @@ class ImportedLogs:
                 _put(log, place)
                 return log.source
         return None
+
+    def _note_overlap(self, settings: str, place: Place | None) -> None:
+        """Note a new log that another one of the same path overlaps, as exports of the last hours do; read in the same way."""
+        if place is None or not place.grows:
+            return
+        common = [
+            min(log.last, place.last) - max(log.first, place.first)
+            for log in self._logs
+            if log.grows and log.path == place.path and log.settings == settings
+        ]
+        if common and max(common) > ROTATED_MS:
+            self.overlapping.append((place.path, max(common)))
 
     def keep(self) -> None:
         """Replace the file atomically. Raises: StorageError."""

@@ -6,10 +6,13 @@ services are stored. Beyond a bound, a revision, action or host counts as OTHER,
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 from pratique.config import Config
+from pratique.config.telemetry import HostSource
 from pratique.errors import PratiqueError
 from pratique.ledger import open_ledger
 from pratique.telemetry.access_line import NONE, AccessLine
@@ -29,6 +32,16 @@ MOST_KEYS_IN_MEMORY = 50_000
 """The same for all windows and services together."""
 LEDGER_S = 2.0
 """Time between two looks at the ledger."""
+SERVER = re.compile(r"\[?([A-Za-z0-9._:-]{1,100}?)\]?:[0-9]{1,5}")
+"""An address, "host:port"."""
+
+
+def host_of(line: AccessLine, source: HostSource) -> str:
+    """Return the host that a line counts under: the one that it names, or the server that answered, where it tells that."""
+    found = SERVER.fullmatch(line.instance) if source != "line" else None
+    if found is None:
+        return line.host
+    return found[1] if source == "server" else line.instance
 
 
 class LineKeys:
@@ -36,6 +49,7 @@ class LineKeys:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._host_from = config.telemetry.host_from
         self._declared = frozenset({*config.services, config.telemetry.httplog.service} - {""})
         self._services: dict[str, _ServiceNames] = {}
         self._in_memory = 0
@@ -54,6 +68,8 @@ class LineKeys:
 
     def key(self, line: AccessLine, window: Window) -> Key:
         """Return the key of a line in its window."""
+        if self._host_from != "line":
+            line = replace(line, host=host_of(line, self._host_from))
         names = self._services.get(line.service)
         if names is None:
             names = self._services[line.service] = _ServiceNames(self._config, line.service)

@@ -76,6 +76,14 @@ def with_reasons(
         .then(pl.lit(NO_REQUEST))
         .when(pl.col("other_service"))
         .then(pl.lit(OTHER_SERVICE))
+        .when(pl.col("time_ms").is_null() & pl.col("zone_name").is_not_null())
+        .then(
+            pl.concat_str(
+                pl.lit("its zone is named "),
+                "zone_name",
+                pl.lit(f"{where['time']}, which {events.zone} is not at that time"),
+            )
+        )
         .when(pl.col("time_ms").is_null())
         .then(pl.lit(f"its time cannot be read{where['time']}"))
         .when((pl.col("time_ms") < earliest) | (pl.col("time_ms") > latest))

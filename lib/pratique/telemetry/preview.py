@@ -14,6 +14,7 @@ from pratique.telemetry.actions import Actions
 from pratique.telemetry.import_files import expanded
 from pratique.telemetry.parsed import Parsed
 from pratique.telemetry.readers import Readers, ReadOptions
+from pratique.telemetry.reasons import way_out
 from pratique.telemetry.request_counter import requests_of
 
 EVENTS = 5
@@ -83,4 +84,6 @@ def _others(parsed: Parsed) -> list[str]:
     )
     for number, reason, line in parsed.rejects[:EVENTS]:
         text.append(f"  line {number} would be rejected: {reason}: {line[:LONGEST_REJECT]!r}")
+    if parsed.rejects and not len(parsed.events):
+        text.append(f"  an import would store nothing: {way_out(parsed.rejects[0][1])}")
     return text

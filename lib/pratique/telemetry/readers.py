@@ -105,7 +105,8 @@ class Readers:
         return Parser(
             "auto" if is_table else given.fmt,
             **common,
-            log_format=given.log_format or (imports.log_format if given.fmt in WITH_A_FORMAT_STRING else None),
+            log_format=given.log_format
+            or ((imports.log_format or None) if given.fmt in WITH_A_FORMAT_STRING else None),
         )
 
     @property
@@ -118,7 +119,8 @@ class Readers:
             "ignore_paths": imports.ignore_paths,
             "default_host": self._config.telemetry.host,
             "revision": given.revision,
-            "revision_from": given.revision_from or (imports.revision_from if given.revision is None else None),
+            "revision_from": given.revision_from
+            or ((imports.revision_from or None) if given.revision is None else None),
             "timezone": given.timezone or (httplog.timezone if "timezone" in httplog.model_fields_set else None),
             "field_names": given.field_names,
         }

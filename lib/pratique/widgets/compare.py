@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from pratique.errors import PratiqueError, UsageError
@@ -11,8 +10,8 @@ from pratique.report.incident_slices import ALL, DIMENSIONS, Selection, sliced
 from pratique.report.opened_incident import OpenedIncident
 from pratique.store.base import Store
 from pratique.widgets.shown import Shown
+from pratique.widgets.typed_time import time_text, typed_time
 
-MINUTES = "%Y-%m-%dT%H:%M"
 NARROW, WIDE = {"width": "13rem"}, {"width": "20rem"}
 
 
@@ -70,15 +69,13 @@ class CompareBox:
         chosen = selection.revision if selection.revision in self._revisions else ALL
         return [
             ipywidgets.Dropdown(options=self._revisions, value=chosen, description=name, layout=WIDE),
-            ipywidgets.Text(
-                selection.start.strftime(MINUTES), description="from", continuous_update=False, layout=WIDE
-            ),
-            ipywidgets.Text(selection.end.strftime(MINUTES), description="to", continuous_update=False, layout=WIDE),
+            ipywidgets.Text(time_text(selection.start), description="from", continuous_update=False, layout=WIDE),
+            ipywidgets.Text(time_text(selection.end), description="to", continuous_update=False, layout=WIDE),
         ]
 
     def _selection(self, side: list[Any]) -> Selection:
         revision, first, last = (control.value for control in side)
-        start, end = time_of(first), time_of(last)
+        start, end = typed_time("from", first), typed_time("to", last)
         if start >= end:
             raise UsageError(f"{first} is not before {last}")
         return Selection(start, end, revision, self.action.value, self.host.value)
@@ -89,12 +86,3 @@ def default_selections(opened: OpenedIncident) -> tuple[Selection, Selection]:
     incident = opened.incident
     middle = incident.onset.best if incident.onset else incident.start + (incident.end - incident.start) / 2
     return Selection(incident.start, middle), Selection(middle, incident.end)
-
-
-def time_of(text: str) -> datetime:
-    """Return a time that a person typed, UTC without a zone. Raises: UsageError."""
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise UsageError(f"{text[:40]!r} is not a time: write it as 2026-11-20T14:00 (UTC)") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

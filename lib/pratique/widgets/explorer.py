@@ -9,6 +9,7 @@ from pratique.figures.panels import Panel
 from pratique.notebook.person import person_is_here
 from pratique.report.incident_question import IncidentQuestion
 from pratique.report.opened_incident import OpenedIncident
+from pratique.widgets.typed_time import time_text, typed_time
 
 STATIC = "Open this notebook in JupyterLab to choose another service, range, place or change, and to compare revisions."
 OUTCOMES = ("5xx", "4xx", "no answer", "p50", "p95", "p99")
@@ -39,8 +40,8 @@ class Explorer:
         self.outcome = ipywidgets.Combobox(
             options=OUTCOMES, value=opened.incident.outcome, description="outcome", ensure_option=False
         )
-        self.start = ipywidgets.Text(_minutes(opened.incident.start), description="from", continuous_update=False)
-        self.end = ipywidgets.Text(_minutes(opened.incident.end), description="to", continuous_update=False)
+        self.start = ipywidgets.Text(time_text(opened.incident.start), description="from", continuous_update=False)
+        self.end = ipywidgets.Text(time_text(opened.incident.end), description="to", continuous_update=False)
         self.analyse = ipywidgets.Button(description="Analyse", button_style="primary", tooltip="Analyse this range")
         self.said = ipywidgets.Label()
         self.analyse.on_click(lambda _: self.ask())
@@ -53,13 +54,12 @@ class Explorer:
     def ask(self) -> None:
         """Analyse what the controls name, and show it; an error is said beside them."""
         from pratique.report.incident import investigate_stored  # noqa: PLC0415 - scipy
-        from pratique.widgets.compare import time_of  # noqa: PLC0415 - with it
 
         self.said.value = "…"
         try:
             question = IncidentQuestion(
-                self.service.value, self.outcome.value.strip(), time_of(self.start.value), time_of(self.end.value),
-                None, self.opened.question.changes, self.opened.question.alpha,
+                self.service.value, self.outcome.value.strip(), typed_time("from", self.start.value),
+                typed_time("to", self.end.value), None, self.opened.question.changes, self.opened.question.alpha,
             )  # fmt: skip
             self.opened = investigate_stored(self.opened.config, question)
         except PratiqueError as error:
@@ -74,9 +74,3 @@ class Explorer:
 
         self.shown = IncidentPanels(self._store, self.opened)
         self.panels.children = (self.shown.widget,)
-
-
-def _minutes(time: Any) -> str:
-    from pratique.widgets.compare import MINUTES  # noqa: PLC0415 - plotly
-
-    return str(time.strftime(MINUTES))

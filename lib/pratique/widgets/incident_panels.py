@@ -10,7 +10,7 @@ from pratique.report.incident_slices import values_of
 from pratique.report.opened_incident import OpenedIncident
 from pratique.store.base import Store
 from pratique.widgets.compare import CompareBox
-from pratique.widgets.shown import Shown, clickable
+from pratique.widgets.shown import Shown, clicks_on
 
 PLACE, SUSPECT, COMPARE = "Place", "Change", "Compare"
 
@@ -22,10 +22,11 @@ class IncidentPanels:
         import ipywidgets  # noqa: PLC0415 - only where there is a person
 
         self._opened, incident = opened, opened.incident
-        self._place, self._suspect, top, onset = Shown(), Shown(), Shown(), Shown()
+        self._places, self._place, self._suspect, top, onset = (Shown() for _ in range(5))
         top.show(figures.incident_banner(opened))
         onset.show(figures.onset(opened))
-        self.places = ipywidgets.Box([self._places(None)], layout={"width": "100%"})
+        self._places.show(figures.places(opened))
+        self.clicks = clicks_on(self._places, lambda data: self.choose_place(int(data[2])))
         options = [(f"{one.grade}: {change_name(one.change)}", number) for number, one in enumerate(incident.suspects)]
         self.suspects = ipywidgets.Select(
             options=options, description="changes", rows=min(6, max(2, len(options))), layout={"width": "100%"}
@@ -37,7 +38,9 @@ class IncidentPanels:
             [ipywidgets.VBox([self._place.widget]), ipywidgets.VBox([self._suspect.widget]), self.compare.widget],
             titles=(PLACE, SUSPECT, COMPARE),
         )  # fmt: skip
-        self.widget = ipywidgets.VBox([top.widget, onset.widget, self.places, self.suspects, self.tabs])
+        self.widget = ipywidgets.VBox(
+            [top.widget, onset.widget, self._places.widget, self.clicks, self.suspects, self.tabs]
+        )
         self.choose_suspect(0)
         self.choose_place(0)
         self.suspects.observe(lambda event: self.choose_suspect(event["new"]), names="value")
@@ -49,7 +52,7 @@ class IncidentPanels:
             return
         self._place.show(place_over_time(self._opened, number=number))
         if found:
-            self.places.children = (self._places(number),)
+            self._places.show(figures.places(self._opened, chosen=number))
             place = found[number]
             self.compare.select(None, place.action, place.host)
             self.tabs.set_title(0, f"{PLACE}: {place_name(place)[:50]}")
@@ -64,6 +67,3 @@ class IncidentPanels:
         if found:
             self.tabs.set_title(1, f"{SUSPECT}: {change_name(found[number or 0].change)[:50]}")
             self.tabs.selected_index = 1
-
-    def _places(self, chosen: int | None) -> object:
-        return clickable(figures.places(self._opened, chosen=chosen), lambda data: self.choose_place(int(data[2])))

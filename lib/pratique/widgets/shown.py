@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pratique.figures.panels import Panel
 from pratique.figures.theme import Chart
+
+CLICKS = Path(__file__).with_name("clicks.js")
 
 
 class Shown:
@@ -24,16 +27,15 @@ class Shown:
         self.widget.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
 
 
-def clickable(chart: Chart, on_click: Callable[[Any], None]) -> Any:
-    """Return a figure as a widget that calls `on_click` with the `customdata` of the point that a person clicks."""
-    import plotly.graph_objects as go  # noqa: PLC0415 - with it
+def clicks_on(shown: Shown, act: Callable[[Any], None]) -> Any:
+    """Return a widget without a size that calls `act` with the `customdata` of the point that a person clicks in a figure.
 
-    found = go.FigureWidget(chart)
-    for trace in found.data:
-        if trace.customdata is not None:
-            trace.on_click(
-                lambda clicked, points, _: (
-                    on_click(clicked.customdata[points.point_inds[0]]) if points.point_inds else None
-                )
-            )
-    return found
+    shown: the place of the figure; it may be replaced. plotly's own widget would send the 5 MB of its program with each figure.
+    """
+    import anywidget  # noqa: PLC0415 - only where there is a person
+
+    clicks = anywidget.AnyWidget(_esm=CLICKS.read_text(encoding="utf-8"), layout={"display": "none"})
+    for widget in (shown.widget, clicks):
+        widget.add_class(f"pratique-clicks-{clicks.model_id}")
+    clicks.on_msg(lambda _, content, __: act(content["customdata"]))
+    return clicks

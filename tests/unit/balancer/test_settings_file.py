@@ -8,7 +8,7 @@ import pytest
 from pratique.balancer.settings_file import balancer_differences, keep_settings, running_listen
 from pratique.config import parse
 from pratique.status import url_of
-from support.shop_fixture import eventually
+from support.waiting import eventually
 
 SERVICE_FILE = """
 [services.shop.runtime]

@@ -107,7 +107,7 @@ def printed(*, terminal, **environ):
             break
         found += part
     os.close(reader)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     return found.decode()
 
 

@@ -116,7 +116,14 @@ def test_the_executed_notebook_goes_where_out_says(run, launched, folder):
 
 def test_run_list_names_the_runbooks_and_notebooks(run):
     status, out, _ = run("run", "--list")
-    rows = [["canary_report", "notebook"], ["incident", "notebook"], ["release", "runbook"], ["rollback", "runbook"]]
+    rows = [
+        ["canary_report", "notebook"],
+        ["incident", "notebook"],
+        ["release_diff", "notebook"],
+        ["release_history", "notebook"],
+        ["release", "runbook"],
+        ["rollback", "runbook"],
+    ]
     assert (status, [line.split() for line in out.splitlines()]) == (0, rows)
     listed = json.loads(run("run", "--list", "--json")[1])
     assert [[row["name"], row["kind"]] for row in listed] == rows
@@ -159,6 +166,10 @@ def test_revisions_are_those_of_the_store(run, monkeypatch):
     (row,) = json.loads(run("revisions", "shop", "--json")[1])
     assert (row["service"], row["revision"], row["requests"]) == ("shop", "r1", 1234)
     assert row["first"].endswith("Z")
+    seen[:] = [Seen(name, f"r{number}", utc_now(), utc_now(), 1) for number, name in enumerate(["shop", "till"] * 2)]
+    assert [line.split()[:2] for line in run("revisions")[1].splitlines()] == [
+        ["shop", "r0"], ["shop", "r2"], ["till", "r1"], ["till", "r3"]
+    ]  # fmt: skip
 
 
 def test_images_lists_and_push_pushes(run, monkeypatch):
@@ -207,6 +218,17 @@ def test_no_container_logs_is_an_error_that_says_how_to_keep_them(run):
     assert "no container logs of 'boxes', revision 'r1'" in err
     assert 'services.boxes.runtime.docker.log_driver is "syslog"' in err
     assert run("logs", "boxes", "--json") == (0, "[]\n", "")
+
+
+def test_logs_of_a_service_without_containers_are_said_to_be_elsewhere(run, folder):
+    (folder / "pratique.toml").write_text(
+        """[services.shop.runtime]\ncommand = ["a"]\n[services.boxes.runtime]\nkind = "docker"\ndocker = {image = "i"}\n"""
+    )
+    status, _, err = run("logs", "shop")
+    assert status == 66
+    assert f"output is in {folder / '.pratique' / 'processes' / 'shop-*.log'}" in err
+    status, _, err = run("logs", "shpo")
+    assert (status, "no service 'shpo'" in err) == (64, True), err
 
 
 class Parts:

@@ -85,7 +85,7 @@ def test_init_asks_on_a_terminal(tmp_path):
     process = subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
     os.close(theirs)
     os.write(ours, b"shop\nregistry:5000/shop\n9000\n\nhaproxy\n\n\n")
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     os.close(ours)
     data = tomllib.loads((tmp_path / "pratique.toml").read_text())
     assert data["telemetry"] == {"listen": "127.0.0.1:5514"}

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from pratique.cli import main
 from pratique.config import Config
 from pratique.report.incident_question import IncidentQuestion
 from pratique.report.opened_incident import OpenedIncident
@@ -14,19 +13,6 @@ from support.report_samples import HOSTILE
 
 def opened(found, question=None):
     return OpenedIncident(found.incident, found.measures, found.changes, question or IncidentQuestion("shop"), Config())
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run a command; return exit status, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def done(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        return ended.value.code, *capsys.readouterr()
-
-    return done
 
 
 @pytest.fixture

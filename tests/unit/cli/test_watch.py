@@ -4,23 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from pratique.cli import main
 from pratique.errors import MissingError, UnavailableError
 from pratique.report import incident_watch
 from pratique.report.incident_watch import Look
 from support.incident_values import nothing_shown, sample_incident
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-
-    def done(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        return ended.value.code, *capsys.readouterr()
-
-    return done
 
 
 def test_one_look_prints_the_page_and_shares_alpha_among_the_services(run, monkeypatch, tmp_path):

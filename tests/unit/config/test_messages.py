@@ -24,6 +24,12 @@ from pratique.errors import ConfigError
         ("[services.shop]\njugde = 1", "unknown key: did you mean judge?"),
         ("[services.shop]\nzzz = 1", "unknown key: remove it or check the spelling"),
         ("services = 3", "services: must be a table"),
+        ('[services.shop.judge.guards.x]\noutcome = "6xx"', 'must be codes, as 5xx, 503, "no answer"'),
+        ('[services.shop.judge.guards.x]\noutcome = "5xx"\ntolerated_exces = 0.1', "did you mean tolerated_excess?"),
+        ('[services.shop.imports.fields]\nstatus = "rc"', "fields.status: unknown key: did you mean code?"),
+        ('[services.shop.imports]\nrevision_form = "x"', "unknown key: did you mean revision_from?"),
+        ('[services.shop]\nactions = [{pth = "/x"}]', "actions.0.pth: unknown key: did you mean path?"),
+        ('[services.shop]\nactions = [{method = "GET"}]', "actions.0.path: is missing"),
         ("[services.shop.runtime]\nenv = {A = 3}", "must be text in quotes"),
     ],
 )

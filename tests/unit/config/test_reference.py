@@ -11,14 +11,13 @@ from pydantic import BaseModel
 
 from pratique.config import Config, GuardPolicy, ServiceSettings, parse
 from pratique.config.reference import reference_text, sections, summary
-from pratique.errors import UsageError
+from pratique.errors import ConfigError, UsageError
 
 KEY = re.compile(r"^#(?=[^ #\n])", re.MULTILINE)
 EXAMPLE = re.compile(r"(?:^#     .*\n)+", re.MULTILINE)
 TEXT = reference_text().replace("services.NAME", "services.shop")
 DEFAULTS = tomllib.loads(KEY.sub("", TEXT))
 NOT_IN_A_FILE = {"base", "file"}
-WITHOUT_A_DEFAULT = {"services.shop.imports.log_format", "services.shop.imports.revision_from"}
 
 
 def examples():
@@ -67,7 +66,7 @@ def keys(data, prefix=""):
 
 
 def test_the_reference_has_every_key_and_no_other():
-    assert set(keys(DEFAULTS)) == set(fields(Config)) - WITHOUT_A_DEFAULT
+    assert set(keys(DEFAULTS)) == set(fields(Config))
 
 
 def test_every_key_of_a_guard_is_in_the_reference():
@@ -99,14 +98,9 @@ def test_an_example_is_valid_and_not_the_default(text):
         assert value != default
 
 
-def test_keys_without_a_default_have_an_example():
-    shown = {key for example in examples() for key in keys(tomllib.loads(example.values[0]))}
-    assert shown >= WITHOUT_A_DEFAULT
-
-
 @pytest.mark.parametrize("key", sorted(fields(Config)))
 def test_a_key_is_explained_by_one_sentence_first(key):
-    if key in WITHOUT_A_DEFAULT or key.endswith("guards"):
+    if key.endswith("guards"):
         return
     line = summary(key.replace("services.shop", "services.NAME"))
     assert line.endswith(".")
@@ -134,3 +128,15 @@ def test_the_sections_are_the_whole_reference():
 def test_an_unknown_section_lists_the_sections():
     with pytest.raises(UsageError, match=r"no section 'dokcer': choose one of general, store, .*telemetry, .*docker"):
         reference_text("dokcer")
+
+
+@pytest.mark.parametrize("key", sorted(fields(Config)))
+def test_a_refusal_of_a_form_says_which_form_is_wanted(key):
+    *table, name = key.split(".")
+    if name == "guards":
+        return
+    text = (f"[{'.'.join(table)}]\n" if table else "") + f'{name} = "\u00e9 \\u0001"\n'
+    try:
+        parse(text, Path("p.toml"))
+    except ConfigError as error:
+        assert "has the wrong form" not in str(error) or "for example" in str(error)

@@ -7,19 +7,13 @@ import pytest
 from pratique.errors import UnavailableError
 from pratique.export import forwarding
 from pratique.export.forwarding import Forwarding
+from support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
     monkeypatch.setattr(forwarding, "PAUSE_S", 0.01)
     monkeypatch.setattr(forwarding, "RETRY_S", (0.01, 0.02))
-
-
-def until(condition):
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("error", [UnavailableError("away"), OSError("no space"), ZeroDivisionError("a mistake")])
@@ -34,10 +28,10 @@ def test_a_failure_is_reported_and_ends_with_the_next_success(error, capsys):
     one = Forwarding("events", work)
     assert one.error is None
     one.start()
-    until(lambda: one.error == str(error))
-    until(lambda: len(calls) > 4)
+    eventually(lambda: one.error == str(error))
+    eventually(lambda: len(calls) > 4)
     failing.clear()
-    until(lambda: one.error is None)
+    eventually(lambda: one.error is None)
     one.close()
     ended = len(calls)
     time.sleep(0.05)

@@ -27,12 +27,11 @@ def ledger(tmp_path):
 
 
 @pytest.fixture
-def write(ledger, monkeypatch):
+def write(ledger):
     """Write an entry at so many minutes after noon."""
 
     def done(minutes, kind, service="shop", **more):
-        monkeypatch.setattr(ledger_module, "utc_now", lambda: at(minutes))
-        return ledger.append(kind, service, who="me", **more)
+        return ledger.append(kind, service, who="me", time=at(minutes), **more)
 
     return done
 

@@ -64,7 +64,7 @@ def test_a_bad_canary_is_shown_and_can_be_undone(seed):
     incident = asked(store_of(traffic, seed=seed), changes=[change(60)])
     assert incident.answer == "a release of ours"
     assert grades(incident) == {("shop", "r42"): "shown"}
-    assert incident.undo == "pratique run rollback -p service shop"
+    assert incident.undo == "pratique rollback shop"
     assert place(incident) == ("r42", None, None, None)
     assert incident.onset.started.first <= minute(60) <= incident.onset.started.last
     assert incident.onset.ended is None
@@ -180,6 +180,26 @@ def test_a_host_without_requests_is_a_finding():
     assert any("host b has hardly any requests since 13:30" in finding for finding in incident.findings)
 
 
+def test_a_canary_beside_an_outage_of_two_windows_does_not_fit_yet():
+    traffic = Traffic.quiet(weights={115: (0.5, 0.5)}, per_minute=3000).fail(118, 40, "POST /checkout")
+    incident = asked(store_of(traffic), changes=[change(117)])
+    assert incident.onset.best == minute(118)
+    assert incident.answer == "cannot tell"
+    (suspect,) = incident.suspects
+    assert suspect.reason == "both served at the same moments, but in too few windows to compare them"
+
+
+def test_hosts_of_a_revision_that_was_replaced_are_no_finding():
+    traffic = Traffic.quiet(weights={60: (0.0, 1.0)})
+    traffic.n[:, 0, :, 2] = 0
+    traffic.n[:, 1, :, :2] = 0
+    store, switch = store_of(traffic), replace(change(60), shares={"r41": 0.0, "r42": 1.0})
+    said = "host a has hardly any requests since 13:00"
+    assert not any("hardly any" in finding for finding in asked(store, changes=[switch]).findings)
+    # without a change that took their traffic they are
+    assert any(said in finding for finding in asked(store).findings)
+
+
 def test_no_lines_is_not_no_errors():
     incident = asked(store_of(Traffic.quiet().vanish(90)))
     assert incident.answer == "cannot tell"
@@ -236,9 +256,22 @@ def test_an_incident_from_before_the_range_is_dated_at_its_beginning():
     assert any("before the range" in finding for finding in incident.findings)
 
 
-def test_services_that_rise_together_are_named():
+def test_services_that_rise_together_are_named_and_the_others_may_be_left_alone():
     incident = asked(store_of(Traffic.quiet().fail(60, 8), Traffic.quiet("pay").fail(61, 8), Traffic.quiet("mail")))
     assert "2 of 3 services (pay)" in incident.sentence
+    (other,) = (one for one in incident.unaffected if one.dimension == "service")
+    assert (other.name, other.shown) == ("mail", True)
+    assert 0.5 < other.ratio_high < 1.5
+    assert 30_000 < other.requests < 42_000
+
+
+def test_the_start_of_old_data_without_a_rise_has_its_date():
+    store = store_of(Traffic.quiet())
+    old = investigate(store, "shop", now=END + timedelta(days=3)).incident
+    new = investigate(store, "shop", now=END + timedelta(seconds=30)).incident
+    assert old.answer == new.answer == "nothing shown"
+    assert f"is shown since {old.start:%Y-%m-%d %H:%M};" in old.sentence
+    assert f"is shown since {new.start:%H:%M};" in new.sentence
 
 
 def test_a_new_action_is_compared_with_similar_traffic():
@@ -282,7 +315,7 @@ def test_hostile_names_are_only_text():
     incident = asked(store_of(traffic), changes=[change(60, traffic.revisions[1])])
     assert incident.answer == "a release of ours"
     assert incident.sentence.isprintable()
-    assert incident.undo == "pratique run rollback -p service shop"
+    assert incident.undo == "pratique rollback shop"
 
 
 def test_a_policy_with_a_fixed_dispersion_is_used():

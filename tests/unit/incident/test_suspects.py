@@ -11,7 +11,7 @@ from pratique.incident.investigate import investigate
 from support.incident_stories import MINUTES, START, MemoryStore, Traffic, change
 from support.incident_values import sample_change, sample_suspect
 
-UNDO = "pratique run rollback -p service shop"
+UNDO = "pratique rollback shop"
 
 
 def asked(traffic, *changes, seed=1):

@@ -53,7 +53,7 @@ def test_a_good_release_is_promoted_when_the_forecast_says(setting):
     per_minute, failing, stages, guards = setting
     policy = policy_of(guards)
     predicted = forecast_of(policy, per_minute, failing, stages).release.promoted.median
-    assert agree(predicted, simulated(policy, per_minute, failing, stages, 40 if guards else 16))
+    assert agree(predicted, simulated(policy, per_minute, failing, stages, 24 if guards else 16))
 
 
 @pytest.mark.slow
@@ -70,7 +70,7 @@ def test_a_worse_release_is_found_when_the_forecast_says(setting, factor):
     per_minute, failing, stages, guards = SETTINGS[setting]
     policy = policy_of(guards)
     predicted = forecast_of(policy, per_minute, failing, stages, (factor,)).guards[0].found[factor].median
-    assert agree(predicted, simulated(policy, per_minute, failing, stages, 40, factor))
+    assert agree(predicted, simulated(policy, per_minute, failing, stages, 24, factor))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pratique.incident.model import Span
 from pratique.report import incident_watch
 from pratique.report.incident_question import IncidentQuestion
 from pratique.report.incident_watch import FILE, LONGEST_GAP, look, seen_incidents
-from pratique.report.write import ReportPaths
+from pratique.report.written_page import ReportPaths
 from support.incident_values import at, nothing_shown, sample_incident, sample_investigation
 
 QUESTION = IncidentQuestion("shop")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +16,7 @@ from pratique.runbook.engine.journal import Journal
 from pratique.runbook.launcher import _subject
 from pratique.runbook.recovery import end_abandoned, finish_dead_run, remove_orphans
 from pratique.runbook.registry import BUILT_IN, find_runbook, runbook_of_notebook, runbooks
+from support.waiting import eventually
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -93,13 +93,6 @@ class Toy:
 @pytest.fixture
 def toy(config, packages):
     return Toy(config, packages)
-
-
-def eventually(condition, deadline_s=60.0):
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

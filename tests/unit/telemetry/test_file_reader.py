@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.errors import DataError, DeniedError, MissingError, UsageError
+from pratique.errors import DataError, MissingError, UsageError
 from pratique.telemetry import file_reader
 from pratique.telemetry.file_reader import LogReader
 
@@ -82,7 +82,7 @@ def test_pipe_is_read_like_a_file(tmp_path, packing):
 
 
 def test_what_is_no_stream_of_lines_is_refused(tmp_path):
-    for path, error in (("/dev/zero", UsageError), (tmp_path, DeniedError), (tmp_path / "none", MissingError)):
+    for path, error in (("/dev/zero", UsageError), (tmp_path, UsageError), (tmp_path / "none", MissingError)):
         with pytest.raises(error):
             blocks(path if path is tmp_path else tmp_path / path)
     assert blocks(tmp_path / "/dev/null") == []

@@ -385,3 +385,59 @@ def test_a_log_imported_again_after_a_setting_changed_counts_once(world, change)
     world.take(other, revision="r2")
     assert {row["revision"] for row in world.rows()} == {"r1", "r2"}
     assert world.total() == 101
+
+
+def gateway_line(second, **changes):
+    body = {"t": f"2026-11-24 10:00:{second:02d} UTC", "rq": "/cart", "st": 200, "took": "120 ms", "rel": "r41"}
+    return json.dumps({**body, **changes})
+
+
+NAMED = ("time=t", "path=rq", "status=st", "duration=took", "revision=rel")
+
+
+def test_durations_that_cannot_be_read_are_counted_with_one_of_them(world):
+    lines = [gateway_line(second, took="0.3 fortnights" if second % 10 == 9 else "120 ms") for second in range(60)]
+    summary = world.take(world.log("gateway.jsonl", *lines), fmt="jsonl", field_names=NAMED)
+    assert summary.events == 60
+    said = "6 of 60 durations cannot be read, as '0.3 fortnights' (took, with its unit): these requests count untimed"
+    assert summary.warnings() == [said]
+
+
+def test_no_value_is_named_that_no_line_has(world):
+    summary = world.take(world.log("gateway.jsonl", gateway_line(1)), fmt="jsonl", field_names=NAMED)
+    assert summary.notes[-1] == (
+        "time from t; status from st; path from rq; duration from took (with its unit); revision from rel"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "change", "said"),
+    [
+        (NAMED, {"t": "24.11.2026 10:00"}, "its time cannot be read (t); nothing was stored, give its form, as in --field 'time=t:"),
+        (NAMED, {"t": "2026-11-24 10:00:00 CET"}, "its zone is named CET (t), which UTC is not at that time; nothing was stored, give the zone"),
+        (("time=t:%Y-%m-%d %H:%M:%S %Z", *NAMED[1:]), {"t": "2026-11-24 10:00:00 CET"}, "its zone is named CET (t), which UTC is not"),
+        (NAMED, {"st": "HTTP 200"}, "its status is not a status code (st); nothing was stored, take a part of it, as in --field 'status=st:([0-9]{3})'"),
+    ],
+)  # fmt: skip
+def test_a_log_whose_values_have_another_form_is_refused_with_a_way_out(world, names, change, said):
+    log = world.log("gateway.jsonl", *[gateway_line(second, **change) for second in range(5)])
+    with pytest.raises(DataError, match=re.escape(said)):
+        world.take(log, fmt="jsonl", field_names=names)
+
+
+def test_name_of_a_zone_is_read_in_the_zone_that_has_it(world):
+    log = world.log("gateway.jsonl", gateway_line(0, t="2026-11-24 10:00:00 CET"))
+    summary = world.take(log, fmt="jsonl", field_names=NAMED, timezone="Europe/Vienna")
+    assert summary.first == datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("begins", "said"), [(30, "has 10 min in common"), (41, ""), (0, "")])
+def test_an_export_that_overlaps_the_one_before_it_is_a_warning(world, begins, said):
+    def export(first, last):
+        lines = [gateway_line(0, t=f"2026-11-24 10:{minute:02d}:00 UTC") for minute in range(first, last)]
+        return world.take(world.log("export.jsonl", *lines), fmt="jsonl", field_names=NAMED).warnings()
+
+    assert export(0, 41) == []
+    warnings = export(begins, 60)
+    assert len(warnings) == bool(said)
+    assert all(said in warning for warning in warnings)

@@ -1,7 +1,6 @@
 """The collector's sockets."""
 
 import socket
-import time
 from contextlib import ExitStack
 from types import SimpleNamespace
 
@@ -11,6 +10,7 @@ from pratique.telemetry import receivers
 from pratique.telemetry.loss_counts import UNIX
 from pratique.telemetry.receivers import Receivers
 from support.ports import free_port
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -42,10 +42,7 @@ def test_connection_closed_for_a_newer_one_may_have_unread_data(listening):
 
 
 def wait_until(found, holds):
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        found.wait(0.1)
+    eventually(holds, pause=found.wait)
 
 
 def test_silent_strangers_are_closed_before_a_sender_of_messages(listening):
@@ -68,8 +65,8 @@ def test_message_that_is_not_completed_in_time_ends_its_connection(listening, mo
     found, _, address = listening
     monkeypatch.setattr(receivers, "FRAME_S", 0.2)
     with socket.create_connection(address) as begun, socket.create_connection(address) as idle:
-        begun.sendall(b"60000 begun")
         wait_until(found, lambda: found.connections == 2)
+        begun.sendall(b"60000 begun")
         wait_until(found, lambda: found.connections == 1)
         assert begun.recv(1) == b""
         idle.sendall(b"<14>1 - - - - - - idle\n")

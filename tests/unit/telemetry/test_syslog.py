@@ -271,9 +271,9 @@ def test_parsing_time_grows_linearly_with_the_length(piece):
     def seconds(length):
         datagram, took = old((piece * length)[:length]), []
         for _ in range(5):
-            began = time.perf_counter()
+            began = time.thread_time()
             decode(datagram)
-            took.append(time.perf_counter() - began)
+            took.append(time.thread_time() - began)
         return min(took)
 
     assert seconds(15_000) < 40 * max(seconds(1500), 1e-4)

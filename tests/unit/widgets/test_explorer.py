@@ -45,10 +45,10 @@ def test_a_clicked_suspect_changes_the_evidence(explorer):
 
 def test_a_clicked_place_sets_the_controls_of_the_comparison(explorer):
     explorer.shown.compare.action.value = "all"
-    (figure,) = explorer.shown.places.children
-    bars = figure.data[0]
-    clicked = [row[2] for row in bars.customdata].index(0)
-    assert explorer.shown.choose_place(int(bars.customdata[clicked][2])) is None
+    (output,) = explorer.shown._places.widget.outputs
+    (bars,) = output["data"][MIME]["data"]
+    clicked = next(row for row in bars["customdata"] if row[2] == 0)
+    explorer.shown.clicks._handle_custom_msg({"customdata": clicked}, [])
     assert explorer.shown.compare.action.value == "POST /checkout"
 
 

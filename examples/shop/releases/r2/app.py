@@ -3,6 +3,10 @@
     python app.py PORT
 
 GET /, GET /product/{id}, GET /search, POST /cart, POST /checkout, and GET /healthz for readiness.
+
+Two environment variables let it fail while it runs. FAULTS: a folder; while it has a file named after the port, the requests of that
+instance that the file names fail, "POST /checkout 0.6": method, path and share. PAYMENTS: an address, HOST:PORT, which a checkout
+needs an answer from.
 """
 
 import asyncio
@@ -26,8 +30,35 @@ async def answer(method, path):
     for pattern, route in ROUTES:
         if method == route["method"] and pattern.fullmatch(path.partition("?")[0]):
             await asyncio.sleep(random.lognormvariate(0.0, 0.4) * route["median_ms"] / 1000)
-            return (500, "failed") if random.random() < route["failing"] else (200, f"{RELEASE['name']} {path[:80]}")
+            if random.random() < max(route["failing"], injected(method, route["path"])):
+                return 500, "failed"
+            if route["path"] == "/checkout" and not await is_paid():
+                return 500, "no payment"
+            return 200, f"{RELEASE['name']} {path[:80]}"
     return 404, "no such page"
+
+
+def injected(method, path):
+    """The share of requests that fails because somebody injected a fault into this instance."""
+    try:
+        words = (Path(os.environ["FAULTS"]) / sys.argv[1]).read_text().split()
+    except (KeyError, OSError):
+        return 0.0
+    return float(words[2]) if words[:2] == [method, path] else 0.0
+
+
+async def is_paid():
+    """Whether the payments answer, where there are any."""
+    if not os.environ.get("PAYMENTS"):
+        return True
+    host, _, port = os.environ["PAYMENTS"].rpartition(":")
+    try:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 1)
+        paid = await asyncio.wait_for(reader.readline(), 1)
+        writer.close()
+    except (TimeoutError, OSError):
+        return False
+    return paid == b"paid\n"
 
 
 async def serve(reader, writer):

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pratique.config import check_name
 from pratique.errors import UsageError
+from pratique.release.commit import COMMIT
 from pratique.runbook.service.parameters import RunParameters, check_run_parameters, require_text
 
 
 @dataclass(frozen=True)
 class ReleaseParameters(RunParameters):
-    """The parameters of a release. () and 0 mean the service file's settings."""
+    """The parameters of a release. () and 0 mean the service file's settings. commit: of the revision, or "" to find it."""
 
     stages: tuple[float, ...]
     approval: str
     approvals: tuple[str, ...]
     baseline: str
     deadline_min: float
+    commit: str = field(default="", kw_only=True)
 
 
 def check_release_parameters(
@@ -29,13 +31,16 @@ def check_release_parameters(
     approvals: str | Sequence[str | float] = "",
     baseline: str = "",
     deadline_min: float = 0.0,
+    commit: str = "",
     **common: Any,
 ) -> ReleaseParameters:
     """Check the parameters of a release as a notebook or papermill gives them. `common`: those of every runbook.
 
     Raises: UsageError naming the parameter, its value, and the accepted values.
     """
-    require_text({"approval": approval, "baseline": baseline})
+    require_text({"approval": approval, "baseline": baseline, "commit": commit})
+    if commit and not COMMIT.fullmatch(commit):
+        raise UsageError(f"commit is {commit!r:.80}: use the hash of a git commit, 7 to 64 of the digits 0-9 and a-f")
     if isinstance(deadline_min, bool) or not isinstance(deadline_min, int | float) or not 0 <= deadline_min < 1e6:
         raise UsageError(f"deadline_min is {deadline_min!r:.80}: use minutes, or 0 for the service file's")
     _one_of("approval", approval, ("automatic", "ask"))
@@ -48,6 +53,7 @@ def check_release_parameters(
         approvals=tuple(str(word) for word in _words(approvals)),
         baseline=baseline,
         deadline_min=float(deadline_min),
+        commit=commit,
     )
 
 

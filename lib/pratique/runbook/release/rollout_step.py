@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from pratique.balancer.base import Pool
 from pratique.clock import stamp, utc_now
-from pratique.judge.model import Verdict
+from pratique.judge.model import SERVICE, Verdict
 from pratique.runbook.canary.health import HealthMonitor
 from pratique.runbook.canary.rollout import Rollout, RolloutResult
 from pratique.runbook.engine.console import say_detail
@@ -132,4 +132,5 @@ def _judged(verdict: Verdict | None) -> Data:
         "requests": verdict.requests,
         "e_value": min(verdict.e_value, LARGEST_JSON_NUMBER),
         "needed": verdict.needed,
+        "guards": {g.guard: {"bad": g.bad, "requests": g.requests} for g in verdict.guards if g.action == SERVICE},
     }

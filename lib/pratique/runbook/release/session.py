@@ -14,6 +14,7 @@ from pratique.judge.model import Verdict
 from pratique.planning.plan import Plan, plan
 from pratique.planning.text import conclusion
 from pratique.runbook.engine.console import say_detail
+from pratique.runbook.release.content_change import print_difference
 from pratique.runbook.release.context import (
     CONCLUDE,
     JOIN,
@@ -68,7 +69,10 @@ class ReleaseSession(Session[ReleaseContext]):
             self._run.guarded(CHECK, self._require_parts)
         self._run.perform(CHECK)
         self._print_orphans()
-        return self.context.plan
+        plan = self.context.plan
+        if not self.context.journal.data(ROLL_OUT):
+            print_difference(self.context.config, self.context.service, plan.baseline, self.context.revision)
+        return plan
 
     def plan(self) -> Plan | None:
         """Print and return what to expect of this release at the present traffic; None when nothing is known about it, or after the rollout.

@@ -29,6 +29,7 @@ from typing_extensions import override
 
 from pratique.balancer.base import Pool
 from pratique.errors import UnavailableError
+from pratique.release.commit import CommitOf, find_commit
 from pratique.runbook.engine.step import Attempt, Data, Step
 from pratique.runbook.release.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, ReleaseContext
 from pratique.runbook.release.rollout_step import RollOut
@@ -61,6 +62,8 @@ class Check(ServiceStep[ReleaseContext]):
             "baseline": plan.baseline,
             "digest": plan.digest,
             "stages": list(context.stages),
+            "incident": context.parameters.incident,
+            **_commit_data(find_commit(context.revision, context.target.base, context.parameters.commit)),
         }
         context.outbox.record("release", started, revision=context.revision)
         return {**asdict(plan), "addresses": list(plan.addresses)}
@@ -69,6 +72,10 @@ class Check(ServiceStep[ReleaseContext]):
     def effects(self) -> Sequence[str]:
         plan = self._context.plan
         return [f"{self._context.revision} is {plan.digest}; the baseline is {plan.baseline}"]
+
+
+def _commit_data(found: CommitOf) -> Data:
+    return {"commit": found.commit, "commit_from": found.source}
 
 
 class StartCanary(ServiceStep[ReleaseContext]):

@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 
-from pratique.errors import MissingError
-from pratique.ledger import Entry, Ledger
-
-ALL_TRAFFIC = 1.0 - 1e-9
-
-
-@dataclass(frozen=True)
-class ServingPeriod:
-    """A time in which a revision had all traffic. Times are UTC; end: None while it still has.
-
-    run: the run that gave it the traffic, "" for the first revision. by_rollback: whether that run was a rollback.
-    """
-
-    revision: str
-    start: datetime
-    end: datetime | None
-    run: str
-    by_rollback: bool
+from pratique.ledger import Ledger
+from pratique.ledger.serving_periods import ServingPeriod, serving_periods
 
 
 @dataclass(frozen=True)
@@ -44,28 +26,6 @@ class RollbackCandidate:
         return f"{self.revision}  {self.digest[:19]}…  {last.start:%Y-%m-%d %H:%M:%S} to {until} {by}{more}"
 
 
-def serving_periods(entries: Iterable[Entry]) -> list[ServingPeriod]:
-    """Return the serving periods in all entries of a service, oldest first.
-
-    While the traffic is split, the period of the revision that had all of it continues.
-    """
-    rollbacks = {e.run for e in entries if e.kind == "release" and e.data.get("runbook") == "rollback"}
-    found: list[ServingPeriod] = []
-    for entry in entries:
-        sole = [name for name, share in entry.data.get("shares", {}).items() if share >= ALL_TRAFFIC]
-        if not sole or (found and found[-1].revision == sole[0]):
-            continue
-        if len(found) > 1 and entry.run and entry.run == found[-1].run and found[-2].revision == sole[0]:
-            # a run that undid its own promotion: that release never counts
-            found.pop()
-            found[-1] = replace(found[-1], end=None)
-            continue
-        if found:
-            found[-1] = replace(found[-1], end=entry.time)
-        found.append(ServingPeriod(sole[0], entry.time, None, entry.run or "", entry.run in rollbacks))
-    return found
-
-
 def rollback_candidates(ledger: Ledger, service: str) -> list[RollbackCandidate]:
     """Return the revisions that once had all traffic; the one that had it last comes last."""
     entries = ledger.entries(service)
@@ -82,23 +42,3 @@ def rollback_candidates(ledger: Ledger, service: str) -> list[RollbackCandidate]
         for name in names
         if name in bound
     ]
-
-
-def previous_revision(periods: Sequence[ServingPeriod], current: str) -> str:
-    """Return the revision that served before `current` was released.
-
-    A revision that was rolled back does not count: two rollbacks go two releases back, and not back and forth.
-    Raises: MissingError when there is none.
-    """
-    line: list[str] = []
-    for period in periods:
-        if period.by_rollback and period.revision in line:
-            del line[line.index(period.revision) + 1 :]
-        else:
-            line.append(period.revision)
-    if current in line:
-        line = line[: len(line) - 1 - line[::-1].index(current)]
-    line = [name for name in line if name != current]
-    if not line:
-        raise MissingError(f"the ledger has no revision that served before {current!r}: name a revision")
-    return line[-1]

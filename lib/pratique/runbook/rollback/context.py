@@ -8,16 +8,13 @@ from datetime import timedelta
 from typing_extensions import override
 
 from pratique.errors import MissingError, UnavailableError, UsageError
+from pratique.ledger.previous_revision import previous_revision
+from pratique.ledger.serving_periods import serving_periods
 from pratique.runbook.engine.console import say_detail
 from pratique.runbook.engine.step import Data
-from pratique.runbook.rollback.candidates import (
-    RollbackCandidate,
-    previous_revision,
-    rollback_candidates,
-    serving_periods,
-)
+from pratique.runbook.rollback.candidates import RollbackCandidate, rollback_candidates
+from pratique.runbook.rollback.parameters import RollbackParameters
 from pratique.runbook.service.context import Outcome, RunContext
-from pratique.runbook.service.parameters import RunParameters
 from pratique.runbook.service.steps import CHECK
 from pratique.runtime.base import Instance
 
@@ -44,7 +41,7 @@ class RollbackPlan:
     weights: dict[str, float]
 
 
-class RollbackContext(RunContext[RunParameters]):
+class RollbackContext(RunContext[RollbackParameters]):
     """Everything that the steps of a rollback share."""
 
     runbook = "rollback"

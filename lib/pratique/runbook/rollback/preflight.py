@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pratique.runbook.rollback.context import RollbackContext
-from pratique.runbook.service.parameters import RunParameters, check_run_parameters
+from pratique.runbook.rollback.parameters import RollbackParameters, check_rollback_parameters
 from pratique.runbook.service.preflight import require_new_or_same
 from pratique.runbook.service.steps import CHECK
 
@@ -16,8 +16,8 @@ def check_rollback(parameters: Mapping[str, Any]) -> None:
 
     Raises: UsageError, ConfigError, MissingError, DataError, BusyError, UnavailableError.
     """
-    given = {name: value for name, value in parameters.items() if name in RunParameters.names()}
-    context = RollbackContext(check_run_parameters(**given))
+    given = {name: value for name, value in parameters.items() if name in RollbackParameters.names()}
+    context = RollbackContext(check_rollback_parameters(**given))
     require_new_or_same(context)
     # the run first ends a dead one, which may change the pool
     if context.journal.state(CHECK) != "done" and context.lock.abandoned() is None:

@@ -8,9 +8,9 @@ from typing import Any
 from pratique.runbook.engine.console import say_detail
 from pratique.runbook.rollback.candidates import RollbackCandidate
 from pratique.runbook.rollback.context import JOIN, RETIRE, SHIFT, START, RollbackContext, RollbackPlan
+from pratique.runbook.rollback.parameters import RollbackParameters
 from pratique.runbook.rollback.steps import steps_of
 from pratique.runbook.service.acceptance import ACCEPT
-from pratique.runbook.service.parameters import RunParameters
 from pratique.runbook.service.session import Session
 from pratique.runbook.service.steps import CHECK
 from pratique.weight_changes import WeightChange
@@ -28,7 +28,7 @@ class RollbackSession(Session[RollbackContext]):
     @classmethod
     def from_journal(cls, parameters: Mapping[str, Any]) -> RollbackSession:
         """Return the session of a run, from the parameters in its journal."""
-        return cls(RollbackContext(RunParameters.from_json(parameters)))
+        return cls(RollbackContext(RollbackParameters.from_json(parameters)))
 
     def choices(self) -> list[RollbackCandidate]:
         """Print and return the revisions that can be restored; the latest comes last."""

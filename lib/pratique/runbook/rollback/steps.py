@@ -47,7 +47,15 @@ class Check(ServiceStep[RollbackContext]):
         context, plan = self._context, self._context.make_plan()
         chosen = next((found for found in context.candidates() if found.revision == plan.target), None)
         attempt.say(f"from {percents(plan.weights)}, to {chosen or plan.target}")
-        started = {"event": "started", "runbook": context.runbook, "baseline": plan.current, "digest": plan.digest}
+        given = context.parameters
+        started = {
+            "event": "started",
+            "runbook": context.runbook,
+            "baseline": plan.current,
+            "digest": plan.digest,
+            "incident": given.incident,
+            "drill": given.drill,
+        }
         context.outbox.record("release", started, revision=plan.target)
         return asdict(plan)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from pratique.clock import utc_now
 from pratique.config import DEFAULT_FILE, check_name
 from pratique.errors import UsageError
+from pratique.ledger.incidents import TEXTS
+from pratique.printable_text import printable
 
 INJECTED = "# Parameters\n"
 """The first line of the cell in which papermill puts the parameters that it was given."""
@@ -19,7 +21,10 @@ INJECTED = "# Parameters\n"
 
 @dataclass(frozen=True)
 class RunParameters:
-    """The parameters that every runbook takes. Empty text means the service file's setting, or the environment's."""
+    """The parameters that every runbook takes. Empty text means the service file's setting, or the environment's.
+
+    incident: id of the incident that the run mends, or "".
+    """
 
     service: str
     revision: str
@@ -29,6 +34,7 @@ class RunParameters:
     why: str
     who: str
     dry_run: bool
+    incident: str = field(default="", kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the parameters as plain JSON values."""
@@ -43,7 +49,7 @@ class RunParameters:
     @classmethod
     def names(cls) -> list[str]:
         """Return the names of all parameters."""
-        return [field.name for field in fields(cls)]
+        return [item.name for item in fields(cls)]
 
 
 def check_run_parameters(
@@ -56,6 +62,7 @@ def check_run_parameters(
     why: str = "",
     who: str = "",
     dry_run: bool = False,
+    incident: str = "",
     runbook: str = "",
 ) -> RunParameters:
     """Check the parameters that every runbook takes. runbook: a word for generated run ids.
@@ -63,7 +70,7 @@ def check_run_parameters(
     Raises: UsageError naming the parameter, its value, and the accepted values.
     """
     texts = {"service": service, "revision": revision, "config": config, "store": store, "run_id": run_id}
-    require_text({**texts, "why": why, "who": who})
+    require_text({**texts, "why": why, "who": who, "incident": incident})
     if not isinstance(dry_run, bool):
         raise UsageError(f"dry_run is {dry_run!r:.80}: it must be true or false")
     check_name("service", service)
@@ -76,6 +83,7 @@ def check_run_parameters(
         why=why,
         who=who,
         dry_run=dry_run,
+        incident=printable(incident, TEXTS["id"]).strip(),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -58,22 +58,32 @@ class FirstTable(io.RawIOBase):
 
 
 def rows(pieces: Iterator[bytes], name: str) -> pa.Table:
-    """Return the rows of an answer with READ_SCHEMA. name: the store, for messages.
+    """Return the rows of an answer with READ_SCHEMA. name: the store, for messages. Raises: as `tables`."""
+    found = tables(pieces, _TYPES, lambda block: rollups(pa.Table.from_batches([block])), name)
+    return pa.concat_tables([READ_SCHEMA.empty_table(), *found]).unify_dictionaries()
 
-    Raises: what `pieces` raises; DataError for points that are not those of `lines`.
+
+def tables(
+    pieces: Iterator[bytes],
+    types: Mapping[str, pa.DataType],
+    unpack: Callable[[pa.RecordBatch], pa.Table],
+    name: str,
+) -> list[pa.Table]:
+    """Return what `unpack` makes of each block of an answer. types: of the columns that it needs. name: the store, for messages.
+
+    Raises: what `pieces` raises; DataError for points that are not those of `lines` or `window_points`.
     """
     file = io.BufferedReader(FirstTable(pieces), BUFFER_BYTES)
     if not file.peek(1).strip():
-        return READ_SCHEMA.empty_table()
+        return []
     try:
         blocks = csv.open_csv(
             file,
             read_options=csv.ReadOptions(block_size=BLOCK_BYTES),
-            convert_options=csv.ConvertOptions(include_columns=list(COLUMNS), column_types=_TYPES),
+            convert_options=csv.ConvertOptions(include_columns=list(types), column_types=dict(types)),
         )
         # each block while the next one arrives
-        found = [rollups(pa.Table.from_batches([block])) for block in blocks]
-        return pa.concat_tables([READ_SCHEMA.empty_table(), *found]).unify_dictionaries()
+        return [unpack(block) for block in blocks]
     except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as error:
         # an error of the server at the end of the answer, which this raises, explains more
         for _ in pieces:
@@ -84,19 +94,14 @@ def rows(pieces: Iterator[bytes], name: str) -> pa.Table:
 
 def rollups(table: pa.Table) -> pa.Table:
     """Return the rows of READ_SCHEMA. table: COLUMNS, the tags dictionary-encoded. Raises: ValueError, errors of Arrow."""
-    unpacked = [_unpacked(chunk) for chunk in table["_value"].chunks] or [_unpacked(pa.array([], pa.string()))]
-    columns = {name: pa.chunked_array([part[name] for part in unpacked]) for name in unpacked[0]}
-    columns["window"] = table["_time"]
-    for name in TAGS:
-        columns[name] = _names(table[name])
-    codes = columns["code"]
-    columns["code"] = pa.chunked_array(
-        [chunk.dictionary.cast(pa.int16()).take(chunk.indices) for chunk in codes.chunks], pa.int16()
-    )
+    columns = unpacked(table["_value"])
+    columns |= {name: decoded_names(table[name]) for name in TAGS}
+    columns |= {"window": table["_time"], "code": numbers(columns["code"])}
     return pa.Table.from_arrays([columns[field.name] for field in READ_SCHEMA], schema=READ_SCHEMA)
 
 
-def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def decoded_names(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the names of tags, dictionary-encoded."""
     chunks = column.unify_dictionaries().chunks
     if not chunks:
         return pa.chunked_array([], DICTIONARY)
@@ -104,8 +109,19 @@ def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pa.DictionaryArray.from_arrays(chunk.indices, names) for chunk in chunks])
 
 
+def numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the codes that a column of texts has, dictionary-encoded. Raises: pyarrow.ArrowInvalid."""
+    found = [chunk.dictionary.cast(pa.int16()).take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(found, pa.int16())
+
+
+def unpacked(packed: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
+    """Return the columns in the packed field: "n sum_ms window_s bucket count …" of each row. Raises: ValueError, errors of Arrow."""
+    parts = [_unpacked(chunk) for chunk in packed.chunks] or [_unpacked(pa.array([], pa.string()))]
+    return {name: pa.chunked_array([part[name] for part in parts]) for name in parts[0]}
+
+
 def _unpacked(packed: pa.Array) -> dict[str, pa.Array]:
-    """The columns in the packed field: "n sum_ms window_s bucket count …" of each row."""
     words = pc.split_pattern(packed, " ")
     first = words.offsets.to_numpy()[:-1].astype(np.int64)
     lengths = pc.list_value_length(words).to_numpy(zero_copy_only=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,25 +18,24 @@ CONSTANT_S = 60.0
 Marks = Callable[[], Iterable[Mark]]
 Latest = dict[tuple[str, str], Mark]
 """The last mark of each service and source."""
+Rows = Callable[[int, int, Collection[Mark]], pa.Table]
 
 
-def read(
-    marks: Marks, rows: Callable[[int, int], pa.Table], first_ms: int, stop_ms: int, *, wait_s: float, name: str
-) -> pa.Table:
+def read(marks: Marks, rows: Rows, first_ms: int, stop_ms: int, *, wait_s: float, name: str) -> pa.Table:
     """Return rows of windows in [first_ms, stop_ms), without a part of a write.
 
-    marks: reads the marks of the service. rows: reads rows of a range. wait_s: longest time to wait for a write to end.
+    marks: reads the marks of the service. rows: reads rows of a range, which the marks tell about. wait_s: longest time to wait for a write to end.
     Raises: UnavailableError when a write does not end, or the range is written again and again.
     """
     before = finished(marks, first_ms, stop_ms, wait_s=wait_s, name=name)
-    found = rows(first_ms, stop_ms)
+    found = rows(first_ms, stop_ms, before.values())
     deadline = time.monotonic() + CONSTANT_S
     while changed := _changed(
         before, after := finished(marks, first_ms, stop_ms, wait_s=wait_s, name=name), first_ms, stop_ms
     ):
         if time.monotonic() > deadline:
             raise _constantly_written(name)
-        found = pa.concat_tables([_outside(found, *changed), rows(*changed)]).unify_dictionaries()
+        found = pa.concat_tables([_outside(found, *changed), rows(*changed, after.values())]).unify_dictionaries()
         before = after
     return found
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from pratique.store.base import Seen
-from pratique.store.influxdb import answer, lines
+from pratique.store.influxdb import answer, lines, window_answer, window_points
 from pratique.store.influxdb.client import InfluxClient
+from pratique.store.influxdb.flux_tree import Value
 from pratique.store.influxdb.marks import Mark, read_marks
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.revisions import seen
@@ -20,6 +22,12 @@ from(bucket: bucket) |> range(start: start, stop: stop)
   {grouped}
   |> keep(columns: ["_time", "_value", "action", "code", "host", "revision", "service", "source"])
 """
+_WINDOWS = """
+from(bucket: bucket) |> range(start: start, stop: stop)
+  |> filter(fn: (r) => r._measurement == measurement and r.service == service and ({revisions}))
+  |> keep(columns: ["_time", "_value", "revision", "service", "source"])
+"""
+Values = Mapping[str, Value]
 SHORT = timedelta(minutes=10)
 """A range with few windows, whose points are joined to one table: a table for each series costs more than its points."""
 
@@ -34,22 +42,23 @@ class FluxReader:
 
     def rows(self, service: str, revisions: Sequence[str], first: datetime, stop: datetime) -> pa.Table:
         """Return the rows of some revisions, in no order, with READ_SCHEMA."""
-        names = {f"revision_{number}": encoded(name) for number, name in enumerate(revisions)}
-        flux = _ROWS.format(
-            revisions=" or ".join(f"r.revision == {name}" for name in names),
-            grouped="|> group()" if stop - first <= SHORT else "",
-        )
-        values: dict[str, str | int | datetime] = {
-            "bucket": self._bucket,
-            "start": first,
-            "stop": stop,
-            "measurement": lines.MEASUREMENT,
-            "field": lines.PACKED,
-            "service": encoded(service),
-            **names,
-        }
-        with self.client.query(flux, values) as pieces:
+        query = _ROWS.replace("{grouped}", "|> group()" if stop - first <= SHORT else "")
+        values: Values = {"measurement": lines.MEASUREMENT, "field": lines.PACKED, "start": first, "stop": stop}
+        with self._asked(query, service, revisions, values) as pieces:
             return answer.rows(pieces, self.client.name)
+
+    def window_rows(self, service: str, revisions: Sequence[str], first: datetime, stop: datetime) -> pa.Table:
+        """Return the same rows from the points of windows, which must have all of them."""
+        values: Values = {"measurement": window_points.MEASUREMENT, "start": first, "stop": stop}
+        with self._asked(_WINDOWS, service, revisions, values) as pieces:
+            return window_answer.rows(pieces, self.client.name)
+
+    def _asked(
+        self, query: str, service: str, revisions: Sequence[str], values: Values
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        names = {f"revision_{number}": encoded(name) for number, name in enumerate(revisions)}
+        flux = query.format(revisions=" or ".join(f"r.revision == {name}" for name in names))
+        return self.client.query(flux, {"bucket": self._bucket, "service": encoded(service), **values, **names})
 
     def seen(self, service: str | None, first: datetime, stop: datetime) -> list[Seen]:
         """List the revisions with requests, oldest first."""

@@ -29,7 +29,7 @@ MAX_BYTES = 16_000_000
 """Most bytes of a request, of which names of 10 kB fill many."""
 MAX_NAMES = 60_000
 """Most bytes of the names of a row; InfluxDB takes about 65,000."""
-EARLIEST_MS, LATEST_MS = -9_223_372_036_854, 9_223_372_036_854
+EARLIEST_MS, LATEST_MS = -9_223_372_036_854, 9_223_372_036_853
 """The times that InfluxDB can hold, in milliseconds since 1970."""
 
 
@@ -37,7 +37,7 @@ def requests(table: pa.Table) -> Iterator[bytes]:
     """Yield the lines of rows with READ_SCHEMA in pieces of at most MAX_LINES. Raises: DataError for rows that do not fit."""
     check(table)
     for start in range(0, table.num_rows, MAX_LINES):
-        yield from _bounded(_lines(table.slice(start, MAX_LINES).combine_chunks()))
+        yield from bounded(_lines(table.slice(start, MAX_LINES).combine_chunks()))
 
 
 def check(table: pa.Table) -> None:
@@ -55,31 +55,31 @@ def check(table: pa.Table) -> None:
 
 def _longest(table: pa.Table) -> int:
     """The most bytes that the names of a row have together."""
-    columns = [pa.chunked_array([pc.binary_length(_tag(chunk)) for chunk in table[name].chunks]) for name in TAGS]
+    columns = [pa.chunked_array([pc.binary_length(tag_values(chunk)) for chunk in table[name].chunks]) for name in TAGS]
     if sum(pc.max(column).as_py() for column in columns) <= MAX_NAMES:
         return MAX_NAMES
     return int(pc.max(reduce(pc.add, columns)).as_py())
 
 
-def _bounded(lines: pa.Array) -> Iterator[bytes]:
+def bounded(lines: pa.Array) -> Iterator[bytes]:
+    """Yield lines in requests of at most MAX_BYTES."""
     size = pc.sum(pc.binary_length(lines)).as_py()
     if size <= MAX_BYTES or len(lines) == 1:
         joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines), "\n")
         yield joined[0].as_buffer().to_pybytes()
         return
     middle = len(lines) // 2
-    yield from _bounded(lines.slice(0, middle))
-    yield from _bounded(pa.concat_arrays([lines.slice(middle)]))
+    yield from bounded(lines.slice(0, middle))
+    yield from bounded(pa.concat_arrays([lines.slice(middle)]))
 
 
 def _lines(table: pa.Table) -> pa.Array:
-    tags = [_tag(table[name].combine_chunks()) for name in TAGS]
+    tags = [tag_values(table[name].combine_chunks()) for name in TAGS]
     parts: list[object] = [pa.scalar(MEASUREMENT)]
     for name, tag in zip(TAGS, tags, strict=True):
         parts += [pa.scalar(f",{name}="), tag]
     names = pc.binary_join_element_wise(*parts, "")
-    n, sum_ms, window_s = (table[name].combine_chunks().cast(pa.string()) for name in ("n", "sum_ms", "window_s"))
-    head = pc.binary_join_element_wise(n, sum_ms, window_s, " ")
+    n, sum_ms, window_s = _numbers(table)
     time = table["window"].combine_chunks().cast(pa.int64()).cast(pa.string())
     bucket, count = (table[name].combine_chunks() for name in ("bucket", "count"))
     counted = counts_under(bucket, count, DOUBLINGS)
@@ -98,8 +98,7 @@ def _lines(table: pa.Table) -> pa.Array:
         "i",
         *thresholds,
         f',{PACKED}="',
-        head,
-        _histograms(bucket, count),
+        packed(table),
         '" ',
         time,
     )
@@ -108,7 +107,19 @@ def _lines(table: pa.Table) -> pa.Array:
     )
 
 
-def _tag(column: pa.Array) -> pa.Array:
+def packed(table: pa.Table) -> pa.Array:
+    """Return what the field PACKED has for each row: "n sum_ms window_s bucket count …"."""
+    head = pc.binary_join_element_wise(*_numbers(table), " ")
+    bucket, count = (table[name].combine_chunks() for name in ("bucket", "count"))
+    return pc.binary_join_element_wise(head, _histograms(bucket, count), "")
+
+
+def _numbers(table: pa.Table) -> list[pa.Array]:
+    return [table[name].combine_chunks().cast(pa.string()) for name in ("n", "sum_ms", "window_s")]
+
+
+def tag_values(column: pa.Array) -> pa.Array:
+    """Return names as they stand in line protocol."""
     if not pa.types.is_dictionary(column.type):
         return column.cast(pa.string())
     values = pa.array([in_line(encoded(name)) for name in column.dictionary.to_pylist()], pa.string())

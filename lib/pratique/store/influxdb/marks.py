@@ -4,6 +4,9 @@ A write of many rows is several requests, and InfluxDB shows each as soon as it 
 begins, and what it has finished; a reader waits for the end of a write into its range. A mark is one point for each service and
 source, and a new mark of the same source replaces it. It therefore tells the writes before it too: a reader that was overtaken by
 several of them reads the windows of all of them again. A source has one writer at a time.
+
+A mark also numbers the writes of its source, for the points of `window_points`. A source whose writers could not read the last number has none:
+its service is read from the points of each row.
 """
 
 from __future__ import annotations
@@ -11,28 +14,30 @@ from __future__ import annotations
 import csv
 import io
 import secrets
+import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 
-from pratique.clock import now_ms
+from pratique.clock import from_ms, now_ms
 from pratique.errors import DataError
-from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
+from pratique.store.influxdb.client import InfluxClient
 from pratique.store.influxdb.lines import EARLIEST_MS, LATEST_MS
 from pratique.store.influxdb.names import decoded, encoded, in_line
 
 MEASUREMENT = "pratique_writes"
 MARK_MS = 4_102_444_800_000
 """The time of every mark, so that a new one replaces the old one whatever the clocks say: 2100, which no retention drops."""
+_MARKS_FROM, _MARKS_TO = from_ms(MARK_MS), from_ms(MARK_MS + 1)
 WRITES = 20
 """Writes that a mark tells; a reader that was overtaken by more reads its whole range again."""
 
 _FLUX = """
-from(bucket: bucket) |> range(start: earliest, stop: latest)
+from(bucket: bucket) |> range(start: start, stop: stop)
   |> filter(fn: (r) => r._measurement == measurement and r._field == "mark" {of_service})
-  |> last() |> keep(columns: ["_time", "_value", "service", "source"])
+  |> keep(columns: ["_time", "_value", "service", "source"])
 """
 
 
@@ -47,13 +52,17 @@ class Write:
 
 @dataclass(frozen=True)
 class Mark:
-    """The last writes of a source, newest first; whether the newest is done, and when it began, epoch ms."""
+    """The last writes of a source, newest first; whether the newest is done, and when it began, epoch ms.
+
+    number: of the newest write; None when some rows of the source may be in no point of a window.
+    """
 
     service: str
     source: str
     done: bool
     began_ms: int
     writes: tuple[Write, ...]
+    number: int | None = None
 
     @property
     def newest(self) -> Write:
@@ -78,7 +87,7 @@ class Mark:
         """Return its line in line protocol."""
         tags = f"service={in_line(encoded(self.service))},source={in_line(encoded(self.source))}"
         newest, earlier = self.newest, (f" {write.id} {write.first_ms} {write.last_ms}" for write in self.writes[1:])
-        state = "done" if done else "open"
+        state = ("done" if done else "open") + ("" if self.number is None else f":{self.number}")
         value = f"{state} {newest.first_ms} {newest.last_ms} {self.began_ms} {newest.id}{''.join(earlier)}"
         return f'{MEASUREMENT},{tags} mark="{value}" {MARK_MS}'
 
@@ -87,18 +96,34 @@ class Marker:
     """Makes the marks of one writer, each with the writes that it has made before. Threads may share it."""
 
     def __init__(self) -> None:
-        self._writes: dict[tuple[str, str], tuple[Write, ...]] = {}
+        self._marks: dict[tuple[str, str], Mark] = {}
+        self._lock = threading.Lock()
 
-    def marks_of(self, table: pa.Table, instead_of: Collection[str]) -> list[Mark]:
-        """Return the marks of a write of rows that begins. Rows that are removed instead may have any window."""
-        began, unique = now_ms(), secrets.token_hex(6)
-        marks = []
-        for (service, source), (first, last) in sorted(_windows(table, instead_of).items()):
-            earlier = self._writes.get((service, source), ())
-            writes = (Write(unique, first, last), *earlier)[:WRITES]
-            self._writes[service, source] = writes
-            marks.append(Mark(service, source, False, began, writes))
-        return marks
+    def marks_of(
+        self, table: pa.Table, instead_of: Collection[str], stored: Collection[Mark] | None = None
+    ) -> list[Mark]:
+        """Return the marks of a write of rows that begins, all with one number. Rows that are removed instead may have any window.
+
+        stored: the last marks of the services; None when they are not known, and the write has no number.
+        """
+        began, unique, windows = now_ms(), secrets.token_hex(6), _windows(table, instead_of)
+        with self._lock:
+            own = [self._marks[key] for key in windows if key in self._marks]
+            number = (
+                None if stored is None else _next_number(own, [m for m in stored if (m.service, m.source) in windows])
+            )
+            for key, window in sorted(windows.items()):
+                earlier = self._marks[key].writes if key in self._marks else ()
+                writes = (Write(unique, *window), *earlier)[:WRITES]
+                self._marks[key] = Mark(*key, False, began, writes, number)
+            return [self._marks[key] for key in sorted(windows)]
+
+
+def _next_number(own: Iterable[Mark], stored: Collection[Mark]) -> int | None:
+    """The number of a write after others of its sources; None when a stored one has none. own: may not have been stored."""
+    if any(mark.number is None for mark in stored):
+        return None
+    return 1 + max((mark.number for mark in (*own, *stored) if mark.number is not None), default=-1)
 
 
 def _windows(table: pa.Table, instead_of: Collection[str]) -> dict[tuple[str, str], tuple[int, int]]:
@@ -121,8 +146,8 @@ def read_marks(client: InfluxClient, bucket: str, service: str | None = None) ->
     values: dict[str, str | datetime] = {
         "bucket": bucket,
         "measurement": MEASUREMENT,
-        "earliest": EARLIEST,
-        "latest": LATEST,
+        "start": _MARKS_FROM,
+        "stop": _MARKS_TO,
     }
     if service is not None:
         values["service"] = encoded(service)
@@ -146,4 +171,5 @@ def mark_of(service: str, source: str, value: str) -> Mark:
     state, first, last, began, unique, *rest = value.split(" ")
     earlier = [Write(name, int(low), int(high)) for name, low, high in zip(*[iter(rest)] * 3, strict=True)]
     writes = (Write(unique, int(first), int(last)), *earlier)
-    return Mark(decoded(service), decoded(source), state == "done", int(began), writes)
+    state, _, number = state.partition(":")
+    return Mark(decoded(service), decoded(source), state == "done", int(began), writes, int(number) if number else None)

@@ -1,25 +1,28 @@
 """The store in a bucket of InfluxDB.
 
-One row is one point, so a row that is written again replaces the stored one. InfluxDB has no transactions: what it shows of a
+One row is one point, so a row that is written again replaces the stored one: this is what other programs read. Pratique reads the points of
+`window_points`, which have the same rows. InfluxDB has no transactions: what it shows of a
 write in progress, and how a reader avoids that, is described in `marks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pyarrow as pa
 
 from pratique.clock import from_ms, now_ms
 from pratique.config import StoreSettings, check_name
-from pratique.errors import DataError, RetentionError
+from pratique.errors import DataError, DeniedError, MissingError, RetentionError
 from pratique.store.base import Seen, Upkeep
 from pratique.store.counts import CountedByReading
-from pratique.store.influxdb import consistent, lines
+from pratique.store.influxdb import consistent, lines, window_points
 from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
 from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
+from pratique.store.influxdb.flux_reader import FluxReader
 from pratique.store.influxdb.marks import Mark, Marker, set_marks
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.tokens import read_token, write_token
@@ -72,13 +75,13 @@ class InfluxStore(CountedByReading):
         lines.check(table)
         if instead_of:
             self._require_deletes(client)
-        marks = self._marker.marks_of(table, instead_of)
+        marks = self._marker.marks_of(table, instead_of, self._marks_before(services))
         set_marks(client, bucket, marks, done=False)
         self._delete(client, services, instead_of)
         beyond = None
-        for request in lines.requests(table):
+        for precision, request in _requests(table, marks[0].number):
             try:
-                client.write(bucket, request)
+                client.write(bucket, request, precision=precision)
             except RetentionError as error:
                 # the rest of the request is stored, and repeating it would drop the same points again
                 beyond = error
@@ -100,8 +103,10 @@ class InfluxStore(CountedByReading):
             return Rollups(READ_SCHEMA.empty_table())
         reader = self._reader()
 
-        def rows(low_ms: int, high_ms: int) -> pa.Table:
-            return reader.rows(service, names, from_ms(low_ms), from_ms(high_ms))
+        def rows(low_ms: int, high_ms: int, marks: Collection[Mark]) -> pa.Table:
+            complete = bool(marks) and all(mark.number is not None for mark in marks)
+            ask = reader.window_rows if isinstance(reader, FluxReader) and complete else reader.rows
+            return ask(service, names, from_ms(low_ms), from_ms(high_ms))
 
         def marks() -> list[Mark]:
             return reader.marks(service)
@@ -133,16 +138,39 @@ class InfluxStore(CountedByReading):
             set_marks(client, bucket, abandoned, done=True)
         return Upkeep()
 
+    def _marks_before(self, services: Sequence[str]) -> list[Mark] | None:
+        """The last marks of some services; None when the server or the only token gives none, so that the write has no number."""
+        writing, reading = write_token(self._settings), read_token(self._settings)
+        try:
+            return self._marks_by(writing, services)
+        except (DeniedError, MissingError):
+            if reading == writing:
+                return None
+        try:
+            return self._marks_by(reading, services)
+        except MissingError:
+            # without the bucket, the write itself says so
+            return None
+
+    def _marks_by(self, token: str, services: Sequence[str]) -> list[Mark] | None:
+        reader = self._reader_with(token)
+        if not isinstance(reader, FluxReader):
+            return None
+        return [mark for service in services for mark in reader.marks(service)]
+
     @property
     def _wait_s(self) -> float:
         return min(WAIT_S, self._settings.timeout_s)
 
     def _delete(self, client: InfluxClient, services: Collection[str], sources: Collection[str]) -> None:
         """Delete all rows of some sources of some services, by the token for writes."""
-        for service in services if sources else ():
-            for source in sorted(sources):
-                tags = {"service": encoded(service), "source": encoded(source)}
-                reader_of(client, self._address.bucket).delete(tags, measurement=lines.MEASUREMENT)
+        if not sources:
+            return
+        reader = reader_of(client, self._address.bucket)
+        windows = [window_points.MEASUREMENT] if isinstance(reader, FluxReader) else []
+        for service, source in product(services, sorted(sources)):
+            for measurement in (*windows, lines.MEASUREMENT):
+                reader.delete({"service": encoded(service), "source": encoded(source)}, measurement=measurement)
 
     def _require_deletes(self, client: InfluxClient) -> None:
         """Raises: DataError when the server cannot delete rows."""
@@ -153,7 +181,9 @@ class InfluxStore(CountedByReading):
             )
 
     def _reader(self) -> BucketReader:
-        token = read_token(self._settings)
+        return self._reader_with(read_token(self._settings))
+
+    def _reader_with(self, token: str) -> BucketReader:
         found = self._readers.get(token)
         if found is None:
             found = self._readers[token] = reader_of(self._client(token), self._address.bucket)
@@ -165,6 +195,13 @@ class InfluxStore(CountedByReading):
         if found is None:
             found = self._clients[token] = InfluxClient.of(self._address, token, self._settings)
         return found
+
+
+def _requests(table: pa.Table, number: int | None) -> Iterator[tuple[str, bytes]]:
+    """The requests of a write, and the precision of their times. The points of windows go first, and those of rows bear revisions()."""
+    if number is not None:
+        yield from (("ns", request) for request in window_points.requests(table, number))
+    yield from (("ms", request) for request in lines.requests(table))
 
 
 def _range_ms(start: datetime | None, end: datetime | None) -> tuple[int, int]:

@@ -129,6 +129,8 @@ def chosen(layouts: Sequence[Layout], lines: Sequence[str], fmt: str) -> tuple[L
         ((score, other.name) for score, other in zip(scores, layouts, strict=True) if other.name != layout.name),
         default=(0, ""),
     )
+    if own is not None:
+        return layout, ""  # the one that a person named
     why = f"taken for {layout.name}: it reads {top} of the first {len(head)} lines"
     return layout, f"{why}, {second[1]} {second[0]}" if second[0] else why
 

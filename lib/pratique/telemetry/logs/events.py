@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from pratique.errors import DataError, UsageError
-from pratique.telemetry.logs import meaning_columns, times
-from pratique.telemetry.logs.fields import MEANINGS, MS_IN, OVERRIDE, UNITS, Field, best, several
+from pratique.telemetry.logs import durations, meaning_columns, times
+from pratique.telemetry.logs.fields import IN_TEXT, MEANINGS, MS_IN, OVERRIDE, UNIT_WORDS, Field, best, several
 
 MAX_TEXT = 200
 """Longest revision in characters."""
@@ -134,15 +134,17 @@ class Events:
             frame = frame.with_columns(
                 request_method=text.str.extract(_REQUEST, 1), request_path=text.str.extract(_REQUEST, 2)
             )
-        durations = self._durations(frame)
-        frame = frame.with_columns(took_ms=durations)
+        took = self._durations(frame)
+        frame = frame.with_columns(zone_name=self._zone_names())
+        frame = frame.with_columns(took_ms=took)
         path = frame.select(self._text(best(self.fields, "path")).alias("path"))["path"]
         return (
             frame.lazy()
             .with_columns(
-                time_ms=self._times(),
+                time_ms=self._times(has_names=bool(frame["zone_name"].count())),
                 code=self._codes(),
                 duration_ms=pl.when(pl.col("took_ms") >= 0).then("took_ms"),
+                unread_duration=self._unread_durations(),
                 action=self._actions(),
                 host=self._hosts(),
                 method=self._text(best(self.fields, "method")).fill_null(""),
@@ -172,7 +174,7 @@ class Events:
         fields = [self.duration] if self.duration is not None else self._parts
         if not fields:
             return pl.Series("took", [None], dtype=pl.Float64).extend_constant(None, len(frame) - 1)
-        parts = [meaning_columns.duration_ms_column(frame[self._column[id(field)]], field.kind) for field in fields]
+        parts = [durations.duration_ms_column(frame[self._column[id(field)]], field.kind) for field in fields]
         if len(parts) == 1:
             return parts[0]
         # -1 of one part: the request did not get so far
@@ -180,7 +182,21 @@ class Events:
         reached = pl.all_horizontal(pl.all() >= 0)
         return named.select(pl.when(reached).then(pl.sum_horizontal(pl.all())).alias("took"))["took"]
 
-    def _times(self) -> pl.Expr:
+    def _unread_durations(self) -> pl.Expr:
+        """Texts in the place of the duration of which none was read."""
+        if self.duration is None:
+            return pl.lit(None, pl.String)
+        return durations.unread_column(pl.col(self._column[id(self.duration)]), pl.col("took_ms"))
+
+    def _zone_names(self) -> pl.Expr:
+        if self.time is None or self.time.kind == "local" or times.has_zone(self.time.kind):
+            return pl.lit(None, pl.String)
+        parts = self._time_parts()
+        if parts:
+            return times.zone_name_of_parts([(self._text(field), field) for field in parts])
+        return times.zone_name(self._text(self.time).cast(pl.String))
+
+    def _times(self, *, has_names: bool) -> pl.Expr:
         header = pl.col("header") if self.needs_header else None
         if self.time is None:
             instant, local = times.read(pl.col("header"), "iso")
@@ -204,9 +220,12 @@ class Events:
         total = self.timers["t_total"]
         if total is not None:
             took = self._text(total).str.strip_prefix("+").cast(pl.Int64, strict=False).fill_null(0).clip(0)
-        in_zone = (
-            times.in_zone(local, self._zone) if header is None else times.by_header(local, took, header, self._zone)
-        )
+        if header is not None:
+            in_zone = times.by_header(local, took, header, self._zone)
+        elif has_names:
+            in_zone = times.by_name(local, self._zone, pl.col("zone_name"))
+        else:
+            in_zone = times.in_zone(local, self._zone)
         return pl.coalesce(instant, in_zone)
 
     def local_times(self, frame: pl.DataFrame) -> pl.Series:
@@ -327,10 +346,13 @@ class Events:
         self.fields = [duration if field is self.duration else field for field in self.fields]
         self.duration = duration
 
-    def taken(self) -> list[str]:
-        """Say which value is read from which field."""
+    def taken(self, sample: pl.DataFrame) -> list[str]:
+        """Say which value is read from which field. sample: the texts of some lines."""
         shown = {name: best(self.fields, name) for name in ("status", "path", "action")}
         if shown["path"] is not None and shown["action"] is not None and shown["action"].rank < OVERRIDE:
+            shown["action"] = None
+        # an action is looked for whether or not the lines have one
+        if shown["path"] is not None and shown["action"] is not None and not self._has_text(shown["action"], sample):
             shown["action"] = None
         time = ["time from " + ("the header in front of each line" if self.time is None else self._time_text())]
         text = time + [f"{MEANINGS[name]} from {field.source}" for name, field in shown.items() if field is not None]
@@ -339,19 +361,28 @@ class Events:
             less = f" less {began.source}" if began is not None else ""
             text.append(f"duration from {self.timers['t_total'].source}{less} (milliseconds)")
         elif self.duration is not None:
-            text.append(f"duration from {self.duration.source} ({UNITS.get(self.duration.kind, '')})")
+            text.append(f"duration from {self.duration.source} ({UNIT_WORDS.get(self.duration.kind, '')})")
         elif self._parts:
             sources = " + ".join(field.source for field in self._parts)
-            text.append(f"duration from {sources} ({UNITS[self._parts[0].kind]})")
+            text.append(f"duration from {sources} ({UNIT_WORDS[self._parts[0].kind]})")
         else:
             text.append("no duration")
         if self.revision_field is not None:
             text.append(f"revision from {self.revision_field.source}")
         return text
 
+    def _has_text(self, field: Field, sample: pl.DataFrame) -> bool:
+        name = self._column[id(field)]
+        return name in sample.columns and sample[name].null_count() < len(sample)
+
     def _time_text(self) -> str:
         assert self.time is not None  # noqa: S101 - the caller checks
         return " ".join(field.source for field in self._time_parts()) or self.time.source
+
+    @property
+    def zone(self) -> str:
+        """The zone of times that tell none."""
+        return self._zone
 
     @property
     def is_local(self) -> bool:
@@ -361,8 +392,8 @@ class Events:
 
 def _told_unit(name: str, texts: pl.Series) -> str:
     """Any unit where each text tells its own, as 12ms does."""
-    if len(texts) and texts.str.contains(r"^[0-9.]+ ?[a-zµμ]").all():
-        return "ms"
+    if durations.tell_their_unit(texts):
+        return IN_TEXT
     raise DataError(f"the unit of the duration {name!r} is not known: give --field duration={name}:s (or ms, us, ns)")
 
 

@@ -31,6 +31,10 @@ MEANINGS = {
 }
 """Every meaning, with the word for a person."""
 UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+IN_TEXT = "in_text"
+"""The unit of durations that tell their own, each of them; a number without one is then no duration, but for 0."""
+UNIT_WORDS = {**UNITS, IN_TEXT: "with its unit"}
+"""The unit of a duration for a person."""
 MS_IN = {"s": 1000.0, "ms": 1.0, "us": 0.001, "ns": 0.000001}
 """Milliseconds in one unit."""
 OVERRIDE = 9
@@ -43,7 +47,7 @@ class Field:
 
     name: what --revision-from calls it. source: as the format writes it. meaning: key of MEANINGS, or "" for none.
     rank: of two fields with one meaning, the higher one is used; of equals, the first.
-    kind: of a time, its form (see `times`); of a duration, its unit, a key of UNITS. assumed: why the unit is not
+    kind: of a time, its form (see `times`); of a duration, its unit, a key of UNITS or IN_TEXT. assumed: why the unit is not
         certain; "" when it is. aliases: other names for --revision-from. upstreams: the value may be nginx's list.
     pattern: expression whose first group is the value; "" for the whole text.
     """

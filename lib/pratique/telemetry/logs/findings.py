@@ -8,7 +8,7 @@ from collections import Counter
 import polars as pl
 
 from pratique.telemetry.logs.events import Events
-from pratique.telemetry.logs.fields import UNITS
+from pratique.telemetry.logs.fields import UNIT_WORDS
 from pratique.telemetry.logs.zones import NEAR_MS, QUARTER_MS
 
 SHORT_MS = 0.01
@@ -18,6 +18,8 @@ LONG_MS = 9 * 86_400_000
 _OLD_HEADER = (
     r"^(?:<[0-9]{1,3}>)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-3][0-9] ([0-9]{2}:[0-9]{2}:[0-9]{2}) "
 )
+SHOWN = 40
+"""Characters of a value that are shown."""
 _DAY_MS = 86_400_000
 
 
@@ -31,7 +33,8 @@ class Findings:
         self._warnings: dict[str, None] = {}
         self._assumed = ""
         self._duration = ""
-        self._events = self._timed = self._zero = self._long = 0
+        self._events = self._timed = self._zero = self._long = self._unread = 0
+        self._unread_text = ""
         self.failed_attempts: Counter[str] = Counter()
 
     def note(self, sentence: str) -> None:
@@ -46,10 +49,10 @@ class Findings:
         """Note how a log is read. sample: the texts of its first lines."""
         if why:
             self._notes[why] = None
-        self._notes["; ".join(events.taken())] = None
+        self._notes["; ".join(events.taken(sample))] = None
         if events.duration is not None:
-            unit = UNITS.get(events.duration.kind, "")
-            self._duration = f"{events.duration.source} as {unit}"
+            unit = UNIT_WORDS.get(events.duration.kind, "")
+            self._duration = f"{events.duration.source}, {unit}"
             self._assumed = events.duration.assumed
             if self._assumed:
                 self._notes[f"{events.duration.source} is taken as {unit}, {self._assumed}"] = None
@@ -100,6 +103,9 @@ class Findings:
         self._timed += len(took)
         self._zero += int((took < SHORT_MS).sum())
         self._long += int((took >= LONG_MS).sum())
+        unread = events["unread_duration"].drop_nulls()
+        self._unread += len(unread)
+        self._unread_text = self._unread_text or (unread[0][:SHOWN] if len(unread) else "")
         failed = events.filter(pl.col("failed_attempts") > 0)
         for revision, count in failed.group_by("revision").agg(pl.col("failed_attempts").sum()).iter_rows():
             self.failed_attempts[revision] += count
@@ -112,7 +118,11 @@ class Findings:
         """Return what looks wrong, a line each."""
         found = list(self._warnings)
         unit = f" ({self._duration})" if self._duration else ""
-        if self._events and not self._timed:
+        if self._unread:
+            found.append(
+                f"{self._unread:,} of {self._events:,} durations cannot be read, as {self._unread_text!r}{unit}: these requests count untimed"
+            )
+        elif self._events and not self._timed:
             found.append(
                 f"none of {self._events:,} requests has a duration; if the lines hold one, give the server's format string (--log-format) or --field"
             )

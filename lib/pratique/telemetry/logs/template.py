@@ -81,7 +81,7 @@ class Template:
             low, high = (middle, high) if self._matched(middle, text) is not None else (low, middle)
         column = (self._matched(low, text) or 0) + 1 if low else 1
         found = text[column - 1 : column + 19]
-        return f"does not match the format at {self.pieces[low].source!r}, column {column}: {found!r}"
+        return f"does not match the format at {self.pieces[low].source!r}, column {column}: {repr(found) if found else 'the line ends there'}"
 
     def _matched(self, pieces: int, text: str) -> int | None:
         """How many characters the first pieces match; None where they do not."""

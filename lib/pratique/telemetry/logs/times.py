@@ -4,7 +4,8 @@ A form is "clf" (24/Nov/2026:10:00:00 +0100), "haproxy" (24/Nov/2026:10:00:00.12
 "epoch_us", "epoch_ns", "epoch" (its size decides the unit), "auto" (whichever it is), "strftime:FORMAT" or "utc:FORMAT"; and "local", for a number of ms on a clock without a zone.
 
 Local times without a zone: a time of the line's own header (syslog's, a container engine's) tells the zone, else the
-configured zone does.
+configured zone does. A name of a zone (CET) tells none by itself, since several zones may have it: the time is read in
+the configured zone where that has this name at that time, and is unreadable elsewhere.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ _HAPROXY = "%d/%b/%Y:%H:%M:%S%.f"
 _ISO = "%Y-%m-%dT%H:%M:%S%.f"
 EPOCHS = {"epoch_s": 1000.0, "epoch_ms": 1.0, "epoch_us": 0.001, "epoch_ns": 0.000001}
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+_NAME = r"[0-9] ?([A-Z]{2,5})$"
+_OF_UTC = ("UTC", "GMT", "Z")
+_NO_ZONE = (*_OF_UTC, "AM", "PM")
 
 Pair = tuple[pl.Expr, pl.Expr]
 """An instant, and a local time, both in ms and null where the text is the other or neither."""
@@ -76,24 +81,35 @@ def _by_magnitude(value: pl.Expr) -> pl.Expr:
 
 def _iso(text: pl.Expr) -> Pair:
     form = (
-        text.str.replace(r"^([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})[ T]", "$1-$2-${3}T")
+        # behind an offset, Java writes the zone and Go its name and a reading of another clock
+        text.str.replace(r"(Z|[+-][0-9]{2}:?[0-9]{2})\[[^\]]+\]$", "$1")
+        .str.replace(r"( [+-][0-9]{4}) (?:[A-Z]{2,5}|[+-][0-9]{2,4})(?: m=[+-][0-9.]+)?$", "$1")
+        .str.replace(r"^([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})[ T]", "$1-$2-${3}T")
         .str.replace(",", ".", literal=True)
         .str.replace(r" ?(?:UTC|GMT)$", "Z")
         .str.replace(r" ([+-][0-9])", "$1")
         .str.replace(r"^([^T]+T[0-9]{2}:[0-9]{2})(Z|[+-][0-9:]+)?$", "${1}:00$2")
     )
     zoned = form.str.to_datetime(f"{_ISO}%#z", strict=False, time_unit="ms").dt.epoch("ms")
-    return zoned, form.str.to_datetime(_ISO, strict=False, time_unit="ms").dt.epoch("ms")
+    unnamed = pl.when(zone_name(form).is_null()).then(form).otherwise(form.str.replace(r" ?[A-Z]{2,5}$", ""))
+    return zoned, unnamed.str.to_datetime(_ISO, strict=False, time_unit="ms").dt.epoch("ms")
+
+
+def zone_name(text: pl.Expr) -> pl.Expr:
+    """The name of a zone other than UTC behind a time, such as CET; null where there is none."""
+    name = text.str.extract(_NAME, 1)
+    return pl.when(~name.is_in(_NO_ZONE)).then(name)
+
+
+def zone_name_of_parts(texts: Sequence[tuple[pl.Expr, Field]]) -> pl.Expr:
+    """The same of the parts of strftime formats."""
+    values = _values(texts)
+    return pl.when(~values["Z"].is_in(_OF_UTC)).then(values["Z"]) if "Z" in values else pl.lit(None, pl.String)
 
 
 def read_parts(texts: Sequence[tuple[pl.Expr, Field]]) -> Pair:
     """Return the instants and local times that the parts of strftime formats tell together."""
-    values: dict[str, pl.Expr] = {}
-    for text, field in texts:
-        pattern = f"^{strftime.expression(field.kind.partition(':')[2])}$"
-        groups = strftime.groups(pattern)
-        captured = text.str.extract_groups(pattern)
-        values |= {letter: captured.struct.field(name) for name, letter in groups.items()}
+    values = _values(texts)
     whole = {letter: value.str.strip_chars().cast(pl.Int32, strict=False) for letter, value in values.items()}
     if "s" in values:
         return _number(values["s"].cast(pl.Float64, strict=False) * 1000.0) + _fraction(values), _NOTHING
@@ -101,8 +117,17 @@ def read_parts(texts: Sequence[tuple[pl.Expr, Field]]) -> Pair:
     if "z" in values:
         return local - offset_ms(values["z"]), _NOTHING
     if any(field.kind.startswith("utc:") for _, field in texts) or "Z" in values:
-        return (local if "Z" not in values else pl.when(values["Z"].is_in(["UTC", "GMT", "Z"])).then(local)), local
+        return (local if "Z" not in values else pl.when(values["Z"].is_in(_OF_UTC)).then(local)), local
     return _NOTHING, local
+
+
+def _values(texts: Sequence[tuple[pl.Expr, Field]]) -> dict[str, pl.Expr]:
+    values: dict[str, pl.Expr] = {}
+    for text, field in texts:
+        pattern = f"^{strftime.expression(field.kind.partition(':')[2])}$"
+        captured = text.str.extract_groups(pattern)
+        values |= {letter: captured.struct.field(name) for name, letter in strftime.groups(pattern).items()}
+    return values
 
 
 def _local(values: dict[str, pl.Expr], whole: dict[str, pl.Expr]) -> pl.Expr:
@@ -154,6 +179,14 @@ def in_zone(local: pl.Expr, zone: str) -> pl.Expr:
         return local
     time = pl.from_epoch(local, "ms")
     return time.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.epoch("ms")
+
+
+def by_name(local: pl.Expr, zone: str, name: pl.Expr) -> pl.Expr:
+    """The instants of local times in a zone that has this name at that time; null where it never has."""
+    time = pl.from_epoch(local, "ms")
+    found = [time.dt.replace_time_zone(zone, ambiguous=which, non_existent="null") for which in ("earliest", "latest")]
+    named = [pl.when(one.dt.strftime("%Z") == name).then(one.dt.epoch("ms")) for one in found]
+    return pl.when(name.is_null()).then(in_zone(local, zone)).otherwise(pl.coalesce(named))
 
 
 def by_header(local: pl.Expr, took_ms: pl.Expr, header_text: pl.Expr, zone: str) -> pl.Expr:

@@ -10,9 +10,9 @@ import polars as pl
 
 from pratique.config import FieldNames
 from pratique.errors import DataError, UsageError
-from pratique.telemetry.logs import detect, presets
+from pratique.telemetry.logs import detect, durations, presets
 from pratique.telemetry.logs.events import Events, RevisionSource
-from pratique.telemetry.logs.fields import OVERRIDE, Field, best, several
+from pratique.telemetry.logs.fields import IN_TEXT, OVERRIDE, Field, best, several
 from pratique.telemetry.logs.findings import Findings
 from pratique.telemetry.logs.named import listed
 from pratique.telemetry.logs.zones import check_zone
@@ -191,11 +191,11 @@ class TableParser:
             if field.kind != "?":
                 continue
             values = frame[f"g{index}"].drop_nulls()
-            if values.dtype != pl.String or not len(values) or not values.str.contains(r"^[0-9.]+ ?[a-zµμ]").all():
+            if values.dtype != pl.String or not durations.tell_their_unit(values):
                 raise DataError(
                     f"the unit of the {field.meaning.replace('_', ' of ')} {field.name!r} is not known: give --field {field.meaning}={field.name}:s (or ms, us, ns)"
                 )
-            self._fields[index] = replace(field, kind="ms")
+            self._fields[index] = replace(field, kind=IN_TEXT if field.meaning == "duration" else "ms")
         self._make_events()
 
     def _counted(self, read: pl.DataFrame) -> pl.DataFrame:
@@ -238,7 +238,7 @@ class TableParser:
             reasons.append(pl.when(pl.lit(self._local(read))).then(pl.lit("its time has no zone, give --timezone")))
         if duration is not None:
             wrong = pl.col(f"g{self._fields.index(duration)}").is_not_null() & pl.col("took_ms").is_null()
-            reasons.append(pl.when(wrong).then(pl.lit(f"its duration ({duration.source}) is not a number")))
+            reasons.append(pl.when(wrong).then(pl.lit(f"its duration ({duration.source}) cannot be read")))
         if "why_no_count" in read.columns:
             reasons.append(pl.col("why_no_count"))
         return pl.coalesce(reasons)

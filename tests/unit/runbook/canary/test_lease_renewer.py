@@ -7,7 +7,7 @@ import pytest
 from pratique.errors import MissingError, UnavailableError
 from pratique.runbook.canary.lease_renewer import LeaseRenewer
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Balancer:

@@ -1,6 +1,7 @@
 """The rollout's loop, with a fake context, analysis, approver and health monitor."""
 
 import json
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,7 @@ from pratique.runbook.canary import rollout
 from pratique.runbook.canary.rollout import Rollout
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.runbook.service.lapse import Lapse
+from support.waiting import eventually
 
 
 class Parts:
@@ -20,7 +22,7 @@ class Parts:
     run_id, service, who, left_s, suspect = "run-1", "shop", "ann", 60.0, False
 
     def __init__(self, folder):
-        self.folder, self.failure, self.renewed, self.given, self.recorded = folder, "", [], [], []
+        self.folder, self.failure, self.renewals, self.given, self.recorded = folder, "", 0, [], []
         self.lease, self.extended_s, self.at_look, self.begun = None, 0.0, [], []
         self.balancer = self.outbox = self
 
@@ -44,7 +46,7 @@ class Parts:
     def renew(self, _):
         if self.lease is None:
             raise MissingError("it expired")
-        self.renewed.append(time.monotonic())
+        self.renewals += 1
 
     def begin_again(self, since):
         self.begun.append(since)
@@ -84,15 +86,19 @@ def rollout_of(parts, scale_out=lambda _: None, *, stages=(5.0, 50.0), on_lapse=
 
 @pytest.mark.slow
 def test_a_canary_that_fails_during_scale_out_loses_its_lease_at_once(parts):
+    others = set(threading.enumerate())
+
+    def renewing():
+        return [thread for thread in set(threading.enumerate()) - others if thread.name == "pratique-lease"]
+
     def scale_out(_):
-        time.sleep(0.5)
-        parts.failure, parts.failed_at = "r2 died", time.monotonic()
-        time.sleep(1.0)
+        eventually(lambda: parts.renewals)
+        assert renewing()
+        parts.failure = "r2 died"
+        eventually(lambda: not renewing())
 
     result = rollout_of(parts, scale_out).run()
     assert (result.decision, result.reason) == ("rollback", "r2 died (at 5 %)")
-    assert parts.renewed
-    assert max(parts.renewed) < parts.failed_at + 0.3
 
 
 def test_a_run_whose_deadline_passes_during_scale_out_ends(parts):
@@ -137,7 +143,7 @@ def test_the_deadlines_are_put_off_by_the_lapse_and_the_lapse_is_reported(parts)
 
     parts.at_look = [pause, lambda: None, lambda: fail(parts)]
     rollout_of(parts).run()
-    assert 0.1 <= parts.extended_s < 10
+    assert 0.1 <= parts.extended_s < 120
     [text] = [event["text"] for event in events(parts) if event["event"] == "lapse"]
     assert f"the lease expired at {now - timedelta(seconds=12):%H:%M:%S}, noticed at {now:%H:%M:%S}" in text
     assert "stage 5 % begins again" in text

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pratique.errors import MissingError
 from pratique.figures import timeline
 from pratique.ledger import Ledger
-from pratique.runbook.rollback.candidates import ServingPeriod, previous_revision, serving_periods
+from pratique.ledger.previous_revision import previous_revision
+from pratique.ledger.serving_periods import ServingPeriod, serving_periods
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,10 +1,13 @@
 import contextlib
+import os
+import select
 import socket
 import sys
 import threading
 import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +41,7 @@ def instance():
         thread.join()
 
 
-def soon(seconds=10.0):
+def soon(seconds=60.0):
     return time.monotonic() + seconds
 
 
@@ -57,31 +60,54 @@ def test_secrets_in_an_error_page_are_masked(instance):
     assert "luck" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    ("head", "expected"),
-    [("", r"no answer \(TimeoutError\)"), ("HTTP/1.1 500 Oh\r\nContent-Type: text/event-stream\r\n\r\n", "500 a")],
-)
-@pytest.mark.slow
-def test_a_slow_answer_ends_at_the_deadline(instance, head, expected):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        dripping = Instance(**{**vars(instance), "address": f"127.0.0.1:{server.getsockname()[1]}"})
-        stop = threading.Event()
+@pytest.fixture
+def dripping(instance):
+    """Starts a server that sends `head` and then one byte after the other; it calls `sent` after some of them."""
+    stop, threads = threading.Event(), []
+
+    def start(head, sent=lambda: None):
+        server = socket.create_server(("127.0.0.1", 0))
+        server.settimeout(60)
 
         def drip():
-            connection, _ = server.accept()
-            with connection, contextlib.suppress(OSError):
-                connection.sendall(head.encode())
+            with server, server.accept()[0] as connection, contextlib.suppress(OSError):
+                connection.recv(4096)
+                connection.sendall(head + b"aaa")
+                sent()
                 while not stop.wait(0.05):
                     connection.sendall(b"a")
 
-        thread = threading.Thread(target=drip)
-        thread.start()
-        began = time.monotonic()
-        with pytest.raises(UnavailableError, match=expected):
-            try_paths(dripping, ["/events", "/more"], deadline=soon(0.6))
-        assert time.monotonic() - began < 20
-        stop.set()
+        threads.append(threading.Thread(target=drip))
+        threads[-1].start()
+        return Instance(**{**vars(instance), "address": f"127.0.0.1:{server.getsockname()[1]}"})
+
+    yield start
+    stop.set()
+    for thread in threads:
         thread.join()
+
+
+def test_a_slow_answer_ends_at_the_deadline(dripping):
+    began = time.monotonic()
+    with pytest.raises(UnavailableError, match=r"'/events': no answer \(TimeoutError\)"):
+        try_paths(dripping(b""), ["/events", "/more"], deadline=soon(0.2))
+    assert time.monotonic() - began < 60
+
+
+def test_a_slow_error_page_is_shown_as_far_as_it_came_by_the_deadline(dripping, monkeypatch):
+    sent = threading.Event()
+
+    class DeadlineAfterTheHead(threading.Timer):
+        def run(self):
+            sent.wait(60)
+            self.function()
+
+    monkeypatch.setattr("pratique.runtime.probe.threading.Timer", DeadlineAfterTheHead)
+    head = b"HTTP/1.1 500 Oh\r\nContent-Type: text/event-stream\r\n\r\n"
+    began = time.monotonic()
+    with pytest.raises(UnavailableError, match="'/events': 500 aaa"):
+        try_paths(dripping(head, sent.set), ["/events", "/more"], deadline=soon(120))
+    assert time.monotonic() - began < 100
 
 
 def test_a_path_without_time_left_fails(instance):
@@ -119,32 +145,53 @@ def test_a_failed_command_shows_its_last_lines_without_secrets(instance, tmp_pat
         )
 
 
-@pytest.mark.slow
-def test_a_command_that_hangs_is_killed_with_its_children(instance, tmp_path):
-    child = f"import time; time.sleep(1.5); open({str(tmp_path / 'lived')!r}, 'w')"
-    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); print('on'); time.sleep(60)"
-    began = time.monotonic()
+class Clock:
+    """A clock that moves one second with each look at it, as soon as a condition holds."""
+
+    def __init__(self, monkeypatch, condition):
+        self.now, self.condition = 0, condition
+        monkeypatch.setattr("pratique.runbook.service.acceptance.time.monotonic", self)
+
+    def __call__(self):
+        self.now += self.condition()
+        return self.now
+
+
+def test_a_command_that_hangs_is_killed_with_its_children(instance, tmp_path, monkeypatch):
+    held = tmp_path / "held"
+    os.mkfifo(held)
+    reading = os.open(held, os.O_RDONLY | os.O_NONBLOCK)
+    child = f"import time; held = open({str(held)!r}, 'w'); open('started', 'w'); time.sleep(120)"
+    code = f"import subprocess, sys, time; print('on', flush=True); subprocess.run([sys.executable, '-c', {child!r}])"
+    Clock(monkeypatch, (tmp_path / "started").exists)
     with pytest.raises(UnavailableError, match="did not finish in time: on"):
-        try_command(instance, python(code), deadline=soon(1.0), folder=tmp_path)
-    assert time.monotonic() - began < 30
-    time.sleep(1.0)
-    assert not (tmp_path / "lived").exists()
+        try_command(instance, python(code), deadline=3, folder=tmp_path)
+    # the end of the pipe: the child, which held it open, is gone
+    assert select.select([reading], [], [], 60)[0]
+    assert os.read(reading, 1) == b""
+    os.close(reading)
 
 
 def test_a_child_that_keeps_the_output_open_does_not_delay_the_result(instance, tmp_path):
-    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'])"
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(200)'])"
     began = time.monotonic()
-    try_command(instance, python(code), deadline=soon(20), folder=tmp_path)
-    assert time.monotonic() - began < 25
+    try_command(instance, python(code), deadline=soon(100), folder=tmp_path)
+    assert time.monotonic() - began < 90
 
 
-@pytest.mark.slow
-def test_a_child_that_keeps_writing_does_not_delay_the_result(instance, tmp_path):
+def test_a_child_that_keeps_writing_does_not_delay_the_result(instance, tmp_path, monkeypatch):
     child = "while True: print('on and on', flush=True)"
-    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(0.5)"
-    began = time.monotonic()
-    try_command(instance, python(code), deadline=soon(2), folder=tmp_path)
-    assert time.monotonic() - began < 30
+    code = (
+        f"import os, subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]);"
+        " os.write(os.open('pid', os.O_CREAT | os.O_WRONLY), str(os.getpid()).encode())"
+    )
+
+    def exit_was_seen():
+        pid = (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else ""
+        return bool(pid) and not Path("/proc", pid).exists()
+
+    Clock(monkeypatch, exit_was_seen)
+    try_command(instance, python(code), deadline=3, folder=tmp_path)
 
 
 def test_a_missing_command_is_an_error(instance, tmp_path):

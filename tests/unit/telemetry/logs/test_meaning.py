@@ -1,7 +1,6 @@
 """The rules for one line (the collector) and for a column (the import) give the same answers."""
 
 import polars as pl
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,27 +38,3 @@ def test_a_path_is_the_same_for_a_line_and_a_column(target):
 @given(st.one_of(st.sampled_from(["", "-", "<NOSRV>", "<STATS>", "<a", "web_r1"]), st.text(max_size=5)))
 def test_what_names_nothing_is_the_same_for_a_line_and_a_column(text):
     assert column(meaning_columns.is_no_name_column(pl.col("text")), text=text) == meaning.is_no_name(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "unit", "ms"),
-    [
-        ("0.012", "s", 12.0),
-        ("0.004, 0.012 : 0.100", "s", 116.0),
-        ("-, 1.394", "s", 1394.0),
-        ("-", "s", None),
-        ("-, -", "s", None),
-        ("", "s", None),
-        ("12ms", "s", 12.0),
-        ("1m2.5s", "ns", 62_500.0),
-        ("1h0m0.5s", "s", 3_600_500.0),
-        ("300µs", "s", 0.3),
-        ("250us", "s", 0.25),
-        ("12000000", "ns", 12.0),
-        ("12 parsecs", "s", None),
-        ("24.323ms", "s", 24.323),
-    ],
-)
-def test_a_duration_is_read_in_its_unit(text, unit, ms):
-    found = meaning_columns.duration_ms_column(pl.Series([text], dtype=pl.String), unit).item()
-    assert found == (None if ms is None else pytest.approx(ms))

@@ -27,6 +27,11 @@ NOON = 1795514400123
         ("1795514400123456", NOON),
         ("1795514400123456789", NOON),
         ("24/Nov/2026:11:00:00 +0100", NOON // 1000 * 1000),
+        ("2026-11-24T11:00:00.123+01:00[Europe/Vienna]", NOON),
+        ("2026-11-24T10:00:00.123Z[UTC]", NOON),
+        ("2026-11-24 11:00:00.123456789 +0100 CET", NOON),
+        ("2026-11-24 10:00:00.123456789 +0000 UTC m=+0.012", NOON),
+        ("2026-11-24 10:00:00.123 PM", None),
         ("yesterday", None),
         ("", None),
     ],
@@ -37,7 +42,7 @@ def test_a_time_of_any_form_is_an_instant(text, expected):
     assert found.row(0) == (expected, None)
 
 
-@pytest.mark.parametrize("text", ["2026-11-24T10:00:00.123", "24/Nov/2026:10:00:00.123"])
+@pytest.mark.parametrize("text", ["2026-11-24T10:00:00.123", "24/Nov/2026:10:00:00.123", "2026-11-24 10:00:00.123 CET"])
 def test_a_time_without_a_zone_is_local(text):
     instant, local = times.read(pl.col("text"), "auto")
     found = pl.DataFrame({"text": [text]}).select(instant.alias("instant"), local.alias("local"))
@@ -71,3 +76,26 @@ def test_without_a_header_the_configured_zone_counts():
     found = frame.select(found=times.by_header(pl.col("local"), pl.lit(0), pl.col("header"), "Europe/Vienna"))
     assert found["found"].item() == NOON - 3_600_000
     assert instant_by_header(NOON, 0, header_instant(""), ZoneInfo("Europe/Vienna")) == NOON - 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "utc"),
+    [
+        ("2026-11-24 11:00:00 CET", "Europe/Vienna", "2026-11-24T10:00:00"),
+        ("2026-07-24 12:00:00 CEST", "Europe/Vienna", "2026-07-24T10:00:00"),
+        ("2026-11-24 05:00:00 EST", "America/New_York", "2026-11-24T10:00:00"),
+        # the hour that occurs twice: the name tells which one
+        ("2026-10-25 02:30:00 CEST", "Europe/Vienna", "2026-10-25T00:30:00"),
+        ("2026-10-25 02:30:00 CET", "Europe/Vienna", "2026-10-25T01:30:00"),
+        # no such name in that zone, or not at that time
+        ("2026-11-24 11:00:00 CET", "UTC", None),
+        ("2026-11-24 11:00:00 CEST", "Europe/Vienna", None),
+        ("2026-11-24 11:00:00", "Europe/Vienna", "2026-11-24T10:00:00"),
+    ],
+)
+def test_the_name_of_a_zone_must_be_one_of_the_configured_zone(text, zone, utc):
+    column = pl.col("text")
+    _, local = times.read(column, "auto")
+    frame = pl.DataFrame({"text": [text]}).with_columns(local=local, name=times.zone_name(column))
+    found = frame.select(times.by_name(pl.col("local"), zone, pl.col("name"))).item()
+    assert found == (None if utc is None else round(datetime.fromisoformat(f"{utc}Z").timestamp() * 1000))

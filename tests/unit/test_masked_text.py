@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pratique.incident.masked_text import MASK, masked, message_of
+from pratique.masked_text import MASK, masked, message_of
 
 SECRET = "hUnter2-s3cr+t/=="
 FORMS = [

@@ -1,0 +1,230 @@
+"""The history of one service's deliveries: record, metrics and canaries of a period, beside those of the period before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pratique.clock import stamp, utc_now
+from pratique.delivery.canaries import Canaries, canaries_of, overturned_of
+from pratique.delivery.commits import CommitRecord, commits_of
+from pratique.delivery.deployments import Record, record_of
+from pratique.delivery.intervals import rates_differ, shares_differ
+from pratique.delivery.metrics import (
+    FailRate,
+    Failure,
+    Frequency,
+    LeadTime,
+    Period,
+    Recovery,
+    Share,
+    fail_rate,
+    failures_of,
+    frequency,
+    lead_time,
+    recovery,
+    rework,
+)
+from pratique.errors import UsageError
+from pratique.ledger.entry import Entry
+from pratique.ledger.incidents import IncidentRecord, incidents_of
+
+DEFAULT_RANGE = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The delivery metrics and the canaries of one period. asked: the period as asked for. period: the part that the ledger covers."""
+
+    asked: Period
+    period: Period
+    frequency: Frequency
+    lead_time: LeadTime
+    fail_rate: FailRate
+    recovery: Recovery
+    rework: Share
+    canaries: Canaries
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values: times as ISO 8601, UTC."""
+        return dict(_plain(self))
+
+
+@dataclass(frozen=True)
+class History:
+    """The history of one service. before: the same of the period before; None where the ledger does not reach back.
+
+    changed: names of the metrics that differ from the period before at 5 %, by an exact test. incidents: those of the service. suggestions: one line
+    each, of what a person should confirm. failures: of all deployments on record. overturned: runs that a person overturned, with the reason.
+    now: when it was calculated (UTC).
+    """
+
+    service: str
+    now: datetime
+    metrics: Metrics
+    before: Metrics | None
+    changed: tuple[str, ...]
+    record: Record
+    commits: CommitRecord
+    incidents: tuple[IncidentRecord, ...]
+    failures: tuple[Failure, ...]
+    overturned: Mapping[str, str]
+    suggestions: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values: times as ISO 8601, UTC."""
+        return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
+
+
+def history_of(
+    service: str,
+    entries: Sequence[Entry],
+    repository: Path | None,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    now: datetime | None = None,
+) -> History:
+    """Return the history of a service. entries: all entries of the ledger about the service, oldest first.
+
+    repository: a folder in the git repository of its releases; None: there is none. start, end: of the period, UTC; default the last 90 days.
+    Raises: UsageError when the period ends before it starts.
+    """
+    now = now or utc_now()
+    end = min(end or now, now)
+    start = start or end - DEFAULT_RANGE
+    if start >= end:
+        raise UsageError(
+            f"the period from {stamp(start)} to {stamp(end)} is empty: start before the end, and before now"
+        )
+    record = record_of(service, entries)
+    incidents = tuple(incidents_of(entries))
+    commits = commits_of(record, repository)
+    overturned = overturned_of(entries)
+
+    failures = failures_of(record, incidents)
+
+    def measured(period: Period) -> Metrics:
+        return metrics_of(record, commits, incidents, failures, overturned, period, now)
+
+    metrics = measured(Period(start, end))
+    earlier = Period(start - (end - start), start)
+    before = measured(earlier) if record.since is not None and record.since < start else None
+    return History(
+        service, now, metrics, before, _changed(metrics, before), record, commits, incidents, failures, overturned,
+        tuple(_suggestions(metrics, incidents, record)),
+    )  # fmt: skip
+
+
+def metrics_of(
+    record: Record,
+    commits: CommitRecord,
+    incidents: Sequence[IncidentRecord],
+    failures: Sequence[Failure],
+    overturned: Mapping[str, str],
+    asked: Period,
+    now: datetime,
+) -> Metrics:
+    """Return the metrics of one period, which is cut to what the ledger covers. failures: as `failures_of` returns them."""
+    since = record.since or asked.end
+    period = Period(min(max(asked.start, since), asked.end), asked.end)
+    failing = fail_rate(record, failures, incidents, period)
+    return Metrics(
+        asked,
+        period,
+        frequency(record, period),
+        lead_time(record, commits, period),
+        failing,
+        recovery(failing.failures, now),
+        rework(record, period),
+        canaries_of(record, failures, overturned, period, now),
+    )
+
+
+def series(history: History, step: str, number: int) -> list[Metrics]:
+    """Return the metrics of the last `number` weeks or months (step: "week" or "month") up to the end of the period, oldest first.
+
+    A week ends where the period ends; a month is one of the calendar, and the last one may not be over.
+    Raises: UsageError for another step.
+    """
+    ends = _ends(history.metrics.asked.end, step, number)
+    return [
+        metrics_of(
+            history.record, history.commits, history.incidents, history.failures, history.overturned, Period(*pair),
+            history.now,
+        )
+        for pair in pairwise(ends)
+    ]  # fmt: skip
+
+
+def _ends(last: datetime, step: str, number: int) -> list[datetime]:
+    if step == "week":
+        return [last - timedelta(days=7) * back for back in range(number, -1, -1)]
+    if step != "month":
+        raise UsageError(f"step is {step!r:.40}: use week or month")
+    first = last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    found = [last] if last > first else []
+    while len(found) <= number:
+        found.insert(0, first)
+        first = (first - timedelta(days=1)).replace(day=1)
+    return found[-number - 1 :]
+
+
+def _changed(metrics: Metrics, before: Metrics | None) -> tuple[str, ...]:
+    if before is None:
+        return ()
+    now_days, before_days = (m.period.weeks * 7 for m in (metrics, before))
+    found = []
+    if rates_differ(metrics.frequency.count, now_days, before.frequency.count, before_days):
+        found.append("deployment frequency")
+    pairs = {
+        "change fail rate": (metrics.fail_rate.share, before.fail_rate.share),
+        "deployment rework rate": (metrics.rework, before.rework),
+        "catch rate": (metrics.canaries.caught, before.canaries.caught),
+    }
+    found += [n for n, (new, old) in pairs.items() if shares_differ(new.count, new.of, old.count, old.of)]
+    return tuple(found)
+
+
+def _suggestions(metrics: Metrics, incidents: Sequence[IncidentRecord], record: Record) -> list[str]:
+    by_id = {incident.id: incident for incident in incidents}
+    found = []
+    for name in metrics.fail_rate.unexplained:
+        began = by_id[name].began
+        served = [d for d in record.deployments if d.time <= began and (d.end is None or d.end > began)]
+        known = f", and {served[-1].revision} served when it began" if served else ""
+        found.append(
+            f"incident {name} has no cause{known}: name it with: pratique incident cause {name} "
+            f"{served[-1].revision if served else 'REVISION'}; or, if it was no revision: pratique incident cause {name} none"
+        )
+    found += [
+        f"commit {name[:12]} is newer than its deployment: a clock was wrong" for name in metrics.lead_time.negative
+    ]
+    found += [
+        f"run {run} was stopped, and the same content served later for a week without a failure: if the stop was wrong: pratique overturn {run} --why TEXT"
+        for run in metrics.canaries.promoted_later
+    ]
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return stamp(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__} | _derived(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value
+
+
+def _derived(value: Any) -> dict[str, Any]:
+    return {"share": value.share} if isinstance(value, Share) else {}
+
+
+__all__ = ["History", "Metrics", "history_of", "metrics_of", "series"]

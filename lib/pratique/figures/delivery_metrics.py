@@ -1,0 +1,57 @@
+"""The five delivery metrics and the canaries as a table, and the questions that a person should answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pratique.delivery.history import History
+from pratique.delivery.text import headline, history_lines, rows
+from pratique.figures.labels import label
+from pratique.figures.panels import Panel
+
+CAPTION = (
+    "Intervals in brackets hold the true value with 95 %. A metric is marked ≠ if it differs from the period before by more than "
+    "chance (Poisson and Fisher tests at 5 %)."
+)
+
+
+def delivery_metrics(histories: Sequence[History]) -> Panel:
+    """Show the metrics of each service: value, interval, the period before, and what each is made of."""
+    parts = [_table(history) for history in histories]
+    text = "\n\n".join("\n".join(history_lines(history)) for history in histories)
+    return Panel("".join(parts), text)
+
+
+def delivery_questions(histories: Sequence[History]) -> Panel:
+    """Show what is not known, and the commands that settle it."""
+    lines = [line for history in histories for line in _questions(history)]
+    if not lines:
+        return Panel("<p>Nothing is open.</p>", "Nothing is open.")
+    return Panel(f"<ul>{''.join(f'<li>{label(line, 500)}</li>' for line in lines)}</ul>", "\n".join(lines))
+
+
+def _table(history: History) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("metric", "value", "period before", "made of"))
+    body = "".join(
+        f"<tr><td data-label='metric'><strong>{label(row.name, 60)}</strong></td>"
+        f"<td data-label='value'>{label(row.value, 200)}{' ≠' if row.changed else ''}</td>"
+        f"<td data-label='period before'>{label(row.before, 200) or '–'}</td><td data-label='made of'>{label(row.note, 300)}</td></tr>"
+        for row in rows(history)
+    )
+    return (
+        f'<div class="verdict"><p class="reason">{label(headline(history), 300)}</p></div><div class="scroll"><table class="guards">'
+        f"<caption>{CAPTION}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _questions(history: History) -> list[str]:
+    found = list(history.suggestions)
+    if history.commits.why:
+        found.insert(0, f"{history.service}: lead times are not known: {history.commits.why}")
+    elif history.metrics.lead_time.unknown:
+        found.insert(
+            0,
+            f"{history.service}: the commit of {history.metrics.lead_time.unknown} deployments is not known: release with --commit, or name "
+            "a revision by its commit or tag",
+        )
+    return found

@@ -1,0 +1,187 @@
+"""Deployments, canaries and incidents over time: a row for each service, and below it its incidents and waiting commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import plotly.graph_objects as go
+
+from pratique.delivery.deployments import Deployment, Trial
+from pratique.delivery.history import History
+from pratique.figures.labels import label
+from pratique.figures.theme import BLUE, FULL_BLUE, INK, MUTED, PURPLE, SKY, VERMILION, WHITE, Chart, empty, figure
+
+ALT = "Which revision served when, deployments that failed, canaries that were stopped, and incidents, over time."
+NOTHING = "No release in this period."
+ROW_PX = 44
+LABELLED = 0.035
+"""Part of the width from which a bar has room for the name of its revision."""
+OUTCOMES = {
+    "rollback": ("x", VERMILION, "stopped by the judge"),
+    "inconclusive": ("circle-open", MUTED, "inconclusive"),
+}
+"""Symbol, colour and words of a canary that did not get all of the traffic."""
+
+
+def release_timeline(histories: Sequence[History]) -> Chart:
+    """Draw the releases of one or several services: bars of revisions that served, marks of canaries, bands of incidents."""
+    shown = [history for history in histories if history.record.since is not None]
+    if not shown:
+        return empty(NOTHING, alt=ALT)
+    start, end = shown[0].metrics.asked.start, shown[0].metrics.asked.end
+    traces: list[Any] = []
+    rows: list[str] = []
+    for history in shown:
+        row = -len(rows)
+        rows += [label(history.service, 16), "incidents", "waiting commits"]
+        traces += [
+            *_served(history, row, start, end),
+            *_failed(history, row),
+            *_trials(history, row),
+            *_incidents(history, row - 1, end),
+            *_waiting(history, row - 2, start, end),
+        ]
+    return figure(
+        traces,
+        height=ROW_PX * len(rows) + 120,
+        alt=ALT,
+        text="",
+        margin={"t": 52, "b": 40},
+        barmode="overlay",
+        bargap=0.35,
+        legend={"traceorder": "normal"},
+        xaxis={"type": "date", "range": [start, end], "title": {"text": "time (UTC)"}},
+        yaxis={"tickvals": [-row for row in range(len(rows))], "ticktext": rows, "range": [0.6 - len(rows), 0.6], "showgrid": False},
+        hovermode="closest",
+        narrow={"showlegend": False, "margin.t": 12},
+    )  # fmt: skip
+
+
+def _served(history: History, row: int, start: datetime, end: datetime) -> list[go.Bar]:
+    found = [
+        (deployment, max(deployment.time, start), min(deployment.end or end, end))
+        for deployment in (*history.record.deployments, *history.record.redeployments)
+        if deployment.time < end and (deployment.end or end) > start
+    ]
+    found.sort(key=lambda one: one[1])
+    if not found:
+        return []
+    width = (end - start).total_seconds()
+    texts = [
+        label(deployment.revision, 12) if (to - since).total_seconds() > LABELLED * width else ""
+        for deployment, since, to in found
+    ]
+    return [
+        go.Bar(
+            name="served",
+            legendgroup="served",
+            showlegend=row == 0,
+            orientation="h",
+            y=[row] * len(found),
+            base=[since for _, since, _ in found],
+            x=[(to - since).total_seconds() * 1000 for _, since, to in found],
+            marker={"color": [FULL_BLUE if index % 2 else SKY for index in range(len(found))]},
+            text=texts,
+            textposition="inside",
+            insidetextanchor="start",
+            constraintext="none",
+            textfont={"color": [WHITE if index % 2 else "#1c2127" for index in range(len(found))], "size": 12},
+            customdata=[_words(deployment) for deployment, _, _ in found],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    ]
+
+
+def _words(deployment: Deployment) -> str:
+    until = f"{deployment.end:%Y-%m-%d %H:%M}" if deployment.end else "now"
+    return (
+        f"{label(deployment.revision, 60)}: {deployment.time:%Y-%m-%d %H:%M} to {until}, by {label(deployment.who, 30)}"
+    )
+
+
+def _failed(history: History, row: int) -> list[go.Scatter]:
+    failures = history.metrics.fail_rate.failures
+    if not failures:
+        return []
+    names = [", ".join(failure.incidents) or "rolled back" for failure in failures]
+    return [
+        go.Scatter(
+            name="failed",
+            legendgroup="failed",
+            x=[failure.deployment.time for failure in failures],
+            y=[row + 0.36] * len(failures),
+            mode="markers",
+            marker={"symbol": "triangle-down", "size": 13, "color": VERMILION, "line": {"width": 1, "color": INK}},
+            customdata=[
+                f"{label(failure.deployment.revision, 40)} failed: {label(name, 80)}"
+                for failure, name in zip(failures, names, strict=True)
+            ],
+            hovertemplate="%{x|%Y-%m-%d %H:%M} %{customdata}<extra></extra>",
+        )
+    ]
+
+
+def _trials(history: History, row: int) -> list[go.Scatter]:
+    found = []
+    for verdict, (symbol, color, words) in OUTCOMES.items():
+        trials = [trial for trial in history.metrics.canaries.trials if trial.verdict == verdict]
+        if trials:
+            found.append(_marks(trials, row, symbol, color, words))
+    return found
+
+
+def _marks(trials: Sequence[Trial], row: int, symbol: str, color: str, words: str) -> go.Scatter:
+    return go.Scatter(
+        name=words,
+        legendgroup=words,
+        x=[trial.first_share for trial in trials],
+        y=[row - 0.4] * len(trials),
+        mode="markers",
+        marker={"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
+        customdata=[f"{label(trial.revision, 40)}, run {label(trial.run, 60)}" for trial in trials],
+        hovertemplate="%{x|%Y-%m-%d %H:%M} %{customdata}: " + words + "<extra></extra>",
+    )
+
+
+def _incidents(history: History, row: int, end: datetime) -> list[go.Scatter]:
+    ended = {name: failure.ended for failure in history.failures for name in failure.incidents}
+    found = []
+    for index, incident in enumerate(history.incidents):
+        over = incident.restored or ended.get(incident.id)
+        words = f"{label(incident.id, 30)} {label(incident.title, 80)}, " + (
+            f"until {over:%Y-%m-%d %H:%M}" if over else "open"
+        )
+        found.append(
+            go.Scatter(
+                name="incident",
+                legendgroup="incident",
+                showlegend=not index,
+                x=[incident.began, over or end],
+                y=[row, row],
+                mode="lines+markers",
+                line={"color": PURPLE, "width": 8},
+                marker={"symbol": ["line-ns", "line-ns" if over else "triangle-right"], "size": [10, 10 if over else 16], "color": PURPLE,
+                        "line": {"width": 3, "color": PURPLE}},
+                hovertemplate=f"{words}<extra></extra>",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _waiting(history: History, row: int, start: datetime, end: datetime) -> list[go.Scatter]:
+    times = [time for time in history.commits.waiting if start <= time < end]
+    if not times:
+        return []
+    return [
+        go.Scatter(
+            name="commit that waits",
+            legendgroup="waiting",
+            x=times,
+            y=[row] * len(times),
+            mode="markers",
+            marker={"symbol": "line-ns", "size": 12, "line": {"width": 1.5, "color": BLUE}},
+            hovertemplate="committed %{x|%Y-%m-%d %H:%M}<extra></extra>",
+        )
+    ]

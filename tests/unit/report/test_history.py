@@ -1,0 +1,55 @@
+"""The page of a history."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from pratique.clock import utc_now
+from pratique.config import load
+from pratique.errors import MissingError, UsageError
+from pratique.report import open_history, write_history
+from support.history_samples import sample_story
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pratique.toml").write_text("[services.shop]\n")
+    (tmp_path / ".pratique").mkdir()
+    sample_story(tmp_path / ".pratique", utc_now() - timedelta(days=20))
+    return load(None)
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_the_page_opens_offline_and_the_json_agrees(config, tmp_path):
+    paths = write_history(config, {"service": "shop"}, out_dir=tmp_path / "out")
+    page = paths.html.read_text()
+    assert "Release history" in page
+    assert "<script>alert(1)" not in page
+    assert "shop: 2 deployments" in page
+    (found,) = json.loads(paths.json.read_text())
+    assert found["metrics"]["frequency"]["count"] == 2
+    assert paths.notebook.exists()
+
+
+def test_all_services_or_those_that_are_named(config):
+    assert [history.service for history in open_history().histories] == ["shop"]
+    assert len(open_history("shop, shop").histories) == 2
+    assert len(open_history("shop").weekly) == 12
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"service": "shup"}, MissingError, "no service 'shup'"),
+        ({"start": "soon"}, UsageError, "is not a time"),
+        ({"service": 7}, UsageError, "is the number 7"),
+        ({"start": "2026-05-02", "end": "2026-05-01"}, UsageError, "is empty"),
+    ],
+)
+def test_a_wrong_argument_is_named_before_a_kernel_starts(config, given, error, words, tmp_path):
+    with pytest.raises(error, match=words):
+        write_history(config, given, out_dir=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
