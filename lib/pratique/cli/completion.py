@@ -50,6 +50,15 @@ def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return []
 
 
+def complete_practices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
+    """Offer the practices of the maturity model."""
+    with suppress(ANY):
+        from pratique.maturity.load import load_model  # noqa: PLC0415 - only on Tab
+
+        return _items([item.id for item in load_model(ctx.params.get("model") or "").items], incomplete)
+    return []
+
+
 def _config(ctx: click.Context) -> Config:
     from pratique.config import load  # noqa: PLC0415 - pydantic
 

@@ -42,7 +42,7 @@ def history(
     config: str | None,
     store: str | None,
 ) -> None:
-    """Show how services are delivered: the five delivery metrics, and what the canaries caught.
+    """Show the delivery metrics of services, and what canaries caught.
 
     Without SERVICE: every service of the ledger. The period is compared with the one before, and a difference is named
     only if it is more than chance.
@@ -86,7 +86,7 @@ def _write_page(
 @click.option("--who", default="", help="Name to record in the ledger. Default: PRATIQUE_WHO, or the login name.")
 @config_options
 def overturn(run: str, why: str, who: str, config: str | None, store: str | None) -> None:
-    """Record that the judge stopped a release though nothing was wrong with it.
+    """Record that a canary was stopped though nothing was wrong.
 
     `pratique history` then counts it as a false alarm, and not as caught.
     """

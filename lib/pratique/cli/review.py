@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from typing_extensions import override
 
+from pratique.cli.completion import complete_practices
 from pratique.cli.options import PATH, Time, config_options, json_object, load_config
 from pratique.clock import utc_now
 from pratique.errors import UsageError
@@ -107,7 +108,7 @@ def review(
 
 
 @click.command("answer")
-@click.argument("item")
+@click.argument("item", shell_complete=complete_practices)
 @click.argument("answer", metavar="ANSWER", type=click.Choice(ANSWERS, case_sensitive=False))
 @click.option("--why", default="", metavar="TEXT", help="The reason. Required for 'not applicable' and 'not wanted'.")
 @click.option(

@@ -119,6 +119,7 @@ def test_run_list_names_the_runbooks_and_notebooks(run):
     rows = [
         ["canary_report", "notebook"],
         ["incident", "notebook"],
+        ["maturity_review", "notebook"],
         ["release_diff", "notebook"],
         ["release_history", "notebook"],
         ["release", "runbook"],

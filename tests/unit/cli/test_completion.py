@@ -130,7 +130,10 @@ def completions(folder, monkeypatch, *words):
         (["release", "unknown", ""], []),
         (["import", "--service", ""], ["shed", "shop"]),
         (["logs", "shop", "--revision", ""], ["alpha", "beta", "gamma"]),
-        (["run", ""], ["canary_report", "incident", "release", "release_diff", "release_history", "rollback"]),
+        (
+            ["run", ""],
+            ["canary_report", "incident", "maturity_review", "release", "release_diff", "release_history", "rollback"],
+        ),
         (["status", "--config", "broken.toml", ""], []),
         (["release", "../shop", ""], []),
     ],
