@@ -159,5 +159,6 @@ def test_every_argument_that_names_something_is_completed():
                 ("import", "files"),
                 ("init", "service"),
                 ("approve", "stage"),
+                ("answer", "answer"),  # completed by its choices
                 ("lab", "folder"),
             }
