@@ -69,6 +69,14 @@ def test_links_in_a_circle_are_a_finding(links):
     assert "circle" in found.unread[0].reason
 
 
+@pytest.mark.parametrize("hidden", [opaque("/a/x"), whiteout("/a/x/y")], ids=["opaque", "whiteout"])
+def test_what_a_layer_hides_below_a_circle_of_links_is_a_finding(hidden):
+    found = contents(layer(link("/a", "b"), link("/b", "a"), file("/kept", "1")), layer(hidden, file("/new", "22")))
+    assert files(found) == {"/kept": 1, "/new": 2}
+    assert not found.is_whole
+    assert "circle" in found.unread[0].reason
+
+
 def test_a_long_chain_of_links_is_a_finding_and_forty_are_not():
     for number, whole in ((40, True), (41, False)):
         chain = [link(f"/l{at}", f"l{at + 1}") for at in range(number - 1)] + [
