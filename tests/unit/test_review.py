@@ -21,8 +21,10 @@ def config(tmp_path):
 
 def released(config, revision, digest):
     ledger = open_ledger(config.state_dir)
-    for event, more in (("started", {"digest": digest}), ("ended", {"outcome": "promoted"})):
-        ledger.append("release", "shop", revision=revision, run=f"run-{revision}", data={"event": event, **more})
+    named = {"revision": revision, "run": f"run-{revision}"}
+    ledger.append("release", "shop", **named, data={"event": "started", "digest": digest})
+    ledger.append("weight", "shop", **named, data={"shares": {revision: 1.0}})
+    ledger.append("release", "shop", **named, data={"event": "ended", "outcome": "promoted"})
 
 
 def item(review, name):

@@ -243,14 +243,46 @@ class Repository:
             return None
         return [name.decode("utf-8", "replace") for name in raw.split(b"\0") if name]
 
-    def has(self, commit: str, path: str) -> bool:
-        """Return whether a commit has a file. An id that is not known here has none."""
-        if not _ID.fullmatch(commit):
-            return False
-        try:
-            return bool(self._git("ls-tree", "--full-tree", commit, "--", path))
-        except UnavailableError:
-            return False
+    def commit_ids(self, commits: Iterable[str]) -> dict[str, str]:
+        """Return the full ids of commits, on whatever branch, by the ids that were given; those that git does not know are left out."""
+        found = self._checked([commit for commit in dict.fromkeys(commits) if _ID.fullmatch(commit)], "^{commit}")
+        return {commit: name for commit, (name, kind) in found.items() if kind == "commit"}
+
+    def commit_times(self, commits: Iterable[str]) -> dict[str, datetime]:
+        """Return the times of commits (committer, UTC) by the ids that were given; those that git does not know are left out."""
+        known = self.commit_ids(commits)
+        if not known:
+            return {}
+        raw = self._git(
+            "log",
+            "--no-walk=unsorted",
+            "--stdin",
+            "--no-show-signature",
+            "--format=%H %ct",
+            given="\n".join(set(known.values())).encode(),
+        )
+        times = {name: _time(time) for name, _, time in (line.partition(" ") for line in raw.decode().splitlines())}
+        return {commit: times[name] for commit, name in known.items() if name in times}
+
+    def having(self, commits: Iterable[str], path: str) -> set[str]:
+        """Return those of some commits that have a file. An id that is not known here has none."""
+        if "\n" in path:
+            return set()
+        asked = [commit for commit in dict.fromkeys(commits) if _ID.fullmatch(commit)]
+        return {commit for commit, (_, kind) in self._checked(asked, f":{path}").items() if kind == "blob"}
+
+    def _checked(self, ids: Sequence[str], suffix: str) -> dict[str, tuple[str, str]]:
+        """The id and kind of what some ids with a suffix name, without those that git does not know."""
+        if not ids:
+            return {}
+        raw = self._git("cat-file", "--batch-check", given="".join(f"{one}{suffix}\n" for one in ids).encode())
+        answers = [line.split(b" ") for line in raw.split(b"\n")]
+        # git repeats what it does not know, with a word behind it
+        return {
+            one: (answer[0].decode(), answer[1].decode())
+            for one, answer in zip(ids, answers, strict=False)
+            if len(answer) == 3 and answer[2].isdigit()
+        }
 
     def is_changed(self, path: str) -> bool:
         """Return whether a file of the working tree differs from the last commit, or is not tracked. Only its content is compared."""

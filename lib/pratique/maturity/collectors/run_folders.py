@@ -40,13 +40,9 @@ def run_folder(sources: Sources, run: str) -> Path | None:
     return sources.config.state_dir / "runs" / run
 
 
-def approvals_of(sources: Sources, run: str) -> set[str]:
-    """Return who approved stages of a run."""
+def approvals_of(sources: Sources, run: str) -> set[str] | None:
+    """Return who approved stages of a run; None where that is not known, because its journal is gone or cannot be read."""
     folder = run_folder(sources, run)
-    return (
-        set()
-        if folder is None
-        else {
-            str(line.get("who", "")) for line in lines_of(folder / "answers.jsonl") if line.get("answer") == "approve"
-        }
-    )
+    if folder is None or not lines_of(folder / "journal.jsonl"):
+        return None
+    return {str(line.get("who", "")) for line in lines_of(folder / "answers.jsonl") if line.get("answer") == "approve"}

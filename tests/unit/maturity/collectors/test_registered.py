@@ -41,6 +41,7 @@ def releases(number, *, days=7, age=0, services=("shop",), who="zoe", outcome="p
         for kind, more in (
             ("release", {"event": "started", "digest": "", **started}),
             ("verdict", {"guards": [{"guard": "5xx", "state": "met"}]}),
+            ("weight", {"shares": {f"r{at}": 1.0}}),
             ("release", {"event": "ended", "outcome": outcome}),
         ):
             found.append(
