@@ -50,6 +50,16 @@ def test_a_release_that_is_gone_is_not_kept(config, tmp_path):
     assert "gone are shop r9" in kept.reason
 
 
+def test_a_released_service_that_does_not_run_here_leaves_drift_unknown(config, tmp_path):
+    assert review_team(config, repository=tmp_path).drift is None
+    released(config, "r1", "sha256:0")
+    review = review_team(config, repository=tmp_path)
+    drift = next(one for one in item(review, "build.scripted-configuration").evidence if one.collector == "runs.drift")
+    assert (drift.state, drift.reason) == ("unknown", "shop could not be looked at now")
+    assert review.drift is None
+    assert "drift" not in review.entry()
+
+
 def test_a_review_is_recorded_and_verified(config, tmp_path):
     entry = record_review(config, review_team(config, repository=tmp_path), who="ann")
     assert (entry.kind, entry.who, len(entry.data["items"])) == ("review", "ann", 78)

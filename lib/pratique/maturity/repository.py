@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
+from secrets import token_hex
 
 from pratique.errors import DataError, MissingError, UnavailableError
 
@@ -155,11 +156,17 @@ class Repository:
         """All commits of the last commit's history, the newest first; at most MOST_COMMITS."""
         if not self.head:
             return []
-        form = "%H%x1f%P%x1f%ct%x1f%aE%x1f%aN%x1f%B%x1e"
+        form = "%H%x1f%P%x1f%ct%x1f%aE%x1f%aN%x1f%B"
         raw = self._git(
-            "log", f"--max-count={MOST_COMMITS}", "--no-show-signature", f"--format={form}", self.head, "--"
+            "log", "-z", f"--max-count={MOST_COMMITS}", "--no-show-signature", f"--format={form}", self.head, "--"
         )
-        return [commit for record in raw.split(b"\x1e") if (commit := _commit(record)) is not None]
+        # no message has a zero byte in it, so none can look like another commit
+        found: dict[str, Commit] = {}
+        for record in raw.split(b"\0"):
+            commit = _commit(record)
+            if commit is not None:
+                found.setdefault(commit.id, commit)
+        return list(found.values())
 
     @cached_property
     def main_line(self) -> list[Commit]:
@@ -178,12 +185,13 @@ class Repository:
         wanted = {commit.id: commit for commit in self.main_line if commit.time >= since}
         if not wanted:
             return []
+        mark = f"%x1e{token_hex(8)}"  # a file may have any name, but not one that nobody knows
         raw = self._git(
             "log", "--first-parent", "-m", f"--max-count={len(wanted) + 1000}", f"--since={since.timestamp():.0f}", "--name-only", "-z",
-            "--no-renames", "--no-ext-diff", "--no-textconv", "--no-show-signature", "--format=%x1e%H", self.head, "--",
+            "--no-renames", "--no-ext-diff", "--no-textconv", "--no-show-signature", f"--format={mark}%H", self.head, "--",
         )  # fmt: skip
         found = []
-        for record in raw.split(b"\x1e")[1:]:
+        for record in raw.split(mark.replace("%x1e", "\x1e").encode())[1:]:
             head, *names = record.split(b"\0")
             commit = wanted.get(head.decode("ascii", "replace").strip())
             if commit is not None:

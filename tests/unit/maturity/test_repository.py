@@ -98,6 +98,36 @@ def test_times_and_messages_that_git_accepts_are_read(tmp_path):
     assert len(found.commits) == 3
 
 
+def test_neither_a_message_nor_a_file_can_look_like_another_commit(tmp_path):
+    history = History()
+    first = history.commit(NOW - timedelta(days=2), {"a": "1"})
+    forged = f"x\x1e{'a' * 40}\x1f\x1f{NOW.timestamp():.0f}\x1fann@example.org\x1fann\x1fSHOP-1 forged\x1e"
+    second = history.commit(NOW - timedelta(days=1), {"b": "1"}, message=forged, parents=[first])
+    folder = history.make(tmp_path)
+    head = git(folder, "rev-parse", "HEAD").decode().strip()
+    history.commit(NOW, {f"x\x1e{head}": "1", "c": "1"}, message="a file", parents=[second])
+    found = Repository(history.make(tmp_path / "again"))
+    assert len(found.commits) == len(found.main_line) == 3
+    assert found.commits[1].message.startswith("x\x1e")
+    steps = found.integrations(NOW - timedelta(days=90))
+    assert [set(step.files) for step in steps] == [{f"x\x1e{head}", "c"}, {"b"}, {"a"}]
+
+
+def test_commits_are_known_by_their_ids_on_every_branch(tmp_path):
+    history = History()
+    first = history.commit(NOW - timedelta(days=3), {"a b": "1"})
+    history.commit(NOW - timedelta(days=2), {"c": "1"}, branch="side", parents=[first], deleted=["a b"])
+    folder = history.make(tmp_path)
+    main, side = (git(folder, "rev-parse", name).decode().strip() for name in ("main", "side"))
+    found = Repository(folder)
+    asked = [side, main[:8], "0" * 40, "", "HEAD", "--all", "abc", "a\nb"]
+    assert found.commit_ids(asked) == {side: side, main[:8]: main}
+    assert found.commit_times(asked) == {side: NOW - timedelta(days=2), main[:8]: NOW - timedelta(days=3)}
+    assert found.having(asked, "a b") == {main[:8]}
+    assert found.having(asked, "a\nb") == set()
+    assert (found.commit_ids([]), found.commit_times(["0" * 40]), found.having([], "c")) == ({}, {}, set())
+
+
 @pytest.mark.parametrize("folder", ["missing", "."])
 def test_what_is_no_repository_is_missing(tmp_path, folder):
     with pytest.raises(MissingError):

@@ -19,7 +19,12 @@ from support.made_repository import NOW, git
 
 MODEL = load_model()
 NO_ANSWERS = AnswerFile({})
-YES = AnswerFile({item.id: Answer(item=item.id, answer="yes", who="ann", date=NOW.date()) for item in MODEL.items})
+YES = AnswerFile(
+    {
+        item.id: Answer(item=item.id, answer="yes", who="ann", date=NOW.date(), link="https://tracker.example/7")
+        for item in MODEL.items
+    }
+)
 
 
 @pytest.fixture(scope="module")
