@@ -80,6 +80,7 @@ class Repository:
         self.folder = folder
         self._left = MOST_READ
         self._contents: dict[str, bytes] = {}
+        self._ids: dict[str, str] = {}
         if not folder.is_dir():
             raise MissingError(f"folder {str(folder)!r} does not exist: check --repository")
         top = self._git("rev-parse", "--is-bare-repository", "--is-shallow-repository").decode().split()
@@ -192,11 +193,10 @@ class Repository:
         )  # fmt: skip
         found = []
         for record in raw.split(mark.replace("%x1e", "\x1e").encode())[1:]:
-            head, *names = record.split(b"\0")
+            head, _, names = record.partition(b"\0")
             commit = wanted.get(head.decode("ascii", "replace").strip())
             if commit is not None:
-                files = tuple(name.decode("utf-8", "replace").lstrip("\n") for name in names if name.strip(b"\n"))
-                found.append(Integration(commit, files))
+                found.append(Integration(commit, tuple(_names(names))))
         return found
 
     def touched(self, paths: Sequence[str]) -> tuple[datetime, str] | None:
@@ -239,38 +239,47 @@ class Repository:
                     found.add(line.removeprefix(key).decode("utf-8", "replace").strip("<> ").casefold())
         return found
 
-    def changed_files(self, older: str, newer: str) -> list[str] | None:
-        """Return the files that differ between two commits; None when one of them is not known here."""
-        if not (_ID.fullmatch(older) and _ID.fullmatch(newer)):
-            return None
-        try:
-            raw = self._git(
-                "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", older, newer, "--"
-            )
-        except UnavailableError:
-            return None
-        return [name.decode("utf-8", "replace") for name in raw.split(b"\0") if name]
+    def changed_files(self, pairs: Sequence[tuple[str, str]]) -> list[list[str] | None]:
+        """Return, for each pair of an older and a newer commit, the files that differ; None when one of the two is not known here."""
+        known = self.commit_ids([commit for pair in pairs for commit in pair])
+        asked = [pair for pair in pairs if pair[0] in known and pair[1] in known]
+        if not asked:
+            return [None] * len(pairs)
+        mark = token_hex(8)
+        raw = self._git(
+            "diff-tree", "--stdin", "--always", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv", f"--format=tformat:{mark}",
+            given="".join(f"{known[newer]} {known[older]}\n" for older, newer in asked).encode(),
+        )  # fmt: skip
+        answers = iter(raw.split(mark.encode())[1:])
+        return [_names(next(answers)) if pair[0] in known and pair[1] in known else None for pair in pairs]
 
     def commit_ids(self, commits: Iterable[str]) -> dict[str, str]:
         """Return the full ids of commits, on whatever branch, by the ids that were given; those that git does not know are left out."""
-        found = self._checked([commit for commit in dict.fromkeys(commits) if _ID.fullmatch(commit)], "^{commit}")
-        return {commit: name for commit, (name, kind) in found.items() if kind == "commit"}
+        asked = [commit for commit in dict.fromkeys(commits) if _ID.fullmatch(commit)]
+        new = [commit for commit in asked if commit not in self._ids]
+        self._ids |= dict.fromkeys(new, "")
+        self._ids |= {one: name for one, (name, kind) in self._checked(new, "^{commit}").items() if kind == "commit"}
+        return {commit: self._ids[commit] for commit in asked if self._ids[commit]}
 
     def commit_times(self, commits: Iterable[str]) -> dict[str, datetime]:
         """Return the times of commits (committer, UTC) by the ids that were given; those that git does not know are left out."""
         known = self.commit_ids(commits)
-        if not known:
-            return {}
+        times = {commit.id: commit.time for commit in self.commits}
+        others = {name for name in known.values() if name not in times}
+        if others:
+            times |= self._times_of(others)
+        return {commit: times[name] for commit, name in known.items() if name in times}
+
+    def _times_of(self, ids: Iterable[str]) -> dict[str, datetime]:
         raw = self._git(
             "log",
             "--no-walk=unsorted",
             "--stdin",
             "--no-show-signature",
             "--format=%H %ct",
-            given="\n".join(set(known.values())).encode(),
+            given="\n".join(ids).encode(),
         )
-        times = {name: _time(time) for name, _, time in (line.partition(" ") for line in raw.decode().splitlines())}
-        return {commit: times[name] for commit, name in known.items() if name in times}
+        return {name: _time(time) for name, _, time in (line.partition(" ") for line in raw.decode().splitlines())}
 
     def having(self, commits: Iterable[str], path: str) -> set[str]:
         """Return those of some commits that have a file. An id that is not known here has none."""
@@ -329,6 +338,11 @@ class Repository:
 
 
 _ID = re.compile(r"[0-9a-f]{7,64}")
+
+
+def _names(listed: bytes) -> list[str]:
+    """The names of files, each with a zero byte behind it; the first has a line end before it."""
+    return [name.decode("utf-8", "replace") for name in listed.lstrip(b"\0\n").split(b"\0") if name]
 
 
 def _commit(record: bytes) -> Commit | None:

@@ -66,9 +66,19 @@ class Sources:
         }[source]
         return "" if there else problem
 
-    @property
+    @cached_property
     def _has_runs(self) -> bool:
         return self.config is not None and (self.config.state_dir / "runs").is_dir()
+
+    @cached_property
+    def runs(self) -> dict[str, Path]:
+        """The folders of the runs of runbooks by the id of the run."""
+        if self.config is None or self.missing("runs"):
+            return {}
+        folder = self.config.state_dir / "runs"
+        with suppress(OSError):
+            return {run.name: run for run in folder.iterdir()}
+        return {}
 
     def leaving_out(self, *sources: str) -> Sources:
         """Return the same sources without some."""

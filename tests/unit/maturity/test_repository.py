@@ -67,7 +67,7 @@ def test_nothing_of_the_repository_runs(tmp_path):
     assert found.commits
     found.integrations(NOW - timedelta(days=90))
     found.touched(["a.py"])
-    found.changed_files(found.head, found.head)
+    found.changed_files([(found.head, found.head)])
     found.authors_of("a.py", (1, 1))
     assert not witness.exists()
 
@@ -111,6 +111,23 @@ def test_neither_a_message_nor_a_file_can_look_like_another_commit(tmp_path):
     assert found.commits[1].message.startswith("x\x1e")
     steps = found.integrations(NOW - timedelta(days=90))
     assert [set(step.files) for step in steps] == [{f"x\x1e{head}", "c"}, {"b"}, {"a"}]
+
+
+def test_the_files_between_two_commits_are_those_of_git_diff(tmp_path):
+    history = History()
+    first = history.commit(NOW - timedelta(days=3), {"a": "1", "b": "1"})
+    side = history.commit(NOW - timedelta(days=2), {"ü c": "1"}, branch="side", parents=[first], deleted=["a"])
+    last = history.commit(NOW - timedelta(days=1), {"b": "2"}, parents=[first])
+    history.commit(NOW, {}, message="merge", parents=[last, side])
+    folder = history.make(tmp_path)
+    merge, last, side, first = git(folder, "rev-parse", "main", "main^1", "main^2", "main~2").decode().split()
+    pairs = [(older, newer) for older in (first, last, side, merge) for newer in (merge, side, last, first)]
+    expected = [
+        git(folder, "diff", "--name-only", "--no-renames", "-z", *pair).decode().split("\0")[:-1] for pair in pairs
+    ]
+    assert Repository(folder).changed_files(pairs) == expected
+    asked = [("0" * 40, first), (first, last), ("", first), (last[:9], last)]
+    assert Repository(folder).changed_files(asked) == [None, ["b"], None, []]
 
 
 def test_commits_are_known_by_their_ids_on_every_branch(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,8 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 def run_folder(sources: Sources, run: str) -> Path | None:
-    """Return the folder of a run; None where there can be none."""
-    if sources.config is None or sources.missing("runs") or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run, re.ASCII):
-        return None
-    return sources.config.state_dir / "runs" / run
+    """Return the folder of a run; None where there is none."""
+    return sources.runs.get(run)
 
 
 def approvals_of(sources: Sources, run: str) -> set[str] | None:

@@ -74,18 +74,10 @@ def migrations(sources: Sources, rule: Rule) -> Evidence:
     pattern = re.compile(
         "|".join(f"(?:{one})" for one in sources.model.steps.get("migrate", ())) or r"(?!)", re.IGNORECASE
     )
-    before: dict[str, str] = {}
-    changed: list[ReleaseRecord] = []
+    changed = _with_migrations(sources, rule)
     ran: list[ReleaseRecord] = []
     lost: list[ReleaseRecord] = []
-    inside = set(map(id, sources.deployments(rule.days)))
-    for record in sources.deployed:
-        commit = sources.commit_of(record)
-        older, before[record.service] = before.get(record.service, ""), commit
-        files = sources.git.changed_files(older, commit) if older and commit and id(record) in inside else None
-        if files is None or not any(MIGRATIONS.fullmatch(path) for path in files):
-            continue
-        changed.append(record)
+    for record in changed:
         accepted = _accepted(sources, record)
         if accepted is None:
             lost.append(record)
@@ -106,6 +98,23 @@ def migrations(sources: Sources, rule: Rule) -> Evidence:
         "releases that changed migrations ran them",
         links(sources, others(changed, ran) or ran),
     )
+
+
+def _with_migrations(sources: Sources, rule: Rule) -> list[ReleaseRecord]:
+    """The deployments of the window that changed a migration since the one before."""
+    commits: dict[str, str] = {}
+    before: dict[tuple[str, str | None], str] = {}
+    for record in sources.deployed:
+        before[record.service, record.run] = commits.get(record.service, "")
+        commits[record.service] = sources.commit_of(record)
+    found = sources.deployments(rule.days)
+    pairs = [(before[record.service, record.run], sources.commit_of(record)) for record in found]
+    changes = sources.git.changed_files(pairs)
+    return [
+        record
+        for record, files in zip(found, changes, strict=True)
+        if files and any(MIGRATIONS.fullmatch(path) for path in files)
+    ]
 
 
 @collector("runs.drift", "drift", "ledger")

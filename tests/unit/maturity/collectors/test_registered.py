@@ -16,6 +16,7 @@ from pratique.ledger.incidents import incidents_of
 from pratique.maturity.collectors import COLLECTORS, collect
 from pratique.maturity.load import load_model
 from pratique.maturity.model import Rule
+from pratique.maturity.repository import Repository
 from pratique.maturity.sources import Sources
 from support.delivering_team import DIGEST, SERVICE_FILE, MadeStore, Team
 from support.made_repository import NOW, History, git, repository
@@ -522,6 +523,20 @@ def test_only_reports_of_promoted_releases_that_open_are_kept(tmp_path):
     assert collect(Sources(MODEL, NOW, entries=[*entries, *kept]), RULES["ledger.reports_kept"]).state == "met"
     some = collect(Sources(MODEL, NOW, entries=[*entries, *kept[:4]]), RULES["ledger.reports_kept"])
     assert (some.state, some.value) == ("not met", pytest.approx(0.6))
+
+
+@pytest.mark.parametrize("name", ["files.tracked", "git.tags", "ledger.lead_time", "runs.migrations"])
+def test_git_is_not_asked_for_each_release(runs, name, monkeypatch, team):
+    asked, ask = [], Repository._git
+    monkeypatch.setattr(Repository, "_git", lambda *words, **more: asked.append(words) or ask(*words, **more))
+    commits = [commit for _, commit in team.commits[-20:]]
+    entries = [
+        replace(one, data=one.data | {"commit": commits[int(one.run[3:])]}) if one.kind == "release" else one
+        for one in runs.entries
+    ]
+    config = team.config if name == "files.tracked" else runs.config
+    assert collect(replace(runs, entries=entries, config=config), RULES[name]).n
+    assert len(asked) < 10
 
 
 @pytest.fixture
