@@ -163,9 +163,7 @@ def _authors(sources: Sources, given: AnswerFile, today: date) -> list[str]:
             continue
         lines = given.lines.get(item)
         if lines is None:
-            found.append(
-                f"{FILE}: {item}: git cannot be asked who answered: write it as a table [[answers]] of its own"
-            )
+            found.append(f"{FILE}: {item}: git cannot be asked who answered: write it in its own table [[answers]]")
             continue
         try:
             authors = repository.authors_of(FILE, lines)

@@ -160,7 +160,7 @@ def test_an_answer_that_expired_says_so_in_the_trend(team):
 
 
 @pytest.mark.parametrize("threshold", ["3", True, None, [], {"a": 1}])
-def test_a_threshold_that_is_no_number_does_not_break_the_next_review(team, threshold):
+def test_a_threshold_that_is_not_a_number_does_not_break_the_next_review(team, threshold):
     entry = make_review(team.sources(), NO_ANSWERS).entry()
     entry["items"]["test.unit"] |= {"state": "not met", "threshold": threshold, "value": threshold}
     time = NOW - timedelta(days=1)
