@@ -200,9 +200,12 @@ def _exposure(metrics: Metrics) -> str:
     found = metrics.canaries.exposure
     if not found:
         return "none"
+    requests = [exposure.requests for exposure in found if exposure.requests is not None]
     bad = [exposure.bad for exposure in found if exposure.bad is not None]
+    if len(requests) < len(found):
+        return NOT_KNOWN
     failed = f", {sum(bad):,.0f} of them bad" if len(bad) == len(found) else ""
-    return f"{plural(sum(exposure.requests for exposure in found), 'request')}{failed}"
+    return f"{plural(sum(requests), 'request')}{failed}"
 
 
 _METRICS: tuple[tuple[str, Callable[[Metrics], str], Callable[[Metrics], str]], ...] = (
@@ -213,6 +216,6 @@ _METRICS: tuple[tuple[str, Callable[[Metrics], str], Callable[[Metrics], str]], 
     ("deployment rework rate", lambda metrics: share_text(metrics.rework), lambda _: ""),
     ("catch rate", lambda metrics: share_text(metrics.canaries.caught), _caught_note),
     ("time to verdict", _to_verdict, _to_verdict_note),
-    ("exposure", _exposure, lambda _: "of the revisions that the judge stopped, beyond the baseline's share"),
+    ("exposure", _exposure, lambda _: "of canaries that were stopped or failed later; bad beyond the baseline's share"),
 )
 """Name, value and note of each line."""
