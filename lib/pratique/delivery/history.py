@@ -99,7 +99,7 @@ def history_of(
     start = start or end - DEFAULT_RANGE
     if start >= end:
         raise UsageError(
-            f"the period from {stamp(start)} to {stamp(end)} is empty: start before the end, and before now"
+            f"the period from {stamp(start)} to {stamp(end)} is empty: give a start before the end and before now"
         )
     record = record_of(service, entries)
     incidents = tuple(incidents_of(entries))
@@ -198,14 +198,14 @@ def _suggestions(metrics: Metrics, incidents: Sequence[IncidentRecord], record: 
         served = [d for d in record.deployments if d.time <= began and (d.end is None or d.end > began)]
         known = f", and {served[-1].revision} served when it began" if served else ""
         found.append(
-            f"incident {name} has no cause{known}: name it with: pratique incident cause {name} "
-            f"{served[-1].revision if served else 'REVISION'}; or, if it was no revision: pratique incident cause {name} none"
+            f"incident {name} has no cause{known}: record it with: pratique incident cause {name} "
+            f"{served[-1].revision if served else 'REVISION'}; if no revision caused it: pratique incident cause {name} none"
         )
     found += [
         f"commit {name[:12]} is newer than its deployment: a clock was wrong" for name in metrics.lead_time.negative
     ]
     found += [
-        f"run {run} was stopped, and the same content served later for a week without a failure: if the stop was wrong: pratique overturn {run} --why TEXT"
+        f"run {run} was stopped, and the same content served later for a week without a failure: if the stop was a false alarm: pratique overturn {run} --why TEXT"
         for run in metrics.canaries.promoted_later
     ]
     return found
