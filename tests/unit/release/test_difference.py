@@ -236,7 +236,7 @@ def test_no_time_is_a_finding_and_no_error(compare):
     layers = [layer(*(file(f"/{number}", str(side * (number == 299))) for number in range(300))) for side in (1, 2)]
     found = compare(layers[:1], layers[1:], asked=Asked(1e-9))
     assert found.exit_status == 2
-    assert "the time of 1e-09 s is over" in found.findings[0].unread.reason
+    assert "the time limit of 1e-09 s was reached" in found.findings[0].unread.reason
 
 
 def test_a_label_of_the_base_counts_only_with_the_lowest_layer(compare):
