@@ -100,7 +100,7 @@ def history_of(
     start = start or end - DEFAULT_RANGE
     if start >= end:
         raise UsageError(
-            f"the period from {stamp(start)} to {stamp(end)} is empty: start before the end, and before now"
+            f"the period from {stamp(start)} to {stamp(end)} is empty: give a start before the end and before now"
         )
     record = record_of(service, entries)
     incidents = tuple(incidents_of(entries))
@@ -202,14 +202,14 @@ def _suggestions(metrics: Metrics, incidents: Sequence[IncidentRecord], record: 
         served = last.revision if last is not None and (last.end is None or last.end > began) else ""
         known = f", and {served} served when it began" if served else ""
         found.append(
-            f"incident {name} has no known cause{known}: name it with: pratique incident cause {name} {served or 'REVISION'}; "
-            f"or, if it was no revision: pratique incident cause {name} none"
+            f"incident {name} has no known cause{known}: record it with: pratique incident cause {name} {served or 'REVISION'}; "
+            f"if no revision caused it: pratique incident cause {name} none"
         )
     found += [
         f"commit {name[:12]} is newer than its deployment: a clock was wrong" for name in metrics.lead_time.negative
     ]
     found += [
-        f"run {run} was stopped, and the same content served later for a week without a failure: if the stop was wrong: pratique overturn {run} --why TEXT"
+        f"run {run} was stopped, and the same content served later for a week without a failure: if the stop was a false alarm: pratique overturn {run} --why TEXT"
         for run in metrics.canaries.promoted_later
     ]
     return found

@@ -182,7 +182,7 @@ def _waiting(history: History, row: int, start: datetime, end: datetime) -> list
         return []
     return [
         go.Scatter(
-            name="commit that waits",
+            name="waiting commit",
             legendgroup="waiting",
             x=times,
             y=[row] * len(times),

@@ -95,7 +95,7 @@ class Contents:
             if entry.kind == HARD_LINK:
                 entry = self._linked(path, entry)
         except _Circle:
-            self._miss(path, f"links in a circle, or more than {self._budget.limits.links} of them")
+            self._miss(path, f"circular links, or more than {self._budget.limits.links} in a row")
             return
         siblings = parent.children if parent is not None else None
         if siblings is None or entry.kind == HARD_LINK:
@@ -111,7 +111,7 @@ class Contents:
         parts = [part for part in entry.target.split("/") if part not in {"", "."}]
         found = self.entry(f"/{'/'.join(parts)}") if ".." not in parts else None
         if found is None or found.kind in {FOLDER, HARD_LINK}:
-            self._miss(path, "a hard link to something that is no file of the image")
+            self._miss(path, "a hard link to something that is not a file of the image")
             return entry
         return found
 

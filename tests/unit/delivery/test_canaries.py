@@ -96,7 +96,7 @@ def test_a_verdict_without_counts_has_an_unknown_exposure(story):
 def test_only_a_stop_with_a_reason_can_be_overturned_and_only_once(story):
     stopped = story.release("r2", 2, verdict="rollback")
     promoted = story.release("r3", 4)
-    with pytest.raises(UsageError, match="without a reason"):
+    with pytest.raises(UsageError, match="needs a reason"):
         overturn(story.ledger, stopped, " ")
     with pytest.raises(UsageError, match="was not stopped by the judge"):
         overturn(story.ledger, promoted, "why")

@@ -40,7 +40,7 @@ def test_an_open_incident_ends_in_an_arrow_and_its_name_is_escaped(chart):
 
 
 def test_waiting_commits_have_a_row(chart):
-    (waiting,) = traces(chart, "commit that waits")
+    (waiting,) = traces(chart, "waiting commit")
     assert len(waiting.x) == 1
 
 

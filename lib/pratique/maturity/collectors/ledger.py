@@ -19,7 +19,7 @@ from pratique.maturity.model import Rule
 from pratique.maturity.sources import Sources
 from pratique.number_text import plural
 
-NO_RELEASE = "no release was ever recorded"
+NO_RELEASE = "no release is recorded"
 TOGETHER = timedelta(hours=1)
 """Releases of two services within this time count as released together."""
 
@@ -132,12 +132,12 @@ def zero_touch(sources: Sources, rule: Rule) -> Evidence:
     slow = (
         f"; but the median commit waits {days:.1f} days" if days > 1 else f"; the median commit waits {days * 24:.1f} h"
     )
-    result = share(rule, good, len(found), f"releases need no person{slow if waits else ''}", _links(sources, alone))
+    result = share(rule, good, len(found), f"releases needed no person{slow if waits else ''}", _links(sources, alone))
     return (
         result
         if good or not alone
         else Evidence(
-            "not met", f"{len(alone)} of {len(found)} releases need no person{slow}", 0.0, rule.threshold, len(found)
+            "not met", f"{len(alone)} of {len(found)} releases needed no person{slow}", 0.0, rule.threshold, len(found)
         )
     )
 
@@ -177,7 +177,9 @@ def commits(sources: Sources, rule: Rule) -> Evidence:
     found = sources.deployments(rule.days)
     known = [record for record in found if sources.started(record).data.get("commit")]
     lacking = [record for record in found if record not in known]
-    return share(rule, len(known), len(found), "promoted releases tell their commit", _links(sources, lacking or known))
+    return share(
+        rule, len(known), len(found), "promoted releases record their commit", _links(sources, lacking or known)
+    )
 
 
 @collector("ledger.lead_time", "ledger", "repository")
@@ -251,7 +253,7 @@ def verdicts(sources: Sources, rule: Rule) -> Evidence:
     told = [record for record in found if any(_guards(entry) for entry in by_run.get(record.run or "", ()))]
     timed = [record for record in told if any(_has_latency(entry) for entry in by_run[record.run or ""])]
     if found and not told:
-        return unknown("the ledger's verdicts do not tell their guards")
+        return unknown("the ledger's verdicts do not record their guards")
     return share(
         rule,
         len(timed),
@@ -318,7 +320,7 @@ def rework(sources: Sources, rule: Rule) -> Evidence:
             failed[record.service, record.baseline] = False
     forward = sum(failed.values())
     return share(
-        rule, forward, len(failed), f"failed deployments since {start:%Y-%m-%d} were mended by the next release"
+        rule, forward, len(failed), f"failed deployments since {start:%Y-%m-%d} were fixed by the next release"
     )
 
 
@@ -385,7 +387,7 @@ def reviews_with_steps(sources: Sources, rule: Rule) -> Evidence:
         few,
         len(taken),
         number,
-        f"{len(taken)} of {plural(number, 'review')} since {sources.start(rule.days):%Y-%m-%d} found a next step taken",
+        f"{len(taken)} of {plural(number, 'review')} since {sources.start(rule.days):%Y-%m-%d} found that a next step was taken",
         [f"ledger {entry.number}" for entry, _ in taken],
     )
 
@@ -467,7 +469,7 @@ def joins(sources: Sources, rule: Rule) -> Evidence:
     found = sources.deployments(rule.days)
     store = sources.store
     if store is None:
-        return unknown("the store has no requests, or cannot be read, so that deployments cannot be joined with them")
+        return unknown("the store has no requests, or cannot be read, so deployments cannot be linked to requests")
     seen = {(one.service, one.revision) for one in store.revisions(None, sources.start(rule.days), sources.now)}
     connected = bool(incidents(sources))
     parts = {
@@ -483,7 +485,7 @@ def joins(sources: Sources, rule: Rule) -> Evidence:
         rule,
         len(whole),
         len(found),
-        f"deployments join commit, digest, run, requests and incidents; the weakest is {weakest} with {len(parts[weakest])}",
+        f"deployments are linked to commit, digest, run, requests and incidents; the weakest link is {weakest} with {len(parts[weakest])}",
         _links(sources, [one for one in found if one not in whole]),
     )
 
@@ -493,7 +495,7 @@ def incidents_connected(sources: Sources, rule: Rule) -> Evidence:
     """Whether incidents are recorded at all."""
     found = incidents(sources)
     if not found:
-        return unknown("no incident was ever recorded: that may mean that nobody records them")
+        return unknown("no incident is recorded: perhaps nobody records incidents")
     return compared(
         rule.model_copy(update={"of": 1}),
         len(found),

@@ -64,7 +64,7 @@ def full_acceptance(sources: Sources, rule: Rule) -> Evidence:
         rule,
         len(alone),
         len(told),
-        "releases were accepted by a command alone",
+        "releases were accepted by a command, without a person",
         others or [link(sources, record) for record in alone],
     )
 
@@ -114,13 +114,13 @@ def drift(sources: Sources, rule: Rule) -> Evidence:
     if now is not None:
         seen.append(("now", len(now)))
     if not seen:
-        return unknown("no running service could be looked at")
+        return unknown("no running service could be examined")
     worst = max(number for _, number in seen)
     example = f", such as {now[0]}" if now else ""
     return compared(
         rule,
         worst,
         len(seen),
-        f"{plural(len(seen), 'look')} at the services, {plural(worst, 'difference')} at most{example}",
+        f"{plural(len(seen), 'check')} of the services, at most {plural(worst, 'difference')}{example}",
         [where for where, number in seen if number],
     )
