@@ -87,7 +87,7 @@ def test_good_evidence_meets(team, name):
 BAD = {
     "git.days": "main branch had commits on 1 day",
     "git.people": "0 of 3 people",
-    "git.tests": "0 of 12 changes",
+    "git.tests": "0 of 12 code changes",
     "git.tickets": "0 of 12 commits",
     "git.branches": "within 9.0 days",
     "git.owners": "0 of 6 files",
