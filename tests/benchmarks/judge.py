@@ -214,7 +214,7 @@ def one_rare(
 ) -> tuple[float, float, float, float]:
     """Minutes to the rollback by the judge, and by three tests that know both rates: with its tolerance, and without; and with it, but not the place.
 
-    That one shares its evidence equally among the actions and the service as a whole, and finds all of its own in the last action.
+    That one shares its evidence equally among the actions and the service as a whole, and finds its part in the last action only.
 
     actions: their shares of the traffic; the canary fails at `failing` in the last one, and at 0.5 % in all others, as
     the baseline does everywhere. history: windows before the canary, on one host. The tests that know the rates see the last action alone, minute by minute.

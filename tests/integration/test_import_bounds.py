@@ -211,7 +211,7 @@ def test_log_given_twice_counts_once(tmp_path):
     (tmp_path / "grown").write_text(good(300) + line(300, "r3"))
     done = Import(tmp_path, "a", "grown", "./a")
     assert done.stored() == {"r1": 150, "r2": 150, "r3": 1}
-    assert "2 of the files are copies" in done.text
+    assert "2 files are copies" in done.text
 
 
 def test_imports_at_the_same_time_lose_nothing_and_double_nothing(tmp_path):

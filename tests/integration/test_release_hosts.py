@@ -1,5 +1,6 @@
 """A release on several hosts: one host after another, judged in between."""
 
+import functools
 import json
 import shutil
 import tempfile
@@ -55,7 +56,9 @@ class TwoHosts(Shop):
 def shop(engine):
     folder = Path(tempfile.mkdtemp(prefix="hosts-"))
     with engine_running() as second:
-        with running_shop(folder, make_shop=lambda f, **given: TwoHosts(f, engines=(engine, second), **given)) as shop:
+        # enough traffic to judge a bad canary before it would get to the second host
+        make_shop = functools.partial(TwoHosts, engines=(engine, second))
+        with running_shop(folder, make_shop=make_shop, rate=150) as shop:
             yield shop
         engine.clean()
     shutil.rmtree(folder)

@@ -28,7 +28,7 @@ Exit status: 0 done. With --exit-code: 0 the same, 1 different, 2 no difference 
 @click.argument("service", shell_complete=complete_services)
 @revision_argument("before", required=False)
 @revision_argument("after", required=False)
-@click.option("--exit-code", is_flag=True, help="Exit with 1 when they differ, and with 2 when that is not known.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if they differ, and with 2 if that is not known.")
 @click.option("--sbom", type=PATH, metavar="FILE", help="Write the packages of one side as CycloneDX JSON.")
 @click.option(
     "--sbom-of",
@@ -114,7 +114,9 @@ def _paths(service: str, before: str | None, after: str | None) -> tuple[str, st
         return words[0], words[1]
     if len(words) == 3 and service not in paths:
         return words[1], words[2]
-    raise UsageError(f"one path {paths[0]!r}: give two saved images or directories, or a service with two revisions")
+    raise UsageError(
+        f"only one path, {paths[0]!r}: give two saved images or directories, or a service with two revisions"
+    )
 
 
 def _write_sbom(side: Side, path: Path) -> None:

@@ -44,7 +44,7 @@ def history(
 ) -> None:
     """Show the delivery metrics of services, and what canaries caught.
 
-    Without SERVICE: every service of the ledger. The period is compared with the one before, and a difference is named
+    Without SERVICE: every service of the ledger. The period is compared with the one before, and a difference is marked
     only if it is more than chance.
     """
     settings = load_config(config, store)
@@ -82,7 +82,7 @@ def _write_page(
 
 @click.command(epilog=EPILOG)
 @click.argument("run", metavar="RUN", shell_complete=complete_runs)
-@click.option("--why", default="", metavar="TEXT", help="What shows that nothing was wrong; needed.")
+@click.option("--why", default="", metavar="TEXT", help="The evidence that nothing was wrong. Required.")
 @click.option("--who", default="", help="Name to record in the ledger. Default: PRATIQUE_WHO, or the login name.")
 @config_options
 def overturn(run: str, why: str, who: str, config: str | None, store: str | None) -> None:
@@ -94,7 +94,7 @@ def overturn(run: str, why: str, who: str, config: str | None, store: str | None
     from pratique.ledger import open_ledger  # noqa: PLC0415
 
     entry = record(open_ledger(load_config(config, store).state_dir), run, why, who or None)
-    click.echo(f"{entry.service} {entry.revision}, run {run}: a false alarm, said {entry.who}: {entry.why}")
+    click.echo(f"{entry.service} {entry.revision}, run {run}: recorded as a false alarm by {entry.who}: {entry.why}")
 
 
 COMMANDS = (history, overturn)

@@ -79,7 +79,7 @@ def down(service: str, force: bool, config: str | None, store: str | None) -> No
     for stopped, line in enumerate(stop(load_config(config, store).target(service), force=force), 1):  # noqa: B007
         click.echo(line)
     if not stopped:
-        click.echo(f"nothing of {service} runs")
+        click.echo(f"{service} is not running")
 
 
 @click.command(epilog=EPILOG)

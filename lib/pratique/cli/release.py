@@ -77,7 +77,7 @@ def runbook_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--commit", metavar="HASH", help="Git commit of the revision. Default: found in git by the name of the revision."
 )
-@click.option("--incident", metavar="ID", help="The incident that this release mends.")
+@click.option("--incident", metavar="ID", help="The incident that this release fixes.")
 @runbook_options
 def release(out: str | None, **given: Any) -> None:
     """Release a revision as a canary: promote it, or roll it back.

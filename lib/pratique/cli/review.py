@@ -42,7 +42,7 @@ repository_option = click.option(
     type=PATH,
     default=".",
     metavar="FOLDER",
-    help="The repository: a working tree, or a bare one. Default: here.",
+    help="The repository: a working tree or a bare repository. Default: the working folder.",
 )
 model_option = click.option(
     "--model",
@@ -63,7 +63,10 @@ model_option = click.option(
 )
 @model_option
 @click.option(
-    "--since", type=Time(), metavar="TIME", help="Where windows start. Default: as the model says, mostly 90 days ago."
+    "--since",
+    type=Time(),
+    metavar="TIME",
+    help="Start of the windows. Default: as the model says, usually 90 days ago.",
 )
 @click.option(
     "--questions", "every_question", is_flag=True, help="List every question to the team, not only the first five."
@@ -72,7 +75,7 @@ model_option = click.option(
     "--out",
     type=PATH,
     metavar="FILE",
-    help="Write it into this file as well: JSON if its name ends with .json, else text.",
+    help="Also write the review into this file: JSON if its name ends with .json, otherwise text.",
 )
 @click.option("--no-record", is_flag=True, help="Do not write the review into the ledger.")
 @json_object
@@ -81,10 +84,10 @@ def review(
     repository: str, services: tuple[str, ...], model: str, since: datetime | None, every_question: bool, out: str | None, no_record: bool,
     as_json: bool, config: str | None, store: str | None,
 ) -> None:  # fmt: skip
-    """Say how mature delivery is, from evidence, and what is next.
+    """Review the maturity of delivery, and propose next steps.
 
-    It reads the repository and its pipelines, test results, the ledger, runs, the store, the registry and the running services. Whatever nobody knows
-    is shown as unknown, and never counts as met. The review is kept in the ledger, and the next one shows what moved.
+    It reads the repository and its pipelines, test results, the ledger, runs, the store, the registry and the running services. A practice without
+    evidence or an answer is shown as unknown, and never counts as met. The review is recorded in the ledger, and the next one shows what changed.
 
     \b
     pratique review
@@ -115,11 +118,11 @@ def review(
     "--until",
     type=Day(),
     metavar="DAY",
-    help="The last day on which it holds, a year ahead at most. Default: 180 days ahead.",
+    help="The last day on which the answer is valid, at most a year ahead. Default: 180 days ahead.",
 )
-@click.option("--link", default="", metavar="URL", help="A page that shows it.")
+@click.option("--link", default="", metavar="URL", help="A page with the evidence.")
 @click.option(
-    "--who", default="", metavar="NAME", help="Who answers, as git knows the person. Default: user.name of git."
+    "--who", default="", metavar="NAME", help="The person who answers, as git knows them. Default: user.name of git."
 )
 @repository_option
 @model_option

@@ -24,12 +24,16 @@ PROVEN_AFTER = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Exposure:
-    """Requests of a revision that was stopped. requests: that it served. bad: of them, beyond the baseline's share; None: not recorded."""
+    """Requests that a bad revision served as a canary. requests: how many. bad: of them, beyond the baseline's share; None: not recorded.
+
+    escaped: whether it was promoted afterwards, and failed. Requests after its promotion are not counted.
+    """
 
     revision: str
     run: str
-    requests: int
+    requests: int | None
     bad: float | None
+    escaped: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Canaries:
 
     trials: release runs that gave their revision a share of the traffic. stopped: by the judge; overturned, promoted_later: those that were false alarms;
     unreviewed: stops of which nobody said anything. escaped: promoted by the judge and failed. caught: caught by caught and escaped.
-    to_verdict: minutes from the first share to the judge's decision; one that was not reached is not over. exposure: of the caught ones.
+    to_verdict: minutes from the first share to the judge's decision; one that was not reached is not over. exposure: of the caught and of the escaped ones.
     """
 
     trials: tuple[Trial, ...]
@@ -85,7 +89,10 @@ def canaries_of(
         escaped,
         Share(len(caught), of, share_interval(len(caught), of)),
         _to_verdict(trials, now),
-        tuple(_exposure(trial) for trial in caught),
+        (
+            *(_exposure(trial) for trial in caught),
+            *(_exposure(trial, escaped=True) for trial in trials if trial.run in escaped),
+        ),
     )
 
 
@@ -128,12 +135,11 @@ def _minutes(start: datetime, end: datetime) -> float:
     return max(0.0, (end - start) / timedelta(minutes=1))
 
 
-def _exposure(trial: Trial) -> Exposure:
+def _exposure(trial: Trial, *, escaped: bool = False) -> Exposure:
     requests = _number(trial.data.get("requests"), trial.revision)
     found = [_beyond(counts, trial.revision) for counts in _guards(trial.data)]
-    return Exposure(
-        trial.revision, trial.run, int(requests or 0), max((b for b in found if b is not None), default=None)
-    )
+    bad = max((one for one in found if one is not None), default=None)
+    return Exposure(trial.revision, trial.run, None if requests is None else int(requests), bad, escaped)
 
 
 def _guards(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:

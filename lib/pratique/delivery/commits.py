@@ -17,7 +17,14 @@ from pratique.errors import PratiqueError
 from pratique.git_command import git
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-MAIN = ("origin/HEAD", "origin/main", "origin/master", "main", "master", "HEAD")
+MAIN = (
+    "refs/remotes/origin/HEAD",
+    "refs/remotes/origin/main",
+    "refs/remotes/origin/master",
+    "refs/heads/main",
+    "refs/heads/master",
+    "HEAD",
+)
 """Names of the main branch; the first that exists is used."""
 
 
@@ -41,12 +48,13 @@ class CommitRecord:
     """The commits of one service's deployments.
 
     delivered: by deployment. waiting: committer dates of commits on the main branch that no deployment has brought yet. unknown: revisions whose commit is not
-    known, or that git does not have. readable: whether the history could be read; why: if not, the reason.
+    known, or that git does not have. undated: delivered commits without a date that a calendar has. readable: whether the history could be read; why: if not, the reason.
     """
 
     delivered: tuple[Delivered, ...] = ()
     waiting: tuple[datetime, ...] = ()
     unknown: tuple[str, ...] = ()
+    undated: tuple[str, ...] = ()
     readable: bool = True
     why: str = ""
 
@@ -56,24 +64,26 @@ def commits_of(record: Record, repository: Path | None) -> CommitRecord:
 
     A repository that cannot be read is no error: then nothing is known, and `why` says so.
     """
+    every = tuple(deployment.revision for deployment in record.deployments)
     unknown = [deployment.revision for deployment in record.deployments if not deployment.commit]
     if repository is None:
-        return CommitRecord((), (), tuple(d.revision for d in record.deployments), False, "no git repository was given")
+        return CommitRecord(unknown=every, readable=False, why="no git repository was given")
     try:
         if git(repository, "rev-parse", "--is-shallow-repository").strip() == "true":
-            every = tuple(d.revision for d in record.deployments)
-            return CommitRecord((), (), every, False, "the clone is shallow: fetch the whole history")
+            return CommitRecord(unknown=every, readable=False, why="the clone is shallow: fetch the whole history")
         return _read(record, repository, unknown)
     except PratiqueError as error:
-        return CommitRecord((), (), tuple(d.revision for d in record.deployments), False, str(error))
+        return CommitRecord(unknown=every, readable=False, why=str(error))
 
 
 def _read(record: Record, repository: Path, unknown: list[str]) -> CommitRecord:
     by_time = {deployment.time: deployment for deployment in record.deployments}
-    here = _present(repository, [commit for _, commit in record.commits])
+    # a name such as main would mean another commit every day
+    here = _present(repository, [commit for _, commit in record.commits if _COMMIT.fullmatch(commit)])
     main = next(iter(_present(repository, MAIN).values()), None)
     graph = _Graph(repository, [*here.values(), *([main] if main else [])])
     delivered: list[Delivered] = []
+    undated: list[str] = []
     known = False
     for time, commit in record.commits:
         deployment, found = by_time.get(time), here.get(commit)
@@ -83,10 +93,16 @@ def _read(record: Record, repository: Path, unknown: list[str]) -> CommitRecord:
             continue
         new = graph.new(found)
         if deployment is not None and known:
-            delivered += [Delivered(name, committed, deployment.time, deployment.revision) for name, committed in new]
+            delivered += [
+                Delivered(name, committed, deployment.time, deployment.revision)
+                for name, committed in new
+                if committed is not None
+            ]
+            undated += [name for name, committed in new if committed is None]
         known = True
-    waiting = [committed for _, committed in graph.new(main)] if main and known else []
-    return CommitRecord(tuple(delivered), tuple(sorted(waiting)), tuple(unknown))
+    left = graph.new(main) if main and known else []
+    waiting = sorted(committed for _, committed in left if committed is not None)
+    return CommitRecord(tuple(delivered), tuple(waiting), tuple(unknown), tuple(undated))
 
 
 class _Graph:
@@ -94,26 +110,35 @@ class _Graph:
 
     def __init__(self, repository: Path, tips: Sequence[str]) -> None:
         wanted = list(dict.fromkeys(tips))
-        text = git(repository, "log", "--stdin", "--format=%H %ct %P", given="\n".join(wanted)) if wanted else ""
-        self._commits: dict[str, tuple[int, list[str]]] = {}
+        text = git(repository, "log", "--stdin", "--format=%H%x00%ct%x00%P", given="\n".join(wanted)) if wanted else ""
+        self._commits: dict[str, tuple[datetime | None, list[str]]] = {}
         for line in text.splitlines():
-            name, seconds, *parents = line.split()
-            self._commits[name] = int(seconds), parents
+            name, seconds, parents = line.split("\0")
+            self._commits[name] = _time(seconds), parents.split()
         self._listed: set[str] = set()
 
-    def new(self, tip: str) -> list[tuple[str, datetime]]:
+    def new(self, tip: str) -> list[tuple[str, datetime | None]]:
         """The commits that `tip` contains and no earlier tip did, with their committer dates; no merges."""
-        found, ahead = [], [tip]
+        found: list[tuple[str, datetime | None]] = []
+        ahead = [tip]
         while ahead:
             name = ahead.pop()
             if name in self._listed or name not in self._commits:
                 continue
             self._listed.add(name)
-            seconds, parents = self._commits[name]
+            committed, parents = self._commits[name]
             ahead += parents
             if len(parents) < 2:
-                found.append((name, datetime.fromtimestamp(seconds, UTC)))
+                found.append((name, committed))
         return found
+
+
+def _time(seconds: str) -> datetime | None:
+    """The committer date; None for one that no calendar has, as a wrong clock or another program may write it."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _present(repository: Path, names: Sequence[str]) -> dict[str, str]:

@@ -79,7 +79,7 @@ class Record:
     """What the ledger knows of one service's deliveries, oldest first.
 
     since: time of the service's first entry; None for an empty ledger. firsts, redeployments: how many first revisions and revisions put in place
-    again. commits: of the revisions that had all of the traffic, by time, with "" where unknown.
+    again. commits: of the revisions that had all of the traffic, by time, with "" where unknown. revisions: every one that the ledger names.
     """
 
     service: str
@@ -90,6 +90,7 @@ class Record:
     firsts: int
     redeployments: tuple[Deployment, ...]
     commits: tuple[tuple[datetime, str], ...]
+    revisions: frozenset[str]
 
 
 def record_of(service: str, entries: Iterable[Entry]) -> Record:
@@ -105,11 +106,13 @@ def record_of(service: str, entries: Iterable[Entry]) -> Record:
     for period in serving_periods(entries):
         run = runs.get(period.run, _Run())
         if period.by_rollback:
-            backwards = period.revision in served and served.get(before, -1) > served[period.revision]
+            # only a return to a newer revision does not go back; one that the ledger does not know served before it begins
+            backwards = bool(before) and served.get(period.revision, -1) < served.get(before, -1)
             returns.append(
                 Return(service, period.start, period.revision, before, period.run, backwards, run.incident, run.drill)
             )
-        elif not period.run or not run.is_release:
+        elif not run.is_release or period.revision != run.revision:
+            # put in place without a run, or the baseline of a run that began before the ledger did
             firsts += 1
             commits.append((period.start, runs.get(f"first {period.revision}", run).commit))
         else:
@@ -120,7 +123,15 @@ def record_of(service: str, entries: Iterable[Entry]) -> Record:
     since = min((entry.time for entry in entries), default=None)
     trials = tuple(_trials(service, entries, runs))
     return Record(
-        service, since, tuple(deployments), tuple(returns), trials, firsts, tuple(redeployments), tuple(commits)
+        service,
+        since,
+        tuple(deployments),
+        tuple(returns),
+        trials,
+        firsts,
+        tuple(redeployments),
+        tuple(commits),
+        frozenset(entry.revision for entry in entries if entry.revision),
     )
 
 
@@ -147,7 +158,7 @@ def _runs(entries: Sequence[Entry]) -> dict[str, _Run]:
     """The runs by their id, and the first revisions as "first" and their name."""
     found: dict[str, _Run] = {}
     for entry in entries:
-        event = entry.data.get("event") if entry.kind == "release" else None
+        event = _text(entry, "event") if entry.kind == "release" else ""
         if event == "first":
             found[f"first {entry.revision}"] = _Run(commit=_text(entry, "commit"))
         if not entry.run:
@@ -157,11 +168,11 @@ def _runs(entries: Sequence[Entry]) -> dict[str, _Run]:
             run.is_release = entry.data.get("runbook", "release") == "release"
             run.revision, run.who = entry.revision or "", entry.who
             run.commit, run.incident, run.digest = (_text(entry, name) for name in ("commit", "incident", "digest"))
-            run.drill = entry.data.get("drill") is True
+            run.drill = bool(entry.data.get("drill"))
         elif event in {"resumed", "ended"}:
             ended = event == "ended"
             run.end, run.outcome = (entry.time, _text(entry, "outcome")) if ended else (None, "unfinished")
-            run.verdict = _text(entry, "verdict") if ended else run.verdict
+            run.verdict = (_text(entry, "verdict") if ended else "") or run.verdict
         elif entry.kind == "verdict":
             run.judged, run.data = entry.time, entry.data
             run.verdict = _text(entry, "decision")

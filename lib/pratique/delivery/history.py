@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime, timedelta
@@ -99,7 +100,7 @@ def history_of(
     start = start or end - DEFAULT_RANGE
     if start >= end:
         raise UsageError(
-            f"the period from {stamp(start)} to {stamp(end)} is empty: start before the end, and before now"
+            f"the period from {stamp(start)} to {stamp(end)} is empty: give a start before the end and before now"
         )
     record = record_of(service, entries)
     incidents = tuple(incidents_of(entries))
@@ -192,20 +193,23 @@ def _changed(metrics: Metrics, before: Metrics | None) -> tuple[str, ...]:
 
 def _suggestions(metrics: Metrics, incidents: Sequence[IncidentRecord], record: Record) -> list[str]:
     by_id = {incident.id: incident for incident in incidents}
+    deployments = sorted(record.deployments, key=lambda deployment: deployment.time)
+    times = [deployment.time for deployment in deployments]
     found = []
     for name in metrics.fail_rate.unexplained:
         began = by_id[name].began
-        served = [d for d in record.deployments if d.time <= began and (d.end is None or d.end > began)]
-        known = f", and {served[-1].revision} served when it began" if served else ""
+        last = deployments[bisect_right(times, began) - 1] if times and times[0] <= began else None
+        served = last.revision if last is not None and (last.end is None or last.end > began) else ""
+        known = f", and {served} served when it began" if served else ""
         found.append(
-            f"incident {name} has no cause{known}: name it with: pratique incident cause {name} "
-            f"{served[-1].revision if served else 'REVISION'}; or, if it was no revision: pratique incident cause {name} none"
+            f"incident {name} has no known cause{known}: record it with: pratique incident cause {name} {served or 'REVISION'}; "
+            f"if no revision caused it: pratique incident cause {name} none"
         )
     found += [
         f"commit {name[:12]} is newer than its deployment: a clock was wrong" for name in metrics.lead_time.negative
     ]
     found += [
-        f"run {run} was stopped, and the same content served later for a week without a failure: if the stop was wrong: pratique overturn {run} --why TEXT"
+        f"run {run} was stopped, and the same content served later for a week without a failure: if the stop was a false alarm: pratique overturn {run} --why TEXT"
         for run in metrics.canaries.promoted_later
     ]
     return found
@@ -216,6 +220,8 @@ def _plain(value: Any) -> Any:
         return stamp(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__} | _derived(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

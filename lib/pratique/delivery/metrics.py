@@ -5,6 +5,7 @@ Source of the names: DORA's metrics guide (dora.dev/guides/dora-metrics). Where 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -133,7 +134,8 @@ class Recovery:
 
 def frequency(record: Record, period: Period) -> Frequency:
     """Deployment frequency: deployments in the period, by its weeks. None was made: the rate is 0, with an upper limit."""
-    times = [deployment.time for deployment in _within(record, period)]
+    # a clock that was set back puts a later deployment before an earlier one
+    times = sorted(deployment.time for deployment in _within(record, period))
     weeks = period.weeks
     limits = poisson_interval(len(times))
     interval = Interval((limits.low or 0.0) / weeks, (limits.high or 0.0) / weeks) if weeks else None
@@ -146,8 +148,10 @@ def lead_time(record: Record, commits: CommitRecord, period: Period) -> LeadTime
     """Change lead time: per commit, from its committer date to the first deployment that contains it."""
     inside = [commit for commit in commits.delivered if period.holds(commit.deployed)]
     hours = [commit.hours for commit in inside if commit.hours >= 0]
-    negative = tuple(commit.commit for commit in inside if commit.hours < 0)
-    waiting = [(period.end - time) / timedelta(hours=1) for time in commits.waiting if time < period.end]
+    negative = (*(commit.commit for commit in inside if commit.hours < 0), *commits.undated)
+    # at the end of the period, commits that were deployed later waited too
+    later = (commit.committed for commit in commits.delivered if commit.deployed >= period.end)
+    waiting = [(period.end - time) / timedelta(hours=1) for time in (*commits.waiting, *later) if time < period.end]
     unknown = set(commits.unknown)
     return LeadTime(
         count=len(hours),
@@ -172,7 +176,7 @@ def fail_rate(
     """
     made = len(_within(record, period))
     failed = tuple(failure for failure in failures if period.holds(failure.deployment.time))
-    unexplained = tuple(incident.id for incident in incidents if not incident.cause and period.holds(incident.began))
+    unexplained = tuple(i.id for i in incidents if not _is_explained(i, record) and period.holds(i.began))
     most = min(made, len(failed) + len(unexplained))
     return FailRate(
         Share(len(failed), made, share_interval(len(failed), made)),
@@ -180,6 +184,11 @@ def fail_rate(
         unexplained,
         failed,
     )
+
+
+def _is_explained(incident: IncidentRecord, record: Record) -> bool:
+    """Whether it is known what caused an incident: no revision, or one that the ledger knows."""
+    return incident.cause == NONE or incident.cause in record.revisions
 
 
 def recovery(failures: Sequence[Failure], now: datetime) -> Recovery:
@@ -211,7 +220,9 @@ def failures_of(record: Record, incidents: Sequence[IncidentRecord]) -> tuple[Fa
     for found in record.returns:
         if found.backwards and not found.drill:
             taken_out.setdefault(found.out, found.time)
-    mended = _mended(record)
+    sources = Counter(incident.id for incident in incidents)
+    # an id that several programs use names none of their incidents
+    mended = {name: found for name, found in _mended(record).items() if sources[name] == 1}
     failures = []
     for deployment in record.deployments:
         named, out = caused.get(deployment.revision, []), taken_out.get(deployment.revision)

@@ -20,7 +20,7 @@ def overturn(ledger: Ledger, run: str, why: str, who: str | None = None) -> Entr
     if there is not None:
         return there
     if not why.strip():
-        raise UsageError(f"run {run!r} is overturned without a reason: say why with --why")
+        raise UsageError(f"overturning run {run!r} needs a reason: give it with --why")
     stopped = next((e for e in reversed(entries) if e.kind == "verdict" and e.data.get("decision") == "rollback"), None)
     if stopped is None:
         raise UsageError(f"run {run!r} was not stopped by the judge: only a stop can be a false alarm")

@@ -95,7 +95,7 @@ def share_text(share: Share) -> str:
     0 of 0 has no share.
     """
     if share.share is None or share.interval is None:
-        return "none of none"
+        return "none"
     limits = _limits(share.interval, lambda value: f"{100 * value:.0f}")
     percent = f"{100 * share.share:.0f} %"
     if share.of < FEW:
@@ -140,7 +140,9 @@ def _lead_time_note(metrics: Metrics) -> str:
         parts.append(f"90 % within {found.p90:.0f} h")
     if found.waiting and found.with_waiting is not None:
         median = found.with_waiting.median
-        parts.append(f"{found.waiting} more wait" + (f", {median:.0f} h with them" if median is not None else ""))
+        parts.append(
+            f"{found.waiting} more waiting" + (f", {median:.0f} h including them" if median is not None else "")
+        )
     if found.negative:
         parts.append(f"{len(found.negative)} left out: newer than the deployment")
     if found.unknown:
@@ -171,7 +173,7 @@ def _recovery(metrics: Metrics) -> str:
 
 def _recovery_note(metrics: Metrics) -> str:
     found = metrics.recovery
-    parts = [f"{len(found.open)} not over yet"] if found.open else []
+    parts = [f"{len(found.open)} not recovered yet"] if found.open else []
     return "; ".join([*parts, *([f"{found.unknown} without an incident"] if found.unknown else [])])
 
 
@@ -200,9 +202,12 @@ def _exposure(metrics: Metrics) -> str:
     found = metrics.canaries.exposure
     if not found:
         return "none"
+    requests = [exposure.requests for exposure in found if exposure.requests is not None]
     bad = [exposure.bad for exposure in found if exposure.bad is not None]
+    if len(requests) < len(found):
+        return NOT_KNOWN
     failed = f", {sum(bad):,.0f} of them bad" if len(bad) == len(found) else ""
-    return f"{plural(sum(exposure.requests for exposure in found), 'request')}{failed}"
+    return f"{plural(sum(requests), 'request')}{failed}"
 
 
 _METRICS: tuple[tuple[str, Callable[[Metrics], str], Callable[[Metrics], str]], ...] = (
@@ -213,6 +218,6 @@ _METRICS: tuple[tuple[str, Callable[[Metrics], str], Callable[[Metrics], str]], 
     ("deployment rework rate", lambda metrics: share_text(metrics.rework), lambda _: ""),
     ("catch rate", lambda metrics: share_text(metrics.canaries.caught), _caught_note),
     ("time to verdict", _to_verdict, _to_verdict_note),
-    ("exposure", _exposure, lambda _: "of the revisions that the judge stopped, beyond the baseline's share"),
+    ("exposure", _exposure, lambda _: "of canaries that were stopped or failed later; bad beyond the baseline's share"),
 )
 """Name, value and note of each line."""

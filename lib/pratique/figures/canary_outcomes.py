@@ -13,7 +13,9 @@ from pratique.figures.theme import BLUE, GREEN, LEGEND_T, MUTED, PURPLE, VERMILI
 from pratique.number_text import plural
 
 ALT = "Each canary at the time of its first traffic and the minutes until its verdict, by how it ended."
-EXPOSURE_ALT = "Requests that each stopped revision served, and how many of them failed beyond the baseline's share."
+EXPOSURE_ALT = (
+    "Requests that each bad revision served as a canary, and how many of them failed beyond the baseline's share."
+)
 KINDS = {
     "promoted": ("circle", BLUE),
     "promoted, and failed": ("triangle-up", VERMILION),
@@ -47,12 +49,12 @@ def canary_outcomes(histories: Sequence[History]) -> Chart:
 
 
 def exposure(histories: Sequence[History]) -> Chart:
-    """Draw how many requests each stopped revision served, and how many of them failed beyond the baseline's share."""
+    """Draw how many requests each bad revision served as a canary, and how many of them failed beyond the baseline's share."""
     found = [one for history in histories for one in history.metrics.canaries.exposure]
     if not found:
-        return empty("The judge stopped no canary in this period.", alt=EXPOSURE_ALT)
-    names = [label(one.revision, 20) for one in found]
-    requests = sum(one.requests for one in found)
+        return empty("No canary was stopped or failed later in this period.", alt=EXPOSURE_ALT)
+    names = [label(one.revision, 20) + (" (escaped)" if one.escaped else "") for one in found]
+    requests = sum(one.requests or 0 for one in found)
     return figure(
         [
             go.Bar(name="requests", orientation="h", y=names, x=[one.requests for one in found], marker={"color": BLUE},
@@ -62,7 +64,7 @@ def exposure(histories: Sequence[History]) -> Chart:
         ],
         height=110 + 44 * len(found),
         alt=EXPOSURE_ALT,
-        text=f"{plural(requests, 'request')} of stopped revisions",
+        text=f"{plural(requests, 'request')} of bad revisions",
         margin={"t": LEGEND_T, "b": 40},
         barmode="group",
         xaxis={"title": {"text": "requests"}, "rangemode": "tozero"},

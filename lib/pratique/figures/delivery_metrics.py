@@ -10,13 +10,13 @@ from pratique.figures.labels import label
 from pratique.figures.panels import Panel
 
 CAPTION = (
-    "Intervals in brackets hold the true value with 95 %. A metric is marked ≠ if it differs from the period before by more than "
+    "Intervals in brackets contain the true value with 95 % confidence. A metric is marked ≠ if it differs from the period before by more than "
     "chance (Poisson and Fisher tests at 5 %)."
 )
 
 
 def delivery_metrics(histories: Sequence[History]) -> Panel:
-    """Show the metrics of each service: value, interval, the period before, and what each is made of."""
+    """Show the metrics of each service: value, interval, the period before, and details."""
     parts = [_table(history) for history in histories]
     text = "\n\n".join("\n".join(history_lines(history)) for history in histories)
     return Panel("".join(parts), text)
@@ -26,16 +26,16 @@ def delivery_questions(histories: Sequence[History]) -> Panel:
     """Show what is not known, and the commands that settle it."""
     lines = [line for history in histories for line in _questions(history)]
     if not lines:
-        return Panel("<p>Nothing is open.</p>", "Nothing is open.")
+        return Panel("<p>Nothing to confirm.</p>", "Nothing to confirm.")
     return Panel(f"<ul>{''.join(f'<li>{label(line, 500)}</li>' for line in lines)}</ul>", "\n".join(lines))
 
 
 def _table(history: History) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("metric", "value", "period before", "made of"))
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("metric", "value", "period before", "details"))
     body = "".join(
         f"<tr><td data-label='metric'><strong>{label(row.name, 60)}</strong></td>"
         f"<td data-label='value'>{label(row.value, 200)}{' ≠' if row.changed else ''}</td>"
-        f"<td data-label='period before'>{label(row.before, 200) or '–'}</td><td data-label='made of'>{label(row.note, 300)}</td></tr>"
+        f"<td data-label='period before'>{label(row.before, 200) or '–'}</td><td data-label='details'>{label(row.note, 300)}</td></tr>"
         for row in rows(history)
     )
     return (
@@ -51,7 +51,7 @@ def _questions(history: History) -> list[str]:
     elif history.metrics.lead_time.unknown:
         found.insert(
             0,
-            f"{history.service}: the commit of {history.metrics.lead_time.unknown} deployments is not known: release with --commit, or name "
+            f"{history.service}: deployments without a known commit: {history.metrics.lead_time.unknown}: release with --commit, or name "
             "a revision by its commit or tag",
         )
     return found

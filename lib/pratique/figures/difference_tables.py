@@ -57,7 +57,7 @@ def file_changes(difference: Difference, *, listed: bool = True) -> Panel:
     others = difference.other_files()
     rows = [("", row) for row in folded] + [("", _file(change)) for change in others if listed]
     notes = [] if listed or not others else [f"{plural(len(others), 'file')} of no package not listed"]
-    notes += [f"folded: {noise_text(difference.noise())}"] if difference.noise() else []
+    notes += [f"not listed: {noise_text(difference.noise())}"] if difference.noise() else []
     if difference.files.unknown:
         notes.append(f"not known: {plural(difference.files.unknown, 'file')} that only one side has")
     lines = [f"{package}: {counts.total():,}" for package, counts in difference.folded_files().items()]
@@ -73,7 +73,7 @@ def _table(
     notes: Sequence[str] = (),
 ) -> Panel:
     """Make a table. rows: class and cells, escaped. lines: for a terminal. nothing: said when there is no row."""
-    more = [f"and {len(rows) - MOST_ROWS:,} more, which the JSON has"] if len(rows) > MOST_ROWS else []
+    more = [f"and {len(rows) - MOST_ROWS:,} more in the JSON"] if len(rows) > MOST_ROWS else []
     told = "".join(f"<p>{label(note, 300)}</p>" for note in (*more, *notes))
     if not rows:
         return Panel(f'<div class="findings"><p>{label(nothing, 300)}</p>{told}</div>', "\n".join([nothing, *notes]))

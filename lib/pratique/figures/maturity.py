@@ -10,7 +10,7 @@ from pratique.maturity.text import LEGEND, SIGNS, heat_map, mark
 from pratique.number_text import plural
 
 STATES = {"recorded": "recorded", "declared": "declared", "said": "said"}
-NO_STEPS = "Nothing is left that is known to be open: answer the questions, or look at the unknown practices below."
+NO_STEPS = "No practice is known to be unmet: answer the questions, or look at the unknown practices below."
 NO_CHANGES = "There is no earlier review to compare with."
 MOST_QUESTIONS = 8
 
@@ -77,7 +77,7 @@ def next_steps(review: Review) -> Panel:
 
 
 def review_changes(review: Review) -> Panel:
-    """Show which practices moved since the review before, and why."""
+    """Show which practices changed since the last review, and why."""
     if review.before is None:
         return Panel(f'<div class="findings"><p>{NO_CHANGES}</p></div>', NO_CHANGES)
     moved = [change for change in review.changes if change.direction != "new"]
@@ -88,7 +88,7 @@ def review_changes(review: Review) -> Panel:
     )
     new = f"<p>New in the model: {plural(fresh, 'practice')}.</p>" if fresh else ""
     since = f"Since the review of {review.before:%Y-%m-%d %H:%M} UTC"
-    html = f'<div class="findings"><p>{since}{"" if moved else ", no practice moved"}.</p><ul>{rows}</ul>{new}</div>'
+    html = f'<div class="findings"><p>{since}{"" if moved else ", no practice changed"}.</p><ul>{rows}</ul>{new}</div>'
     return Panel(html, "\n".join([since, *(f"{change.direction} {change.item}: {change.why}" for change in moved)]))
 
 

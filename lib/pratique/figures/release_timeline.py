@@ -146,28 +146,34 @@ def _marks(trials: Sequence[Trial], row: int, symbol: str, color: str, words: st
 
 
 def _incidents(history: History, row: int, end: datetime) -> list[go.Scatter]:
+    """One line for all incidents, with a gap after each."""
     ended = {name: failure.ended for failure in history.failures for name in failure.incidents}
-    found = []
-    for index, incident in enumerate(history.incidents):
+    times: list[datetime | None] = []
+    words: list[str] = []
+    symbols: list[str] = []
+    for incident in history.incidents:
         over = incident.restored or ended.get(incident.id)
-        words = f"{label(incident.id, 30)} {label(incident.title, 80)}, " + (
-            f"until {over:%Y-%m-%d %H:%M}" if over else "open"
+        until = f"until {over:%Y-%m-%d %H:%M}" if over else "open"
+        times += [incident.began, over or end, None]
+        words += [f"{label(incident.id, 30)} {label(incident.title, 80)}, {until}"] * 3
+        symbols += ["line-ns", "line-ns" if over else "triangle-right", "line-ns"]
+    if not times:
+        return []
+    return [
+        go.Scatter(
+            name="incident",
+            legendgroup="incident",
+            x=times,
+            y=[row] * len(times),
+            mode="lines+markers",
+            line={"color": PURPLE, "width": 8},
+            marker={"symbol": symbols, "size": [16 if symbol == "triangle-right" else 10 for symbol in symbols],
+                    "color": PURPLE, "line": {"width": 3, "color": PURPLE}},
+            # a title may hold what plotly would fill in: it is data, not part of the template
+            customdata=words,
+            hovertemplate="%{customdata}<extra></extra>",
         )
-        found.append(
-            go.Scatter(
-                name="incident",
-                legendgroup="incident",
-                showlegend=not index,
-                x=[incident.began, over or end],
-                y=[row, row],
-                mode="lines+markers",
-                line={"color": PURPLE, "width": 8},
-                marker={"symbol": ["line-ns", "line-ns" if over else "triangle-right"], "size": [10, 10 if over else 16], "color": PURPLE,
-                        "line": {"width": 3, "color": PURPLE}},
-                hovertemplate=f"{words}<extra></extra>",
-            )
-        )  # fmt: skip
-    return found
+    ]  # fmt: skip
 
 
 def _waiting(history: History, row: int, start: datetime, end: datetime) -> list[go.Scatter]:
@@ -176,7 +182,7 @@ def _waiting(history: History, row: int, start: datetime, end: datetime) -> list
         return []
     return [
         go.Scatter(
-            name="commit that waits",
+            name="waiting commit",
             legendgroup="waiting",
             x=times,
             y=[row] * len(times),

@@ -58,8 +58,8 @@ def harm_by_weight(bad: Ints, n: Ints, *, phi: float) -> str:
         for step in steps
     )
     return (
-        f"the others fared worse the more weight it had, from the moment when the weight changed ({seen}): that speaks for "
-        "something that both use"
+        f"the others fared worse at each larger weight, from the moment when the weight changed ({seen}): this suggests "
+        "a resource that both use"
     )
 
 

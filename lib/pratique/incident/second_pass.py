@@ -98,7 +98,7 @@ def _reason(rise: Rise, part: str, *, sharper: bool) -> str:
         "step": "it rose at once",
         "ramp": "it grew over several windows",
         "blip": "it rose at once and ended",
-    }.get(rise.shape, "it rose at once or grew; the data do not tell which")
+    }.get(rise.shape, "it rose at once or grew; the data do not show which")
     where = "; dated inside the first place, which was chosen on the same requests" if sharper else ""
     seen = f"; seen first in {part}" if part and not sharper else ""
     return shape + seen + where + ("; it may have begun before the range" if rise.first == 0 else "")

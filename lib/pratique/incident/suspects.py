@@ -168,7 +168,7 @@ def _graded(facts: Facts, change: Change, tests: int, chance: float) -> tuple[Su
         return replace(suspect, reason=reason, lack=lack), SuspectMeasures()
     if arm is not None and arm.brief and suspect.in_time and not facts.came_later(change, arm):
         reason = "both served at the same moments, but in too few windows to compare them"
-        return replace(suspect, reason=reason, lack="a few windows more, in which both serve"), SuspectMeasures()
+        return replace(suspect, reason=reason, lack="a few more windows in which both serve"), SuspectMeasures()
     return _without_control(facts, suspect, arm, own)
 
 

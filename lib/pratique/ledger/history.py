@@ -54,6 +54,7 @@ def releases_of(entries: Sequence[Entry]) -> list[ReleaseRecord]:
     for entry in entries:
         key = entry.run or f"entry {entry.number}"
         event = entry.data.get("event") if entry.kind == "release" else None
+        event = event if isinstance(event, str) else None
         if event in {"started", "first"} and key not in found:
             found[key] = _started(entry)
         elif event in {"started", "resumed"} and key in found:
@@ -116,7 +117,7 @@ def shares_of(entry: Entry) -> dict[str, float]:
     """Return the weights of an entry, which another version may have written; only numbers from 0 to 1 are taken."""
     shares = entry.data.get("shares")
     given = shares.items() if isinstance(shares, Mapping) else ()
-    return {str(name): float(share) for name, share in given if isinstance(share, int | float) and 0 <= share <= 1}
+    return {str(name): float(share) for name, share in given if type(share) in (int, float) and 0 <= share <= 1}
 
 
 def changed_at(entry: Entry) -> datetime:

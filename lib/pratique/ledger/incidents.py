@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pratique.clock import stamp, utc_now
@@ -207,8 +207,9 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = None
         if isinstance(value, str) and value:
             try:
-                found[name] = datetime.fromisoformat(value)
-            except ValueError:
+                time = datetime.fromisoformat(value)
+                found[name] = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+            except (ValueError, OverflowError):
                 continue
     return found
 

@@ -32,18 +32,30 @@ def serving_periods(entries: Iterable[Entry]) -> list[ServingPeriod]:
     While the traffic is split, the period of the revision that had all of it continues.
     """
     entries = list(entries)
-    rollbacks = {e.run for e in entries if e.kind == "release" and e.data.get("runbook") == "rollback"}
+    of_runs = [entry for entry in entries if entry.kind == "release" and entry.run]
+    rollbacks = {e.run for e in of_runs if e.data.get("runbook") == "rollback" or e.data.get("outcome") == "reverted"}
+    baselines = {e.run: e.data.get("baseline") for e in of_runs if e.data.get("event") == "started"}
     found: list[ServingPeriod] = []
     for entry in entries:
         sole = [name for name, share in shares_of(entry).items() if share >= ALL_TRAFFIC]
         if not sole or (found and found[-1].revision == sole[0]):
             continue
-        if len(found) > 1 and entry.run and entry.run == found[-1].run and found[-2].revision == sole[0]:
+        if (
+            found
+            and entry.run
+            and entry.run == found[-1].run
+            and sole[0] == (baselines.get(entry.run) or _before(found))
+        ):
             # a run that undid its own promotion: that release never counts
             found.pop()
-            found[-1] = replace(found[-1], end=None)
-            continue
+            if found and found[-1].revision == sole[0]:
+                found[-1] = replace(found[-1], end=None)
+                continue
         if found:
             found[-1] = replace(found[-1], end=entry.time)
         found.append(ServingPeriod(sole[0], entry.time, None, entry.run or "", entry.run in rollbacks))
     return found
+
+
+def _before(found: list[ServingPeriod]) -> str:
+    return found[-2].revision if len(found) > 1 else ""

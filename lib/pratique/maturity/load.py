@@ -62,5 +62,5 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise DeniedError(f"model {str(path)!r} cannot be read: {error.strerror}") from error
     if len(content) > LARGEST:
-        raise ConfigError(f"model {str(path)!r} is larger than {LARGEST >> 20} MiB: it is no model")
+        raise ConfigError(f"model {str(path)!r} is larger than {LARGEST >> 20} MiB: check that it is a model")
     return content

@@ -109,7 +109,7 @@ class Item(Strict):
     @property
     def question(self) -> str:
         """The question to the team."""
-        return self.ask or f"Is this so: {self.practice}?"
+        return self.ask or f"Is this true: {self.practice}?"
 
 
 class Category(Strict):

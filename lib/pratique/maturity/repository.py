@@ -110,7 +110,7 @@ class Repository:
                 path = name.decode("utf-8", "replace")
                 found[path] = TrackedFile(path, parts[2].decode(), int(parts[3]))
             if len(found) > MOST_FILES:
-                raise DataError(f"the repository has more than {MOST_FILES:,} files: they are not read")
+                raise DataError(f"the repository has more than {MOST_FILES:,} files, so none is read")
         return found
 
     @cached_property
@@ -328,11 +328,13 @@ class Repository:
         except FileNotFoundError:
             raise UnavailableError("git is not installed: install it to review a repository") from None
         except subprocess.TimeoutExpired:
-            raise UnavailableError(f"git {arguments[0]} takes longer than {TIMEOUT_S:.0f} s here") from None
+            raise UnavailableError(
+                f"git {arguments[0]} took longer than {TIMEOUT_S:.0f} s in {str(self.folder)!r}: try again"
+            ) from None
         if done.returncode:
             text = " ".join(done.stderr.decode("utf-8", "replace").split())[:200]
             if "not a git repository" in text:
-                raise MissingError(f"folder {str(self.folder)!r} is no git repository: check --repository")
+                raise MissingError(f"folder {str(self.folder)!r} is not a git repository: check --repository")
             raise UnavailableError(f"git {arguments[0]} failed in {str(self.folder)!r}: {text}")
         return done.stdout
 

@@ -115,7 +115,9 @@ def make_review(sources: Sources, answers: AnswerFile | None = None) -> Review:
     categories = categories_of(model, results)
     known = {item.id for item in model.items}
     strangers = [
-        f"{FILE}: {name} is no item of {model.name}: it does not count" for name in given.answers if name not in known
+        f"{FILE}: {name} is not an item of {model.name}: the answer does not count"
+        for name in given.answers
+        if name not in known
     ]
     before = _before(sources)
     drift = sources.differences
@@ -140,7 +142,7 @@ def answers_of(sources: Sources) -> AnswerFile:
         path = (repository.root if repository is not None else sources.folder) / FILE
         try:
             if path.is_symlink() or path.parent.is_symlink() or (path.exists() and not path.is_file()):
-                return AnswerFile({}, (f"{FILE} is a link, or no file: no answer counts",))
+                return AnswerFile({}, (f"{FILE} is a link, or not a file: no answer counts",))
             with path.open("rb") as file:
                 content = file.read(LARGEST_ANSWERS + 1)
         except FileNotFoundError:
@@ -156,7 +158,7 @@ def _authors(sources: Sources, given: AnswerFile, today: date) -> list[str]:
     if not given.answers or repository is None or not repository.head:
         return [f"{FILE} is not committed: nobody else can see who answered"] if given.answers else []
     if repository.is_changed(FILE):
-        return [f"{FILE} is not committed as it is: commit it, so that it is seen who answered"]
+        return [f"{FILE} is not committed in its current form: commit it, so that others can see who answered"]
     found: list[str] = []
     for item, answer in given.answers.items():
         if given.lines is None or not answer.holds(today):
@@ -168,7 +170,7 @@ def _authors(sources: Sources, given: AnswerFile, today: date) -> list[str]:
         try:
             authors = repository.authors_of(FILE, lines)
         except PratiqueError:
-            return [*found, f"{FILE}: git does not tell who wrote it"]
+            return [*found, f"{FILE}: git does not say who wrote it"]
         who = answer.who.casefold()
         if not any(who in (author, author.partition("@")[0]) for author in authors):
             found.append(f"{FILE}: {item}: answered by {answer.who}, but git says that another author wrote it")

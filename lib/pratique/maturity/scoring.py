@@ -30,7 +30,7 @@ class ItemResult:
     """One practice with everything that is known about it.
 
     state: what counts. strength: of what decided; None when nothing did. reason: one sentence. evidence: of all collectors, those that
-    decide first. answer: the team's, "" when there is none; expired: whether it no longer holds.
+    decide first. answer: the team's, "" when there is none; expired: whether it is no longer valid.
     """
 
     item: Item
@@ -143,7 +143,7 @@ def judge_item(item: Item, evidence: Sequence[Evidence], answer: Answer | None, 
 def _joined(item: Item, deciding: Sequence[Evidence]) -> tuple[ItemState, Strength | None, str]:
     """The state of the evidence alone, the strength of what decided, and its sentence."""
     if not deciding:
-        return "unknown", None, f"nobody has answered yet: {item.question}"
+        return "unknown", None, f"no answer yet: {item.question}"
     ranked = sorted(deciding, key=lambda one: ORDER.index(one.state), reverse=item.join == "any")
     first = ranked[0]
     others = [one for one in deciding if one is not first]

@@ -61,8 +61,8 @@ class Sources:
             "ledger": (bool(self.entries), "the ledger has no entry"),
             "runs": (self._has_runs, "no run of a runbook is recorded"),
             "store": (self.open_store is not None, "there is no store"),
-            "registry": (self.digest_of is not None, "nobody can be asked for the digests of releases"),
-            "drift": (self.drift is not None, "the services cannot be looked at"),
+            "registry": (self.digest_of is not None, "no source gives the digests of releases"),
+            "drift": (self.drift is not None, "the services cannot be examined"),
         }[source]
         return "" if there else problem
 

@@ -88,7 +88,7 @@ def _changes(review: Review) -> list[str]:
     return (
         [*lines, f"new in the model: {', '.join(fresh[:5])}{' …' if len(fresh) > 5 else ''}"]
         if fresh
-        else lines or ["nothing moved"]
+        else lines or ["nothing changed"]
     )
 
 

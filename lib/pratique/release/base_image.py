@@ -34,7 +34,7 @@ class Base:
         if self.same:
             return "base the same"
         if self.same is None:
-            return f"both {self.after}, whether on the same base is not known" if self.after else "base not known"
+            return f"both {self.after}; whether the base is the same is not known" if self.after else "base not known"
         return (
             f"base {self.before or 'unknown'} → {self.after or 'unknown'}"
             if self.before != self.after

@@ -75,7 +75,7 @@ class Deadline:
     def check(self) -> None:
         """Raises: NotRead when the time is over."""
         if self.left_s() == 0:
-            raise NotRead(f"the time of {self.budget_s:g} s is over: give more with --budget")
+            raise NotRead(f"the time limit of {self.budget_s:g} s was reached: raise it with --budget")
 
 
 class Budget:

@@ -34,7 +34,9 @@ def find_commit(revision: str, repository: Path, given: str = "") -> CommitOf:
     A folder without a repository, a revision that git does not know and a git that does not answer are unknown, not errors.
     """
     if given:
-        return CommitOf(_resolved(given, repository) or given, "parameter")
+        # a hash that git does not know here may be known where the history is read
+        found = _resolved(given, repository) or (given if COMMIT.fullmatch(given) else "")
+        return CommitOf(found, "parameter" if found else "")
     if COMMIT.fullmatch(revision) and (found := _resolved(revision, repository)):
         return CommitOf(found, "revision")
     if found := _resolved(f"refs/tags/{revision}", repository):

@@ -13,7 +13,7 @@ from pratique.release.bounds import Budget, NotRead, Unread, shown
 from pratique.release.layers import FOLDER, HARD_LINK, LINK, Entry, Layer
 
 MOST_FINDINGS = 200
-CIRCLE = "links in a circle, or too many of them"
+CIRCLE = "circular links, or too many in a row"
 STEPS = 1 << 16
 """Folders that are passed between two looks at the clock."""
 
@@ -110,7 +110,7 @@ class Contents:
         parts = [part for part in entry.target.split("/") if part not in {"", "."}]
         found = self.entry(f"/{'/'.join(parts)}") if ".." not in parts else None
         if found is None or found.kind in {FOLDER, HARD_LINK}:
-            self._miss(path, "a hard link to something that is no file of the image")
+            self._miss(path, "a hard link to something that is not a file of the image")
             return entry
         return found
 

@@ -41,8 +41,8 @@ def _first(difference: Difference) -> str:
 
 def _no_difference(difference: Difference) -> str:
     noise = difference.noise()
-    told = f", but for {noise_text(noise)}" if noise else ""
-    return f"no difference found{told}, which does not mean the same" if difference.findings else f"the same{told}"
+    told = f", except for {noise_text(noise)}" if noise else ""
+    return f"no difference found{told}, but not everything was read" if difference.findings else f"the same{told}"
 
 
 def _packages(changes: Sequence[PackageChange]) -> str:
@@ -156,6 +156,6 @@ def _files(difference: Difference) -> Iterator[str]:
         sizes = [megabytes(size) for size in (file.before, file.after) if size is not None]
         yield f"{file.change:<8} {file.path}  {' → '.join(sizes)}".rstrip()
     if difference.noise():
-        yield f"folded: {noise_text(difference.noise())}"
+        yield f"not listed: {noise_text(difference.noise())}"
     if difference.files.unknown:
-        yield f"not known: {plural(difference.files.unknown, 'file')} that only one side has, because the other was not read whole"
+        yield f"not known: {plural(difference.files.unknown, 'file')} that only one side has, because the other was not read completely"

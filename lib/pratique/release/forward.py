@@ -183,5 +183,5 @@ def _unpacked(part: Slice) -> tuple[Readable, bool]:
         return _Zstd(part), False
     for magic, name in OTHERS.items():
         if start.startswith(magic):
-            raise NotRead(f"compressed with {name}, which is not read")
+            raise NotRead(f"compressed with {name}, which is not supported")
     return cast("Readable", part), True

@@ -104,7 +104,7 @@ class Parts:
             raise DataError(f"image {str(self.path)!r}: {shown(name)!r} has more than {LARGEST_JSON >> 20} MiB")
         if digest and hashlib.sha256(content).hexdigest() != digest:
             raise DataError(
-                f"image {str(self.path)!r}: {name!r} is damaged: its digest is another: save the image again"
+                f"image {str(self.path)!r}: {name!r} is damaged, its digest does not match: save the image again"
             )
         try:
             return json.loads(content)
@@ -145,7 +145,7 @@ class Parts:
                         )
         except DAMAGE as error:
             raise DataError(
-                f"image {str(self.path)!r} is cut or damaged: {error!s:.100}: save the image again"
+                f"image {str(self.path)!r} is truncated or damaged: {error!s:.100}: save the image again"
             ) from error
 
 
@@ -172,7 +172,7 @@ def is_image(path: Path) -> bool:
 
 
 def _wrong(parts: Parts, why: str) -> DataError:
-    return DataError(f"{str(parts.path)!r} is no image: {why}: write it with docker save")
+    return DataError(f"{str(parts.path)!r} is not an image: {why}: write it with docker save")
 
 
 def _opened(path: Path, budget: Budget) -> BinaryIO:
@@ -192,7 +192,7 @@ def _opened(path: Path, budget: Budget) -> BinaryIO:
                 budget.deadline.check()
         except (NotRead, *DAMAGE) as error:
             unpacked.close()
-            raise DataError(f"image {str(path)!r} is not read: {error!s:.100}") from error
+            raise DataError(f"image {str(path)!r} cannot be read: {error!s:.100}") from error
     unpacked.seek(0)
     return unpacked
 
@@ -230,13 +230,13 @@ def _manifest(parts: Parts, index: Any, depth: int = 0) -> dict[str, Any]:
     chosen = found if len(found) == 1 else [one for one in found if _platform(one) == here]
     if len(chosen) != 1 or depth > 2:
         names = ", ".join(sorted({shown(_platform(one)) for one in found})) or "none"
-        raise _wrong(parts, f"its index has {len(found)} images ({names}), and not one for {here}")
+        raise _wrong(parts, f"its index has {len(found)} images ({names}), not exactly one for {here}")
     digest = _blob(parts, chosen[0])
     content = parts.json(f"blobs/sha256/{digest}", digest=digest)
     if chosen[0].get("mediaType") in INDEXES or (isinstance(content, dict) and "manifests" in content):
         return _manifest(parts, content, depth + 1)
     if not isinstance(content, dict):
-        raise _wrong(parts, "its manifest is no object")
+        raise _wrong(parts, "its manifest is not an object")
     return content
 
 

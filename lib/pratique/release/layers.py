@@ -130,7 +130,7 @@ def _members(reader: ForwardReader, budget: Budget, layer: Layer) -> Iterator[tu
         if path:
             yield path, member
     if reader.last.strip(b"\0") or len(reader.last) < BLOCK:
-        raise NotRead("the archive is cut or damaged: it ends without its end mark")
+        raise NotRead("the archive is truncated or damaged: it ends without its end mark")
 
 
 def _inside(name: str, layer: Layer, budget: Budget) -> str:
@@ -232,7 +232,7 @@ def _content(source: Source | BinaryIO, size: int, budget: Budget, *, keep: bool
     while left:
         piece = source.read(min(left, CHUNK if size > CHUNK else LONGEST_READ))
         if not piece:
-            raise EOFError("it is cut: a file is shorter than its header says")
+            raise EOFError("it is truncated: a file is shorter than its header says")
         total.update(piece)
         left -= len(piece)
         if keep:
@@ -269,4 +269,4 @@ def _walk(folder: Path, layer: Layer) -> Iterator[tuple[str, Path, os.stat_resul
 def _reason(error: BaseException) -> str:
     if isinstance(error, NotRead):
         return str(error)
-    return f"the archive is cut or damaged: {error or type(error).__name__}"
+    return f"the archive is truncated or damaged: {error or type(error).__name__}"

@@ -113,7 +113,7 @@ def _compared(
 def _require_one_kind(before: Given, after: Given) -> None:
     if before.kind != after.kind:
         raise UsageError(
-            f"{before.name!r} is {_article(before)}, and {after.name!r} {_article(after)}: compare two of one kind"
+            f"{before.name!r} is {_article(before)}, and {after.name!r} {_article(after)}: compare two of the same kind"
         )
 
 

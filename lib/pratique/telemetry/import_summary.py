@@ -86,8 +86,8 @@ class ImportSummary:
             what = "file is a copy" if self.repeated == 1 else "files are copies"
             found.append(f"{self.repeated:,} {what} of another one: its requests count once")
         found += [
-            f"{path!r} is no continuation of what was imported from this path before, but has {span(ms / 1000)} in common with it: "
-            "a request that stands in both counts twice; import the log that grows, or exports that end where the next begins"
+            f"{path!r} does not continue the earlier import from this path, but overlaps it by {span(ms / 1000)}: "
+            "a request in both counts twice; import the growing log, or exports that each end where the next one begins"
             for path, ms in self.overlapping
         ]
         names = len(self.revisions)

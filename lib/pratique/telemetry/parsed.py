@@ -81,7 +81,7 @@ def with_reasons(
             pl.concat_str(
                 pl.lit("its zone is named "),
                 "zone_name",
-                pl.lit(f"{where['time']}, which {events.zone} is not at that time"),
+                pl.lit(f"{where['time']}, but {events.zone} does not have this name at that time"),
             )
         )
         .when(pl.col("time_ms").is_null())

@@ -1,4 +1,4 @@
-"""Record an incident in the ledger with a few clicks: open it, name its cause, say when users were well, close it."""
+"""Record an incident in the ledger with a few clicks: open it, name its cause, record when the service was restored, close it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class IncidentRecorder:
         self.closed = _text("closed", "", "empty: now")
         self.open = _button("Open", "Record a new incident", self._guarded(self._open))
         self.name_cause = _button("Cause", "Record which revision caused it", self._guarded(self._name_cause))
-        self.restore = _button("Restored", "Record when users were well again", self._guarded(self._restore))
+        self.restore = _button("Restored", "Record when the service was restored", self._guarded(self._restore))
         self.close = _button("Close", "Record that the work on it has ended", self._guarded(self._close))
         self.record = _button("Record", "Write it into the ledger", self._guarded(self._record), "danger")
         self.cancel = _button("Cancel", "Write nothing", self._withdraw)

@@ -16,7 +16,7 @@ Story = Callable[[np.random.Generator], tuple[Traffic, list]]
 
 STEPS = {60: (0.98, 0.02), 75: (0.9, 0.1), 90: (0.5, 0.5)}
 """Weights of a canary that is raised twice."""
-HARMED = "the others fared worse the more weight it had"
+HARMED = "the others fared worse at each larger weight"
 
 
 def others(rng: np.random.Generator) -> list:

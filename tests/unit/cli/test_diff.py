@@ -77,7 +77,7 @@ def test_the_bill_of_materials_of_either_side(run, tmp_path, side, version):
 
 
 @pytest.mark.parametrize(("words", "status", "message"), [
-    (("old.tar",), 64, "one path 'old.tar'"),
+    (("old.tar",), 64, "only one path, 'old.tar'"),
     (("old.tar", "nothing.tar"), 66, "'nothing.tar' does not exist"),
     (("shop", "r1", "r2"), 64, "no service file here"),
     (("old.tar", "new.tar", "--budget", "0"), 64, "a budget of 0 s"),

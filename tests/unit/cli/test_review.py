@@ -116,7 +116,7 @@ def test_a_yes_that_needs_a_link_says_so(here, capsys):
         ("answer test.unit yes --until soon", 64, "'soon' is not a day: write it as 2027-03-31"),
         ("answer test.unit yes --until 2999-01-01", 64, "for a year at most"),
         ("answer test.unit not\u00a0wanted", 64, "is not one of"),
-        ("answer test.unit yes --repository /", 66, "is no git repository"),
+        ("answer test.unit yes --repository /", 66, "is not a git repository"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(here, capsys, words, status, message):

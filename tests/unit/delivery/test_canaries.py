@@ -82,10 +82,21 @@ def test_entries_of_an_older_version_have_no_exposure_in_bad_requests(story):
     assert [(e.requests, e.bad) for e in found(story).exposure] == [(50, None)]
 
 
+def test_an_escaped_canary_counts_for_what_it_served_before_its_promotion(story):
+    story.release("r2", 2, requests={"r1": 9000, "r2": 1000}, guards=GUARDS)
+    story.incident("I1", 3, cause="r2", restored=4)
+    assert [(e.requests, e.bad, e.escaped) for e in found(story).exposure] == [(1000, 30.0, True)]
+
+
+def test_a_verdict_without_counts_has_an_unknown_exposure(story):
+    story.release("r2", 2, verdict="rollback", requests=None)
+    assert [e.requests for e in found(story).exposure] == [None]
+
+
 def test_only_a_stop_with_a_reason_can_be_overturned_and_only_once(story):
     stopped = story.release("r2", 2, verdict="rollback")
     promoted = story.release("r3", 4)
-    with pytest.raises(UsageError, match="without a reason"):
+    with pytest.raises(UsageError, match="needs a reason"):
         overturn(story.ledger, stopped, " ")
     with pytest.raises(UsageError, match="was not stopped by the judge"):
         overturn(story.ledger, promoted, "why")

@@ -162,3 +162,32 @@ def test_a_folder_without_a_repository_tells_why(story, tmp_path):
     found = commits_of(record_of("shop", story.ledger.entries("shop")), tmp_path)
     assert not found.readable
     assert "not a git repository" in found.why
+
+
+@pytest.mark.parametrize("seconds", ["99999999999999", "253402300800"])
+def test_a_date_that_no_calendar_has_is_a_finding(story, repository, seconds):
+    story.first("r1", commit=repository.commit(0))
+    stream = f"commit refs/heads/odd\ncommitter a <a@b.c> {seconds} +0000\ndata 1\nx\nfrom refs/heads/main\n"
+    subprocess.run(["git", "-C", str(repository.folder), "fast-import", "--quiet", "--force", "--date-format=raw-permissive"],
+                   input=stream.encode(), check=True)  # fmt: skip
+    odd = repository.git("rev-parse", "odd")
+    story.release("r2", 3, commit=odd)
+    found, hours = lead(story, repository)
+    assert (hours, found.negative) == ([], (odd,))
+
+
+def test_commits_that_were_deployed_after_a_period_waited_at_its_end(story, repository):
+    story.first("r1", commit=repository.commit(0))
+    story.release("r2", 12, commit=repository.commit(2))
+    repository.commit(24)
+    story.release("r3", 24 * 9, commit=repository.commit(48))
+    found, _ = lead(story, repository)
+    assert (found.count, found.waiting) == (1, 2)
+
+
+def test_a_name_that_moves_is_no_commit(story, repository):
+    story.first("r1", commit=repository.commit(0))
+    repository.commit(1)
+    story.release("r2", 3, commit="main")
+    found, hours = lead(story, repository)
+    assert (hours, found.unknown) == ([], 1)

@@ -57,8 +57,8 @@ def test_an_incident_without_a_cause_is_a_question_and_no_blame(story):
     assert found.metrics.fail_rate.share.count == 0
     assert found.suggestions == (
         (
-            "incident I7 has no cause, and r2 served when it began: name it with: pratique incident cause I7 r2; "
-            "or, if it was no revision: pratique incident cause I7 none"
+            "incident I7 has no known cause, and r2 served when it began: record it with: pratique incident cause I7 r2; "
+            "if no revision caused it: pratique incident cause I7 none"
         ),
     )
 

@@ -228,3 +228,62 @@ def test_a_promotion_that_its_own_run_took_back_is_no_deployment(story):
     run = story.release("r2", 2)
     story._share(2.1, "r2", run, {"r1": 1.0})
     assert measured(story) == counted(0)
+
+
+def test_the_baseline_of_a_run_that_began_before_the_ledger_is_no_deployment(story):
+    story.serving = "r1"
+    story.release("r2", 2, verdict="rollback")
+    assert measured(story) == counted(0)
+    story.release("r3", 4)
+    assert measured(story) == counted(1)
+
+
+def test_a_rollback_to_a_revision_from_before_the_ledger_is_a_failure(story):
+    story.serving = "r4"
+    story.release("r5", 2)
+    story.rollback("r4", 3)
+    assert measured(story) == counted(1, failed=1, unknown=1)
+
+
+def test_an_incident_whose_cause_no_revision_has_is_not_lost(story):
+    story.first("r1")
+    story.release("r2", 2)
+    story.incident("I1", 3, cause="r2-typo")
+    assert measured(story) == counted(1, failed=0, most=1)
+
+
+def test_a_time_without_a_zone_is_utc(story):
+    story.first("r1")
+    story.release("r2", 2)
+    data = {"event": "opened", "id": "I1", "source": "x", "title": "x", "cause": "r2", "began": "2026-03-02T03:00:00"}
+    story.ledger.append("incident", "shop", data=data | {"restored": "2026-03-02T03:30:00"})
+    assert measured(story) == counted(1, failed=1, minutes=(30.0,))
+
+
+@pytest.mark.parametrize(
+    "data", [{"event": ["ended"]}, {"event": {"a": 1}}, {"event": "started", "digest": 7, "commit": []}]
+)
+def test_entries_of_other_types_are_passed_over(story, data):
+    story.first("r1")
+    story.ledger.append("release", "shop", revision="r9", run="odd", data=data, time=story.at(1))
+    story.ledger.append("weight", "shop", revision="r9", run="odd", data={"shares": {"r9": True}}, time=story.at(1))
+    story.release("r2", 2)
+    assert measured(story) == counted(1)
+    assert story.ledger.releases("shop")
+
+
+def test_a_clock_that_was_set_back_does_not_make_gaps_negative(story):
+    story.first("r1")
+    for number, hours in enumerate((15.5, 13.5, 16.5), start=2):
+        story.release(f"r{number}", hours)
+    assert frequency(record_of("shop", story.ledger.entries("shop")), WEEK).gap_days == pytest.approx(1.5 / 24)
+
+
+def test_an_id_that_two_programs_use_ends_no_incident(story):
+    story.first("r1")
+    story.release("r2", 2)
+    story.incident("12", 3, cause="r2")
+    story.ledger.append("incident", "shop", data={"event": "opened", "id": "12", "source": "gitlab", "title": "x",
+                        "began": "2026-03-02T03:00:00Z", "cause": "none"})  # fmt: skip
+    story.release("r3", 4, incident="12")
+    assert measured(story, now=START + timedelta(hours=5)) == counted(2, failed=1, still=(120.0,), reworked=1)

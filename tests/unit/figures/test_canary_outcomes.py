@@ -30,11 +30,11 @@ def test_an_overturned_stop_is_a_false_alarm(history):
 
 def test_exposure_is_requests_and_what_failed_beyond_the_baseline(history):
     requests, bad = figures.exposure([history]).data
-    assert (list(requests.x), list(bad.x)) == ([1000], [30.0])
+    assert (list(requests.y), list(requests.x), list(bad.x)) == (["r3", "r5 (escaped)"], [1000, None], [30.0, None])
 
 
 def test_without_canaries_both_say_so(history):
     none = replace(history.metrics.canaries, trials=(), exposure=())
     empty = replace(history, metrics=replace(history.metrics, canaries=none))
     assert "No canary" in figures.canary_outcomes([empty]).layout.annotations[0].text
-    assert "stopped no canary" in figures.exposure([empty]).layout.annotations[0].text
+    assert "No canary" in figures.exposure([empty]).layout.annotations[0].text

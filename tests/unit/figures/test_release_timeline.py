@@ -32,13 +32,15 @@ def test_failures_and_canaries_have_their_own_symbols(chart):
 
 
 def test_an_open_incident_ends_in_an_arrow_and_its_name_is_escaped(chart):
-    over, still = traces(chart, "incident")
-    assert (over.marker.symbol[1], still.marker.symbol[1]) == ("line-ns", "triangle-right")
-    assert "<script" not in still.hovertemplate
+    (incidents,) = traces(chart, "incident")
+    assert list(incidents.marker.symbol)[:2] == ["line-ns", "line-ns"]
+    assert incidents.marker.symbol[4] == "triangle-right"
+    assert "<script" not in "".join(incidents.customdata)
+    assert incidents.hovertemplate == "%{customdata}<extra></extra>"
 
 
 def test_waiting_commits_have_a_row(chart):
-    (waiting,) = traces(chart, "commit that waits")
+    (waiting,) = traces(chart, "waiting commit")
     assert len(waiting.x) == 1
 
 

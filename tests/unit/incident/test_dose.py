@@ -9,7 +9,7 @@ def test_harm_that_grows_with_the_weight_is_said():
     n = np.array([[950] * 20 + [700] * 20 + [400] * 20, [50] * 20 + [300] * 20 + [600] * 20])
     bad = (n * np.repeat([0.005, 0.02, 0.06], 20)).astype(int)
     text = harm_by_weight(bad, n, phi=1.0)
-    assert "the more weight it had" in text
+    assert "fared worse at each larger weight" in text
     assert "at 60%" in text
 
 

@@ -103,7 +103,7 @@ def test_harm_that_grows_with_the_weight_of_a_canary_is_said():
     traffic = Traffic.quiet(weights=weights, per_minute=2000).fail(60, 3).fail(75, 2).fail(95, 2)
     incident = asked(store_of(traffic), changes=[change(60), change(75, kind="weight"), change(95, kind="weight")])
     assert grades(incident) == {("shop", "r42"): "alike in time"}
-    assert "the more weight it had" in incident.suspects[0].reason
+    assert "fared worse at each larger weight" in incident.suspects[0].reason
 
 
 def test_a_full_switch_fits_at_most_and_its_coincidence_is_said():

@@ -155,7 +155,7 @@ def test_an_answer_that_expired_says_so_in_the_trend(team):
     assert (change.direction, change.before, change.now) == ("▼", "met", "unknown")
     assert (
         change.why
-        == f"an answer expired: nobody has answered yet: {MODEL.find(asked).ask}; yes until {said.last_day} (Ann), which no longer holds"
+        == f"an answer expired: no answer yet: {MODEL.find(asked).ask}; yes until {said.last_day} (Ann), which no longer holds"
     )
 
 
@@ -199,5 +199,5 @@ def test_an_uncommitted_answer_and_another_author_are_findings(tmp_path):
     with (tmp_path / "maturity/answers.toml").open("a") as file:
         file.write("# changed\n")
     review = make_review(Sources(MODEL, NOW, folder=tmp_path))
-    assert "is not committed as it is" in review.findings[0]
+    assert "is not committed in its current form" in review.findings[0]
     assert next(one for one in review.items if one.item.id == "culture.one-backlog").state == "met"

@@ -111,7 +111,7 @@ def test_a_file_of_a_shared_layer_that_is_written_again_is_compared_by_content(c
 def test_times_alone_are_noise_and_make_nothing_different(compare):
     found = compare([layer(file("/a", "1", mtime=1))], [layer(file("/a", "1", mtime=2))])
     assert (found.exit_status, found.noise()) == (0, {"times": 1})
-    assert sentence(found) == "the same, but for noise in 1 file (times 1)"
+    assert sentence(found) == "the same, except for noise in 1 file (times 1)"
 
 
 def test_noise_is_counted_by_its_kinds(compare):
@@ -190,7 +190,7 @@ def test_a_cut_layer_claims_neither_the_same_nor_that_files_are_gone(compare):
     found = compare([whole], [cut(whole)])
     assert (found.exit_status, found.is_different) == (2, False)
     assert found.files.unknown
-    assert sentence(found) == "no difference found, which does not mean the same; 1 part not read"
+    assert sentence(found) == "no difference found, but not everything was read; 1 part not read"
     assert packages(found) == []
     assert compare([cut(whole)], [whole]).exit_status == 2
 
@@ -236,7 +236,7 @@ def test_no_time_is_a_finding_and_no_error(compare):
     layers = [layer(*(file(f"/{number}", str(side * (number == 299))) for number in range(300))) for side in (1, 2)]
     found = compare(layers[:1], layers[1:], asked=Asked(1e-9))
     assert found.exit_status == 2
-    assert "the time of 1e-09 s is over" in found.findings[0].unread.reason
+    assert "the time limit of 1e-09 s was reached" in found.findings[0].unread.reason
 
 
 def test_a_label_of_the_base_counts_only_with_the_lowest_layer(compare):

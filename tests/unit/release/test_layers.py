@@ -70,7 +70,7 @@ def test_a_device_is_never_opened():
 
 
 def test_an_empty_file_is_a_finding():
-    assert "cut or damaged: empty file" in reasons(read(b""))
+    assert "truncated or damaged: empty file" in reasons(read(b""))
 
 
 @pytest.mark.parametrize("kept", [100, 512, 513, 1024, 2048, 2500])
@@ -80,7 +80,7 @@ def test_a_cut_layer_is_a_finding(kept, pack):
     packed = pack(whole)
     found = read(packed[: len(packed) * kept // len(whole)])
     assert not found.is_whole
-    assert "cut or damaged" in reasons(found)
+    assert "truncated or damaged" in reasons(found)
 
 
 def test_a_layer_without_its_end_mark_is_a_finding_even_where_a_file_ends():
@@ -185,7 +185,7 @@ def test_the_time_ends_the_reading():
     data = layer(*(file(f"/{number}") for number in range(600)))
     budget = Budget(Limits(), Deadline(0.0))
     found = read_layer("l", ForwardReader(Slice(io.BytesIO(data), 0, len(data)), budget), budget, hashed=True)
-    assert "the time of 0 s is over: give more with --budget" in reasons(found)
+    assert "the time limit of 0 s was reached: raise it with --budget" in reasons(found)
 
 
 def test_a_parsed_file_that_is_too_large_is_a_finding_about_its_packages():

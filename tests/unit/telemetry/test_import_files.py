@@ -399,7 +399,9 @@ def test_durations_that_cannot_be_read_are_counted_with_one_of_them(world):
     lines = [gateway_line(second, took="0.3 fortnights" if second % 10 == 9 else "120 ms") for second in range(60)]
     summary = world.take(world.log("gateway.jsonl", *lines), fmt="jsonl", field_names=NAMED)
     assert summary.events == 60
-    said = "6 of 60 durations cannot be read, as '0.3 fortnights' (took, with its unit): these requests count untimed"
+    said = (
+        "6 of 60 durations cannot be read, such as '0.3 fortnights' (took, with its unit): these requests count untimed"
+    )
     assert summary.warnings() == [said]
 
 
@@ -414,8 +416,8 @@ def test_no_value_is_named_that_no_line_has(world):
     ("names", "change", "said"),
     [
         (NAMED, {"t": "24.11.2026 10:00"}, "its time cannot be read (t); nothing was stored, give its form, as in --field 'time=t:"),
-        (NAMED, {"t": "2026-11-24 10:00:00 CET"}, "its zone is named CET (t), which UTC is not at that time; nothing was stored, give the zone"),
-        (("time=t:%Y-%m-%d %H:%M:%S %Z", *NAMED[1:]), {"t": "2026-11-24 10:00:00 CET"}, "its zone is named CET (t), which UTC is not"),
+        (NAMED, {"t": "2026-11-24 10:00:00 CET"}, "its zone is named CET (t), but UTC does not have this name at that time; nothing was stored, give the zone"),
+        (("time=t:%Y-%m-%d %H:%M:%S %Z", *NAMED[1:]), {"t": "2026-11-24 10:00:00 CET"}, "its zone is named CET (t), but UTC does not have"),
         (NAMED, {"st": "HTTP 200"}, "its status is not a status code (st); nothing was stored, take a part of it, as in --field 'status=st:([0-9]{3})'"),
     ],
 )  # fmt: skip
@@ -431,7 +433,7 @@ def test_name_of_a_zone_is_read_in_the_zone_that_has_it(world):
     assert summary.first == datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("begins", "said"), [(30, "has 10 min in common"), (41, ""), (0, "")])
+@pytest.mark.parametrize(("begins", "said"), [(30, "overlaps it by 10 min"), (41, ""), (0, "")])
 def test_an_export_that_overlaps_the_one_before_it_is_a_warning(world, begins, said):
     def export(first, last):
         lines = [gateway_line(0, t=f"2026-11-24 10:{minute:02d}:00 UTC") for minute in range(first, last)]

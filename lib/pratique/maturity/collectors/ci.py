@@ -14,7 +14,9 @@ from pratique.maturity.repository import Repository
 from pratique.maturity.sources import Sources
 from pratique.number_text import plural
 
-NONE = "no pipeline is tracked of GitHub, GitLab, Jenkins, Azure, CircleCI, Bitbucket or Woodpecker, and no .ci/run"
+NONE = (
+    "no pipeline file of GitHub, GitLab, Jenkins, Azure, CircleCI, Bitbucket or Woodpecker is tracked, and no .ci/run"
+)
 _READ: WeakKeyDictionary[Repository, list[Pipeline]] = WeakKeyDictionary()
 
 
@@ -37,7 +39,7 @@ def pipeline_files(sources: Sources, rule: Rule) -> Evidence:
         rule.model_copy(update={"of": 1}),
         len(found),
         len(found),
-        f"{plural(len(found), 'file')} of pipelines, such as {found[0]}",
+        f"{plural(len(found), 'pipeline file')}, such as {found[0]}",
         found,
     )
 
@@ -66,7 +68,9 @@ def triggers(sources: Sources, rule: Rule) -> Evidence:
     reason = f"none of {plural(len(pipelines), 'pipeline')} is started by {words}"
     elsewhere = next((one.file for one in pipelines if set(one.outside) & set(rule.triggers)), None)
     if elsewhere is not None:
-        return unknown(f"{reason}, as far as the files say; the server of {elsewhere} may be set to do so", [elsewhere])
+        return unknown(
+            f"{reason} according to its file; the server of {elsewhere} may have such a trigger", [elsewhere]
+        )
     return _absent(pipelines, rule, reason)
 
 

@@ -93,6 +93,6 @@ def balancer(sources: Sources, rule: Rule) -> Evidence:
         rule.model_copy(update={"of": 1}),
         len(services),
         len(services),
-        f"the runbooks write the balancer's configuration of {plural(len(services), 'service')}",
+        f"the runbooks write the balancer configuration of {plural(len(services), 'service')}",
         [sources.config.file],
     )

@@ -131,7 +131,7 @@ def days_with_commits(sources: Sources, rule: Rule) -> Evidence:
     start = sources.start(rule.days)
     inside = [commit for commit in repository.main_line if start <= commit.time <= sources.now]
     if not inside:
-        return unknown(f"the main line has no commit since {start:%Y-%m-%d}")
+        return unknown(f"the main branch has no commit since {start:%Y-%m-%d}")
     first = max(start, min(commit.time for commit in repository.main_line))
     weeks = int((sources.now - first) / timedelta(days=7))
     if weeks < 2:
@@ -141,7 +141,7 @@ def days_with_commits(sources: Sources, rule: Rule) -> Evidence:
         age = (sources.now - commit.time).days
         days[age // 7].add(age)
     usual = float(median([len(days.get(week, ())) for week in range(weeks)]))
-    reason = f"in the median week since {first:%Y-%m-%d} the main line moved on {usual:g} days ({plural(len(inside), 'commit')} in {plural(weeks, 'week')})"
+    reason = f"in the median week since {first:%Y-%m-%d} the main branch had commits on {usual:g} days ({plural(len(inside), 'commit')} in {plural(weeks, 'week')})"
     return compared(rule.model_copy(update={"of": 1}), usual, weeks, reason, [inside[0].link])
 
 
@@ -172,7 +172,7 @@ def tests_with_code(sources: Sources, rule: Rule) -> Evidence:
         if any(CODE.fullmatch(path) and not TEST.fullmatch(path) for path in files):
             (good if tests else bad).append(change.commit)
     where = [commit.link for commit in (*bad[:2], *good[:1])]
-    return share(rule, len(good), len(good) + len(bad), "changes of code change tests too", where)
+    return share(rule, len(good), len(good) + len(bad), "code changes also change tests", where)
 
 
 @collector("git.tickets", "repository")
@@ -184,7 +184,7 @@ def tickets(sources: Sources, rule: Rule) -> Evidence:
     inside = [commit for commit in repository.main_line if sources.start(rule.days) <= commit.time <= sources.now]
     named = [commit for commit in inside if TICKET.search(NO_TICKET.sub("", commit.message))]
     return share(
-        rule, len(named), len(inside), "commits on the main line name a ticket", [commit.link for commit in named[:2]]
+        rule, len(named), len(inside), "commits on the main branch name a ticket", [commit.link for commit in named[:2]]
     )
 
 
@@ -196,7 +196,7 @@ def branch_ages(sources: Sources, rule: Rule) -> Evidence:
         return cut
     ages = _merged_ages(repository, sources.start(rule.days), sources.now)
     if not ages:
-        return unknown("no branch was merged with its own commits: squashed history does not tell how old branches get")
+        return unknown("no branch was merged with its own commits: squashed history does not show the age of branches")
     ordered = sorted(ages, key=lambda found: found[0])
     age, commit = ordered[min(len(ordered) - 1, int(0.8 * len(ordered)))]
     reason = f"four of five branches were merged within {age:.1f} days of their first commit ({plural(len(ages), 'branch', 'branches')})"
@@ -228,7 +228,7 @@ def owners(sources: Sources, rule: Rule) -> Evidence:
     repository = sources.git
     place = next((path for path in OWNERS if path in repository.files), None)
     if place is None:
-        return Evidence("not met", "no file CODEOWNERS names owners", 0.0, rule.threshold, 0)
+        return Evidence("not met", "no CODEOWNERS file names owners", 0.0, rule.threshold, 0)
     if cut := _shallow(repository):
         return cut
     content = (repository.read(place) or b"").decode("utf-8", "replace")
@@ -284,7 +284,7 @@ def locks(sources: Sources, rule: Rule) -> Evidence:
     judged = [path for path in ours if _has_dependencies(path, contents.get(path, b""))]
     loose = [path for path in judged if not _is_locked(path, contents.get(path, b""), repository)]
     if not judged:
-        return unknown("no manifest of dependencies is tracked")
+        return unknown("no dependency manifest is tracked")
     what = f"manifests have exact versions{': not ' + ', '.join(loose[:3]) if loose else ''}"
     return share(rule.model_copy(update={"of": 1}), len(judged) - len(loose), len(judged), what, loose or judged)
 
@@ -388,7 +388,7 @@ def packages(sources: Sources, rule: Rule) -> Evidence:
         rule.model_copy(update={"of": 1}),
         len(folders),
         max(1, len(folders)),
-        f"{plural(len(folders), 'folder')} with its own manifest",
+        f"{plural(len(folders), 'folder')} with a manifest",
         found,
     )
 
@@ -406,9 +406,7 @@ def flags(sources: Sources, rule: Rule) -> Evidence:
             libraries.setdefault(match[1].decode().casefold(), f"{path}:{line}")
     number = len(libraries) + len(files)
     if not number:
-        return Evidence(
-            "not met", "no library for feature flags and no file of flags is tracked", 0.0, rule.threshold, 0
-        )
+        return Evidence("not met", "no feature-flag library and no flag file is tracked", 0.0, rule.threshold, 0)
     named = ", ".join([*libraries, *files][:3])
     return compared(
         rule.model_copy(update={"of": 1}), number, number, f"feature flags: {named}", [*libraries.values(), *files]

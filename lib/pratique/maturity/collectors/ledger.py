@@ -21,7 +21,7 @@ from pratique.maturity.model import Rule
 from pratique.maturity.sources import Sources
 from pratique.number_text import plural
 
-NO_RELEASE = "no release was ever recorded"
+NO_RELEASE = "no release is recorded"
 TOGETHER = timedelta(hours=1)
 """Releases of two services within this time count as released together."""
 
@@ -146,7 +146,7 @@ def zero_touch(sources: Sources, rule: Rule) -> Evidence:
     wait = (
         f"; but the median commit waits {days:.1f} days" if days > 1 else f"; the median commit waits {days * 24:.1f} h"
     )
-    what = f"releases need no person{wait if waits else ''}"
+    what = f"releases needed no person{wait if waits else ''}"
     result = share_of_known(rule, len(alone), len(lost), len(found), what, links(sources, alone))
     return replace(result, state="not met", value=0.0) if days > 1 and result.state == "met" else result
 
@@ -191,7 +191,7 @@ def commits(sources: Sources, rule: Rule) -> Evidence:
         rule,
         len(known),
         len(found),
-        "promoted releases tell their commit",
+        "promoted releases record their commit",
         links(sources, others(found, known) or known),
     )
 
@@ -276,7 +276,7 @@ def verdicts(sources: Sources, rule: Rule) -> Evidence:
     told = [record for record in found if any(_guards(entry) for entry in by_run.get(record.run or "", ()))]
     timed = [record for record in told if any(_has_latency(entry) for entry in by_run[record.run or ""])]
     if found and not told:
-        return unknown("the ledger's verdicts do not tell their guards")
+        return unknown("the ledger's verdicts do not record their guards")
     return share(
         rule,
         len(timed),
@@ -323,7 +323,7 @@ def rework(sources: Sources, rule: Rule) -> Evidence:
             if start <= failure.deployment.time <= sources.now
         ]
     return share(
-        rule, sum(forward), len(forward), f"failed deployments since {start:%Y-%m-%d} were mended by the next release"
+        rule, sum(forward), len(forward), f"failed deployments since {start:%Y-%m-%d} were fixed by the next release"
     )
 
 
@@ -400,7 +400,7 @@ def reviews_with_steps(sources: Sources, rule: Rule) -> Evidence:
         few,
         len(taken),
         number,
-        f"{len(taken)} of {plural(number, 'review')} since {sources.start(rule.days):%Y-%m-%d} found a next step taken",
+        f"{len(taken)} of {plural(number, 'review')} since {sources.start(rule.days):%Y-%m-%d} found that a next step was taken",
         [f"ledger {entry.number}" for entry, _ in taken],
     )
 
@@ -482,7 +482,7 @@ def joins(sources: Sources, rule: Rule) -> Evidence:
     found = sources.deployments(rule.days)
     store = sources.store
     if store is None:
-        return unknown("the store has no requests, or cannot be read, so that deployments cannot be joined with them")
+        return unknown("the store has no requests, or cannot be read, so deployments cannot be linked to requests")
     seen = {(one.service, one.revision) for one in store.revisions(None, sources.start(rule.days), sources.now)}
     connected = bool(incidents(sources))
     parts = {
@@ -499,7 +499,7 @@ def joins(sources: Sources, rule: Rule) -> Evidence:
         rule,
         len(whole),
         len(found),
-        f"deployments join commit, digest, run, requests and incidents; the weakest is {weakest} with {len(parts[weakest])}",
+        f"deployments are linked to commit, digest, run, requests and incidents; the weakest link is {weakest} with {len(parts[weakest])}",
         links(sources, others(found, whole)),
     )
 
@@ -509,7 +509,7 @@ def incidents_connected(sources: Sources, rule: Rule) -> Evidence:
     """Whether incidents are recorded at all."""
     found = incidents(sources)
     if not found:
-        return unknown("no incident was ever recorded: that may mean that nobody records them")
+        return unknown("no incident is recorded: perhaps nobody records incidents")
     return compared(
         rule.model_copy(update={"of": 1}),
         len(found),

@@ -33,12 +33,12 @@ def kept(sources: Sources, rule: Rule) -> Evidence:
     if problem:
         return unknown(problem)
     gone = [record for record, digest in found if not digest]
-    names = f": gone are {', '.join(f'{one.service} {one.revision}' for one in gone[:3])}" if gone else ""
+    names = f"; missing: {', '.join(f'{one.service} {one.revision}' for one in gone[:3])}" if gone else ""
     return share(
         rule,
         len(found) - len(gone),
         len(found),
-        f"latest promoted releases are still there{names}",
+        f"latest promoted releases still exist{names}",
         [link(sources, one) for one in gone],
     )
 

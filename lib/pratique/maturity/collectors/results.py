@@ -97,7 +97,7 @@ def junit(sources: Sources, rule: Rule) -> Evidence:
         if tests and (pattern.search(name) or pattern.search(report.path))
     ]
     if not named:
-        return unknown(f"none of {count(sum(len(report.suites) for report in fresh))} suites has a name that says so")
+        return unknown(f"none of {count(sum(len(report.suites) for report in fresh))} suites has a name of this kind")
     ran = sum(tests for _, tests, _ in named)
     return compared(
         rule.model_copy(update={"of": 1}),
@@ -116,7 +116,7 @@ def coverage(sources: Sources, rule: Rule) -> Evidence:
         broken = next(
             (report for report in reports_of(sources) if report.problem and "cov" in report.path.casefold()), None
         )
-        return unknown(f"{broken.path}: {broken.problem}" if broken else "no report of coverage is in the working tree")
+        return unknown(f"{broken.path}: {broken.problem}" if broken else "no coverage report is in the working tree")
     fresh = _fresh(reports, sources)
     if not fresh:
         return _stale(reports)
@@ -137,12 +137,8 @@ def _fresh(reports: list[Report], sources: Sources) -> list[Report]:
 
 def _stale(reports: list[Report]) -> Evidence:
     times = [report.made for report in reports if report.made]
-    when = (
-        f"the latest is of {max(times):%Y-%m-%d}, older than {FRESH.days} days"
-        if times
-        else "they do not tell when they were made"
-    )
-    return unknown(f"{plural(len(reports), 'file')} of results: {when}", [report.path for report in reports])
+    when = f"the latest is of {max(times):%Y-%m-%d}, older than {FRESH.days} days" if times else "they have no date"
+    return unknown(f"{plural(len(reports), 'result file')}: {when}", [report.path for report in reports])
 
 
 def _day(reports: list[Report]) -> str:
@@ -184,7 +180,7 @@ def _report(repository: Repository, path: Path) -> Report:
         with os.fdopen(descriptor, "rb") as file:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
-                return Report(name, problem="it is no regular file")
+                return Report(name, problem="it is not a regular file")
             if about.st_size > LARGEST:
                 return Report(name, problem=f"larger than {LARGEST >> 20} MiB")
             # a clone gives every tracked file the time of the clone

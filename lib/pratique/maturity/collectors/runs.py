@@ -63,7 +63,7 @@ def full_acceptance(sources: Sources, rule: Rule) -> Evidence:
         len(alone),
         len(found) - len(told),
         len(found),
-        "releases were accepted by a command alone",
+        "releases were accepted by a command, without a person",
         links(sources, others([record for record, _ in told], alone) or alone),
     )
 
@@ -130,13 +130,13 @@ def drift(sources: Sources, rule: Rule) -> Evidence:
         seen.append(("now", len(now)))
     worst = max((number for _, number in seen), default=0)
     if now is None and rule.is_met_by(worst):
-        # what cannot be looked at now may differ, whatever earlier looks saw
-        return unknown(f"{', '.join(sources.unseen[:3]) or 'no running service'} could not be looked at now")
+        # what cannot be examined now may differ, whatever earlier reviews saw
+        return unknown(f"{', '.join(sources.unseen[:3]) or 'no running service'} could not be examined now")
     example = f", such as {now[0]}" if now else ""
     return compared(
         rule,
         worst,
         len(seen),
-        f"{plural(len(seen), 'look')} at the services, {plural(worst, 'difference')} at most{example}",
+        f"{plural(len(seen), 'check')} of the services, at most {plural(worst, 'difference')}{example}",
         [where for where, number in seen if number],
     )

@@ -49,7 +49,7 @@ def handover(sources: Sources, rule: Rule) -> Evidence:
             n_before + sum(a for _, a in usual.values()),
         )
     if not judged or not n:
-        return unknown("the store has no requests of the minutes in which deployments took over, or too few")
+        return unknown("the store has too few requests, or none, in the minutes in which deployments took over")
     if silent:
         reason = (
             f"{len(silent)} of {plural(len(judged), 'deployment')} had a minute without requests while it took over"

@@ -80,7 +80,7 @@ class _Walk:
         """Return a node as a plain value. Raises: DataError when it stands for too many."""
         self._left -= 1
         if self._left < 0 or depth > DEEPEST:
-            raise DataError(f"stands for more than {MOST_NODES:,} values, or is nested too deeply")
+            raise DataError(f"expands to more than {MOST_NODES:,} values, or is nested too deeply")
         line = node.start_mark.line + 1
         if node.id == "scalar":
             # the text of a block begins in the line after its mark

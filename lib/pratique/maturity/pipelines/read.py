@@ -58,7 +58,7 @@ def _read_with_includes(repository: Repository, path: str, read: Callable[[Pipel
         found.append(pipeline)
         content = repository.read(name)
         if content is None:
-            pipeline.unread.append("it cannot be read: it is no regular file, or larger than 1 MiB")
+            pipeline.unread.append("it cannot be read: it is not a regular file, or larger than 1 MiB")
             continue
         try:
             documents = read_yaml(content)

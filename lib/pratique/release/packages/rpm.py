@@ -35,9 +35,11 @@ def read(path: str, content: bytes) -> Facts:
     """Return the packages with their files. Raises: ValueError, struct.error for damaged headers."""
     name = path.rpartition("/")[2]
     if name == NOT_WRITTEN:
-        return Facts(unread=(("rpm", "the database has changes that are not written into it yet"),) if content else ())
+        return Facts(
+            unread=(("rpm", "the database has changes in its write-ahead log, which is not read"),) if content else ()
+        )
     if name in OTHERS:
-        return Facts(unread=(("rpm", f"the database is in {OTHERS[name]}, which is not read"),))
+        return Facts(unread=(("rpm", f"the database is in {OTHERS[name]}, which is not supported"),))
     packages, owned = [], []
     for blob in _blobs(content):
         header = _header(blob)

@@ -120,7 +120,7 @@ class Findings:
         unit = f" ({self._duration})" if self._duration else ""
         if self._unread:
             found.append(
-                f"{self._unread:,} of {self._events:,} durations cannot be read, as {self._unread_text!r}{unit}: these requests count untimed"
+                f"{self._unread:,} of {self._events:,} durations cannot be read, such as {self._unread_text!r}{unit}: these requests count untimed"
             )
         elif self._events and not self._timed:
             found.append(

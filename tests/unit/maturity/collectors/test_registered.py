@@ -92,15 +92,15 @@ def test_good_evidence_meets(team, name):
 
 
 BAD = {
-    "git.days": "main line moved on 1 day",
+    "git.days": "main branch had commits on 1 day",
     "git.people": "0 of 3 people",
-    "git.tests": "0 of 12 changes",
+    "git.tests": "0 of 12 code changes",
     "git.tickets": "0 of 12 commits",
     "git.branches": "within 9.0 days",
     "git.owners": "0 of 6 files",
     "git.locks": "0 of 1 manifests have exact versions: not pyproject.toml",
     "git.files": "no tracked file is named like Makefile",
-    "git.flags": "no library for feature flags",
+    "git.flags": "no feature-flag library",
     "git.packages": "4 folders",
     "git.tags": "0 of 12 promoted releases have a tag",
     "ci.triggers": "none of 1 pipeline is started by push",
@@ -124,7 +124,7 @@ BAD = {
     "ledger.reports": "0 reports",
     "ledger.report_weeks": "0 of 12 weeks",
     "ledger.reviews": "reviews on 1 day",
-    "registry.kept": "0 of 5 latest promoted releases are still there: gone are",
+    "registry.kept": "0 of 5 latest promoted releases still exist; missing: ",
     "ledger.bindings": "0 of 5 latest promoted releases have the digest",
     "store.handover": "deployments had a minute without requests",
     "runs.drift": "2 differences",

@@ -185,7 +185,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (BOMB, "stands for more than 50,000 values"),
+        (BOMB, "expands to more than 50,000 values"),
         ("a: &a [*a]", "not YAML|nested too deeply"),
         ("[" * 10_000, "nested too deeply"),
         ("- " * 5000 + "a", "nested too deeply"),
