@@ -1,8 +1,8 @@
 """Lines of logs without what looks like a secret, and the messages that remain when their variable parts are taken out.
 
 Masked are values of keys that are named like a secret (key=value, key: value, JSON, options of a command, queries of an address), headers
-Authorization and Cookie, users and passwords in addresses, and the known forms of tokens. A secret without any such
-sign looks like any other text.
+Authorization and Cookie, users and passwords in addresses, addresses of webhooks, passwords given to programs such as mysql and curl, and the
+known forms of tokens. A secret without any such sign looks like any other text.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ MASK = "***"
 LONGEST_LINE = 4000
 """Characters of a line that are looked at."""
 
+SHORT_WORD = r"(?<!com)(?<!by)(?<!sur)(?<!tres)pass(?![a-z])"
 _NAME = (
-    r"(?:passw(?:or)?d|passphrase|passwort|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
+    rf"(?:passw(?:or)?d|{SHORT_WORD}|(?<=[?&])sig(?==)|passphrase|passwort|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
     r"|encryption[_-]?key|signature|credential|session(?:[_-]?id)?|cookie|authorization|\bauth(?![a-z]))[\w.-]{0,20}"
 )
 _VALUE = (
@@ -26,8 +27,32 @@ _VALUE = (
 _HEADER = re.compile(
     r"\b((?:proxy-)?authorization|(?:set-)?cookie)(\s{0,3}[:=]\s{0,3})(?![\"'\\])[^\"\r\n]+", re.IGNORECASE
 )
-_PAIR = re.compile(rf"({_NAME}\\?[\"']?\s{{0,3}}(?:=>|[=:])\s{{0,3}})({_VALUE})", re.IGNORECASE)
-_OPTION = re.compile(rf"((?<!\S)--?[\w.-]{{0,40}}?{_NAME}\s+)(?!-)(\S+)", re.IGNORECASE)
+
+
+def pair_pattern(name: str) -> re.Pattern[str]:
+    """Return a pattern of a key and its value: name=value, name: value, JSON. name: a pattern. Groups: all before the value, the value."""
+    return re.compile(rf"({name}\\?[\"']?\s{{0,3}}(?:=>|[=:])\s{{0,3}})({_VALUE})", re.IGNORECASE)
+
+
+def option_pattern(name: str) -> re.Pattern[str]:
+    """Return a pattern of an option of a command and its value. name: a pattern. Groups: all before the value, the value."""
+    return re.compile(rf"((?<!\S)--?[\w.-]{{0,40}}?{name}\s+)(?!-)(\S+)", re.IGNORECASE)
+
+
+_PAIR = pair_pattern(_NAME)
+_OPTION = option_pattern(_NAME)
+_WORD = r"(?:\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|[^\s\"']\S*)"
+_PROGRAM = re.compile(
+    rf"(\b(?:mysql\w*|mariadb[\w-]*)\b[^|;&\n]{{0,300}}?\s-p)(?=\S){_WORD}"
+    rf"|(\b(?:sshpass|mongo\w*|docker\s+login)\b[^|;&\n]{{0,300}}?\s-p\s*){_WORD}"
+    rf"|(\bredis-cli\b[^|;&\n]{{0,300}}?\s-a\s*){_WORD}"
+    r"|(\b(?:curl|wget)\b[^|;&\n]{0,300}?\s(?:-u|--user)[\s=]*)(?:\"[^\":]*:[^\"]*(?:\"|$)|'[^':]*:[^']*(?:'|$)|[^\s\"':]+:\S*)"
+)
+"""Programs that are given a password by a short option. A group: all before it."""
+_PROGRAM_SIGNS = ("mysql", "mariadb", "sshpass", "mongo", "docker", "redis-cli", "curl", "wget")
+_WEBHOOK = re.compile(
+    r"(\bhooks\.slack\.com/\w+/|\bdiscord(?:app)?\.com/api/webhooks/|\.webhook\.office\.com/\w+/)[^\s\"']+"
+)
 _SCHEME = re.compile(r"\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 _USER = re.compile(r"(://)[^\s/@\"']{1,300}@")
 _TOKEN = re.compile(
@@ -37,7 +62,7 @@ _TOKEN = re.compile(
     r"|\bAIza[\w-]{30,}"
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*"
 )
-_NAME_SIGNS = ("pass", "pwd", "secret", "token", "key", "signature", "credential", "session", "cookie", "auth")
+_NAME_SIGNS = ("pass", "pwd", "secret", "token", "key", "signature", "credential", "session", "cookie", "auth", "sig=")
 _TOKEN_SIGNS = (
     "eyJ",
     "AKIA",
@@ -81,6 +106,10 @@ def masked(text: str) -> str:
         text = _OPTION.sub(rf"\1{MASK}", text)
     if "bearer" in lower or "basic" in lower:
         text = _SCHEME.sub(rf"\1{MASK}", text)
+    if "hook" in lower:
+        text = _WEBHOOK.sub(rf"\1{MASK}", text)
+    if any(sign in lower for sign in _PROGRAM_SIGNS):
+        text = _PROGRAM.sub(lambda found: f"{next(filter(None, found.groups()))}{MASK}", text)
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def review_team(
     return make_review(
         Sources(
             load_model(model or _model_of(config)), now, folder.absolute(), since, tuple(services), config, entries,
-            open_store=lambda: _store(config), drift=lambda: _drift(config, services), digest_of=lambda service, revision: _digest(config, service, revision),
+            open_store=lambda: _store(config), drift=lambda: _drift(config, services, {entry.service for entry in entries}), digest_of=lambda service, revision: _digest(config, service, revision),
         ),
         _answers(answers, now) if answers else None,
     )  # fmt: skip
@@ -128,19 +129,24 @@ def _store(config: Config) -> Store:
     return open_store(config.store)
 
 
-def _drift(config: Config, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """What differs from what was set, for each service that runs and can be asked."""
+def _drift(config: Config, services: Sequence[str], recorded: AbstractSet[str]) -> Mapping[str, Sequence[str] | None]:
+    """What differs from what was set, for each service; None for one that does not run here or cannot be asked.
+
+    recorded: the services of the ledger. One that is not there was never put in place, and cannot differ.
+    """
+    seen = {name: _differences(config, name) for name in services or config.services}
+    return {name: found for name, found in seen.items() if found is not None or name in recorded}
+
+
+def _differences(config: Config, service: str) -> Sequence[str] | None:
     from pratique.status import describe  # noqa: PLC0415 - docker
 
-    found = {}
-    for name in services or config.services:
-        try:
-            state = describe(config.target(name))
-        except PratiqueError:
-            continue
-        if state.weights is not None and state.error is None:
-            found[name] = state.drift
-    return found
+    try:
+        state = describe(config.target(service))
+    except PratiqueError:
+        return None
+    whole = state.weights is not None and state.error is None
+    return state.drift if whole or state.drift else None
 
 
 def _digest(config: Config, service: str, revision: str) -> str:

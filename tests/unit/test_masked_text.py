@@ -62,6 +62,18 @@ def test_the_value_of_a_key_that_is_named_like_a_secret_is_masked(form, key):
         "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
         "glpat-16C7e42F292c6912E771",
         "-----BEGIN RSA PRIVATE KEY-----MIIEow",
+        f"login user=a pass={SECRET}",
+        f'{{"pass": "{SECRET}"}}',
+        f"java -Ddb.pass={SECRET} -jar a.jar",
+        f"PUT https://a.blob.example/b?sv=1&sig={SECRET}",
+        f"POST https://hooks.slack.com/services/T0/B0/{SECRET}",
+        f"POST https://discord.com/api/webhooks/1/{SECRET} 204",
+        f"mysqldump -h db -u shop -p{SECRET} shop",
+        f"mysql -p'{SECRET} {SECRET}' shop",
+        f"sshpass -p {SECRET} ssh a",
+        f"redis-cli -h db -a {SECRET} ping",
+        f"curl -s -u admin:{SECRET} https://a",
+        f"curl --user 'admin:{SECRET} {SECRET}' https://a",
     ],
 )
 def test_headers_addresses_and_known_tokens_are_masked(text):
@@ -77,6 +89,8 @@ def test_headers_addresses_and_known_tokens_are_masked(text):
         "order 4711 of user 12 failed: connection refused",
         'java.lang.IllegalStateException: pool "main" is exhausted (author: none)',
         "key expired; keyboard=de; monkey: 7",
+        "compass: north; bypass=no; killed: sig=11",
+        "mysql -u root -p shop; redis-cli -h db ping; curl -u admin https://a:1/b; docker run -p 80:80 a",
     ],
 )
 def test_other_text_stays_as_it_is(text):
@@ -89,7 +103,27 @@ def test_any_quoted_secret_is_masked(secret, key):
     assert secret not in masked(f'x {{"{key}": "{secret}"}} y')
 
 
-@pytest.mark.parametrize("part", ["password", "a=", "token=\\", '"', "Cookie:", "://", "--pwd ", "-", "eyJ", "0", "f0"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "password",
+        "a=",
+        "token=\\",
+        '"',
+        "Cookie:",
+        "://",
+        "--pwd ",
+        "-",
+        "mysql ",
+        "curl -u",
+        "pass",
+        "hooks.slack.com/a/",
+        "?sig=",
+        "eyJ",
+        "0",
+        "f0",
+    ],
+)
 def test_no_text_takes_long(part):
     text = part * 20_000
     began = time.process_time()

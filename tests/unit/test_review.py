@@ -21,8 +21,10 @@ def config(tmp_path):
 
 def released(config, revision, digest):
     ledger = open_ledger(config.state_dir)
-    for event, more in (("started", {"digest": digest}), ("ended", {"outcome": "promoted"})):
-        ledger.append("release", "shop", revision=revision, run=f"run-{revision}", data={"event": event, **more})
+    named = {"revision": revision, "run": f"run-{revision}"}
+    ledger.append("release", "shop", **named, data={"event": "started", "digest": digest})
+    ledger.append("weight", "shop", **named, data={"shares": {revision: 1.0}})
+    ledger.append("release", "shop", **named, data={"event": "ended", "outcome": "promoted"})
 
 
 def item(review, name):
@@ -46,6 +48,16 @@ def test_a_release_that_is_gone_is_not_kept(config, tmp_path):
     kept = item(review_team(config, repository=tmp_path), "build.stored").evidence[0]
     assert (kept.value, kept.n) == (0.0, 1)
     assert "missing: shop r9" in kept.reason
+
+
+def test_a_released_service_that_does_not_run_here_leaves_drift_unknown(config, tmp_path):
+    assert review_team(config, repository=tmp_path).drift is None
+    released(config, "r1", "sha256:0")
+    review = review_team(config, repository=tmp_path)
+    drift = next(one for one in item(review, "build.scripted-configuration").evidence if one.collector == "runs.drift")
+    assert (drift.state, drift.reason) == ("unknown", "shop could not be examined now")
+    assert review.drift is None
+    assert "drift" not in review.entry()
 
 
 def test_a_review_is_recorded_and_verified(config, tmp_path):

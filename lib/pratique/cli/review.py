@@ -164,6 +164,8 @@ def answer(
     )
     path = write_answer(folder.root, given)
     click.echo(f"{found.id}: {given.sentence}\nwrote {path}: commit it")
+    if found.needs_link and given.answer == "yes" and not given.link.strip():
+        click.echo("the yes counts only with a link that shows it: answer again with --link")
 
 
 def _settings(config: str | None, store: str | None, repository: str) -> Config:

@@ -6,6 +6,7 @@ import datetime as dt
 import fcntl
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -28,8 +29,11 @@ ANSWERS = ("yes", "no", "partly", "not applicable", "not wanted")
 Word = Literal["yes", "no", "partly", "not applicable", "not wanted"]
 HOLDS = timedelta(days=180)
 LONGEST = timedelta(days=365)
+SLACK = timedelta(days=1)
+"""What the days of two time zones differ by."""
 LARGEST = 1 << 20
 HEADER = "# Answers to the maturity review, written by `pratique answer` or the form in maturity_review.ipynb. Commit this file.\n"
+_TABLE = re.compile(r"\s*\[\[\s*[\"']?answers[\"']?\s*\]\]")
 NEEDS_WHY = ("not applicable", "not wanted")
 
 
@@ -47,17 +51,24 @@ class Answer(Strict):
     @property
     def last_day(self) -> dt.date:
         """The last day on which it holds: `until`, at most a year after its date."""
-        return min(self.until or self.date + HOLDS, self.date + LONGEST)
+        return min(self.until or _later(self.date, HOLDS), _later(self.date, LONGEST))
 
     def holds(self, today: dt.date) -> bool:
         """Whether it counts today: it is not from the future and has not expired."""
-        return self.date <= today + timedelta(days=1) and today <= self.last_day
+        return self.date <= _later(today, SLACK) and today <= self.last_day
 
     @property
     def sentence(self) -> str:
         """The answer in words."""
         why = f": {self.why}" if self.why else ""
         return printable(f"said {self.answer} ({self.who}, until {self.last_day}){why}", 400)
+
+
+def _later(day: dt.date, time: timedelta) -> dt.date:
+    try:
+        return day + time
+    except OverflowError:
+        return dt.date.max
 
 
 @dataclass(frozen=True)
@@ -89,9 +100,16 @@ def parse_answers(content: bytes, today: dt.date, *, name: str = FILE) -> Answer
             key = ".".join(map(str, first["loc"]))
             findings.append(printable(f"{name}: answer {number} does not count: {key}: {first['msg']}", 300))
             continue
-        findings += _problems(answer, today, name)
+        refused = _refused(answer, today)
+        if refused:
+            findings.append(f"{name}: {answer.item}: {refused}")
+            continue
+        if answer.until is not None and answer.until > _later(answer.date, LONGEST):
+            findings.append(
+                f"{name}: {answer.item}: until {answer.until} is more than a year away: it holds until {answer.last_day}"
+            )
         found[answer.item] = answer
-    return AnswerFile(found, tuple(findings), _lines(text))
+    return AnswerFile(found, tuple(findings), _lines(text, entries))
 
 
 def write_answer(repository: Path, answer: Answer) -> Path:
@@ -113,7 +131,8 @@ def write_answer(repository: Path, answer: Answer) -> Path:
         with _locked_folder(path.parent):
             known = parse_answers(path.read_bytes() if path.exists() else b"", answer.date)
             if known.findings and path.exists():
-                unread = [finding for finding in known.findings if "count" in finding]
+                own = f"{FILE}: {answer.item}: "
+                unread = [one for one in known.findings if "count" in one and not one.startswith(own)]
                 if unread:
                     raise DataError(f"{unread[0]}: correct the file first")
             kept = {**known.answers, answer.item: answer}
@@ -156,31 +175,29 @@ def answer_of(item: str, word: str, *, who: str, today: dt.date, until: dt.date 
         ) from None
 
 
-def _problems(answer: Answer, today: dt.date, name: str) -> Sequence[str]:
-    if answer.date > today + timedelta(days=1):
-        return [f"{name}: {answer.item}: the date {answer.date} is in the future: it does not count yet"]
-    if answer.until is not None and answer.until > answer.date + LONGEST:
-        return [
-            f"{name}: {answer.item}: until {answer.until} is more than a year away: it holds until {answer.last_day}"
-        ]
+def _refused(answer: Answer, today: dt.date) -> str:
+    """Why an answer does not count; "" when it does."""
+    if answer.date > _later(today, SLACK):
+        return f"the date {answer.date} is in the future: it does not count yet"
     if answer.answer in NEEDS_WHY and not answer.why.strip():
-        return [f"{name}: {answer.item}: {answer.answer!r} has no reason: write it as `why`"]
-    return []
+        return f"{answer.answer!r} has no reason and does not count: write it as `why`"
+    return ""
 
 
-def _lines(text: str) -> dict[str, tuple[int, int]]:
-    """Item → first and last line of its answer, as `git blame` counts them."""
-    starts = [
-        number for number, line in enumerate(text.splitlines(), start=1) if line.strip().startswith("[[answers]]")
-    ]
-    lines = text.splitlines()
+def _lines(text: str, entries: Sequence[Any]) -> dict[str, tuple[int, int]]:
+    """Item → first and last line of its answer, as `git blame` counts them; only of tables [[answers]] that read alone as they read in the file."""
+    lines = text.split("\n")  # str.splitlines splits at more signs than git does
+    starts = [number for number, line in enumerate(lines, start=1) if _TABLE.match(line)]
     found: dict[str, tuple[int, int]] = {}
-    for start, following in pairwise([*starts, len(lines) + 1]):
-        for line in lines[start : following - 1]:
-            key, equals, value = line.partition("=")
-            if equals and key.strip() == "item":
-                last = max(at for at in range(start, following) if lines[at - 1].strip())
-                found[value.strip().strip("\"'")] = (start, last)
+    if len(starts) != len(entries):
+        return found
+    for (start, following), entry in zip(pairwise([*starts, len(lines) + 1]), entries, strict=True):
+        try:
+            alone = tomllib.loads("\n".join(lines[start - 1 : following - 1])).get("answers")
+        except (ValueError, RecursionError):
+            continue
+        if alone == [entry] and isinstance(entry.get("item"), str):
+            found[entry["item"]] = start, max(at for at in range(start, following) if lines[at - 1].strip())
     return found
 
 

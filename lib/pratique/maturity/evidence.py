@@ -71,6 +71,16 @@ def share(rule: Rule, good: int, n: int, what: str, where: Sequence[str] = ()) -
     return compared(rule, good / n if n else 0.0, n, f"{count(good)} of {count(n)} {what}", where)
 
 
+def share_of_known(rule: Rule, good: int, open_: int, n: int, what: str, where: Sequence[str] = ()) -> Evidence:
+    """As `share`, where it is not known of some cases whether they are good: unknown where these could decide.
+
+    open_: how many of the n cases are not known; they are not among the good ones.
+    """
+    found = share(rule, good, n, f"{what}; of {count(open_)} it is not known" if open_ else what, where)
+    decided = bool(n) and rule.is_met_by(good / n) == rule.is_met_by((good + open_) / n) and n - open_ >= rule.of
+    return found if decided or not open_ or not n else unknown(found.reason, where)
+
+
 def links(where: Sequence[str]) -> tuple[str, ...]:
     """Return the first few distinct links, safe for a terminal, and how many more there are."""
     distinct = [printable(link, 200) for link in dict.fromkeys(where)]

@@ -81,7 +81,7 @@ class Rule(Strict):
 class Item(Strict):
     """One practice. level: from 0. source: its place in the source. ask: the question to the team. next: the next step.
 
-    effort: 1 small to 3 large. superseded_by: items that make this one met as well.
+    needs_link: whether a yes counts only with a link. effort: 1 small to 3 large. superseded_by: items that make this one met as well.
     """
 
     id: ItemId
@@ -90,6 +90,7 @@ class Item(Strict):
     practice: Text
     next: Text
     ask: Annotated[str, Field(max_length=500)] = ""
+    needs_link: bool = False
     effort: Annotated[int, Field(ge=1, le=3)] = 2
     superseded_by: tuple[ItemId, ...] = ()
     join: Literal["any", "all"] = "any"

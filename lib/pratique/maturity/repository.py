@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
+from secrets import token_hex
 
 from pratique.errors import DataError, MissingError, UnavailableError
 
@@ -79,6 +80,7 @@ class Repository:
         self.folder = folder
         self._left = MOST_READ
         self._contents: dict[str, bytes] = {}
+        self._ids: dict[str, str] = {}
         if not folder.is_dir():
             raise MissingError(f"folder {str(folder)!r} does not exist: check --repository")
         top = self._git("rev-parse", "--is-bare-repository", "--is-shallow-repository").decode().split()
@@ -155,11 +157,17 @@ class Repository:
         """All commits of the last commit's history, the newest first; at most MOST_COMMITS."""
         if not self.head:
             return []
-        form = "%H%x1f%P%x1f%ct%x1f%aE%x1f%aN%x1f%B%x1e"
+        form = "%H%x1f%P%x1f%ct%x1f%aE%x1f%aN%x1f%B"
         raw = self._git(
-            "log", f"--max-count={MOST_COMMITS}", "--no-show-signature", f"--format={form}", self.head, "--"
+            "log", "-z", f"--max-count={MOST_COMMITS}", "--no-show-signature", f"--format={form}", self.head, "--"
         )
-        return [commit for record in raw.split(b"\x1e") if (commit := _commit(record)) is not None]
+        # no message has a zero byte in it, so none can look like another commit
+        found: dict[str, Commit] = {}
+        for record in raw.split(b"\0"):
+            commit = _commit(record)
+            if commit is not None:
+                found.setdefault(commit.id, commit)
+        return list(found.values())
 
     @cached_property
     def main_line(self) -> list[Commit]:
@@ -178,17 +186,17 @@ class Repository:
         wanted = {commit.id: commit for commit in self.main_line if commit.time >= since}
         if not wanted:
             return []
+        mark = f"%x1e{token_hex(8)}"  # a file may have any name, but not one that nobody knows
         raw = self._git(
             "log", "--first-parent", "-m", f"--max-count={len(wanted) + 1000}", f"--since={since.timestamp():.0f}", "--name-only", "-z",
-            "--no-renames", "--no-ext-diff", "--no-textconv", "--no-show-signature", "--format=%x1e%H", self.head, "--",
+            "--no-renames", "--no-ext-diff", "--no-textconv", "--no-show-signature", f"--format={mark}%H", self.head, "--",
         )  # fmt: skip
         found = []
-        for record in raw.split(b"\x1e")[1:]:
-            head, *names = record.split(b"\0")
+        for record in raw.split(mark.replace("%x1e", "\x1e").encode())[1:]:
+            head, _, names = record.partition(b"\0")
             commit = wanted.get(head.decode("ascii", "replace").strip())
             if commit is not None:
-                files = tuple(name.decode("utf-8", "replace").lstrip("\n") for name in names if name.strip(b"\n"))
-                found.append(Integration(commit, files))
+                found.append(Integration(commit, tuple(_names(names))))
         return found
 
     def touched(self, paths: Sequence[str]) -> tuple[datetime, str] | None:
@@ -231,26 +239,67 @@ class Repository:
                     found.add(line.removeprefix(key).decode("utf-8", "replace").strip("<> ").casefold())
         return found
 
-    def changed_files(self, older: str, newer: str) -> list[str] | None:
-        """Return the files that differ between two commits; None when one of them is not known here."""
-        if not (_ID.fullmatch(older) and _ID.fullmatch(newer)):
-            return None
-        try:
-            raw = self._git(
-                "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", older, newer, "--"
-            )
-        except UnavailableError:
-            return None
-        return [name.decode("utf-8", "replace") for name in raw.split(b"\0") if name]
+    def changed_files(self, pairs: Sequence[tuple[str, str]]) -> list[list[str] | None]:
+        """Return, for each pair of an older and a newer commit, the files that differ; None when one of the two is not known here."""
+        known = self.commit_ids([commit for pair in pairs for commit in pair])
+        asked = [pair for pair in pairs if pair[0] in known and pair[1] in known]
+        if not asked:
+            return [None] * len(pairs)
+        mark = token_hex(8)
+        raw = self._git(
+            "diff-tree", "--stdin", "--always", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv", f"--format=tformat:{mark}",
+            given="".join(f"{known[newer]} {known[older]}\n" for older, newer in asked).encode(),
+        )  # fmt: skip
+        answers = iter(raw.split(mark.encode())[1:])
+        return [_names(next(answers)) if pair[0] in known and pair[1] in known else None for pair in pairs]
 
-    def has(self, commit: str, path: str) -> bool:
-        """Return whether a commit has a file. An id that is not known here has none."""
-        if not _ID.fullmatch(commit):
-            return False
-        try:
-            return bool(self._git("ls-tree", "--full-tree", commit, "--", path))
-        except UnavailableError:
-            return False
+    def commit_ids(self, commits: Iterable[str]) -> dict[str, str]:
+        """Return the full ids of commits, on whatever branch, by the ids that were given; those that git does not know are left out."""
+        asked = [commit for commit in dict.fromkeys(commits) if _ID.fullmatch(commit)]
+        new = [commit for commit in asked if commit not in self._ids]
+        self._ids |= dict.fromkeys(new, "")
+        self._ids |= {one: name for one, (name, kind) in self._checked(new, "^{commit}").items() if kind == "commit"}
+        return {commit: self._ids[commit] for commit in asked if self._ids[commit]}
+
+    def commit_times(self, commits: Iterable[str]) -> dict[str, datetime]:
+        """Return the times of commits (committer, UTC) by the ids that were given; those that git does not know are left out."""
+        known = self.commit_ids(commits)
+        times = {commit.id: commit.time for commit in self.commits}
+        others = {name for name in known.values() if name not in times}
+        if others:
+            times |= self._times_of(others)
+        return {commit: times[name] for commit, name in known.items() if name in times}
+
+    def _times_of(self, ids: Iterable[str]) -> dict[str, datetime]:
+        raw = self._git(
+            "log",
+            "--no-walk=unsorted",
+            "--stdin",
+            "--no-show-signature",
+            "--format=%H %ct",
+            given="\n".join(ids).encode(),
+        )
+        return {name: _time(time) for name, _, time in (line.partition(" ") for line in raw.decode().splitlines())}
+
+    def having(self, commits: Iterable[str], path: str) -> set[str]:
+        """Return those of some commits that have a file. An id that is not known here has none."""
+        if "\n" in path:
+            return set()
+        asked = [commit for commit in dict.fromkeys(commits) if _ID.fullmatch(commit)]
+        return {commit for commit, (_, kind) in self._checked(asked, f":{path}").items() if kind == "blob"}
+
+    def _checked(self, ids: Sequence[str], suffix: str) -> dict[str, tuple[str, str]]:
+        """The id and kind of what some ids with a suffix name, without those that git does not know."""
+        if not ids:
+            return {}
+        raw = self._git("cat-file", "--batch-check", given="".join(f"{one}{suffix}\n" for one in ids).encode())
+        answers = [line.split(b" ") for line in raw.split(b"\n")]
+        # git repeats what it does not know, with a word behind it
+        return {
+            one: (answer[0].decode(), answer[1].decode())
+            for one, answer in zip(ids, answers, strict=False)
+            if len(answer) == 3 and answer[2].isdigit()
+        }
 
     def is_changed(self, path: str) -> bool:
         """Return whether a file of the working tree differs from the last commit, or is not tracked. Only its content is compared."""
@@ -291,6 +340,11 @@ class Repository:
 
 
 _ID = re.compile(r"[0-9a-f]{7,64}")
+
+
+def _names(listed: bytes) -> list[str]:
+    """The names of files, each with a zero byte behind it; the first has a line end before it."""
+    return [name.decode("utf-8", "replace") for name in listed.lstrip(b"\0\n").split(b"\0") if name]
 
 
 def _commit(record: bytes) -> Commit | None:

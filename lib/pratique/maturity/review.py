@@ -160,9 +160,12 @@ def _authors(sources: Sources, given: AnswerFile, today: date) -> list[str]:
     if repository.is_changed(FILE):
         return [f"{FILE} is not committed in its current form: commit it, so that others can see who answered"]
     found: list[str] = []
-    for item, lines in (given.lines or {}).items():
-        answer = given.answers.get(item)
-        if answer is None or not answer.holds(today):
+    for item, answer in given.answers.items():
+        if given.lines is None or not answer.holds(today):
+            continue
+        lines = given.lines.get(item)
+        if lines is None:
+            found.append(f"{FILE}: {item}: git cannot be asked who answered: write it in its own table [[answers]]")
             continue
         try:
             authors = repository.authors_of(FILE, lines)
@@ -217,17 +220,19 @@ def _why(now: ItemResult, earlier: Mapping[str, Any], *, other_model: bool) -> s
     """What moved an item: an answer that expired, another threshold, the model, an answer, or the evidence."""
     if now.expired and not earlier.get("expired"):
         return f"an answer expired: {now.reason}"
-    if (
-        earlier.get("threshold") != _threshold(now)
-        and earlier.get("threshold") is not None
-        and _threshold(now) is not None
-    ):
-        return f"another threshold: {earlier.get('threshold'):g} before, {_threshold(now):g} now: {now.reason}"
-    if other_model and earlier.get("value") == _value(now) and now.strength != "said":
+    before, threshold = _number(earlier.get("threshold")), _threshold(now)
+    if before is not None and threshold is not None and before != threshold:
+        return f"another threshold: {before:g} before, {threshold:g} now: {now.reason}"
+    if other_model and _number(earlier.get("value")) == _value(now) and now.strength != "said":
         return f"another model: {now.reason}"
     if now.strength == "said":
         return f"an answer: {now.reason}"
     return f"evidence: {now.reason}"
+
+
+def _number(value: object) -> float | None:
+    """A number of an earlier entry, which another version may have written otherwise."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _value(one: ItemResult) -> float | None:

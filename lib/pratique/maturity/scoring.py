@@ -128,6 +128,11 @@ def judge_item(item: Item, evidence: Sequence[Evidence], answer: Answer | None, 
     if answer.answer == "not wanted" or (answer.answer == "not applicable" and state != "met"):
         left_out: ItemState = "not wanted" if answer.answer == "not wanted" else "not applicable"
         return ItemResult(item, left_out, _sentence(said, reason, ordered), "said", ordered, answer)
+    if answer.answer == "yes" and item.needs_link and not answer.link.strip() and state != "met":
+        lacking = f"{said}, without the link that shows it: give it with --link"
+        return ItemResult(
+            item, state, _sentence(lacking, reason if deciding else "", ordered), strength, ordered, answer
+        )
     if answer.answer == "yes" and state != "met" and settles(item):
         return ItemResult(item, "met", _sentence(said, reason, ordered), "said", ordered, answer)
     if answer.answer in ("no", "partly") and state == "unknown":

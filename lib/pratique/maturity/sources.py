@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pratique.delivery.deployments import Record, record_of
 from pratique.errors import PratiqueError
 from pratique.ledger.entry import Entry
 from pratique.ledger.history import ReleaseRecord, releases_of
@@ -31,7 +32,8 @@ class Sources:
 
     now: the time of the review, UTC. since: start of the window where the caller gives one. services: names of the services that are
     reviewed; none: all. entries: the ledger's, oldest first. without: sources that must not be looked at.
-    drift: looks at the services now, and returns the differences from what was set, by service; None where nobody can look.
+    drift: looks at the services now, and returns the differences from what was set, by service, None for a service that could not be looked at;
+    None where nobody can look.
     digest_of: the digest of a revision now: (service, revision) → digest. Raises PratiqueError when the revision is gone.
     """
 
@@ -43,7 +45,7 @@ class Sources:
     config: Config | None = None
     entries: Sequence[Entry] = ()
     open_store: Callable[[], Store] | None = None
-    drift: Callable[[], Mapping[str, Sequence[str]]] | None = None
+    drift: Callable[[], Mapping[str, Sequence[str] | None]] | None = None
     digest_of: Callable[[str, str], str] | None = None
     without: frozenset[str] = field(default_factory=frozenset)
 
@@ -64,9 +66,19 @@ class Sources:
         }[source]
         return "" if there else problem
 
-    @property
+    @cached_property
     def _has_runs(self) -> bool:
         return self.config is not None and (self.config.state_dir / "runs").is_dir()
+
+    @cached_property
+    def runs(self) -> dict[str, Path]:
+        """The folders of the runs of runbooks by the id of the run."""
+        if self.config is None or self.missing("runs"):
+            return {}
+        folder = self.config.state_dir / "runs"
+        with suppress(OSError):
+            return {run.name: run for run in folder.iterdir()}
+        return {}
 
     def leaving_out(self, *sources: str) -> Sources:
         """Return the same sources without some."""
@@ -103,13 +115,18 @@ class Sources:
         return self.since or self.now - timedelta(days=days)
 
     def entries_of(self, *kinds: str, since: datetime | None = None) -> list[Entry]:
-        """Return the entries of some kinds and of the reviewed services, oldest first; none without the ledger."""
+        """Return the entries of some kinds and of the reviewed services, oldest first; none without the ledger.
+
+        since: only those from then on up to the time of the review.
+        """
         if "ledger" in self.without:
             return []
         return [
             entry
             for entry in self.entries
-            if entry.kind in kinds and self._is_reviewed(entry.service) and (since is None or entry.time >= since)
+            if entry.kind in kinds
+            and self._is_reviewed(entry.service)
+            and (since is None or since <= entry.time <= self.now)
         ]
 
     @cached_property
@@ -146,21 +163,56 @@ class Sources:
     def _none(self) -> Entry:
         return Entry(0, datetime.fromtimestamp(0, UTC), "release", "", "", "", None, None, "", "")
 
-    def deployments(self, days: int, last: int = 0) -> list[ReleaseRecord]:
-        """Return the releases that were promoted in a window, oldest first. last: only so many latest ones, of any age; 0: the window."""
-        promoted = [record for record in self.releases if record.outcome == "promoted" and record.end is not None]
-        if last:
-            return promoted[-last:]
-        start = self.start(days)
-        return [record for record in promoted if record.end is not None and start <= record.end <= self.now]
+    @cached_property
+    def deliveries(self) -> dict[str, Record]:
+        """What the ledger knows of the deliveries of each reviewed service, as the delivery metrics count them."""
+        entries: dict[str, list[Entry]] = {}
+        for entry in () if "ledger" in self.without else self.entries:
+            if entry.service and self._is_reviewed(entry.service):
+                entries.setdefault(entry.service, []).append(entry)
+        return {service: record_of(service, found) for service, found in entries.items()}
 
     @cached_property
+    def deployed(self) -> list[ReleaseRecord]:
+        """The releases that are deployments, by the moment when they got all of the traffic."""
+        found = [record for record in self.releases if (record.service, record.run) in self._moments]
+        return sorted(found, key=self.deployed_at)
+
+    @cached_property
+    def _moments(self) -> dict[tuple[str, str], datetime]:
+        return {(one.service, one.run): one.time for found in self.deliveries.values() for one in found.deployments}
+
+    def deployed_at(self, record: ReleaseRecord) -> datetime:
+        """Return when a deployment got all of the traffic."""
+        return self._moments[record.service, record.run or ""]
+
+    def deployments(self, days: int, last: int = 0) -> list[ReleaseRecord]:
+        """Return the deployments of a window, oldest first. last: only so many latest ones, of any age; 0: the window."""
+        known = [record for record in self.deployed if self.deployed_at(record) <= self.now]
+        if last:
+            return known[-last:]
+        start = self.start(days)
+        return [record for record in known if self.deployed_at(record) >= start]
+
+    def commit_of(self, record: ReleaseRecord) -> str:
+        """Return the commit that a release recorded; "" when it did not."""
+        commit = self.started(record).data.get("commit")
+        return commit if isinstance(commit, str) else ""
+
+    @property
     def differences(self) -> list[str] | None:
-        """What differs now from what was set, in sentences; None where no service could be looked at."""
-        if self.missing("drift"):
-            return None
-        found = self.drift() if self.drift else {}
-        return [f"{service}: {text}" for service, texts in found.items() for text in texts] if found else None
+        """What differs now from what was set, in sentences; None where none was seen, and not every service could be looked at."""
+        found = [f"{service}: {text}" for service, texts in self._looked_at.items() for text in texts or ()]
+        return found if found or (self._looked_at and not self.unseen) else None
+
+    @property
+    def unseen(self) -> list[str]:
+        """The services that could not be looked at now."""
+        return [service for service, texts in self._looked_at.items() if texts is None]
+
+    @cached_property
+    def _looked_at(self) -> Mapping[str, Sequence[str] | None]:
+        return {} if self.missing("drift") or self.drift is None else self.drift()
 
     @cached_property
     def store(self) -> Store | None:

@@ -13,6 +13,7 @@ from pratique.release.bounds import Budget, NotRead, Unread, shown
 from pratique.release.layers import FOLDER, HARD_LINK, LINK, Entry, Layer
 
 MOST_FINDINGS = 200
+CIRCLE = "circular links, or too many in a row"
 STEPS = 1 << 16
 """Folders that are passed between two looks at the clock."""
 
@@ -46,9 +47,7 @@ class Contents:
             for path in layer.hidden:
                 self._hide(path)
             for path in layer.opaque:
-                folder = self._folder(path.split("/"), make=False)
-                if folder is not None and folder.children:
-                    folder.children.clear()
+                self._empty(path)
             seen: set[str] = set()
             for path, entry in layer.entries:
                 if path in seen and entry.kind != FOLDER:
@@ -95,7 +94,7 @@ class Contents:
             if entry.kind == HARD_LINK:
                 entry = self._linked(path, entry)
         except _Circle:
-            self._miss(path, f"circular links, or more than {self._budget.limits.links} in a row")
+            self._miss(path, CIRCLE)
             return
         siblings = parent.children if parent is not None else None
         if siblings is None or entry.kind == HARD_LINK:
@@ -115,11 +114,22 @@ class Contents:
             return entry
         return found
 
+    def _empty(self, path: str) -> None:
+        """Take everything out of a folder that a layer makes opaque."""
+        try:
+            folder = self._folder(path.split("/"), make=False)
+        except _Circle:
+            self._miss(path, CIRCLE)
+            return
+        if folder is not None and folder.children:
+            folder.children.clear()
+
     def _hide(self, path: str) -> None:
         folder, _, name = path.rpartition("/")
         try:
             found = self._folder(folder.split("/"), make=False)
         except _Circle:
+            self._miss(path, CIRCLE)
             return
         if found is not None and found.children:
             found.children.pop(name, None)

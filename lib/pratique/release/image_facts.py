@@ -12,16 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pratique.masked_text import masked
+from pratique.masked_text import MASK, SHORT_WORD, masked, option_pattern, pair_pattern
 from pratique.release.bounds import shown
 from pratique.release.secrets import is_reference
 
-SECRET = re.compile(
-    r"(?<![a-z])pass(?![a-z])|passw(?:or)?d|passphrase|passwort|passcode|pwd|secret|token|credential|(?<![a-z])creds?(?![a-z])|signature|cookie|(?<![a-z])dsn(?![a-z])"
-    r"|(?<![a-z])auth(?:orization)?(?![a-z])|(?<![a-z])salt(?![a-z])|(?<![a-z])jwt(?![a-z])"
-    r"|(?:api|access|private|encryption|signing|master|shared|account|license|ssh|gpg|ssl|tls)[_.-]?key|(?<![a-z])key(?![a-z])",
-    re.IGNORECASE,
+_WORDS = "creds?|dsn|auth|authorization|salt|jwt|pat|pin|t?otp|seed|sas|sig"
+NAMES = (
+    rf"(?:{SHORT_WORD}|passw(?:or)?d|passphrase|passwort|passcode|pwd|secret|token|credential|signature|cookie|session[_.-]?id|hmac|bearer|webhook"
+    rf"|connection[_.-]?string|(?<![a-z])(?:{_WORDS})(?![a-z])"
+    r"|(?:api|access|private|encryption|signing|master|shared|account|license|ssh|gpg|ssl|tls)[_.-]?key"
+    r"|(?<!mon)(?<!tur)(?<!don)(?<!hot)(?<!hoc)(?<!joc)(?<!whis)keys?(?![a-z]))"
 )
+"""A pattern of the parts of names of secrets. It hides too much rather than too little."""
+SECRET = re.compile(NAMES, re.IGNORECASE)
+INSIDE = (pair_pattern(rf"{NAMES}[\w.-]{{0,20}}"), option_pattern(rf"{NAMES}[\w.-]{{0,20}}"))
+"""Secrets inside of a value: more names than in logs, where a key or a seed is mostly none."""
 HIDDEN = "(hidden)"
 SINGLE = {
     "Entrypoint": "entrypoint",
@@ -35,6 +40,9 @@ SETS = {"ExposedPorts": "port", "Volumes": "volume"}
 NOISY_LABELS = {"org.opencontainers.image.created", "build-date", "org.label-schema.build-date"}
 """Labels that differ in every build and say nothing else."""
 LONGEST_VALUE = 200
+DEEPEST = 50
+"""Tables in tables that are looked into."""
+TOO_DEEP = "(tables nested too deeply to compare)"
 
 
 @dataclass(frozen=True)
@@ -85,15 +93,19 @@ def compare_settings(before: Settings, after: Settings) -> list[Setting]:
     return [_setting(part, name, before.get((part, name)), after.get((part, name))) for part, name in keys]
 
 
-def flattened(value: Any, prefix: str = "") -> dict[str, str]:
-    """Return the keys of nested tables as "a.b.c" with their values as JSON."""
-    if isinstance(value, dict) and value:
-        return {
-            key: text
-            for name, inner in value.items()
-            for key, text in flattened(inner, f"{prefix}.{name}" if prefix else str(name)).items()
-        }
-    return {prefix: _text(value)}
+def flattened(value: Any) -> dict[str, str]:
+    """Return the keys of nested tables as "a.b.c" with their values as JSON; tables below DEEPEST are not looked into."""
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, int, Any]] = [("", 0, value)]
+    while waiting:
+        prefix, depth, inner = waiting.pop()
+        if not (isinstance(inner, dict) and inner):
+            found[prefix] = _text(inner)
+        elif depth >= DEEPEST:
+            found[prefix] = TOO_DEEP
+        else:
+            waiting += [(f"{prefix}.{name}" if prefix else str(name), depth + 1, one) for name, one in inner.items()]
+    return found
 
 
 def is_secret(key: str, value: str | None) -> bool:
@@ -104,7 +116,10 @@ def is_secret(key: str, value: str | None) -> bool:
 
 def safe(text: str) -> str:
     """Return a text of an image for people: without what looks like a secret, printable and not long."""
-    kept = shown(masked(text))
+    kept = masked(text)
+    for pattern in INSIDE:
+        kept = pattern.sub(rf"\1{MASK}", kept)
+    kept = shown(kept)
     return f"{kept[: LONGEST_VALUE - 1]}…" if len(text) > LONGEST_VALUE else kept
 
 
@@ -127,4 +142,7 @@ def _text(value: Any) -> str:
     """Return a value as one line; arguments as a shell takes them, in which a secret after an option is found."""
     if isinstance(value, list) and all(isinstance(word, str) for word in value):
         return shlex.join(value)
-    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    try:
+        return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    except RecursionError:
+        return TOO_DEEP

@@ -46,10 +46,10 @@ class AnswerForm:
         self.widget = ipywidgets.VBox([self.who, *(row.widget for row in self.rows.values())])
         self.widget.add_class("pratique-answers")
 
-    def write(self, item: str, word: str, why: str, until: date | None) -> str:
+    def write(self, item: str, word: str, why: str, link: str, until: date | None) -> str:
         """Write one answer, and return what was done or what is wrong, in one sentence."""
         try:
-            given = answer_of(item, word, who=self.who.value, today=utc_now().date(), until=until, why=why, link="")
+            given = answer_of(item, word, who=self.who.value, today=utc_now().date(), until=until, why=why, link=link)
             path = write_answer(self._root, given)
         except PratiqueError as error:
             return str(error)
@@ -65,12 +65,13 @@ class AnswerRow:
         self._form, self._item = form, item
         self.answer = ipywidgets.Dropdown(options=["", *ANSWERS], layout={"width": "9rem"})
         self.why = ipywidgets.Text(placeholder="why", layout={"width": "20rem"})
+        self.link = ipywidgets.Text(placeholder="link", layout={"width": "14rem"})
         self.until = ipywidgets.DatePicker(layout={"width": "9rem"})
         self.save = ipywidgets.Button(description="Answer", tooltip=f"Write the answer to {item}")
         self.said = ipywidgets.Label()
         self.save.on_click(lambda _: self.write())
         controls = ipywidgets.HBox(
-            [self.answer, self.why, self.until, self.save, self.said], layout={"flex_flow": "row wrap"}
+            [self.answer, self.why, self.link, self.until, self.save, self.said], layout={"flex_flow": "row wrap"}
         )
         self.widget = ipywidgets.VBox([ipywidgets.Label(f"{question} ({item})"), controls])
 
@@ -79,4 +80,6 @@ class AnswerRow:
         if not self.answer.value:
             self.said.value = "choose an answer first"
             return
-        self.said.value = self._form.write(self._item, self.answer.value, self.why.value, self.until.value)
+        self.said.value = self._form.write(
+            self._item, self.answer.value, self.why.value, self.link.value, self.until.value
+        )

@@ -92,6 +92,14 @@ def test_an_answer_is_written_with_the_name_that_git_knows(here, capsys):
     assert 'who = "Ann"' in (here / "maturity/answers.toml").read_text()
 
 
+def test_a_yes_that_needs_a_link_says_so(here, capsys):
+    code, out, _ = run(capsys, "answer", "culture.prioritised", "yes")
+    assert code == 0
+    assert "the yes counts only with a link that shows it: answer again with --link" in out
+    _, out, _ = run(capsys, "answer", "culture.prioritised", "yes", "--link", "https://tracker.example/7")
+    assert "--link" not in out
+
+
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [

@@ -75,6 +75,59 @@ def test_leaving_a_practice_out_needs_a_reason(tmp_path, word):
         write_answer(tmp_path, answer(word=word, why=" "))
 
 
+def entry(item="a.b", word="yes", *, date="2026-11-01", more="", table="[[answers]]"):
+    return f'{table}\nitem = "{item}"\nanswer = "{word}"\nwho = "Ann"\ndate = {date}\n{more}\n'
+
+
+@pytest.mark.parametrize("date", ["2026-12-02", "9999-12-31"])
+def test_an_answer_from_the_future_does_not_count_yet(date):
+    found = parse_answers((entry() + entry("c.d", date=date) + entry(word="no", date=date)).encode(), TODAY)
+    assert {name: one.answer for name, one in found.answers.items()} == {"a.b": "yes"}
+    assert all(f"the date {date} is in the future: it does not count yet" in finding for finding in found.findings)
+    assert len(found.findings) == 2
+
+
+def test_the_last_day_of_the_last_year_is_no_error():
+    found = parse_answers(entry(date="9999-12-31").encode(), date(9999, 12, 31))
+    assert found.answers["a.b"].last_day == date(9999, 12, 31)
+
+
+@pytest.mark.parametrize("word", ["not applicable", "not wanted"])
+@pytest.mark.parametrize("why", ["", 'why = " "'])
+def test_leaving_a_practice_out_without_a_reason_does_not_count(tmp_path, word, why):
+    found = parse_answers(entry(word=word, more=why).encode(), TODAY)
+    assert found.answers == {}
+    assert found.findings == (
+        f"maturity/answers.toml: a.b: '{word}' has no reason and does not count: write it as `why`",
+    )
+    path = write_answer(tmp_path, answer("c.d"))
+    path.write_text(entry(word=word, more=why))
+    with pytest.raises(DataError, match="correct the file first"):
+        write_answer(tmp_path, answer("c.d"))
+    write_answer(tmp_path, answer("a.b", word, why="nothing of the kind"))
+    assert parse_answers(path.read_bytes(), TODAY).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (entry(), {"a.b": (1, 5)}),
+        (entry() + entry("c.d"), {"a.b": (1, 5), "c.d": (7, 11)}),
+        (entry(table=' [[ "answers" ]] # first'), {"a.b": (1, 5)}),
+        (entry(more="why = '\u2028\u0085x'\n") + entry("c.d"), {"a.b": (1, 6), "c.d": (8, 12)}),
+        (entry(word="no") + entry(table="[[ answers ]]"), {"a.b": (7, 11)}),
+        ('answers = [{item = "a.b", answer = "yes", who = "Ann", date = 2026-11-01}]', {}),
+        (entry() + entry(table='[["\\u0061nswers"]]'), {}),
+        (entry(more='why = """\n[[answers]]\n"""') + entry(table='[["\\u0061nswers"]]'), {}),
+    ],
+    ids=["one", "two", "spaces", "line signs", "twice", "inline", "escaped", "text like a table"],
+)
+def test_the_lines_of_an_answer_are_those_that_git_counts(text, lines):
+    found = parse_answers(text.encode(), TODAY)
+    assert found.answers["a.b"].answer == "yes"
+    assert found.lines == lines
+
+
 @pytest.mark.parametrize(
     "content",
     [b"[[answers", b"\xff\xfe", b"answers = 1", b"[" * 100_000, b"# \n" * (1 << 20), b"answers = [" + b"[" * 5000],

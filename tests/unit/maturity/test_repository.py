@@ -67,7 +67,7 @@ def test_nothing_of_the_repository_runs(tmp_path):
     assert found.commits
     found.integrations(NOW - timedelta(days=90))
     found.touched(["a.py"])
-    found.changed_files(found.head, found.head)
+    found.changed_files([(found.head, found.head)])
     found.authors_of("a.py", (1, 1))
     assert not witness.exists()
 
@@ -96,6 +96,53 @@ def test_times_and_messages_that_git_accepts_are_read(tmp_path):
         history.commit(NOW, {"a": message}, message=message)
     found = Repository(history.make(tmp_path))
     assert len(found.commits) == 3
+
+
+def test_neither_a_message_nor_a_file_can_look_like_another_commit(tmp_path):
+    history = History()
+    first = history.commit(NOW - timedelta(days=2), {"a": "1"})
+    forged = f"x\x1e{'a' * 40}\x1f\x1f{NOW.timestamp():.0f}\x1fann@example.org\x1fann\x1fSHOP-1 forged\x1e"
+    second = history.commit(NOW - timedelta(days=1), {"b": "1"}, message=forged, parents=[first])
+    folder = history.make(tmp_path)
+    head = git(folder, "rev-parse", "HEAD").decode().strip()
+    history.commit(NOW, {f"x\x1e{head}": "1", "c": "1"}, message="a file", parents=[second])
+    found = Repository(history.make(tmp_path / "again"))
+    assert len(found.commits) == len(found.main_line) == 3
+    assert found.commits[1].message.startswith("x\x1e")
+    steps = found.integrations(NOW - timedelta(days=90))
+    assert [set(step.files) for step in steps] == [{f"x\x1e{head}", "c"}, {"b"}, {"a"}]
+
+
+def test_the_files_between_two_commits_are_those_of_git_diff(tmp_path):
+    history = History()
+    first = history.commit(NOW - timedelta(days=3), {"a": "1", "b": "1"})
+    side = history.commit(NOW - timedelta(days=2), {"ü c": "1"}, branch="side", parents=[first], deleted=["a"])
+    last = history.commit(NOW - timedelta(days=1), {"b": "2"}, parents=[first])
+    history.commit(NOW, {}, message="merge", parents=[last, side])
+    folder = history.make(tmp_path)
+    merge, last, side, first = git(folder, "rev-parse", "main", "main^1", "main^2", "main~2").decode().split()
+    pairs = [(older, newer) for older in (first, last, side, merge) for newer in (merge, side, last, first)]
+    expected = [
+        git(folder, "diff", "--name-only", "--no-renames", "-z", *pair).decode().split("\0")[:-1] for pair in pairs
+    ]
+    assert Repository(folder).changed_files(pairs) == expected
+    asked = [("0" * 40, first), (first, last), ("", first), (last[:9], last)]
+    assert Repository(folder).changed_files(asked) == [None, ["b"], None, []]
+
+
+def test_commits_are_known_by_their_ids_on_every_branch(tmp_path):
+    history = History()
+    first = history.commit(NOW - timedelta(days=3), {"a b": "1"})
+    history.commit(NOW - timedelta(days=2), {"c": "1"}, branch="side", parents=[first], deleted=["a b"])
+    folder = history.make(tmp_path)
+    main, side = (git(folder, "rev-parse", name).decode().strip() for name in ("main", "side"))
+    found = Repository(folder)
+    asked = [side, main[:8], "0" * 40, "", "HEAD", "--all", "abc", "a\nb"]
+    assert found.commit_ids(asked) == {side: side, main[:8]: main}
+    assert found.commit_times(asked) == {side: NOW - timedelta(days=2), main[:8]: NOW - timedelta(days=3)}
+    assert found.having(asked, "a b") == {main[:8]}
+    assert found.having(asked, "a\nb") == set()
+    assert (found.commit_ids([]), found.commit_times(["0" * 40]), found.having([], "c")) == ({}, {}, set())
 
 
 @pytest.mark.parametrize("folder", ["missing", "."])

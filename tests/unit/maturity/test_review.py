@@ -19,7 +19,12 @@ from support.made_repository import NOW, git
 
 MODEL = load_model()
 NO_ANSWERS = AnswerFile({})
-YES = AnswerFile({item.id: Answer(item=item.id, answer="yes", who="ann", date=NOW.date()) for item in MODEL.items})
+YES = AnswerFile(
+    {
+        item.id: Answer(item=item.id, answer="yes", who="ann", date=NOW.date(), link="https://tracker.example/7")
+        for item in MODEL.items
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +157,30 @@ def test_an_answer_that_expired_says_so_in_the_trend(team):
         change.why
         == f"an answer expired: no answer yet: {MODEL.find(asked).ask}; yes until {said.last_day} (Ann), which no longer holds"
     )
+
+
+@pytest.mark.parametrize("threshold", ["3", True, None, [], {"a": 1}])
+def test_a_threshold_that_is_not_a_number_does_not_break_the_next_review(team, threshold):
+    entry = make_review(team.sources(), NO_ANSWERS).entry()
+    entry["items"]["test.unit"] |= {"state": "not met", "threshold": threshold, "value": threshold}
+    time = NOW - timedelta(days=1)
+    earlier = replace(team.entries[-1], number=9999, time=time, kind="review", service="", data=entry)
+    review = make_review(team.sources(entries=[*team.entries, earlier]), NO_ANSWERS)
+    (change,) = [change for change in review.changes if change.item == "test.unit"]
+    assert change.direction == "▲"
+    assert change.why.startswith("evidence: ")
+
+
+def test_an_answer_in_another_form_is_a_finding_because_its_author_is_not_known(tmp_path):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "maturity").mkdir()
+    (tmp_path / "maturity/answers.toml").write_text(
+        'answers = [{item = "culture.one-backlog", answer = "yes", who = "Bob", date = 2026-11-01}]\n'
+    )
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "answers")
+    (finding,) = make_review(Sources(MODEL, NOW, folder=tmp_path)).findings
+    assert "culture.one-backlog: git cannot be asked who answered" in finding
 
 
 def test_an_uncommitted_answer_and_another_author_are_findings(tmp_path):

@@ -76,6 +76,32 @@ def test_a_level_is_written_with_its_range(states, text):
     assert found.text(levels) == text
 
 
+LINKED = [item for item in MODEL.items if item.needs_link]
+
+
+def test_seven_practices_of_the_model_need_a_link():
+    assert {item.id for item in LINKED} == {
+        "culture.prioritised",
+        "design.branch-by-abstraction",
+        "design.business-metrics",
+        "test.risk-based-manual",
+        "test.business-value",
+        "information.dashboards",
+        "information.cross-silo",
+    }
+    assert all("Link" in item.ask for item in LINKED)
+
+
+@pytest.mark.parametrize("item", LINKED, ids=lambda item: item.id)
+@pytest.mark.parametrize(("link", "state"), [("", "unknown"), (" ", "unknown"), ("https://tracker.example/7", "met")])
+def test_a_yes_counts_there_only_with_its_link(item, link, state):
+    yes = said(item.id).model_copy(update={"link": link})
+    found = judge_item(item, [], yes, TODAY)
+    assert (found.state, found.strength) == (state, "said" if state == "met" else None)
+    assert ("give it with --link" in found.reason) is (state == "unknown")
+    assert judge_item(item, [], yes.model_copy(update={"answer": "no"}), TODAY).state == "not met"
+
+
 def test_one_item_short_stays_one_item_short():
     found, _ = category(**{f"l0{letter}": "met" for letter in "abcdef"}, l0g="not met")
     assert (found.level, found.counts(0)) == (-1, (6, 7))

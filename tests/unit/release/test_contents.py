@@ -66,7 +66,15 @@ def test_a_link_that_leads_up_and_out_ends_at_the_root_of_the_image():
 def test_links_in_a_circle_are_a_finding(links):
     found = contents(layer(*(link(name, target) for name, target in links), file("/a/x", "1")))
     assert not found.is_whole
-    assert "circle" in found.unread[0].reason
+    assert "circular" in found.unread[0].reason
+
+
+@pytest.mark.parametrize("hidden", [opaque("/a/x"), whiteout("/a/x/y")], ids=["opaque", "whiteout"])
+def test_what_a_layer_hides_below_a_circle_of_links_is_a_finding(hidden):
+    found = contents(layer(link("/a", "b"), link("/b", "a"), file("/kept", "1")), layer(hidden, file("/new", "22")))
+    assert files(found) == {"/kept": 1, "/new": 2}
+    assert not found.is_whole
+    assert "circular" in found.unread[0].reason
 
 
 def test_a_long_chain_of_links_is_a_finding_and_forty_are_not():

@@ -42,6 +42,8 @@ def test_every_part_of_the_configuration_is_compared():
 
 @pytest.mark.parametrize("key", [
     "DB_PASSWORD", "dbPassword", "API_KEY", "apiKey", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "SENTRY_DSN", "PGPASSWORD",
+    "DBPASS", "PGPASS", "db.pass", "AUTHKEY", "ENCKEY", "DEPLOYKEY", "RSAKEY", "TRUSTED_KEYS", "SESSION_ID", "sessionId", "GITHUB_PAT", "HMAC", "OTP_SEED",
+    "APP_PIN", "BEARER", "SAS", "SLACK_WEBHOOK_URL", "AzureWebJobsConnectionString",
     "SSH_PRIVATE_KEY", "KEY", "MYSQL_PWD", "BASIC_AUTH", "JWT", "SESSION_COOKIE", "DB_CREDS", "signing.key", "PASSPHRASE",
 ])  # fmt: skip
 def test_values_of_such_names_are_hidden(key):
@@ -51,7 +53,23 @@ def test_values_of_such_names_are_hidden(key):
 
 
 @pytest.mark.parametrize(
-    "key", ["LOG_LEVEL", "AUTHOR", "MONKEY", "KEYBOARD", "COMPASS_URL", "PATH", "PASSENGERS", "SALTY"]
+    "key",
+    [
+        "LOG_LEVEL",
+        "AUTHOR",
+        "MONKEY",
+        "KEYBOARD",
+        "COMPASS_URL",
+        "PATH",
+        "PASSENGERS",
+        "SALTY",
+        "BYPASS_CACHE",
+        "PATTERN",
+        "PINGS",
+        "TURKEY",
+        "SEEDLING",
+        "SIGNAL",
+    ],
 )
 def test_other_names_are_not(key):
     assert not is_secret(key, "x")
@@ -65,7 +83,9 @@ def test_references_are_hidden(value):
 
 @pytest.mark.parametrize("value", [
     "postgres://shop:hunter2@db/x", "--password=hunter2", image_settings({"config": {"Cmd": ["run", "--api-key", "hunter2"]}})["command", "command"], "curl -H 'Authorization: Bearer hunter2hunter2'",
-    "ghp_hunter2hunter2hunter2",
+    "ghp_hunter2hunter2hunter2", "-Xmx1g -Ddb.pass=hunter2 -Dx=1", '{"pass": "hunter2", "key": "hunter2"}', "https://a.example/b?sv=1&sig=hunter2&se=2",
+    "https://hooks.slack.com/services/T0/B0/hunter2", "mysql -u root -phunter2 shop", "redis-cli -h db -a hunter2 ping", "curl -fsu admin:x -u admin:hunter2 http://a",
+    "AccountName=a;AccountKey=hunter2==;", "run --seed hunter2",
 ])  # fmt: skip
 def test_secrets_inside_of_values_are_masked(value):
     assert "hunter2" not in safe(value)
@@ -91,6 +111,16 @@ def test_long_and_hostile_values_are_made_safe():
 )
 def test_a_configuration_of_another_form_is_no_error(config):
     assert image_settings(config) == {}
+
+
+def test_tables_of_any_depth_are_read():
+    deep = value = {}
+    for _ in range(3000):
+        value["a"] = value = {}
+    value["b"] = 1
+    (shallow,) = flattened({"x": deep})
+    assert shallow == ".".join(["x", *"a" * 49])
+    assert set(flattened({"list": [deep]})) == {"list"}
 
 
 def test_nested_tables_become_keys():

@@ -29,9 +29,10 @@ def test_a_row_writes_its_answer(review, tmp_path):
     assert form.who.value == "Ann"
     row.save.click()
     assert row.said.value == "choose an answer first"
-    row.answer.value, row.why.value = "yes", "one board"
+    row.answer.value, row.why.value, row.link.value = "yes", "one board", "https://tracker.example/7"
     row.save.click()
     assert row.said.value.startswith("said yes (Ann, until ")
+    assert 'link = "https://tracker.example/7"' in (tmp_path / "maturity/answers.toml").read_text()
     assert (
         'item = "culture.one-backlog"\nanswer = "yes"\nwho = "Ann"' in (tmp_path / "maturity/answers.toml").read_text()
     )

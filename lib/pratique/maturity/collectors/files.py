@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from pratique.maturity.collectors.ledger import link
+from pratique.maturity.collectors.ledger import links, others
 from pratique.maturity.collectors.registered import collector
 from pratique.maturity.evidence import Evidence, compared, share, unknown
 from pratique.maturity.model import Rule
@@ -32,14 +32,14 @@ def tracked(sources: Sources, rule: Rule) -> Evidence:
     if name not in repository.files:
         return Evidence("not met", f"the service file {name} is not tracked", 0.0, rule.threshold, 0)
     found = sources.deployments(rule.days)
+    having = repository.having([sources.commit_of(record) for record in found], name)
     clean = [
         record
         for record in found
-        if not sources.started(record).data.get("dirty")
-        and _has(sources, str(sources.started(record).data.get("commit") or ""), name)
+        if not sources.started(record).data.get("dirty") and sources.commit_of(record) in having
     ]
-    others = [link(sources, record) for record in found if record not in clean]
-    return share(rule, len(clean), len(found), f"releases were made from a commit that has {name}", others or [name])
+    where = links(sources, others(found, clean)) or [name]
+    return share(rule, len(clean), len(found), f"releases were made from a commit that has {name}", where)
 
 
 def _inside(path: Path, root: Path) -> str | None:
@@ -47,12 +47,6 @@ def _inside(path: Path, root: Path) -> str | None:
         return path.resolve().relative_to(root.resolve()).as_posix()
     except (ValueError, OSError):
         return None
-
-
-def _has(sources: Sources, commit: str, name: str) -> bool:
-    """Whether a commit of the repository has a file."""
-    repository = sources.git
-    return len(commit) >= 7 and repository.has(commit, name)
 
 
 @collector("files.environments", "repository", strength="declared", presence=True)

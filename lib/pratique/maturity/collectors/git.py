@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -418,19 +418,14 @@ def tags(sources: Sources, rule: Rule) -> Evidence:
     """The share of promoted releases with a tag: of their commit, or named after the revision."""
     repository = sources.git
     names = repository.tags()
-    commits = set(names.values())
+    named = {*names, *names.values()}
     promoted = sources.deployments(rule.days)
-    tagged = [
-        record
-        for record in promoted
-        if _tagged(record.revision, str(sources.started(record).data.get("commit") or ""), names, commits)
-    ]
-    where = [f"ledger {sources.started(record).number}" for record in promoted if record not in tagged]
+    commits = repository.commit_ids([sources.commit_of(record) for record in promoted])
+    tagged, where = [], []
+    for record in promoted:
+        bare = record.revision.removeprefix("v")
+        if {record.revision, bare, f"v{bare}", commits.get(sources.commit_of(record), "")} & named:
+            tagged.append(record)
+        else:
+            where.append(f"ledger {sources.started(record).number}")
     return share(rule, len(tagged), len(promoted), "promoted releases have a tag", where)
-
-
-def _tagged(revision: str, commit: str, names: Iterable[str], commits: set[str]) -> bool:
-    known = set(names)
-    return bool(known & {revision, f"v{revision}", revision.removeprefix("v")}) or (
-        len(commit) >= 7 and any(one.startswith(commit) for one in commits)
-    )

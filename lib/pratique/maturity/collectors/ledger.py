@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from pratique.delivery.deployments import Record
+from pratique.delivery.metrics import Failure, failures_of
 from pratique.ledger.entry import Entry
 from pratique.ledger.history import ReleaseRecord
-from pratique.ledger.incidents import NONE, IncidentRecord, incidents_of
+from pratique.ledger.incidents import IncidentRecord, incidents_of
 from pratique.maturity.collectors.registered import collector
 from pratique.maturity.collectors.run_folders import approvals_of
-from pratique.maturity.evidence import Evidence, compared, share, unknown
+from pratique.maturity.evidence import Evidence, compared, share, share_of_known, unknown
 from pratique.maturity.model import Rule
 from pratique.maturity.sources import Sources
 from pratique.number_text import plural
@@ -29,8 +31,15 @@ def link(sources: Sources, record: ReleaseRecord) -> str:
     return f"ledger {sources.started(record).number}"
 
 
-def _links(sources: Sources, records: Sequence[ReleaseRecord]) -> list[str]:
+def links(sources: Sources, records: Sequence[ReleaseRecord]) -> list[str]:
+    """Return releases as links of evidence."""
     return [link(sources, record) for record in records]
+
+
+def others(found: Sequence[ReleaseRecord], known: Sequence[ReleaseRecord]) -> list[ReleaseRecord]:
+    """Return the releases that are not among those known, in their order."""
+    runs = {(record.service, record.run) for record in known}
+    return [record for record in found if (record.service, record.run) not in runs]
 
 
 def is_pipeline(sources: Sources, who: str) -> bool:
@@ -66,7 +75,7 @@ def releases(sources: Sources, rule: Rule) -> Evidence:
         len(found),
         len(found),
         f"{plural(len(found), 'release')} promoted since {sources.start(rule.days):%Y-%m-%d}",
-        _links(sources, found[-3:]),
+        links(sources, found[-3:]),
     )
 
 
@@ -81,7 +90,7 @@ def deployments(sources: Sources, rule: Rule) -> Evidence:
         len(found),
         max(rule.of, len(found)),
         f"{plural(len(found), 'deployment')} on record since {sources.start(rule.days):%Y-%m-%d}",
-        _links(sources, found[-3:]),
+        links(sources, found[-3:]),
     )
 
 
@@ -105,9 +114,12 @@ def team(sources: Sources, rule: Rule) -> Evidence:
     known = committers(sources)
     found = sources.deployments(rule.days)
     own = [record for record in found if record.who.casefold() in known or is_pipeline(sources, record.who)]
-    others = [record for record in found if record not in own]
     return share(
-        rule, len(own), len(found), "releases were made by committers or their pipeline", _links(sources, others or own)
+        rule,
+        len(own),
+        len(found),
+        "releases were made by committers or their pipeline",
+        links(sources, others(found, own) or own),
     )
 
 
@@ -116,58 +128,57 @@ def by_pipeline(sources: Sources, rule: Rule) -> Evidence:
     """The share of releases by a pipeline."""
     found = sources.deployments(rule.days)
     own = [record for record in found if is_pipeline(sources, record.who)]
-    return share(rule, len(own), len(found), "releases were started by a pipeline", _links(sources, own))
+    return share(rule, len(own), len(found), "releases were started by a pipeline", links(sources, own))
 
 
 @collector("ledger.zero_touch", "ledger", "repository", "runs")
 def zero_touch(sources: Sources, rule: Rule) -> Evidence:
     """The share of releases by a pipeline without approval, if the median commit waits a day at most."""
     found = sources.deployments(rule.days)
-    waits = [wait for record in found if (wait := _wait(sources, record)) is not None]
-    alone = [record for record in found if is_pipeline(sources, record.who) and not approvers(sources, record)]
+    waits = list(_waits(sources, found).values())
+    own = [record for record in found if is_pipeline(sources, record.who)]
+    approved = {record.run: approvals_of(sources, record.run or "") for record in own}
+    alone = [record for record in own if approved[record.run] == set()]
+    lost = [record for record in own if approved[record.run] is None]
     if found and len(waits) < min(rule.of, len(found)):
         return unknown(f"the commits of {len(found) - len(waits)} of {len(found)} releases are not known")
     days = median(waits) if waits else 0.0
-    good = len(alone) if days <= 1 else 0
-    slow = (
+    wait = (
         f"; but the median commit waits {days:.1f} days" if days > 1 else f"; the median commit waits {days * 24:.1f} h"
     )
-    result = share(rule, good, len(found), f"releases needed no person{slow if waits else ''}", _links(sources, alone))
-    return (
-        result
-        if good or not alone
-        else Evidence(
-            "not met", f"{len(alone)} of {len(found)} releases needed no person{slow}", 0.0, rule.threshold, len(found)
-        )
-    )
+    what = f"releases needed no person{wait if waits else ''}"
+    result = share_of_known(rule, len(alone), len(lost), len(found), what, links(sources, alone))
+    return replace(result, state="not met", value=0.0) if days > 1 and result.state == "met" else result
 
 
-def _wait(sources: Sources, record: ReleaseRecord) -> float | None:
-    """Days from the commit of a release to its start."""
-    commit = str(sources.started(record).data.get("commit") or "")
-    if len(commit) < 7 or sources.repository is None:
-        return None
-    made = next((one.time for one in sources.repository.commits if one.id.startswith(commit)), None)
-    return None if made is None else max(0.0, (record.start - made).total_seconds() / 86400)
-
-
-def approvers(sources: Sources, record: ReleaseRecord) -> set[str]:
-    """Return who approved stages of a release."""
-    return approvals_of(sources, record.run or "")
+def _waits(sources: Sources, found: Sequence[ReleaseRecord]) -> dict[tuple[str, str | None], float]:
+    """Days from the commit of a release to its start, by service and run, of those releases whose commit git knows."""
+    if sources.repository is None:
+        return {}
+    times = sources.repository.commit_times([sources.commit_of(record) for record in found])
+    return {
+        (record.service, record.run): max(0.0, (record.start - made).total_seconds() / 86400)
+        for record in found
+        if (made := times.get(sources.commit_of(record))) is not None
+    }
 
 
 @collector("ledger.approvals", "ledger", "runs")
 def approvals(sources: Sources, rule: Rule) -> Evidence:
     """How many releases were approved by committers."""
     known = committers(sources)
-    found = [(record, names) for record in sources.deployments(rule.days) if (names := approvers(sources, record))]
+    found = [
+        (record, names)
+        for record in sources.deployments(rule.days)
+        if (names := approvals_of(sources, record.run or ""))
+    ]
     own = [record for record, names in found if {name.casefold() for name in names} <= known]
     return compared(
         rule,
         len(own),
         len(found),
         f"{len(own)} of {plural(len(found), 'approval')} by committers",
-        _links(sources, own),
+        links(sources, own),
     )
 
 
@@ -175,24 +186,30 @@ def approvals(sources: Sources, rule: Rule) -> Evidence:
 def commits(sources: Sources, rule: Rule) -> Evidence:
     """The share of promoted releases whose commit is recorded."""
     found = sources.deployments(rule.days)
-    known = [record for record in found if sources.started(record).data.get("commit")]
-    lacking = [record for record in found if record not in known]
+    known = [record for record in found if sources.commit_of(record)]
     return share(
-        rule, len(known), len(found), "promoted releases record their commit", _links(sources, lacking or known)
+        rule,
+        len(known),
+        len(found),
+        "promoted releases record their commit",
+        links(sources, others(found, known) or known),
     )
 
 
 @collector("ledger.lead_time", "ledger", "repository")
 def lead_time(sources: Sources, rule: Rule) -> Evidence:
     """The share of deployments whose lead time is known: the commit is recorded, and git knows it."""
+    if sources.git.is_shallow:
+        return unknown("the clone is shallow: its history is cut off; fetch it with `git fetch --unshallow`")
     found = sources.deployments(rule.days)
-    known = [record for record in found if _wait(sources, record) is not None]
+    waits = _waits(sources, found)
+    known = [record for record in found if (record.service, record.run) in waits]
     return share(
         rule,
         len(known),
         len(found),
         "deployments have a commit that git knows, so their lead time is known",
-        _links(sources, [one for one in found if one not in known] or known),
+        links(sources, others(found, known) or known),
     )
 
 
@@ -216,8 +233,8 @@ def coverage(sources: Sources, rule: Rule) -> Evidence:
             released.add((entry.service, entry.revision))
         services.add(entry.service)
     by_run = [one for one in seen if (one.service, one.revision) in released]
-    others = [f"{one.service} {one.revision}" for one in seen if one not in by_run]
-    what = f"revisions with traffic were put in place by a run{': not ' + ', '.join(others[:3]) if others else ''}"
+    around = [f"{one.service} {one.revision}" for one in seen if one not in by_run]
+    what = f"revisions with traffic were put in place by a run{': not ' + ', '.join(around[:3]) if around else ''}"
     return share(rule, len(by_run), len(seen), what)
 
 
@@ -229,18 +246,24 @@ def independence(sources: Sources, rule: Rule) -> Evidence:
     if len(services) < 2:
         return unknown(f"releases of {plural(len(services), 'service')} are on record: two are needed to compare")
     ordered = sorted(found, key=lambda record: record.start)
-    together = set()
-    for earlier, later in pairwise(ordered):
-        if earlier.service != later.service and later.start - earlier.start < TOGETHER:
-            together |= {earlier.run, later.run}
-    alone = [record for record in found if record.run not in together]
+    together = [*_after_others(ordered), *_after_others(ordered[::-1])]
+    alone = others(found, together)
     return share(
         rule,
         len(alone),
         len(found),
         "releases were made without another service within an hour",
-        _links(sources, [one for one in found if one not in alone]),
+        links(sources, others(found, alone)),
     )
+
+
+def _after_others(ordered: Sequence[ReleaseRecord]) -> Iterator[ReleaseRecord]:
+    """The releases that come within an hour of one of another service before them. ordered: by their start, in either direction."""
+    latest: dict[str, datetime] = {}
+    for record in ordered:
+        if any(abs(record.start - time) < TOGETHER for service, time in latest.items() if service != record.service):
+            yield record
+        latest[record.service] = record.start
 
 
 @collector("ledger.verdicts", "ledger")
@@ -259,7 +282,7 @@ def verdicts(sources: Sources, rule: Rule) -> Evidence:
         len(timed),
         len(told),
         "releases were judged by their latency",
-        _links(sources, [one for one in told if one not in timed] or timed),
+        links(sources, others(told, timed) or timed),
     )
 
 
@@ -290,37 +313,27 @@ def _is_evaluated(guard: Mapping[str, object]) -> bool:
 def rework(sources: Sources, rule: Rule) -> Evidence:
     """The share of failed deployments that the next release mended, and no rollback. Drills do not count."""
     start = sources.start(rule.days)
-    failed: dict[tuple[str, str], bool] = {}
-    promoted = {(record.service, record.revision) for record in sources.deployments(rule.days)}
-    known = {incident.id: incident for incident in incidents(sources)}
-    for incident in known.values():
-        if (
-            incident.cause not in ("", NONE)
-            and incident.began >= start
-            and (incident.service, incident.cause) in promoted
-        ):
-            failed[incident.service, incident.cause] = False
-    for record in sources.releases:
-        mended = known.get(str(sources.started(record).data.get("incident") or ""))
-        if (
-            mended is not None
-            and record.outcome == "promoted"
-            and (mended.service, mended.cause) in failed
-            and record.revision != mended.cause
-        ):
-            failed[mended.service, mended.cause] = True
-    for record in sources.rollbacks:
-        began = sources.started(record)
-        if (
-            record.start >= start
-            and not began.data.get("drill")
-            and record.outcome in ("reverted", "promoted")
-            and record.baseline
-        ):
-            failed[record.service, record.baseline] = False
-    forward = sum(failed.values())
+    known = incidents(sources)
+    forward: list[bool] = []
+    for service, record in sources.deliveries.items():
+        own = [incident for incident in known if incident.service == service]
+        forward += [
+            _is_mended_forward(record, failure)
+            for failure in failures_of(record, own)
+            if start <= failure.deployment.time <= sources.now
+        ]
     return share(
-        rule, forward, len(failed), f"failed deployments since {start:%Y-%m-%d} were fixed by the next release"
+        rule, sum(forward), len(forward), f"failed deployments since {start:%Y-%m-%d} were fixed by the next release"
+    )
+
+
+def _is_mended_forward(record: Record, failure: Failure) -> bool:
+    """Whether a later release, and no rollback, took a failed deployment out and names one of its incidents."""
+    return failure.rolled_back is None and any(
+        later.incident in failure.incidents
+        and later.revision != failure.deployment.revision
+        and later.time > failure.deployment.time
+        for later in (*record.deployments, *record.redeployments)
     )
 
 
@@ -337,7 +350,7 @@ def rollbacks(sources: Sources, rule: Rule) -> Evidence:
         len(found),
         max(rule.of, len(found)),
         f"{plural(len(found), 'rollback')} since {sources.start(rule.days):%Y-%m-%d}",
-        _links(sources, found),
+        links(sources, found),
     )
 
 
@@ -437,21 +450,21 @@ def report_weeks(sources: Sources, rule: Rule) -> Evidence:
     found = _written(sources, start)
     if not found and not sources.releases:
         return unknown(NO_RELEASE)
-    told = {week for entry in found if (week := (sources.now - entry.time) // timedelta(days=7)) < weeks}
+    told = {week for entry in found if 0 <= (week := (sources.now - entry.time) // timedelta(days=7)) < weeks}
     return share(rule, len(told), weeks, "weeks have a report", [f"ledger {entry.number}" for entry in found[-3:]])
 
 
 @collector("ledger.reports_kept", "ledger")
 def reports_kept(sources: Sources, rule: Rule) -> Evidence:
-    """The share of the latest releases whose report can be opened."""
-    latest = [record for record in sources.releases if record.report][-rule.last :]
-    kept = [record for record in latest if _opens(Path(str(record.report)))]
+    """The share of the latest promoted releases whose report can be opened."""
+    latest = sources.deployments(rule.days, rule.last)
+    kept = [record for record in latest if record.report and _opens(Path(str(record.report)))]
     return share(
         rule,
         len(kept),
         len(latest),
-        "reports of the latest releases can be opened",
-        _links(sources, [one for one in latest if one not in kept] or kept),
+        "latest promoted releases have a report that opens",
+        links(sources, others(latest, kept) or kept),
     )
 
 
@@ -473,20 +486,21 @@ def joins(sources: Sources, rule: Rule) -> Evidence:
     seen = {(one.service, one.revision) for one in store.revisions(None, sources.start(rule.days), sources.now)}
     connected = bool(incidents(sources))
     parts = {
-        "commit": [record for record in found if sources.started(record).data.get("commit")],
+        "commit": [record for record in found if sources.commit_of(record)],
         "digest": [record for record in found if record.digest],
         "run": [record for record in found if record.run],
         "requests": [record for record in found if (record.service, record.revision) in seen],
         "incidents": found if connected else [],
     }
     weakest = min(parts, key=lambda name: len(parts[name]))
-    whole = [record for record in found if all(record in part for part in parts.values())]
+    lacking = {id(record) for part in parts.values() for record in others(found, part)}
+    whole = [record for record in found if id(record) not in lacking]
     return share(
         rule,
         len(whole),
         len(found),
         f"deployments are linked to commit, digest, run, requests and incidents; the weakest link is {weakest} with {len(parts[weakest])}",
-        _links(sources, [one for one in found if one not in whole]),
+        links(sources, others(found, whole)),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -34,19 +33,13 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 def run_folder(sources: Sources, run: str) -> Path | None:
-    """Return the folder of a run; None where there can be none."""
-    if sources.config is None or sources.missing("runs") or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run, re.ASCII):
-        return None
-    return sources.config.state_dir / "runs" / run
+    """Return the folder of a run; None where there is none."""
+    return sources.runs.get(run)
 
 
-def approvals_of(sources: Sources, run: str) -> set[str]:
-    """Return who approved stages of a run."""
+def approvals_of(sources: Sources, run: str) -> set[str] | None:
+    """Return who approved stages of a run; None where that is not known, because its journal is gone or cannot be read."""
     folder = run_folder(sources, run)
-    return (
-        set()
-        if folder is None
-        else {
-            str(line.get("who", "")) for line in lines_of(folder / "answers.jsonl") if line.get("answer") == "approve"
-        }
-    )
+    if folder is None or not lines_of(folder / "journal.jsonl"):
+        return None
+    return {str(line.get("who", "")) for line in lines_of(folder / "answers.jsonl") if line.get("answer") == "approve"}

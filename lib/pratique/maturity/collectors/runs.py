@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pratique.ledger.history import ReleaseRecord
-from pratique.maturity.collectors.ledger import link
+from pratique.maturity.collectors.ledger import link, links, others
 from pratique.maturity.collectors.registered import collector
 from pratique.maturity.collectors.run_folders import approvals_of, lines_of, run_folder
-from pratique.maturity.evidence import Evidence, compared, share, unknown
+from pratique.maturity.evidence import Evidence, compared, share_of_known, unknown
 from pratique.maturity.model import Rule
 from pratique.maturity.sources import Sources
 from pratique.number_text import plural
@@ -55,17 +55,16 @@ def acceptance(sources: Sources, rule: Rule) -> Evidence:
 @collector("runs.full_acceptance", "ledger", "runs")
 def full_acceptance(sources: Sources, rule: Rule) -> Evidence:
     """The share of releases that a command accepted and no person approved."""
-    told = [
-        (record, ran) for record in sources.deployments(rule.days) if (ran := _accepted(sources, record)) is not None
-    ]
+    found = sources.deployments(rule.days)
+    told = [(record, ran) for record in found if (ran := _accepted(sources, record)) is not None]
     alone = [record for record, ran in told if ran.get("command") and not approvals_of(sources, record.run or "")]
-    others = [link(sources, record) for record, _ in told if record not in alone]
-    return share(
+    return share_of_known(
         rule,
         len(alone),
-        len(told),
+        len(found) - len(told),
+        len(found),
         "releases were accepted by a command, without a person",
-        others or [link(sources, record) for record in alone],
+        links(sources, others([record for record, _ in told], alone) or alone),
     )
 
 
@@ -75,17 +74,15 @@ def migrations(sources: Sources, rule: Rule) -> Evidence:
     pattern = re.compile(
         "|".join(f"(?:{one})" for one in sources.model.steps.get("migrate", ())) or r"(?!)", re.IGNORECASE
     )
-    before: dict[str, str] = {}
-    changed, ran = [], []
-    inside = set(map(id, sources.deployments(rule.days)))
-    for record in (one for one in sources.releases if one.outcome == "promoted"):
-        commit = str(sources.started(record).data.get("commit") or "")
-        older, before[record.service] = before.get(record.service, ""), commit
-        files = sources.git.changed_files(older, commit) if older and commit and id(record) in inside else None
-        if files is None or not any(MIGRATIONS.fullmatch(path) for path in files):
+    changed = _with_migrations(sources, rule)
+    ran: list[ReleaseRecord] = []
+    lost: list[ReleaseRecord] = []
+    for record in changed:
+        accepted = _accepted(sources, record)
+        if accepted is None:
+            lost.append(record)
             continue
-        changed.append(record)
-        command = (_accepted(sources, record) or {}).get("command")
+        command = accepted.get("command")
         if isinstance(command, list) and (
             pattern.search(" ".join(map(str, command))) or "migrat" in " ".join(map(str, command)).casefold()
         ):
@@ -93,13 +90,31 @@ def migrations(sources: Sources, rule: Rule) -> Evidence:
     if not changed:
         return unknown("no release on record changed a migration")
     few = rule.model_copy(update={"of": min(rule.of, 2)})
-    return share(
+    return share_of_known(
         few,
         len(ran),
+        len(lost),
         len(changed),
         "releases that changed migrations ran them",
-        [link(sources, one) for one in changed if one not in ran] or [link(sources, one) for one in ran],
+        links(sources, others(changed, ran) or ran),
     )
+
+
+def _with_migrations(sources: Sources, rule: Rule) -> list[ReleaseRecord]:
+    """The deployments of the window that changed a migration since the one before."""
+    commits: dict[str, str] = {}
+    before: dict[tuple[str, str | None], str] = {}
+    for record in sources.deployed:
+        before[record.service, record.run] = commits.get(record.service, "")
+        commits[record.service] = sources.commit_of(record)
+    found = sources.deployments(rule.days)
+    pairs = [(before[record.service, record.run], sources.commit_of(record)) for record in found]
+    changes = sources.git.changed_files(pairs)
+    return [
+        record
+        for record, files in zip(found, changes, strict=True)
+        if files and any(MIGRATIONS.fullmatch(path) for path in files)
+    ]
 
 
 @collector("runs.drift", "drift", "ledger")
@@ -108,14 +123,15 @@ def drift(sources: Sources, rule: Rule) -> Evidence:
     seen = [
         (f"ledger {entry.number}", entry.data["drift"])
         for entry in sources.entries_of("review", since=sources.start(rule.days))
-        if isinstance(entry.data.get("drift"), int)
+        if isinstance(entry.data.get("drift"), int) and not isinstance(entry.data.get("drift"), bool)
     ]
     now = sources.differences
     if now is not None:
         seen.append(("now", len(now)))
-    if not seen:
-        return unknown("no running service could be examined")
-    worst = max(number for _, number in seen)
+    worst = max((number for _, number in seen), default=0)
+    if now is None and rule.is_met_by(worst):
+        # what cannot be examined now may differ, whatever earlier reviews saw
+        return unknown(f"{', '.join(sources.unseen[:3]) or 'no running service'} could not be examined now")
     example = f", such as {now[0]}" if now else ""
     return compared(
         rule,

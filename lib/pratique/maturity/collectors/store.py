@@ -34,7 +34,7 @@ def handover(sources: Sources, rule: Rule) -> Evidence:
     judged: list[ReleaseRecord] = []
     silent: list[ReleaseRecord] = []
     for record in sources.deployments(rule.days, rule.last):
-        moment = _moment(sources, record)
+        moment = sources.deployed_at(record)
         usual = _counted(store, record.service, moment - AROUND - BEFORE, moment - AROUND)
         around = _counted(store, record.service, moment - AROUND, moment + AROUND)
         if not usual or sum(all_ for _, all_ in usual.values()) < len(usual) * 10:
@@ -60,16 +60,6 @@ def handover(sources: Sources, rule: Rule) -> Evidence:
     limit = excess_limit(bad, n, bad_before, n_before)
     reason = f"{percent(bad / n)} of {plural(n, 'request')} failed while {plural(len(judged), 'deployment')} took over, {percent(bad_before / n_before)} before; upper limit of the excess {percent(max(0.0, limit))}"
     return compared(rule, limit, len(judged), reason, [link(sources, one) for one in judged])
-
-
-def _moment(sources: Sources, record: ReleaseRecord) -> datetime:
-    """When a release had all of the traffic: its last change of shares, or else its end."""
-    changes = [
-        entry
-        for entry in sources.entries_of("weight")
-        if entry.run == record.run and entry.data.get("shares", {}).get(record.revision) == 1
-    ]
-    return changes[0].time if changes else record.end or record.start
 
 
 def _counted(store: Store, service: str, start: datetime, end: datetime) -> dict[datetime, tuple[int, int]]:

@@ -1,19 +1,25 @@
 """Every collector with a good, a bad, a stale and a hostile input; none raises, and what is old or too little is unknown."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from pratique.config import parse
+from pratique.delivery.deployments import record_of
+from pratique.delivery.metrics import failures_of
 from pratique.errors import MissingError, UnavailableError
 from pratique.ledger.entry import Entry
+from pratique.ledger.incidents import incidents_of
 from pratique.maturity.collectors import COLLECTORS, collect
 from pratique.maturity.load import load_model
 from pratique.maturity.model import Rule
+from pratique.maturity.repository import Repository
 from pratique.maturity.sources import Sources
-from support.delivering_team import DIGEST, MadeStore, Team
-from support.made_repository import NOW, History, repository
+from support.delivering_team import DIGEST, SERVICE_FILE, MadeStore, Team
+from support.made_repository import NOW, History, git, repository
 
 MODEL = load_model()
 RULES = {
@@ -41,6 +47,7 @@ def releases(number, *, days=7, age=0, services=("shop",), who="zoe", outcome="p
         for kind, more in (
             ("release", {"event": "started", "digest": "", **started}),
             ("verdict", {"guards": [{"guard": "5xx", "state": "met"}]}),
+            ("weight", {"shares": {f"r{at}": 1.0}}),
             ("release", {"event": "ended", "outcome": outcome}),
         ):
             found.append(
@@ -389,3 +396,208 @@ def test_only_the_first_revision_of_a_service_may_come_without_a_run(team):
 def test_a_latency_guard_counts_where_it_judged_requests(team, guards, state):
     entries = [replace(one, data={"guards": guards}) if one.kind == "verdict" else one for one in releases(6)]
     assert collect(team.sources(entries=entries), RULES["ledger.verdicts"]).state == state
+
+
+def run_of(number, revision, time, *, run, service="shop", runbook="release", shares=True, ended=True, **started):
+    """Entries of one run that gives a revision all of the traffic."""
+    given = {"event": "started", "runbook": runbook, "digest": "", **started}
+    outcome = "reverted" if runbook == "rollback" else "promoted"
+    found = [entry(number, "release", time, run=run, revision=revision, service=service, **given)]
+    if shares:
+        found.append(entry(number + 1, "weight", time, run=run, service=service, shares={revision: 1.0}))
+    if ended:
+        found.append(
+            entry(
+                number + 2, "release", time, run=run, revision=revision, service=service, event="ended", outcome=outcome
+            )
+        )
+    return found
+
+
+def counted(name, entries, **changed):
+    rule = Rule(collector=name, at_least=1.0, of=1, days=365)
+    return collect(Sources(MODEL, NOW, entries=entries, **changed), rule)
+
+
+def back_and_forth(times):
+    entries = run_of(1, "r1", NOW - timedelta(days=30), run="first")
+    for at in range(times):
+        time = NOW - timedelta(days=20 - 2 * at)
+        entries += run_of(10 * at + 10, "r2", time, run=f"up{at}")
+        entries += run_of(
+            10 * at + 15, "r1", time + timedelta(hours=1), run=f"back{at}", runbook="rollback", baseline="r2"
+        )
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("entries", "number"),
+    [
+        (back_and_forth(5), 2),
+        (run_of(1, "r1", NOW - timedelta(days=2), run="a", ended=False), 1),
+        (run_of(1, "r1", NOW - timedelta(days=2), run="a", shares=False), 0),
+        (run_of(1, "r1", NOW + timedelta(days=2), run="a"), 0),
+    ],
+    ids=["redeployments", "an end that is missing", "no traffic", "in the future"],
+)
+def test_deployments_are_those_of_the_delivery_metrics(entries, number):
+    assert collect(Sources(MODEL, NOW, entries=entries), Rule(collector="ledger.deployments", days=365)).value == number
+    known = record_of("shop", entries).deployments
+    assert len([one for one in known if one.time <= NOW]) == number
+
+
+def incident(number, time, cause, *, unique="I1", source="pratique"):
+    began = f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    return entry(number, "incident", time, run=None, event="opened", id=unique, source=source, began=began, cause=cause)
+
+
+def failing(*later):
+    """r2 fails a day after it was deployed."""
+    time = NOW - timedelta(days=10)
+    entries = run_of(1, "r1", time - timedelta(days=5), run="a") + run_of(5, "r2", time, run="b")
+    return [*entries, incident(9, time + timedelta(days=1), "r2"), *later]
+
+
+@pytest.mark.parametrize(
+    ("entries", "state", "value", "n"),
+    [
+        (failing(), "not met", 0.0, 1),
+        (failing(*run_of(20, "r3", NOW - timedelta(days=8), run="c", incident="I1")), "met", 1.0, 1),
+        (failing(*run_of(20, "r1", NOW - timedelta(days=8), run="c", runbook="rollback", incident="I1"),
+                 *run_of(30, "r3", NOW - timedelta(days=7), run="d", incident="I1")), "not met", 0.0, 1),
+        (failing(incident(15, NOW - timedelta(days=9), "r1", source="other"),
+                 *run_of(20, "r3", NOW - timedelta(days=8), run="c", incident="I1")), "met", 1.0, 2),
+        ([*run_of(1, "r1", NOW - timedelta(days=5), run="a"), *run_of(5, "r2", NOW - timedelta(days=4), run="b"),
+          *run_of(10, "r1", NOW - timedelta(days=3), run="c", runbook="rollback", drill=True),
+          *run_of(15, "r2", NOW - timedelta(days=2), run="d", runbook="rollback", drill=True)], "unknown", 0.0, 0),
+    ],
+    ids=["open", "forward", "back, then forward", "one id of two sources", "a drill and the return"],
+)  # fmt: skip
+def test_failures_are_those_of_the_delivery_metrics(entries, state, value, n):
+    found = counted("ledger.rework", entries)
+    assert (found.state, found.value, found.n) == (state, value, n), found.reason
+    assert n == len(failures_of(record_of("shop", entries), incidents_of(entries)))
+
+
+def test_the_lead_time_of_a_release_from_another_branch_is_known(tmp_path):
+    history = History()
+    main = history.commit(NOW - timedelta(days=9), {"a": "1"})
+    side = history.commit(NOW - timedelta(days=8), {"a": "2"}, branch="fix", parents=[main])
+    history.make(tmp_path)
+    commit = git(tmp_path, "rev-parse", "fix").decode().strip()
+    assert side
+    entries = run_of(1, "r1", NOW - timedelta(days=7), run="a", commit=commit)
+    entries += run_of(5, "r2", NOW - timedelta(days=6), run="b", commit="0" * 40)
+    found = counted("ledger.lead_time", entries, folder=tmp_path)
+    assert (found.value, found.n) == (0.5, 2), found.reason
+
+
+def test_releases_within_an_hour_of_any_other_service_are_not_alone():
+    times = {"a": ("10:00", "10:10"), "b": ("10:20",), "c": ("08:00",)}
+    entries = []
+    for service, clocks in times.items():
+        for clock in clocks:
+            time = NOW.replace(hour=int(clock[:2]), minute=int(clock[3:])) - timedelta(days=3)
+            entries += run_of(len(entries) + 1, f"r{clock}", time, run=f"{service}{clock}", service=service)
+    found = counted("ledger.independence", entries)
+    assert (found.value, found.n) == (0.25, 4)
+    alone = [one for one in entries if one.service != "c"]
+    assert counted("ledger.independence", alone).value == 0
+
+
+def test_reports_of_the_future_give_no_weeks():
+    entries = releases(12)
+    entries += [
+        entry(900 + week, "report", NOW - timedelta(weeks=week, hours=1), run=f"run{week}", html="a")
+        for week in range(-3, 20)
+    ]
+    found = collect(Sources(MODEL, NOW, entries=entries), RULES["ledger.report_weeks"])
+    assert (found.value, found.n) == (1.0, 12)
+
+
+def test_only_reports_of_promoted_releases_that_open_are_kept(tmp_path):
+    page = tmp_path / "report.html"
+    page.write_text("<!doctype html><html></html>")
+    entries = releases(6)
+    kept = [entry(900 + at, "report", NOW, run=f"run{at}", revision=f"r{at}", html=str(page)) for at in range(6)]
+    assert collect(Sources(MODEL, NOW, entries=[*entries, *kept]), RULES["ledger.reports_kept"]).state == "met"
+    some = collect(Sources(MODEL, NOW, entries=[*entries, *kept[:4]]), RULES["ledger.reports_kept"])
+    assert (some.state, some.value) == ("not met", pytest.approx(0.6))
+
+
+@pytest.mark.parametrize("name", ["files.tracked", "git.tags", "ledger.lead_time", "runs.migrations"])
+def test_git_is_not_asked_for_each_release(runs, name, monkeypatch, team):
+    asked, ask = [], Repository._git
+    monkeypatch.setattr(Repository, "_git", lambda *words, **more: asked.append(words) or ask(*words, **more))
+    commits = [commit for _, commit in team.commits[-20:]]
+    entries = [
+        replace(one, data=one.data | {"commit": commits[int(one.run[3:])]}) if one.kind == "release" else one
+        for one in runs.entries
+    ]
+    config = team.config if name == "files.tracked" else runs.config
+    assert collect(replace(runs, entries=entries, config=config), RULES[name]).n
+    assert len(asked) < 10
+
+
+@pytest.fixture
+def runs(tmp_path, team):
+    """Twenty releases by the pipeline, ten of which a person approved, with their folders."""
+    entries = releases(20, days=4, who="ci-bot", commit=team.commits[-1][1])
+    data = {"command": ["check"], "paths": []}
+    for at in range(20):
+        folder = tmp_path / ".pratique/runs" / f"run{at}"
+        folder.mkdir(parents=True)
+        (folder / "journal.jsonl").write_text(
+            json.dumps({"event": "done", "step": "acceptance test", "data": data}) + "\n"
+        )
+        if at < 10:
+            (folder / "answers.jsonl").write_text(json.dumps({"answer": "approve", "who": "ann"}) + "\n")
+    config = parse(SERVICE_FILE, tmp_path / "pratique.toml")
+    return Sources(MODEL, NOW, folder=team.folder, config=config, entries=entries)
+
+
+@pytest.mark.parametrize("name", ["ledger.zero_touch", "runs.full_acceptance"])
+@pytest.mark.parametrize("lost", ["folder", "journal", "damaged"])
+def test_losing_the_folders_of_approved_releases_raises_nothing(runs, name, lost):
+    before = collect(runs, RULES[name])
+    assert (before.state, before.value) == ("not met", 0.5), before.reason
+    for at in range(10):
+        folder = runs.config.state_dir / "runs" / f"run{at}"
+        if lost == "folder":
+            shutil.rmtree(folder)
+        elif lost == "journal":
+            (folder / "journal.jsonl").unlink()
+        else:
+            (folder / "journal.jsonl").write_text("{")
+    found = collect(replace(runs), RULES[name])
+    assert found.state == "unknown"
+    assert "of 10 it is not known" in found.reason
+
+
+def test_a_lost_folder_that_decides_nothing_does_not_matter(runs):
+    for at in range(10):
+        (runs.config.state_dir / "runs" / f"run{at}" / "answers.jsonl").unlink()
+    shutil.rmtree(runs.config.state_dir / "runs" / "run3")
+    found = collect(runs, RULES["ledger.zero_touch"])
+    assert (found.state, found.value, found.n) == ("met", pytest.approx(0.95), 20), found.reason
+
+
+@pytest.mark.parametrize(
+    ("looks", "earlier", "state"),
+    [
+        ({"a": [], "b": []}, None, "met"),
+        ({"a": [], "b": None}, None, "unknown"),
+        ({"a": ["one"], "b": None}, None, "not met"),
+        ({}, None, "unknown"),
+        ({"a": None}, 0, "unknown"),
+        ({"a": None}, 2, "not met"),
+        ({"a": []}, 2, "not met"),
+        ({"a": []}, True, "met"),
+    ],
+)
+def test_drift_is_unknown_where_a_service_could_not_be_looked_at(looks, earlier, state):
+    entries = releases(3)
+    if earlier is not None:
+        entries.append(entry(900, "review", NOW - timedelta(days=9), service="", items={}, drift=earlier))
+    found = collect(Sources(MODEL, NOW, entries=entries, drift=lambda: looks), RULES["runs.drift"])
+    assert found.state == state, found.reason
