@@ -66,7 +66,11 @@ class FluxReader:
 
     def marks(self, service: str | None = None) -> list[Mark]:
         """Return the last mark of each service and source."""
-        return read_marks(self.client, self._bucket, service)
+        return read_marks(self.client, self._bucket, None if service is None else [service])
+
+    def marks_of(self, services: Sequence[str]) -> list[Mark]:
+        """Return the last mark of each source of some services."""
+        return read_marks(self.client, self._bucket, services)
 
     def delete(self, tags: Mapping[str, str], *, measurement: str) -> None:
         """Delete the points with these tags."""

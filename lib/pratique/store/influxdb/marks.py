@@ -15,7 +15,7 @@ import csv
 import io
 import secrets
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +39,10 @@ from(bucket: bucket) |> range(start: start, stop: stop)
   |> filter(fn: (r) => r._measurement == measurement and r._field == "mark" {of_service})
   |> keep(columns: ["_time", "_value", "service", "source"])
 """
+
+
+Source = tuple[str, str]
+"""A service and a source."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +103,12 @@ class Marker:
         self._marks: dict[tuple[str, str], Mark] = {}
         self._lock = threading.Lock()
 
-    def marks_of(
-        self, table: pa.Table, instead_of: Collection[str], stored: Collection[Mark] | None = None
-    ) -> list[Mark]:
-        """Return the marks of a write of rows that begins, all with one number. Rows that are removed instead may have any window.
+    def marks_of(self, windows: Mapping[Source, tuple[int, int]], stored: Collection[Mark] | None = None) -> list[Mark]:
+        """Return the marks of a write that begins, all with one number. windows: see `windows_of`.
 
         stored: the last marks of the services; None when they are not known, and the write has no number.
         """
-        began, unique, windows = now_ms(), secrets.token_hex(6), _windows(table, instead_of)
+        began, unique = now_ms(), secrets.token_hex(6)
         with self._lock:
             own = [self._marks[key] for key in windows if key in self._marks]
             number = (
@@ -118,6 +120,12 @@ class Marker:
                 self._marks[key] = Mark(*key, False, began, writes, number)
             return [self._marks[key] for key in sorted(windows)]
 
+    def own(self, sources: Collection[Source]) -> list[Mark] | None:
+        """Return the last marks that this writer made; None unless each of the sources has one with a number."""
+        with self._lock:
+            found = [self._marks[key] for key in sources if key in self._marks]
+        return found if len(found) == len(sources) and all(mark.number is not None for mark in found) else None
+
 
 def _next_number(own: Iterable[Mark], stored: Collection[Mark]) -> int | None:
     """The number of a write after others of its sources; None when a stored one has none. own: may not have been stored."""
@@ -126,8 +134,8 @@ def _next_number(own: Iterable[Mark], stored: Collection[Mark]) -> int | None:
     return 1 + max((mark.number for mark in (*own, *stored) if mark.number is not None), default=-1)
 
 
-def _windows(table: pa.Table, instead_of: Collection[str]) -> dict[tuple[str, str], tuple[int, int]]:
-    """The first and last window of each service and source."""
+def windows_of(table: pa.Table, instead_of: Collection[str]) -> dict[Source, tuple[int, int]]:
+    """Return the first and last window of each service and source of rows. Rows that are removed instead may have any window."""
     plain = pa.table({name: table[name].cast(pa.string()) for name in ("service", "source")})
     plain = plain.append_column("window", table["window"].cast(pa.int64()))
     groups = plain.group_by(["service", "source"]).aggregate([("window", "min"), ("window", "max")]).to_pylist()
@@ -141,18 +149,18 @@ def set_marks(client: InfluxClient, bucket: str, marks: Iterable[Mark], *, done:
     client.write(bucket, "\n".join(mark.line(done) for mark in marks).encode())
 
 
-def read_marks(client: InfluxClient, bucket: str, service: str | None = None) -> list[Mark]:
-    """Return the last mark of each service and source. Raises: as `InfluxClient.query`."""
+def read_marks(client: InfluxClient, bucket: str, services: Sequence[str] | None = None) -> list[Mark]:
+    """Return the last mark of each source of some services; by default of all. Raises: as `InfluxClient.query`."""
     values: dict[str, str | datetime] = {
         "bucket": bucket,
         "measurement": MEASUREMENT,
         "start": _MARKS_FROM,
         "stop": _MARKS_TO,
     }
-    if service is not None:
-        values["service"] = encoded(service)
-    flux = _FLUX.format(of_service="and r.service == service" if service is not None else "")
-    with client.query(flux, values) as pieces:
+    names = {f"service_{number}": encoded(name) for number, name in enumerate(services or ())}
+    asked = " or ".join(f"r.service == {name}" for name in names)
+    flux = _FLUX.format(of_service=f"and ({asked})" if asked else "")
+    with client.query(flux, {**values, **names}) as pieces:
         text = b"".join(pieces).decode()
     try:
         return [

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pratique.clock import from_ms, now_ms
 from pratique.config import StoreSettings, check_name
-from pratique.errors import DataError, DeniedError, MissingError, RetentionError
+from pratique.errors import DataError, DeniedError, MissingError, RetentionError, UnavailableError
 from pratique.store.base import Seen, Upkeep
 from pratique.store.counts import CountedByReading
 from pratique.store.influxdb import consistent, lines, window_points
@@ -23,7 +23,7 @@ from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
 from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
 from pratique.store.influxdb.flux_reader import FluxReader
-from pratique.store.influxdb.marks import Mark, Marker, set_marks
+from pratique.store.influxdb.marks import Mark, Marker, Source, set_marks, windows_of
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.tokens import read_token, write_token
 from pratique.store.rows import READ_SCHEMA, normal, require_zone
@@ -75,7 +75,8 @@ class InfluxStore(CountedByReading):
         lines.check(table)
         if instead_of:
             self._require_deletes(client)
-        marks = self._marker.marks_of(table, instead_of, self._marks_before(services))
+        windows = windows_of(table, instead_of)
+        marks = self._marker.marks_of(windows, self._marks_before(services, windows))
         set_marks(client, bucket, marks, done=False)
         self._delete(client, services, instead_of)
         beyond = None
@@ -138,25 +139,33 @@ class InfluxStore(CountedByReading):
             set_marks(client, bucket, abandoned, done=True)
         return Upkeep()
 
-    def _marks_before(self, services: Sequence[str]) -> list[Mark] | None:
-        """The last marks of some services; None when the server or the only token gives none, so that the write has no number."""
-        writing, reading = write_token(self._settings), read_token(self._settings)
+    def _marks_before(self, services: Sequence[str], sources: Collection[Source]) -> list[Mark] | None:
+        """The last marks of some services; those of this store where no token may read.
+
+        None without them too, so that the write has no number: who may only write can write.
+        Raises: UnavailableError without them; DataError.
+        """
+        try:
+            return self._stored_marks(services)
+        except (DeniedError, MissingError, UnavailableError) as error:
+            own = self._marker.own(sources)
+            if own is None and isinstance(error, UnavailableError):
+                raise
+            return own
+
+    def _stored_marks(self, services: Sequence[str]) -> list[Mark] | None:
+        writing = write_token(self._settings)
         try:
             return self._marks_by(writing, services)
         except (DeniedError, MissingError):
+            reading = read_token(self._settings)
             if reading == writing:
-                return None
-        try:
-            return self._marks_by(reading, services)
-        except MissingError:
-            # without the bucket, the write itself says so
-            return None
+                raise
+        return self._marks_by(reading, services)
 
     def _marks_by(self, token: str, services: Sequence[str]) -> list[Mark] | None:
         reader = self._reader_with(token)
-        if not isinstance(reader, FluxReader):
-            return None
-        return [mark for service in services for mark in reader.marks(service)]
+        return reader.marks_of(services) if isinstance(reader, FluxReader) else None
 
     @property
     def _wait_s(self) -> float:
