@@ -270,8 +270,8 @@ def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
     read, ranges = window_answer.rows, []
     writer = open_store(store.url)
 
-    def overtaken(pieces, name):
-        found = read(pieces, name)
+    def overtaken(*answer):
+        found = read(*answer)
         if len(ranges) < 3:
             ranges.append(len(found))
             writer.write(rollups(row(10 + len(ranges)), row(4, n=len(ranges) + 1)))
@@ -291,8 +291,8 @@ def test_a_read_that_several_writes_overtake_has_no_part_of_any(store, writer, m
     writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
     read, once = window_answer.rows, []
 
-    def overtaken(pieces, name):
-        found = read(pieces, name)
+    def overtaken(*answer):
+        found = read(*answer)
         if not once:
             once.append(found)
             writer.write(rollups(row(0, action="a", n=2), row(0, action="b", n=2)))
@@ -310,8 +310,8 @@ def test_a_read_that_a_restarted_writer_overtakes_has_no_part_of_its_writes(stor
     writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
     read, once = window_answer.rows, []
 
-    def overtaken(pieces, name):
-        found = read(pieces, name)
+    def overtaken(*answer):
+        found = read(*answer)
         if not once:
             once.append(found)
             writer.write(rollups(row(0, action="a", n=2), row(0, action="b", n=2)))

@@ -7,7 +7,7 @@ write in progress, and how a reader avoids that, is described in `marks`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -80,7 +80,7 @@ class InfluxStore(CountedByReading):
         set_marks(client, bucket, marks, done=False)
         self._delete(client, services, instead_of)
         beyond = None
-        for precision, request in _requests(table, marks[0].number):
+        for precision, request in _requests(table, marks, self._marker.writer):
             try:
                 client.write(bucket, request, precision=precision)
             except RetentionError as error:
@@ -105,9 +105,10 @@ class InfluxStore(CountedByReading):
         reader = self._reader()
 
         def rows(low_ms: int, high_ms: int, marks: Collection[Mark]) -> pa.Table:
-            complete = bool(marks) and all(mark.number is not None for mark in marks)
-            ask = reader.window_rows if isinstance(reader, FluxReader) and complete else reader.rows
-            return ask(service, names, from_ms(low_ms), from_ms(high_ms))
+            newest = {mark.source: mark.number for mark in marks if mark.number is not None}
+            if isinstance(reader, FluxReader) and marks and len(newest) == len(marks):
+                return reader.window_rows(service, names, from_ms(low_ms), from_ms(high_ms), newest)
+            return reader.rows(service, names, from_ms(low_ms), from_ms(high_ms))
 
         def marks() -> list[Mark]:
             return reader.marks(service)
@@ -206,10 +207,10 @@ class InfluxStore(CountedByReading):
         return found
 
 
-def _requests(table: pa.Table, number: int | None) -> Iterator[tuple[str, bytes]]:
+def _requests(table: pa.Table, marks: Iterable[Mark], writer: str) -> Iterator[tuple[str, bytes]]:
     """The requests of a write, and the precision of their times. The points of windows go first, and those of rows bear revisions()."""
-    if number is not None:
-        yield from (("ns", request) for request in window_points.requests(table, number))
+    numbers = {(mark.service, mark.source): mark.number for mark in marks if mark.number is not None}
+    yield from (("ns", request) for request in window_points.requests(table, numbers, writer))
     yield from (("ms", request) for request in lines.requests(table))
 
 
