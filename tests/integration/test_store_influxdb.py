@@ -135,6 +135,20 @@ def test_points_of_others_under_our_names_are_an_error(influxd):
         store.write(rollups(row(n=3)))
 
 
+@pytest.mark.parametrize("measurement", ["pratique", "pratique_windows"])
+def test_points_with_other_tags_are_an_error_and_not_left_out(influxd, measurement):
+    bucket = influxd.new_bucket()
+    store = open_store(influxd.address(bucket))
+    store.write(rollups(row()))
+    if measurement == "pratique":
+        # without marks, the service is read from the points of rows
+        influxd.client.delete(bucket.name, {"service": "shop"}, measurement="pratique_writes")
+    line = f'{measurement},service=shop,revision=r1 hist="1 1.5 10" {int(T0.timestamp() * 1000)}'
+    influxd.client.write(bucket.name, line.encode())
+    with pytest.raises(DataError, match="not Pratique's"):
+        store.read("shop", ["r1"])
+
+
 def test_tokens_have_only_the_rights_that_were_given(influxd, monkeypatch):
     bucket = influxd.new_bucket()
     writer = influxd.client.create_authorization("w", bucket, ["write"])
