@@ -59,7 +59,7 @@ class Window:
         self.writing, self.changed = self.changed, set()
 
     def wrote(self, due_ms: int) -> None:
-        """Keep what was written as stored, and what changes from now on until due_ms."""
+        """Settle a write; later changes wait until due_ms."""
         self.stored, self.writing, self.due_ms = True, set(), due_ms
 
     def failed(self) -> None:

@@ -92,7 +92,7 @@ def patient(world):
 
 
 def test_a_window_with_late_lines_all_the_time_is_written_seven_times(patient):
-    """All lines are there in the end, and none waits for long after it came."""
+    """All lines are in the store finally, and no window stays in memory."""
     for step in range(650):
         if step < 600:
             patient.receive(step * 100)
