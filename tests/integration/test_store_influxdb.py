@@ -16,6 +16,7 @@ from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
 from pratique.store import open_store
 from pratique.store.base import Upkeep
+from pratique.store.copy import Selection, copy_store
 from pratique.store.influxdb import lines, marks, window_answer
 from pratique.store.influxdb import store as store_module
 from support import store_child
@@ -388,6 +389,24 @@ def test_points_of_windows_are_read_alone_when_they_have_all_rows(influxd, store
     assert content(store) == by_key([row(0), row(1, "r2")])
     influxd.client.delete(bucket, {"revision": "r2"}, measurement="pratique_windows")
     assert content(store) == by_key([row(0)])
+
+
+def test_a_copy_is_compared_by_what_is_read_from_it(influxd, store, tmp_path):
+    """InfluxDB lists revisions from the points of rows, and reads those of windows."""
+    source, bucket = open_store(str(tmp_path / "source")), store.url.rpartition("/")[2]
+    source.write(rollups(row(0), row(1, "r2")))
+    write = store.write
+
+    def damaged(rows):
+        write(rows)
+        influxd.client.delete(bucket, {"revision": "r2"}, measurement="pratique_windows")
+
+    store.write = damaged
+    with pytest.raises(DataError, match=r"revision 'r2': 1 requests in the store to copy from, 0 in the copy"):
+        copy_store(source, store, Selection())
+    store.write = write
+    copy_store(source, store, Selection())
+    assert content(store) == by_key([row(0), row(1, "r2")])
 
 
 def test_late_rows_replace_theirs_whichever_process_writes_them(store, writer):
