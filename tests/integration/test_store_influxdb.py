@@ -16,6 +16,7 @@ from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
 from pratique.store import open_store
 from pratique.store.base import Upkeep
+from pratique.store.copy import Selection, copy_store
 from pratique.store.influxdb import lines, marks, window_answer
 from pratique.store.influxdb import store as store_module
 from support import store_child
@@ -133,6 +134,20 @@ def test_points_of_others_under_our_names_are_an_error(influxd):
     store = open_store(influxd.address(bucket))
     with pytest.raises(DataError, match="bucket has other data under Pratique's names"):
         store.write(rollups(row(n=3)))
+
+
+@pytest.mark.parametrize("measurement", ["pratique", "pratique_windows"])
+def test_points_with_other_tags_are_an_error_and_not_left_out(influxd, measurement):
+    bucket = influxd.new_bucket()
+    store = open_store(influxd.address(bucket))
+    store.write(rollups(row()))
+    if measurement == "pratique":
+        # without marks, the service is read from the points of rows
+        influxd.client.delete(bucket.name, {"service": "shop"}, measurement="pratique_writes")
+    line = f'{measurement},service=shop,revision=r1 hist="1 1.5 10" {int(T0.timestamp() * 1000)}'
+    influxd.client.write(bucket.name, line.encode())
+    with pytest.raises(DataError, match="not Pratique's"):
+        store.read("shop", ["r1"])
 
 
 def test_tokens_have_only_the_rights_that_were_given(influxd, monkeypatch):
@@ -270,8 +285,8 @@ def test_a_long_read_is_completed_while_a_collector_goes_on(store, monkeypatch):
     read, ranges = window_answer.rows, []
     writer = open_store(store.url)
 
-    def overtaken(pieces, name):
-        found = read(pieces, name)
+    def overtaken(*answer):
+        found = read(*answer)
         if len(ranges) < 3:
             ranges.append(len(found))
             writer.write(rollups(row(10 + len(ranges)), row(4, n=len(ranges) + 1)))
@@ -291,8 +306,8 @@ def test_a_read_that_several_writes_overtake_has_no_part_of_any(store, writer, m
     writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
     read, once = window_answer.rows, []
 
-    def overtaken(pieces, name):
-        found = read(pieces, name)
+    def overtaken(*answer):
+        found = read(*answer)
         if not once:
             once.append(found)
             writer.write(rollups(row(0, action="a", n=2), row(0, action="b", n=2)))
@@ -310,8 +325,8 @@ def test_a_read_that_a_restarted_writer_overtakes_has_no_part_of_its_writes(stor
     writer.write(rollups(row(0, action="a"), row(0, action="b"), row(1)))
     read, once = window_answer.rows, []
 
-    def overtaken(pieces, name):
-        found = read(pieces, name)
+    def overtaken(*answer):
+        found = read(*answer)
         if not once:
             once.append(found)
             writer.write(rollups(row(0, action="a", n=2), row(0, action="b", n=2)))
@@ -335,29 +350,36 @@ def test_a_service_with_rows_in_no_point_of_a_window_is_read_from_the_points_of_
     seeing.write(rollups(row(2, n=4), row(3)))
     expected = [row(1, n=3), row(2, n=4), row(3)]
     assert content(seeing) == by_key([row(0), *expected] if numbered else expected)
-    assert {mark.number for mark in marks.read_marks(influxd.client, bucket.name, "shop")} == {None}
+    assert {mark.number for mark in marks.read_marks(influxd.client, bucket.name, ["shop"])} == {None}
 
 
 def test_a_token_that_is_refused_for_a_while_costs_no_number(influxd, monkeypatch):
     bucket, make = influxd.new_bucket(), influxd.client.create_authorization
-    tokens = {
-        "W": make("w", bucket, ["write"]),
-        "R": make("r", bucket, ["read"]),
-        "RW": make("b", bucket, ["read", "write"]),
-    }
-    for name, token in tokens.items():
-        monkeypatch.setenv(name, token.token)
-    both = open_store(influxd.settings(bucket, token_env="W", read_token_env="R"))
-    both.write(rollups(row(0)))
-    influxd.client.set_active(tokens["R"], False)
-    with pytest.raises((DeniedError, MissingError), match="token"):
-        both.write(rollups(row(1)))
-    collector = open_store(influxd.settings(bucket, token_env="RW", read_token_env="R"))
-    collector.write(rollups(row(2)))
-    influxd.client.set_active(tokens["R"], True)
-    both.write(rollups(row(1)))
-    assert [mark.number for mark in marks.read_marks(influxd.client, bucket.name, "shop")] == [2]
-    assert content(both) == by_key([row(0), row(1), row(2)])
+    reading = make("r", bucket, ["read"])
+    monkeypatch.setenv("W", make("w", bucket, ["write"]).token)
+    monkeypatch.setenv("R", reading.token)
+    store = open_store(influxd.settings(bucket, token_env="W", read_token_env="R"))
+    store.write(rollups(row(0)))
+    influxd.client.set_active(reading, False)
+    store.write(rollups(row(1)))
+    influxd.client.set_active(reading, True)
+    store.write(rollups(row(1, n=2)))
+    assert [mark.number for mark in marks.read_marks(influxd.client, bucket.name, ["shop"])] == [2]
+    assert content(store) == by_key([row(0), row(1, n=2)])
+
+
+@pytest.mark.parametrize("secret", [None, "refused"])
+def test_who_may_only_write_writes_whatever_the_secret_for_reading_is(influxd, monkeypatch, secret):
+    bucket = influxd.new_bucket()
+    monkeypatch.setenv("W", influxd.client.create_authorization("w", bucket, ["write"]).token)
+    if secret is None:
+        monkeypatch.delenv("R", raising=False)
+    else:
+        monkeypatch.setenv("R", secret)
+    store = open_store(influxd.settings(bucket, token_env="W", read_token_env="R"))
+    store.write(rollups(row(0), row(0, service="cart")))
+    store.write(rollups(row(1)))
+    assert content(open_store(influxd.address(bucket))) == by_key([row(0), row(1)])
 
 
 def test_points_of_windows_are_read_alone_when_they_have_all_rows(influxd, store):
@@ -367,6 +389,24 @@ def test_points_of_windows_are_read_alone_when_they_have_all_rows(influxd, store
     assert content(store) == by_key([row(0), row(1, "r2")])
     influxd.client.delete(bucket, {"revision": "r2"}, measurement="pratique_windows")
     assert content(store) == by_key([row(0)])
+
+
+def test_a_copy_is_compared_by_what_is_read_from_it(influxd, store, tmp_path):
+    """InfluxDB lists revisions from the points of rows, and reads those of windows."""
+    source, bucket = open_store(str(tmp_path / "source")), store.url.rpartition("/")[2]
+    source.write(rollups(row(0), row(1, "r2")))
+    write = store.write
+
+    def damaged(rows):
+        write(rows)
+        influxd.client.delete(bucket, {"revision": "r2"}, measurement="pratique_windows")
+
+    store.write = damaged
+    with pytest.raises(DataError, match=r"revision 'r2': 1 requests in the store to copy from, 0 in the copy"):
+        copy_store(source, store, Selection())
+    store.write = write
+    copy_store(source, store, Selection())
+    assert content(store) == by_key([row(0), row(1, "r2")])
 
 
 def test_late_rows_replace_theirs_whichever_process_writes_them(store, writer):

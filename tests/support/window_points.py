@@ -6,14 +6,17 @@ import numpy as np
 
 from pratique.store.influxdb import window_points
 
-POINT = re.compile(r'pratique_windows,revision=(.*?),service=(.*?),source=(.*?) (rows_\d+)="([^"]*)" (-?\d+)')
-HEADER = ",result,table,_time,_value,revision,service,source"
+POINT = re.compile(r'pratique_windows,revision=(.*?),service=(.*?),source=(.*?) (rows_\w+)="([^"]*)" (-?\d+)')
+HEADER = ",result,table,_time,_value,_field,revision,service,source"
 
 
-def points(table, number):
-    """{(revision, service, source, time in ns): {field: value}} of a write of rows with READ_SCHEMA."""
+def points(table, numbers, writer="w"):
+    """{(revision, service, source, time in ns): {field: value}} of a write of rows with READ_SCHEMA. numbers: one, or by service and source."""
+    if isinstance(numbers, int):
+        pairs = zip(table["service"].to_pylist(), table["source"].to_pylist(), strict=True)
+        numbers = dict.fromkeys(pairs, numbers)
     found = {}
-    for request in window_points.requests(table, number):
+    for request in window_points.requests(table, numbers, writer):
         for line in request.decode().split("\n"):
             revision, service, source, field, value, time = POINT.fullmatch(line).groups()
             plain = (tag.replace("\\", "") for tag in (revision, service, source))
@@ -28,9 +31,9 @@ def answer_of(stored):
         for field, value in fields.items():
             series.setdefault((revision, service, source, field), []).append((time, value))
     lines = [HEADER]
-    for (revision, service, source, _), values in sorted(series.items()):
+    for (revision, service, source, field), values in sorted(series.items()):
         for time, value in values:
             tags = ",".join(f'"{tag}"' if "," in tag else tag for tag in (revision, service, source))
             quoted = f'"{value}"' if "," in value else value
-            lines.append(f",_result,0,{np.datetime64(time, 'ns')}Z,{quoted},{tags}")
+            lines.append(f",_result,0,{np.datetime64(time, 'ns')}Z,{quoted},{field},{tags}")
     return "\r\n".join(lines) + "\r\n\r\n"

@@ -22,12 +22,14 @@ def requests_beyond(source: Store, target: Store, part: Part) -> int:
 
     Raises: DataError naming the first revision or row that the target does not have as the source does.
     """
-    there = part.seen(target)
+    there, read = part.seen(target), _requests_read(target, part)
     own = []
     for revision, seen in part.seen(source).items():
         copy = there.get(revision)
         if copy is None or copy.requests < seen.requests:
-            raise DataError(_fewer(seen, copy))
+            raise DataError(_fewer(seen, copy.requests if copy else 0))
+        if read.get(revision, 0) < seen.requests:
+            raise DataError(_fewer(seen, read.get(revision, 0)))
         if (copy.first, copy.last, copy.requests) != (seen.first, seen.last, seen.requests):
             own.append((revision, copy.requests - seen.requests))
     if own:
@@ -35,10 +37,16 @@ def requests_beyond(source: Store, target: Store, part: Part) -> int:
     return sum(beyond for _, beyond in own)
 
 
-def _fewer(seen: Seen, copy: Seen | None) -> str:
+def _requests_read(store: Store, part: Part) -> dict[str, int]:
+    """The requests by revision that a store gives when it is read: one may list its revisions from elsewhere."""
+    found = store.counts(part.service, part.start, part.end, by=["revision"], step_s=0)
+    return dict(zip(found["revision"].to_pylist(), found["n"].to_pylist(), strict=True))
+
+
+def _fewer(seen: Seen, copied: int) -> str:
     return (
         f"service {seen.service!r}, revision {seen.revision[:80]!r}: {seen.requests:,} requests in the store to copy from, "
-        f"{copy.requests if copy else 0:,} in the copy: something else writes to one of them; stop it, or give --until a "
+        f"{copied:,} in the copy: something else writes to one of them; stop it, or give --until a "
         "time before it began, and run the same command again"
     )
 

@@ -24,17 +24,21 @@ class _Cell:
 class Window:
     """The totals of one window by service, revision, action, code and host."""
 
-    __slots__ = ("cells", "changed", "keys", "segments", "stored")
+    __slots__ = ("cells", "changed", "due_ms", "keys", "segments", "stored", "writing")
 
     def __init__(self) -> None:
         """Start empty.
 
-        changed: whether a request came since the last write. stored: whether it was ever written. segments: numbers of
-        the spool's segments that hold its lines. keys: distinct keys by service.
+        changed: services with requests since the last write. writing: those of a write in progress. stored: whether it was ever
+        written. due_ms: when the next changes are written, epoch ms. segments: numbers of the spool's segments that hold its lines.
+        keys: distinct keys by service.
         """
         self.cells: dict[Key, _Cell] = {}
         self.keys: Counter[str] = Counter()
-        self.changed = self.stored = False
+        self.changed: set[str] = set()
+        self.writing: set[str] = set()
+        self.stored = False
+        self.due_ms = 0
         self.segments: set[int] = set()
 
     def add(self, key: Key, duration_ms: float | None) -> None:
@@ -44,16 +48,33 @@ class Window:
             cell = self.cells[key] = _Cell()
             self.keys[key[0]] += 1
         cell.n += 1
-        self.changed = True
+        self.changed.add(key[0])
         if duration_ms is not None:
             cell.sum_ms += duration_ms
             bucket = bucket_of(duration_ms)
             cell.histogram[bucket] = cell.histogram.get(bucket, 0) + 1
 
+    def begin_write(self) -> None:
+        """Regard the changes as written, until `failed`."""
+        self.writing, self.changed = self.changed, set()
+
+    def wrote(self, due_ms: int) -> None:
+        """Settle a write; later changes wait until due_ms."""
+        self.stored, self.writing, self.due_ms = True, set(), due_ms
+
+    def failed(self) -> None:
+        """Take back a write."""
+        self.changed, self.writing = self.changed | self.writing, set()
+
 
 def rollups_of(windows: dict[int, Window], *, window_s: int, source: str) -> Rollups:
-    """Return the totals of windows as rollups. windows: by their start in epoch ms."""
-    rows = [(start, key, cell) for start, window in sorted(windows.items()) for key, cell in window.cells.items()]
+    """Return the totals of the changed services of windows as rollups. windows: by their start in epoch ms."""
+    rows = [
+        (start, key, cell)
+        for start, window in sorted(windows.items())
+        for key, cell in window.cells.items()
+        if key[0] in window.changed
+    ]
     histograms = [sorted(cell.histogram.items()) for _, _, cell in rows]
     keys = list(zip(*(key for _, key, _ in rows), strict=True)) if rows else [()] * 5
     columns = {

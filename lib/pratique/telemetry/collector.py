@@ -1,7 +1,7 @@
 """The collector (`pratique collect`): receive access lines and write rollups, without loss and without counting twice.
 
 Each line is first written to the spool, which is durable within half a second. Windows are added up in memory. They
-are written with their full totals when they close, and again when late lines change them. After a kill at any time
+are written with their full totals when they close, and again with late lines, see `late_writes`. After a kill at any time
 the collector reads the spool, computes the same totals, and continues: the store replaces rows with the same key.
 While the store takes no writes, finished windows are kept as files, in little space, and written in order when it does.
 """
@@ -36,6 +36,7 @@ from pratique.telemetry.collector_losses import CollectorLosses
 from pratique.telemetry.collector_settings import changed_settings, counting_config, counts_alike, settings_of
 from pratique.telemetry.collector_status import CollectorStatus
 from pratique.telemetry.containerlogs import PREFIX, ContainerLogs
+from pratique.telemetry.late_writes import next_write_ms
 from pratique.telemetry.line_keys import LineKeys
 from pratique.telemetry.loss_counts import UNIX, LossCounts, Sender
 from pratique.telemetry.receivers import Receivers
@@ -253,7 +254,7 @@ class Collector:
             self.follow(*self._pending)
         self._put_aside(now)
         over = {s: w for s, w in self._windows.items() if s + self._span + GRACE_MS <= now}
-        self._start_write({start: window for start, window in over.items() if window.changed})
+        self._start_write({start: window for start, window in over.items() if self._is_due(start, window, now)})
         self._forget(now)
         if time.monotonic() - self._rotated > SEGMENT_S:
             self._rotate()
@@ -262,6 +263,10 @@ class Collector:
         unstored = [start for start, window in over.items() if not window.stored]
         self._status.waiting = len(self._unwritten()) + self._unstored.windows
         self._status.unstored_ms = min(unstored + ([] if kept is None else [kept]), default=None)
+
+    def _is_due(self, start: int, window: Window, now: int) -> bool:
+        """Whether a closed window has lines to write now: late ones wait, but no longer than others may come."""
+        return bool(window.changed) and (window.due_ms <= now or start + self._span + self._late_ms < now)
 
     def _start_write(self, windows: dict[int, Window]) -> bool:
         """Begin a write; return whether there was something to write, and nothing in its way. Older windows go first."""
@@ -275,7 +280,7 @@ class Collector:
         # under a new source, windows that occur again (after a clock jump or other settings) add to the stored ones
         rollups = rollups_of(windows, window_s=self._config.telemetry.window_s, source=self._facts.row_source)
         for window in windows.values():
-            window.changed = False
+            window.begin_write()
         self._writing = windows
         self._write = self._writer.submit(self._store.write, rollups)
         return True
@@ -311,12 +316,14 @@ class Collector:
             if error is None:
                 self._failures, self._retry_at, self._status.error = 0, 0.0, None
                 self._status.last_window = utc_now().isoformat()
-                for window in self._writing.values():
-                    window.stored = True
+                now = now_ms()
+                for start, window in self._writing.items():
+                    closed = start + self._span + GRACE_MS
+                    window.wrote(closed + next_write_ms(now - closed))
                 self._unstored.remove(files)
                 return
             for window in self._writing.values():
-                window.changed = True
+                window.failed()
             self._failed(str(error))
             if not isinstance(error, PratiqueError):
                 print(f"pratique collect: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
@@ -352,7 +359,7 @@ class Collector:
             return
         self._put_aside_ms = now
         for window in over.values():
-            window.changed, window.stored = False, True
+            window.changed, window.stored = set(), True
 
     def _measure_backlog(self) -> None:
         if time.monotonic() - self._measured_s > BACKLOG_S:

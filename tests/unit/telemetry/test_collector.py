@@ -1,7 +1,9 @@
 """The collector's totals in memory, line by line, with a simulated clock."""
 
 import json
+import random
 import time
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -24,7 +26,7 @@ class World:
     def __init__(self, folder, monkeypatch):
         (folder / "pratique.toml").write_text("[telemetry]\nwindow_s = 1\nlate_s = 2\n[services.shop]\n")
         self.now_ms, self.written, self.config = START_MS, {}, load(folder / "pratique.toml")
-        self.away, self.order = False, []
+        self.away, self.order, self.copies, self.rows = False, [], Counter(), {}
         monkeypatch.setattr(module, "now_ms", lambda: self.now_ms)
         self.open()
 
@@ -36,8 +38,11 @@ class World:
         if self.away:
             raise UnavailableError("the store is away")
         self.order += rollups.table["window"].cast("int64").to_pylist()
-        for row in rollups.table.to_pylist():
+        rows = rollups.table.to_pylist()
+        self.copies.update({(row["window"], row["service"]) for row in rows})
+        for row in rows:
             self.written[row["window"], row["revision"], row["action"]] = row["n"]
+            self.rows[row["window"], row["service"], row["revision"], row["action"]] = row["n"]
 
     def line(self, age_ms=0, **change):
         body = {"t": self.now_ms - age_ms, "s": "shop", "r": "r1", "m": "GET", "p": "/", "c": 200, "d": 1.0}
@@ -72,6 +77,97 @@ def test_late_lines_do_not_keep_old_windows_open(world):
     assert world.status.late == 0
     world.receive(15_000)
     assert world.status.late == 1
+
+
+@pytest.fixture
+def patient(world):
+    """A world that takes late lines for a minute, and has two services."""
+    (world.config.state_dir.parent / "pratique.toml").write_text(
+        "[telemetry]\nwindow_s = 1\nlate_s = 60\n[services.shop]\n[services.cart]\n"
+    )
+    world.collector.close()
+    world.config = load(world.config.state_dir.parent / "pratique.toml")
+    world.open()
+    return world
+
+
+def test_a_window_with_late_lines_all_the_time_is_written_seven_times(patient):
+    """All lines are in the store finally, and no window stays in memory."""
+    for step in range(650):
+        if step < 600:
+            patient.receive(step * 100)
+        patient.tick(wait=True)
+        patient.now_ms += 100
+    [(window, service)] = patient.copies
+    assert (service, patient.copies[window, service]) == ("shop", 7)
+    assert sum(patient.written.values()) == patient.status.received == 600
+    assert len(patient.collector._windows) == 0
+
+
+@pytest.mark.parametrize("age_s", [3, 8, 20, 40, 59])
+def test_the_first_late_line_is_written_at_once_and_the_next_one_soon(patient, age_s):
+    patient.receive()
+    for _ in range(age_s):
+        patient.now_ms += 1000
+        patient.tick(wait=True)
+    for count in (2, 3):
+        patient.receive(age_s * 1000)
+        patient.tick(wait=True)
+        if count == 2:
+            assert sum(patient.written.values()) == 2
+    for _ in range(age_s + 2):
+        patient.now_ms += 1000
+        patient.tick(wait=True)
+    assert sum(patient.written.values()) == 3
+
+
+def test_services_without_late_lines_are_not_written_again(patient):
+    patient.receive(s="cart")
+    patient.receive()
+    patient.now_ms += 1500
+    patient.tick(wait=True)
+    patient.away = True
+    patient.receive(1500)
+    patient.now_ms += 1000
+    patient.tick(wait=True)
+    patient.away = False
+    patient.receive(2500, r="r2")
+    patient.collector._retry_at = 0.0
+    patient.tick(wait=True)
+    assert sorted(count for count in patient.copies.values()) == [1, 2]
+    assert {revision: n for (_, revision, _), n in patient.written.items()} == {"r1": 2, "r2": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_late_lines_survive_failed_writes_and_kills_and_count_once(patient, seed):
+    chance, sent = random.Random(seed), Counter()
+    for _ in range(900):
+        age = chance.choice([0, 0, 300, 1500, 5000, 20_000, 55_000])
+        action = chance.choice("abc")
+        sent[(patient.now_ms - age) // 1000, action] += 1
+        patient.receive(age, p=f"/{action}", s=chance.choice(["shop", "cart"]))
+        patient.away = chance.random() < 0.1
+        if chance.random() < 0.02:
+            # a killed collector closes nothing
+            patient.collector.sync()
+            patient.collector._settle(10)
+            patient.collector._spool._file.close()
+            patient.open()
+        patient.collector._retry_at = 0.0
+        patient.tick(wait=chance.random() < 0.8)
+        patient.now_ms += chance.choice([50, 100, 400])
+    patient.away = False
+    patient.now_ms += 70_000
+    for _ in range(100):
+        patient.collector._retry_at = 0.0
+        patient.tick(wait=True)
+    assert patient.status.late == 0
+    assert len(patient.collector._windows) == 0
+    found = Counter()
+    for (window, _, _, action), n in patient.rows.items():
+        found[int(window.timestamp()), action.rpartition("/")[2]] += n
+    assert found == sent
 
 
 def test_new_collector_refuses_lines_beyond_the_limit_for_late_ones(world):

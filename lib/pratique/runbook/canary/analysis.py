@@ -20,6 +20,7 @@ from pratique.runbook.canary.measuring import Measuring
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.store.base import Store
 from pratique.telemetry.collector_status import collector_status
+from pratique.telemetry.late_writes import next_write_ms
 from pratique.telemetry.lost_lines import lost_lines
 from pratique.telemetry.rollups import Rollups
 from pratique.telemetry.windows import ends_ms, joined_s, lengths_s, within
@@ -95,7 +96,8 @@ class LiveAnalysis:
 
     def _judged(self, rows: Rollups, now: datetime) -> Judge:
         """Return a judge that has seen these rows, which begin at the first open window, up to the last look."""
-        slowest_s = min(self._target.settings.balancer.timeout_s + WINDOW_DELAY_S, self._target.telemetry.late_s)
+        written_s = next_write_ms(int(self._target.settings.balancer.timeout_s * 1000)) / 1000
+        slowest_s = min(written_s, self._target.telemetry.late_s) + WINDOW_DELAY_S
         still_open = self._floor(now - self._window - timedelta(seconds=slowest_s))
         settled = min(self._next, max(self._settled, still_open))
         self._judge.update(within(rows, self._settled, settled))

@@ -19,16 +19,27 @@ from pratique.store.rows import DICTIONARY, READ_SCHEMA
 
 COLUMNS = ("_time", "_value", *TAGS)
 _TYPES = {"_time": pa.timestamp("ms", tz="UTC"), "_value": pa.string(), **dict.fromkeys(TAGS, DICTIONARY)}
+ERROR = b"error,reference\r\n"
+"""The header of the block that an error of the server has."""
+LONGEST_BEYOND = 1 << 10
+"""Bytes after the first table that tell what they are."""
 BUFFER_BYTES = 1 << 20
 BLOCK_BYTES = 4 << 20
 """Bytes that are parsed at once; a line with long names must fit in."""
 
 
 class FirstTable(io.RawIOBase):
-    """The first table of an answer as a file; what follows it, such as an error, is only read to its end."""
+    """The first table of an answer as a file; what follows it is read to its end when the file is."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces, self._left, self._over = pieces, b"", False
+        self._beyond = b""
+
+    def require_no_other(self) -> None:
+        """Raises: ValueError when another table with other columns follows, whose rows would be missing. An error may follow."""
+        beyond = self._beyond.lstrip(b"\r\n")
+        if beyond and not beyond.lstrip(b",").startswith(ERROR):
+            raise ValueError("points with other tags or fields")
 
     def readable(self) -> bool:
         """Whether it can be read: always."""
@@ -51,9 +62,11 @@ class FirstTable(io.RawIOBase):
         self._left += piece
         end = self._left.find(BLOCK_END)
         if end >= 0:
+            self._beyond = self._left[end + len(BLOCK_END) :]
             self._left = self._left[: end + len(BLOCK_END) // 2]
-            for _ in self._pieces:
-                continue
+            for more in self._pieces:
+                if len(self._beyond) < LONGEST_BEYOND:
+                    self._beyond += more
         self._over = end >= 0 or not piece
 
 
@@ -73,23 +86,27 @@ def tables(
 
     Raises: what `pieces` raises; DataError for points that are not those of `lines` or `window_points`.
     """
-    file = io.BufferedReader(FirstTable(pieces), BUFFER_BYTES)
-    if not file.peek(1).strip():
-        return []
+    table = FirstTable(pieces)
+    file = io.BufferedReader(table, BUFFER_BYTES)
     try:
+        if not file.peek(1).strip():
+            table.require_no_other()
+            return []
         blocks = csv.open_csv(
             file,
             read_options=csv.ReadOptions(block_size=BLOCK_BYTES),
             convert_options=csv.ConvertOptions(include_columns=list(types), column_types=dict(types)),
         )
         # each block while the next one arrives
-        return [unpack(block) for block in blocks]
+        found = [unpack(block) for block in blocks]
+        table.require_no_other()
     except (pa.ArrowInvalid, pa.ArrowKeyError, ValueError) as error:
         # an error of the server at the end of the answer, which this raises, explains more
         for _ in pieces:
             continue
         text = " ".join(str(error).split())[:200]
         raise DataError(f"store {name!r} cannot be read: it has points that are not Pratique's: {text}") from error
+    return found
 
 
 def rollups(table: pa.Table) -> pa.Table:

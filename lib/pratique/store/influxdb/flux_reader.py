@@ -25,7 +25,7 @@ from(bucket: bucket) |> range(start: start, stop: stop)
 _WINDOWS = """
 from(bucket: bucket) |> range(start: start, stop: stop)
   |> filter(fn: (r) => r._measurement == measurement and r.service == service and ({revisions}))
-  |> keep(columns: ["_time", "_value", "revision", "service", "source"])
+  |> keep(columns: ["_time", "_value", "_field", "revision", "service", "source"])
 """
 Values = Mapping[str, Value]
 SHORT = timedelta(minutes=10)
@@ -47,11 +47,13 @@ class FluxReader:
         with self._asked(query, service, revisions, values) as pieces:
             return answer.rows(pieces, self.client.name)
 
-    def window_rows(self, service: str, revisions: Sequence[str], first: datetime, stop: datetime) -> pa.Table:
-        """Return the same rows from the points of windows, which must have all of them."""
+    def window_rows(
+        self, service: str, revisions: Sequence[str], first: datetime, stop: datetime, newest: Mapping[str, int]
+    ) -> pa.Table:
+        """Return the same rows from the points of windows, which must have all of them. newest: the number of the last write of each source."""
         values: Values = {"measurement": window_points.MEASUREMENT, "start": first, "stop": stop}
         with self._asked(_WINDOWS, service, revisions, values) as pieces:
-            return window_answer.rows(pieces, self.client.name)
+            return window_answer.rows(pieces, self.client.name, newest)
 
     def _asked(
         self, query: str, service: str, revisions: Sequence[str], values: Values
@@ -66,7 +68,11 @@ class FluxReader:
 
     def marks(self, service: str | None = None) -> list[Mark]:
         """Return the last mark of each service and source."""
-        return read_marks(self.client, self._bucket, service)
+        return read_marks(self.client, self._bucket, None if service is None else [service])
+
+    def marks_of(self, services: Sequence[str]) -> list[Mark]:
+        """Return the last mark of each source of some services."""
+        return read_marks(self.client, self._bucket, services)
 
     def delete(self, tags: Mapping[str, str], *, measurement: str) -> None:
         """Delete the points with these tags."""

@@ -5,8 +5,8 @@ begins, and what it has finished; a reader waits for the end of a write into its
 source, and a new mark of the same source replaces it. It therefore tells the writes before it too: a reader that was overtaken by
 several of them reads the windows of all of them again. A source has one writer at a time.
 
-A mark also numbers the writes of its source, for the points of `window_points`. A source whose writers could not read the last number has none:
-its service is read from the points of each row.
+The id of a write ends with its number among the writes of its source, for the points of `window_points`. A source whose writers could not read
+the last number has none: its service is read from the points of each row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import csv
 import io
 import secrets
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,33 +41,44 @@ from(bucket: bucket) |> range(start: start, stop: stop)
 """
 
 
+Source = tuple[str, str]
+"""A service and a source."""
+
+
 @dataclass(frozen=True)
 class Write:
-    """A write of a source: its windows from `first_ms` to `last_ms`, epoch ms."""
+    """A write of a source: its windows from `first_ms` to `last_ms`, epoch ms. id: "UNIQUE:NUMBER", or without a number."""
 
     id: str
     first_ms: int
     last_ms: int
 
+    @property
+    def number(self) -> int | None:
+        """Its number among the writes of its source."""
+        number = self.id.partition(":")[2]
+        return int(number) if number else None
+
 
 @dataclass(frozen=True)
 class Mark:
-    """The last writes of a source, newest first; whether the newest is done, and when it began, epoch ms.
-
-    number: of the newest write; None when some rows of the source may be in no point of a window.
-    """
+    """The last writes of a source, newest first; whether the newest is done, and when it began, epoch ms."""
 
     service: str
     source: str
     done: bool
     began_ms: int
     writes: tuple[Write, ...]
-    number: int | None = None
 
     @property
     def newest(self) -> Write:
         """The write that began last."""
         return self.writes[0]
+
+    @property
+    def number(self) -> int | None:
+        """The number of the newest write; None when some rows of the source may be in no point of a window."""
+        return self.newest.number
 
     def overlaps(self, first_ms: int, end_ms: int) -> bool:
         """Whether its newest write concerns windows in [first_ms, end_ms)."""
@@ -87,47 +98,53 @@ class Mark:
         """Return its line in line protocol."""
         tags = f"service={in_line(encoded(self.service))},source={in_line(encoded(self.source))}"
         newest, earlier = self.newest, (f" {write.id} {write.first_ms} {write.last_ms}" for write in self.writes[1:])
-        state = ("done" if done else "open") + ("" if self.number is None else f":{self.number}")
-        value = f"{state} {newest.first_ms} {newest.last_ms} {self.began_ms} {newest.id}{''.join(earlier)}"
+        value = f"{'done' if done else 'open'} {newest.first_ms} {newest.last_ms} {self.began_ms} {newest.id}{''.join(earlier)}"
         return f'{MEASUREMENT},{tags} mark="{value}" {MARK_MS}'
 
 
 class Marker:
-    """Makes the marks of one writer, each with the writes that it has made before. Threads may share it."""
+    """Makes the marks of one writer, each with the writes that it has made before. Threads may share it.
+
+    writer: a name that no other writer has, not even the same program after a restart.
+    """
 
     def __init__(self) -> None:
-        self._marks: dict[tuple[str, str], Mark] = {}
+        self.writer = secrets.token_hex(4)
+        self._marks: dict[Source, Mark] = {}
         self._lock = threading.Lock()
 
-    def marks_of(
-        self, table: pa.Table, instead_of: Collection[str], stored: Collection[Mark] | None = None
-    ) -> list[Mark]:
-        """Return the marks of a write of rows that begins, all with one number. Rows that are removed instead may have any window.
+    def marks_of(self, windows: Mapping[Source, tuple[int, int]], stored: Iterable[Mark] | None = None) -> list[Mark]:
+        """Return the marks of a write that begins. windows: see `windows_of`.
 
         stored: the last marks of the services; None when they are not known, and the write has no number.
         """
-        began, unique, windows = now_ms(), secrets.token_hex(6), _windows(table, instead_of)
+        began, unique = now_ms(), secrets.token_hex(6)
+        last = None if stored is None else {(mark.service, mark.source): mark for mark in stored}
         with self._lock:
-            own = [self._marks[key] for key in windows if key in self._marks]
-            number = (
-                None if stored is None else _next_number(own, [m for m in stored if (m.service, m.source) in windows])
-            )
             for key, window in sorted(windows.items()):
-                earlier = self._marks[key].writes if key in self._marks else ()
-                writes = (Write(unique, *window), *earlier)[:WRITES]
-                self._marks[key] = Mark(*key, False, began, writes, number)
+                own = self._marks.get(key)
+                number = None if last is None else _next_number(own, last.get(key))
+                write = Write(unique if number is None else f"{unique}:{number}", *window)
+                writes = (write, *(own.writes if own else ()))[:WRITES]
+                self._marks[key] = Mark(*key, False, began, writes)
             return [self._marks[key] for key in sorted(windows)]
 
+    def own(self, sources: Collection[Source]) -> list[Mark] | None:
+        """Return the last marks that this writer made; None unless each of the sources has one with a number."""
+        with self._lock:
+            found = [self._marks[key] for key in sources if key in self._marks]
+        return found if len(found) == len(sources) and all(mark.number is not None for mark in found) else None
 
-def _next_number(own: Iterable[Mark], stored: Collection[Mark]) -> int | None:
-    """The number of a write after others of its sources; None when a stored one has none. own: may not have been stored."""
-    if any(mark.number is None for mark in stored):
+
+def _next_number(own: Mark | None, stored: Mark | None) -> int | None:
+    """The number of a write after others of its source; None when the stored one has none. own: may not have been stored."""
+    if stored is not None and stored.number is None:
         return None
-    return 1 + max((mark.number for mark in (*own, *stored) if mark.number is not None), default=-1)
+    return 1 + max((mark.number for mark in (own, stored) if mark and mark.number is not None), default=-1)
 
 
-def _windows(table: pa.Table, instead_of: Collection[str]) -> dict[tuple[str, str], tuple[int, int]]:
-    """The first and last window of each service and source."""
+def windows_of(table: pa.Table, instead_of: Collection[str]) -> dict[Source, tuple[int, int]]:
+    """Return the first and last window of each service and source of rows. Rows that are removed instead may have any window."""
     plain = pa.table({name: table[name].cast(pa.string()) for name in ("service", "source")})
     plain = plain.append_column("window", table["window"].cast(pa.int64()))
     groups = plain.group_by(["service", "source"]).aggregate([("window", "min"), ("window", "max")]).to_pylist()
@@ -141,18 +158,18 @@ def set_marks(client: InfluxClient, bucket: str, marks: Iterable[Mark], *, done:
     client.write(bucket, "\n".join(mark.line(done) for mark in marks).encode())
 
 
-def read_marks(client: InfluxClient, bucket: str, service: str | None = None) -> list[Mark]:
-    """Return the last mark of each service and source. Raises: as `InfluxClient.query`."""
+def read_marks(client: InfluxClient, bucket: str, services: Sequence[str] | None = None) -> list[Mark]:
+    """Return the last mark of each source of some services; by default of all. Raises: as `InfluxClient.query`."""
     values: dict[str, str | datetime] = {
         "bucket": bucket,
         "measurement": MEASUREMENT,
         "start": _MARKS_FROM,
         "stop": _MARKS_TO,
     }
-    if service is not None:
-        values["service"] = encoded(service)
-    flux = _FLUX.format(of_service="and r.service == service" if service is not None else "")
-    with client.query(flux, values) as pieces:
+    names = {f"service_{number}": encoded(name) for number, name in enumerate(services or ())}
+    asked = " or ".join(f"r.service == {name}" for name in names)
+    flux = _FLUX.format(of_service=f"and ({asked})" if asked else "")
+    with client.query(flux, {**values, **names}) as pieces:
         text = b"".join(pieces).decode()
     try:
         return [
@@ -170,6 +187,13 @@ def mark_of(service: str, source: str, value: str) -> Mark:
     """Return a mark from its tags and its value, as they are stored. Raises: ValueError."""
     state, first, last, began, unique, *rest = value.split(" ")
     earlier = [Write(name, int(low), int(high)) for name, low, high in zip(*[iter(rest)] * 3, strict=True)]
-    writes = (Write(unique, int(first), int(last)), *earlier)
-    state, _, number = state.partition(":")
-    return Mark(decoded(service), decoded(source), state == "done", int(began), writes, int(number) if number else None)
+    mark = Mark(
+        decoded(service),
+        decoded(source),
+        state == "done",
+        int(began),
+        (Write(unique, int(first), int(last)), *earlier),
+    )
+    if mark.number is not None and mark.number < 0:
+        raise ValueError(f"the number of a write is {mark.number}")
+    return mark

@@ -7,7 +7,7 @@ write in progress, and how a reader avoids that, is described in `marks`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pratique.clock import from_ms, now_ms
 from pratique.config import StoreSettings, check_name
-from pratique.errors import DataError, DeniedError, MissingError, RetentionError
+from pratique.errors import DataError, DeniedError, MissingError, RetentionError, UnavailableError
 from pratique.store.base import Seen, Upkeep
 from pratique.store.counts import CountedByReading
 from pratique.store.influxdb import consistent, lines, window_points
@@ -23,7 +23,7 @@ from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
 from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
 from pratique.store.influxdb.flux_reader import FluxReader
-from pratique.store.influxdb.marks import Mark, Marker, set_marks
+from pratique.store.influxdb.marks import Mark, Marker, Source, set_marks, windows_of
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.tokens import read_token, write_token
 from pratique.store.rows import READ_SCHEMA, normal, require_zone
@@ -75,11 +75,12 @@ class InfluxStore(CountedByReading):
         lines.check(table)
         if instead_of:
             self._require_deletes(client)
-        marks = self._marker.marks_of(table, instead_of, self._marks_before(services))
+        windows = windows_of(table, instead_of)
+        marks = self._marker.marks_of(windows, self._marks_before(services, windows))
         set_marks(client, bucket, marks, done=False)
         self._delete(client, services, instead_of)
         beyond = None
-        for precision, request in _requests(table, marks[0].number):
+        for precision, request in _requests(table, marks, self._marker.writer):
             try:
                 client.write(bucket, request, precision=precision)
             except RetentionError as error:
@@ -104,9 +105,10 @@ class InfluxStore(CountedByReading):
         reader = self._reader()
 
         def rows(low_ms: int, high_ms: int, marks: Collection[Mark]) -> pa.Table:
-            complete = bool(marks) and all(mark.number is not None for mark in marks)
-            ask = reader.window_rows if isinstance(reader, FluxReader) and complete else reader.rows
-            return ask(service, names, from_ms(low_ms), from_ms(high_ms))
+            newest = {mark.source: mark.number for mark in marks if mark.number is not None}
+            if isinstance(reader, FluxReader) and marks and len(newest) == len(marks):
+                return reader.window_rows(service, names, from_ms(low_ms), from_ms(high_ms), newest)
+            return reader.rows(service, names, from_ms(low_ms), from_ms(high_ms))
 
         def marks() -> list[Mark]:
             return reader.marks(service)
@@ -138,25 +140,33 @@ class InfluxStore(CountedByReading):
             set_marks(client, bucket, abandoned, done=True)
         return Upkeep()
 
-    def _marks_before(self, services: Sequence[str]) -> list[Mark] | None:
-        """The last marks of some services; None when the server or the only token gives none, so that the write has no number."""
-        writing, reading = write_token(self._settings), read_token(self._settings)
+    def _marks_before(self, services: Sequence[str], sources: Collection[Source]) -> list[Mark] | None:
+        """The last marks of some services; those of this store where no token may read.
+
+        None without them too, so that the write has no number: who may only write can write.
+        Raises: UnavailableError without them; DataError.
+        """
+        try:
+            return self._stored_marks(services)
+        except (DeniedError, MissingError, UnavailableError) as error:
+            own = self._marker.own(sources)
+            if own is None and isinstance(error, UnavailableError):
+                raise
+            return own
+
+    def _stored_marks(self, services: Sequence[str]) -> list[Mark] | None:
+        writing = write_token(self._settings)
         try:
             return self._marks_by(writing, services)
         except (DeniedError, MissingError):
+            reading = read_token(self._settings)
             if reading == writing:
-                return None
-        try:
-            return self._marks_by(reading, services)
-        except MissingError:
-            # without the bucket, the write itself says so
-            return None
+                raise
+        return self._marks_by(reading, services)
 
     def _marks_by(self, token: str, services: Sequence[str]) -> list[Mark] | None:
         reader = self._reader_with(token)
-        if not isinstance(reader, FluxReader):
-            return None
-        return [mark for service in services for mark in reader.marks(service)]
+        return reader.marks_of(services) if isinstance(reader, FluxReader) else None
 
     @property
     def _wait_s(self) -> float:
@@ -197,10 +207,10 @@ class InfluxStore(CountedByReading):
         return found
 
 
-def _requests(table: pa.Table, number: int | None) -> Iterator[tuple[str, bytes]]:
+def _requests(table: pa.Table, marks: Iterable[Mark], writer: str) -> Iterator[tuple[str, bytes]]:
     """The requests of a write, and the precision of their times. The points of windows go first, and those of rows bear revisions()."""
-    if number is not None:
-        yield from (("ns", request) for request in window_points.requests(table, number))
+    numbers = {(mark.service, mark.source): mark.number for mark in marks if mark.number is not None}
+    yield from (("ns", request) for request in window_points.requests(table, numbers, writer))
     yield from (("ms", request) for request in lines.requests(table))
 
 

@@ -58,11 +58,32 @@ def test_an_answer_without_rows_is_empty(text):
     assert read(text).schema == READ_SCHEMA
 
 
-@pytest.mark.parametrize("size", [1, 5, 1 << 20])
-def test_what_follows_the_first_table_is_no_row(size):
+SIZES = pytest.mark.parametrize("size", [1, 5, 1 << 20])
+
+
+@SIZES
+@pytest.mark.parametrize("end", ["", "\r\n", "\r\n\r\n", "error,reference\r\nquery failed,897\r\n"])
+def test_blank_lines_and_an_error_after_the_table_are_no_rows(size, end):
     rows = [row(0), row(1)]
-    found = read(text_of(*rows) + ",error,reference\r\n,query failed,897\r\n", size)
-    assert by_key(found.to_pylist()) == by_key(rows)
+    assert by_key(read(text_of(*rows) + end, size).to_pylist()) == by_key(rows)
+    assert by_key(read(text_of(*rows) + ",error,reference\r\n,query failed,897\r\n", size).to_pylist()) == by_key(rows)
+
+
+@SIZES
+@pytest.mark.parametrize(
+    "second",
+    [
+        text_of(row(2)),
+        text_of(row(2)).replace(",host", ""),
+        "result,table,_time,_value\r\n_result,1,2026-03-01T23:59:30Z,1\r\n\r\n",
+        "\r\n" + text_of(row(2)),
+        "error,other\r\nx,1\r\n",
+        text_of(row(2)) + ",error,reference\r\n,query failed,897\r\n",
+    ],
+)
+def test_a_second_table_is_an_error_whose_rows_would_be_missing(size, second):
+    with pytest.raises(DataError, match="not Pratique's: points with other tags or fields"):
+        read(text_of(row(0), row(1)) + second, size)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from pratique.store.rows import READ_SCHEMA, normal
 from support.window_points import HEADER, answer_of, points
 
 
-def read(text, size=1 << 20):
+def read(text, size=1 << 20, newest=()):
     data = text.encode()
-    return window_answer.rows(iter([data[start : start + size] for start in range(0, len(data), size)]), "the store")
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    return window_answer.rows(iter(pieces), "the store", dict(newest))
 
 
 def stored(*writes, first=0):
@@ -52,7 +53,8 @@ def test_the_last_write_of_each_row_is_read(writes, size, long_text, max_field, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(window_values, "LONG_TEXT", long_text)
         patch.setattr(window_points, "MAX_FIELD", max_field)
-        found = read(answer_of(stored(*writes, first=first)), size)
+        newest = dict.fromkeys(["collector", "import:a"], first + len(writes) - 1)
+        found = read(answer_of(stored(*writes, first=first)), size, newest)
     assert found.schema == READ_SCHEMA
     rows = found.to_pylist()
     assert len({key(values) for values in rows}) == len(rows), "a key was read twice"
@@ -87,7 +89,7 @@ def test_an_answer_without_points_is_empty(text):
     ],
 )
 def test_points_of_others_are_refused_in_one_line(value):
-    text = f"{HEADER}\r\n,_result,0,2026-03-01T23:59:30.000000001Z,{value},r1,shop,c\r\n\r\n"
+    text = f"{HEADER}\r\n,_result,0,2026-03-01T23:59:30.000000001Z,{value},rows_w_0,r1,shop,c\r\n\r\n"
     with pytest.raises(DataError, match="not Pratique's") as raised:
         read(text)
     assert "\n" not in str(raised.value)
@@ -96,6 +98,6 @@ def test_points_of_others_are_refused_in_one_line(value):
 def test_a_field_that_was_cut_is_refused():
     found = stored([row(0, action=f"GET /{number}") for number in range(500)])
     ((at, fields),) = found.items()
-    for end in (100, len(fields["rows_0"]) // 2, len(fields["rows_0"]) - 4):
+    for end in (100, len(fields["rows_w_0"]) // 2, len(fields["rows_w_0"]) - 4):
         with pytest.raises(DataError, match="not Pratique's"):
-            read(answer_of({at: {"rows_0": fields["rows_0"][:end]}}))
+            read(answer_of({at: {"rows_w_0": fields["rows_w_0"][:end]}}))
