@@ -391,7 +391,7 @@ def test_points_of_windows_are_read_alone_when_they_have_all_rows(influxd, store
     assert content(store) == by_key([row(0)])
 
 
-def test_a_copy_is_compared_by_what_is_read_from_it(influxd, store, tmp_path):
+def test_a_copy_is_compared_by_the_rows_that_are_read_from_it(influxd, store, tmp_path):
     """InfluxDB lists revisions from the points of rows, and reads those of windows."""
     source, bucket = open_store(str(tmp_path / "source")), store.url.rpartition("/")[2]
     source.write(rollups(row(0), row(1, "r2")))
