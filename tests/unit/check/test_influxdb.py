@@ -103,10 +103,10 @@ def _killed(write):
     """A write to the server that fails after the mark of its begin."""
     calls = iter([True])
 
-    def once(self, bucket, body):
+    def once(self, bucket, body, **options):
         if not next(calls, False):
             raise UnavailableError("the server was killed")
-        write(self, bucket, body)
+        write(self, bucket, body, **options)
 
     return once
 

@@ -262,7 +262,7 @@ def test_a_running_balancer_with_other_settings_is_a_problem_whatever_the_store(
     text = place.file.read_text()
     place.file.write_text(text if "[store]" in text else text + f'\n[store]\nurl = "{url}"\n')
     found = service_file.running_balancer_checks
-    monkeypatch.setattr("pratique.check.collector.balancer_differences", lambda target: ["the balancer runs with x"])
+    monkeypatch.setattr("pratique.check.collector.balancer_drift", lambda *_: ["the balancer runs with x"])
     assert [check.run().message for check in found(load(place.file))] == ["the balancer runs with x"]
     subjects = [check.subject for check in service_file._general_checks(load(place.file))]
     assert [subject for subject in subjects if subject.endswith(".balancer")]

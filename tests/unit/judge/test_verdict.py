@@ -132,7 +132,7 @@ def test_few_requests_continue_with_an_estimate_of_the_remaining():
     assert verdict.requests["r2"] < 40
     assert verdict.verdict == "continue"
     assert verdict.remaining.requests > 280
-    assert re.search(r"about [\d,]+ more canary requests.* at \d+%", verdict.reason)
+    assert re.search(r"about [\d,]+ more canary requests.* at \d+ %", verdict.reason)
 
 
 @pytest.mark.slow
