@@ -35,7 +35,7 @@ def test_a_database_that_logs_ahead_is_read_too():
 @pytest.mark.parametrize(("path", "word"), [
     ("/var/lib/rpm/Packages", "Berkeley DB"),
     ("/usr/lib/sysimage/rpm/Packages.db", "ndb"),
-    ("/var/lib/rpm/rpmdb.sqlite-wal", "not written"),
+    ("/var/lib/rpm/rpmdb.sqlite-wal", "write-ahead log"),
 ])  # fmt: skip
 def test_another_database_is_a_finding(path, word):
     ((kind, reason),) = read(b"x" * 100, path).unread
