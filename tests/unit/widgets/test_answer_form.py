@@ -52,4 +52,4 @@ def test_a_wrong_answer_is_said_beside_its_row(review, tmp_path):
 def test_a_folder_without_git_cannot_be_answered_in(tmp_path, monkeypatch):
     monkeypatch.setattr("pratique.widgets.answer_form.person_is_here", lambda: True)
     found = answer_questions(make_review(Sources(load_model(), NOW, folder=tmp_path)))
-    assert "is no git repository" in found.text
+    assert "is not a git repository" in found.text
