@@ -13,7 +13,7 @@ from typing import Any
 
 from pratique.delivery.deployments import Deployment, Record, Trial
 from pratique.delivery.intervals import Survival, share_interval, survival
-from pratique.delivery.metrics import Failure, Period, Share
+from pratique.delivery.metrics import Failure, Period, Share, minutes
 from pratique.ledger.entry import Entry
 
 OVERTURNED = "overturned"
@@ -125,14 +125,10 @@ def _to_verdict(trials: Sequence[Trial], now: datetime) -> Survival:
     decided, open_ = [], []
     for trial in trials:
         if trial.verdict in {"promote", "rollback"} and trial.judged is not None:
-            decided.append(_minutes(trial.first_share, trial.judged))
+            decided.append(max(0.0, minutes(trial.first_share, trial.judged)))
         else:
-            open_.append(_minutes(trial.first_share, trial.judged or trial.end or now))
+            open_.append(max(0.0, minutes(trial.first_share, trial.judged or trial.end or now)))
     return survival(decided, open_)
-
-
-def _minutes(start: datetime, end: datetime) -> float:
-    return max(0.0, (end - start) / timedelta(minutes=1))
 
 
 def _exposure(trial: Trial, *, escaped: bool = False) -> Exposure:

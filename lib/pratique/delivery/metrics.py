@@ -194,8 +194,8 @@ def _is_explained(incident: IncidentRecord, record: Record) -> bool:
 def recovery(failures: Sequence[Failure], now: datetime) -> Recovery:
     """Failed deployment recovery time: from the first minute that users were hit to the last."""
     known = [(failure.began, failure.ended) for failure in failures if failure.began is not None]
-    over = sorted(_minutes(began, ended) for began, ended in known if ended is not None)
-    still = sorted(_minutes(began, max(now, began)) for began, ended in known if ended is None)
+    over = sorted(minutes(began, ended) for began, ended in known if ended is not None)
+    still = sorted(minutes(began, max(now, began)) for began, ended in known if ended is None)
     return Recovery(tuple(over), tuple(still), len(failures) - len(known), survival(over, still))
 
 
@@ -257,5 +257,6 @@ def _restored(incident: IncidentRecord, mended: Mended) -> datetime | None:
     return min(times, default=None)
 
 
-def _minutes(began: datetime, ended: datetime) -> float:
+def minutes(began: datetime, ended: datetime) -> float:
+    """Return the minutes from one time to another."""
     return (ended - began) / timedelta(minutes=1)

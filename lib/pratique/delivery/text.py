@@ -10,6 +10,7 @@ from pratique.delivery.intervals import Interval
 from pratique.delivery.metrics import Share
 from pratique.number_text import plural
 from pratique.printable_text import printable
+from pratique.text_table import aligned
 
 FEW = 10
 """Deployments below which a share is written as a count first."""
@@ -61,9 +62,7 @@ def history_lines(history: History) -> list[str]:
     table = [("", "value", "before", ""), *((row.name, row.value, row.before, row.note) for row in rows(history))]
     if history.before is None:
         table = [(name, value, note) for name, value, _, note in table]  # type: ignore[misc] # a column less
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-    lines = [headline(history), ""]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    lines = [headline(history), "", *aligned(table)]
     notes = (
         [f"differs from the period before by more than chance: {', '.join(history.changed)}"] if history.changed else []
     )
@@ -79,14 +78,12 @@ def history_lines(history: History) -> list[str]:
 
 def series_lines(metrics: Sequence[Metrics]) -> list[str]:
     """Return the metrics of several periods, a line each."""
-    header = ("from (UTC)", "deployments", "lead time", "failed", "recovery", "rework", "canaries stopped")
-    table = [header]
+    table = [("from (UTC)", "deployments", "lead time", "failed", "recovery", "rework", "canaries stopped")]
     for each in metrics:
         stopped = f"{len(each.canaries.stopped)} of {len(each.canaries.trials)}"
         cells = (_lead_time(each), _of(each.fail_rate.share), _recovery(each), _of(each.rework), stopped)
         table.append((f"{each.asked.start:%Y-%m-%d}", str(each.frequency.count), *cells))
-    widths = [max(len(line[column]) for line in table) for column in range(len(header))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    return aligned(table)
 
 
 def share_text(share: Share) -> str:

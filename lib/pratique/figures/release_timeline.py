@@ -105,20 +105,17 @@ def _failed(history: History, row: int) -> list[go.Scatter]:
     failures = history.metrics.fail_rate.failures
     if not failures:
         return []
-    names = [", ".join(failure.incidents) or "rolled back" for failure in failures]
     return [
-        go.Scatter(
-            name="failed",
-            legendgroup="failed",
-            x=[failure.deployment.time for failure in failures],
-            y=[row + 0.36] * len(failures),
-            mode="markers",
-            marker={"symbol": "triangle-down", "size": 13, "color": VERMILION, "line": {"width": 1, "color": INK}},
-            customdata=[
-                f"{label(failure.deployment.revision, 40)} failed: {label(name, 80)}"
-                for failure, name in zip(failures, names, strict=True)
+        _points(
+            "failed",
+            [failure.deployment.time for failure in failures],
+            row + 0.36,
+            {"symbol": "triangle-down", "size": 13, "color": VERMILION, "line": {"width": 1, "color": INK}},
+            hover="%{x|%Y-%m-%d %H:%M} %{customdata}",
+            words=[
+                f"{label(failure.deployment.revision, 40)} failed: {label(', '.join(failure.incidents) or 'rolled back', 80)}"
+                for failure in failures
             ],
-            hovertemplate="%{x|%Y-%m-%d %H:%M} %{customdata}<extra></extra>",
         )
     ]
 
@@ -133,16 +130,30 @@ def _trials(history: History, row: int) -> list[go.Scatter]:
 
 
 def _marks(trials: Sequence[Trial], row: int, symbol: str, color: str, words: str) -> go.Scatter:
-    return go.Scatter(
-        name=words,
-        legendgroup=words,
-        x=[trial.first_share for trial in trials],
-        y=[row - 0.4] * len(trials),
-        mode="markers",
-        marker={"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
-        customdata=[f"{label(trial.revision, 40)}, run {label(trial.run, 60)}" for trial in trials],
-        hovertemplate="%{x|%Y-%m-%d %H:%M} %{customdata}: " + words + "<extra></extra>",
+    return _points(
+        words,
+        [trial.first_share for trial in trials],
+        row - 0.4,
+        {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
+        hover="%{x|%Y-%m-%d %H:%M} %{customdata}: " + words,
+        words=[f"{label(trial.revision, 40)}, run {label(trial.run, 60)}" for trial in trials],
     )
+
+
+def _points(
+    name: str,
+    times: Sequence[datetime],
+    row: float,
+    marker: dict[str, Any],
+    *,
+    hover: str,
+    words: Sequence[str] | None = None,
+) -> go.Scatter:
+    """One mark at each time. hover: plotly's template; words: its customdata, a text for each mark."""
+    return go.Scatter(
+        name=name, legendgroup=name, x=times, y=[row] * len(times), mode="markers", marker=marker, customdata=words,
+        hovertemplate=f"{hover}<extra></extra>",
+    )  # fmt: skip
 
 
 def _incidents(history: History, row: int, end: datetime) -> list[go.Scatter]:
@@ -180,14 +191,5 @@ def _waiting(history: History, row: int, start: datetime, end: datetime) -> list
     times = [time for time in history.commits.waiting if start <= time < end]
     if not times:
         return []
-    return [
-        go.Scatter(
-            name="waiting commit",
-            legendgroup="waiting",
-            x=times,
-            y=[row] * len(times),
-            mode="markers",
-            marker={"symbol": "line-ns", "size": 12, "line": {"width": 1.5, "color": BLUE}},
-            hovertemplate="committed %{x|%Y-%m-%d %H:%M}<extra></extra>",
-        )
-    ]
+    marker = {"symbol": "line-ns", "size": 12, "line": {"width": 1.5, "color": BLUE}}
+    return [_points("waiting commit", times, row, marker, hover="committed %{x|%Y-%m-%d %H:%M}")]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pratique.maturity.review import Review
 from pratique.maturity.scoring import CategoryResult, ItemResult, ItemState
 from pratique.number_text import plural
+from pratique.text_table import aligned
 
 MARKS: dict[ItemState, str] = {"met": "■", "not met": "✕", "unknown": "○", "not applicable": "–", "not wanted": "✻"}
 MET = {"recorded": "■", "declared": "▨", "said": "▤"}
@@ -50,17 +51,10 @@ def review_lines(review: Review, *, every_question: bool = False) -> Iterator[st
 def heat_map(review: Review) -> Iterator[str]:
     """Yield one line for each category, with a column for each level."""
     levels = review.model.levels
-    cells = [[_cell(category, at) for at in range(len(levels))] for category in review.categories]
-    widths = [max(len(levels[at]) + 1, *(len(row[at]) for row in cells)) for at in range(len(levels))]
-    names = [category.category.name for category in review.categories]
-    first = max(map(len, names))
-    yield "  ".join(
-        [" " * first, *(f" {level}".ljust(width) for level, width in zip(levels, widths, strict=True))]
-    ).rstrip()
-    for name, row in zip(names, cells, strict=True):
-        yield "  ".join(
-            [name.ljust(first), *(cell.ljust(width) for cell, width in zip(row, widths, strict=True))]
-        ).rstrip()
+    rows = [
+        [category.category.name, *(_cell(category, at) for at in range(len(levels)))] for category in review.categories
+    ]
+    yield from aligned([["", *(f" {level}" for level in levels)], *rows])
 
 
 def _cell(category: CategoryResult, level: int) -> str:

@@ -11,6 +11,7 @@ from pratique.number_text import percent
 from pratique.planning.forecast import Duration, Forecast, GuardForecast
 from pratique.planning.plan import Plan
 from pratique.planning.proposal import Proposal
+from pratique.text_table import aligned
 
 MONTH = "> 30 d"
 
@@ -40,10 +41,7 @@ def table(found: Forecast) -> Iterator[str]:
     # worse in every outcome by what each guard tolerates is tolerated too
     common = [factor for factor in factors if found.guards and all(factor in guard.tolerated for guard in found.guards)]
     release = replace(found.release, tolerated=(*found.release.tolerated, *common))
-    rows = [heads, *(_row(row, factors) for row in (*found.guards, release))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from aligned([heads, *(_row(row, factors) for row in (*found.guards, release))])
 
 
 def _row(row: GuardForecast, factors: list[float]) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NOTEBOOK = "release_history"
 WEEKS, MONTHS = 12, 12
-"""Periods that `delivery_periods` draws."""
+"""Periods of `OpenedHistory.weekly` and `monthly`."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pratique.telemetry.parsed import Parsed
 from pratique.telemetry.readers import Readers, ReadOptions
 from pratique.telemetry.reasons import way_out
 from pratique.telemetry.request_counter import requests_of
+from pratique.text_table import aligned
 
 EVENTS = 5
 """Requests that are shown of each file."""
@@ -70,8 +71,7 @@ def _table(parsed: Parsed, actions: Actions) -> list[str]:
                 event["host"],
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return aligned(rows)
 
 
 def _others(parsed: Parsed) -> list[str]:
