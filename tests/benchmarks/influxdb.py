@@ -141,8 +141,13 @@ def query_of(url: str, *bounds, windows: bool = False) -> dict:
     store = open_store(url)
     with captured_queries() as found:
         reader = store._reader()
-        ask = reader.window_rows if windows else reader.rows
-        ask("shop", REVISIONS, *(bounds or (EARLIEST, LATEST)))
+        first, stop = bounds or (EARLIEST, LATEST)
+        if windows:
+            reader.window_rows(
+                "shop", REVISIONS, first, stop, {mark.source: mark.number for mark in reader.marks("shop")}
+            )
+        else:
+            reader.rows("shop", REVISIONS, first, stop)
     return found[-1]
 
 
