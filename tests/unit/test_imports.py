@@ -46,6 +46,7 @@ ORDER = [
     "widgets",
     "demo",
     "runbook.engine",
+    "runbook.common",
     "runbook.service",
     "runbook.canary",
     "runbook.release",

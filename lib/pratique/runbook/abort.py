@@ -44,7 +44,7 @@ def abort_run(
         return find_run(state_dir, run_id)
     _stop(run, run.holder, who, why)
     say(f"asked process {run.holder.pid} to stop; waiting until it has undone its changes")
-    lock, deadline = Lock(state_dir, run.service), time.monotonic() + wait_s
+    lock, deadline = Lock(state_dir, run.subject), time.monotonic() + wait_s
     while (holder := lock.holder()) is not None and holder.run == run_id:
         if time.monotonic() > deadline:
             raise UnavailableError(

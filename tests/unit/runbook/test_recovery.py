@@ -117,7 +117,7 @@ def require_undone(state, engine):
 
 def test_the_next_run_ends_an_old_dead_run(config, state, engine):
     assert Lock(state, "shop").abandoned().run == "killed"
-    end_abandoned(load(config).target("shop"), "a test")
+    end_abandoned(load(config).state_dir, "shop", "a test")
     require_undone(state, engine)
 
 
