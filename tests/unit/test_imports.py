@@ -27,10 +27,13 @@ LEAVES = [
 ORDER = [
     *LEAVES,
     "git_command",
+    "state_database",
     "config",
     "notebook",
     "ledger",
+    "outcomes",
     "release",
+    "notify",
     "runtime",
     "balancer",
     "telemetry",
