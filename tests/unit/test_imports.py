@@ -27,6 +27,7 @@ LEAVES = [
 ORDER = [
     *LEAVES,
     "git_command",
+    "subject_lock",
     "state_database",
     "config",
     "notebook",

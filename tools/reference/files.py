@@ -36,7 +36,7 @@ FILES = (
     Known("runs/*/result.json", "runbook/common/file_names.py", "result.json", "how the run ended, for programs", "when the run has ended"),
     Known("runs/*/*.ipynb", "runbook/launcher.py", "ipynb", "the executed notebook with its outputs", "when the run has ended"),
     Known("runs/*/watchdog.log", "runbook/engine/watchdog.py", "watchdog.log", "errors of the run's watchdog, usually empty", "when the run has ended"),
-    Known("locks/*.lock", "runbook/engine/lock.py", "locks", "who holds a service; the lock is the kernel's, not the file's existence", "when no run is active"),
+    Known("locks/*.lock", "subject_lock.py", "locks", "who holds a service; the lock is the kernel's, not the file's existence", "when no run is active"),
     Known("reports/*", "report/write.py", "reports", "reports and pages of incidents: HTML, JSON and the executed notebook", "yes"),
     Known("incidents/watch.json", "report/incident_watch.py", "incidents/watch.json", "which incidents `pratique watch` has written a page for", "yes: each gets a page again"),
     Known("incidents/watch.json.lock", "report/incident_watch.py", "incidents/watch.json", "lets one `pratique watch` at a time change watch.json", "when none runs"),

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pratique.errors import DeniedError, UnavailableError, UsageError
 from pratique.ledger import current_user
-from pratique.runbook.engine.lock import Holder, Lock
 from pratique.runbook.engine.stop_request import request_stop
 from pratique.runbook.recovery import finish_dead_run
 from pratique.runbook.runs import RunSummary, find_run
+from pratique.subject_lock import Holder, Lock
 
 LOOK_EVERY_S = 0.2
 

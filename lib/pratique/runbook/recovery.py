@@ -10,11 +10,11 @@ from pratique.errors import DataError
 from pratique.ledger import current_user
 from pratique.runbook.engine.console import say
 from pratique.runbook.engine.journal import Journal
-from pratique.runbook.engine.lock import Lock
 from pratique.runbook.registry import Recoverable, find_runbook
 from pratique.runbook.runs import OLDEST_RUNBOOK
 from pratique.runbook.service.orphans import find_orphans
 from pratique.runtime.base import Instance, Runtime
+from pratique.subject_lock import Lock
 
 ORPHANS_RUN = "orphans"
 """The run id under which the lock is held while orphans are removed."""

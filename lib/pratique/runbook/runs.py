@@ -15,7 +15,7 @@ from pratique.clock import stamp
 from pratique.config import DEFAULT_FILE
 from pratique.errors import DataError, MissingError, PratiqueError, UsageError
 from pratique.runbook.engine.journal import Journal, Line
-from pratique.runbook.engine.lock import Holder, Lock
+from pratique.subject_lock import Holder, Lock
 
 OTHER = "@"
 """Is in the subject of a run that works on no service, and in no service's name."""

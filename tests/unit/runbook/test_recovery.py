@@ -13,12 +13,12 @@ from pratique.config import load
 from pratique.ledger import open_ledger
 from pratique.runbook import open_release, open_rollback
 from pratique.runbook.engine.journal import Journal
-from pratique.runbook.engine.lock import Lock
 from pratique.runbook.recovery import _rebuild, end_abandoned, finish_dead_run
 from pratique.runbook.release.steps import STEPS as RELEASE_STEPS
 from pratique.runbook.rollback.candidates import rollback_candidates
 from pratique.runbook.rollback.steps import STEPS as ROLLBACK_STEPS
 from pratique.runtime.base import Instance
+from pratique.subject_lock import Lock
 
 OLD = Path(__file__).parents[2] / "data/state-0.1"
 BASELINE, CANARY = "127.0.0.1:25771", "127.0.0.1:22617"

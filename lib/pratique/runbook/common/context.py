@@ -12,8 +12,8 @@ from pratique.ledger import current_user, open_ledger
 from pratique.runbook.common.parameters import RunParameters
 from pratique.runbook.engine.journal import Journal
 from pratique.runbook.engine.ledger_outbox import LedgerOutbox
-from pratique.runbook.engine.lock import Lock
 from pratique.runbook.engine.step import Data
+from pratique.subject_lock import Lock
 
 Parameters = TypeVar("Parameters", bound=RunParameters)
 
