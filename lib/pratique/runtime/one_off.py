@@ -49,7 +49,7 @@ class OneOffState:
 
     id: the engine's. labels: as they were given. started: None when it never started. ended: None while it runs or waits
     to be started. exit_code: None while it runs, or when it is not known. oom: killed because it passed its memory limit.
-    error: why it never started. age_s: seconds since it was created, by its engine's clock.
+    error: why it never started.
     """
 
     id: str
@@ -64,7 +64,6 @@ class OneOffState:
     exit_code: int | None
     oom: bool
     error: str
-    age_s: float
     timeout_s: float
 
     @property
@@ -90,6 +89,9 @@ class OneOffState:
 
 class OneOffRunner(Protocol):
     """Starts, finds, stops and removes one-off containers of a service on one engine."""
+
+    def now(self) -> datetime:
+        """Return the time on the engine's clock, UTC. Raises: UnavailableError."""
 
     def find(self, name: str) -> OneOffState | None:
         """Return the one of that name, whoever started it; None when there is none. Raises: UnavailableError."""

@@ -40,9 +40,14 @@ class DockerOneOff(OneOffRunner):
         self._host = host
 
     @override
+    def now(self) -> datetime:
+        with engine(self._host) as client:
+            return _time(client.info()["SystemTime"]) or datetime.now(UTC)
+
+    @override
     def find(self, name: str) -> OneOffState | None:
         with self._container(name) as container:
-            return _state(container, self._now) if container is not None else None
+            return _state(container) if container is not None else None
 
     @override
     def start(self, wanted: OneOff) -> OneOffState:
@@ -127,13 +132,13 @@ class DockerOneOff(OneOffRunner):
             try:
                 client.containers.get(identity).start()
             except docker.errors.APIError as error:
-                found = _state(client.containers.get(identity), self._now)
+                found = _state(client.containers.get(identity))
                 if not found.error:
                     raise UnavailableError(
                         f"the engine did not start {name!r}: {str(error.explanation)[:300]}"
                     ) from error
                 return found
-            return _state(client.containers.get(identity), self._now)
+            return _state(client.containers.get(identity))
 
     def _write_secrets(self, wanted: OneOff, secrets: dict[str, str]) -> str:
         with engine(self._host) as client:
@@ -148,9 +153,6 @@ class DockerOneOff(OneOffRunner):
     def _remove_secrets(self, container: Any) -> None:
         for folder in secretfiles.folders_of(container.attrs["Mounts"], self._docker.secrets_dir):
             secretfiles.remove(self._host, folder)
-
-    def _now(self, client: Any) -> datetime:
-        return _time(client.info()["SystemTime"]) or datetime.now(UTC)
 
     @contextlib.contextmanager
     def _container(self, name: str, *, timeout_s: float = 60.0) -> Iterator[Any]:
@@ -193,7 +195,7 @@ def container_request(
     }
 
 
-def _state(container: Any, now: Any) -> OneOffState:
+def _state(container: Any) -> OneOffState:
     labels, state = container.labels, container.attrs["State"]
     created = _time(container.attrs["Created"]) or NEVER
     started, ended = _time(state["StartedAt"]), _time(state["FinishedAt"])
@@ -213,7 +215,6 @@ def _state(container: Any, now: Any) -> OneOffState:
         exit_code=state["ExitCode"] if over or (waits and state["Error"]) else None,
         oom=bool(over and state.get("OOMKilled")),
         error=str(state["Error"])[:500] if waits else "",
-        age_s=(now(container.client) - created).total_seconds() if waits or not over else 0.0,
         timeout_s=_number(labels.get(TIMEOUT, "")),
     )
 

@@ -67,6 +67,10 @@ class ProcessOneOff(OneOffRunner):
         self._base = base
 
     @override
+    def now(self) -> datetime:
+        return utc_now()
+
+    @override
     def find(self, name: str) -> OneOffState | None:
         folder = self._home / name
         held = _is_held(folder / LOCK)
@@ -187,7 +191,6 @@ def _state(kept: _Kept, *, gone: bool) -> OneOffState:
         exit_code=kept.exit_code,
         oom=False,
         error=kept.error or ("its supervisor died before it started" if lost and not kept.started else ""),
-        age_s=(utc_now() - created).total_seconds(),
         timeout_s=kept.timeout_s,
     )
 
