@@ -32,6 +32,7 @@ MOST_IN_MESSAGE = 2_000
 MOST_DEATHS = 2
 KEPT_DAYS = 400
 """How long it is remembered that a state was told."""
+TEST = "pratique notify --test"
 _APPLICATION = 0x50524F42
 
 _SCHEMA = """
@@ -191,7 +192,7 @@ class Outbox:
             )
             if failures >= REPORTED_AFTER:
                 what = f"notifications to {name!r} arrive again; before: {reason}"
-                _tell_others(connection, name, Event("notify.recovered", name, since, "low", what), now)
+                _tell_others(connection, name, Event("notify.recovered", name, since, "low", what).safe(), now)
             connection.execute(
                 "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE at < ? LIMIT 100)",
                 [_stamp(now - timedelta(days=KEPT_DAYS))],
@@ -222,7 +223,7 @@ class Outbox:
             ).rowcount
             if failures + 1 == REPORTED_AFTER:
                 what = f"notifications to {name!r} fail: {reason}"
-                event = Event("notify.failing", name, since or at, "high", what, since=_time(since or at))
+                event = Event("notify.failing", name, since or at, "high", what, since=_time(since or at), command=TEST)
                 _tell_others(connection, name, event.safe(), now)
         return given_up
 

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 from pratique.errors import PratiqueError
@@ -121,9 +122,12 @@ def _send(address: str, events: Sequence[Event], *, again: bool) -> SendResult:
     merged = service.title_maxlen <= 0
     longest = min(LONGEST_BODY, int(service.body_maxlen * 0.8) - merged * LONGEST_TITLE)
     message = message_of(events, again=again, longest=max(longest, LONGEST_TITLE))
-    # a webhook that calls its text "text" is one for a chat
-    if not {service.protocol, service.secure_protocol} & PLAIN or "=text" in address:
+    # a webhook that calls its text "text" is one for a chat, as Slack's
+    is_chat = "=text" in address
+    if is_chat or not {service.protocol, service.secure_protocol} & PLAIN:
         message = _without_mentions(message)
+    if is_chat:
+        message = Message(message.title, escape(message.body, quote=False), message.risk)
     sender = apprise.Apprise(service, asset=asset, location=apprise.ContentLocation.INACCESSIBLE)
     answer = sender.notify(
         body=message.body,
@@ -161,12 +165,16 @@ def _service(apprise: Any, address: str, asset: Any, log: list[tuple[str, str]])
 
 
 def _reason(log: Sequence[tuple[str, str]]) -> str:
-    """Return what apprise says of a failure: its warnings, and what it logs only in detail of the connection and the answer."""
+    """Return what apprise says of a failure: its last warning, and what it logs only in detail: the cause or the answer."""
     said = [text for level, text in log if level in {"WARNING", "ERROR", "CRITICAL"}]
-    detail = [
-        text for _, text in log if text.startswith(("Socket Exception", "Response Details", "SMTP", "Connection"))
-    ]
-    return " ".join(dict.fromkeys([*said[-2:], *detail[-1:]]))
+    detail = [text.partition(":") for _, text in log if text.startswith(("Socket Exception", "Response Details"))]
+    causes = [_cause(text) for _, _, text in detail if text.strip() not in {"", "b''"}]
+    return " ".join(dict.fromkeys([*said[-1:], *causes[-1:]]))
+
+
+def _cause(text: str) -> str:
+    """Return the end of a chain of exceptions of `requests`, which says in words what happened."""
+    return text.rpartition("Caused by ")[2].rpartition("): ")[2].strip("\"'() ")
 
 
 def _without_mentions(message: Message) -> Message:
