@@ -18,9 +18,9 @@ from pratique.ledger import open_ledger
 from pratique.ledger.history import shares_of
 from pratique.release import Release, configuration_digest, find_release
 from pratique.release.commit import find_commit
-from pratique.runbook.engine.lock import Lock
 from pratique.runtime import Instance, Runtime, open_runtime
 from pratique.status import answers, running_collector, setting_differences, url_of
+from pratique.subject_lock import Lock
 
 RELOAD_TIMEOUT_S = 5.0
 """How long a collector may take to follow a changed service file before it is started again."""

@@ -27,6 +27,7 @@ LEAVES = [
 ORDER = [
     *LEAVES,
     "git_command",
+    "subject_lock",
     "state_database",
     "config",
     "notebook",
@@ -49,6 +50,7 @@ ORDER = [
     "widgets",
     "demo",
     "runbook.engine",
+    "runbook.common",
     "runbook.service",
     "runbook.canary",
     "runbook.release",

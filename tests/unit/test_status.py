@@ -12,9 +12,9 @@ from pratique.clock import utc_now
 from pratique.config import parse
 from pratique.errors import UnavailableError
 from pratique.runbook.engine.journal import Journal
-from pratique.runbook.engine.lock import Lock
 from pratique.runtime.base import Instance
 from pratique.status import describe
+from pratique.subject_lock import Lock
 from pratique.telemetry.collector_status import CollectorStatus
 
 R1 = Instance("1", "shop", "r1", "up-r1", "baseline", "h:1", datetime(2026, 11, 21, tzinfo=UTC))

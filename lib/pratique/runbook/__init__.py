@@ -1,6 +1,6 @@
 """Runbooks: releases and rollbacks that survive the death of any process.
 
-Packages, each importing only from those before it: engine, service, canary, release and rollback; on top
+Packages, each importing only from those before it: engine, common (what every runbook has), service, canary, release and rollback; on top
 registry, recovery, opening, launcher and watchdog_main.
 """
 

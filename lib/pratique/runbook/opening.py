@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pratique.runbook.common.parameters import refuse_unknown
+from pratique.runbook.common.session import Session
 from pratique.runbook.recovery import end_abandoned
 from pratique.runbook.registry import find_runbook
 from pratique.runbook.release.context import ReleaseContext
@@ -13,8 +15,6 @@ from pratique.runbook.release.session import ReleaseSession
 from pratique.runbook.rollback.context import RollbackContext
 from pratique.runbook.rollback.parameters import RollbackParameters, check_rollback_parameters
 from pratique.runbook.rollback.session import RollbackSession
-from pratique.runbook.service.parameters import refuse_unknown
-from pratique.runbook.service.session import Session
 
 
 def open_release(
@@ -112,11 +112,11 @@ def open_rollback(
 
 
 def open_session(session: Session[Any]) -> None:
-    """Open a run of any runbook: clean up after a crashed run of the service, then begin or resume.
+    """Open a run of any runbook: clean up after a crashed run of the same subject, then begin or resume.
 
     Raises: UsageError (another runbook or revision under this run id), BusyError.
     """
     context = session.context
     if session.will_run:
-        end_abandoned(context.target, f"run {context.run_id!r} follows", except_run=context.run_id)
+        end_abandoned(context.state_dir, context.subject, f"run {context.run_id!r} follows", except_run=context.run_id)
     session.open()

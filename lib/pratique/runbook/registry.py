@@ -21,7 +21,7 @@ ENTRY_POINTS = "pratique.runbooks"
 
 
 class Recoverable(Protocol):
-    """A run that another process can end; `service.session.Session` is one."""
+    """A run that another process can end; `common.session.Session` is one."""
 
     def finish_dead_run(self, reason: str) -> None:
         """End the run, whose process died: undo it, or finish it if it is past its final step, and record it."""
@@ -34,12 +34,14 @@ class Runbook:
     rebuild: returns the session of a run from the parameters in its journal.
     preflight: called with the notebook's parameters before its kernel starts; raises what the run would be refused for.
     run_id_word: stands in generated run ids; a release has none, its ids are SERVICE-REVISION-TIME.
+    subject: the parameter that names what the run works on; "" when none does.
     """
 
     name: str
     notebook: str
     rebuild: Callable[[Mapping[str, Any]], Recoverable]
     run_id_word: str = ""
+    subject: str = "service"
     preflight: Callable[[Mapping[str, Any]], None] = lambda _: None
 
 

@@ -113,7 +113,7 @@ def test_another_run_undoes_a_killed_run(toy):
     toy.killed("one")
     done = toy.run("two")
     assert done.returncode == 0, done.stderr
-    assert "crashed; rolling back its changes first" in done.stdout
+    assert "crashed; undoing its changes first" in done.stdout
     assert toy.files("one") == []
     assert toy.files("two") == ["grow", "reserve"]
     assert [event for event in toy.events("one") if event[0] == "undone"] == [("undone", "grow"), ("undone", "reserve")]
@@ -156,7 +156,7 @@ def test_a_journal_of_an_unknown_runbook_is_an_error_and_nothing_is_changed(toy,
         finish_dead_run(toy.folder("one"), "a test")
     assert "\n" not in str(raised.value)
     with pytest.raises(DataError, match=expected):
-        end_abandoned(load(config).target("shop"), "a test")
+        end_abandoned(load(config).state_dir, "shop", "a test")
     assert toy.files("one") == ["grow", "reserve"]
     assert toy.result("one") is None
 

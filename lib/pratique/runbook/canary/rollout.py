@@ -25,8 +25,8 @@ from pratique.runbook.canary.leased_share import LeasedShare, LeaseExpiredError
 from pratique.runbook.canary.live_chart import LiveChart
 from pratique.runbook.canary.progress import Progress
 from pratique.runbook.canary.traffic_split import Arms
-from pratique.runbook.service import file_names
-from pratique.runbook.service.context import RunContext
+from pratique.runbook.common import file_names
+from pratique.runbook.service.context import ServiceContext
 from pratique.runbook.service.share_text import percents
 
 MAX_LAPSES = 3
@@ -52,7 +52,7 @@ class Rollout:
 
     def __init__(
         self,
-        context: RunContext[Any],
+        context: ServiceContext[Any],
         arms: Arms,
         analysis: LiveAnalysis,
         *,

@@ -10,14 +10,14 @@ from pratique.clock import utc_now
 from pratique.errors import UnavailableError
 from pratique.ledger import Ledger
 from pratique.runbook.engine.ledger_outbox import LedgerOutbox
-from pratique.runbook.service.context import RunContext
+from pratique.runbook.service.context import ServiceContext
 from pratique.runbook.service.lapse import find_lapse
 
 GIVEN = {"shares": {"r1": 0.9, "r2": 0.1}, "lease_s": 5.0}
 LOST = {"r1": 1.0, "r2": 0.0}
 
 
-class Context(RunContext):
+class Context(ServiceContext):
     """A context with a real ledger, and a balancer that answers as a test says."""
 
     run_id = service = "shop"
