@@ -12,16 +12,17 @@ from pydantic import Field, model_validator
 from pratique.config.export import ExportSettings
 from pratique.config.jobs import JobSettings
 from pratique.config.maturity import MaturitySettings
+from pratique.config.notify import WithRoutes
 from pratique.config.service import ServiceSettings
 from pratique.config.state_folder import make_state_folder
 from pratique.config.store import StoreSettings
 from pratique.config.target import Target
 from pratique.config.telemetry import TelemetrySettings
-from pratique.config.types import Name, Strict, check_name
+from pratique.config.types import Name, check_name
 from pratique.errors import ConfigError, UsageError
 
 
-class Config(Strict):
+class Config(WithRoutes):
     """The whole service file."""
 
     state: str = ".pratique"

@@ -129,7 +129,9 @@ def test_the_sections_are_the_whole_reference():
 
 
 def test_an_unknown_section_lists_the_sections():
-    with pytest.raises(UsageError, match=r"no section 'dokcer': choose one of general, store, .*telemetry, .*docker"):
+    with pytest.raises(
+        UsageError, match=r"no section 'dokcer': choose one of general, notify, store, .*telemetry, .*docker"
+    ):
         reference_text("dokcer")
 
 
