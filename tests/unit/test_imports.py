@@ -37,6 +37,7 @@ ORDER = [
     "notify",
     "runtime",
     "balancer",
+    "jobs",
     "telemetry",
     "store",
     "export",

@@ -107,5 +107,3 @@ def _bad_event(job: Job, streak: Sequence[OutcomeRecord], record: OutcomeRecord,
         command=f"pratique job {job.name}",
         report=str(job.folder / "logs" / str(log)) if log else "",
     )
-
-

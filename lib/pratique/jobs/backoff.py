@@ -40,7 +40,9 @@ def read_backoff(job: Job) -> Backoff | None:
     except ValueError:
         return Backoff("on", "a damaged file", f"remove {job.folder / FILE}", "")
     except OSError as error:
-        raise DeniedError(f"{str(job.folder / FILE)!r} cannot be read: {error.strerror}: check the state folder") from error
+        raise DeniedError(
+            f"{str(job.folder / FILE)!r} cannot be read: {error.strerror}: check the state folder"
+        ) from error
 
 
 def set_backoff(job: Job, mode: Mode, *, who: str, why: str) -> Backoff:

@@ -43,7 +43,9 @@ class Job:
     @property
     def home(self) -> str:
         """A mark of this host and state folder, on the containers that are started from here."""
-        return hashlib.sha256(f"{socket.gethostname()}:{os.path.realpath(self.target.state_dir)}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{socket.gethostname()}:{os.path.realpath(self.target.state_dir)}".encode()).hexdigest()[
+            :16
+        ]
 
     @property
     def drain_s(self) -> float:

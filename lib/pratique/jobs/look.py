@@ -75,7 +75,8 @@ def _note_missed(job: Job, now: datetime) -> Memory:
     """Record the due times whose grace is over and that nobody began: one record for all that one look finds."""
     with locked(job.folder / "look"):
         memory = read_memory(job)
-        missed = missed_dues(job, memory, now) if read_backoff(job) is None else []
+        flag = read_backoff(job)
+        missed = [due for due in missed_dues(job, memory, now) if flag is None or stamp(due) < flag.since]
         if missed:
             open_outcomes(job.target.state_dir).add(_missed_record(job, missed))
         return change_memory(job, lambda known: checked_until(job, known, now))
@@ -99,5 +100,3 @@ def look_at_all(jobs: list[Job]) -> None:
     for job in jobs:
         with suppress(PratiqueError, OSError):
             look_at(job)
-
-

@@ -48,14 +48,20 @@ class Memory:
 def read_memory(job: Job) -> Memory:
     """Return the memory of a job; a new one where there is none, or when its schedule has changed."""
     now = stamp(utc_now())
-    schedule = f"{job.settings.every_s:g} s" if job.settings.every_s else f"{fields_of(job.settings)} {zone_name(job.settings)}"
+    schedule = (
+        f"{job.settings.every_s:g} s"
+        if job.settings.every_s
+        else f"{fields_of(job.settings)} {zone_name(job.settings)}"
+    )
     try:
         found = read_kept(job.folder / FILE, Memory)
     except (FileNotFoundError, ValueError):
         # a damaged memory may cost a missed run that is not told; refusing to run would cost every run
         return Memory(schedule, now, now)
     except OSError as error:
-        raise DeniedError(f"{str(job.folder / FILE)!r} cannot be read: {error.strerror}: check the state folder") from error
+        raise DeniedError(
+            f"{str(job.folder / FILE)!r} cannot be read: {error.strerror}: check the state folder"
+        ) from error
     return found if found.schedule == schedule else replace(found, schedule=schedule, since=now, checked=now, begun=[])
 
 
@@ -70,7 +76,9 @@ def change_memory(job: Job, change: Callable[[Memory], Memory]) -> Memory:
     except PermissionError as error:
         raise DeniedError(f"{str(job.folder)!r} cannot be written: {error.strerror}: check the state folder") from error
     except OSError as error:
-        raise StorageError(f"{str(job.folder)!r} cannot be written: {error.strerror}: check the state folder") from error
+        raise StorageError(
+            f"{str(job.folder)!r} cannot be written: {error.strerror}: check the state folder"
+        ) from error
     return after
 
 

@@ -49,9 +49,13 @@ class Ping:
             data = body.encode()[-MOST_BYTES:]
             answer = requests.post(f"{address}/{what}", params={"rid": self._id}, data=data, timeout=TIMEOUT_S)
             if not answer.ok:
-                self._say(f"{self._job.name}: the ping {what!r} was answered with {answer.status_code}: check jobs.{self._job.name}.ping")
+                self._say(
+                    f"{self._job.name}: the ping {what!r} was answered with {answer.status_code}: check jobs.{self._job.name}.ping"
+                )
         except PratiqueError as error:
             self._say(f"{self._job.name}: no ping: {error}")
         except (requests.RequestException, ValueError) as error:
             # without the error's text, which holds the address, and the address is a secret
-            self._say(f"{self._job.name}: the ping {what!r} did not arrive ({type(error).__name__}): check jobs.{self._job.name}.ping")
+            self._say(
+                f"{self._job.name}: the ping {what!r} did not arrive ({type(error).__name__}): check jobs.{self._job.name}.ping"
+            )

@@ -185,9 +185,7 @@ def _start(job: Job, request: JobRequest, release: Release, attempt: int) -> One
 
 def _record_gone(job: Job, request: JobRequest, release: Release, ping: Ping) -> OutcomeRecord:
     end = lost("its container was removed while it ran: another host may have replaced it")
-    record = record_of(
-        job, end, key=request.run, at=utc_now(), planned=request.planned_text, revision=release.revision
-    )
+    record = record_of(job, end, key=request.run, at=utc_now(), planned=request.planned_text, revision=release.revision)
     open_outcomes(job.target.state_dir).add(record)
     change_memory(job, lambda memory: replace(memory, settled=request.run))
     ping.end(record)

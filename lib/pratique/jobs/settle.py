@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pratique.clock import utc_now
 from pratique.errors import DataError
 from pratique.jobs.job import Job
 from pratique.jobs.kept_logs import keep_log, last_lines
-from pratique.jobs.memory import Memory, change_memory, read_memory
+from pratique.jobs.memory import Memory, change_memory, read_memory, with_begun
 from pratique.jobs.outcome import End, end_of, lost, record_of
 from pratique.jobs.stop_request import stop_reason
 from pratique.outcomes import OutcomeRecord, open_outcomes
@@ -46,6 +46,7 @@ def settle(job: Job, *, mine: str = "") -> OneOffState | None:
                 _record_lost(job, memory)
         return state
     require_own(job, state)
+    _note_begun(job, state, memory)
     if state.run == mine or state.run == memory.settled:
         return state
     if state.ended is None and not state.error:
@@ -53,6 +54,13 @@ def settle(job: Job, *, mine: str = "") -> OneOffState | None:
     if not left_to_owner(job, state, mine):
         record_end(job, state)
     return state
+
+
+def _note_begun(job: Job, state: OneOffState, memory: Memory) -> None:
+    """Note the due time of a run that another host began."""
+    planned = state.labels.get("planned", "")
+    if planned and planned not in memory.begun and planned > max(memory.checked, memory.since):
+        change_memory(job, lambda known: with_begun(known, datetime.fromisoformat(planned)))
 
 
 def require_own(job: Job, state: OneOffState) -> None:

@@ -133,7 +133,9 @@ def count_of(record: OutcomeRecord) -> int:
 
 def p95_of(records: Sequence[OutcomeRecord]) -> float | None:
     """Return the 95th percentile of the durations of good runs, in ms; None without any. Nearest rank."""
-    times = sorted(record.duration_ms for record in records if record.outcome == "ok" and record.duration_ms is not None)
+    times = sorted(
+        record.duration_ms for record in records if record.outcome == "ok" and record.duration_ms is not None
+    )
     return float(times[min(len(times) - 1, int(QUANTILE * len(times)))]) if times else None
 
 
