@@ -56,6 +56,7 @@ ORDER = [
     "runbook.canary",
     "runbook.release",
     "runbook.rollback",
+    "runbook.scheduled_job",
     "runbook",
     "background",
     "status",

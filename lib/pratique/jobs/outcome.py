@@ -40,21 +40,17 @@ class End:
 def end_of(state: OneOffState, memory_limit: str, *, stopped: str = "") -> End:
     """Return how a run ended. memory_limit: for the sentence. stopped: who stopped it, and why; "" when nobody did."""
     code = state.exit_code
-    if state.error:
-        return End("failed", f"never started (exit status {code}): {state.error}")
-    if stopped and code != 0:
-        return End("stopped", stopped)
-    if code is None:
-        return End("lost", "it ended with the process that watched over it: how is not known")
-    if state.timed_out:
-        return End("timed out", f"stopped after {state.timeout_s:g} s, which is its timeout_s")
-    if state.oom:
-        return End("failed", f"out of memory: it used more than {memory_limit} (exit status {code})")
-    if code == 0:
-        return End("ok", "")
-    if code in COULD_NOT_RUN:
-        return End("failed", f"its command could not be executed (exit status {code})")
-    return End("failed", f"exit status {code}{_signal(code)}")
+    ends: tuple[tuple[bool, Word, str], ...] = (
+        (bool(state.error), "failed", f"never started (exit status {code}): {state.error}"),
+        (code == 0, "ok", ""),
+        (bool(stopped), "stopped", stopped),
+        (code is None, "lost", "it ended with the process that watched over it: how is not known"),
+        (state.timed_out, "timed out", f"stopped after {state.timeout_s:g} s, which is its timeout_s"),
+        (state.oom, "failed", f"out of memory: it used more than {memory_limit} (exit status {code})"),
+        (code in COULD_NOT_RUN, "failed", f"its command could not be executed (exit status {code})"),
+        (True, "failed", f"exit status {code}{_signal(code or 0)}"),
+    )
+    return next(End(word, reason) for holds, word, reason in ends if holds)
 
 
 def lost(reason: str) -> End:

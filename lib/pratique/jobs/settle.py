@@ -47,7 +47,7 @@ def settle(job: Job, *, mine: str = "") -> OneOffState | None:
         return state
     require_own(job, state)
     _note_begun(job, state, memory)
-    if state.run == mine or state.run == memory.settled:
+    if state.run in {mine, memory.settled}:
         return state
     if state.ended is None and not state.error:
         return _without_owner(job, state, mine)

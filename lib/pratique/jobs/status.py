@@ -86,21 +86,20 @@ def state_of(
     backoff: Backoff | None = None,
 ) -> State:
     """Return the state of a job. records: its outcomes, oldest first. due: a due time that was not begun yet."""
-    if running is not None:
-        return "running"
-    if backoff is not None:
-        return "backed off"
     told = [record for record in records if record.outcome in (*RAN, "missed")]
-    last = told[-1] if told else None
-    if last is not None and last.outcome in BAD:
-        return last.outcome  # type: ignore[return-value] # BAD holds states only
-    if due is not None and now - due <= timedelta(seconds=settings.grace_s):
-        return "late"
-    if last is None:
-        return "new"
-    if last.outcome == "stopped":
-        return "stopped"
-    return "too often" if _unplanned(told) >= TOO_OFTEN else "up"
+    last = told[-1].outcome if told else "new"
+    late = due is not None and now - due <= timedelta(seconds=settings.grace_s)
+    states: tuple[tuple[bool, State], ...] = (
+        (running is not None, "running"),
+        (backoff is not None, "backed off"),
+        *((last == bad, bad) for bad in BAD_STATES),
+        (late, "late"),
+        (last == "new", "new"),
+        (last == "stopped", "stopped"),
+        (_unplanned(told) >= TOO_OFTEN, "too often"),
+        (True, "up"),
+    )
+    return next(state for holds, state in states if holds)
 
 
 def missed_of(records: Sequence[OutcomeRecord]) -> int:
