@@ -65,7 +65,7 @@ def test_every_end_has_its_outcome(make_host, engine):
     ok = host.run("nightly", "secret=TOKEN")
     failed = host.run("nightly", "exit=3", "secret=TOKEN", "print=hunter \x1b[31m password=hunter2")
     oom = host.run("nightly", "memory=100")
-    late = host.run("nightly", "sleep=60", "trap=yes")
+    late = host.run("nightly", "sleep=25", "trap=yes")
     assert [(r.outcome, r.details["exit_code"]) for r in (ok, failed, oom, late)] == [
         ("ok", 0), ("failed", 3), ("failed", 137), ("timed out", 5),
     ]  # fmt: skip
@@ -186,12 +186,12 @@ def test_the_same_due_time_is_run_once_by_two_hosts(make_host, monkeypatch):
 def test_a_killed_waiter_loses_no_outcome(make_host):
     host = make_host(nightly="")
     waiter = host.start("job", "nightly", "--", "/usr/bin/python3", "/job.py", "sleep=2", "exit=7")
-    eventually(lambda: host.look("nightly").state == "running", within_s=60)
+    eventually(lambda: host.look("nightly").state == "running")
     waiter.send_signal(signal.SIGKILL)
     waiter.wait()
     # while it runs, no second one begins
     assert host.run("nightly").outcome == "skipped"
-    eventually(lambda: host.look("nightly").state == "failed", within_s=30)
+    eventually(lambda: host.look("nightly").state == "failed")
     (record,) = host.outcomes("nightly", "failed")
     assert record.details["exit_code"] == 7
     assert host.run("nightly").outcome == "ok"
@@ -199,8 +199,8 @@ def test_a_killed_waiter_loses_no_outcome(make_host):
 
 def test_a_waiter_that_is_stopped_stops_its_run(make_host):
     host = make_host(nightly="")
-    waiter = host.start("job", "nightly", "--", "/usr/bin/python3", "/job.py", "sleep=60", "trap=yes")
-    eventually(lambda: host.look("nightly").state == "running", within_s=60)
+    waiter = host.start("job", "nightly", "--", "/usr/bin/python3", "/job.py", "sleep=25", "trap=yes")
+    eventually(lambda: host.look("nightly").state == "running")
     waiter.terminate()
     assert waiter.wait(60) == 143
     (record,) = host.outcomes("nightly")
@@ -209,7 +209,7 @@ def test_a_waiter_that_is_stopped_stops_its_run(make_host):
 
 def test_nobody_waits_and_its_time_is_bounded_all_the_same(make_host):
     host = make_host(nightly="timeout_s = 1")
-    assert host.run("nightly", "sleep=60", wait=False) is None
+    assert host.run("nightly", "sleep=25", wait=False) is None
     time.sleep(1.2)
     assert host.look("nightly").state == "timed out"
 
@@ -218,7 +218,7 @@ def test_an_engine_that_is_killed_and_starts_again_loses_no_outcome(make_host, e
     host = make_host(nightly="")
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(host.run, "nightly", "sleep=40")
-        eventually(lambda: host.look("nightly").state == "running", within_s=60)
+        eventually(lambda: host.look("nightly").state == "running")
         engine.kill()
         assert "no Docker engine answers" in host.look("nightly").unknown
         engine.start()
@@ -231,7 +231,7 @@ def test_an_engine_that_is_killed_and_starts_again_loses_no_outcome(make_host, e
 
 def test_a_container_that_somebody_removed_is_lost(make_host, engine):
     host = make_host(nightly="")
-    host.run("nightly", "sleep=60", wait=False)
+    host.run("nightly", "sleep=25", wait=False)
     engine.clean()
     assert host.look("nightly").state == "lost"
     (record,) = host.outcomes("nightly")
@@ -242,7 +242,7 @@ def test_a_release_in_the_middle_of_a_run_leaves_it_alone(make_host, engine):
     host = make_host(nightly="")
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(host.run, "nightly", "sleep=2")
-        eventually(lambda: host.look("nightly").state == "running", within_s=60)
+        eventually(lambda: host.look("nightly").state == "running")
         host.serves("r2")
         runtime = open_runtime(host.config.target("shop"))
         for run in ("some-run", "other-run"):
@@ -269,8 +269,8 @@ def test_backoff_in_both_forms(make_host):
     assert host.look("nightly").state == "backed off"
     assert host.call("job", "nightly", "--backoff", "off")[0] == 0
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(host.run, "nightly", "sleep=60", "trap=yes")
-        eventually(lambda: host.look("nightly").state == "running", within_s=60)
+        asked = pool.submit(host.run, "nightly", "sleep=25", "trap=yes")
+        eventually(lambda: host.look("nightly").state == "running")
         status, text = host.call("job", "nightly", "--backoff", "stop", "--why", "now")
         assert (status, "its run was stopped" in text) == (0, True)
         stopped = asked.result(timeout=60)
@@ -281,8 +281,8 @@ def test_backoff_in_both_forms(make_host):
 def test_a_run_is_replaced_where_that_is_wanted(make_host):
     host = make_host(nightly='overlap = "replace"')
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(host.run, "nightly", "sleep=60", "trap=yes")
-        eventually(lambda: host.look("nightly").state == "running", within_s=60)
+        first = pool.submit(host.run, "nightly", "sleep=25", "trap=yes")
+        eventually(lambda: host.look("nightly").state == "running")
         second = host.run("nightly", "exit=0")
         assert first.result(timeout=60).outcome == "stopped"
     assert second.outcome == "ok"

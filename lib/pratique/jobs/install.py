@@ -18,7 +18,8 @@ MINUTE_S = 60.0
 IF_DUE = "--if-due"
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EVERY_MINUTE = "*-*-* *:*:00"
-PLAIN = re.compile(r"[0-9A-Z*,/ -]+", re.IGNORECASE)
+_NAMES = "SUN|MON|TUE|WED|THU|FRI|SAT|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+PLAIN = re.compile(rf"(?:[0-9*,/ -]|(?<![A-Z])(?:{_NAMES})(?![A-Z]))+", re.IGNORECASE)
 """Fields that every cron knows: not the last day of a month, and not the third Friday."""
 
 

@@ -69,10 +69,11 @@ def change_memory(job: Job, change: Callable[[Memory], Memory]) -> Memory:
     """Change the memory of a job while no other process does; return the new one. Raises: DeniedError, StorageError."""
     try:
         with locked(job.folder / FILE):
-            before = read_memory(job)
-            after = change(before)
-            if after != before or not (job.folder / FILE).exists():
-                replace_file(job.folder / FILE, json.dumps(asdict(after)), mode=PRIVATE)
+            after = change(read_memory(job))
+            text, file = json.dumps(asdict(after)), job.folder / FILE
+            # by content: what was read may stand for a file that is missing, damaged or of another schedule
+            if not file.exists() or file.read_bytes() != text.encode():
+                replace_file(file, text, mode=PRIVATE)
     except PermissionError as error:
         raise DeniedError(f"{str(job.folder)!r} cannot be written: {error.strerror}: check the state folder") from error
     except OSError as error:
