@@ -92,7 +92,8 @@ class JobHost:
         return [record for record in found if not wanted or record.outcome in wanted]
 
     def command(self, *words):
-        return [sys.executable, "-m", "pratique", *words, "--config", str(self.file)]
+        # before the words: after "--" all are those of the job
+        return [sys.executable, "-m", "pratique", *words[:1], "--config", str(self.file), *words[1:]]
 
     def start(self, *words, **env):
         """Start a command of Pratique on this host."""

@@ -18,7 +18,7 @@ State = Literal[
     "new", "up", "late", "running", "failed", "timed out", "lost", "stopped", "missed", "backed off", "too often"
 ]
 BAD_STATES: tuple[State, ...] = ("failed", "timed out", "lost", "missed")
-TOO_OFTEN = 3
+TOO_OFTEN = 10
 """From this many runs on that no due time asked for, between two that one did."""
 QUANTILE = 0.95
 
