@@ -19,6 +19,7 @@ KINDS = (
     "release.promoted",
     "release.rolled_back",
     "release.inconclusive",
+    "release.failed",
     "release.waiting",
     "lease.lapsed",
     "collector.dead",

@@ -11,7 +11,7 @@ from pratique.config import Config
 from pratique.config.notify import NotifySettings
 from pratique.notify.event import Event
 
-BUSY_S = 2.0
+BUSY_S = 1.0
 """The longest time for which telling delays the work that has something to tell."""
 
 
