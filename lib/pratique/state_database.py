@@ -51,6 +51,7 @@ class StateDatabase:
             try:
                 self._require_own(connection)
                 connection.execute("PRAGMA synchronous=FULL")
+                connection.execute("PRAGMA foreign_keys=ON")
                 yield connection
             finally:
                 connection.close()

@@ -77,4 +77,4 @@ class Event:
 
 def _line(text: object, most: int) -> str:
     # masked first: a cut through a secret would leave its beginning, which no pattern knows
-    return printable(masked(str(text)).strip(), most)
+    return printable(masked(str(text)).strip(), most).strip()
