@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 @config_options
 def status(service: str, as_json: bool, config: str | None, store: str | None) -> None:
     """Show running instances, traffic split and collector health."""
-    from pratique.check.problems import tell_problems  # noqa: PLC0415
+    from pratique.check.problems import notify_problems  # noqa: PLC0415
     from pratique.notify import send_waiting  # noqa: PLC0415
     from pratique.status import describe  # noqa: PLC0415
 
     settings = load_config(config, store)
     found = describe(settings.target(service))
-    tell_problems(settings)
+    notify_problems(settings)
     send_waiting(settings.state_dir)
     if as_json:
         click.echo(json.dumps(found.to_json(), allow_nan=False))

@@ -1,4 +1,4 @@
-"""A dead collector, a dead balancer and a certificate that ends are found; what was stopped or never ran is not."""
+"""A dead collector, a dead balancer and a certificate that ends are found; a part that was stopped or never ran is not."""
 
 import json
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from pratique.check import problems as problems_module
-from pratique.check.problems import problems, tell_problems
+from pratique.check.problems import notify_problems, problems
 from pratique.clock import utc_now
 from pratique.config import parse
 from pratique.errors import DataError
@@ -51,7 +51,7 @@ def test_a_collector_that_was_stopped_or_is_busy_is_no_problem(config):
     assert kinds(config) == []
 
 
-def test_a_dead_collector_is_told_with_its_last_lines(config):
+def test_a_dead_collector_is_reported_with_its_last_lines(config):
     collector(config, 120)
     (config.state_dir / "processes").mkdir()
     (config.state_dir / "processes/collector.log").write_text("first\nMemoryError\n")
@@ -80,7 +80,7 @@ def test_a_damaged_record_of_a_balancer_is_no_problem(config, text):
 
 
 @pytest.mark.parametrize(("days", "risk"), [(20, None), (10, "medium"), (2, "high")])
-def test_a_certificate_that_ends_is_told_twice(tmp_path, monkeypatch, days, risk):
+def test_a_certificate_that_ends_is_reported_twice(tmp_path, monkeypatch, days, risk):
     config = parse(SERVICE_FILE + HAPROXY, tmp_path / "p.toml")
     ends = utc_now() + timedelta(days=days, hours=1)
     monkeypatch.setattr(problems_module, "certificate_end", lambda _: ends)
@@ -89,7 +89,7 @@ def test_a_certificate_that_ends_is_told_twice(tmp_path, monkeypatch, days, risk
     assert all(f"ends in {days}.0 days" in event.what and "shop.pem" in event.where for event in found)
 
 
-def test_a_certificate_that_has_ended_is_told(tmp_path, monkeypatch):
+def test_a_certificate_that_has_ended_is_reported(tmp_path, monkeypatch):
     config = parse(SERVICE_FILE + HAPROXY, tmp_path / "p.toml")
 
     def ended(path):
@@ -101,10 +101,10 @@ def test_a_certificate_that_has_ended_is_told(tmp_path, monkeypatch):
     assert "renew it" in event.what
 
 
-def test_a_problem_is_told_once(config, monkeypatch):
+def test_a_problem_is_reported_once(config, monkeypatch):
     monkeypatch.setattr(courier, "start_courier", lambda _: True)
     collector(config, 120)
-    tell_problems(config)
-    tell_problems(config)
+    notify_problems(config)
+    notify_problems(config)
     (batch,) = courier.outbox_of(config.state_dir).take(utc_now())
     assert [event.kind for event in batch.events] == ["collector.dead"]

@@ -28,7 +28,7 @@ def test_one_look_prints_the_page_and_shares_alpha_among_the_services(run, monke
     assert [(question.service, question.alpha) for question in asked] == [("shop", 0.005), ("search", 0.005)]
 
 
-def test_an_incident_is_told_once(run, monkeypatch, tmp_path):
+def test_an_incident_is_reported_once(run, monkeypatch, tmp_path):
     (tmp_path / "pratique.toml").write_text('[[notify]]\nto = "env:HOOK"\n')
     monkeypatch.setattr(courier, "start_courier", lambda _: True)
     monkeypatch.setattr(incident_watch, "look", lambda *_, **__: Look(sample_incident(), tmp_path / "page.html"))
