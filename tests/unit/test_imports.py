@@ -175,6 +175,8 @@ REFUSED = [
     "incident shop --start never",
     "incident shop --config missing.toml",
     "incident shop --all",
+    "notify --config missing.toml",
+    "notify --test",
 ]
 """Commands that are refused without a look into the store."""
 

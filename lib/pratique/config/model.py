@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -100,6 +101,10 @@ class Config(WithRoutes):
     def path(self, relative: str) -> Path:
         """Return a path of the service file, relative to the folder of that file."""
         return Path(self.base, relative)
+
+    def command(self, *words: str) -> str:
+        """Return a command of Pratique as a person types it in any folder."""
+        return shlex.join(["pratique", *words, *(["--config", self.file] if self.file else [])])
 
     @property
     def state_dir(self) -> Path:
