@@ -99,9 +99,13 @@ class OneOffRunner(Protocol):
     def start(self, wanted: OneOff) -> OneOffState:
         """Start it and return without waiting for its end.
 
-        A command that cannot be executed is no error of this call: the state says so.
+        A command that cannot be executed is no error of this call: the state says so. Nor is an engine that dies before it
+        has said whether it started: then `wait_for_end` begins it when the engine answers again.
         Raises: NameTakenError, MissingError (no such image, a secret that is not set), DataError, UnavailableError.
         """
+
+    def begin(self, state: OneOffState) -> None:
+        """Start one that was created and never started, as when the engine died between the two. Raises: UnavailableError."""
 
     def stop(self, state: OneOffState, *, drain_s: float) -> None:
         """Ask it to stop, wait at most `drain_s`, then kill it. It stays, as one that has ended. It may have ended before."""
@@ -129,6 +133,9 @@ def wait_for_end(
         waited = time.monotonic() - began
         try:
             found = runner.find(state.name)
+            if found is not None and found.run == state.run and found.starting:
+                runner.begin(found)
+                found = runner.find(state.name)
             silent_since = 0.0
         except UnavailableError:
             silent_since = silent_since or time.monotonic()

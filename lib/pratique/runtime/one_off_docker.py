@@ -64,7 +64,26 @@ class DockerOneOff(OneOffRunner):
             if folder:
                 secretfiles.remove(self._host, folder)
             raise
-        return self._begin(container, wanted.name)
+        created = self._created(container, wanted)
+        try:
+            self.begin(created)
+            return self.find(wanted.name) or created
+        except UnavailableError:
+            return created
+
+    @override
+    def begin(self, state: OneOffState) -> None:
+        """Start a container that was created. One that the engine cannot start stays, and its state says why."""
+        import docker.errors  # noqa: PLC0415 - slow to load
+
+        with self._container(state.id) as container:
+            try:
+                if container is not None:
+                    container.start()
+            except docker.errors.APIError:
+                container.reload()
+                if not _state(container).error:
+                    raise
 
     @override
     def stop(self, state: OneOffState, *, drain_s: float) -> None:
@@ -124,21 +143,14 @@ class DockerOneOff(OneOffRunner):
                 raise
             return str(container.id)
 
-    def _begin(self, identity: str, name: str) -> OneOffState:
-        """Start a container that was created. One that the engine cannot start stays, and its state says why."""
-        import docker.errors  # noqa: PLC0415 - slow to load
-
-        with engine(self._host) as client:
-            try:
-                client.containers.get(identity).start()
-            except docker.errors.APIError as error:
-                found = _state(client.containers.get(identity))
-                if not found.error:
-                    raise UnavailableError(
-                        f"the engine did not start {name!r}: {str(error.explanation)[:300]}"
-                    ) from error
-                return found
-            return _state(client.containers.get(identity))
+    @staticmethod
+    def _created(identity: str, wanted: OneOff) -> OneOffState:
+        """What is known of a container before its engine is asked to start it."""
+        return OneOffState(
+            id=identity, name=wanted.name, service=wanted.release.service, revision=wanted.release.revision,
+            run=wanted.run, labels=dict(wanted.labels), created=datetime.now(UTC), started=None, ended=None,
+            exit_code=None, oom=False, error="", timeout_s=wanted.timeout_s,
+        )  # fmt: skip
 
     def _write_secrets(self, wanted: OneOff, secrets: dict[str, str]) -> str:
         with engine(self._host) as client:

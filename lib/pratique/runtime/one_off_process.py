@@ -111,6 +111,10 @@ class ProcessOneOff(OneOffRunner):
         return found
 
     @override
+    def begin(self, state: OneOffState) -> None:
+        """Do nothing: its supervisor starts it, or says why it cannot."""
+
+    @override
     def stop(self, state: OneOffState, *, drain_s: float) -> None:
         kept = self._kept(state)
         if kept is None:
