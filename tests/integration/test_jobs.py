@@ -135,7 +135,7 @@ def known_since(host, name, **changed):
     file.write_text(json.dumps(kept | {"since": "2020-01-01T00:00:00.000000Z", **changed}))
 
 
-def test_missed_while_down_is_counted_and_told_once(make_host, tmp_path):
+def test_missed_while_down_is_counted_and_recorded_once(make_host, tmp_path):
     host = make_host(nightly=f"{DAILY.replace('0 0 1 1 *', '0 * * * *')}grace_s = 60\n")
     now = utc_now()
     known_since(host, "nightly", checked=stamp(now.replace(year=now.year - 1)))
@@ -148,7 +148,7 @@ def test_missed_while_down_is_counted_and_told_once(make_host, tmp_path):
     assert host.look("nightly").state == "up"
 
 
-def test_the_scheduler_runs_what_is_due_and_two_of_them_do_so_once(make_host):
+def test_two_schedulers_run_each_due_time_once(make_host):
     job = DAILY.replace('schedule = "0 0 1 1 *"\ntimezone = "UTC"', "every_s = 3")
     host = make_host(nightly=job)
     runs = host.folder / "runs"
@@ -166,7 +166,7 @@ def test_the_scheduler_runs_what_is_due_and_two_of_them_do_so_once(make_host):
     assert most_at_once(runs.read_text()) == 1
 
 
-def test_only_what_is_due_is_run_on_demand(make_host):
+def test_nothing_runs_on_demand_before_it_is_due(make_host):
     host = make_host(nightly="")
     assert host.call("job", "nightly", "--if-due") == (0, "")
     assert host.outcomes("nightly") == []
@@ -203,7 +203,7 @@ def receiver():
         found.shutdown()
 
 
-def test_a_check_is_told_of_start_and_end(make_host, receiver, monkeypatch):
+def test_a_check_gets_start_and_end(make_host, receiver, monkeypatch):
     monkeypatch.setenv("PING", f"{receiver.address}/0c3d-uuid")
     host = make_host(nightly='ping = "env:PING"')
     host.run("nightly")
@@ -224,7 +224,7 @@ def test_a_check_that_cannot_be_reached_fails_no_job_and_shows_no_address(make_h
     assert "secret-part" not in text
 
 
-def test_failures_are_told_after_some_in_a_row_and_the_all_clear(make_host, receiver, monkeypatch):
+def test_failures_in_a_row_and_the_all_clear_are_sent(make_host, receiver, monkeypatch):
     monkeypatch.setenv("HOOK", f"{receiver.address.replace('http', 'json')}/hook")
     route = '[[notify]]\nto = "env:HOOK"\nevents = ["job.*"]\ngroup_s = 0\n'
     host = make_host(more=route, nightly="alert_after = 2")

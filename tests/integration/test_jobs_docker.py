@@ -85,7 +85,7 @@ def test_every_end_has_its_outcome(make_host, engine):
     assert [r.outcome for r in host.outcomes("nightly")] == ["ok", "failed", "failed", "timed out"]
 
 
-def test_a_command_that_cannot_be_executed_is_told(make_host):
+def test_a_command_that_cannot_be_executed_is_reported(make_host):
     host = make_host(nightly="")
     config = host.file.read_text().replace('"/usr/bin/python3", "/job.py"', '"/no/such/program"')
     host.file.write_text(config)

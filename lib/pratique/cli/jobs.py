@@ -123,7 +123,7 @@ def jobs_command(
 ) -> None:
     """List the jobs: their state, their last run, the next due time, and how many were missed.
 
-    It also records what ended or was missed since somebody looked, and sends what must be told.
+    It also records the runs that ended or were missed since somebody looked, and sends their events.
 
     \b
     pratique jobs

@@ -31,7 +31,7 @@ HALF_LANE = 0.3
 
 
 def job_lanes(lanes: Sequence[JobLane], *, now: datetime | None = None) -> Chart:
-    """Draw a lane for each job. A run stands higher in its lane the longer it took; the band is what is usual.
+    """Draw a lane for each job. A run stands higher in its lane the longer it took; the band is the usual duration.
 
     now: draws a line at this time, UTC.
     """

@@ -1,7 +1,7 @@
 """Which events the outcomes of a job are: after several bad ends in a row, repeated while they last, and the all-clear.
 
 Every event follows from the records alone and has a key that they fix. So it may be found any number of times, by any
-process, also after one died between a record and its event: it is told once.
+process, also after one died between a record and its event: it is sent once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pratique.notify import Event
 from pratique.outcomes import OutcomeRecord
 
 LATE_AFTER = 0.5
-"""The part of the grace after which a job that was not begun is told as late."""
+"""The part of the grace after which a job that was not begun counts as late."""
 
 
 def events_of(job: Job, records: Sequence[OutcomeRecord], now: datetime, due: datetime | None) -> list[Event]:
@@ -77,7 +77,7 @@ def _late(job: Job, due: datetime | None, now: datetime) -> Iterator[Event]:
 
 
 def _told_first(job: Job, streak: Sequence[OutcomeRecord]) -> OutcomeRecord | None:
-    """Return the record with which a row of bad ends is long enough to be told."""
+    """Return the record with which a row of bad ends is long enough for an event."""
     count = 0
     for record in streak:
         count += count_of(record)

@@ -27,7 +27,7 @@ class Job:
 
     @property
     def subject(self) -> str:
-        """What is locked while it runs, and what its outcomes are about."""
+        """The subject of its lock and of its outcomes."""
         return f"{SUBJECT}{self.name}"
 
     @property
@@ -54,7 +54,7 @@ class Job:
 
     @cached_property
     def runner(self) -> OneOffRunner:
-        """What runs it."""
+        """The runner of its containers or processes."""
         return open_one_off(self.target, self.settings.host)
 
 

@@ -36,9 +36,9 @@ class JobWatch:
         from pratique.jobs.look import look_at_all  # noqa: PLC0415
 
         while not self._stop.is_set():
-            config = self._config
-            for name in config.jobs if config is not None else ():
-                # one that is incomplete does not stop the others
-                with suppress(PratiqueError):
-                    look_at_all([find_job(config, name)])
+            if (config := self._config) is not None:
+                for name in config.jobs:
+                    # one that is incomplete does not stop the others
+                    with suppress(PratiqueError):
+                        look_at_all([find_job(config, name)])
             self._stop.wait(LOOK_EVERY_S)

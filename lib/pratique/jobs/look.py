@@ -1,4 +1,4 @@
-"""Look at a job: settle its runs, record the due times that were missed, and send what must be told."""
+"""Look at a job: settle its runs, record the due times that were missed, and send its events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOKED_AT = 500
 
 
 def look_at(job: Job, now: datetime | None = None, *, mine: str = "", telling: bool = True) -> JobStatus:
-    """Settle what ended, record what was missed, send what must be told, and return the state of the job.
+    """Settle what ended, record missed due times, send events, and return the state of the job.
 
     mine: the id of the caller's own run. telling: False sends nothing. An engine that does not answer is in the answer.
     Raises: DeniedError, StorageError, DataError (the state folder).

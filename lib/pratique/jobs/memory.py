@@ -1,4 +1,4 @@
-"""What is remembered of a job between its runs: which due times were looked at, and what was started last."""
+"""The memory of a job between its runs: the due times that were looked at, and the run that was started last."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Started:
 class Memory:
     """The memory of a job. Times are text as `clock.stamp` writes it, which sorts as time does.
 
-    schedule: for which it holds; another schedule begins anew. since: when the job was first seen with it. checked: up to
+    schedule: for which it holds; another schedule starts over. since: when the job was first seen with it. checked: up to
     which due times were looked at for missed ones. begun: due times that were begun, skipped or held back. started: the
     last run that was begun from here. settled: the run whose end was recorded last.
     """
@@ -56,7 +56,7 @@ def read_memory(job: Job) -> Memory:
     try:
         found = read_kept(job.folder / FILE, Memory)
     except (FileNotFoundError, ValueError):
-        # a damaged memory may cost a missed run that is not told; refusing to run would cost every run
+        # a damaged memory may cost a missed run that is not recorded; refusing to run would cost every run
         return Memory(schedule, now, now)
     except OSError as error:
         raise DeniedError(
@@ -71,7 +71,7 @@ def change_memory(job: Job, change: Callable[[Memory], Memory]) -> Memory:
         with locked(job.folder / FILE):
             after = change(read_memory(job))
             text, file = json.dumps(asdict(after)), job.folder / FILE
-            # by content: what was read may stand for a file that is missing, damaged or of another schedule
+            # by content: the memory may stand for a file that is missing, damaged or of another schedule
             if not file.exists() or file.read_bytes() != text.encode():
                 replace_file(file, text, mode=PRIVATE)
     except PermissionError as error:
@@ -98,14 +98,14 @@ def open_due(job: Job, memory: Memory, now: datetime) -> datetime | None:
 
 
 def missed_dues(job: Job, memory: Memory, now: datetime) -> list[datetime]:
-    """Return the due times whose grace is over, that were not begun, and that were not told as missed before."""
+    """Return the due times whose grace is over, that were not begun, and that were not recorded as missed before."""
     until = now - timedelta(seconds=job.settings.grace_s)
     after = datetime.fromisoformat(max(memory.checked, memory.since))
     return [due for due in dues_between(job.settings, after, until) if stamp(due) not in memory.begun]
 
 
 def checked_until(job: Job, memory: Memory, now: datetime) -> Memory:
-    """Return the memory after the missed due times up to now were told. It never goes back, as the clock may."""
+    """Return the memory after the missed due times up to now were recorded. It never goes back, as the clock may."""
     checked = max(memory.checked, stamp(now - timedelta(seconds=job.settings.grace_s)))
     # the last one stays: a run by hand after it is none of its runs
     kept = [due for due in memory.begun if due > checked] or memory.begun[-1:]

@@ -1,6 +1,6 @@
 """Run a job once, as cron, a scheduler or a notebook asks for it.
 
-What is there is settled first: the container of the last run is its memory, so the outcome of a run whose waiter died is
+An earlier run is settled first: the container of the last run is its memory, so the outcome of a run whose waiter died is
 not lost. Its name is the lock: of any number of hosts that ask for the same due time, one runs it.
 """
 
@@ -37,7 +37,7 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What is asked for. command: in place of the job's. revision: in place of the one that serves. wait: for its end.
+    """The request for one run. command: in place of the job's. revision: in place of the one that serves. wait: for its end.
 
     planned: the due time that it is for; None when nobody planned it. attempts: how often it is tried.
     """

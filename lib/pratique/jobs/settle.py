@@ -31,7 +31,7 @@ OVERDUE_S = 15.0
 
 
 def settle(job: Job, *, mine: str = "") -> OneOffState | None:
-    """Record what ended, stop what is past its time and has no owner, and return what is on the engine.
+    """Record a run that ended, stop one that is past its time and has no owner, and return the run on the engine.
 
     mine: the id of the caller's own run, whose lock it holds; "" for one that only looks.
     Raises: UnavailableError (the engine), DataError (a container of that name is not of this job).

@@ -25,11 +25,11 @@ QUANTILE = 0.95
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What is known about a job at one moment. Times are UTC.
+    """Everything known about a job at one moment. Times are UTC.
 
     due: the due time that was not begun yet. next: the next one. last: the last run that ended. missed: how many due times
-    were missed since then. in_a_row: bad ends without a good one since. running: what runs, for running_s; p95_ms: of the
-    duration of runs that were well. unknown: why it cannot be said what runs, such as an engine that does not answer.
+    were missed since then. in_a_row: bad ends without a good one since. running: its run, for running_s; p95_ms: of the
+    duration of runs that were well. unknown: why nobody can say whether it runs, such as an engine that does not answer.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The release that a revision stands for: what was released under its name, and nothing else."""
+"""The release that a revision stands for: the content that was released under its name, and nothing else."""
 
 from __future__ import annotations
 

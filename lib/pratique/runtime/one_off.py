@@ -17,7 +17,7 @@ from pratique.errors import BusyError, UnavailableError
 from pratique.release.model import Release
 
 LOG_MOST_BYTES = 1 << 20
-"""The end of a log that is read; what came before is left out."""
+"""The end of a log that is read; everything before it is left out."""
 LOST_LINE = "… the beginning of the log is left out"
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.1, 2.0
 """How often a run is looked at: often at first, then every two seconds."""
@@ -45,7 +45,7 @@ class OneOff:
 
 @dataclass(frozen=True)
 class OneOffState:
-    """What is known about a one-off container. Times are UTC, those of its engine's clock.
+    """A one-off container at one moment. Times are UTC, those of its engine's clock.
 
     id: the engine's. labels: as they were given. started: None when it never started. ended: None while it runs or waits
     to be started. exit_code: None while it runs, or when it is not known. oom: killed because it passed its memory limit.

@@ -145,7 +145,7 @@ class DockerOneOff(OneOffRunner):
 
     @staticmethod
     def _created(identity: str, wanted: OneOff) -> OneOffState:
-        """What is known of a container before its engine is asked to start it."""
+        """A container before its engine is asked to start it."""
         return OneOffState(
             id=identity, name=wanted.name, service=wanted.release.service, revision=wanted.release.revision,
             run=wanted.run, labels=dict(wanted.labels), created=datetime.now(UTC), started=None, ended=None,

@@ -1,6 +1,6 @@
 """One-off processes of this machine, for a service of local processes: the same guarantees, as far as a process has them.
 
-A process has no memory limit of its own, no capabilities to drop and no read-only root: neither have the instances of such a
+A process has no own memory limit, no capabilities to drop and no read-only root: neither have the instances of such a
 service. Its lock, its time limit, its bounded log and its kept end are those of a container.
 """
 
@@ -40,7 +40,7 @@ FOLDER = "one-off"
 
 @dataclass(frozen=True)
 class _Kept:
-    """What the supervisor keeps."""
+    """The facts that the supervisor keeps."""
 
     name: str
     service: str
@@ -164,7 +164,7 @@ class ProcessOneOff(OneOffRunner):
         return done.stdout.decode("utf-8", "replace") or done.stderr.decode("utf-8", "replace").strip()[-300:]
 
     def _kept(self, state: OneOffState) -> _Kept | None:
-        """What is kept, if it is still of that run."""
+        """The facts that the supervisor keeps, if they are still of that run."""
         with contextlib.suppress(OSError, ValueError):
             kept = read_kept(self._home / state.name / STATE, _Kept)
             return kept if kept.run == state.run else None

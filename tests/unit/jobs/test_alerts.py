@@ -36,7 +36,7 @@ def events(job, found, now=NOW, due=None):
     return [(event.kind, event.key) for event in events_of(job, found, now, due)]
 
 
-def test_a_failure_is_told_once_and_says_what_to_do():
+def test_a_failure_is_sent_once_and_says_what_to_do():
     job = job_with()
     (event,) = events_of(job, records("ok", "failed", log="T-exit-3.log", last_lines=["disk full"]), NOW, None)
     assert event.what == "Job nightly failed: exit status 3"
@@ -46,7 +46,7 @@ def test_a_failure_is_told_once_and_says_what_to_do():
 
 
 @pytest.mark.parametrize(
-    ("settings", "outcomes", "told"),
+    ("settings", "outcomes", "sent"),
     [
         ({}, ["ok"], []),
         ({}, ["ok", "failed", "failed"], [("job.failed", "k1")]),
@@ -64,8 +64,8 @@ def test_a_failure_is_told_once_and_says_what_to_do():
         ({"alert_repeat_h": 0}, ["failed"] * 3, [("job.failed", "k0")]),
     ],
 )
-def test_which_events_hold(settings, outcomes, told):
-    assert events(job_with(**settings), records(*outcomes)) == told
+def test_which_events_hold(settings, outcomes, sent):
+    assert events(job_with(**settings), records(*outcomes)) == sent
 
 
 def test_missed_due_times_of_one_record_count_each():

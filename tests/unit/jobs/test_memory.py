@@ -108,7 +108,7 @@ def test_a_leap_day_comes_once_in_four_years(make_job, clock):
     assert missed_dues(job, known, at(2028, 2, 29, 4)) == [at(2028, 2, 29, 3)]
 
 
-def test_another_schedule_begins_anew(make_job, clock):
+def test_another_schedule_starts_over(make_job, clock):
     change_memory(make_job(), lambda memory: with_begun(memory, at(2026, 11, 20, 11)))
     clock[0] = at(2026, 11, 25)
     known = read_memory(make_job("15 * * * *"))

@@ -47,7 +47,7 @@ def test_states(outcomes, given, state):
     assert state_of(SETTINGS, records(*outcomes), NOW, **given) == state
 
 
-def test_runs_that_nobody_planned_are_told_when_they_are_many():
+def test_runs_that_nobody_planned_are_reported_when_they_are_many():
     planned = record("ok", 0)
     by_hand = [record("ok", number, planned="") for number in range(1, 11)]
     assert state_of(SETTINGS, [planned, *by_hand[:9]], NOW) == "up"

@@ -78,5 +78,5 @@ class JobSession(Session[JobContext]):
             raise UnavailableError(
                 f"expected the outcome {self.outcome!r} of run {context.run_id!r}, but the outcomes have {found}"
             )
-        look_at(context.job, mine=context.run_id)  # what must be told is told
+        look_at(context.job, mine=context.run_id)  # sends its events
         say(f"verified: the outcome is kept; ledger verified ({context.ledger.verify()} entries)")
