@@ -13,7 +13,7 @@ from pratique.config.notify import NotifySettings
 from pratique.notify import Event, notify, send_waiting
 from pratique.notify import sender as sender_module
 from pratique.notify.courier import deliver_due, outbox_of
-from pratique.notify.sender import send
+from pratique.notify.sender import SendResult, send, start_sending
 from pratique.notify.text import MAYBE_AGAIN
 from pratique.outcomes import open_outcomes
 from support.receivers import mail_receiver, web_receiver
@@ -223,20 +223,27 @@ def test_500_and_then_well_is_delivered_once(state, web):
     assert MAYBE_AGAIN not in web.bodies()[2]["message"]
 
 
-def test_a_receiver_that_hangs_holds_up_nobody(state, web, monkeypatch):
-    monkeypatch.setattr(sender_module, "LIMIT_S", 4.0)
+def test_a_receiver_that_hangs_holds_up_nobody(state, web):
     with web_receiver() as hanging:
         hanging.gate.clear()
-        put(state, event(), routes=[route(web), route(hanging, "hanging")])
+        slow = NotifySettings(to=f"{hanging.url()}?rto=1", name="hanging")
+        put(state, event(), routes=[route(web), slow])
         assert deliver_due(state, lambda: NOON) == 2
         assert len(web.came) == 1
         found = {one.settings.route: one for one in outbox_of(state).states()}
         assert (found["ops"].sent, found["hanging"].waiting) == (1, 1)
-        assert found["hanging"].reason == "no end within 4 s"
+        assert "Read timed out" in found["hanging"].reason
         hanging.gate.set()
-        monkeypatch.undo()
         assert deliver_due(state, lambda: NOON + timedelta(seconds=5)) == 1
         assert MAYBE_AGAIN in hanging.bodies(2)[1]["message"]
+
+
+def test_a_process_that_does_not_end_is_killed(web, monkeypatch):
+    monkeypatch.setattr(sender_module, "LIMIT_S", 0.5)
+    web.gate.clear()
+    sending = start_sending(web.url(), [event()])
+    assert sending.result() == SendResult(False, "no end within 0 s", unknown=True)
+    assert sending.process.poll() is not None
 
 
 def test_the_process_that_sends_is_killed_between_send_and_mark(state, web):
