@@ -7,8 +7,7 @@ import pytest
 
 from pratique.config.notify import NotifySettings
 from pratique.errors import DataError
-from pratique.notify import Event
-from pratique.notify import outbox_rows
+from pratique.notify import Event, outbox_rows
 from pratique.notify.outbox import BACK_OFF_S, CRITICAL_GROUP_S, REPORTED_AFTER, Outbox
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
