@@ -14,8 +14,9 @@ from pratique.balancer import open_balancer
 from pratique.balancer.base import Pool
 from pratique.clock import stamp, utc_now
 from pratique.config import ServiceSettings, Target
-from pratique.errors import DataError, PratiqueError, UnavailableError
-from pratique.release import Release, configuration_digest, find_release
+from pratique.errors import PratiqueError, UnavailableError
+from pratique.release import Release
+from pratique.release.bound import bound_release
 from pratique.runbook.common.context import RunContext
 from pratique.runbook.engine.console import describe, say_detail
 from pratique.runbook.engine.step import Data
@@ -79,16 +80,7 @@ class ServiceContext(RunContext[Parameters], Generic[Parameters]):
 
         Raises: MissingError, DataError when the content has changed.
         """
-        bound = self.bound_to(revision)
-        release = find_release(self.target, revision, digest=bound["digest"] if bound else None)
-        found = {"digest": release.digest, "configuration": configuration_digest(release)}
-        for what, released in (bound or {}).items():
-            if released and released != found[what]:
-                raise DataError(
-                    f"{self.service} {revision!r} was released with {what} {released[:19]}…, but it is now "
-                    f"{found[what][:19]}…: restore the released content, or choose another revision"
-                )
-        return release
+        return bound_release(self.target, revision, self.bound_to(revision))
 
     def bound_to(self, revision: str) -> dict[str, str] | None:
         """Return the digests that a revision stands for, as `digest` and `configuration`; None while it never ran."""
