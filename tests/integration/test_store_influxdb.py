@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.store_contract import T0, StoreContract, by_key, content, rollups, row
+from contract.store_contract import T0, StoreContract, by_key, rollups, row
+from contract.store_contract import content as whole_content
 from pratique.clock import from_ms
 from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
@@ -38,6 +39,21 @@ def store(address):
 def writer(address):
     """The same store, as another process has it."""
     return open_store(address)
+
+
+def content(store, **options):
+    """Everything in the store by key, of the same rows read at once and, where they fit into a short range, by one request."""
+    found = whole_content(store, **options)
+    end = T0 + timedelta(seconds=600)
+    if all(values["window"] < end for values in found.values()):
+        short = [
+            values
+            for revision in options.get("revisions", ("r1", "r2", "r3"))
+            for values in store.read("shop", [revision], T0, end).table.to_pylist()
+        ]
+        assert len(short) == len(found)
+        assert by_key(short) == found
+    return found
 
 
 class TestInflux(StoreContract):
@@ -273,7 +289,7 @@ def test_readers_in_other_processes_see_each_write_complete(address):
         command = [sys.executable, store_child.__file__, *map(str, arguments)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    readers = [start("read", address, windows) for _ in range(2)]
+    readers = [start(how, address, windows) for how in ("read", "read_last")]
     assert [reader.stdout.readline() for reader in readers] == ["ready\n", "ready\n"]
     assert start("write", address, 0, 40).communicate()[1] == ""
     assert [reader.communicate(timeout=60)[1] for reader in readers] == ["", ""]

@@ -143,6 +143,12 @@ def _next_number(own: Mark | None, stored: Mark | None) -> int | None:
     return 1 + max((mark.number for mark in (own, stored) if mark and mark.number is not None), default=-1)
 
 
+def numbers_of(marks: Collection[Mark]) -> dict[str, int] | None:
+    """Return the number of the newest write of each source of a service; None unless there are marks, and each has one."""
+    found = {mark.source: mark.number for mark in marks if mark.number is not None}
+    return found if found and len(found) == len(marks) else None
+
+
 def windows_of(table: pa.Table, instead_of: Collection[str]) -> dict[Source, tuple[int, int]]:
     """Return the first and last window of each service and source of rows. Rows that are removed instead may have any window."""
     plain = pa.table({name: table[name].cast(pa.string()) for name in ("service", "source")})

@@ -23,7 +23,7 @@ from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
 from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
 from pratique.store.influxdb.flux_reader import FluxReader
-from pratique.store.influxdb.marks import Mark, Marker, Source, set_marks, windows_of
+from pratique.store.influxdb.marks import Mark, Marker, Source, numbers_of, set_marks, windows_of
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.tokens import read_token, write_token
 from pratique.store.rows import READ_SCHEMA, normal, require_zone
@@ -105,14 +105,17 @@ class InfluxStore(CountedByReading):
         reader = self._reader()
 
         def rows(low_ms: int, high_ms: int, marks: Collection[Mark]) -> pa.Table:
-            newest = {mark.source: mark.number for mark in marks if mark.number is not None}
-            if isinstance(reader, FluxReader) and marks and len(newest) == len(marks):
+            newest = numbers_of(marks) if isinstance(reader, FluxReader) else None
+            if isinstance(reader, FluxReader) and newest is not None:
                 return reader.window_rows(service, names, from_ms(low_ms), from_ms(high_ms), newest)
             return reader.rows(service, names, from_ms(low_ms), from_ms(high_ms))
 
         def marks() -> list[Mark]:
             return reader.marks(service)
 
+        found = reader.short.rows(service, names, first_ms, stop_ms) if isinstance(reader, FluxReader) else None
+        if found is not None:
+            return Rollups(found)
         return Rollups(consistent.read(marks, rows, first_ms, stop_ms, wait_s=self._wait_s, name=reader.client.name))
 
     def revisions(
