@@ -259,6 +259,38 @@ def test_a_write_that_broke_off_is_not_read_until_it_is_repeated(store, monkeypa
     assert content(store) == by_key([*rows, row(20)])
 
 
+def test_a_write_of_other_windows_does_not_uncover_one_that_broke_off(store, monkeypatch):
+    monkeypatch.setattr(store_module, "WAIT_S", 0.1)
+    monkeypatch.setattr(lines, "MAX_LINES", 2)
+    client = store._client("all-access-token-of-the-tests")
+    write = client.write
+    rows = [row(window) for window in range(6)]
+
+    def broken(bucket, request, **options):
+        if request.count(b"pratique,") and b"n=9i" not in request:
+            raise UnavailableError("the connection broke")
+        write(bucket, request, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "write", broken)
+        with pytest.raises(UnavailableError, match="broke"):
+            store.write(rollups(*rows))
+        store.write(rollups(row(20, n=9)))
+    reader = open_store(store.url)
+    for end in (T0 + timedelta(seconds=60), None):
+        with pytest.raises(UnavailableError, match="'collector' are not complete"):
+            reader.read("shop", ["r1"], T0, end)
+    assert len(reader.read("shop", ["r1"], T0 + timedelta(seconds=200))) == 1
+    store.write(rollups(*rows[:3]))
+    with pytest.raises(UnavailableError, match="not complete"):
+        reader.read("shop", ["r1"])
+    assert len(reader.read("shop", ["r1"], T0, T0 + timedelta(seconds=30))) == 3
+    store.write(rollups(*rows[3:]))
+    assert content(reader) == by_key([*rows, row(20, n=9)])
+    store.write(rollups(row(0, n=7)))
+    assert content(reader) == by_key([*rows[1:], row(0, n=7), row(20, n=9)])
+
+
 def test_upkeep_accepts_what_an_abandoned_write_has_stored(influxd, store, monkeypatch):
     monkeypatch.setattr(store_module, "WAIT_S", 0.1)
     store.write(rollups(row(0)))

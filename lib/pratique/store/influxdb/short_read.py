@@ -38,7 +38,7 @@ class ShortReader:
         """Return the rows of some revisions in [first_ms, stop_ms), in no order, with READ_SCHEMA.
 
         None when a part of a write might be among them, when points of windows may not have all rows, and where InfluxQL does not reach the bucket.
-        Raises: DeniedError, UnavailableError.
+        Raises: UnavailableError.
         """
         place = self._reached() if stop_ms - first_ms <= LONGEST_MS else None
         if place is None:
@@ -50,6 +50,8 @@ class ShortReader:
             if newest is None or not consistent.unchanged(before, after, first_ms, stop_ms):
                 return None
             return window_answer.rows_of(_points(found[_ROWS]), newest)
+        except DeniedError:
+            return None  # Flux explains more
         except (DataError, MissingError, KeyError, ValueError, pa.ArrowException):
             # Flux gives the rows, or an error that explains more
             self._refused = True
