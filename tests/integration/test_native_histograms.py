@@ -1,4 +1,4 @@
-"""Native histograms on a real Prometheus: read like classic ones, at bounds of their own, and without another counter too."""
+"""Native histograms on a real Prometheus: read like classic ones, at their own bounds, and without another counter too."""
 
 import time
 from datetime import UTC, datetime

@@ -49,7 +49,7 @@ def test_a_short_range_is_one_request_by_a_token_that_may_only_read(influxd, mon
 
 
 def test_a_database_of_that_name_that_is_another_bucket_is_not_read(influxd, bucket, store):
-    """InfluxQL finds a bucket by a name of its own, which anybody may have given to another bucket."""
+    """InfluxQL finds a bucket by its own kind of name, which anybody may have given to another bucket."""
     other = influxd.new_bucket()
     open_store(influxd.address(other)).write(rollups(row(0, n=99)))
     content = {"bucketID": other.id, "database": bucket.name, "retention_policy": "autogen", "default": True}
