@@ -18,6 +18,8 @@ from pratique.store.prometheus.store import PrometheusStore
 
 URL, METRICS = "store.url", "store.metrics"
 LISTED = 8
+LEAST_AGE_S = 90.0
+"""Age of the newest scrape from which a release ends, unless windows are longer."""
 FORMS = ("", "_bucket", "_sum")
 """What the names of the series of a histogram end with; a native one has its own name."""
 
@@ -128,7 +130,7 @@ class _MetricsLook:
                 f"no scrape is younger than {self._mapping.lookback_s} s: a release could not be measured"
             )
         age = utc_now() - newest
-        if age > timedelta(seconds=self._mapping.window_s):
+        if age > timedelta(seconds=max(LEAST_AGE_S, 2.5 * self._mapping.window_s)):
             raise WarnedError(
                 f"the newest scrape is of {iso(newest)}, {span(age.total_seconds())} ago: a release could not be measured"
             )
