@@ -52,8 +52,8 @@ class Comparison:
 def judge_stored(
     config: Config,
     service: str,
-    baseline: str,
-    canary: str,
+    baseline: str | None,
+    canary: str | None,
     *,
     start: datetime | None = None,
     end: datetime | None = None,
@@ -61,11 +61,12 @@ def judge_stored(
 ) -> Verdict:
     """Judge two revisions from the store, with the policy of the service and the weights of the ledger.
 
+    Without a revision, that of the ledger's last release is taken, or else the one that appeared last.
     start, end: UTC, [start, end). weight: the canary's constant weight in percent, instead of the ledger's weights.
     Raises: UsageError; MissingError when the store, service, revision or time range has no requests; the errors of
         the store.
     """
-    question = _checked(Question(service, baseline, canary, start, end, weight))
+    question = completed(Question(service, baseline or "", canary or "", start, end, weight), config)
     config.service(service)
     head, weights = _ledger(config, question)
     return replace(_judge(config, question, existing_store(config, question.start), weights).verdict, ledger=head)
@@ -132,6 +133,13 @@ def _asked(
     opened = existing_store(settings, first)
     asked = Question(service, baseline, canary, first, given_time("end", end), weight or None)
     return settings, opened, _checked(complete_question(asked, opened, settings))
+
+
+def completed(question: Question, config: Config) -> Question:
+    """Return a question with the revisions that it leaves empty. Raises: the errors of `open_comparison`."""
+    if question.baseline and question.canary:
+        return _checked(question)
+    return _checked(complete_question(question, existing_store(config, question.start), config))
 
 
 def _checked(question: Question) -> Question:
