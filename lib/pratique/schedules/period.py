@@ -15,7 +15,7 @@ PERIODS = tuple(
     + [hours * HOUR for hours in range(1, 24) if 24 % hours == 0]
     + [DAY, WEEK]
 )
-"""Minutes. Only these have the same distance between any two runs in cron: a step of 7 minutes would start anew each hour."""
+"""Minutes. Only these have the same distance between any two runs in cron: a step of 7 minutes would start over each hour."""
 
 
 @dataclass(frozen=True)

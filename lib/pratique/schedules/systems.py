@@ -58,7 +58,7 @@ def _environment() -> Environment:
 
 
 def _systemd_line(words: list[str]) -> str:
-    """Quote words for ExecStart, where % and $ have a meaning of their own: systemd.service(5)."""
+    """Quote words for ExecStart, where % and $ have another meaning: systemd.service(5)."""
     return " ".join(
         '"' + _specifiers(word).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$") + '"' for word in words
     )

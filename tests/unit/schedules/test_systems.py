@@ -23,6 +23,7 @@ from pratique.config import StoreSettings
 from pratique.errors import UsageError
 from pratique.schedules import SYSTEMS, Period, ScheduledReport, schedule_files
 from pratique.schedules.report import store_secrets
+from support.schedule_examples import FOLDER, example_files
 
 HOSTILE = """it's "100 %" $HOME `id` \\ {{ x }} {% raw %}{% endraw %} ${{ y }} #; é"""
 PATHS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=40).map(
@@ -179,3 +180,8 @@ def test_a_report_needs_the_secrets_of_a_read_and_not_those_of_a_write():
 def test_an_unknown_scheduler_is_refused_with_those_that_are_known():
     with pytest.raises(UsageError, match="'anacron' is not a scheduler that is known: give cron, systemd"):
         schedule_files("anacron", report())
+
+
+def test_the_example_of_each_scheduler_is_what_the_command_prints():
+    made = example_files()
+    assert {path: path.read_text(encoding="utf-8") for path in FOLDER.rglob("*") if path.is_file()} == made
