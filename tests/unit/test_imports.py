@@ -55,6 +55,7 @@ ORDER = [
     "status",
     "bootstrap",
     "review",
+    "schedules",
     "check",
     "cli",
     "__main__",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pratique.notebook.execute import Progress
-from pratique.report.comparison import Comparison, check_comparison
+from pratique.report.comparison import Comparison, check_comparison, completed
 from pratique.report.question import Question
 from pratique.report.written_page import ReportPaths, folder_for, page_paths, reports_folder, run_for_page, save_page
 
@@ -33,8 +33,8 @@ def save_report(comparison: Comparison, out: str = "") -> ReportPaths:
 def write_report(
     config: Config,
     service: str,
-    baseline: str,
-    canary: str,
+    baseline: str | None,
+    canary: str | None,
     *,
     start: datetime | None = None,
     end: datetime | None = None,
@@ -44,14 +44,14 @@ def write_report(
 ) -> ReportPaths:
     """Write the HTML page and the verdict as JSON by running canary_report.ipynb, which is kept beside them.
 
-    config: the settings, from `load_config`. service, baseline, canary: as in the store. start, end: UTC, [start, end);
-    default: from the canary's first window to the last. weight: the canary's constant weight in percent, instead of
-    the ledger's weights. out_dir: default reports/ in the state folder. progress: called with each line that the
-    notebook prints.
+    config: the settings, from `load_config`. service, baseline, canary: as in the store; without a revision, that of
+    the ledger's last release, or else the one that appeared last. start, end: UTC, [start, end); default: from the
+    canary's first window to the last. weight: the canary's constant weight in percent, instead of the ledger's weights.
+    out_dir: default reports/ in the state folder. progress: called with each line that the notebook prints.
     Raises: the errors of `open_comparison`, before a kernel starts; DeniedError, StorageError. The notebook is kept when
         it fails.
     """
-    question = Question(service, baseline, canary, start, end, weight)
+    question = completed(Question(service, baseline or "", canary or "", start, end, weight), config)
     folder = folder_for(config, out_dir)
     parameters = _parameters(config, question, folder)
     paths = page_paths(folder, question.stem, "verdict")
