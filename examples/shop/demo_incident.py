@@ -30,11 +30,12 @@ STATE = HERE / ".pratique" / "incident"
 RATE = 150
 LIMIT_S = 1800
 """The load ends with the demo; this is for a demo that was killed."""
-HISTORY_S = 40
-QUIET_S = 30
-"""How long all is well before a fault."""
-CANARY_S = 75
-"""How long all is well with a canary before a fault: longer than a change may take to show."""
+HISTORY_S = 20
+"""How long r1 runs alone: with the release of r2, or the time of the canary, a minute of history."""
+QUIET_S = 20
+"""How long all is well before a fault: two windows of the analysis."""
+CANARY_S = 70
+"""How long all is well with a canary before a fault: longer than a change may take to show, which is five windows."""
 DATA_S = 60
 """How much data after a fault the page may need."""
 LOOKS_S = 10

@@ -28,7 +28,7 @@ from pratique.incident.place_cells import History, cells_after, history_of, seri
 from pratique.incident.second_pass import affected, onset_of, second_pass
 from pratique.incident.shared_cause import OtherServices, other_services
 from pratique.incident.suspects import Arm, Facts, rank_suspects
-from pratique.incident.time_range import HISTORY, range_of
+from pratique.incident.time_range import HISTORY, TimeRange, range_of
 from pratique.incident.traffic_loss import losses, usual_requests
 from pratique.incident.unaffected import in_order, unaffected
 from pratique.incident.when import Rise, windows_to_show
@@ -65,7 +65,8 @@ def investigate(
     if not 0.0 < alpha < 1.0:
         raise UsageError(f"alpha must be above 0 and below 1, not {alpha:g}")
     policy = policy or Policy()
-    asked = range_of(store, service, start, end, before, complete=(now or utc_now()) - timedelta(seconds=late_s))
+    now = now or utc_now()
+    asked = range_of(store, service, start, end, before, complete=now - timedelta(seconds=late_s), now=now)
     measured = outcome_of(outcome, store, service, asked.before, asked.start)
     observed = observe(
         store,
@@ -78,9 +79,7 @@ def investigate(
         block_s=asked.block_s,
     )
     candidates = tuple(change for change in changes if asked.start - HISTORY <= change.time < asked.end)
-    return _Analysis(
-        store, service, measured, observed, policy, candidates, alpha, silent_since=asked.silent_since
-    ).investigation()
+    return _Analysis(store, service, measured, observed, policy, candidates, alpha, asked=asked).investigation()
 
 
 class _Analysis:
@@ -96,11 +95,11 @@ class _Analysis:
         changes: tuple[Change, ...],
         alpha: float,
         *,
-        silent_since: datetime | None,
+        asked: TimeRange,
     ) -> None:
         self.store, self.service, self.outcome, self.observed = store, service, outcome, observed
         self.policy, self.changes, self.alpha = policy, changes, alpha
-        self.silent_since = silent_since
+        self.asked = asked
         self.lost = losses(observed, [change for change in changes if change.service == service])
         ratios = [guard.tolerated_ratio for guard in policy.guards.values() if guard.outcome == outcome.name]
         self.tolerated = max((ratios[0] if ratios else None) or 1.5, 1.5 if outcome.is_latency else 1.05)
@@ -221,7 +220,7 @@ class _Analysis:
         )
         sentence = nothing_sentence(
             self.service, self.outcome.name, self.observed.start, tolerated=self.tolerated, windows=windows,
-            window_s=self.observed.range.step_s, is_old=self.silent_since is not None,
+            window_s=self.observed.range.step_s, is_old=self.asked.silent_since is not None,
         )  # fmt: skip
         return self._result(sentence=sentence, known=known)
 
@@ -252,7 +251,7 @@ class _Analysis:
                 lost=self.lost,
                 also=also,
                 policy_alpha=self.alpha,
-                silent_since=self.silent_since,
+                asked=self.asked,
             )
         )
         if onset is None and not known and findings:
