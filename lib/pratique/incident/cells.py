@@ -140,7 +140,7 @@ def spreads(
     return found
 
 
-def _of_usual_blocks(squares: Floats, mean: Floats) -> float:
+def _of_usual_blocks(squares: Ints | Floats, mean: Ints | Floats) -> float:
     """The sum of squares of the cells, shape (cells, blocks); a block counts for at most CAP typical ones: it may hold an incident of one cell."""
     if not squares.size:
         return 0.0

@@ -157,12 +157,14 @@ class PlaceLikelihood:
         at = part.leaves
         if self.bad[at].sum() <= mean[at].sum():
             return -math.inf, "times"
-        found: dict[Effect, float] = {}
-        for effect, (_, fitted) in (
-            ("times", self._ratio_alone(part, mean)),
-            ("more", self._share_alone(part, mean)),
-        ):
-            found[effect] = float((self._terms(at, fitted) - now[at]).sum()) - part.code_price(effect)
+        fits: dict[Effect, Floats] = {
+            "times": self._ratio_alone(part, mean)[1],
+            "more": self._share_alone(part, mean)[1],
+        }
+        found = {
+            effect: float((self._terms(at, fitted) - now[at]).sum()) - part.code_price(effect)
+            for effect, fitted in fits.items()
+        }
         best = max(found, key=found.__getitem__)
         return found[best] + part.candidate.log_weight, best
 
