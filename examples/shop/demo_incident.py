@@ -1,4 +1,4 @@
-"""Two incidents on the sample service: `make demo-incident`. Takes about seven minutes, and ends by itself.
+"""Two incidents on the sample service: `make demo-incident`. Takes about six minutes, and ends by itself.
 
 r1 runs in two instances behind the balancer under a steady load, and r2 is released through runbooks/release.ipynb. Then every
 second checkout of one instance fails: within a minute of data, the page of the incident must name the action and the instance. That fault ends, and
