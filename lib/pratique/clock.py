@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-"""The end of the times that people and programs can give."""
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of the times that people and programs can give: with a year left to count from there."""
 CLOCK_JUMP_S = 1.0
 """Change of the wall clock at once that counts as a jump; a clock that is kept in step changes by milliseconds."""
 _READING_S = 0.1
@@ -37,7 +37,7 @@ def from_ms(epoch_ms: float) -> datetime:
 def utc_of(text: str) -> datetime:
     """Return the UTC time of ISO 8601 text, which means UTC without a zone.
 
-    Raises: ValueError, also where its zone moves it out of the years 1970 to 2199: no request, change or incident is there.
+    Raises: ValueError, also outside the years 1970 to 9998: a zone, or the day after, could leave the calendar.
     """
     try:
         parsed = datetime.fromisoformat(text)

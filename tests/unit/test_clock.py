@@ -32,9 +32,9 @@ def test_a_time_without_a_zone_is_utc():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "noon", "0001-01-01", "0001-01-01T00:00+14:00", "1969-12-31T23:59", "9999-12-31T23:59-12:00", "2200-01-01"],
+    ["", "noon", "0001-01-01", "0001-01-01T00:00+14:00", "1969-12-31T23:59", "9999-12-31T23:59-12:00", "9999-06-01"],
 )
-def test_text_that_is_no_time_of_requests_is_refused(text):
+def test_a_time_that_cannot_be_one_of_requests_is_refused(text):
     with pytest.raises(ValueError, match=r".+"):
         clock.utc_of(text)
 

@@ -38,7 +38,7 @@ class Time(click.ParamType[datetime]):
             return utc_of(value)
         except ValueError:
             self.fail(
-                f"{value!r:.80} is not a time of the years 1970 to 2199: write it as 2026-11-20T14:00 (UTC) or with a zone, +01:00",
+                f"{value!r:.80} is not a time of the years 1970 to 9998: write it as 2026-11-20T14:00 (UTC) or with a zone, +01:00",
                 param,
                 ctx,
             )

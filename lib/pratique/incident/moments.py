@@ -26,5 +26,5 @@ def moment_of(value: Any) -> datetime:
     except (ValueError, OverflowError, OSError) as error:
         raise ValueError("write ISO 8601, such as 2026-11-20T14:00:00Z") from error
     if not EPOCH < moment < LATEST:
-        raise ValueError("it is before 1970, or after 2199")
+        raise ValueError("it is before 1970, or after 9998")
     return moment

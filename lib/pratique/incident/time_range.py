@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pratique.clock import EPOCH, LATEST
+from pratique.clock import EPOCH
 from pratique.errors import MissingError, UsageError
 from pratique.store.base import Store
 
@@ -20,7 +20,7 @@ BLOCKS = 48
 STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
-EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)

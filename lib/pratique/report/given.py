@@ -30,7 +30,7 @@ def given_time(name: str, text: str) -> datetime | None:
         return utc_of(text)
     except ValueError:
         raise UsageError(
-            f"{name} {text!r:.80} is not a time of the years 1970 to 2199: write it as 2026-11-20T14:00 (UTC), or with a zone"
+            f"{name} {text!r:.80} is not a time of the years 1970 to 9998: write it as 2026-11-20T14:00 (UTC), or with a zone"
         ) from None
 
 

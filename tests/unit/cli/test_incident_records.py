@@ -36,14 +36,14 @@ def test_an_incident_is_recorded_from_its_beginning_to_its_end(run):
     assert json.loads(run("list", "till", "--json").out) == []
 
 
-@pytest.mark.parametrize("time", ["9999-12-31T23:59-12:00", "0001-01-01T00:00+14:00", "0001-01-01", "2200-01-01"])
+@pytest.mark.parametrize("time", ["9999-12-31T23:59-12:00", "0001-01-01T00:00+14:00", "0001-01-01", "9999-06-01"])
 def test_a_time_of_no_known_year_is_refused_in_one_line(run, time):
     for command in (
         ("open", "shop", "x", "--began", time),
         ("restored", "I1", "--at", time),
         ("shop", "--start", time),
     ):
-        with pytest.raises(click.BadParameter, match="is not a time of the years 1970 to 2199"):
+        with pytest.raises(click.BadParameter, match="is not a time of the years 1970 to 9998"):
             run(*command)
 
 
