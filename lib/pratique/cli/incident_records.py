@@ -11,7 +11,7 @@ import click
 
 from pratique.cli.completion import complete_revisions, complete_services
 from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config, service_argument
-from pratique.clock import utc_now
+from pratique.clock import iso, utc_now
 from pratique.errors import UsageError
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def list_command(service: str | None, as_json: bool, config: str | None, store: 
     for record in found:
         click.echo(incident_line(record))
     if not found:
-        click.echo("no incidents are recorded: pratique incident open --help")
+        click.echo(f"no incidents{f' of {service}' if service else ''} are recorded: pratique incident open --help")
 
 
 @click.command("import", epilog=EPILOG)
@@ -246,8 +246,13 @@ def _end(
     event: Literal["restored", "closed"], unique: str, at: datetime | None, source: str, why: str, config: Config
 ) -> None:
     incidents = _incidents(config)
+    record = incidents.find(unique, source)
+    if event == "restored" and at is None and record.closed is not None:
+        raise UsageError(
+            f"incident {record.id!r} was closed {iso(record.closed)}, and users were well again by then: say when with --at"
+        )
     fields: dict[str, Any] = {event: at or utc_now()}
-    _print(incidents, incidents.record(incidents.find(unique, source), event, why=why, **fields))
+    _print(incidents, incidents.record(record, event, why=why, **fields))
 
 
 def _incidents(config: Config) -> Incidents:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import click
 from typing_extensions import override
 
 from pratique.cli.completion import complete_revisions, complete_services
+from pratique.clock import utc_of
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -34,10 +35,13 @@ class Time(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            parsed = datetime.fromisoformat(value)
+            return utc_of(value)
         except ValueError:
-            self.fail(f"{value!r} is not a time: write it as 2026-11-20T14:00 (UTC) or with a zone, +01:00", param, ctx)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+            self.fail(
+                f"{value!r:.80} is not a time of the years 1970 to 9998: write it as 2026-11-20T14:00 (UTC) or with a zone, +01:00",
+                param,
+                ctx,
+            )
 
 
 UNIT_MIN = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 1440.0, "": 1.0}
