@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pratique.clock import stamp, utc_now
 from pratique.delivery.canaries import Canaries, canaries_of, overturned_of
 from pratique.delivery.commits import CommitRecord, commits_of
 from pratique.delivery.deployments import Record, record_of
+from pratique.delivery.exposure import AfterPromotion, after_promotion
 from pratique.delivery.intervals import rates_differ, shares_differ
 from pratique.delivery.metrics import (
     FailRate,
@@ -33,6 +34,10 @@ from pratique.delivery.metrics import (
 from pratique.errors import UsageError
 from pratique.ledger.entry import Entry
 from pratique.ledger.incidents import IncidentRecord, incidents_of
+
+if TYPE_CHECKING:
+    from pratique.config import Policy
+    from pratique.store.base import Store
 
 DEFAULT_RANGE = timedelta(days=90)
 
@@ -61,7 +66,7 @@ class History:
 
     changed: names of the metrics that differ from the period before at 5 %, by an exact test. incidents: those of the service. suggestions: one line
     each, of what a person should confirm. failures: of all deployments on record. overturned: runs that a person overturned, with the reason.
-    now: when it was calculated (UTC).
+    escapes: by run, what each revision that escaped its canary served after its promotion. now: when it was calculated (UTC).
     """
 
     service: str
@@ -74,6 +79,7 @@ class History:
     incidents: tuple[IncidentRecord, ...]
     failures: tuple[Failure, ...]
     overturned: Mapping[str, str]
+    escapes: Mapping[str, AfterPromotion]
     suggestions: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -89,10 +95,13 @@ def history_of(
     start: datetime | None = None,
     end: datetime | None = None,
     now: datetime | None = None,
+    open_store: Callable[[datetime], Store] | None = None,
+    policy: Policy | None = None,
 ) -> History:
     """Return the history of a service. entries: all entries of the ledger about the service, oldest first.
 
     repository: a folder in the git repository of its releases; None: there is none. start, end: of the period, UTC; default the last 90 days.
+    open_store, policy: as for `after_promotion`.
     Raises: UsageError when the period ends before it starts.
     """
     now = now or utc_now()
@@ -108,16 +117,17 @@ def history_of(
     overturned = overturned_of(entries)
 
     failures = failures_of(record, incidents)
+    escapes = after_promotion(record, failures, now, open_store, policy)
 
     def measured(period: Period) -> Metrics:
-        return metrics_of(record, commits, incidents, failures, overturned, period, now)
+        return metrics_of(record, commits, incidents, failures, overturned, period, now, escapes)
 
     metrics = measured(Period(start, end))
     earlier = Period(start - (end - start), start)
     before = measured(earlier) if record.since is not None and record.since < start else None
     return History(
         service, now, metrics, before, _changed(metrics, before), record, commits, incidents, failures, overturned,
-        tuple(_suggestions(metrics, incidents, record)),
+        escapes, tuple(_suggestions(metrics, incidents, record)),
     )  # fmt: skip
 
 
@@ -129,8 +139,9 @@ def metrics_of(
     overturned: Mapping[str, str],
     asked: Period,
     now: datetime,
+    escapes: Mapping[str, AfterPromotion],
 ) -> Metrics:
-    """Return the metrics of one period, which is cut to what the ledger covers. failures: as `failures_of` returns them."""
+    """Return the metrics of one period, which is cut to what the ledger covers. failures, escapes: of all deployments."""
     since = record.since or asked.end
     period = Period(min(max(asked.start, since), asked.end), asked.end)
     failing = fail_rate(record, failures, incidents, period)
@@ -142,7 +153,7 @@ def metrics_of(
         failing,
         recovery(failing.failures, now),
         rework(record, period),
-        canaries_of(record, failures, overturned, period, now),
+        canaries_of(record, failures, overturned, period, now, escapes),
     )
 
 
@@ -156,7 +167,7 @@ def series(history: History, step: str, number: int) -> list[Metrics]:
     return [
         metrics_of(
             history.record, history.commits, history.incidents, history.failures, history.overturned, Period(*pair),
-            history.now,
+            history.now, history.escapes,
         )
         for pair in pairwise(ends)
     ]  # fmt: skip
