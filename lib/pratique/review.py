@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +104,8 @@ def save_review(review: Review, out: str = "", *, record: bool = True) -> Report
 
 
 def write_review(
-    config: Config, *, out: Path, services: Sequence[str] = (), repository: str | Path = ".", model: str = "", since: datetime | None = None
+    config: Config, *, out: Path, services: Sequence[str] = (), repository: str | Path = ".", model: str = "", since: datetime | None = None,
+    answers: str = "",
 ) -> ReportPaths:  # fmt: skip
     """Write the page and the JSON of a review by running maturity_review.ipynb, which is kept beside them. The ledger does not record it.
 
@@ -117,6 +119,7 @@ def write_review(
     # the notebook makes the review a moment later: it is told the name of the page, and not its folder
     parameters = {
         "services": list(services), "repository": str(Path(repository).absolute()), "since": since.isoformat() if since else "", "model": model,
+        "answers": str(Path(answers).absolute()) if answers else "",
         "config": config.file, "store": config.store.url, "out": str(paths.html), "record": False,
     }  # fmt: skip
     return run_for_page(NOTEBOOK, paths, parameters, progress=None)
@@ -133,10 +136,12 @@ def record_review(config: Config, review: Review, *, who: str | None = None) -> 
 
 
 def _answers(path: str, now: datetime) -> AnswerFile:
-    from pratique.maturity.answers import parse_answers  # noqa: PLC0415 - pydantic
+    from pratique.maturity.answers import LARGEST, parse_answers  # noqa: PLC0415 - pydantic
 
     try:
-        return parse_answers(Path(path).read_bytes(), now.date(), name=path)
+        with Path(path).open("rb") as file:
+            # a byte more than can be read, which is then a finding
+            return replace(parse_answers(file.read(LARGEST + 1), now.date(), name=path), path=Path(path))
     except FileNotFoundError:
         raise MissingError(f"answers {path!r} do not exist: check the path") from None
     except OSError as error:

@@ -78,11 +78,18 @@ model_option = click.option(
     metavar="PATH",
     help="Also write the review: the page into a folder that exists or a file that ends in .html, otherwise a file with JSON (.json) or text.",
 )
+@click.option(
+    "--answers",
+    type=PATH,
+    default="",
+    metavar="FILE",
+    help="Another file of answers. Default: maturity/answers.toml of the repository.",
+)
 @click.option("--no-record", is_flag=True, help="Do not write the review into the ledger.")
 @json_object
 @config_options
 def review(
-    repository: str, services: tuple[str, ...], model: str, since: datetime | None, every_question: bool, out: str | None, no_record: bool,
+    repository: str, services: tuple[str, ...], model: str, since: datetime | None, every_question: bool, out: str | None, answers: str, no_record: bool,
     as_json: bool, config: str | None, store: str | None,
 ) -> None:  # fmt: skip
     """Review the maturity of delivery, and propose next steps.
@@ -100,12 +107,18 @@ def review(
 
     place = _place(out)
     settings = _settings(config, store, repository)
-    found = review_team(settings, services=services, repository=repository, model=model, since=since)
+    found = review_team(settings, services=services, repository=repository, model=model, since=since, answers=answers)
     if place == "page":
         # before the ledger has this review: the page shows what changed since the one before
         with progress_bar("page"):
             paths = write_review(
-                settings, out=Path(str(out)), services=services, repository=repository, model=model, since=since
+                settings,
+                out=Path(str(out)),
+                services=services,
+                repository=repository,
+                model=model,
+                since=since,
+                answers=answers,
             )
         click.echo(str(paths), err=as_json)
     if not no_record:
