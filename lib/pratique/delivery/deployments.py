@@ -20,7 +20,7 @@ from pratique.ledger.serving_periods import ServingPeriod, serving_periods
 class Deployment:
     """A revision that got all of the traffic for the first time. Times are UTC.
 
-    time: of that moment. first_share: when it got any traffic first. end: when another revision got all of the traffic; None while it has it.
+    service, revision: what. run, who: the run that did it, and its user. time: of that moment. first_share: when it got any traffic first. end: when another revision got all of the traffic; None while it has it.
     commit: "" if unknown. incident: the incident that its run names as the one it mends, or "".
     """
 
@@ -39,7 +39,7 @@ class Deployment:
 class Return:
     """A rollback that took effect. Times are UTC.
 
-    to, out: the revision that got all of the traffic, and the one that had it. backwards: whether `to` had it before `out` did.
+    service: which. time: when. run: that did it. to, out: the revision that got all of the traffic, and the one that had it. backwards: whether `to` had it before `out` did.
     incident: that its run names, or "". drill: whether it was an exercise.
     """
 
@@ -57,7 +57,7 @@ class Return:
 class Trial:
     """A release run that gave its revision a share of the traffic. Times are UTC.
 
-    first_share: when. end: when the run ended; None while it goes on or if that is unknown. verdict: "promote", "rollback", "inconclusive" or "".
+    service, revision: what. run, who: the run, and its user. first_share: when it got traffic. end: when the run ended; None while it goes on or if that is unknown. verdict: "promote", "rollback", "inconclusive" or "".
     outcome: as in `ReleaseRecord`. digest: of the revision. judged: when the judge decided. data: of the verdict entry.
     """
 
@@ -78,8 +78,8 @@ class Trial:
 class Record:
     """What the ledger knows of one service's deliveries, oldest first.
 
-    since: time of the service's first entry; None for an empty ledger. firsts, redeployments: how many first revisions and revisions put in place
-    again. commits: of the revisions that had all of the traffic, by time, with "" where unknown. revisions: every one that the ledger names.
+    service: which. since: time of its first entry; None for an empty ledger. deployments, returns, trials: those of any time. firsts: how many first
+    revisions. redeployments: of revisions that had all of the traffic before. commits: of the revisions that had all of the traffic, by time, with "" where unknown. revisions: every one that the ledger names.
     """
 
     service: str

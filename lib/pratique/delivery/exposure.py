@@ -27,8 +27,8 @@ Table = Sequence[Mapping[str, Any]]
 class AfterPromotion:
     """What a revision served from its promotion until users were well again. Times are UTC.
 
-    end: when they were; now while they are not, and then is_over is False. requests: how many. bad: of them, beyond the share that the baseline had while
-    both served. None: not known, and why says so; of bad alone: no guard could be compared.
+    start: of the promotion. end: when they were well; now while they are not. is_over: whether they are. requests: how many. bad: of them, beyond the share that the baseline had while
+    both served. None: not known; of bad alone: no guard could be compared. why: reason that it is not known, or "".
     """
 
     start: datetime
@@ -41,7 +41,7 @@ class AfterPromotion:
 
 @dataclass(frozen=True)
 class Exposure:
-    """Requests that a bad revision served. requests: as a canary. bad: of them, beyond the baseline's share; None: not recorded.
+    """Requests that a bad revision served. revision: which. run: that released it. requests: as a canary. bad: of them, beyond the baseline's share; None: not recorded.
 
     escaped: whether it was promoted afterwards, and failed. after: what it served then; None if it did not escape.
     """

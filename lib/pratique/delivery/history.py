@@ -44,7 +44,11 @@ DEFAULT_RANGE = timedelta(days=90)
 
 @dataclass(frozen=True)
 class Metrics:
-    """The delivery metrics and the canaries of one period. asked: the period as asked for. period: the part that the ledger covers."""
+    """The delivery metrics and the canaries of one period.
+
+    asked: the period as asked for. period: the part that the ledger covers. frequency, lead_time, fail_rate, recovery, rework: the five metrics.
+    canaries: what they caught, and what escaped them.
+    """
 
     asked: Period
     period: Period
@@ -62,9 +66,10 @@ class Metrics:
 
 @dataclass(frozen=True)
 class History:
-    """The history of one service. before: the same of the period before; None where the ledger does not reach back.
+    """The history of one service.
 
-    changed: names of the metrics that differ from the period before at 5 %, by an exact test. incidents: those of the service. suggestions: one line
+    service: its name. metrics: those of the period. before: the same of the period before; None where the ledger does not reach back.
+    record: all deliveries that the ledger knows, of any time. commits: what each deployment brought to users. changed: names of the metrics that differ from the period before at 5 %, by an exact test. incidents: those of the service. suggestions: one line
     each, of what a person should confirm. failures: of all deployments on record. overturned: runs that a person overturned, with the reason.
     escapes: by run, what each revision that escaped its canary served after its promotion. now: when it was calculated (UTC).
     """
