@@ -34,7 +34,7 @@ DIFFERENCE = {
     "files": "`by_package`: package → number of files by kind of change; `changes`: each file; `unknown`: number of files that only one side has "
     "while the other was not read to its end",
     "noise": "number of changed files that are noise, by kind",
-    "findings": "what was not read",
+    "findings": "everything that was not read",
 }
 SIDE = {
     "name": "the revision, or the path",
@@ -76,7 +76,7 @@ FILE = {
 FINDING = {
     "side": "the revision or path",
     "part": "what it could have changed: packages, files, base and others",
-    "what": "what was not read",
+    "what": "the thing that was not read",
     "reason": "why",
     "kind": "of the packages that may lack; empty: none in particular",
 }

@@ -60,7 +60,7 @@ ITEM = {
 EVIDENCE = {
     "state": "`met`, `not met` or `unknown`",
     "reason": "one sentence with the numbers",
-    "value": "what was measured; null where nothing was",
+    "value": "the measured number; null where nothing was",
     "threshold": "what it is compared with",
     "n": "the cases that it was measured from",
     "where": "what it was taken from",

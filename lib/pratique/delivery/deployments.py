@@ -15,6 +15,8 @@ from pratique.ledger.entry import Entry
 from pratique.ledger.history import shares_of
 from pratique.ledger.serving_periods import ServingPeriod, serving_periods
 
+BY_HAND = "stopped by hand"
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -57,7 +59,8 @@ class Return:
 class Trial:
     """A release run that gave its revision a share of the traffic. Times are UTC.
 
-    service, revision: what. run, who: the run, and its user. first_share: when it got traffic. end: when the run ended; None while it goes on or if that is unknown. verdict: "promote", "rollback", "inconclusive" or "".
+    service, revision: what. run, who: the run, and its user. first_share: when it got traffic. end: when the run ended; None while it goes on or if that is unknown. verdict: "promote", "rollback", "inconclusive",
+    BY_HAND for one that a person stopped before the judge decided, or "".
     outcome: as in `ReleaseRecord`. digest: of the revision. judged: when the judge decided. data: of the verdict entry.
     """
 
@@ -78,7 +81,7 @@ class Trial:
 class Record:
     """What the ledger knows of one service's deliveries, oldest first.
 
-    service: which. since: time of its first entry; None for an empty ledger. deployments, returns, trials: those of any time. firsts: how many first
+    service: which. since: from when on the ledger would know a deployment; None for an empty ledger. deployments, returns, trials: those of any time. firsts: how many first
     revisions. redeployments: of revisions that had all of the traffic before. commits: of the revisions that had all of the traffic, by time, with "" where unknown. revisions: every one that the ledger names.
     """
 
@@ -172,13 +175,21 @@ def _runs(entries: Sequence[Entry]) -> dict[str, _Run]:
         elif event in {"resumed", "ended"}:
             ended = event == "ended"
             run.end, run.outcome = (entry.time, _text(entry, "outcome")) if ended else (None, "unfinished")
-            run.verdict = (_text(entry, "verdict") if ended else "") or run.verdict
+            if run.verdict != BY_HAND:
+                run.verdict = (_text(entry, "verdict") if ended else "") or run.verdict
         elif entry.kind == "verdict":
             run.judged, run.data = entry.time, entry.data
-            run.verdict = _text(entry, "decision")
+            run.verdict = BY_HAND if is_by_hand(entry) else _text(entry, "decision")
         if run.first_share is None and run.revision and shares_of(entry).get(run.revision, 0.0) > 0.0:
             run.first_share = entry.time
     return found
+
+
+def is_by_hand(entry: Entry) -> bool:
+    """Whether a verdict is a person's, who rolled the canary back when asked for approval; older entries say so in their reason only."""
+    by = entry.data.get("by", "")
+    said = by == "person" or (not by and _text(entry, "reason").startswith(f"{entry.who} rolled it back at "))
+    return said and entry.data.get("decision") == "rollback"
 
 
 def _deployment(service: str, period: ServingPeriod, run: _Run) -> Deployment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -102,11 +102,12 @@ def history_of(
     now: datetime | None = None,
     open_store: Callable[[datetime], Store] | None = None,
     policy: Policy | None = None,
+    since: datetime | None = None,
 ) -> History:
     """Return the history of a service. entries: all entries of the ledger about the service, oldest first.
 
     repository: a folder in the git repository of its releases; None: there is none. start, end: of the period, UTC; default the last 90 days.
-    open_store, policy: as for `after_promotion`.
+    open_store, policy: as for `after_promotion`. since: time of the ledger's first entry, of any service, UTC; default: of `entries`.
     Raises: UsageError when the period ends before it starts.
     """
     now = now or utc_now()
@@ -117,6 +118,8 @@ def history_of(
             f"the period from {stamp(start)} to {stamp(end)} is empty: give a start before the end and before now"
         )
     record = record_of(service, entries)
+    if since is not None and record.since is not None:
+        record = replace(record, since=min(since, record.since))
     incidents = tuple(incidents_of(entries))
     commits = commits_of(record, repository)
     overturned = overturned_of(entries)

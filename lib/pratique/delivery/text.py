@@ -227,7 +227,8 @@ def _after_promotion_note(metrics: Metrics) -> str:
     parts = ["of revisions that escaped, from promotion to recovery"]
     if open_ := sum(not after.is_over for after in found):
         parts.append(f"{open_} not recovered yet")
-    why = list(dict.fromkeys(after.why for after in found if after.requests is None and after.why))
+    # what to do about it does not fit into a table
+    why = list(dict.fromkeys(after.why.partition(": ")[0] for after in found if after.requests is None and after.why))
     return "; ".join([*parts, *why[:1]])
 
 

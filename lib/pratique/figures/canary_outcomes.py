@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from pratique.delivery.deployments import Trial
+from pratique.delivery.deployments import BY_HAND, Trial
 from pratique.delivery.exposure import Exposure
 from pratique.delivery.history import History
 from pratique.figures.labels import label
@@ -23,6 +23,7 @@ KINDS = {
     "promoted, and failed": ("triangle-up", VERMILION),
     "stopped": ("x", GREEN),
     "stopped, a false alarm": ("cross-open", PURPLE),
+    "stopped by a person": ("diamond-open", MUTED),
     "no verdict": ("circle-open", MUTED),
 }
 """Symbol and colour by how a canary ended."""
@@ -90,7 +91,7 @@ def _kind(trial: Trial, history: History) -> str:
         return "stopped, a false alarm" if trial.run in canaries.false_alarms else "stopped"
     if trial.verdict == "promote":
         return "promoted, and failed" if trial.run in canaries.escaped else "promoted"
-    return "no verdict"
+    return "stopped by a person" if trial.verdict == BY_HAND else "no verdict"
 
 
 def _trace(kind: str, trials: Sequence[Trial]) -> go.Scatter:

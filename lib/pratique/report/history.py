@@ -97,10 +97,12 @@ def read_histories(
     if not known:
         raise MissingError(f"no release in {ledger.path}: start one with: pratique release SERVICE REVISION")
     folder = Path(repository or config.base)
+    first = ledger.after(0, 1)[0].time
     return tuple(
         history_of(
             name, ledger.entries(name), folder, start=start, end=end, now=now, open_store=partial(existing_store, config),
             policy=config.service(name).judge,
+            since=first,
         )
         for name in services or known
     )  # fmt: skip

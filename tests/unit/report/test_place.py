@@ -80,7 +80,7 @@ def test_no_command_has_an_out_of_its_own():
 @pytest.mark.slow
 @pytest.mark.kernel
 @pytest.mark.parametrize("command", [["diff", "old/", "new/"], ["review", "--no-record"]], ids=lambda words: words[0])
-def test_a_command_writes_the_page_where_it_was_told(command, tmp_path, monkeypatch, capsys):
+def test_a_command_writes_the_page_where_it_was_put(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name in ("old", "new"):
         (tmp_path / name).mkdir()

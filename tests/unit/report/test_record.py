@@ -39,7 +39,7 @@ def test_no_ledger_is_made_for_it(config, paths):
     assert not list(config.state_dir.iterdir())
 
 
-def test_a_ledger_that_cannot_be_written_is_told_and_the_page_stays(config, paths, monkeypatch, capsys):
+def test_a_ledger_that_cannot_be_written_is_reported_and_the_page_stays(config, paths, monkeypatch, capsys):
     open_ledger(config.state_dir).append("release", "shop")
 
     def busy(*_, **__):
