@@ -116,7 +116,7 @@ def write_review(
 
     place = out.absolute()
     paths = page_paths(place, _stem(utc_now()), "review")
-    # the notebook makes the review a moment later: it is told the name of the page, and not its folder
+    # the notebook makes the review a moment later: it gets the name of the page, and not its folder
     parameters = {
         "services": list(services), "repository": str(Path(repository).absolute()), "since": since.isoformat() if since else "", "model": model,
         "answers": str(Path(answers).absolute()) if answers else "",

@@ -92,7 +92,7 @@ json_object = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def out_option(
     help_text: str = "Write the page, its JSON and the executed notebook there.", default: str = ""
 ) -> Decorator:
-    """Return the decorator for the place of a page. help_text: what is written. default: where it goes without the option; "": nowhere."""
+    """Return the decorator for the place of a page. help_text: the written page. default: where it goes without the option; "": nowhere."""
     takes = " A folder, or a file that ends in .html: the other files go beside it."
     last = f" Default: {default}." if default else ""
     return click.option("--out", type=PagePlace(), metavar="PATH", help=f"{help_text}{takes}{last}")

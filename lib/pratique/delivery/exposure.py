@@ -1,7 +1,7 @@
 """How many requests bad revisions served: as a canary, and, of those that escaped, from the promotion until users were well again.
 
-What a canary served stands in the entry of its verdict. What came after the promotion is counted in the store, which forgets: a store that does not
-reach back to the canary's first traffic would tell too little, so then nothing is told.
+What a canary served stands in the entry of its verdict. Requests after the promotion are counted in the store, which forgets: a store that does not
+reach back to the canary's first traffic would count too little, so then the number is unknown.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class Share:
 class Failure:
     """A deployment that failed. Times are UTC.
 
-    deployment: what was deployed. incidents: ids of those that name it as their cause. rolled_back: when a rollback took it out, if one did. began: when users were hit first;
+    deployment: the failed one. incidents: ids of those that name it as their cause. rolled_back: when a rollback took it out, if one did. began: when users were hit first;
     None without an incident. ended: when they were well again; None while they are not, or if it is not known.
     """
 

@@ -14,7 +14,7 @@ from pratique.printable_text import printable
 def author_findings(reviewed: Repository | None, given: AnswerFile, today: date) -> list[str]:
     """Return a finding for a file that is not committed, and for each valid answer that somebody else wrote.
 
-    reviewed: the repository of the review. A file that is given instead of its own is looked up in the repository that has it.
+    reviewed: the repository of the review. Another given file is looked up in the repository that has it.
     """
     name = FILE if given.path is None else printable(str(given.path), 200)
     repository, path = (reviewed, FILE) if given.path is None else _place_of(given.path, reviewed)

@@ -23,7 +23,7 @@ LONGEST = 400
 def content_change(comparison: Comparison, out: str = "") -> Panel:
     """Show what differs inside the two revisions in one sentence, with a link to the page of the difference, or the command that writes it.
 
-    comparison: from `open_comparison`. out: as for `save_report`; the page is looked for there. A comparison that fails is told, and never an error: the
+    comparison: from `open_comparison`. out: as for `save_report`; the page is looked for there. A comparison that fails is reported in the panel, and never an error: the
     verdict does not depend on it. Raises: UsageError when `out` is neither a folder nor a page.
     """
     from pratique.figures.labels import label  # noqa: PLC0415 - plotly

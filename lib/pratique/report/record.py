@@ -20,7 +20,7 @@ KIND = "report"
 def record_page(
     config: Config, notebook: str, paths: ReportPaths, service: str, *, revision: str | None = None
 ) -> None:
-    """Write the entry. Without a ledger, nothing is written; a ledger that cannot be written is told: the page is there all the same.
+    """Write the entry. Without a ledger, nothing is written; a ledger that cannot be written is reported, and the page stays.
 
     notebook: that made the page. revision: that it is about, if it is about one.
     """

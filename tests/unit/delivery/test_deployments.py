@@ -33,12 +33,12 @@ def metrics(story, now=END, **given):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "recorded",
     [{"by": "person"}, {"by": "", "reason": "ann rolled it back at 5 %: 300 more requests"}],
     ids=["now", "older"],
 )
-def test_a_canary_that_a_person_stopped_is_no_catch_and_its_verdict_was_not_reached(story, told):
-    run = story.release("r2", 2, verdict="rollback", took=1.0, **told)
+def test_a_canary_that_a_person_stopped_is_no_catch_and_its_verdict_was_not_reached(story, recorded):
+    run = story.release("r2", 2, verdict="rollback", took=1.0, **recorded)
     story.release("r3", 4, verdict="rollback", took=1.0)
     canaries = metrics(story).canaries
     assert [trial.verdict for trial in canaries.trials] == [BY_HAND, "rollback"]

@@ -45,7 +45,7 @@ def traffic(store, hours, revision, counts, *, service="shop"):
 
 
 def trial(store, *, baseline_bad=9):
-    """The canary of a release that ended at hour 2: r1 has 1 % errors, or as told."""
+    """The canary of a release that ended at hour 2: r1 has 1 % errors, or another number."""
     traffic(store, 1.7, "r1", {200: 900 - baseline_bad, 500: baseline_bad})
     traffic(store, 1.7, "r2", {200: 100})
 

@@ -37,20 +37,20 @@ def test_the_page_opens_offline_and_the_json_agrees(config, tmp_path):
     assert (entry.service, entry.data["html"]) == ("shop", str(paths.html))
 
 
-def test_the_page_is_named_by_the_period_that_the_notebook_is_told_to_read(config, tmp_path, monkeypatch):
-    told = {}
+def test_the_page_is_named_by_the_period_that_the_notebook_reads(config, tmp_path, monkeypatch):
+    given_to_it = {}
 
     def run(notebook, paths, parameters, *, progress):
-        told.update(parameters)
+        given_to_it.update(parameters)
         return paths
 
     monkeypatch.setattr("pratique.report.history.run_for_page", run)
     paths = write_history(config, {"service": "shop"}, out_dir=tmp_path / "out")
     # the notebook runs after midnight
     monkeypatch.setattr("pratique.delivery.history.utc_now", lambda: utc_now() + timedelta(days=1))
-    again = open_history(**{name: told[name] for name in ("service", "end", "config", "store")})
+    again = open_history(**{name: given_to_it[name] for name in ("service", "end", "config", "store")})
     assert f"{again.histories[0].metrics.asked.end:%Y%m%d}" in paths.html.name
-    assert again.histories[0].metrics.asked.end.isoformat() == told["end"]
+    assert again.histories[0].metrics.asked.end.isoformat() == given_to_it["end"]
 
 
 def test_all_services_or_those_that_are_named(config):

@@ -42,7 +42,7 @@ def test_the_name_of_another_file_is_refused(tmp_path, name):
     check_place(tmp_path / name)  # a folder that is there is a folder
 
 
-def test_a_file_is_no_folder_and_a_folder_is_no_page(tmp_path):
+def test_a_file_is_not_a_folder_and_a_folder_is_not_a_page(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "page.html").mkdir()
     for name in ("file", "page.html"):
@@ -65,7 +65,7 @@ def test_a_command_that_writes_several_pages_takes_only_a_folder(command, tmp_pa
         program.main([*command, "--out", "page.html"], "pratique", standalone_mode=False)
 
 
-def test_no_command_has_an_out_of_its_own():
+def test_every_command_has_the_same_out():
     known = {"review", "run", "release", "rollback", *(" ".join(command[:2]) for command in FOLDERS), "watch"}
     known |= {command[0] for command in PAGES}
     assert {name for name, _ in commands(program)} <= known
