@@ -15,13 +15,13 @@ from pratique.cli.colours import paint_start
 from pratique.cli.completion import complete_services
 from pratique.cli.options import (
     EPILOG,
-    PATH,
     Minutes,
     Time,
     config_options,
     json_array,
     json_object,
     load_config,
+    out_option,
     revision_argument,
     service_argument,
 )
@@ -79,12 +79,7 @@ def compare(as_json: bool, config: str | None, store: str | None, **question: An
 
 @click.command(epilog=EPILOG)
 @comparison
-@click.option(
-    "--out",
-    type=PATH,
-    metavar="FOLDER",
-    help="The folder for the report. Default: reports/ in the state folder.",
-)
+@out_option("Where the report goes.", "reports/ in the state folder")
 def report(as_json: bool, out: str | None, config: str | None, store: str | None, **question: Any) -> None:
     """Write a comparison as an HTML report and JSON.
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from pratique.cli.completion import complete_revisions, complete_services
-from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config, service_argument
+from pratique.cli.options import (
+    EPILOG,
+    PATH,
+    Time,
+    config_options,
+    folder_option,
+    json_array,
+    load_config,
+    service_argument,
+)
 from pratique.clock import iso, utc_now
 from pratique.errors import UsageError
 
@@ -201,7 +210,7 @@ def import_command(
 @click.option("--start", type=Time(), metavar="TIME", help="Start of the range. Default: two hours before it began.")
 @click.option("--end", type=Time(), metavar="TIME", help="End of the range. Default: an hour after users were well.")
 @click.option("--changes", default="", type=PATH, metavar="FILE", help="A JSON-lines file of further changes.")
-@click.option("--out", type=PATH, metavar="FOLDER", help="The folder of the draft. Default: in the state folder.")
+@folder_option("The folder of the draft. Default: reports/ in the state folder.")
 @config_options
 def draft_command(
     service: str,

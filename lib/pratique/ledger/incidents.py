@@ -38,6 +38,7 @@ Key = tuple[str, str]
 class IncidentRecord:
     """An incident. Times are UTC. number: of the entry that opened it. who: the user who did.
 
+    id, source: its name, and the program that gave it. service: which. title, severity: as that program has them.
     began: when users were hit first. detected: when somebody noticed. restored: when users were well again; None while they are
     not, or it is unknown. closed: when the work on it ended. cause: a revision, "none", or "" while it is unknown.
     """
