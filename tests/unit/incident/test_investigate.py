@@ -229,11 +229,11 @@ def test_lines_in_the_future_are_a_finding():
 
 
 def test_an_earlier_incident_of_a_small_place_does_not_hide_the_next_one():
-    traffic = Traffic.quiet(per_minute=300)
+    traffic = Traffic.quiet(per_minute=2000)
     for earlier in (300, 700):
         part = slice(traffic.history - earlier, traffic.history - earlier + 25)
-        traffic.share[:, part, :, 2, 0] *= 40
-    incident = asked(store_of(traffic.fail(60, 40, "POST /checkout", "a")))
+        traffic.share[:, part, :, 2, 0] *= 60
+    incident = asked(store_of(traffic.fail(60, 6, "POST /checkout", "a")))
     assert place(incident) == (None, "POST /checkout", None, "a")
 
 
