@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pratique.cli.options import PATH, config_option, load_config, service_argument
+from pratique.cli.options import config_option, folder_option, load_config, service_argument
 from pratique.errors import UsageError
 
 
@@ -39,7 +39,7 @@ def schedule() -> None:
 )
 @click.option("--reports", default="reports", show_default=True, metavar="FOLDER", help="The folder for the reports.")
 @click.option("--image", default="", metavar="IMAGE", help="The image of the suite, for systems that start containers.")
-@click.option("--out", type=PATH, metavar="FOLDER", help="Write the files into this folder. Default: print them.")
+@folder_option("Write the files into this folder. Default: print them.")
 @config_option
 def schedule_report(
     service: str,

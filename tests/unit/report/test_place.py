@@ -11,7 +11,7 @@ from pratique.report.place import check_place
 from pratique.report.written_page import page_paths
 
 PAGES = (["report"], ["history"], ["incident"], ["diff", "shop"])
-FOLDERS = (["watch", "shop"], ["incident", "draft", "shop"])
+FOLDERS = (["watch", "shop"], ["incident", "draft", "shop"], ["schedule", "report", "shop", "--as", "cron"])
 
 
 def commands(group, path=()):
