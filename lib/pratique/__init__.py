@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pratique.report import (
         Comparison,
         OpenedHistory,
+        content_change,
         incident_logs,
         incident_reproduction,
         open_comparison,
@@ -75,6 +76,7 @@ __all__ = [
     "__version__",
     "answer_questions",
     "compare",
+    "content_change",
     "errors",
     "explore_incident",
     "figures",
@@ -113,6 +115,7 @@ _SOURCES = {
     "__version__": "pratique.version",
     "answer_questions": "pratique.widgets",
     "compare": "pratique.judge.compare",
+    "content_change": "pratique.report",
     "errors": "pratique.errors",
     "explore_incident": "pratique.widgets",
     "figures": "pratique.figures",

@@ -62,6 +62,7 @@ ORDER = [
     "status",
     "bootstrap",
     "review",
+    "schedules",
     "check",
     "cli",
     "__main__",
