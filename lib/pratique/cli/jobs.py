@@ -121,7 +121,7 @@ def jobs_command(
     config: str | None,
     store: str | None,
 ) -> None:
-    """List the jobs: their state, their last run, the next due time, and how many were missed.
+    """List the jobs: state, last run, next due time, missed runs.
 
     It also records the runs that ended or were missed since somebody looked, and sends their events.
 

@@ -57,7 +57,7 @@ class OneOffSupervisor:
         )
         os.close(written)
         self._keep(started=stamp(utc_now()), pid=process.pid)
-        os.write(1, b"ok")
+        _report(b"ok")
         _detach_output()
         self._follow(process, output)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -121,13 +121,19 @@ def main() -> None:
             supervisor.run(command, lock.fileno())
         except OSError as error:
             supervisor.keep_error(error, 127 if isinstance(error, FileNotFoundError) else 126)
-            os.write(1, b"ok")
+            _report(b"ok")
 
 
 def _first_state(folder: str) -> dict[str, Any]:
     """Return what the starter hands over in the environment, and takes out of it: the command does not get it."""
     given: dict[str, Any] = json.loads(os.environ.pop("PRATIQUE_ONE_OFF"))
     return {**given, "folder": folder, "created": stamp(utc_now()), "supervisor": os.getpid()}
+
+
+def _report(answer: bytes) -> None:
+    """Tell the starter; it may be dead, and the command runs all the same."""
+    with contextlib.suppress(OSError):
+        os.write(1, answer)
 
 
 def _detach_output() -> None:
