@@ -12,7 +12,7 @@ REPORT = ScheduledReport(
     config="pratique.toml",
     program="/srv/shop/.venv/bin/pratique",
     secrets=("STORE_READ_TOKEN",),
-    image="registry.example.org/pratique:1.0",
+    image="registry.example.org/pratique:1.0@sha256:" + "0123456789abcdef" * 4,
     user="pratique",
 )
 

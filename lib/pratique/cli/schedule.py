@@ -28,7 +28,7 @@ def schedule() -> None:
     "system",
     required=True,
     metavar="SYSTEM",
-    help="cron, systemd, airflow, github, gitlab, jenkins or kubernetes.",
+    help="One of cron, systemd, airflow, github, gitlab, jenkins or kubernetes.",
 )
 @click.option(
     "--fail-on",

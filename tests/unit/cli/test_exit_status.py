@@ -9,6 +9,7 @@ import pytest
 
 from pratique.cli import main, pratique
 from pratique.errors import Interrupted, PratiqueError
+from pratique.report.fail_on import FailOnInconclusiveError, FailOnRollbackError
 from pratique.runbook.engine.run import StoppedError, TerminatedError
 
 
@@ -30,6 +31,8 @@ STATUSES = {
     "BusyError": 75,
     "DeniedError": 77,
     "ConfigError": 78,
+    FailOnRollbackError.__name__: 1,
+    FailOnInconclusiveError.__name__: 2,
     StoppedError.__name__: 130,
     TerminatedError.__name__: 143,
 }
