@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pratique.config import Config, JobSettings, Target
-from pratique.runtime.one_off import OneOffRunner, open_one_off
+from pratique.runtime import OneOffRunner, open_one_off
 
 SUBJECT = "job@"
 FOLDER = "jobs"

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from pratique.config import Target
 from pratique.errors import BusyError, UnavailableError
 from pratique.release.model import Release
 
@@ -152,18 +151,3 @@ def wait_for_end(
         left = max(0.0, state.timeout_s - waited)
         pause = min(LONGEST_LOOK_S, max(FIRST_LOOK_S, waited / 20))
         time.sleep(min(pause, left) if left > FIRST_LOOK_S else FIRST_LOOK_S)
-
-
-def open_one_off(target: Target, host: str = "") -> OneOffRunner:
-    """Open the runner of a service's one-off containers. It starts nothing.
-
-    host: the engine, one of runtime.docker.hosts; "" means the first of them. A service of local processes has one host.
-    """
-    settings = target.settings.runtime
-    if settings.kind == "process":
-        from pratique.runtime.one_off_process import ProcessOneOff  # noqa: PLC0415 - psutil
-
-        return ProcessOneOff(settings, target.state_dir, target.base)
-    from pratique.runtime.one_off_docker import DockerOneOff  # noqa: PLC0415 - docker
-
-    return DockerOneOff(target, host or settings.docker.hosts[0])
