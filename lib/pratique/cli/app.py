@@ -10,7 +10,20 @@ from typing import NoReturn
 import click
 from click.shell_completion import shell_complete
 
-from pratique.cli import analyse, configure, data, demo_data, diff, history, incident, operate, release, review, watch
+from pratique.cli import (
+    analyse,
+    configure,
+    data,
+    demo_data,
+    diff,
+    doctor,
+    history,
+    incident,
+    operate,
+    release,
+    review,
+    watch,
+)
 from pratique.cli.colours import colour_mode
 from pratique.cli.options import EPILOG
 from pratique.cli.sections import Sections
@@ -58,7 +71,7 @@ pratique.add_section(
     "Analyse",
     (*analyse.COMMANDS, *diff.COMMANDS, *incident.COMMANDS, *watch.COMMANDS, *history.COMMANDS, *review.COMMANDS),
 )
-pratique.add_section("Operate", operate.COMMANDS)
+pratique.add_section("Operate", (*operate.COMMANDS, *doctor.COMMANDS))
 pratique.add_section("Configure", configure.COMMANDS)
 pratique.add_section("Data", (*data.COMMANDS, *demo_data.COMMANDS))
 pratique.add_former_name("maintain", maintain_command)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from pratique.config.doctor import DoctorSettings
 from pratique.config.export import ExportSettings
 from pratique.config.maturity import MaturitySettings
 from pratique.config.service import ServiceSettings
@@ -27,6 +28,7 @@ class Config(Strict):
     telemetry: TelemetrySettings = TelemetrySettings()
     export: ExportSettings = ExportSettings()
     maturity: MaturitySettings = MaturitySettings()
+    doctor: DoctorSettings = DoctorSettings()
     services: dict[Name, ServiceSettings] = Field(default_factory=dict)
     base: Annotated[str, Field(exclude=True)] = "."
     file: Annotated[str, Field(exclude=True)] = ""
