@@ -17,7 +17,8 @@ from pratique.errors import UsageError
 
 if TYPE_CHECKING:
     from pratique.config import Config
-    from pratique.doctor.model import Examination, Risk
+    from pratique.doctor.finding import Risk
+    from pratique.doctor.model import Examination
 
 DOCTOR_EPILOG = """\b
 Exit status: 0 nothing was found, 1 something was found, 2 nothing was found, but not everything could be looked at,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pratique.doctor.container import Container
 from pratique.doctor.facts.engine import Untold
+from pratique.doctor.finding import NotLookedAtError
 from pratique.doctor.look import Look
-from pratique.doctor.model import Density, NotLookedAtError, ServiceLoad
+from pratique.doctor.model import Density, ServiceLoad
 from pratique.masked_text import masked
 from pratique.printable_text import printable
 

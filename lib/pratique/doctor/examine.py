@@ -13,9 +13,10 @@ from pratique.doctor.density import density_of
 from pratique.doctor.facts.model import HostFacts, host_name
 from pratique.doctor.facts.read import read_hosts
 from pratique.doctor.facts.records import Orphans, read_records, with_records
+from pratique.doctor.finding import Risk
 from pratique.doctor.judge import judge
 from pratique.doctor.look import Look
-from pratique.doctor.model import Check, Examination, HostReport, Risk
+from pratique.doctor.model import Check, Examination, HostReport
 from pratique.doctor.score import score_of
 from pratique.errors import UsageError
 from pratique.outcomes import open_outcomes

@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 
 from pratique.config.doctor import AcceptedFinding
 from pratique.doctor.facts.model import reason_of
+from pratique.doctor.finding import LONGEST, Found, Looked, NotLookedAtError
 from pratique.doctor.look import Look
-from pratique.doctor.model import LONGEST, Check, Finding, Found, Looked, NotLookedAtError, Result
+from pratique.doctor.model import Check, Finding, Result
 from pratique.printable_text import printable
 
 MOST_FOUND = 200

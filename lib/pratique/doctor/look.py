@@ -13,7 +13,7 @@ from pratique.config.doctor import DoctorSettings
 from pratique.doctor.container import Container
 from pratique.doctor.facts.engine import Untold
 from pratique.doctor.facts.model import HostFacts
-from pratique.doctor.model import Found, Looked, NotLookedAtError, look_at_each
+from pratique.doctor.finding import Found, Looked, NotLookedAtError, look_at_each
 from pratique.release.ssh import ssh_words
 
 

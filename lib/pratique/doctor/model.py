@@ -1,69 +1,14 @@
-"""What an examination consists of: checks, what they found, and what they could not look at."""
+"""What an examination consists of: checks, their results on each host, and the whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal
 
-from pratique.masked_text import masked
-from pratique.printable_text import printable
-
-if TYPE_CHECKING:
-    from pratique.doctor.look import Look
-
-Risk = Literal["critical", "high", "medium", "low"]
-RISKS: tuple[Risk, ...] = ("critical", "high", "medium", "low")
-"""Worst first."""
-State = Literal["found", "not looked at", "good"]
-Source = Literal["engine", "host", "records"]
-Theme = Literal["host", "engine", "container", "image", "records"]
-LONGEST = {"object": 120, "what": 300, "remedy": 400, "reason": 300}
-"""Characters of a text that are kept."""
-Thing = TypeVar("Thing")
-
-
-class NotLookedAtError(Exception):
-    """A fact that a check needs is not known; the message is the reason."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """One thing that a check found: where, what, and the command that mends it. All text is printable and without secrets."""
-
-    object: str
-    what: str
-    remedy: str
-
-    def __post_init__(self) -> None:
-        """Texts come from engines and hosts: control characters and secrets are taken out."""
-        object.__setattr__(self, "object", masked(printable(self.object, LONGEST["object"])))
-        object.__setattr__(self, "what", masked(printable(self.what, LONGEST["what"])))
-        object.__setattr__(self, "remedy", printable(self.remedy, LONGEST["remedy"]))
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What a check saw. of: how many objects it looked at. unseen: a reason for each object that it could not look at."""
-
-    found: tuple[Found, ...] = ()
-    of: int = 1
-    unseen: tuple[str, ...] = ()
-
-
-def look_at_each(things: Iterable[Thing], judge: Callable[[Thing], Iterable[Found]]) -> Looked:
-    """Judge each thing; one that cannot be looked at does not hide the others."""
-    found: list[Found] = []
-    unseen: list[str] = []
-    number = 0
-    for thing in things:
-        try:
-            found += judge(thing)
-            number += 1
-        except NotLookedAtError as error:
-            unseen.append(str(error))
-    return Looked(tuple(found), number, tuple(dict.fromkeys(unseen)))
+from pratique.doctor.finding import RISKS, Found, Looked, Risk, Source, State, Theme
+from pratique.doctor.look import Look
 
 
 @dataclass(frozen=True)
@@ -122,9 +67,14 @@ class Result:
 
     @property
     def score(self) -> float | None:
-        """0 to 10: the part of the objects without an open finding; None when it was not looked at."""
+        """0 to 10: the part of the objects without an open finding; None when it was not looked at.
+
+        One critical finding makes it 0: one way in is enough.
+        """
         if self.state == "not looked at":
             return None
+        if self.check.risk == "critical" and self.open:
+            return 0.0
         bad = len({finding.found.object for finding in self.open})
         return round(10 * max(0.0, 1 - bad / max(self.of, bad, 1)), 1)
 
@@ -230,17 +180,3 @@ def risk_rank(risk: Risk) -> int:
 def counts(risk: Risk, fail_on: Risk) -> bool:
     """Whether a risk is at least the one from which a finding counts."""
     return risk_rank(risk) <= risk_rank(fail_on)
-
-
-def sizes(number: float) -> str:
-    """A size in bytes for people: 1.5 GB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"
-
-
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pratique.doctor.model import Check, Examination, Finding, HostReport, Result, Risk
+from pratique.doctor.finding import Risk
+from pratique.doctor.model import Check, Examination, Finding, HostReport, Result
 from pratique.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pratique.doctor.model import Result, Risk
+from pratique.doctor.finding import Risk
+from pratique.doctor.model import Result
 
 WEIGHTS: Mapping[Risk, float] = {"critical": 10.0, "high": 7.5, "medium": 5.0, "low": 2.5}
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 from pratique.clock import from_ms
 from pratique.doctor.container import Container
 from pratique.doctor.facts.host_text import ENDLESS, Process
+from pratique.doctor.finding import Found, Looked, NotLookedAtError, listed, look_at_each, sizes
 from pratique.doctor.look import Look
-from pratique.doctor.model import Found, Looked, NotLookedAtError, listed, look_at_each, sizes
 from pratique.number_text import plural, span
 
 RESTARTS = 3

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from pratique.doctor.facts.host_text import Daemon
+from pratique.doctor.finding import Found, Looked, NotLookedAtError, listed
 from pratique.doctor.look import Look
-from pratique.doctor.model import Found, Looked, NotLookedAtError, listed
 from pratique.number_text import plural
 
 OLD_DRIVERS = ("aufs", "devicemapper", "vfs", "overlay")

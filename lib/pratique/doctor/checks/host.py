@@ -7,11 +7,13 @@ from datetime import datetime
 
 from pratique.doctor.checks.engine import daemon_of
 from pratique.doctor.facts.host_text import ENDLESS, FileSystem
+from pratique.doctor.finding import Found, Looked, NotLookedAtError, look_at_each, sizes
 from pratique.doctor.look import Look
-from pratique.doctor.model import Found, Looked, NotLookedAtError, look_at_each, sizes
 from pratique.number_text import plural
 
 FULL = 0.8
+SHORTEST_GROWTH_D = 1 / 24
+"""Over less than an hour, what one command writes would count as growth."""
 LITTLE_MEMORY = 0.1
 FEWEST_FILES = 65_536
 SHORT_QUEUE = 64
@@ -42,7 +44,7 @@ def days_until_full(look: Look, one: FileSystem) -> float | None:
         return None
     days = (look.now - before["at"]).total_seconds() / 86400
     grown = one.used - before["used"][one.mount]
-    return one.free / (grown / days) if days > 0 and grown > 0 else None
+    return one.free / (grown / days) if days >= SHORTEST_GROWTH_D and grown > 0 else None
 
 
 def inodes(look: Look) -> Looked:

@@ -10,16 +10,27 @@ from typing import Any
 from pratique.clock import from_ms
 from pratique.doctor.checks.engine import numbers
 from pratique.doctor.container import Container
+from pratique.doctor.finding import Found, Looked, NotLookedAtError, look_at_each, sizes
 from pratique.doctor.look import Look
-from pratique.doctor.model import Found, Looked, NotLookedAtError, look_at_each, sizes
 from pratique.number_text import plural
 from pratique.release.image import REVISION_LABEL
 
 VERSION_LABEL, NAME_LABEL = "org.opencontainers.image.version", "org.opencontainers.image.ref.name"
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(?:$|[-+])")
 DISTRIBUTIONS = frozenset(
-    "almalinux alpine amazonlinux centos debian fedora opensuse oraclelinux rockylinux ubuntu".split()
-)  # noqa: SIM905 - words are easier to read than quotes
+    [
+        "almalinux",
+        "alpine",
+        "amazonlinux",
+        "centos",
+        "debian",
+        "fedora",
+        "opensuse",
+        "oraclelinux",
+        "rockylinux",
+        "ubuntu",
+    ]
+)
 _OS_LINE = re.compile(r"^([A-Z_]+)=\"?([^\"\n]*)\"?$", re.MULTILINE)
 
 
@@ -42,7 +53,7 @@ def image_mistagged(look: Look) -> Looked:
 
 def _label_says(labels: Mapping[str, str], repository: str, tag: str) -> str:
     revision = labels.get(REVISION_LABEL)
-    if revision and revision != tag and tag != "latest" and _is_revision(revision, tag):
+    if revision and tag not in {revision, "latest"} and _is_revision(revision, tag):
         return f"its label says revision {revision}"
     version, named = _VERSION.match(tag), labels.get(NAME_LABEL)
     said = _VERSION.match(str(labels.get(VERSION_LABEL) or ""))
@@ -70,7 +81,7 @@ def _system_says(look: Look, image: str, repository: str, tag: str) -> str:
         return ""
     told = dict(_OS_LINE.findall(look.of_object("os_release", image)))
     system, version, code = told.get("ID", ""), told.get("VERSION_ID", ""), told.get("VERSION_CODENAME", "")
-    if system and system != name and name != "amazonlinux":
+    if system and name not in {system, "amazonlinux"}:
         return f"its os-release says {system}"
     named = _VERSION.match(tag)
     if named and version and not _agree(named[1], version):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pratique.doctor.container import Container
+from pratique.doctor.finding import Found, Looked, listed
 from pratique.doctor.look import Look
-from pratique.doctor.model import Found, Looked, listed
 
 DANGEROUS = frozenset(
     "ALL BPF DAC_READ_SEARCH MAC_ADMIN NET_ADMIN PERFMON SYS_ADMIN SYS_BOOT SYS_MODULE SYS_PTRACE SYS_RAWIO SYS_TIME".split()  # noqa: SIM905 - words are easier to read than quotes

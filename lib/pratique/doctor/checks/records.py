@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from pratique.doctor.checks.isolation import SOCKETS
 from pratique.doctor.container import Container
+from pratique.doctor.finding import Found, Looked, NotLookedAtError, look_at_each
 from pratique.doctor.look import Look
-from pratique.doctor.model import Found, Looked, NotLookedAtError, look_at_each
 from pratique.number_text import span
 from pratique.outcomes import OutcomeRecord
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from pratique.doctor.container import Container
+from pratique.doctor.finding import Found, Looked, look_at_each
 from pratique.doctor.look import Look
-from pratique.doctor.model import Found, Looked, look_at_each
 from pratique.masked_text import MASK, masked
 
 _NAME = re.compile(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pratique.doctor.model import LONGEST, NotLookedAtError
+from pratique.doctor.finding import LONGEST, NotLookedAtError
 from pratique.masked_text import masked
 from pratique.printable_text import printable
 

@@ -9,7 +9,8 @@ from pratique.balancer import open_balancer
 from pratique.clock import utc_now
 from pratique.doctor.changes import records_of
 from pratique.doctor.examine import examine
-from pratique.doctor.model import Examination, Risk
+from pratique.doctor.finding import Risk
+from pratique.doctor.model import Examination
 from pratique.errors import PratiqueError
 from pratique.outcomes import open_outcomes
 from pratique.runbook.common.parameters import new_run_id

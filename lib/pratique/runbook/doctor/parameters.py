@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pratique.doctor.model import RISKS, Risk
+from pratique.doctor.finding import RISKS, Risk
 from pratique.errors import UsageError
 from pratique.runbook.common.parameters import RunParameters, check_run_parameters, require_text
 
