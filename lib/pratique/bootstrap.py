@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pratique import background
 from pratique.balancer import Balancer, Pool, open_balancer
-from pratique.balancer.settings_file import balancer_differences
+from pratique.balancer.settings_file import balancer_differences, forget_settings
 from pratique.clock import stamp, utc_now
 from pratique.config import Target, check_name
 from pratique.errors import BusyError, UnavailableError, UsageError
@@ -82,6 +82,7 @@ def _stop_parts(target: Target, runtime: Runtime) -> Iterator[str]:
     state_dir, service = target.state_dir, target.service
     for process in background.find(state_dir, "balancer", service):
         background.end(process)
+        forget_settings(target)
         yield f"balancer   stopped ({process.pid})"
     if target.settings.balancer.kind == "haproxy":
         from pratique.balancer.haproxy.supervisor import stop_unsupervised  # noqa: PLC0415 - jinja2

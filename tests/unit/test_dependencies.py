@@ -32,6 +32,7 @@ NOT_IMPORTED = {
     "pytest-xdist": "a plugin of pytest",
     "ruff": "lints and formats, a command of make check",
     "scipy-stubs": "types for mypy",
+    "tzdata": "zoneinfo reads time zones from it where the system has none",
     "types-defusedxml": "types for mypy",
     "types-psutil": "types for mypy",
     "types-pyyaml": "types for mypy",

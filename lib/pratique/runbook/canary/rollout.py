@@ -27,6 +27,7 @@ from pratique.runbook.canary.progress import Progress
 from pratique.runbook.canary.traffic_split import Arms
 from pratique.runbook.common import file_names
 from pratique.runbook.service.context import ServiceContext
+from pratique.runbook.service.notifications import tell_waiting
 from pratique.runbook.service.share_text import percents
 
 MAX_LAPSES = 3
@@ -242,6 +243,8 @@ class Rollout:
             self._asked = number
             command = f"pratique approve {self._context.run_id} {percent:g}"
             self._progress.event("approval", f"{percent:g} %  waits for approval: {command}")
+            context = self._context
+            tell_waiting(context.config, self._service, context.run_id, context.revision, percent, self._status())
         return answer
 
     def _may_end(self, *, last: bool) -> bool:

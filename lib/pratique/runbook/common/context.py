@@ -93,3 +93,6 @@ class RunContext(ABC, Generic[Parameters]):
     def result(self) -> Data:
         """The additional fields of result.json: verdict, report, measured times, what was found."""
         return {}
+
+    def tell_end(self, result: Data) -> None:
+        """Tell people how the run ended. result: the content of result.json. It raises nothing."""

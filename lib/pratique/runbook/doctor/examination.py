@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from pratique.balancer import open_balancer
 from pratique.clock import utc_now
-from pratique.doctor.changes import records_of
+from pratique.doctor.changes import records_of, subject_of
 from pratique.doctor.examine import examine
 from pratique.doctor.finding import Risk
-from pratique.doctor.model import Examination
+from pratique.doctor.model import Examination, Finding, HostReport, Result
 from pratique.errors import PratiqueError
+from pratique.notify import Event, notify
 from pratique.outcomes import open_outcomes
 from pratique.runbook.common.parameters import new_run_id
 from pratique.runbook.doctor.parameters import RUN_ID_WORD
@@ -64,7 +65,26 @@ def examine_and_record(
 
 
 def notify_new(config: Config, examination: Examination) -> None:
-    """Notify of each finding that was not there in the run before."""
+    """Notify of each finding that was not there in the run before. The same run before gives the same key, so it is told once."""
+    for host in examination.hosts:
+        for result in host.results:
+            for finding in result.findings:
+                if finding.is_new:
+                    notify(config, config.state_dir, _event(examination, host, result, finding))
+
+
+def _event(examination: Examination, host: HostReport, result: Result, finding: Finding) -> Event:
+    check, found = result.check, finding.found
+    return Event(
+        kind="doctor.finding",
+        subject=subject_of(host.name),
+        key=f"{finding.key} since {host.previous}",
+        risk=check.risk,
+        what=f"{found.object}: {found.what}. {check.why}",
+        where=host.name,
+        since=examination.at,
+        command=found.remedy,
+    )
 
 
 def _orphans(config: Config) -> dict[str, Sequence[str] | str]:

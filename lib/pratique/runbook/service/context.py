@@ -20,6 +20,7 @@ from pratique.runbook.common.context import RunContext
 from pratique.runbook.engine.console import describe, say_detail
 from pratique.runbook.engine.step import Data
 from pratique.runbook.service.lapse import Lapse, find_lapse
+from pratique.runbook.service.notifications import tell_end, tell_lapse
 from pratique.runbook.service.parameters import ServiceParameters
 from pratique.runtime import open_runtime
 from pratique.runtime.base import Instance, Role, in_use_by
@@ -65,6 +66,10 @@ class ServiceContext(RunContext[Parameters], Generic[Parameters]):
     def names(self) -> Data:
         return {**super().names, "service": self.service}
 
+    @override
+    def tell_end(self, result: Data) -> None:
+        tell_end(self.config, self.service, result)
+
     @abstractmethod
     def new_instances(self) -> list[Instance]:
         """Return the instances that must pass the acceptance test before they get traffic."""
@@ -107,6 +112,7 @@ class ServiceContext(RunContext[Parameters], Generic[Parameters]):
         lapse = find_lapse(self.ledger, self.balancer, self.service, last_held=last_held)
         if lapse is not None:
             self.outbox.record_change("lapse", lapse.data, revision=lapse.revisions[0])
+            tell_lapse(self.config, self.service, self.run_id, lapse)
         return lapse
 
     def shift(self, shares: Mapping[str, float]) -> None:
