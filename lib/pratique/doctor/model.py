@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from pratique.doctor.facts.model import RECORDS
 from pratique.doctor.finding import RISKS, Found, Looked, Risk, Source, State, Theme
 from pratique.doctor.look import Look
 
@@ -167,7 +168,7 @@ class Examination:
         """The outcome in one sentence."""
         number = sum(len(result.open) for host in self.hosts for result in host.results)
         unseen = sum(bool(result.reason) for host in self.hosts for result in host.results)
-        hosts = len(self.hosts)
+        hosts = sum(host.address != RECORDS for host in self.hosts)
         found = f"{number} finding{'' if number == 1 else 's'} on {hosts} host{'' if hosts == 1 else 's'}"
         return f"{found}; {unseen} check{'' if unseen == 1 else 's'} not looked at" if unseen else found
 

@@ -40,7 +40,7 @@ def doctor_banner(examination: Examination | None) -> Panel:
     html = (
         f'<div class="verdict {kind}"><p class="answer"><span class="mark">{mark}</span> <strong>{title}</strong></p>'
         f'<p class="reason">{label(examination.sentence, 200)}</p><p class="numbers">{utc_time(examination.at)}, in {examination.took_ms / 1000:.1f} s. '
-        f'What counts is of risk {examination.fail_on} and above.</p><dl class="facts">{hosts}</dl></div>'
+        f'What counts is of risk {examination.fail_on} and above.</p><dl class="facts hosts">{hosts}</dl></div>'
     )
     return Panel(html, f"{title}: {examination.sentence}")
 

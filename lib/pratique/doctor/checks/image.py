@@ -139,7 +139,7 @@ def old_base(look: Look) -> Looked:
 def reclaimable(look: Look) -> Looked:
     """Space of images, volumes and caches that nothing uses."""
     use = look.part("disk_use")
-    images = [one for one in use.get("Images") or () if not one.get("Containers") and not one.get("RepoTags")]
+    images = [one for one in use.get("Images") or () if not one.get("Containers") and _is_dangling(one)]
     unused = [one for one in images if one.get("Size")]
     volumes = [one for one in use.get("Volumes") or () if not (one.get("UsageData") or {}).get("RefCount")]
     cache = [one for one in use.get("BuildCache") or () if not one.get("InUse") and not one.get("Shared")]
@@ -161,6 +161,10 @@ def reclaimable(look: Look) -> Looked:
         tuple(Found(name, f"{sizes(size)} can be removed", remedy) for name, size, remedy in parts if size > bound),
         len(parts),
     )
+
+
+def _is_dangling(image: Mapping[str, Any]) -> bool:
+    return not [name for name in image.get("RepoTags") or () if name != "<none>:<none>"]
 
 
 def image_moved(look: Look) -> Looked:
