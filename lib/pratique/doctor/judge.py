@@ -12,6 +12,7 @@ from pratique.doctor.facts.model import reason_of
 from pratique.doctor.finding import LONGEST, Found, Looked, NotLookedAtError
 from pratique.doctor.look import Look
 from pratique.doctor.model import Check, Finding, Result
+from pratique.masked_text import masked
 from pratique.printable_text import printable
 
 MOST_FOUND = 200
@@ -23,7 +24,7 @@ def judge(check: Check, look: Look) -> Result:
     try:
         looked = check.find(look)
     except NotLookedAtError as error:
-        return Result(check, "not looked at", reason=str(error)[: LONGEST["reason"]])
+        return Result(check, "not looked at", reason=reason_of(error))
     except Exception as error:  # noqa: BLE001 - facts of an engine that answers nonsense; a check that broke looked at nothing
         return Result(
             check,
@@ -31,7 +32,7 @@ def judge(check: Check, look: Look) -> Result:
             reason=printable(f"the check failed: {type(error).__name__}: {reason_of(error)}", LONGEST["reason"]),
         )
     findings = _accepted(check, looked, look)
-    reason = "; ".join(looked.unseen)[: LONGEST["reason"]]
+    reason = masked(printable("; ".join(looked.unseen), LONGEST["reason"]))
     if findings:
         return Result(check, "found", findings, looked.of, reason)
     return Result(check, "not looked at" if reason else "good", (), looked.of, reason)
