@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from pratique.notebook.published import FILE, published_text
-from tools.reference import cli, configuration, exit_status, files, incident, metrics, python_api, verdict
+from tools.reference import cli, configuration, doctor, exit_status, files, incident, metrics, python_api, verdict
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 NOTICE = "<!-- This page is generated: change the code, then run `make docs-reference`. -->\n\n"
@@ -23,6 +23,7 @@ PAGES = {
     "exit-status.md": exit_status.page,
     "files-on-disk.md": files.page,
     "metrics.md": metrics.page,
+    "doctor-checks.md": doctor.page,
 }
 
 

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pratique.clock import elapsed_s, utc_now
@@ -57,10 +58,10 @@ def _read_parts(api: Any, store: PartStore, known: Callable[[str], None]) -> Non
         store.read("inside", lambda: _each(running, lambda one: api.top(one["Id"], PS_ARGUMENTS)))
         store.read("stats", lambda: _each(running, lambda one: api.stats(one["Id"], stream=False, one_shot=True)))
         store.read("changes", lambda: _each(running, lambda one: api.diff(one["Id"]) or []))
-        store.read("history", lambda: {image: _told(lambda image=image: api.history(image)) for image in used})
+        store.read("history", lambda: {image: _told(partial(api.history, image)) for image in used})
         store.read(
             "os_release",
-            lambda: {image: _told(lambda one=one: _file(api, one, OS_RELEASE)) for image, one in used.items()},
+            lambda: {image: _told(partial(_file, api, one, OS_RELEASE)) for image, one in used.items()},
         )
     store.read("disk_use", api.df)
 
@@ -88,7 +89,7 @@ def _images(api: Any, containers: Sequence[Mapping[str, Any]]) -> Mapping[str, A
     """The images that are there, by id: all as they are listed, those in use inspected as well."""
     listed = {image["Id"]: image for image in api.images()}
     for one in {container["Image"] for container in containers}:
-        told = _told(lambda one=one: api.inspect_image(one))
+        told = _told(partial(api.inspect_image, one))
         listed[one] = {**listed.get(one, {}), **({"Unread": told.reason} if isinstance(told, Untold) else told)}
     return listed
 

@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,7 +67,7 @@ def parse_output(text: str, token: str, store: PartStore) -> None:
         if status != "0":
             store.miss((name,), reason_of(UnavailableError(body.strip()[-300:] or f"it ended with status {status}")))
         else:
-            store.read(name, lambda name=name, body=body: PARSERS[name](body))
+            store.read(name, partial(PARSERS[name], body))
     store.miss(
         [name for name in HOST_PARTS if name not in store.missing], "the script on the host did not come to its end"
     )

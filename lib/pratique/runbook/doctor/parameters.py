@@ -43,9 +43,16 @@ def check_doctor_parameters(
     require_text({"fail_on": fail_on, "compare_with": compare_with, "out": out})
     if fail_on and fail_on not in RISKS:
         raise UsageError(f"fail_on is {fail_on[:80]!r}: choose one of {', '.join(RISKS)}")
-    lists = {name: _words(name, value) for name, value in {"hosts": hosts, "only": only, "skip": skip}.items()}
     parameters = check_run_parameters(run_id_words=(RUN_ID_WORD,), **common)
-    return DoctorParameters(**vars(parameters), **lists, fail_on=fail_on, compare_with=compare_with, out=out)
+    return DoctorParameters(
+        **vars(parameters),
+        hosts=_words("hosts", hosts),
+        only=_words("only", only),
+        skip=_words("skip", skip),
+        fail_on=fail_on,
+        compare_with=compare_with,
+        out=out,
+    )
 
 
 def _words(name: str, value: object) -> tuple[str, ...]:
