@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pratique.doctor.checks import container, engine, host, image, isolation, records, secrets
+from pratique.doctor.finding import Source
 from pratique.doctor.model import Check
 
 DOCKER = "https://docs.docker.com/"
 ENGINE, CONTAINERS = f"{DOCKER}engine/", f"{DOCKER}engine/containers/"
 CIS = "https://www.cisecurity.org/benchmark/docker"
-API, HOST, RECORDS = "engine", "host", "records"
+API: Source = "engine"
+HOST: Source = "host"
+RECORDS: Source = "records"
 
 CHECKS: tuple[Check, ...] = (
     # containers: what they may do

@@ -41,7 +41,7 @@ def _bound_images(config: Config) -> Mapping[str, Mapping[str, str]]:
         if service.runtime.kind == "process":
             continue
         repository = service.runtime.docker.image.removeprefix("docker.io/library/").removeprefix("docker.io/")
-        bound = {entry.revision: str(entry.data.get("digest") or "") for entry in ledger.entries(name, "bind")}
+        bound = {str(entry.revision): str(entry.data.get("digest") or "") for entry in ledger.entries(name, "bind")}
         found.setdefault(repository, {}).update(bound)
     return found
 
