@@ -40,6 +40,21 @@ class DoctorSession(Session[DoctorContext]):
         """Keep the result of each host, and notify; return how many findings are new."""
         return int(self._run.perform(KEEP).get("new", 0))
 
+    def contradictions(self) -> list[str]:
+        """Return the checks whose result contradicts itself; none may, and the notebook asserts that.
+
+        What was not looked at has a reason and no score, and what was found has its objects.
+        """
+        found = self.context.examination
+        results = [result for host in found.hosts for result in host.results] if found else []
+        return [
+            result.check.id
+            for result in results
+            if (result.state == "not looked at") != (result.score is None)
+            or (result.state == "not looked at" and not result.reason)
+            or (result.state == "found") != bool(result.findings)
+        ]
+
     def save(self) -> ReportPaths | None:
         """Write the page and the examination as JSON; call it inside doctor.ipynb. None in a dry run.
 
