@@ -34,7 +34,7 @@ MOMENTS = [f"{event} {step}" for step in ("examine", "keep", "record") for event
 @pytest.fixture
 def folder(tmp_path):
     """A service file whose only engine does not answer."""
-    (tmp_path / "pratique.toml").write_text('[doctor]\nhosts = ["unix:///nowhere/docker.sock"]\n')
+    (tmp_path / "pratique.toml").write_text('[doctor]\nhosts = ["unix:///nowhere/docker.sock"]\ndisk_percent = 100\n')
     return tmp_path
 
 
@@ -78,7 +78,7 @@ def test_an_engine_that_cannot_be_asked_is_never_good(folder):
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
-        ([], 2, ""),
+        (["--only", "privileged"], 2, ""),
         (["--only", "disk"], 0, ""),
         (["--only", "disk", "--fail-on", "critical"], 2, ""),
         (["--only", "nothing"], 64, "no check 'nothing'"),
