@@ -1,4 +1,4 @@
-"""A SQLite file of the state folder: private, shared by several processes, and damage is told in one line.
+"""A SQLite file of the state folder: private, shared by several processes, and damage is reported in one line.
 
 The file appears whole: its tables are made in a draft, which then gets the name. So a file without content, of another
 program or of a newer version is never taken for one that has nothing in it yet.
@@ -23,7 +23,7 @@ BUSY_S = 60.0
 
 @dataclass(frozen=True)
 class StateDatabase:
-    """The file, opened anew for each use, so from any thread.
+    """The file, opened again for each use, so from any thread.
 
     what: names the file in messages, such as "outcomes". schema: SQL that makes the tables. application: a number that no
     other kind of file has. version: of the schema. busy_s: how long to wait for other processes.
@@ -51,6 +51,7 @@ class StateDatabase:
             try:
                 self._require_own(connection)
                 connection.execute("PRAGMA synchronous=FULL")
+                connection.execute("PRAGMA foreign_keys=ON")
                 yield connection
             finally:
                 connection.close()
@@ -117,4 +118,4 @@ class StateDatabase:
             return DeniedError(f"{self._name} cannot be opened: {text}: check the permissions of file and folder")
         if any(sign in text for sign in ("not a database", "malformed", "no such", "disk image", "unsupported")):
             return DataError(f"{self._name} is damaged: {text}: restore it from a backup, or delete it")
-        return StorageError(f"{self._name}: {text}: what was written before is safe")
+        return StorageError(f"{self._name}: {text}: earlier content is safe")

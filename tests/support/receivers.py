@@ -1,4 +1,4 @@
-"""Receivers of notifications on this machine: of HTTP, which answers as it is told, and of e-mail."""
+"""Receivers of notifications on this machine: of HTTP, which answers as it is reported, and of e-mail."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from support.waiting import eventually
 
 
 class WebReceiver:
-    """What came: a list of (path, body). status: of the next answers, in order; then 200. gate: no answer before it is set."""
+    """The requests that came: a list of (path, body). status: of the next answers, in order; then 200. gate: no answer before it is set."""
 
     def __init__(self, port):
         self.port, self.came, self.headers, self.status, self.gate = port, [], [], [], threading.Event()
@@ -61,7 +61,7 @@ def web_receiver():
 
 
 class MailReceiver:
-    """What came, as e-mail messages."""
+    """The e-mail messages that came."""
 
     def __init__(self, port):
         self.port, self.came = port, []

@@ -37,6 +37,7 @@ ORDER = [
     "notify",
     "runtime",
     "balancer",
+    "jobs",
     "telemetry",
     "store",
     "export",
@@ -57,6 +58,7 @@ ORDER = [
     "runbook.release",
     "runbook.rollback",
     "runbook.doctor",
+    "runbook.scheduled_job",
     "runbook",
     "background",
     "status",
@@ -175,6 +177,8 @@ REFUSED = [
     "incident shop --start never",
     "incident shop --config missing.toml",
     "incident shop --all",
+    "notify --config missing.toml",
+    "notify --test",
 ]
 """Commands that are refused without a look into the store."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from pratique.check.problems import tell_problems
+from pratique.check.problems import notify_problems
 from pratique.config import Config
 from pratique.notify import send_waiting
 
@@ -40,6 +40,6 @@ class ProblemWatch:
             if config is not None and config.notify:
                 send_waiting(config.state_dir)
                 if looks % LOOK_EVERY == 0:
-                    tell_problems(config)
+                    notify_problems(config)
             looks += 1
             self._stop.wait(SEND_S)

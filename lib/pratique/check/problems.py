@@ -1,4 +1,4 @@
-"""What is wrong on this machine without anybody asking: a dead collector or balancer, a certificate that ends soon."""
+"""Problems of this machine that nobody asked about: a dead collector or balancer, a certificate that ends soon."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOG_END = 20_000
 SOON = timedelta(days=3)
 
 
-def tell_problems(config: Config) -> None:
+def notify_problems(config: Config) -> None:
     """Tell each problem once. It raises nothing: whoever looks has other work."""
     if config.notify:
         for event in problems(config):
@@ -33,7 +33,7 @@ def tell_problems(config: Config) -> None:
 
 
 def problems(config: Config) -> Iterator[Event]:
-    """Yield what is wrong now. What cannot be read is left to `pratique check`."""
+    """Yield the problems of now. A part that cannot be read is left to `pratique check`."""
     yield from _collector(config)
     for name in config.services:
         target = config.target(name)

@@ -19,6 +19,7 @@ from pratique.cli import (
     doctor,
     history,
     incident,
+    jobs,
     notify,
     operate,
     release,
@@ -72,7 +73,7 @@ pratique.add_section(
     "Analyse",
     (*analyse.COMMANDS, *diff.COMMANDS, *incident.COMMANDS, *watch.COMMANDS, *history.COMMANDS, *review.COMMANDS),
 )
-pratique.add_section("Operate", (*operate.COMMANDS, *notify.COMMANDS, *doctor.COMMANDS))
+pratique.add_section("Operate", (*operate.COMMANDS, *jobs.COMMANDS, *notify.COMMANDS, *doctor.COMMANDS))
 pratique.add_section("Configure", configure.COMMANDS)
 pratique.add_section("Data", (*data.COMMANDS, *demo_data.COMMANDS))
 pratique.add_former_name("maintain", maintain_command)

@@ -50,6 +50,13 @@ def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return []
 
 
+def complete_jobs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
+    """Offer the jobs of the service file."""
+    with suppress(ANY):
+        return _items(_config(ctx).jobs, incomplete)
+    return []
+
+
 def complete_practices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
     """Offer the practices of the maturity model."""
     with suppress(ANY):

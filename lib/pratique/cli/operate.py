@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 @config_options
 def status(service: str, as_json: bool, config: str | None, store: str | None) -> None:
     """Show running instances, traffic split and collector health."""
-    from pratique.check.problems import tell_problems  # noqa: PLC0415
+    from pratique.check.problems import notify_problems  # noqa: PLC0415
     from pratique.notify import send_waiting  # noqa: PLC0415
     from pratique.status import describe  # noqa: PLC0415
 
     settings = load_config(config, store)
     found = describe(settings.target(service))
-    tell_problems(settings)
+    notify_problems(settings)
     send_waiting(settings.state_dir)
     if as_json:
         click.echo(json.dumps(found.to_json(), allow_nan=False))
@@ -161,7 +161,7 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
 
     It receives access lines as syslog, rolls them up, and writes them to the store. It also keeps container logs, and passes on
     what Grafana shows: releases, weights and verdicts.
-    It takes changes from webhooks where telemetry.listen_http is set.
+    It takes changes from webhooks where telemetry.listen_http is set, and looks at the jobs of the service file.
     On SIGHUP it reads the service file again, without losing a line.
     """
     from pratique.config import check_address  # noqa: PLC0415
@@ -179,9 +179,10 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
     from pratique.check.problem_watch import ProblemWatch  # noqa: PLC0415
     from pratique.export.exports import Exports  # noqa: PLC0415
     from pratique.incident.webhook import ChangeReceiver  # noqa: PLC0415
+    from pratique.jobs.job_watch import JobWatch  # noqa: PLC0415
     from pratique.telemetry.collector import run_collector  # noqa: PLC0415
 
-    exports, changes, problems = Exports(), ChangeReceiver(), ProblemWatch()
+    exports, changes, problems, jobs = Exports(), ChangeReceiver(), ProblemWatch(), JobWatch()
     used = settings
 
     def follow(found: Config, written: Store) -> Sink:
@@ -193,6 +194,7 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
             changes.follow(used)
             raise
         problems.follow(found)
+        jobs.follow(found)
         used = found
         return sink
 
@@ -204,6 +206,7 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
     def begin() -> None:
         changes.follow(settings)
         problems.follow(settings)
+        jobs.follow(settings)
 
     try:
         run_collector(
@@ -216,6 +219,7 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
             begin=begin,
         )
     finally:
+        jobs.close()
         problems.close()
         changes.close()
         exports.close()

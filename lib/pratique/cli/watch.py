@@ -51,14 +51,14 @@ def watch(
     pratique watch shop search               once, for a scheduler
     pratique watch shop search --every 1m    until it is interrupted
     """
-    from pratique.check.problems import tell_problems  # noqa: PLC0415
+    from pratique.check.problems import notify_problems  # noqa: PLC0415
     from pratique.notify import send_waiting  # noqa: PLC0415
     from pratique.report.incident_question import IncidentQuestion, checked  # noqa: PLC0415
 
     settings = load_config(config, store)
     questions = [checked(IncidentQuestion(service, outcome, alpha=alpha / len(services))) for service in services]
     folder = Path(out) if out else None
-    tell_problems(settings)
+    notify_problems(settings)
     if every is None:
         statuses = [_look_at(settings, question, folder) for question in questions]
         sys.exit(next((status for status in statuses if status >= UsageError.exit_status), worst(statuses)))
@@ -66,7 +66,7 @@ def watch(
         began = time.monotonic()
         for question in questions:
             _look_at(settings, question, folder)
-        tell_problems(settings)
+        notify_problems(settings)
         send_waiting(settings.state_dir)
         time.sleep(max(0.0, 60 * every - (time.monotonic() - began)))
 
@@ -84,12 +84,12 @@ def _look_at(settings: Config, question: IncidentQuestion, folder: Path | None) 
     if found.written or found.page is None:
         click.echo(paint_phrase(service_line(found.incident), found.incident.answer))
     if found.page is not None:
-        _tell(settings, found.incident, found.page)
+        _notify(settings, found.incident, found.page)
         click.echo(f"page  {found.page}{'' if found.written else ' (as before)'}")
     return found.incident.exit_status
 
 
-def _tell(settings: Config, incident: Incident, page: Path) -> None:
+def _notify(settings: Config, incident: Incident, page: Path) -> None:
     """Tell that an incident began: once, since it has one page."""
     from pratique.incident.text import place_name, service_line  # noqa: PLC0415 - numpy
     from pratique.notify import Event, notify  # noqa: PLC0415

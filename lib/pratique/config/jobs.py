@@ -1,4 +1,4 @@
-"""Settings of scheduled jobs: what runs beside a service, when, and who hears about it."""
+"""Settings of scheduled jobs: commands that run beside a service at their times."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _zone(name: str) -> str:
         if name:
             ZoneInfo(name)
     except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError("this is no time zone: write it as Europe/Vienna or UTC") from None
+        raise ValueError("not a time zone: write it as Europe/Vienna or UTC") from None
     except KeyError:
         raise ValueError("no such time zone is installed: write it as Europe/Vienna or UTC") from None
     return name

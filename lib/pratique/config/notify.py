@@ -53,7 +53,7 @@ def _address(value: str) -> str:
     try:
         found = urlsplit(value)
     except ValueError:
-        raise ValueError(f"this is no address: {advice}") from None
+        raise ValueError(f"this is not an address: {advice}") from None
     if found.scheme not in OPEN_SCHEMES:
         raise ValueError(f"the address of such a service is a secret itself: {advice}")
     rest = f"{found.hostname}{found.path}?{found.query}"
@@ -72,7 +72,7 @@ def _pattern(value: str) -> str:
 def _hours(value: str) -> str:
     found = _HOURS.fullmatch(value)
     if value and (not found or found.group(1, 2) == found.group(3, 4)):
-        raise ValueError(f"{value[:80]!r} is no time of the day: write it like 22:00-06:00")
+        raise ValueError(f"{value[:80]!r} is not a time of the day: write it like 22:00-06:00")
     return value
 
 
@@ -116,5 +116,5 @@ class WithRoutes(Strict):
         names = [settings.route for settings in self.notify]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise ValueError(f"notify: two routes are called {twice!r}: give each a `name` of its own")
+            raise ValueError(f"notify: two routes are called {twice!r}: give each another `name`")
         return self

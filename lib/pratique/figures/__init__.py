@@ -22,6 +22,7 @@ from pratique.figures.incident_onset import onset
 from pratique.figures.incident_panels import incident_findings, unaffected
 from pratique.figures.incident_places import places
 from pratique.figures.incident_suspects import suspects
+from pratique.figures.job_lanes import job_lanes
 from pratique.figures.latency import latency_distribution, latency_quantiles
 from pratique.figures.maturity import item_table, maturity_map, next_steps, review_changes
 from pratique.figures.panels import Panel, findings, guard_table, reproduction_panel, verdict_banner
@@ -55,6 +56,7 @@ __all__ = [
     "incident_banner",
     "incident_findings",
     "item_table",
+    "job_lanes",
     "latency_distribution",
     "latency_quantiles",
     "layer_sizes",

@@ -71,6 +71,6 @@ def _secrets(address: str) -> Iterator[str]:
 
 def _names_file(value: str) -> bool:
     try:
-        return bool(_PATH.match(value)) or os.path.exists(value)  # noqa: PTH110 - any text, also one that is no path
+        return bool(_PATH.match(value)) or os.path.exists(value)  # noqa: PTH110 - any text, also one that is not a path
     except ValueError:
         return False

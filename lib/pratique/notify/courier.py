@@ -58,7 +58,7 @@ def start_courier(state_dir: Path) -> bool:
 
 
 def deliver_due(state_dir: Path, now: Callable[[], datetime] = utc_now) -> int:
-    """Send what is due now, to all routes at once; return how many messages were tried. Raises: PratiqueError."""
+    """Send everything that is due, to all routes at once; return how many messages were tried. Raises: PratiqueError."""
     outbox = outbox_of(state_dir)
     batches = outbox.take(now())
     begun = [(batch, start_sending(batch.route.to, batch.events, again=batch.again)) for batch in batches]

@@ -1,4 +1,4 @@
-"""What happened, as it is told to people: bounded, on few lines, and without secrets."""
+"""What happened, as it is reported to people: bounded, on few lines, and without secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_LINE = 300
 
 @dataclass(frozen=True)
 class Event:
-    """One state of one thing. The triple of kind, subject and key names it, so that it is told once.
+    """One state of one thing. The triple of kind, subject and key names it, so that it is reported once.
 
     kind: one of config.notify.KINDS. subject: such as "shop" or "job@nightly". key: which state of the subject, such as the
     id of a run or the time at which it began. risk: "low", "medium", "high" or "critical". what: one sentence.
@@ -77,4 +77,4 @@ class Event:
 
 def _line(text: object, most: int) -> str:
     # masked first: a cut through a secret would leave its beginning, which no pattern knows
-    return printable(masked(str(text)).strip(), most)
+    return printable(masked(str(text)).strip(), most).strip()

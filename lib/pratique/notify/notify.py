@@ -1,4 +1,4 @@
-"""Tell people what happened: an event is kept in the outbox, and a process of its own sends it."""
+"""Tell people what happened: an event is kept in the outbox, and a separate process sends it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUSY_S = 1.0
 def notify(config_or_routes: Config | Sequence[NotifySettings], state_dir: Path, event: Event) -> None:
     """Keep an event for the routes that want it, and start to send it. It returns soon and raises nothing.
 
-    The same kind, subject and key is told once. What cannot be kept is said on standard error.
+    The same kind, subject and key is reported once. What cannot be kept is said on standard error.
     """
     routes = config_or_routes.notify if isinstance(config_or_routes, Config) else config_or_routes
     if not routes:
@@ -30,7 +30,7 @@ def notify(config_or_routes: Config | Sequence[NotifySettings], state_dir: Path,
             start_courier(state_dir)
     except Exception as error:  # noqa: BLE001 - a release goes on without it
         kind = str(event.kind)[:80]
-        print(f"pratique: {kind} is not told to anybody: {' '.join(str(error).split())[:300]}", file=sys.stderr)  # noqa: T201
+        print(f"pratique: {kind} reaches nobody: {' '.join(str(error).split())[:300]}", file=sys.stderr)  # noqa: T201
 
 
 def send_waiting(state_dir: Path) -> None:

@@ -23,7 +23,7 @@ TRIED_FOR = timedelta(hours=24)
 BACK_OFF_S = (5, 15, 30, 60, 120, 300, 600, 1800)
 """Delays after the first and each further failure of a route in a row; the last one repeats."""
 REPORTED_AFTER = 3
-"""Failures in a row after which the other routes are told."""
+"""Failures in a row after which the other routes are reported."""
 CRITICAL_GROUP_S = 5.0
 """The least time between two messages of a route when something critical waits."""
 MOST_WAITING = 10_000
@@ -31,7 +31,7 @@ MOST_WAITING = 10_000
 MOST_IN_MESSAGE = 2_000
 MOST_DEATHS = 2
 KEPT_DAYS = 400
-"""How long it is remembered that a state was told."""
+"""How long it is remembered that a state was reported."""
 TEST = "pratique notify --test"
 _APPLICATION = 0x50524F42
 
@@ -192,7 +192,7 @@ class Outbox:
             )
             if failures >= REPORTED_AFTER:
                 what = f"notifications to {name!r} arrive again; before: {reason}"
-                _tell_others(connection, name, Event("notify.recovered", name, since, "low", what).safe(), now)
+                _notify_others(connection, name, Event("notify.recovered", name, since, "low", what).safe(), now)
             connection.execute(
                 "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE at < ? LIMIT 100)",
                 [_stamp(now - timedelta(days=KEPT_DAYS))],
@@ -224,7 +224,7 @@ class Outbox:
             if failures + 1 == REPORTED_AFTER:
                 what = f"notifications to {name!r} fail: {reason}"
                 event = Event("notify.failing", name, since or at, "high", what, since=_time(since or at), command=TEST)
-                _tell_others(connection, name, event.safe(), now)
+                _notify_others(connection, name, event.safe(), now)
         return given_up
 
     def states(self) -> list[RouteState]:
@@ -288,7 +288,7 @@ def _put(connection: sqlite3.Connection, event: Event, routes: Sequence[NotifySe
     return True
 
 
-def _tell_others(connection: sqlite3.Connection, name: str, event: Event, now: datetime) -> None:
+def _notify_others(connection: sqlite3.Connection, name: str, event: Event, now: datetime) -> None:
     """Keep an event about a route for all others, whatever they want otherwise."""
     rows = connection.execute("SELECT settings FROM routes WHERE name <> ?", [name]).fetchall()
     _put(connection, event, [NotifySettings.model_validate_json(text) for (text,) in rows], now)

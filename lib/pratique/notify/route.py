@@ -31,6 +31,6 @@ def quiet_until(route: NotifySettings, now: datetime) -> datetime | None:
     if not (start <= clock < end if start < end else clock >= start or clock < end):
         return None
     day = local.date() + timedelta(days=clock >= end)
-    # of an hour that the clock passes twice, the quiet ends in the second
-    until = datetime.combine(day, end.replace(fold=1), zone).astimezone(UTC)
+    # an end that the clock passes twice, or leaves out, is the later of the two that it can mean
+    until = max(datetime.combine(day, end.replace(fold=fold), zone).astimezone(UTC) for fold in (0, 1))
     return until if until > now else None

@@ -1,4 +1,4 @@
-"""Send one message by apprise, in a process of its own, which ends in time whatever the receiver does.
+"""Send one message by apprise, in a separate process, which ends in time whatever the receiver does.
 
 Apprise is loaded here only. The address comes by standard input, since other users can read the arguments of a process.
 """

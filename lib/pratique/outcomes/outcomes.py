@@ -69,7 +69,7 @@ class Outcomes:
         """
         values = _values(record)
         at = record.at.astimezone(UTC)
-        # a wrong clock must not remove everything: neither the record's time nor ours alone counts
+        # a wrong clock must not remove everything: neither the record's time nor the present one alone counts
         oldest = stamp(min(utc_now(), at) - timedelta(days=KEPT_DAYS))
         with self._database.changing() as connection:
             if stamp(at) < _kept_since(connection):

@@ -18,6 +18,9 @@ from pratique.runbook.release.session import ReleaseSession
 from pratique.runbook.rollback.context import RollbackContext
 from pratique.runbook.rollback.parameters import RollbackParameters, check_rollback_parameters
 from pratique.runbook.rollback.session import RollbackSession
+from pratique.runbook.scheduled_job.context import JobContext
+from pratique.runbook.scheduled_job.parameters import JobParameters, check_job_parameters
+from pratique.runbook.scheduled_job.session import JobSession
 
 
 def open_release(
@@ -112,6 +115,48 @@ def open_rollback(
     rollback = RollbackSession(RollbackContext(parameters))
     open_session(rollback)
     return rollback
+
+
+def open_job(
+    *,
+    job: str,
+    command: str | Sequence[str] = "",
+    revision: str = "",
+    backoff: str = "",
+    wait: bool = True,
+    config: str = "",
+    store: str = "",
+    run_id: str = "",
+    why: str = "",
+    who: str = "",
+    dry_run: bool = False,
+) -> JobSession:
+    """Open one run of a job, or resume the run with the same run id; runbooks/scheduled_job.ipynb has its steps.
+
+    job: its name in the service file. command: in place of the job's own, as a list of words or as a shell divides text.
+    revision: in place of the one that serves. backoff: "on" or "stop" holds the job back, "off" ends that. wait: for the end
+    of the run. config: path of the service file. store: folder or URL of the store. run_id: name of the run, needed to
+    resume it; "" generates one. why, who: recorded in the ledger. dry_run: list every effect and change nothing.
+    Raises: UsageError (a parameter; no such job), ConfigError, BusyError (who holds the job, and why).
+    """
+    refuse_unknown(JobParameters.names())
+    parameters = check_job_parameters(
+        job=job,
+        command=command,
+        revision=revision,
+        backoff=backoff,
+        wait=wait,
+        config=config,
+        store=store,
+        run_id=run_id,
+        why=why,
+        who=who,
+        dry_run=dry_run,
+        runbook=find_runbook("scheduled_job").run_id_word,
+    )
+    opened = JobSession(JobContext(parameters))
+    open_session(opened)
+    return opened
 
 
 def open_doctor(

@@ -63,6 +63,18 @@ def _check_doctor(parameters: Mapping[str, Any]) -> None:
     check_doctor(parameters)
 
 
+def _check_job(parameters: Mapping[str, Any]) -> None:
+    from pratique.runbook.scheduled_job.preflight import check_job  # noqa: PLC0415 - loads the runtime
+
+    check_job(parameters)
+
+
+def _job(parameters: Mapping[str, Any]) -> Recoverable:
+    from pratique.runbook.scheduled_job.session import JobSession  # noqa: PLC0415 - loads the runtime
+
+    return JobSession.from_journal(parameters)
+
+
 def _release(parameters: Mapping[str, Any]) -> Recoverable:
     from pratique.runbook.release.session import ReleaseSession  # noqa: PLC0415 - loads the judge
 
@@ -85,6 +97,7 @@ BUILT_IN = (
     Runbook("release", "release", _release, preflight=_check_release),
     Runbook("rollback", "rollback", _rollback, run_id_word="rollback", preflight=_check_rollback),
     Runbook("doctor", "doctor", _doctor, run_id_word="doctor", subject="", preflight=_check_doctor),
+    Runbook("scheduled_job", "scheduled_job", _job, run_id_word="job", preflight=_check_job, subject="job"),
 )
 
 

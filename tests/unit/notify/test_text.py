@@ -27,7 +27,7 @@ def event(number=0, **changes):
     return Event(**(known | changes))
 
 
-def test_one_event_is_told_in_full():
+def test_one_event_is_reported_in_full():
     message = message_of([event()])
     assert message.title == "[high] job@n0: job n0 failed with status 3"
     assert message.body.splitlines() == [
@@ -43,7 +43,7 @@ def test_one_event_is_told_in_full():
     ]
 
 
-def test_what_is_not_known_is_left_out():
+def test_unknown_parts_are_left_out():
     bare = Event("release.promoted", "shop", "k", "low", "r2 has all of the traffic")
     assert message_of([bare]).body == "r2 has all of the traffic\nWhat: release.promoted of shop, risk low"
 
@@ -54,7 +54,7 @@ def test_a_message_that_may_have_come_before_says_so():
         assert MAYBE_AGAIN not in message_of(events).body
 
 
-def test_a_few_events_are_told_in_full_and_the_worst_comes_first():
+def test_a_few_events_are_reported_in_full_and_the_worst_comes_first():
     message = message_of([event(0), event(1, risk="critical", kind="job.missed")])
     assert message.title == "[critical] 2 notifications: 1 job.missed, 1 job.failed"
     assert message.risk == "critical"

@@ -1,4 +1,4 @@
-"""Outcomes: kept once, in order, by several processes, for a time; damage is told in one line."""
+"""Outcomes: kept once, in order, by several processes, for a time; damage is reported in one line."""
 
 import sqlite3
 import stat
@@ -38,7 +38,7 @@ def test_records_are_read_as_written_and_oldest_first(tmp_path):
     assert outcomes.read() == [record(1), later]
 
 
-def test_what_is_asked_for_is_read(tmp_path):
+def test_records_are_read_by_kind_subject_and_time(tmp_path):
     outcomes = open_outcomes(tmp_path)
     for minute in range(6):
         outcomes.add(record(minute, subject=f"job@{minute % 2}"))
@@ -103,7 +103,7 @@ def test_any_records_come_back_sorted_and_once(tmp_path_factory, records):
         record(duration_ms=2**63),
     ],
 )
-def test_what_cannot_be_kept_is_refused(tmp_path, wrong):
+def test_a_record_that_cannot_be_kept_is_refused(tmp_path, wrong):
     with pytest.raises(UsageError):
         open_outcomes(tmp_path).add(wrong)
     assert open_outcomes(tmp_path).read() == []
@@ -134,7 +134,7 @@ def test_the_file_is_private(tmp_path):
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()} == {0o600}
 
 
-def test_nobody_changes_or_removes_what_is_kept(tmp_path):
+def test_nobody_changes_or_removes_a_kept_record(tmp_path):
     outcomes = open_outcomes(tmp_path)
     outcomes.add(record())
     with sqlite3.connect(tmp_path / "outcomes.sqlite") as connection:
@@ -154,7 +154,7 @@ def test_pruning_removes_what_ended_before(tmp_path):
     assert not outcomes.add(record(1)), "a removed record does not come back"
 
 
-def test_a_new_record_removes_what_is_too_old(tmp_path, monkeypatch):
+def test_a_new_record_removes_old_ones(tmp_path, monkeypatch):
     outcomes = open_outcomes(tmp_path)
     outcomes.add(record(0))
     monkeypatch.setattr(outcomes_module, "utc_now", lambda: NOON + timedelta(days=KEPT_DAYS + 1))
@@ -222,7 +222,7 @@ def dropped_table(path):
     ],
     ids=["text", "empty", "foreign", "truncated", "newer", "details", "dropped"],
 )
-def test_a_damaged_or_foreign_file_is_told_in_one_line(tmp_path, damage, said):
+def test_a_damaged_or_foreign_file_is_reported_in_one_line(tmp_path, damage, said):
     path = tmp_path / "outcomes.sqlite"
     damage(path)
     with pytest.raises(DataError, match=said) as raised:
@@ -231,13 +231,13 @@ def test_a_damaged_or_foreign_file_is_told_in_one_line(tmp_path, damage, said):
     assert "\n" not in str(raised.value)
 
 
-def test_a_folder_in_the_place_of_the_file_is_told(tmp_path):
+def test_a_folder_in_the_place_of_the_file_is_reported(tmp_path):
     (tmp_path / "outcomes.sqlite").mkdir()
     with pytest.raises(PratiqueError, match="outcomes"):
         open_outcomes(tmp_path).add(record())
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise PermissionError(13, "Permission denied")
 

@@ -91,8 +91,8 @@ class RunContext(ABC, Generic[Parameters]):
 
     @property
     def result(self) -> Data:
-        """The additional fields of result.json: verdict, report, measured times, what was found."""
+        """The additional fields of result.json: verdict, report, measured times, and the findings."""
         return {}
 
-    def tell_end(self, result: Data) -> None:
+    def notify_end(self, result: Data) -> None:
         """Tell people how the run ended. result: the content of result.json. It raises nothing."""

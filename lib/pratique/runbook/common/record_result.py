@@ -32,7 +32,7 @@ def write_result(context: RunContext[Any], *, reason: str, exit_status: int) -> 
         "end": stamp(entry.time),
         "ledger": {"entry": entry.number, "hash": entry.hash},
     }
-    context.tell_end(result)
+    context.notify_end(result)
     path = context.folder / file_names.RESULT
     try:
         replace_file(path, json.dumps(result, indent=2, allow_nan=False), mode=PRIVATE)

@@ -14,13 +14,14 @@ from pratique.balancer import open_balancer
 from pratique.balancer.base import Pool
 from pratique.clock import stamp, utc_now
 from pratique.config import ServiceSettings, Target
-from pratique.errors import DataError, PratiqueError, UnavailableError
-from pratique.release import Release, configuration_digest, find_release
+from pratique.errors import PratiqueError, UnavailableError
+from pratique.release import Release
+from pratique.release.bound import bound_release
 from pratique.runbook.common.context import RunContext
 from pratique.runbook.engine.console import describe, say_detail
 from pratique.runbook.engine.step import Data
 from pratique.runbook.service.lapse import Lapse, find_lapse
-from pratique.runbook.service.notifications import tell_end, tell_lapse
+from pratique.runbook.service.notifications import notify_end, notify_lapse
 from pratique.runbook.service.parameters import ServiceParameters
 from pratique.runtime import open_runtime
 from pratique.runtime.base import Instance, Role, in_use_by
@@ -67,8 +68,8 @@ class ServiceContext(RunContext[Parameters], Generic[Parameters]):
         return {**super().names, "service": self.service}
 
     @override
-    def tell_end(self, result: Data) -> None:
-        tell_end(self.config, self.service, result)
+    def notify_end(self, result: Data) -> None:
+        notify_end(self.config, self.service, result)
 
     @abstractmethod
     def new_instances(self) -> list[Instance]:
@@ -79,16 +80,7 @@ class ServiceContext(RunContext[Parameters], Generic[Parameters]):
 
         Raises: MissingError, DataError when the content has changed.
         """
-        bound = self.bound_to(revision)
-        release = find_release(self.target, revision, digest=bound["digest"] if bound else None)
-        found = {"digest": release.digest, "configuration": configuration_digest(release)}
-        for what, released in (bound or {}).items():
-            if released and released != found[what]:
-                raise DataError(
-                    f"{self.service} {revision!r} was released with {what} {released[:19]}…, but it is now "
-                    f"{found[what][:19]}…: restore the released content, or choose another revision"
-                )
-        return release
+        return bound_release(self.target, revision, self.bound_to(revision))
 
     def bound_to(self, revision: str) -> dict[str, str] | None:
         """Return the digests that a revision stands for, as `digest` and `configuration`; None while it never ran."""
@@ -112,7 +104,7 @@ class ServiceContext(RunContext[Parameters], Generic[Parameters]):
         lapse = find_lapse(self.ledger, self.balancer, self.service, last_held=last_held)
         if lapse is not None:
             self.outbox.record_change("lapse", lapse.data, revision=lapse.revisions[0])
-            tell_lapse(self.config, self.service, self.run_id, lapse)
+            notify_lapse(self.config, self.service, self.run_id, lapse)
         return lapse
 
     def shift(self, shares: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What people are told about a run that changes a service: how it ended, that it waits for them, that a lease expired."""
+"""What people are reported about a run that changes a service: how it ended, that it waits for them, that a lease expired."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDS: Mapping[str, tuple[str, Risk]] = {
 """The kind and the risk of each outcome of a run."""
 
 
-def tell_end(config: Config, service: str, result: Mapping[str, Any]) -> None:
+def notify_end(config: Config, service: str, result: Mapping[str, Any]) -> None:
     """Tell how a run ended. result: the content of its result.json."""
     kind, risk = ENDS.get(result["outcome"], ENDS["failed"])
     what = f"{result['runbook']} of {service} {result['revision']}: {result['outcome']}: {result['reason']}"
@@ -41,7 +41,7 @@ def tell_end(config: Config, service: str, result: Mapping[str, Any]) -> None:
     notify(config, config.state_dir, event)
 
 
-def tell_waiting(config: Config, service: str, run_id: str, revision: str, percent: float, status: str) -> None:
+def notify_waiting(config: Config, service: str, run_id: str, revision: str, percent: float, status: str) -> None:
     """Tell that a run waits for approval at a stage. status: what the judge says so far."""
     event = Event(
         kind="release.waiting",
@@ -56,7 +56,7 @@ def tell_waiting(config: Config, service: str, run_id: str, revision: str, perce
     notify(config, config.state_dir, event)
 
 
-def tell_lapse(config: Config, service: str, run_id: str, lapse: Lapse) -> None:
+def notify_lapse(config: Config, service: str, run_id: str, lapse: Lapse) -> None:
     """Tell that a lease expired, so that its revision lost its traffic."""
     event = Event(
         kind="lease.lapsed",

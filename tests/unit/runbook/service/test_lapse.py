@@ -7,6 +7,7 @@ import pytest
 
 from pratique.balancer.base import ActiveWeights
 from pratique.clock import utc_now
+from pratique.config import Config
 from pratique.errors import UnavailableError
 from pratique.ledger import Ledger
 from pratique.runbook.engine.ledger_outbox import LedgerOutbox
@@ -25,6 +26,7 @@ class Context(ServiceContext):
     new_instances = lambda self: []  # noqa: E731
 
     def __init__(self, folder, found):
+        self.config = Config()
         self.ledger = Ledger(folder / "ledger.sqlite")
         self.outbox = LedgerOutbox(self.ledger, "shop", "run", who="ann", why="")
         self.balancer, self.found, self.calls = self, found, []
