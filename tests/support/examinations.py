@@ -8,7 +8,7 @@ from pratique.doctor.model import Examination, HostReport
 from pratique.doctor.score import score_of
 from support.host_facts import NOW, container, look
 
-HOSTILE = "<script>alert(1)</script>\x1b[2J\u202e\"'&\n|=HYPERLINK(1)"
+HOSTILE = "$(id); touch /tmp/x; <script>alert(1)</script>\x1b[2J\u202e\"'&\n|=HYPERLINK(1)"
 
 
 def report(seen, history=None, checks=None):

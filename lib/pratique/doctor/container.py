@@ -63,6 +63,12 @@ class Container:
         return str(self.labels.get(SERVICE) or self.labels.get(COMPOSE_SERVICE) or "")
 
     @property
+    def own_service(self) -> str:
+        """The service that Pratique started it for, as one may type it; SERVICE where the label is no name."""
+        name = str(self.labels.get(SERVICE) or "")
+        return name if NAME.fullmatch(name) else "SERVICE"
+
+    @property
     def is_ours(self) -> bool:
         """Whether Pratique started it."""
         return SERVICE in self.labels

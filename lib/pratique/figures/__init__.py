@@ -14,7 +14,7 @@ from pratique.figures.doctor import doctor_banner, doctor_changes, doctor_findin
 from pratique.figures.evidence_trace import evidence_over_time
 from pratique.figures.expected_times import expected_times
 from pratique.figures.heatmap import ratio_heatmap
-from pratique.figures.host_density import containers_by_service, memory_by_host
+from pratique.figures.host_density import containers_by_service, host_loads, memory_by_host
 from pratique.figures.incident_banner import incident_banner
 from pratique.figures.incident_evidence import evidence
 from pratique.figures.incident_logs import container_messages
@@ -52,6 +52,7 @@ __all__ = [
     "file_changes",
     "findings",
     "guard_table",
+    "host_loads",
     "hosts_by_checks",
     "incident_banner",
     "incident_findings",

@@ -7,14 +7,16 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pratique.doctor.finding import sizes
-from pratique.doctor.model import Density, Examination, HostReport
+from pratique.doctor.model import Density, Examination, HostReport, ServiceLoad
 from pratique.figures.labels import label
+from pratique.figures.panels import Panel
 from pratique.figures.theme import BLUE, FAINT, INK, LEGEND_T, MUTED, Chart, empty, figure
 from pratique.number_text import plural
 
 NOTHING = "No engine told its containers."
 ROW_PX = 64
 GB = 1e9
+LOAD_COLUMNS = ("containers", "memory used", "limits", "without a limit")
 
 
 def containers_by_service(examination: Examination | None) -> Chart:
@@ -57,23 +59,40 @@ def memory_by_host(examination: Examination | None) -> Chart:
             marker={"symbol": "line-ns", "size": 34, "line": {"color": INK, "width": 2}},
         ),
     ]  # fmt: skip
-    notes = [
-        {
-            "y": name,
-            "x": 0,
-            "xanchor": "left",
-            "yshift": 28,
-            "text": word,
-            "showarrow": False,
-            "font": {"size": 12, "color": MUTED},
-        }
-        for name, word in zip(names, words, strict=True)
-    ]
     alt = f"Memory of each host against the limits of its containers. {'; '.join(f'{name}: {word}' for name, word in zip(names, words, strict=True))}"
     return figure(
-        traces, height=LEGEND_T + 60 + (ROW_PX + 16) * len(hosts), alt=alt, barmode="overlay", annotations=notes, margin={"t": LEGEND_T},
+        traces, height=LEGEND_T + 60 + (ROW_PX + 16) * len(hosts), alt=alt, barmode="overlay", margin={"t": LEGEND_T},
         xaxis={"title": {"text": "GB"}, "rangemode": "tozero"}, yaxis={"autorange": "reversed"},
     )  # fmt: skip
+
+
+def host_loads(examination: Examination | None) -> Panel:
+    """Show the numbers of both figures: for each host and service its containers, their memory and their limits."""
+    hosts = _hosts(examination)
+    if not hosts:
+        return Panel(f"<p>{NOTHING}</p>", NOTHING)
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("host and service", *LOAD_COLUMNS))
+    rows = "".join(
+        f'<tbody><tr class="group"><th scope="rowgroup" colspan="{len(LOAD_COLUMNS) + 1}"><strong>{label(host.name, 80)}</strong>'
+        f"<small>{_memory_words(density)}</small></th></tr>{''.join(map(_load_row, density.services))}</tbody>"
+        for host, density in hosts
+    )
+    html = f'<div class="scroll"><table class="guards doctor"><thead><tr>{head}</tr></thead>{rows}</table></div>'
+    text = "\n".join(
+        f"{host.name}: {load.service}: {load.containers}" for host, density in hosts for load in density.services
+    )
+    return Panel(html, text)
+
+
+def _load_row(load: ServiceLoad) -> str:
+    values = (
+        str(load.containers),
+        sizes(load.used) if load.used is not None else "unknown",
+        sizes(load.limited),
+        str(load.unlimited) if load.unlimited else "none",
+    )
+    cells = "".join(f'<td title="{name}">{value}</td>' for name, value in zip(LOAD_COLUMNS, values, strict=True))
+    return f'<tr><th scope="row">{label(load.service, 60)}</th>{cells}</tr>'
 
 
 def _hosts(examination: Examination | None) -> list[tuple[HostReport, Density]]:
@@ -83,7 +102,7 @@ def _hosts(examination: Examination | None) -> list[tuple[HostReport, Density]]:
 
 def _piece(name: str, number: int, text: str, hover: str) -> Any:
     return go.Bar(
-        y=[name], x=[number], orientation="h", text=[text], textposition="inside", insidetextanchor="middle", textangle=0, constraintext="none", width=0.6,
+        y=[name], x=[number], orientation="h", text=[text], textposition="inside", insidetextanchor="middle", textangle=0, constraintext="inside", width=0.6,
         textfont={"color": INK, "size": 12}, marker={"color": FAINT, "line": {"color": MUTED, "width": 1}}, customdata=[hover], hovertemplate="%{customdata}<extra></extra>", cliponaxis=True,
     )  # fmt: skip
 
@@ -95,7 +114,7 @@ def _hover(service: str, number: int, density: Density) -> str:
 
 def _bars(traces: list[Any], hosts: list[tuple[HostReport, Density]], *, title: str, alt: str) -> Chart:
     return figure(
-        traces, height=80 + ROW_PX * len(hosts), alt=alt, barmode="stack", showlegend=False, uniformtext={"minsize": 9, "mode": "hide"},
+        traces, height=80 + ROW_PX * len(hosts), alt=alt, barmode="stack", showlegend=False, uniformtext={"minsize": 11, "mode": "hide"},
         xaxis={"title": {"text": title}, "rangemode": "tozero"}, yaxis={"autorange": "reversed"},
     )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """What a terminal shows."""
 
+import shlex
+
 from pratique.doctor.text import examination_lines
 from support.examinations import examination, hostile_look, report
 from support.host_facts import container, look
@@ -32,3 +34,13 @@ def test_hostile_texts_reach_no_terminal():
     assert "privileged" in text
     assert all(character.isprintable() for line in lines for character in line)
     assert "hunter2" not in text
+
+
+def test_no_name_gets_a_command_into_what_one_types():
+    """Outside of quotes, a remedy has only the operators that its check wrote."""
+    host = report(hostile_look())
+    remedies = [finding.found.remedy.partition("  # ")[0] for result in host.results for finding in result.findings]
+    assert len(remedies) > 10
+    for remedy in remedies:
+        words = list(shlex.shlex(remedy.replace("…", "x"), posix=True, punctuation_chars=";&|<>()"))
+        assert not {";", "(", "<", ">", "&", "|"} & set(words), remedy

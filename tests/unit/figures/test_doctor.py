@@ -8,7 +8,7 @@ from pratique import figures
 from support.examinations import examination, hostile_look, report
 from support.host_facts import container, look
 
-PANELS = ("doctor_banner", "hosts_by_checks", "doctor_findings", "not_looked_at", "doctor_changes")
+PANELS = ("doctor_banner", "hosts_by_checks", "doctor_findings", "not_looked_at", "doctor_changes", "host_loads")
 CHARTS = ("containers_by_service", "memory_by_host")
 
 

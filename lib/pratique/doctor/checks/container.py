@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
@@ -222,11 +223,9 @@ def port_open(look: Look) -> Looked:
             if _is_everywhere(str(binding.get("HostIp") or ""))
         }
         for inside, outside in sorted(open_ports):
-            remedy = f"{look.docker('run')} --name {one.name} -p 127.0.0.1:{outside}:{inside} …"
+            remedy = f"{look.docker('run')} --name {one.name} -p {shlex.quote(f'127.0.0.1:{outside}:{inside}')} …"
             if one.is_ours:
-                remedy = (
-                    f"set publish_address in [services.{one.service}.runtime.docker] to an address of a private network"
-                )
+                remedy = f"set publish_address in [services.{one.own_service}.runtime.docker] to an address of a private network"
             yield Found(one.name, f"port {outside} is published on all addresses, for {inside}", remedy)
 
     return look.each_running(judge)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -151,7 +152,9 @@ def engine_open(look: Look) -> Looked:
         wide = [file.path for file in look.part("sockets") if file.mode[8:9] == "w"]
         found += [
             Found(
-                path, "every user of the host can write to it, and is root by that", look.on_host(f"chmod o-rw {path}")
+                path,
+                "every user of the host can write to it, and is root by that",
+                look.on_host(shlex.join(["chmod", "o-rw", path])),
             )
             for path in wide
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -130,9 +131,9 @@ def libvirt_conflict(look: Look) -> Looked:
             rule.startswith("-A DOCKER-USER") and bridge in rule.split() and rule.endswith("ACCEPT") for rule in rules
         )
         if not allowed:
-            rule = look.on_host(
-                f"iptables -I DOCKER-USER -i {bridge} -j ACCEPT && iptables -I DOCKER-USER -o {bridge} -j ACCEPT"
-            )
+            name = shlex.quote(bridge)
+            rules_of = " && ".join(f"iptables -I DOCKER-USER {side} {name} -j ACCEPT" for side in ("-i", "-o"))
+            rule = look.on_host(rules_of)
             yield Found(bridge, "the engine's firewall drops what the virtual machines forward", rule)
 
     return look_at_each(bridges, judge)

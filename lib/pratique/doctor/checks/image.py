@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -45,7 +46,7 @@ def image_mistagged(look: Look) -> Looked:
             repository, _, tag = str(name).rpartition(":")
             for says in (_label_says(labels, repository, tag), _system_says(look, image, repository, tag)):
                 if says:
-                    remedy = f"{look.docker('tag', image[:19])} {repository}:VERSION && {look.docker('rmi', str(name))}"
+                    remedy = f"{look.docker('tag', image[:19])} {shlex.quote(f'{repository}:VERSION')} && {look.docker('rmi', str(name))}"
                     yield Found(str(name), says, remedy)
 
     return look_at_each(images, judge)
@@ -111,7 +112,9 @@ def latest_runs(look: Look) -> Looked:
             else f"it was started by the tag {tag}, which can be moved"
         )
         yield Found(
-            one.name, what, f"{look.docker('run')} --name {one.name} {name.partition(':')[0] or 'IMAGE'}@sha256:…"
+            one.name,
+            what,
+            f"{look.docker('run')} --name {one.name} {shlex.quote(name.partition(':')[0] or 'IMAGE')}@sha256:…",
         )
 
     return look.each_running(judge)

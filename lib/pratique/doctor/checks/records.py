@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
@@ -26,7 +27,7 @@ def job_missed(look: Look) -> Looked:
             yield Found(
                 subject,
                 f"its last run {'was missed' if last.outcome == 'missed' else last.outcome}: {last.at:%Y-%m-%d %H:%M} UTC",
-                f"pratique job {name}",
+                shlex.join(["pratique", "job", name]),
             )
 
     return look_at_each(latest, judge)
@@ -40,12 +41,16 @@ def backup_old(look: Look) -> Looked:
     def judge(subject: str) -> Iterator[Found]:
         good = [record for record in latest[subject] if record.outcome == "ok"]
         if not good:
-            yield Found(subject, "no backup of it ever ended well", f"pratique backup {subject.partition('@')[2]}")
+            yield Found(
+                subject,
+                "no backup of it ever ended well",
+                shlex.join(["pratique", "backup", subject.partition("@")[2]]),
+            )
         elif (age := look.now - good[-1].at) > bound:
             yield Found(
                 subject,
                 f"its last good backup is {span(age.total_seconds())} old",
-                f"pratique backup {subject.partition('@')[2]}",
+                shlex.join(["pratique", "backup", subject.partition("@")[2]]),
             )
 
     return look_at_each(latest, judge)
@@ -63,7 +68,9 @@ def never_drilled(look: Look) -> Looked:
             when = (
                 f"was restored {span((look.now - good[-1].at).total_seconds())} ago" if good else "was never restored"
             )
-            yield Found(subject, f"it {when}", f"pratique backups --drill {subject.partition('@')[2]}")
+            yield Found(
+                subject, f"it {when}", shlex.join(["pratique", "backups", "--drill", subject.partition("@")[2]])
+            )
 
     return look_at_each(latest, judge)
 
@@ -105,7 +112,7 @@ def orphans(look: Look) -> Looked:
         if isinstance(lines, str):
             raise NotLookedAtError(f"{service}: {lines}")
         for line in lines:
-            yield Found(service, line, f"pratique orphans {service}")
+            yield Found(service, line, shlex.join(["pratique", "orphans", service]))
 
     return look_at_each(found, judge)
 
