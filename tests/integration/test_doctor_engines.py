@@ -1,4 +1,4 @@
-"""`pratique doctor` on two real engines, one of them over SSH: what is wrong is found, and what is right is not."""
+"""`pratique doctor` on two real engines, one of them over SSH: everything wrong is found, and nothing right."""
 
 import json
 import os
@@ -192,7 +192,7 @@ def objects(host, check):
 
 
 @pytest.mark.parametrize("check", FOUND_ON_FIRST)
-def test_a_check_finds_what_is_wrong_and_not_what_is_right(examined, check):
+def test_a_check_finds_everything_wrong_and_nothing_right(examined, check):
     _, examination, _ = examined
     found = {
         name.rpartition("/")[2] if check == "certificate-ends" else name
@@ -213,7 +213,7 @@ def test_the_engine_over_ssh_is_read_as_the_local_one(examined):
     assert objects(host, "zombies") == set()
 
 
-def test_what_is_right_is_good_on_the_other_engine(examined):
+def test_everything_right_is_good_on_the_other_engine(examined):
     _, examination, _ = examined
     first = examination.hosts[0]
     for check in (

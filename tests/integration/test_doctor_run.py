@@ -113,7 +113,7 @@ def test_the_notebook_writes_a_page_that_opens_offline(folder):
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     page = (folder / "hosts.html").read_text()
-    assert "Cannot be told" in page
+    assert "Cannot be decided" in page
     assert "no Docker engine answers" in page
     assert json.loads((folder / "hosts.json").read_text())["exit_status"] == 2
 

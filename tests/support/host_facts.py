@@ -1,4 +1,4 @@
-"""Facts of a host as a real engine told them (Debian's 20.10), where all is well; a test changes what it is about.
+"""Facts of a host as a real engine reported them (Debian's 20.10), where all is well; a test changes the part that it is about.
 
 look(info={"Driver": "aufs"})                  the checks' view of one host, with that changed
 look(missing={"info": "no engine"})            … with a part that could not be read
@@ -80,7 +80,7 @@ PARTS = {
 
 
 def host_facts(address="", missing=(), **changed):
-    """Facts with parts changed: a mapping is merged with what is well, anything else replaces it."""
+    """Facts with parts changed: a mapping is merged with the good values, anything else replaces it."""
     parts = {
         name: {**PARTS[name], **changed[name]}
         if name in {"version", "info", "kernel", "outcomes"} and name in changed
@@ -93,7 +93,7 @@ def host_facts(address="", missing=(), **changed):
 
 
 def container(**changed):
-    """A container in which all is well but what is changed; the groups HostConfig, Config and State are merged."""
+    """A container in which all is well except the changes; the groups HostConfig, Config and State are merged."""
     return {
         **CONTAINER,
         **{

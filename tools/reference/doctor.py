@@ -23,7 +23,7 @@ TEXT = f"""# Checks of hosts
 - *by*: where the facts come from. *engine*: the API of the engine. *host*: one script that only reads, run on the host. *records*: ledger, outcomes
   and status of Pratique.
 - *shown by*: how the tests make it good and bad. *a real engine*: for real, on a Docker engine that the tests start. *recorded facts*: on what a
-  real engine or host once told, changed where it matters, because a test cannot bring it about on a machine.
+  real engine or host once reported, changed where it matters, because a test cannot bring it about on a machine.
 - Weights in the score: {", ".join(f"{risk} {WEIGHTS[risk]:g}" for risk in RISKS)}.
 """
 

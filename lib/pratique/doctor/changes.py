@@ -51,7 +51,7 @@ class HostHistory:
 def with_changes(report: HostReport, history: HostHistory) -> HostReport:
     """Return a report that says which findings are new, and which of the run before are gone.
 
-    What was not looked at now is neither: its findings of the run before may still be there. The first run has nothing new.
+    Anything not looked at now is neither: its findings of the run before may still be there. The first run has nothing new.
     """
     if history.at is None:
         return report

@@ -59,12 +59,12 @@ class Container:
 
     @property
     def service(self) -> str:
-        """The service that it belongs to; "" if none is told."""
+        """The service that it belongs to; "" if none is reported."""
         return str(self.labels.get(SERVICE) or self.labels.get(COMPOSE_SERVICE) or "")
 
     @property
     def own_service(self) -> str:
-        """The service that Pratique started it for, as one may type it; SERVICE where the label is no name."""
+        """The service that Pratique started it for, as one may type it; SERVICE where the label is not a name."""
         name = str(self.labels.get(SERVICE) or "")
         return name if NAME.fullmatch(name) else "SERVICE"
 

@@ -63,7 +63,7 @@ def examine(
     """Examine hosts; nothing is changed and nothing is written.
 
     hosts: engines; none: see `hosts_of`. only, skip: ids of checks. fail_on: the least risk that makes the exit status 1.
-    orphans: finds what runs left behind. compare_with: the key of an earlier run; "" is the last one of each host.
+    orphans: finds leftovers of runs. compare_with: the key of an earlier run; "" is the last one of each host.
     Raises: UsageError (no such check or host, no such earlier run), ConfigError.
     """
     engines, checks = hosts_of(config, hosts), checks_of(config, only, skip)

@@ -17,7 +17,7 @@ class Check:
     """One check. find: a pure function of facts; it may raise NotLookedAtError.
 
     finds, why, remedy: for people. by: where its facts come from. source: where the advice comes from. shown: whether a real
-    engine or host shows it in the tests, or recorded facts. each_host: False for a check of our own records.
+    engine or host shows it in the tests, or recorded facts. each_host: False for a check from Pratique's records.
     """
 
     id: str
@@ -142,7 +142,7 @@ class Examination:
     config_file: str = field(default="", compare=False)
 
     def worst_first(self) -> list[tuple[HostReport, Result]]:
-        """Every result that is not good, worst first: findings before what was not looked at, then by risk and host."""
+        """Every result that is not good, worst first: findings before anything not looked at, then by risk and host."""
         rows = [(host, result) for host in self.hosts for result in host.results if result.state != "good"]
         return sorted(
             rows,
@@ -157,7 +157,7 @@ class Examination:
 
     @property
     def exit_status(self) -> int:
-        """0 well, 1 found, 2 cannot be told: nothing was found, but not everything was looked at."""
+        """0 well, 1 found, 2 cannot be decided: nothing was found, but not everything was looked at."""
         counted = [result for host in self.hosts for result in host.results if counts(result.check.risk, self.fail_on)]
         if any(result.open for result in counted):
             return 1

@@ -22,7 +22,7 @@ ADDRESS = "https://pratique.readthedocs.io/"
 
 
 def examination_sarif(examination: Examination) -> dict[str, Any]:
-    """Return the log with one run: a rule for each check, a result for each finding and for what was not looked at."""
+    """Return the log with one run: a rule for each check, a result for each finding and for anything not looked at."""
     order = {check.id: at for at, check in enumerate(examination.checks)}
     results = [
         one

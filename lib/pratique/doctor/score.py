@@ -1,4 +1,4 @@
-"""The score of a host: 0 to 10, each check weighted by its risk, over what was looked at.
+"""The score of a host: 0 to 10, each check weighted by its risk, over the part that was looked at.
 
 Source: the aggregate score of OpenSSF Scorecard, https://github.com/ossf/scorecard#aggregate-score, with its weights
 critical 10, high 7.5, medium 5 and low 2.5.

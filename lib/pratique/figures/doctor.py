@@ -22,7 +22,7 @@ THEMES = {
     "records": "Our own records",
 }
 NOTHING = "Nothing was examined: a dry run only lists what it would read."
-ANSWERS = {0: ("promote", "✓", "Well"), 1: ("rollback", "✕", "Found"), 2: ("", "?", "Cannot be told")}
+ANSWERS = {0: ("promote", "✓", "Well"), 1: ("rollback", "✕", "Found"), 2: ("", "?", "Cannot be decided")}
 MOST_FINDINGS = 100
 SHOWN = 4
 """Findings of one check that are shown at once; the others are folded."""
@@ -50,7 +50,7 @@ def _score(host: HostReport) -> str:
 
 
 def hosts_by_checks(examination: Examination | None) -> Panel:
-    """Show each check on each host: what was found, and what was not looked at, by sign and number; then what is good everywhere."""
+    """Show each check on each host: findings, and anything not looked at, by sign and number; then the checks that are good everywhere."""
     if examination is None:
         return _nothing()
     head = "".join(f'<th scope="col">{label(host.name, 60)}</th>' for host in examination.hosts)
@@ -146,7 +146,7 @@ def _finding(one: Finding) -> str:
 
 
 def not_looked_at(examination: Examination | None) -> Panel:
-    """Show what was not looked at, and why; and what changed since the run before."""
+    """Show anything not looked at, and why; and what changed since the run before."""
     if examination is None:
         return _nothing()
     reasons: dict[tuple[str, str], list[str]] = {}

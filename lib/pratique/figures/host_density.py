@@ -13,7 +13,7 @@ from pratique.figures.panels import Panel
 from pratique.figures.theme import BLUE, FAINT, INK, LEGEND_T, MUTED, Chart, empty, figure
 from pratique.number_text import plural
 
-NOTHING = "No engine told its containers."
+NOTHING = "No engine listed its containers."
 ROW_PX = 64
 GB = 1e9
 LOAD_COLUMNS = ("containers", "memory used", "limits", "without a limit")
@@ -41,7 +41,7 @@ def containers_by_service(examination: Examination | None) -> Chart:
 
 
 def memory_by_host(examination: Examination | None) -> Chart:
-    """Draw each host's memory: the limits of its services as a bar, what is used as a thinner one, what there is as a line."""
+    """Draw each host's memory: the limits of its services as a bar, the used part as a thinner one, the host's memory as a line."""
     hosts = _hosts(examination)
     if not hosts:
         return empty(NOTHING, alt=NOTHING)

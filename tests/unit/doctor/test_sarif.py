@@ -32,7 +32,7 @@ def test_what_was_not_looked_at_is_open_and_without_a_level():
     assert [(one["ruleId"], one["kind"], one["level"]) for one in results] == [("disk", "open", "none")]
 
 
-def test_an_accepted_finding_is_suppressed_and_a_new_one_is_told():
+def test_an_accepted_finding_is_suppressed_and_a_new_one_is_marked():
     history = HostHistory(NOW, "run-1", frozenset())
     _, (result,) = results_of(
         report(look(containers=[container(HostConfig={"ReadonlyRootfs": False})], settings=ACCEPT), history)

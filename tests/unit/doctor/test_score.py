@@ -1,4 +1,4 @@
-"""The score of a host, over what was looked at."""
+"""The score of a host, over the part that was looked at."""
 
 import pytest
 
@@ -31,5 +31,5 @@ def result(check, bad, of, reason="", accepted=0):
         ([], None, 0.0),
     ],
 )  # fmt: skip
-def test_a_score_is_weighted_by_risk_over_what_was_looked_at(results, score, looked_at):
+def test_a_score_is_weighted_by_risk_over_the_part_looked_at(results, score, looked_at):
     assert score_of(results) == (score, pytest.approx(looked_at))

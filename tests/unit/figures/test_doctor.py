@@ -32,7 +32,7 @@ def test_a_dry_run_shows_that_nothing_was_examined(name):
     assert getattr(figures, name)(None) is not None
 
 
-def test_each_state_has_a_sign_of_its_own():
+def test_each_state_has_its_sign():
     bad = report(look(containers=[container(HostConfig={"ReadonlyRootfs": False})]))
     silent = report(look(address="ssh://web2", missing={"containers": "it hangs"}))
     panel = figures.hosts_by_checks(examination(bad, silent))

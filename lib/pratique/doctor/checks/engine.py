@@ -243,7 +243,7 @@ def engine_warnings(look: Look) -> Looked:
 
 
 def clock_skew(look: Look) -> Looked:
-    """A clock that differs from ours by more than the answer can be off, or that nothing keeps in step."""
+    """A clock that differs from this machine's by more than the answer can be off, or that nothing keeps in step."""
     clock = look.part("clock")
     ahead, uncertain = float(clock["ahead_s"]), float(clock["uncertain_s"])
     remedy = look.on_host("chronyc makestep || systemctl enable --now systemd-timesyncd")

@@ -143,5 +143,5 @@ def _source(mount: object) -> str:
 
 
 def _anew(look: Look, one: Container, options: str) -> str:
-    """The command that makes a container anew: an engine changes none of this while it runs."""
+    """The command that starts a container again with other options: an engine changes none of this while it runs."""
     return f"{look.docker('run')} --name {one.name} {options} …"

@@ -13,6 +13,7 @@ from pratique.doctor.look import Look
 from pratique.number_text import span
 from pratique.outcomes import OutcomeRecord
 
+JOB_FAILURES = frozenset({"failed", "lost", "missed", "timed out"})
 Latest = Mapping[str, Sequence[OutcomeRecord]]
 
 
@@ -21,8 +22,9 @@ def job_missed(look: Look) -> Looked:
     latest: Latest = look.part("outcomes")["job"]
 
     def judge(subject: str) -> Iterator[Found]:
-        last = latest[subject][-1]
-        if last.outcome in {"missed", "failed", "timed out"}:
+        # a run that was skipped, because another was active or backoff is on, says nothing of the job
+        told = [record for record in latest[subject] if record.outcome != "skipped"]
+        if told and (last := told[-1]).outcome in JOB_FAILURES:
             name = subject.partition("@")[2] or subject
             yield Found(
                 subject,

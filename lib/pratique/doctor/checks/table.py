@@ -16,9 +16,9 @@ RECORDS: Source = "records"
 CHECKS: tuple[Check, ...] = (
     # containers: what they may do
     Check("privileged", "container", "critical", (API,), "containers with --privileged, dangerous capabilities, unconfined profiles, devices of disks",
-          "A program inside can become root on the host.", "make it anew with --cap-drop ALL and only the capabilities that it needs", f"{CONTAINERS}run/#runtime-privilege-and-linux-capabilities", isolation.privileged),
+          "A program inside can become root on the host.", "start it again with --cap-drop ALL and only the capabilities that it needs", f"{CONTAINERS}run/#runtime-privilege-and-linux-capabilities", isolation.privileged),
     Check("socket-mounted", "container", "critical", (API,), "docker.sock, containerd.sock or their folder inside a container",
-          "Who can write to the engine's socket can start a container as root with the whole host mounted; read-only restricts nothing.", "take it away, or put a filter between that lists what is allowed", f"{ENGINE}security/#docker-daemon-attack-surface", isolation.socket_mounted),
+          "Who can write to the engine's socket can start a container as root with the whole host mounted; read-only restricts nothing.", "remove the mount, or put a filter between that lists what is allowed", f"{ENGINE}security/#docker-daemon-attack-surface", isolation.socket_mounted),
     Check("secret-in-env", "container", "critical", (API,), "secrets in environments, labels and the history of images",
           "Everyone who may ask the engine reads them, and they stand in crash reports and copies of the image.", "write a reference env: or file: in the service file, and change the secret", f"{DOCKER}build/building/secrets/", secrets.secret_in_env),
     Check("host-namespaces", "container", "medium", (API,), "the host's network, processes, shared memory or users in a container",
@@ -33,7 +33,7 @@ CHECKS: tuple[Check, ...] = (
           "A program of another user becomes root inside.", "--security-opt no-new-privileges", CIS, isolation.new_privileges),
     # containers: how they run
     Check("log-unbounded", "container", "high", (API, HOST), "the json-file driver without max-size",
-          "The log grows until the disk is full, and then everything on the host stops.", "the driver local, or max-size; a container keeps its driver until it is made anew", f"{ENGINE}logging/drivers/json-file/", container.log_unbounded),
+          "The log grows until the disk is full, and then everything on the host stops.", "the driver local, or max-size; a container keeps its driver until it is created again", f"{ENGINE}logging/drivers/json-file/", container.log_unbounded),
     Check("zombies", "container", "high", (HOST, API), "processes in state Z below the first process of a container",
           "The first process does not collect ended ones: in time no process can start.", "--init, or init = true in a compose file", f"{CONTAINERS}multi-service_container/", container.zombies),
     Check("port-open", "container", "high", (API,), "ports that are published on all addresses",
@@ -43,7 +43,7 @@ CHECKS: tuple[Check, ...] = (
     Check("many-services", "container", "medium", (API,), "sshd, syslogd, cron, supervisord or systemd inside a container",
           "Several services in one container cannot be released, limited, watched or restarted one by one.", "one service for each container; docker exec for a shell, stdout for logs", f"{CONTAINERS}multi-service_container/", container.many_services),
     Check("no-health", "container", "medium", (API,), "containers without HEALTHCHECK that Pratique does not probe",
-          "A program that hangs looks like one that works.", "HEALTHCHECK in the Dockerfile, or --health-cmd", f"{DOCKER}reference/dockerfile/#healthcheck", container.no_health),
+          "A program that hangs looks like one thactives.", "HEALTHCHECK in the Dockerfile, or --health-cmd", f"{DOCKER}reference/dockerfile/#healthcheck", container.no_health),
     Check("unhealthy", "container", "medium", (API,), "containers whose health check fails",
           "The service does not work although its process runs.", "read its log", f"{DOCKER}reference/dockerfile/#healthcheck", container.unhealthy),
     Check("restarting", "container", "medium", (API,), "containers that end again and again, or that ran out of memory",
@@ -117,7 +117,7 @@ CHECKS: tuple[Check, ...] = (
     Check("job-missed", "records", "high", (RECORDS,), "jobs whose last run was missed or failed",
           "What the job does is not done.", "pratique job NAME", "https://healthchecks.io/docs/", records.job_missed),
     Check("backup-old", "records", "high", (RECORDS,), "backups that are too old",
-          "What was written since is lost with the disk.", "pratique backup NAME", "https://restic.readthedocs.io/", records.backup_old),
+          "All data written since is lost with the disk.", "pratique backup NAME", "https://restic.readthedocs.io/", records.backup_old),
     Check("never-drilled", "records", "medium", (RECORDS,), "backups that were never restored, or long ago",
           "Only a restore shows that a backup can be restored.", "restore it into a scratch volume", "https://github.com/restic/restic/issues/2332", records.never_drilled),
     Check("notification-failed", "records", "high", (RECORDS,), "routes of notifications whose last delivery failed",

@@ -56,7 +56,7 @@ class FileSystem:
 
     @property
     def share(self) -> float:
-        """The used part, as df has it: without what is reserved for root."""
+        """The used part, as df has it: without the part reserved for root."""
         return self.used / max(1, self.used + self.free)
 
 

@@ -14,7 +14,7 @@ from pratique.printable_text import printable
 
 LOCAL = "local"
 RECORDS = "records"
-"""The name of our own records, which stand beside the hosts."""
+"""The name from Pratique's records, which stand beside the hosts."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Read several hosts at once, each in threads of its own and with a deadline: one that hangs does not stop the others."""
+"""Read several hosts at once, each in own threads and with a deadline: one that hangs does not stop the others."""
 
 from __future__ import annotations
 

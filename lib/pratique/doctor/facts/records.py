@@ -1,4 +1,4 @@
-"""The facts of our own records: ledger, outcomes, the collector's status, leftovers of runs."""
+"""The facts from Pratique's records: ledger, outcomes, the collector's status, leftovers of runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Orphans = Mapping[str, Sequence[str] | str]
 
 
 def read_records(config: Config, at: datetime, orphans: Callable[[], Orphans]) -> HostFacts:
-    """Read all parts. orphans: finds what runs left behind."""
+    """Read all parts. orphans: finds leftovers of runs."""
     store = PartStore()
     store.read("bound_images", lambda: _bound_images(config))
     store.read("outcomes", lambda: _outcomes(config.state_dir))

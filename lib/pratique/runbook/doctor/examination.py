@@ -27,7 +27,7 @@ def examine_hosts(
     config: Config, *, hosts: Sequence[str] = (), only: Sequence[str] = (), skip: Sequence[str] = (), fail_on: Risk | None = None,
     compare_with: str = "",
 ) -> Examination:  # fmt: skip
-    """Examine hosts as `pratique.doctor.examine` does, with what runs left behind. Nothing is written."""
+    """Examine hosts as `pratique.doctor.examine` does, with the leftovers of runs. Nothing is written."""
     return examine(
         config,
         hosts=hosts,
@@ -65,7 +65,7 @@ def examine_and_record(
 
 
 def notify_new(config: Config, examination: Examination) -> None:
-    """Notify of each finding that was not there in the run before. The same run before gives the same key, so it is told once."""
+    """Notify of each finding that was not there in the run before. The same run before gives the same key, so it is reported once."""
     for host in examination.hosts:
         for result in host.results:
             for finding in result.findings:
@@ -88,7 +88,7 @@ def _event(examination: Examination, host: HostReport, result: Result, finding: 
 
 
 def _orphans(config: Config) -> dict[str, Sequence[str] | str]:
-    """What runs left behind, for each service; the reason where engine or balancer cannot tell."""
+    """Leftovers of runs, for each service; the reason where engine or balancer cannot tell."""
     found: dict[str, Sequence[str] | str] = {}
     for name in config.services:
         target = config.target(name)

@@ -43,7 +43,7 @@ class DoctorSession(Session[DoctorContext]):
     def contradictions(self) -> list[str]:
         """Return the checks whose result contradicts itself; none may, and the notebook asserts that.
 
-        What was not looked at has a reason and no score, and what was found has its objects.
+        Anything not looked at has a reason and no score, and what was found has its objects.
         """
         found = self.context.examination
         results = [result for host in found.hosts for result in host.results] if found else []

@@ -6,7 +6,7 @@
     Keep         keep the result of each host, and notify of new findings
     Record       write the ledger's last entry and result.json
 
-A run that is resumed examines again: what was found before its process died is old.
+A run that is resumed examines again: the result from before its process died is old.
 """
 
 from __future__ import annotations

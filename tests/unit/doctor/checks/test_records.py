@@ -1,4 +1,4 @@
-"""Checks of our own records."""
+"""Checks from Pratique's records."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +19,8 @@ def record(kind, outcome, days=0.0, subject="job@nightly"):
     [
         ("job-missed", {"job": record("job", "missed")}, {"job@nightly"}),
         ("job-missed", {"job": record("job", "ok")}, set()),
+        ("job-missed", {"job": record("job", "skipped")}, set()),
+        ("job-missed", {"job": {"job@nightly": record("job", "lost", 1)["job@nightly"] + record("job", "skipped")["job@nightly"]}}, {"job@nightly"}),
         ("backup-old", {"backup": record("backup", "ok", 3, "backup@db")}, {"backup@db"}),
         ("backup-old", {"backup": record("backup", "failed", 0, "backup@db")}, {"backup@db"}),
         ("backup-old", {"backup": record("backup", "ok", 1, "backup@db")}, set()),
@@ -42,7 +44,7 @@ def test_orphans_are_found_and_a_silent_engine_is_not_looked_at():
     assert result("orphans", look(orphans={"shop": "the balancer does not answer"})).state == "not looked at"
 
 
-def test_the_rights_of_our_own_container_are_found():
+def test_the_rights_of_the_container_of_pratique_are_found():
     own = container(
         Config={"Hostname": "lab", "Env": ["SSH_AUTH_SOCK=/agent"]},
         Mounts=[{"Source": "/var/run/docker.sock"}],
