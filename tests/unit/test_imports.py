@@ -177,6 +177,8 @@ REFUSED = [
     "incident shop --start never",
     "incident shop --config missing.toml",
     "incident shop --all",
+    "doctor --only nothing",
+    "doctor --host web1",
     "notify --config missing.toml",
     "notify --test",
 ]
