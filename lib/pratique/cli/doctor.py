@@ -66,10 +66,10 @@ def doctor(
     hosts: tuple[str, ...], only: tuple[str, ...], skip: tuple[str, ...], fail_on: Risk | None, compare_with: str, everything: bool,
     as_sarif: bool, out: str | None, no_record: bool, as_json: bool, config: str | None, store: str | None,
 ) -> None:  # fmt: skip
-    """Examine the hosts that run containers: problems, why they matter, and the command to type.
+    """Find problems on the hosts that run containers.
 
-    Hosts are asked at the same time, by the API of their engines and by one script that changes nothing. What cannot be read is shown as not looked at,
-    and never counts as good. The result is recorded, and the next run shows what is new and what is mended.
+    Each has its risk, why it matters, and the command to type. Hosts are asked at the same time, by the API of their engines and by one script
+    that changes nothing. What cannot be read is shown as not looked at, and never counts as good. The result is recorded, and the next run shows what is new and what is mended.
 
     \b
     pratique doctor
