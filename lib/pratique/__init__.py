@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pratique.report import (
         Comparison,
         OpenedHistory,
+        content_change,
         incident_logs,
         incident_reproduction,
         open_comparison,
@@ -76,6 +77,7 @@ __all__ = [
     "__version__",
     "answer_questions",
     "compare",
+    "content_change",
     "errors",
     "explore_incident",
     "figures",
@@ -115,6 +117,7 @@ _SOURCES = {
     "__version__": "pratique.version",
     "answer_questions": "pratique.widgets",
     "compare": "pratique.judge.compare",
+    "content_change": "pratique.report",
     "errors": "pratique.errors",
     "explore_incident": "pratique.widgets",
     "figures": "pratique.figures",

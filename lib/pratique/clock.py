@@ -6,6 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of the times that people and programs can give: with a year left to count from there."""
 CLOCK_JUMP_S = 1.0
 """Change of the wall clock at once that counts as a jump; a clock that is kept in step changes by milliseconds."""
 _READING_S = 0.1
@@ -30,6 +32,21 @@ def now_ms() -> int:
 def from_ms(epoch_ms: float) -> datetime:
     """Return milliseconds since the epoch as a UTC time."""
     return datetime.fromtimestamp(epoch_ms / 1000, UTC)
+
+
+def utc_of(text: str) -> datetime:
+    """Return the UTC time of ISO 8601 text, which means UTC without a zone.
+
+    Raises: ValueError, also outside the years 1970 to 9998: a zone, or the day after, could leave the calendar.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+        moment = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is in no year that is known") from error
+    if not EPOCH <= moment < LATEST:
+        raise ValueError(f"{moment:%Y} is not a year from {EPOCH:%Y} to {LATEST.year - 1}")
+    return moment
 
 
 class ClockWatch:

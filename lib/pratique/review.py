@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,21 +85,48 @@ def open_review(
     )
 
 
-def save_review(review: Review, out: str = "") -> ReportPaths:
-    """Write the page and the review as JSON, and record the review in the ledger; call it inside maturity_review.ipynb.
+def save_review(review: Review, out: str = "", *, record: bool = True) -> ReportPaths:
+    """Write the page and the review as JSON, and record the review; call it inside maturity_review.ipynb.
 
-    review: from `open_review`. out: folder; default reports/ in the state folder.
+    review: from `open_review`. out: a folder, or a file that ends in .html; default reports/ in the state folder. record: whether the ledger records it.
     Raises: UsageError when called outside a notebook; DeniedError, StorageError, BusyError.
     """
     from pratique.report.written_page import page_paths, reports_folder, save_page  # noqa: PLC0415 - papermill
 
     if review.config is None:
         raise UsageError("this review has no settings: make it with open_review")
-    folder = (Path(out) if out else reports_folder(review.config)).absolute()
-    paths = page_paths(folder, f"maturity-{review.made:%Y%m%d-%H%M%S}", "review")
+    place = (Path(out) if out else reports_folder(review.config)).absolute()
+    paths = page_paths(place, _stem(review.made), "review")
     save_page(NOTEBOOK, paths, f"Maturity review {review.made:%Y-%m-%d}", review.to_json())
-    record_review(review.config, review)
+    if record:
+        record_review(review.config, review)
     return paths
+
+
+def write_review(
+    config: Config, *, out: Path, services: Sequence[str] = (), repository: str | Path = ".", model: str = "", since: datetime | None = None,
+    answers: str = "",
+) -> ReportPaths:  # fmt: skip
+    """Write the page and the JSON of a review by running maturity_review.ipynb, which is kept beside them. The ledger does not record it.
+
+    config: the settings, from `load_config`. out: a folder, or a file that ends in .html. The rest is as for `review_team`.
+    Raises: the errors of `review_team`; DeniedError, StorageError. The notebook is kept when it fails.
+    """
+    from pratique.report.written_page import page_paths, run_for_page  # noqa: PLC0415 - papermill
+
+    place = out.absolute()
+    paths = page_paths(place, _stem(utc_now()), "review")
+    # the notebook makes the review a moment later: it gets the name of the page, and not its folder
+    parameters = {
+        "services": list(services), "repository": str(Path(repository).absolute()), "since": since.isoformat() if since else "", "model": model,
+        "answers": str(Path(answers).absolute()) if answers else "",
+        "config": config.file, "store": config.store.url, "out": str(paths.html), "record": False,
+    }  # fmt: skip
+    return run_for_page(NOTEBOOK, paths, parameters, progress=None)
+
+
+def _stem(made: datetime) -> str:
+    return f"maturity-{made:%Y%m%d-%H%M%S}"
 
 
 def record_review(config: Config, review: Review, *, who: str | None = None) -> Entry:
@@ -108,10 +136,12 @@ def record_review(config: Config, review: Review, *, who: str | None = None) -> 
 
 
 def _answers(path: str, now: datetime) -> AnswerFile:
-    from pratique.maturity.answers import parse_answers  # noqa: PLC0415 - pydantic
+    from pratique.maturity.answers import LARGEST, parse_answers  # noqa: PLC0415 - pydantic
 
     try:
-        return parse_answers(Path(path).read_bytes(), now.date(), name=path)
+        with Path(path).open("rb") as file:
+            # a byte more than can be read, which is then a finding
+            return replace(parse_answers(file.read(LARGEST + 1), now.date(), name=path), path=Path(path))
     except FileNotFoundError:
         raise MissingError(f"answers {path!r} do not exist: check the path") from None
     except OSError as error:

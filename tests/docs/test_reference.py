@@ -6,7 +6,7 @@ from dataclasses import fields
 import click
 import pytest
 from tools.reference import __main__ as reference
-from tools.reference import cli, exit_status, files, markdown, verdict
+from tools.reference import cli, exit_status, files, json_keys, markdown, verdict
 
 from pratique.cli import pratique as program
 from pratique.config.reference import sections
@@ -103,3 +103,15 @@ def test_every_key_of_an_incident_has_a_meaning():
     page = text_of("incident-json.md")
     assert [line for line in page.splitlines() if re.fullmatch(r"\| `\w+` \| +\|", line)] == []
     assert {f"| `{item.name}` |" for item in fields(Incident)} <= set(re.findall(r"^\| `\w+` \|", page, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["history-json.md", "review-json.md", "diff-json.md"])
+def test_every_key_of_other_json_has_a_meaning(name):
+    page = text_of(name)
+    assert [line for line in page.splitlines() if re.fullmatch(r"\| `\w+` \| +\|", line)] == []
+    assert page.count("| `") > 40
+
+
+def test_a_key_that_the_page_does_not_explain_is_refused():
+    with pytest.raises(ValueError, match="the page explains"):
+        json_keys.keys_of_sample({"a": "x"}, {"a": 1, "b": 2}, "thing")

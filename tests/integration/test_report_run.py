@@ -15,6 +15,7 @@ import pytest
 from pratique.config import Config, StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, StorageError, UsageError
 from pratique.notebook import run_notebook
+from pratique.notebook.find import find_notebook
 from pratique.report import write_report
 from pratique.report.written_page import write_text
 from pratique.store import open_store
@@ -287,3 +288,17 @@ def test_a_report_is_as_open_as_the_umask_says(config, tmp_path, umask, mode):
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in (paths.html, paths.json, paths.notebook)} == {mode}
+
+
+def test_papermill_fails_after_the_report_of_a_rollback_is_saved(config, tmp_path):
+    source = find_notebook("canary_report")
+    values = {"service": "shop", "baseline": "r2", "canary": "r3", "store": config.store.url, "out": str(tmp_path)}
+    given = [word for name, value in values.items() for word in ("-r", name, value)]
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", source, tmp_path / "out.ipynb", *given, "-r", "fail_on", "rollback"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "FailOnRollbackError: shop r3: rollback: " in done.stderr
+    assert json.loads((tmp_path / "shop-r2-r3.json").read_text())["verdict"] == "rollback"
+    assert "</html>" in (tmp_path / "shop-r2-r3.html").read_text()

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.store_contract import T0, StoreContract, by_key, content, rollups, row
+from contract.store_contract import T0, StoreContract, by_key, rollups, row
+from contract.store_contract import content as whole_content
 from pratique.clock import from_ms
 from pratique.config import StoreSettings
 from pratique.errors import DataError, DeniedError, MissingError, UnavailableError, UsageError
@@ -38,6 +39,21 @@ def store(address):
 def writer(address):
     """The same store, as another process has it."""
     return open_store(address)
+
+
+def content(store, **options):
+    """Everything in the store by key, of the same rows read at once and, where they fit into a short range, by one request."""
+    found = whole_content(store, **options)
+    end = T0 + timedelta(seconds=600)
+    if all(values["window"] < end for values in found.values()):
+        short = [
+            values
+            for revision in options.get("revisions", ("r1", "r2", "r3"))
+            for values in store.read("shop", [revision], T0, end).table.to_pylist()
+        ]
+        assert len(short) == len(found)
+        assert by_key(short) == found
+    return found
 
 
 class TestInflux(StoreContract):
@@ -243,6 +259,38 @@ def test_a_write_that_broke_off_is_not_read_until_it_is_repeated(store, monkeypa
     assert content(store) == by_key([*rows, row(20)])
 
 
+def test_a_write_of_other_windows_does_not_uncover_one_that_broke_off(store, monkeypatch):
+    monkeypatch.setattr(store_module, "WAIT_S", 0.1)
+    monkeypatch.setattr(lines, "MAX_LINES", 2)
+    client = store._client("all-access-token-of-the-tests")
+    write = client.write
+    rows = [row(window) for window in range(6)]
+
+    def broken(bucket, request, **options):
+        if request.count(b"pratique,") and b"n=9i" not in request:
+            raise UnavailableError("the connection broke")
+        write(bucket, request, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "write", broken)
+        with pytest.raises(UnavailableError, match="broke"):
+            store.write(rollups(*rows))
+        store.write(rollups(row(20, n=9)))
+    reader = open_store(store.url)
+    for end in (T0 + timedelta(seconds=60), None):
+        with pytest.raises(UnavailableError, match="'collector' are not complete"):
+            reader.read("shop", ["r1"], T0, end)
+    assert len(reader.read("shop", ["r1"], T0 + timedelta(seconds=200))) == 1
+    store.write(rollups(*rows[:3]))
+    with pytest.raises(UnavailableError, match="not complete"):
+        reader.read("shop", ["r1"])
+    assert len(reader.read("shop", ["r1"], T0, T0 + timedelta(seconds=30))) == 3
+    store.write(rollups(*rows[3:]))
+    assert content(reader) == by_key([*rows, row(20, n=9)])
+    store.write(rollups(row(0, n=7)))
+    assert content(reader) == by_key([*rows[1:], row(0, n=7), row(20, n=9)])
+
+
 def test_upkeep_accepts_what_an_abandoned_write_has_stored(influxd, store, monkeypatch):
     monkeypatch.setattr(store_module, "WAIT_S", 0.1)
     store.write(rollups(row(0)))
@@ -273,7 +321,7 @@ def test_readers_in_other_processes_see_each_write_complete(address):
         command = [sys.executable, store_child.__file__, *map(str, arguments)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    readers = [start("read", address, windows) for _ in range(2)]
+    readers = [start(how, address, windows) for how in ("read", "read_last")]
     assert [reader.stdout.readline() for reader in readers] == ["ready\n", "ready\n"]
     assert start("write", address, 0, 40).communicate()[1] == ""
     assert [reader.communicate(timeout=60)[1] for reader in readers] == ["", ""]

@@ -12,6 +12,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from pratique.config import StoreSettings
 from pratique.errors import PratiqueError
@@ -148,7 +149,7 @@ class InfluxServer:
 
     def address(self, bucket, *, port=None):
         """The store's address of a bucket. port: that of a proxy in front of the server."""
-        return f"influxdb://127.0.0.1:{port or self.port}/{self.organisation}/{bucket.name}"
+        return f"influxdb://127.0.0.1:{port or self.port}/{self.organisation}/{quote(bucket.name, safe='')}"
 
     def settings(self, bucket, **options):
         return StoreSettings(url=self.address(bucket, port=options.pop("port", None)), **options)

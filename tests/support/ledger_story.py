@@ -36,6 +36,8 @@ class LedgerStory:
         run: str = "",
         requests: dict[str, int] | None = None,
         guards: dict[str, Any] | None = None,
+        by: str = "judge",
+        reason: str = "",
         **data: Any,
     ) -> str:
         """Release a revision. hours: when the run ends, `took` hours after it began. data: of its first entry. Return the run."""
@@ -50,7 +52,7 @@ class LedgerStory:
         )
         self._share(began, revision, run, {baseline: 1.0, revision: 0.0})
         self._share(began + took / 10, revision, run, {baseline: 0.9, revision: 0.1})
-        judged = {"decision": verdict, "reason": "", "requests": requests or {}, "guards": guards or {}}
+        judged = {"decision": verdict, "by": by, "reason": reason, "requests": requests or {}, "guards": guards or {}}
         self._write("verdict", hours, revision, run, judged)
         winner = revision if verdict == "promote" else baseline
         self._share(hours, revision, run, {winner: 1.0})

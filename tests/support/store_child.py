@@ -2,11 +2,12 @@
 
 import sys
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from contract.store_contract import rollups, row
+from contract.store_contract import T0, rollups, row
 from pratique.store import open_store
 
 ROWS = 12
@@ -29,13 +30,18 @@ def write(url, first, how_many):
         print("done", number, flush=True)
 
 
-def read(url, until):
+def read_last(url, until):
+    """Read like `read`, but only a short range with the windows."""
+    read(url, until, T0 + timedelta(seconds=590), T0 + timedelta(seconds=1190))
+
+
+def read(url, until, *between):
     """Read repeatedly until `until` windows exist; no read may see a part of a write."""
     store = open_store(url)
     print("ready", flush=True)
     reads = seen = 0
     while seen < int(until):
-        rows = store.read("shop", ["r1"]).table.to_pylist()
+        rows = store.read("shop", ["r1"], *between).table.to_pylist()
         found = Counter((values["window"], values["n"]) for values in rows)
         assert set(found.values()) <= {ROWS}, f"part of a write was seen: {found}"
         assert len({window for window, _ in found}) == len(found), "a row was seen beside the one that replaces it"
@@ -54,4 +60,4 @@ def share(url, name, how_many):
 
 
 if __name__ == "__main__":
-    {"write": write, "read": read, "share": share}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "read": read, "read_last": read_last, "share": share}[sys.argv[1]](*sys.argv[2:])

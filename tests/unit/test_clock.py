@@ -25,6 +25,20 @@ def test_a_window_starts_at_a_multiple_of_its_length_and_holds_the_time(time, se
     assert (start - EPOCH) % span == timedelta(0)
 
 
+def test_a_time_without_a_zone_is_utc():
+    noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    assert [clock.utc_of(text) for text in ("2026-11-20T12:00", "2026-11-20T13:00+01:00")] == [noon, noon]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "noon", "0001-01-01", "0001-01-01T00:00+14:00", "1969-12-31T23:59", "9999-12-31T23:59-12:00", "9999-06-01"],
+)
+def test_a_time_that_cannot_be_one_of_requests_is_refused(text):
+    with pytest.raises(ValueError, match=r".+"):
+        clock.utc_of(text)
+
+
 def test_milliseconds_become_a_utc_time():
     assert from_ms(1_790_000_000_123) == datetime(2026, 9, 21, 14, 13, 20, 123_000, UTC)
 

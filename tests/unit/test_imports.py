@@ -64,6 +64,7 @@ ORDER = [
     "status",
     "bootstrap",
     "review",
+    "schedules",
     "check",
     "cli",
     "__main__",

@@ -10,7 +10,20 @@ import sys
 from pathlib import Path
 
 from pratique.notebook.published import FILE, published_text
-from tools.reference import cli, configuration, doctor, exit_status, files, incident, metrics, python_api, verdict
+from tools.reference import (
+    cli,
+    configuration,
+    difference,
+    doctor,
+    exit_status,
+    files,
+    history,
+    incident,
+    metrics,
+    python_api,
+    review,
+    verdict,
+)
 
 FOLDER = Path(__file__).parents[2] / "docs/reference"
 NOTICE = "<!-- This page is generated: change the code, then run `make docs-reference`. -->\n\n"
@@ -20,6 +33,9 @@ PAGES = {
     "python-api.md": python_api.page,
     "verdict-json.md": verdict.page,
     "incident-json.md": incident.page,
+    "history-json.md": history.page,
+    "review-json.md": review.page,
+    "diff-json.md": difference.page,
     "exit-status.md": exit_status.page,
     "files-on-disk.md": files.page,
     "metrics.md": metrics.page,

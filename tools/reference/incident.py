@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import fields
-
 from pratique.incident import model
-from tools.reference.markdown import cell, explained, plain, table
+from tools.reference.json_keys import keys_of_class
 
 TEXT = """# Incident JSON
 
@@ -27,22 +24,9 @@ KINDS = (
 )
 
 
-def _fields(kind: type) -> str:
-    names = [item.name for item in fields(kind)]
-    doc = explained(kind.__doc__, names)
-    meanings = {name: (keys, text) for keys, text in doc.names.items() for name in keys.split(", ")}
-    rows = []
-    for name in names:
-        keys, text = meanings.get(name, (name, ""))
-        first = keys.split(", ")[0]
-        shown = text if name == first else f"see `{first}`"
-        rows.append((f"`{name}`", cell(re.sub(r"\bNone\b", "`null`", shown))))
-    return plain(" ".join(doc.text)) + "\n\n" + table(("key", "meaning"), rows)
-
-
 def page() -> str:
     """The whole page."""
     parts = [TEXT]
     for title, kind in KINDS:
-        parts += [f"## {title}", _fields(kind)]
+        parts += [f"## {title}", keys_of_class(kind)]
     return "\n\n".join(part.strip() for part in parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 
 from pratique.check.finding import Check, SkippedError, WarnedError
 from pratique.clock import from_ms, iso, now_ms, utc_now
@@ -15,12 +16,15 @@ from pratique.store.influxdb.bucket_reader import kind_of, reader_of
 from pratique.store.influxdb.client import Bucket, InfluxClient
 from pratique.store.influxdb.setup import retention_text
 from pratique.store.influxdb.tokens import read_token, write_token
+from pratique.store.influxdb.writers import sources_with_several
 
 URL = "store.url"
 SKEW_S = 5.0
 """The server tells its time in whole seconds, and an answer takes a while."""
 UNFINISHED_MS = 600_000
 """A write takes seconds; a collector that was restarted repeats it at once."""
+LOOK_BACK = timedelta(hours=1)
+"""The windows in which two writers of a source are looked for."""
 WITH_BUCKETS, WITHOUT_HEALTH = 2, 3
 """Kinds of servers: the one whose buckets tell their retention, and the one whose /health is a mere OK."""
 TESTED = {1: " (tested against recorded answers only)", 2: "", 3: " (tested against recorded answers only)"}
@@ -36,6 +40,7 @@ def influxdb_checks(settings: StoreSettings) -> Iterator[Check]:
         yield Check("store.read_token", look.read_token)
     yield Check("store.retention_days", look.retention)
     yield Check(URL, look.unfinished_writes)
+    yield Check(URL, look.writers)
 
 
 class InfluxLook:
@@ -142,6 +147,24 @@ class InfluxLook:
                 "so its windows cannot be read: start the collector or repeat the import"
             )
         return "every write has ended"
+
+    def writers(self) -> str:
+        """Whether two processes write the same source: each hides from readers what the other one is writing."""
+        self._require_answer()
+        self._require_buckets()
+        client, now = self._client(read_token(self._settings)), utc_now()
+        try:
+            found = sources_with_several(client, self._address().bucket, now - LOOK_BACK, now + LOOK_BACK)
+        except PratiqueError as error:
+            raise SkippedError("not looked at: the token may not read the bucket") from error
+        if found:
+            service, source = found[0]
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            raise WarnedError(
+                f"two processes write source {source[:80]!r} of service {service!r}{more}, such as machines with a copied state folder: "
+                "a read may see a part of a write: give each its own state_dir, and import a log on one machine only"
+            )
+        return "each source has one writer"
 
     def _require_buckets(self) -> None:
         if self._kind != WITH_BUCKETS:

@@ -38,7 +38,9 @@ def store_checks(config: Config) -> Iterator[Check]:
     if config.store.points.model_fields_set:
         yield Check("store.points", partial(_unused_points, config.store))
     if config.store.is_prometheus:
-        yield Check(URL, partial(_metrics_server, config.store))
+        from pratique.check.metrics import metric_checks  # noqa: PLC0415 - requests
+
+        yield from metric_checks(config.store)
         return
     if config.store.is_influxdb:
         from pratique.check.influxdb import influxdb_checks  # noqa: PLC0415 - influxdb_client
@@ -51,11 +53,6 @@ def store_checks(config: Config) -> Iterator[Check]:
         yield Check(URL, look.space)
     yield Check(URL, look.files)
     yield Check(URL, look.newest_window)
-
-
-def _metrics_server(settings: StoreSettings) -> str:
-    found = "it has" if open_store(settings).exists() else "it does not have yet"
-    return f"the server answers; {found} metrics of requests as [store.metrics] describes them"
 
 
 def _unused_points(settings: StoreSettings) -> str:

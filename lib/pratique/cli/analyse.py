@@ -15,13 +15,13 @@ from pratique.cli.colours import paint_start
 from pratique.cli.completion import complete_services
 from pratique.cli.options import (
     EPILOG,
-    PATH,
     Minutes,
     Time,
     config_options,
     json_array,
     json_object,
     load_config,
+    out_option,
     revision_argument,
     service_argument,
 )
@@ -47,8 +47,8 @@ def comparison(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--end", type=Time(), help="End of the range, exclusive. Default: the last window."),
         click.option("--start", type=Time(), help="Start of the range. Default: the canary's first window."),
-        revision_argument("canary"),
-        revision_argument("baseline"),
+        revision_argument("canary", required=False),
+        revision_argument("baseline", required=False),
         service_argument,
     ):
         command = decorate(command)
@@ -62,7 +62,10 @@ MOST_LISTED = 200
 @click.command(epilog=EPILOG)
 @comparison
 def compare(as_json: bool, config: str | None, store: str | None, **question: Any) -> None:
-    """Compare two revisions: print a table and the verdict."""
+    """Compare two revisions: print a table and the verdict.
+
+    Without revisions, it takes those of the service's last release, or else the two that appeared last.
+    """
     from pratique.judge.text import table  # noqa: PLC0415
     from pratique.report.comparison import judge_stored  # noqa: PLC0415
 
@@ -76,15 +79,11 @@ def compare(as_json: bool, config: str | None, store: str | None, **question: An
 
 @click.command(epilog=EPILOG)
 @comparison
-@click.option(
-    "--out",
-    type=PATH,
-    metavar="FOLDER",
-    help="The folder for the report. Default: reports/ in the state folder.",
-)
+@out_option("Where the report goes.", "reports/ in the state folder")
 def report(as_json: bool, out: str | None, config: str | None, store: str | None, **question: Any) -> None:
     """Write a comparison as an HTML report and JSON.
 
+    Without revisions, it takes those of the service's last release, or else the two that appeared last.
     It runs notebooks/canary_report.ipynb and keeps the executed notebook beside them.
     """
     from pratique.judge.text import headline  # noqa: PLC0415

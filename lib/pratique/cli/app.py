@@ -24,6 +24,7 @@ from pratique.cli import (
     operate,
     release,
     review,
+    schedule,
     watch,
 )
 from pratique.cli.colours import colour_mode
@@ -73,7 +74,9 @@ pratique.add_section(
     "Analyse",
     (*analyse.COMMANDS, *diff.COMMANDS, *incident.COMMANDS, *watch.COMMANDS, *history.COMMANDS, *review.COMMANDS),
 )
-pratique.add_section("Operate", (*operate.COMMANDS, *jobs.COMMANDS, *notify.COMMANDS, *doctor.COMMANDS))
+pratique.add_section(
+    "Operate", (*operate.COMMANDS, *jobs.COMMANDS, *notify.COMMANDS, *schedule.COMMANDS, *doctor.COMMANDS)
+)
 pratique.add_section("Configure", configure.COMMANDS)
 pratique.add_section("Data", (*data.COMMANDS, *demo_data.COMMANDS))
 pratique.add_former_name("maintain", maintain_command)

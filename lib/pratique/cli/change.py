@@ -120,7 +120,7 @@ def list_command(
     for change in found if not as_json else ():
         click.echo(_sentence(change))
     if not found and not as_json:
-        click.echo("no changes were reported: pratique change add --help")
+        click.echo(f"no changes{f' of {service}' if service else ''} were reported: pratique change add --help")
     if damaged:
         click.echo(f"note: {damaged:,} lines of {str(kept.path)!r} cannot be read and are left out", err=True)
 

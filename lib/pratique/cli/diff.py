@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pratique.cli.completion import complete_services
-from pratique.cli.options import PATH, config_options, json_object, load_config, revision_argument
+from pratique.cli.options import PATH, config_options, json_object, load_config, out_option, revision_argument
 from pratique.cli.progress import progress_bar
 from pratique.errors import UsageError
 
@@ -43,9 +43,7 @@ Exit status: 0 done. With --exit-code: 0 the same, 1 different, 2 no difference 
     metavar="SECONDS",
     help="Time limit for reading both; unread parts are listed. Default: 60.",
 )
-@click.option(
-    "--out", type=PATH, metavar="FOLDER", help="Write a page, its JSON and the executed notebook into this folder."
-)
+@out_option()
 @json_object
 @config_options
 def diff(

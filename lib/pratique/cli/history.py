@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pratique.cli.completion import complete_runs, complete_services
-from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config
+from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config, out_option
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--repository", type=PATH, metavar="FOLDER", help="The git repository. Default: that of the service file."
 )
-@click.option("--out", type=PATH, metavar="FOLDER", help="Write the page, its JSON and the notebook into this folder.")
+@out_option()
 @json_array
 @config_options
 def history(

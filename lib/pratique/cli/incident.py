@@ -15,7 +15,7 @@ from typing_extensions import override
 from pratique.cli import incident_records
 from pratique.cli.colours import paint_phrase, paint_start
 from pratique.cli.completion import complete_services
-from pratique.cli.options import PATH, Time, alpha_option, config_options, json_object, load_config
+from pratique.cli.options import PATH, Time, alpha_option, config_options, json_object, load_config, out_option
 from pratique.cli.progress import progress_bar
 from pratique.errors import UsageError
 
@@ -75,9 +75,7 @@ class IncidentGroup(click.Group):
 @click.option(
     "--all", "every", is_flag=True, help="Look at every service of the store, in one line each; they share alpha."
 )
-@click.option(
-    "--out", type=PATH, metavar="FOLDER", help="Write the page, its JSON and the executed notebook into this folder."
-)
+@out_option()
 @click.option(
     "--notebook", type=PATH, metavar="PATH", help="Write the notebook with its parameters filled in, for JupyterLab."
 )

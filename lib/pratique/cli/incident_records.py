@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from pratique.cli.completion import complete_revisions, complete_services
-from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config, service_argument
-from pratique.clock import utc_now
+from pratique.cli.options import (
+    EPILOG,
+    PATH,
+    Time,
+    config_options,
+    folder_option,
+    json_array,
+    load_config,
+    service_argument,
+)
+from pratique.clock import iso, utc_now
 from pratique.errors import UsageError
 
 if TYPE_CHECKING:
@@ -143,7 +152,7 @@ def list_command(service: str | None, as_json: bool, config: str | None, store: 
     for record in found:
         click.echo(incident_line(record))
     if not found:
-        click.echo("no incidents are recorded: pratique incident open --help")
+        click.echo(f"no incidents{f' of {service}' if service else ''} are recorded: pratique incident open --help")
 
 
 @click.command("import", epilog=EPILOG)
@@ -201,7 +210,7 @@ def import_command(
 @click.option("--start", type=Time(), metavar="TIME", help="Start of the range. Default: two hours before it began.")
 @click.option("--end", type=Time(), metavar="TIME", help="End of the range. Default: an hour after users were well.")
 @click.option("--changes", default="", type=PATH, metavar="FILE", help="A JSON-lines file of further changes.")
-@click.option("--out", type=PATH, metavar="FOLDER", help="The folder of the draft. Default: in the state folder.")
+@folder_option("The folder of the draft. Default: reports/ in the state folder.")
 @config_options
 def draft_command(
     service: str,
@@ -246,8 +255,13 @@ def _end(
     event: Literal["restored", "closed"], unique: str, at: datetime | None, source: str, why: str, config: Config
 ) -> None:
     incidents = _incidents(config)
+    record = incidents.find(unique, source)
+    if event == "restored" and at is None and record.closed is not None:
+        raise UsageError(
+            f"incident {record.id!r} was closed {iso(record.closed)}, and users were well again by then: say when with --at"
+        )
     fields: dict[str, Any] = {event: at or utc_now()}
-    _print(incidents, incidents.record(incidents.find(unique, source), event, why=why, **fields))
+    _print(incidents, incidents.record(record, event, why=why, **fields))
 
 
 def _incidents(config: Config) -> Incidents:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,11 @@ import click
 from typing_extensions import override
 
 from pratique.cli.completion import complete_revisions, complete_services
+from pratique.clock import utc_of
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from pratique.config import Config
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -34,10 +37,13 @@ class Time(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            parsed = datetime.fromisoformat(value)
+            return utc_of(value)
         except ValueError:
-            self.fail(f"{value!r} is not a time: write it as 2026-11-20T14:00 (UTC) or with a zone, +01:00", param, ctx)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+            self.fail(
+                f"{value!r:.80} is not a time of the years 1970 to 9998: write it as 2026-11-20T14:00 (UTC) or with a zone, +01:00",
+                param,
+                ctx,
+            )
 
 
 UNIT_MIN = {"s": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "d": 1440.0, "": 1.0}
@@ -59,11 +65,46 @@ class Minutes(click.ParamType[float]):
         return float(found[1]) * UNIT_MIN[found[2]]
 
 
+class PagePlace(click.ParamType[str]):
+    """A folder of pages or, with `page`, the page itself. Anything else is refused before the work begins."""
+
+    name = "path"
+
+    def __init__(self, *, page: bool = True) -> None:
+        """page: whether a file that ends in .html is taken, too."""
+        self._page = page
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from pratique.report.place import check_place  # noqa: PLC0415 - only here
+
+        check_place(value, page=self._page)
+        return str(value)
+
+    @override
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return PATH.shell_complete(ctx, param, incomplete)
+
+
 PATH = click.Path(readable=False)
 """A path, for completion; whether it can be read or written is the library's to say, with its own exit status."""
 service_argument = click.argument("service", shell_complete=complete_services)
 json_array = click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
 json_object = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def out_option(
+    help_text: str = "Write the page, its JSON and the executed notebook there.", default: str = ""
+) -> Decorator:
+    """Return the decorator for the place of a page. help_text: the written page. default: where it goes without the option; "": nowhere."""
+    takes = " A folder, or a file that ends in .html: the other files go beside it."
+    last = f" Default: {default}." if default else ""
+    return click.option("--out", type=PagePlace(), metavar="PATH", help=f"{help_text}{takes}{last}")
+
+
+def folder_option(help_text: str) -> Decorator:
+    """Return the decorator for a folder of several pages. help_text: what it is for, and the default."""
+    return click.option("--out", type=PagePlace(page=False), metavar="FOLDER", help=help_text)
 
 
 def alpha_option(help_text: str) -> Decorator:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from pratique.cli.completion import complete_practices
 from pratique.cli.options import PATH, Time, config_options, json_object, load_config
+from pratique.cli.progress import progress_bar
 from pratique.clock import utc_now
 from pratique.errors import UsageError
 
@@ -74,14 +75,21 @@ model_option = click.option(
 @click.option(
     "--out",
     type=PATH,
+    metavar="PATH",
+    help="Also write the review: the page into a folder that exists or a file that ends in .html, otherwise a file with JSON (.json) or text.",
+)
+@click.option(
+    "--answers",
+    type=PATH,
+    default="",
     metavar="FILE",
-    help="Also write the review into this file: JSON if its name ends with .json, otherwise text.",
+    help="Another file of answers. Default: maturity/answers.toml of the repository.",
 )
 @click.option("--no-record", is_flag=True, help="Do not write the review into the ledger.")
 @json_object
 @config_options
 def review(
-    repository: str, services: tuple[str, ...], model: str, since: datetime | None, every_question: bool, out: str | None, no_record: bool,
+    repository: str, services: tuple[str, ...], model: str, since: datetime | None, every_question: bool, out: str | None, answers: str, no_record: bool,
     as_json: bool, config: str | None, store: str | None,
 ) -> None:  # fmt: skip
     """Review the maturity of delivery, and propose next steps.
@@ -95,19 +103,50 @@ def review(
     pratique review --model minimumcd --no-record
     """
     from pratique.maturity.text import review_lines  # noqa: PLC0415 - pydantic
-    from pratique.review import record_review, review_team  # noqa: PLC0415
+    from pratique.review import record_review, review_team, write_review  # noqa: PLC0415
 
+    place = _place(out)
     settings = _settings(config, store, repository)
-    found = review_team(settings, services=services, repository=repository, model=model, since=since)
+    found = review_team(settings, services=services, repository=repository, model=model, since=since, answers=answers)
+    if place == "page":
+        # before the ledger has this review: the page shows what changed since the one before
+        with progress_bar("page"):
+            paths = write_review(
+                settings,
+                out=Path(str(out)),
+                services=services,
+                repository=repository,
+                model=model,
+                since=since,
+                answers=answers,
+            )
+        click.echo(str(paths), err=as_json)
     if not no_record:
         record_review(settings, found)
     text = "\n".join(review_lines(found, every_question=every_question))
     data = json.dumps(found.to_json(), allow_nan=False, ensure_ascii=not out)
-    if out is not None:
+    if out is not None and place != "page":
         from pratique.report.written_page import write_text  # noqa: PLC0415 - only here
 
-        write_text(Path(out), f"{data if out.casefold().endswith('.json') else text}\n")
+        write_text(Path(out), f"{data if place == 'json' else text}\n")
     click.echo(data if as_json else text)
+
+
+def _place(out: str | None) -> str:
+    """What a path asks for: "page", "json" or "text". Raises: UsageError for a file that is none of these."""
+    from pratique.report.place import FILES, check_place, is_page  # noqa: PLC0415 - only here
+
+    if out is None:
+        return ""
+    end = Path(out).suffix.casefold()
+    if is_page(out) or out.endswith("/") or Path(out).is_dir():
+        check_place(out)
+        return "page"
+    if end in FILES - {".json", ".txt", ".md"}:
+        raise UsageError(
+            f"out {out!r}: give a folder that exists, or a file that ends in .html for the page, in .json for JSON, or in .txt for text"
+        )
+    return "json" if end == ".json" else "text"
 
 
 @click.command("answer")

@@ -12,7 +12,7 @@ import click
 from pratique.cli.colours import paint_phrase
 from pratique.cli.completion import complete_services
 from pratique.cli.incident import INCIDENT_EPILOG, worst
-from pratique.cli.options import PATH, Minutes, alpha_option, config_options, load_config
+from pratique.cli.options import Minutes, alpha_option, config_options, folder_option, load_config
 from pratique.errors import BusyError, MissingError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ PASSING = (UnavailableError, BusyError, MissingError)
     "--every", type=Minutes(), metavar="TIME", help="Look again so often, until Ctrl-C: 1m, 30s. Default: once."
 )
 @alpha_option("The chance of naming anything at one look when nothing is wrong; the services share it.")
-@click.option("--out", type=PATH, metavar="FOLDER", help="The folder for pages. Default: reports/ in the state folder.")
+@folder_option("The folder for pages. Default: reports/ in the state folder.")
 @config_options
 def watch(
     services: tuple[str, ...],

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from typing_extensions import override
 
 from pratique.config.metric_presets import PRESETS
@@ -40,6 +40,9 @@ def check_label_source(source: str) -> str:
 
 
 LabelSource = Annotated[str, AfterValidator(check_label_source)]
+_IN_MS = re.compile(r"_(ms|millis|milliseconds)(_bucket)?$")
+_NO_COUNTERS = ("_created", "_bucket", "_sum")
+"""Ends of the names of metrics beside a counter or histogram."""
 MetricName = Annotated[str, Field(pattern=r"^([A-Za-z_:][A-Za-z0-9_:.]*(\|[A-Za-z_:][A-Za-z0-9_:.]*)*)?$")]
 """The name of a metric, or several with `|` between them."""
 
@@ -99,6 +102,24 @@ class MetricMapping(ReadMapping):
     def preset_named(cls, name: str) -> Mapping[str, Any]:
         """See ReadMapping."""
         return preset_of(PRESETS, name)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_unit_of_name(cls, given: Any) -> Any:
+        names = str(given.get("latency") or "").split("|") if isinstance(given, dict) else []
+        if "latency_unit" not in given and names and all(_IN_MS.search(name) for name in names):
+            return {**given, "latency_unit": "ms"}
+        return given
+
+    @field_validator("requests")
+    @classmethod
+    def _counts_requests(cls, names: str) -> str:
+        wrong = next((name for name in names.split("|") if name.endswith(_NO_COUNTERS)), None)
+        if wrong is not None:
+            raise ValueError(
+                f"{wrong!r} does not count requests: name the counter, such as NAME_total, or NAME_count of a histogram"
+            )
+        return names
 
     @property
     def is_given(self) -> bool:

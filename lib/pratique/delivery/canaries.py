@@ -1,4 +1,4 @@
-"""What the canaries of a service caught, what escaped them, and how many users met a bad revision meanwhile.
+"""What the canaries of a service caught, what escaped them, and how much of the traffic met a bad revision.
 
 Caught: stopped by the judge, and not overturned. Escaped: promoted by the judge, and failed. A stop is a false alarm if a person overturned it, or if the
 same content was promoted later and did not fail within a week. Entries of kind "overturned" name the run that a person overturned, and why.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from pratique.delivery.deployments import Deployment, Record, Trial
+from pratique.delivery.exposure import AfterPromotion, Exposure, canary_exposure
 from pratique.delivery.intervals import Survival, share_interval, survival
 from pratique.delivery.metrics import Failure, Period, Share, minutes
 from pratique.ledger.entry import Entry
@@ -20,20 +20,6 @@ OVERTURNED = "overturned"
 """The kind of the entry by which a person says that a stop was a false alarm."""
 PROVEN_AFTER = timedelta(days=7)
 """How long the same content must serve without a failure to show that the stop was a false alarm."""
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """Requests that a bad revision served as a canary. requests: how many. bad: of them, beyond the baseline's share; None: not recorded.
-
-    escaped: whether it was promoted afterwards, and failed. Requests after its promotion are not counted.
-    """
-
-    revision: str
-    run: str
-    requests: int | None
-    bad: float | None
-    escaped: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,9 +53,14 @@ def overturned_of(entries: Iterable[Entry]) -> dict[str, str]:
 
 
 def canaries_of(
-    record: Record, failures: Sequence[Failure], overturned: Mapping[str, str], period: Period, now: datetime
+    record: Record,
+    failures: Sequence[Failure],
+    overturned: Mapping[str, str],
+    period: Period,
+    now: datetime,
+    after: Mapping[str, AfterPromotion] | None = None,
 ) -> Canaries:
-    """Return what the canaries caught. failures: of all deployments. overturned: as `overturned_of` returns it."""
+    """Return what the canaries caught. failures: of all deployments. overturned: as `overturned_of` returns it. after: as `after_promotion` does."""
     trials = tuple(trial for trial in record.trials if period.holds(trial.first_share))
     stopped = tuple(trial for trial in trials if trial.verdict == "rollback")
     failed = {failure.deployment.run: _first_sign(failure) for failure in failures}
@@ -90,8 +81,12 @@ def canaries_of(
         Share(len(caught), of, share_interval(len(caught), of)),
         _to_verdict(trials, now),
         (
-            *(_exposure(trial) for trial in caught),
-            *(_exposure(trial, escaped=True) for trial in trials if trial.run in escaped),
+            *(canary_exposure(trial) for trial in caught),
+            *(
+                canary_exposure(trial, (after or {}).get(trial.run), escaped=True)
+                for trial in trials
+                if trial.run in escaped
+            ),
         ),
     )
 
@@ -129,33 +124,3 @@ def _to_verdict(trials: Sequence[Trial], now: datetime) -> Survival:
         else:
             open_.append(max(0.0, minutes(trial.first_share, trial.judged or trial.end or now)))
     return survival(decided, open_)
-
-
-def _exposure(trial: Trial, *, escaped: bool = False) -> Exposure:
-    requests = _number(trial.data.get("requests"), trial.revision)
-    found = [_beyond(counts, trial.revision) for counts in _guards(trial.data)]
-    bad = max((one for one in found if one is not None), default=None)
-    return Exposure(trial.revision, trial.run, None if requests is None else int(requests), bad, escaped)
-
-
-def _guards(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    guards = data.get("guards")
-    return [counts for counts in guards.values() if isinstance(counts, Mapping)] if isinstance(guards, Mapping) else []
-
-
-def _beyond(counts: Mapping[str, Any], revision: str) -> float | None:
-    """The canary's bad requests of one guard beyond the share that the baseline had; None where a count is missing."""
-    bad, requests = counts.get("bad"), counts.get("requests")
-    if not isinstance(bad, Mapping) or not isinstance(requests, Mapping):
-        return None
-    other = next((name for name in requests if name != revision), None)
-    of_canary = _number(bad, revision), _number(requests, revision)
-    of_baseline = _number(bad, other), _number(requests, other)
-    if None in of_canary or None in of_baseline or not of_baseline[1]:
-        return None
-    return max(0.0, of_canary[0] - of_canary[1] * of_baseline[0] / of_baseline[1])  # type: ignore[operator] # none is None
-
-
-def _number(values: Any, name: str | None) -> float | None:
-    value = values.get(name) if isinstance(values, Mapping) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

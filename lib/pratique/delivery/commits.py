@@ -30,7 +30,7 @@ MAIN = (
 
 @dataclass(frozen=True)
 class Delivered:
-    """A commit that a deployment brought to users. committed, deployed: UTC. revision: deployed first with it."""
+    """A commit that a deployment brought to users. commit: its hash. committed, deployed: UTC. revision: deployed first with it."""
 
     commit: str
     committed: datetime

@@ -15,12 +15,14 @@ from pratique.ledger.entry import Entry
 from pratique.ledger.history import shares_of
 from pratique.ledger.serving_periods import ServingPeriod, serving_periods
 
+BY_HAND = "stopped by hand"
+
 
 @dataclass(frozen=True)
 class Deployment:
     """A revision that got all of the traffic for the first time. Times are UTC.
 
-    time: of that moment. first_share: when it got any traffic first. end: when another revision got all of the traffic; None while it has it.
+    service, revision: what. run, who: the run that did it, and its user. time: of that moment. first_share: when it got any traffic first. end: when another revision got all of the traffic; None while it has it.
     commit: "" if unknown. incident: the incident that its run names as the one it mends, or "".
     """
 
@@ -39,7 +41,7 @@ class Deployment:
 class Return:
     """A rollback that took effect. Times are UTC.
 
-    to, out: the revision that got all of the traffic, and the one that had it. backwards: whether `to` had it before `out` did.
+    service: which. time: when. run: that did it. to, out: the revision that got all of the traffic, and the one that had it. backwards: whether `to` had it before `out` did.
     incident: that its run names, or "". drill: whether it was an exercise.
     """
 
@@ -57,7 +59,8 @@ class Return:
 class Trial:
     """A release run that gave its revision a share of the traffic. Times are UTC.
 
-    first_share: when. end: when the run ended; None while it goes on or if that is unknown. verdict: "promote", "rollback", "inconclusive" or "".
+    service, revision: what. run, who: the run, and its user. first_share: when it got traffic. end: when the run ended; None while it goes on or if that is unknown. verdict: "promote", "rollback", "inconclusive",
+    BY_HAND for one that a person stopped before the judge decided, or "".
     outcome: as in `ReleaseRecord`. digest: of the revision. judged: when the judge decided. data: of the verdict entry.
     """
 
@@ -78,8 +81,8 @@ class Trial:
 class Record:
     """What the ledger knows of one service's deliveries, oldest first.
 
-    since: time of the service's first entry; None for an empty ledger. firsts, redeployments: how many first revisions and revisions put in place
-    again. commits: of the revisions that had all of the traffic, by time, with "" where unknown. revisions: every one that the ledger names.
+    service: which. since: from when on the ledger would know a deployment; None for an empty ledger. deployments, returns, trials: those of any time. firsts: how many first
+    revisions. redeployments: of revisions that had all of the traffic before. commits: of the revisions that had all of the traffic, by time, with "" where unknown. revisions: every one that the ledger names.
     """
 
     service: str
@@ -172,13 +175,21 @@ def _runs(entries: Sequence[Entry]) -> dict[str, _Run]:
         elif event in {"resumed", "ended"}:
             ended = event == "ended"
             run.end, run.outcome = (entry.time, _text(entry, "outcome")) if ended else (None, "unfinished")
-            run.verdict = (_text(entry, "verdict") if ended else "") or run.verdict
+            if run.verdict != BY_HAND:
+                run.verdict = (_text(entry, "verdict") if ended else "") or run.verdict
         elif entry.kind == "verdict":
             run.judged, run.data = entry.time, entry.data
-            run.verdict = _text(entry, "decision")
+            run.verdict = BY_HAND if is_by_hand(entry) else _text(entry, "decision")
         if run.first_share is None and run.revision and shares_of(entry).get(run.revision, 0.0) > 0.0:
             run.first_share = entry.time
     return found
+
+
+def is_by_hand(entry: Entry) -> bool:
+    """Whether a verdict is a person's, who rolled the canary back when asked for approval; older entries say so in their reason only."""
+    by = entry.data.get("by", "")
+    said = by == "person" or (not by and _text(entry, "reason").startswith(f"{entry.who} rolled it back at "))
+    return said and entry.data.get("decision") == "rollback"
 
 
 def _deployment(service: str, period: ServingPeriod, run: _Run) -> Deployment:

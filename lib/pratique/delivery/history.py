@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pratique.clock import stamp, utc_now
 from pratique.delivery.canaries import Canaries, canaries_of, overturned_of
 from pratique.delivery.commits import CommitRecord, commits_of
 from pratique.delivery.deployments import Record, record_of
+from pratique.delivery.exposure import AfterPromotion, after_promotion
 from pratique.delivery.intervals import rates_differ, shares_differ
 from pratique.delivery.metrics import (
     FailRate,
@@ -34,12 +35,20 @@ from pratique.errors import UsageError
 from pratique.ledger.entry import Entry
 from pratique.ledger.incidents import IncidentRecord, incidents_of
 
+if TYPE_CHECKING:
+    from pratique.config import Policy
+    from pratique.store.base import Store
+
 DEFAULT_RANGE = timedelta(days=90)
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """The delivery metrics and the canaries of one period. asked: the period as asked for. period: the part that the ledger covers."""
+    """The delivery metrics and the canaries of one period.
+
+    asked: the period as asked for. period: the part that the ledger covers. frequency, lead_time, fail_rate, recovery, rework: the five metrics.
+    canaries: what they caught, and what escaped them.
+    """
 
     asked: Period
     period: Period
@@ -57,11 +66,12 @@ class Metrics:
 
 @dataclass(frozen=True)
 class History:
-    """The history of one service. before: the same of the period before; None where the ledger does not reach back.
+    """The history of one service.
 
-    changed: names of the metrics that differ from the period before at 5 %, by an exact test. incidents: those of the service. suggestions: one line
+    service: its name. metrics: those of the period. before: the same of the period before; None where the ledger does not reach back.
+    record: all deliveries that the ledger knows, of any time. commits: what each deployment brought to users. changed: names of the metrics that differ from the period before at 5 %, by an exact test. incidents: those of the service. suggestions: one line
     each, of what a person should confirm. failures: of all deployments on record. overturned: runs that a person overturned, with the reason.
-    now: when it was calculated (UTC).
+    escapes: by run, what each revision that escaped its canary served after its promotion. now: when it was calculated (UTC).
     """
 
     service: str
@@ -74,6 +84,7 @@ class History:
     incidents: tuple[IncidentRecord, ...]
     failures: tuple[Failure, ...]
     overturned: Mapping[str, str]
+    escapes: Mapping[str, AfterPromotion]
     suggestions: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -89,10 +100,14 @@ def history_of(
     start: datetime | None = None,
     end: datetime | None = None,
     now: datetime | None = None,
+    open_store: Callable[[datetime], Store] | None = None,
+    policy: Policy | None = None,
+    since: datetime | None = None,
 ) -> History:
     """Return the history of a service. entries: all entries of the ledger about the service, oldest first.
 
     repository: a folder in the git repository of its releases; None: there is none. start, end: of the period, UTC; default the last 90 days.
+    open_store, policy: as for `after_promotion`. since: time of the ledger's first entry, of any service, UTC; default: of `entries`.
     Raises: UsageError when the period ends before it starts.
     """
     now = now or utc_now()
@@ -103,21 +118,24 @@ def history_of(
             f"the period from {stamp(start)} to {stamp(end)} is empty: give a start before the end and before now"
         )
     record = record_of(service, entries)
+    if since is not None and record.since is not None:
+        record = replace(record, since=min(since, record.since))
     incidents = tuple(incidents_of(entries))
     commits = commits_of(record, repository)
     overturned = overturned_of(entries)
 
     failures = failures_of(record, incidents)
+    escapes = after_promotion(record, failures, now, open_store, policy)
 
     def measured(period: Period) -> Metrics:
-        return metrics_of(record, commits, incidents, failures, overturned, period, now)
+        return metrics_of(record, commits, incidents, failures, overturned, period, now, escapes)
 
     metrics = measured(Period(start, end))
     earlier = Period(start - (end - start), start)
     before = measured(earlier) if record.since is not None and record.since < start else None
     return History(
         service, now, metrics, before, _changed(metrics, before), record, commits, incidents, failures, overturned,
-        tuple(_suggestions(metrics, incidents, record)),
+        escapes, tuple(_suggestions(metrics, incidents, record)),
     )  # fmt: skip
 
 
@@ -129,8 +147,9 @@ def metrics_of(
     overturned: Mapping[str, str],
     asked: Period,
     now: datetime,
+    escapes: Mapping[str, AfterPromotion],
 ) -> Metrics:
-    """Return the metrics of one period, which is cut to what the ledger covers. failures: as `failures_of` returns them."""
+    """Return the metrics of one period, which is cut to what the ledger covers. failures, escapes: of all deployments."""
     since = record.since or asked.end
     period = Period(min(max(asked.start, since), asked.end), asked.end)
     failing = fail_rate(record, failures, incidents, period)
@@ -142,7 +161,7 @@ def metrics_of(
         failing,
         recovery(failing.failures, now),
         rework(record, period),
-        canaries_of(record, failures, overturned, period, now),
+        canaries_of(record, failures, overturned, period, now, escapes),
     )
 
 
@@ -156,7 +175,7 @@ def series(history: History, step: str, number: int) -> list[Metrics]:
     return [
         metrics_of(
             history.record, history.commits, history.incidents, history.failures, history.overturned, Period(*pair),
-            history.now,
+            history.now, history.escapes,
         )
         for pair in pairwise(ends)
     ]  # fmt: skip

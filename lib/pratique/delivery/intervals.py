@@ -20,7 +20,7 @@ FEWEST_FOR_MEDIAN = 6
 
 @dataclass(frozen=True)
 class Interval:
-    """Both limits of an interval; None: without a limit on this side."""
+    """Both limits of an interval. low, high: the limits; None: without a limit on this side."""
 
     low: float | None
     high: float | None

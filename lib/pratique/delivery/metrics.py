@@ -32,7 +32,7 @@ Mended = dict[str, list[tuple[datetime, str]]]
 
 @dataclass(frozen=True)
 class Period:
-    """A time range [start, end), UTC."""
+    """A time range [start, end). start, end: UTC."""
 
     start: datetime
     end: datetime
@@ -49,7 +49,11 @@ class Period:
 
 @dataclass(frozen=True)
 class Frequency:
-    """How often: deployments, per week with its limits, days with a deployment, median days between two. None: not known."""
+    """How often something is deployed.
+
+    count: deployments. per_week, interval: by week, and its limits; None: not known. days: with a deployment. gap_days: median days between two;
+    None for less than two.
+    """
 
     count: int
     per_week: float | None
@@ -79,7 +83,7 @@ class LeadTime:
 
 @dataclass(frozen=True)
 class Share:
-    """A share of deployments. interval: Clopper-Pearson; None for 0 of 0."""
+    """A share of deployments. count, of: so many of so many. interval: Clopper-Pearson; None for 0 of 0."""
 
     count: int
     of: int
@@ -95,7 +99,7 @@ class Share:
 class Failure:
     """A deployment that failed. Times are UTC.
 
-    incidents: ids of those that name it as their cause. rolled_back: when a rollback took it out, if one did. began: when users were hit first;
+    deployment: the failed one. incidents: ids of those that name it as their cause. rolled_back: when a rollback took it out, if one did. began: when users were hit first;
     None without an incident. ended: when they were well again; None while they are not, or if it is not known.
     """
 
@@ -108,7 +112,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class FailRate:
-    """The change fail rate. at_most: the share if each incident without a known cause were one more failed deployment.
+    """The change fail rate. share: of the deployments that failed. at_most: the share if each incident without a known cause were one more failed deployment.
 
     unexplained: ids of these incidents. failures: what failed.
     """

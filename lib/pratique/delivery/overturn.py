@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pratique.delivery.canaries import OVERTURNED
+from pratique.delivery.deployments import is_by_hand
 from pratique.errors import MissingError, UsageError
 from pratique.ledger import Entry, Ledger
 
@@ -22,6 +23,6 @@ def overturn(ledger: Ledger, run: str, why: str, who: str | None = None) -> Entr
     if not why.strip():
         raise UsageError(f"overturning run {run!r} needs a reason: give it with --why")
     stopped = next((e for e in reversed(entries) if e.kind == "verdict" and e.data.get("decision") == "rollback"), None)
-    if stopped is None:
+    if stopped is None or is_by_hand(stopped):
         raise UsageError(f"run {run!r} was not stopped by the judge: only a stop can be a false alarm")
     return ledger.append(OVERTURNED, stopped.service, who=who, why=why.strip(), revision=stopped.revision, run=run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pratique.delivery.exposure import AfterPromotion
 from pratique.delivery.history import History, Metrics
 from pratique.delivery.intervals import Interval
 from pratique.delivery.metrics import Share
@@ -203,8 +204,36 @@ def _exposure(metrics: Metrics) -> str:
     bad = [exposure.bad for exposure in found if exposure.bad is not None]
     if len(requests) < len(found):
         return NOT_KNOWN
-    failed = f", {sum(bad):,.0f} of them bad" if len(bad) == len(found) else ""
-    return f"{plural(sum(requests), 'request')}{failed}"
+    return _requests(sum(requests), sum(bad) if len(bad) == len(found) else None)
+
+
+def _requests(number: int, bad: float | None) -> str:
+    return f"{plural(number, 'request')}{'' if bad is None else f', {bad:,.0f} of them bad'}"
+
+
+def _after_promotion(metrics: Metrics) -> str:
+    found = _escaped(metrics)
+    if not found:
+        return "none"
+    requests = [after.requests for after in found if after.requests is not None]
+    bad = [after.bad for after in found if after.bad is not None]
+    if len(requests) < len(found):
+        return f"at least {_requests(sum(requests), None)}" if requests else NOT_KNOWN
+    return _requests(sum(requests), sum(bad) if len(bad) == len(found) else None)
+
+
+def _after_promotion_note(metrics: Metrics) -> str:
+    found = _escaped(metrics)
+    parts = ["of revisions that escaped, from promotion to recovery"]
+    if open_ := sum(not after.is_over for after in found):
+        parts.append(f"{open_} not recovered yet")
+    # what to do about it does not fit into a table
+    why = list(dict.fromkeys(after.why.partition(": ")[0] for after in found if after.requests is None and after.why))
+    return "; ".join([*parts, *why[:1]])
+
+
+def _escaped(metrics: Metrics) -> list[AfterPromotion]:
+    return [one.after for one in metrics.canaries.exposure if one.after is not None]
 
 
 _METRICS: tuple[tuple[str, Callable[[Metrics], str], Callable[[Metrics], str]], ...] = (
@@ -216,5 +245,6 @@ _METRICS: tuple[tuple[str, Callable[[Metrics], str], Callable[[Metrics], str]], 
     ("catch rate", lambda metrics: share_text(metrics.canaries.caught), _caught_note),
     ("time to verdict", _to_verdict, _to_verdict_note),
     ("exposure", _exposure, lambda _: "of canaries that were stopped or failed later; bad beyond the baseline's share"),
+    ("exposure after promotion", _after_promotion, _after_promotion_note),
 )
 """Name, value and note of each line."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from pratique.delivery.deployments import Trial
+from pratique.delivery.deployments import BY_HAND, Trial
+from pratique.delivery.exposure import Exposure
 from pratique.delivery.history import History
 from pratique.figures.labels import label
 from pratique.figures.theme import BLUE, GREEN, LEGEND_T, MUTED, PURPLE, VERMILION, Chart, empty, figure
@@ -14,13 +15,15 @@ from pratique.number_text import plural
 
 ALT = "Each canary at the time of its first traffic and the minutes until its verdict, by how it ended."
 EXPOSURE_ALT = (
-    "Requests that each bad revision served as a canary, and how many of them failed beyond the baseline's share."
+    "Requests that each bad revision served, as a canary and, of those that escaped, from the promotion to the recovery, "
+    "and how many of them failed beyond the baseline's share."
 )
 KINDS = {
     "promoted": ("circle", BLUE),
     "promoted, and failed": ("triangle-up", VERMILION),
     "stopped": ("x", GREEN),
     "stopped, a false alarm": ("cross-open", PURPLE),
+    "stopped by a person": ("diamond-open", MUTED),
     "no verdict": ("circle-open", MUTED),
 }
 """Symbol and colour by how a canary ended."""
@@ -49,27 +52,37 @@ def canary_outcomes(histories: Sequence[History]) -> Chart:
 
 
 def exposure(histories: Sequence[History]) -> Chart:
-    """Draw how many requests each bad revision served as a canary, and how many of them failed beyond the baseline's share."""
-    found = [one for history in histories for one in history.metrics.canaries.exposure]
+    """Draw how many requests each bad revision served, as a canary and after a promotion, and how many of them failed beyond the baseline's share."""
+    found = [row for history in histories for one in history.metrics.canaries.exposure for row in _rows(one)]
     if not found:
         return empty("No canary was stopped or failed later in this period.", alt=EXPOSURE_ALT)
-    names = [label(one.revision, 20) + (" (escaped)" if one.escaped else "") for one in found]
-    requests = sum(one.requests or 0 for one in found)
+    names = [name for name, _, _ in found]
+    known = sum(requests or 0 for _, requests, _ in found)
+    unknown = sum(requests is None for _, requests, _ in found)
     return figure(
         [
-            go.Bar(name="requests", orientation="h", y=names, x=[one.requests for one in found], marker={"color": BLUE},
+            go.Bar(name="requests", orientation="h", y=names, x=[requests for _, requests, _ in found], marker={"color": BLUE},
                    hovertemplate="%{y}: %{x:,} requests<extra></extra>"),
-            go.Bar(name="bad beyond the baseline", orientation="h", y=names, x=[one.bad for one in found], marker={"color": VERMILION},
+            go.Bar(name="bad beyond the baseline", orientation="h", y=names, x=[bad for _, _, bad in found], marker={"color": VERMILION},
                    hovertemplate="%{y}: %{x:,.0f} bad beyond the baseline's share<extra></extra>"),
         ],
         height=110 + 44 * len(found),
         alt=EXPOSURE_ALT,
-        text=f"{plural(requests, 'request')} of bad revisions",
+        text=f"{plural(known, 'request')} of bad revisions" + (f"; of {plural(unknown, 'bar')} it is not known" if unknown else ""),
         margin={"t": LEGEND_T, "b": 40},
         barmode="group",
         xaxis={"title": {"text": "requests"}, "rangemode": "tozero"},
         yaxis={"type": "category", "autorange": "reversed", "automargin": True},
     )  # fmt: skip
+
+
+def _rows(one: Exposure) -> list[tuple[str, int | None, float | None]]:
+    """Name, requests and bad requests of each pair of bars."""
+    name = label(one.revision, 20)
+    if one.after is None:
+        return [(name, one.requests, one.bad)]
+    then = f"{name} after promotion" + ("" if one.after.requests is not None else " (not known)")
+    return [(f"{name} as canary", one.requests, one.bad), (then, one.after.requests, one.after.bad)]
 
 
 def _kind(trial: Trial, history: History) -> str:
@@ -78,7 +91,7 @@ def _kind(trial: Trial, history: History) -> str:
         return "stopped, a false alarm" if trial.run in canaries.false_alarms else "stopped"
     if trial.verdict == "promote":
         return "promoted, and failed" if trial.run in canaries.escaped else "promoted"
-    return "no verdict"
+    return "stopped by a person" if trial.verdict == BY_HAND else "no verdict"
 
 
 def _trace(kind: str, trials: Sequence[Trial]) -> go.Scatter:

@@ -6,8 +6,16 @@ from pratique.figures.labels import label, utc_time
 from pratique.figures.panels import MAX_REASON, Panel, fact_list, unbroken
 from pratique.incident.measures import Investigation
 from pratique.incident.model import Answer, Incident
-from pratique.incident.text import GOES_ON, evidence_text, place_name, place_numbers, span_text, summary_lines
-from pratique.number_text import percent, span
+from pratique.incident.text import (
+    GOES_ON,
+    evidence_text,
+    part_of_excess,
+    place_name,
+    place_numbers,
+    span_text,
+    summary_lines,
+)
+from pratique.number_text import span
 
 ANSWERS: dict[Answer, tuple[str, str, str]] = {
     "a release of ours": ("rollback", "▲", "Caused by a release"),
@@ -68,7 +76,7 @@ def _where(incident: Incident) -> str:
     first = incident.places.found[0]
     more = len(incident.places.found) - 1
     others = f" and {more} more" if more else ""
-    numbers = f"{percent(first.part)} of the excess: {place_numbers(first)}"
+    numbers = f"{part_of_excess(first)} of the excess: {place_numbers(first)}"
     return f"<strong>{label(place_name(first), 90)}</strong>{others}<br><small>{unbroken(label(numbers, 120))}</small>"
 
 

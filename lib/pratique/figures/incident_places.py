@@ -11,8 +11,8 @@ from pratique.figures.labels import label
 from pratique.figures.theme import BLUE, INK, MUTED, PURPLE, VERMILION, Chart, empty, figure, note
 from pratique.incident.measures import Investigation
 from pratique.incident.model import Place, Places
-from pratique.incident.text import contributions, equation, evidence_text, place_name, place_numbers
-from pratique.number_text import count, percent, two_shares
+from pratique.incident.text import contributions, equation, evidence_text, part_of_excess, place_name, place_numbers
+from pratique.number_text import count, two_shares
 
 ALT = "Bad requests, as the sum of those expected, a changed mix of traffic, each place, and the rest."
 NOT_SEARCHED = "No place was looked for, because no rise is shown."
@@ -109,7 +109,7 @@ def _numbers(place: Place, alpha: float) -> str:
     before, after = two_shares(place.before, place.after)
     ratio = place_numbers(place).rpartition(", ")[2]
     return (
-        f"{percent(place.part)} of the excess: {count(place.bad)} of {count(place.requests)}, {before} → {after}, {ratio}, "
+        f"{part_of_excess(place)} of the excess: {count(place.bad)} of {count(place.requests)}, {before} → {after}, {ratio}, "
         f"evidence {evidence_text(place.e_value, alpha)}"
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pratique.delivery.deployments import Deployment, Trial
+from pratique.delivery.deployments import BY_HAND, Deployment, Trial
 from pratique.delivery.history import History
 from pratique.figures.labels import label
 from pratique.figures.theme import BLUE, FULL_BLUE, INK, MUTED, PURPLE, SKY, VERMILION, WHITE, Chart, empty, figure
@@ -20,6 +20,7 @@ LABELLED = 0.035
 """Part of the width from which a bar has room for the name of its revision."""
 OUTCOMES = {
     "rollback": ("x", VERMILION, "stopped by the judge"),
+    BY_HAND: ("diamond-open", PURPLE, "stopped by a person"),
     "inconclusive": ("circle-open", MUTED, "inconclusive"),
 }
 """Symbol, colour and words of a canary that did not get all of the traffic."""

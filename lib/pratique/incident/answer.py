@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pratique.incident.model import Answer, Onset, Places, Suspect
-from pratique.incident.text import onset_text, place_name, short
+from pratique.incident.text import onset_text, part_of_excess, place_name, short
 from pratique.number_text import count, factor, interval, percent, plural
 
 MIX = 0.5
@@ -49,7 +49,7 @@ def sentence_of(
     if places is not None and places.found:
         first = places.found[0]
         whole = place_name(first) == "the whole service"
-        where = "The whole service is hit" if whole else f"{percent(first.part)} of it is {place_name(first)}"
+        where = "The whole service is hit" if whole else f"{part_of_excess(first)} of it is {place_name(first)}"
         numbers = f"{count(first.bad)} bad of {count(first.requests)}, {count(round(first.expected))} expected"
         words.append(f"{where}: {numbers}.")
     else:

@@ -15,6 +15,7 @@ import numpy as np
 
 from pratique.incident.history import FEWEST_BLOCKS, WITHOUT_HISTORY
 from pratique.incident.shapes import Mask
+from pratique.judge.dispersion import CAP, MEDIAN_OF_CHI_SQUARE
 from pratique.judge.hypergeometric import Floats, Ints
 
 DIMENSIONS = ("revision", "action", "code", "host")
@@ -132,11 +133,21 @@ def spreads(
     for dimensions in cuboids:
         number, limit = cell_numbers(keys, sizes, dimensions)
         at = number[leaf] * blocks + block
-        cell_bad, cell_mean = (np.bincount(at, values, limit * blocks) for values in (bad, mean))
+        cell_bad, cell_mean = (np.bincount(at, values, limit * blocks).reshape(limit, blocks) for values in (bad, mean))
         lost = blocks / max(blocks - 1.0, 1.0)
-        beyond = lost * float(((cell_bad - cell_mean) ** 2).sum()) - float(cell_mean.sum())
+        beyond = lost * _of_usual_blocks((cell_bad - cell_mean) ** 2, cell_mean) - float(cell_mean.sum())
         found[dimensions] = max(0.0, beyond / max(float((cell_mean**2).sum()), 1e-12))
     return found
+
+
+def _of_usual_blocks(squares: Ints | Floats, mean: Ints | Floats) -> float:
+    """The sum of squares of the cells, shape (cells, blocks); a block counts for at most CAP typical ones: it may hold an incident of one cell."""
+    if not squares.size:
+        return 0.0
+    of_block, scale = squares.sum(axis=0), mean.sum(axis=0)
+    served = scale > 0
+    typical = float(np.median(of_block[served] / scale[served])) / MEDIAN_OF_CHI_SQUARE if served.any() else 1.0
+    return float(np.minimum(of_block, CAP * max(1.0, typical) * np.maximum(scale, 1.0)).sum())
 
 
 def members(keys: Ints, values: Sequence[int | None]) -> Mask:

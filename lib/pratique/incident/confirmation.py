@@ -14,7 +14,8 @@ import numpy as np
 
 from pratique.incident.cells import Cells, members
 from pratique.incident.history import log_ratio_evidence
-from pratique.incident.place_fit import Candidate, chosen_set, mean_of_others
+from pratique.incident.place_fit import chosen_set, mean_of_others
+from pratique.incident.place_likelihood import Candidate
 from pratique.incident.where import Found, shown_cells
 from pratique.judge.evidence import e_bh
 

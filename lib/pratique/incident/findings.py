@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from pratique.incident.history import FEWEST_BLOCKS, WITHOUT_HISTORY, History
 from pratique.incident.model import Change, Onset, Places
 from pratique.incident.observed import Observed
 from pratique.incident.text import short
+from pratique.incident.time_range import TimeRange
 from pratique.incident.traffic_loss import Loss, gaps
 from pratique.incident.when import Rise
 from pratique.number_text import count, percent, plural
@@ -37,7 +37,7 @@ class Context:
     lost: Sequence[Loss]
     also: str
     policy_alpha: float
-    silent_since: datetime | None
+    asked: TimeRange
 
 
 def findings_of(context: Context) -> tuple[str, ...]:
@@ -52,19 +52,21 @@ def findings_of(context: Context) -> tuple[str, ...]:
 
 
 def _traffic(context: Context) -> list[str]:
-    observed = context.observed
-    old = (
-        []
-        if context.silent_since is None
-        else [
-            f"the last lines are of {context.silent_since:%Y-%m-%d %H:%M} UTC: no lines is not no errors; if the service still runs, check the collector"
-        ]
-    )
+    observed, asked = context.observed, context.asked
+    found = []
+    if asked.ahead_until is not None:
+        found.append(
+            f"there are lines up to {asked.ahead_until:%Y-%m-%d %H:%M} UTC, in the future: the clock of a host, or the zone of a log, is wrong, and such lines are in no range"
+        )
+    if asked.silent_since is not None:
+        found.append(
+            f"the last lines are of {asked.silent_since:%Y-%m-%d %H:%M} UTC: no lines is not no errors; if the service still runs, check the collector"
+        )
     if not observed.range.requests().sum():
-        return [
+        nothing = (
             "there are no requests in the range: no lines is not no errors; check the collector, and the service itself"
-        ]
-    found = old
+        )
+        return [*(found if asked.ahead_until else []), nothing]
     for loss in context.lost[:NAMED]:
         since = f"{_clock(observed, loss.since)} UTC"
         missing = f"about {count(loss.missing)} requests are missing"

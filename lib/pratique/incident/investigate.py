@@ -15,20 +15,18 @@ from pratique.clock import utc_now
 from pratique.config import Policy
 from pratique.errors import UsageError
 from pratique.incident.answer import answer_of, nothing_sentence, sentence_of, undo_of
-from pratique.incident.arms import arm_of
-from pratique.incident.cells import members
 from pratique.incident.findings import Context, findings_of
 from pratique.incident.first_pass import FirstPass, first_pass, series
-from pratique.incident.measures import Investigation, Measures, Placebos, SuspectMeasures
+from pratique.incident.measures import Investigation, Measures, SuspectMeasures
 from pratique.incident.model import Change, Incident, Onset, Places, Suspect, Unaffected
 from pratique.incident.observed import Observed, first_served, observe
 from pratique.incident.outcome import Outcome, outcome_of
-from pratique.incident.parallel_trends import placebos
 from pratique.incident.place_cells import History, cells_after, history_of, series_of
 from pratique.incident.second_pass import affected, onset_of, second_pass
 from pratique.incident.shared_cause import OtherServices, other_services
-from pratique.incident.suspects import Arm, Facts, rank_suspects
-from pratique.incident.time_range import HISTORY, range_of
+from pratique.incident.suspect_facts import facts_of
+from pratique.incident.suspects import rank_suspects
+from pratique.incident.time_range import HISTORY, TimeRange, range_of
 from pratique.incident.traffic_loss import losses, usual_requests
 from pratique.incident.unaffected import in_order, unaffected
 from pratique.incident.when import Rise, windows_to_show
@@ -65,7 +63,8 @@ def investigate(
     if not 0.0 < alpha < 1.0:
         raise UsageError(f"alpha must be above 0 and below 1, not {alpha:g}")
     policy = policy or Policy()
-    asked = range_of(store, service, start, end, before, complete=(now or utc_now()) - timedelta(seconds=late_s))
+    now = now or utc_now()
+    asked = range_of(store, service, start, end, before, complete=now - timedelta(seconds=late_s), now=now)
     measured = outcome_of(outcome, store, service, asked.before, asked.start)
     observed = observe(
         store,
@@ -78,9 +77,7 @@ def investigate(
         block_s=asked.block_s,
     )
     candidates = tuple(change for change in changes if asked.start - HISTORY <= change.time < asked.end)
-    return _Analysis(
-        store, service, measured, observed, policy, candidates, alpha, silent_since=asked.silent_since
-    ).investigation()
+    return _Analysis(store, service, measured, observed, policy, candidates, alpha, asked=asked).investigation()
 
 
 class _Analysis:
@@ -96,11 +93,11 @@ class _Analysis:
         changes: tuple[Change, ...],
         alpha: float,
         *,
-        silent_since: datetime | None,
+        asked: TimeRange,
     ) -> None:
         self.store, self.service, self.outcome, self.observed = store, service, outcome, observed
         self.policy, self.changes, self.alpha = policy, changes, alpha
-        self.silent_since = silent_since
+        self.asked = asked
         self.lost = losses(observed, [change for change in changes if change.service == service])
         ratios = [guard.tolerated_ratio for guard in policy.guards.values() if guard.outcome == outcome.name]
         self.tolerated = max((ratios[0] if ratios else None) or 1.5, 1.5 if outcome.is_latency else 1.05)
@@ -115,7 +112,19 @@ class _Analysis:
         rise, found = second.rise, second.found
         onset = onset_of(self.observed, self.first, second, history)
         others = self._elsewhere(onset, found)
-        ranked = rank_suspects(self._facts(rise, onset, found), self.changes)
+        facts = facts_of(
+            self.observed,
+            self.service,
+            rise,
+            onset,
+            found,
+            policy=self.policy,
+            latency=self.outcome.is_latency,
+            alpha=self.alpha,
+            tolerated=self.tolerated,
+            phi_of_service=self.first.history.phi,
+        )
+        ranked = rank_suspects(facts, self.changes)
         suspects = tuple(suspect for suspect, _ in ranked)
         cells = cells_after(self.observed, history, affected(rise))
         left_alone = in_order((*unaffected(cells, tolerated=self.tolerated), *others.unaffected))
@@ -151,60 +160,6 @@ class _Analysis:
             tolerated=self.tolerated,
         )
 
-    def _facts(self, rise: Rise, onset: Onset, found: Found) -> Facts:
-        values = found.values[0] if found.values else (None, None, None, None)
-        phi = self.policy.dispersion_without_history
-        fixed = phi if self.policy.dispersion == "measured" else float(self.policy.dispersion)
-        step = self.observed.range.step_s
-        bad_times = np.zeros(self.observed.range.steps, bool)
-        bad_times[rise.first : rise.ended[1] if rise.ended else None] = True
-
-        def arm(revision: str, since: datetime) -> Arm:
-            later = np.arange(len(bad_times)) * step >= (since - self.observed.start).total_seconds() - step
-            return arm_of(
-                self.observed,
-                revision,
-                values,
-                bad_times & later,
-                tolerated=self.tolerated,
-                phi=fixed,
-                latency=self.outcome.is_latency,
-                since=since,
-            )
-
-        return Facts(
-            service=self.service,
-            onset=onset,
-            began_before=rise.first == 0,
-            place=found.places.found[0] if found.places.found else None,
-            window_s=step,
-            alpha=self.alpha,
-            tolerated=self.tolerated,
-            phi=max(fixed, self.first.history.phi),
-            arm=arm,
-            untouched=lambda: self._untouched(rise, values),
-        )
-
-    def _untouched(self, rise: Rise, values: tuple[int | None, ...]) -> Placebos | None:
-        """Difference-in-differences of the place and the rest of the service."""
-        observed = self.observed
-        inside = members(observed.keys, values)
-        groups = observed.serving(inside)
-        past, outside = observed.history, np.repeat(~groups, observed.codes)
-        blocks = (
-            past.bad_requests(inside),
-            past.requests(groups),
-            past.bad_requests(outside),
-            past.requests(~groups),
-        )
-        part = rise.affected
-        now = observed.range
-        bad = np.array([now.bad_requests(leaves)[part].sum() for leaves in (inside, outside)])
-        n = np.array([now.requests(cells)[part].sum() for cells in (groups, ~groups)])
-        begins = np.datetime64(int(observed.before.timestamp() * 1000), "ms")
-        times = begins + np.arange(past.steps) * np.timedelta64(past.step_s, "s")
-        return placebos(*blocks, times, (bad, n))
-
     def _nothing(self) -> Investigation:
         n = self.observed.range.requests()
         history = self.first.history
@@ -221,7 +176,7 @@ class _Analysis:
         )
         sentence = nothing_sentence(
             self.service, self.outcome.name, self.observed.start, tolerated=self.tolerated, windows=windows,
-            window_s=self.observed.range.step_s, is_old=self.silent_since is not None,
+            window_s=self.observed.range.step_s, is_old=self.asked.silent_since is not None,
         )  # fmt: skip
         return self._result(sentence=sentence, known=known)
 
@@ -252,7 +207,7 @@ class _Analysis:
                 lost=self.lost,
                 also=also,
                 policy_alpha=self.alpha,
-                silent_since=self.silent_since,
+                asked=self.asked,
             )
         )
         if onset is None and not known and findings:

@@ -124,6 +124,11 @@ def equation(places: Places) -> str:
     return " ".join([*parts, _signed(places.rest, "not explained")])
 
 
+def part_of_excess(place: Place) -> str:
+    """Return the part of the excess that a place tells, to a tenth of a percent: it is an estimate."""
+    return percent(round(place.part, 3))
+
+
 def contributions(places: Places) -> tuple[float, ...]:
     """Return how many bad requests more each place explains, in the order of the places."""
     excess = places.bad - places.expected
@@ -154,7 +159,9 @@ def _place_lines(places: Places | None, listed: int) -> list[str]:
         return []
     if not places.found:
         return [f"where     {short(places.reason, WIDEST)}"] if places.reason else []
-    shown = [f"{percent(place.part):>9} {place_name(place)}: {place_numbers(place)}" for place in places.found[:listed]]
+    shown = [
+        f"{part_of_excess(place):>9} {place_name(place)}: {place_numbers(place)}" for place in places.found[:listed]
+    ]
     return [f"where     {_first(listed, len(places.found), 'place')}", *shown]
 
 

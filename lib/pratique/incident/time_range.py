@@ -11,6 +11,8 @@ from pratique.store.base import Store
 
 RANGE = timedelta(hours=2)
 HISTORY = timedelta(days=1)
+AHEAD = timedelta(minutes=10)
+"""How far in the future lines may be before a clock, or the zone of a log, must be wrong: further than clocks that are kept in step."""
 WINDOWS = 240
 """Most windows that the range is divided into."""
 BLOCKS = 48
@@ -26,6 +28,7 @@ class TimeRange:
     """The range that is looked at, [start, end), and the history, [before, start), UTC; the lengths of a window and of a block in seconds.
 
     silent_since: end of the last lines, where the range ends with them although they are old; None otherwise.
+    ahead_until: end of the last lines, where it lies in the future; None otherwise.
     """
 
     start: datetime
@@ -34,6 +37,7 @@ class TimeRange:
     window_s: int
     block_s: int
     silent_since: datetime | None = None
+    ahead_until: datetime | None = None
 
 
 def range_of(
@@ -44,8 +48,11 @@ def range_of(
     before: datetime | None,
     *,
     complete: datetime,
+    now: datetime | None = None,
 ) -> TimeRange:
     """Return the range of a question, and what it is divided into. complete: windows from here on may still get lines, UTC.
+
+    now: default the same.
 
     Raises: MissingError (service without requests), UsageError (empty range), the errors of the store.
     """
@@ -57,10 +64,10 @@ def range_of(
         if moment is not None and not EARLIEST <= moment < LATEST:
             raise UsageError(f"{moment:%Y-%m-%d} is not a time of requests: give one from {EARLIEST:%Y} to {LATEST:%Y}")
     silent_since = None
+    last = max(revision.last for revision in seen) + timedelta(minutes=1)
     if end is not None:
         end = min(end, complete)
     else:
-        last = max(revision.last for revision in seen) + timedelta(minutes=1)
         # data that stopped a short time ago: the silence belongs to the range
         end = complete if last <= complete < last + RANGE else min(last, complete)
         end = _floor(end, 60)
@@ -79,7 +86,8 @@ def range_of(
     window_s = _step((end - start).total_seconds() / WINDOWS)
     block_s = max(_step(HISTORY.total_seconds() / BLOCKS), _step((start - before).total_seconds() / (2 * BLOCKS)))
     short = max((start - before).total_seconds(), 60.0) / BLOCKS
-    return TimeRange(start, end, before, window_s, min(block_s, max(_step(short), window_s)), silent_since)
+    ahead_until = last if last > (now or complete) + AHEAD else None
+    return TimeRange(start, end, before, window_s, min(block_s, max(_step(short), window_s)), silent_since, ahead_until)
 
 
 def _floor(moment: datetime, seconds: int) -> datetime:

@@ -16,7 +16,8 @@ import numpy as np
 from pratique.incident.cells import CODE, DIMENSIONS, SERVED_BY, Cells, members
 from pratique.incident.history import log_ratio_evidence
 from pratique.incident.model import Effect, Place, Places
-from pratique.incident.place_fit import LEAST_PART, Candidate, chosen_set
+from pratique.incident.place_fit import LEAST_PART, chosen_set
+from pratique.incident.place_likelihood import Candidate
 from pratique.incident.shapes import Mask
 from pratique.judge.hypergeometric import Floats
 

@@ -16,6 +16,7 @@ from pratique.jobs.job import Job
 from pratique.jobs.look import look_at_all
 from pratique.jobs.memory import change_memory, open_due, read_memory
 from pratique.jobs.schedule import next_due
+from pratique.notify import send_waiting
 
 PROGRAM = "pratique.cli"
 LONGEST_SLEEP_S = 1.0
@@ -60,6 +61,8 @@ class Scheduler:
     def _look(self, stopping: threading.Event) -> None:
         while not stopping.wait(LOOK_EVERY_S):
             look_at_all(self._jobs)
+            for state_dir in {job.target.state_dir for job in self._jobs}:
+                send_waiting(state_dir)
 
     def _until_next(self) -> float:
         dues = [due for job in self._jobs if (due := next_due(job.settings, utc_now())) is not None]

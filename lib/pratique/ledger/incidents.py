@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pratique.clock import stamp, utc_now
+from pratique.clock import stamp, utc_now, utc_of
 from pratique.errors import MissingError, UsageError
 from pratique.ledger.entry import Entry
 from pratique.ledger.ledger import Ledger
@@ -38,6 +38,7 @@ Key = tuple[str, str]
 class IncidentRecord:
     """An incident. Times are UTC. number: of the entry that opened it. who: the user who did.
 
+    id, source: its name, and the program that gave it. service: which. title, severity: as that program has them.
     began: when users were hit first. detected: when somebody noticed. restored: when users were well again; None while they are
     not, or it is unknown. closed: when the work on it ended. cause: a revision, "none", or "" while it is unknown.
     """
@@ -207,9 +208,8 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = None
         if isinstance(value, str) and value:
             try:
-                time = datetime.fromisoformat(value)
-                found[name] = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-            except (ValueError, OverflowError):
+                found[name] = utc_of(value)
+            except ValueError:
                 continue
     return found
 

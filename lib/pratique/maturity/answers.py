@@ -73,11 +73,15 @@ def _later(day: dt.date, time: timedelta) -> dt.date:
 
 @dataclass(frozen=True)
 class AnswerFile:
-    """The answers that can be read, one for each item, and what is wrong with the file. lines: item → lines of its answer."""
+    """The answers that can be read, one for each item, and what is wrong with the file.
+
+    lines: item → lines of its answer. path: of the file, if it is another than that of the repository.
+    """
 
     answers: dict[str, Answer]
     findings: tuple[str, ...] = ()
     lines: dict[str, tuple[int, int]] | None = None
+    path: Path | None = None
 
 
 def parse_answers(content: bytes, today: dt.date, *, name: str = FILE) -> AnswerFile:

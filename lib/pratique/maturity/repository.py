@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,27 +14,15 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from secrets import token_hex
 
-from pratique.errors import DataError, MissingError, UnavailableError
+from pratique.errors import DataError, MissingError
+from pratique.git_command import git_bytes
 
-TIMEOUT_S = 60.0
 LARGEST_FILE = 1 << 20
 """Bytes of a file that is read; larger ones are no pipeline, manifest or list of owners."""
 MOST_FILES = 400_000
 MOST_COMMITS = 50_000
 MOST_READ = 64 << 20
 """Bytes that are read of all files together."""
-_SAFE = (
-    "--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.attributesFile=/dev/null",
-    "-c", "log.showSignature=false", "-c", "protocol.allow=never", "-c", "core.quotePath=false", "-c", "diff.external=", "-c", "core.pager=cat",
-    "-c", "color.ui=false", "-c", "i18n.logOutputEncoding=UTF-8",
-)  # fmt: skip
-_ENVIRONMENT = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_ATTR_NOSYSTEM": "1",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "LC_ALL": "C.UTF-8",
-}
 
 
 @dataclass(frozen=True)
@@ -76,7 +63,7 @@ class Repository:
     """What git knows about a folder. Everything is read once."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: in a working tree, or a bare repository. Raises: MissingError when there is no repository, UnavailableError."""
+        """folder: in a working tree, or a bare repository. Raises: MissingError when there is no repository or no git, DataError, UnavailableError."""
         self.folder = folder
         self._left = MOST_READ
         self._contents: dict[str, bytes] = {}
@@ -94,7 +81,7 @@ class Repository:
         """The id of the last commit; "" when there is none."""
         try:
             return self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
-        except UnavailableError:
+        except DataError:
             return ""
 
     @cached_property
@@ -315,28 +302,16 @@ class Repository:
         """Return the name that git would commit with; "" when none is set."""
         try:
             return self._git("config", "--get", "user.name").decode("utf-8", "replace").strip()
-        except UnavailableError:
+        except DataError:
             return ""
 
     def _git(self, *arguments: str, given: bytes = b"", folder: Path | None = None) -> bytes:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | _ENVIRONMENT
         try:
-            done = subprocess.run(
-                ["git", *_SAFE, "-C", str(folder or self.folder), *arguments], input=given, capture_output=True, timeout=TIMEOUT_S, check=False,
-                env=environment,
-            )  # fmt: skip
-        except FileNotFoundError:
-            raise UnavailableError("git is not installed: install it to review a repository") from None
-        except subprocess.TimeoutExpired:
-            raise UnavailableError(
-                f"git {arguments[0]} took longer than {TIMEOUT_S:.0f} s in {str(self.folder)!r}: try again"
-            ) from None
-        if done.returncode:
-            text = " ".join(done.stderr.decode("utf-8", "replace").split())[:200]
-            if "not a git repository" in text:
-                raise MissingError(f"folder {str(self.folder)!r} is not a git repository: check --repository")
-            raise UnavailableError(f"git {arguments[0]} failed in {str(self.folder)!r}: {text}")
-        return done.stdout
+            return git_bytes(folder or self.folder, *arguments, given=given)
+        except DataError as error:
+            if "not a git repository" in str(error):
+                raise MissingError(f"folder {str(self.folder)!r} is not a git repository: check --repository") from None
+            raise
 
 
 _ID = re.compile(r"[0-9a-f]{7,64}")

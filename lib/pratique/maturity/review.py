@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pratique.clock import iso
-from pratique.errors import PratiqueError
 from pratique.ledger.entry import Entry
+from pratique.maturity.answer_authors import author_findings
 from pratique.maturity.answers import FILE, AnswerFile, parse_answers
 from pratique.maturity.collectors import collect
 from pratique.maturity.model import MaturityModel
@@ -124,7 +124,7 @@ def make_review(sources: Sources, answers: AnswerFile | None = None) -> Review:
     repository = sources.repository
     return Review(
         model, sources.now, sources.services, str(sources.folder or ""), repository.head if repository else "", categories, next_steps(categories),
-        to_answer(categories), (*given.findings, *strangers, *_authors(sources, given, today)),
+        to_answer(categories), (*given.findings, *strangers, *author_findings(repository, given, today)),
         _changes(before, results, model) if before else (), before.time if before else None, None if drift is None else len(drift),
         sources.config,
     )  # fmt: skip
@@ -150,31 +150,6 @@ def answers_of(sources: Sources) -> AnswerFile:
         except OSError as error:
             return AnswerFile({}, (f"{FILE} cannot be read, and no answer counts: {error.strerror}",))
     return parse_answers(content or b"", sources.now.date())
-
-
-def _authors(sources: Sources, given: AnswerFile, today: date) -> list[str]:
-    """Findings about who wrote the answers: an uncommitted file, or another author in git than the answer says."""
-    repository = sources.repository
-    if not given.answers or repository is None or not repository.head:
-        return [f"{FILE} is not committed: nobody else can see who answered"] if given.answers else []
-    if repository.is_changed(FILE):
-        return [f"{FILE} is not committed in its current form: commit it, so that others can see who answered"]
-    found: list[str] = []
-    for item, answer in given.answers.items():
-        if given.lines is None or not answer.holds(today):
-            continue
-        lines = given.lines.get(item)
-        if lines is None:
-            found.append(f"{FILE}: {item}: git cannot be asked who answered: write it in its own table [[answers]]")
-            continue
-        try:
-            authors = repository.authors_of(FILE, lines)
-        except PratiqueError:
-            return [*found, f"{FILE}: git does not say who wrote it"]
-        who = answer.who.casefold()
-        if not any(who in (author, author.partition("@")[0]) for author in authors):
-            found.append(f"{FILE}: {item}: answered by {answer.who}, but git says that another author wrote it")
-    return found
 
 
 def _before(sources: Sources) -> Entry | None:
@@ -217,9 +192,11 @@ def _changes(before: Entry, results: list[ItemResult], model: MaturityModel) -> 
 
 
 def _why(now: ItemResult, earlier: Mapping[str, Any], *, other_model: bool) -> str:
-    """What moved an item: an answer that expired, another threshold, the model, an answer, or the evidence."""
+    """What moved an item: an answer that expired or is gone, another threshold, the model, an answer, or the evidence."""
     if now.expired and not earlier.get("expired"):
         return f"an answer expired: {now.reason}"
+    if earlier.get("strength") == "said" and now.answer is None:
+        return f"the answer was removed: {now.reason}"
     before, threshold = _number(earlier.get("threshold")), _threshold(now)
     if before is not None and threshold is not None and before != threshold:
         return f"another threshold: {before:g} before, {threshold:g} now: {now.reason}"

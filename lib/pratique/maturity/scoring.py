@@ -1,8 +1,8 @@
 """From evidence and answers to states, levels with their range, and next steps. There are no weights and no single score.
 
 Removing evidence never raises a level. So evidence of one item is joined by "one is enough" or "all are needed", where unknown stands
-between not met and met, and a team's yes counts only where it would count against any evidence of that collector too: where
-nothing was found, never against counted cases, which have the last word even when they are not there.
+between not met and met. Recorded cases that a collector counts have the last word, even when there are none today: against them, neither
+what a file declares nor a team's yes counts. Where collectors only look for something, one find is enough, and else the yes counts.
 """
 
 from __future__ import annotations
@@ -144,12 +144,23 @@ def _joined(item: Item, deciding: Sequence[Evidence]) -> tuple[ItemState, Streng
     """The state of the evidence alone, the strength of what decided, and its sentence."""
     if not deciding:
         return "unknown", None, f"no answer yet: {item.question}"
-    ranked = sorted(deciding, key=lambda one: ORDER.index(one.state), reverse=item.join == "any")
+    counted = [one for one in deciding if _is_counted(one)] if item.join == "any" else []
+    ranked = sorted(counted or deciding, key=lambda one: ORDER.index(one.state), reverse=item.join == "any")
     first = ranked[0]
     others = [one for one in deciding if one is not first]
-    told = [one.reason for one in others if one.state != first.state or item.join == "all"]
+    told = [
+        f"only declared: {one.reason}" if counted and one not in counted and one.state == "met" else one.reason
+        for one in others
+        if one.state != first.state or item.join == "all"
+    ]
     reason = "; ".join(dict.fromkeys([first.reason, *told]))
     return first.state, first.strength if first.state != "unknown" else None, reason
+
+
+def _is_counted(evidence: Evidence) -> bool:
+    """Whether evidence is of cases that happened: it decides against what a file declares, and what a file declares does not replace it."""
+    known = COLLECTORS.get(evidence.collector)
+    return evidence.strength == "recorded" and not (known is not None and known.presence)
 
 
 def _said(answer: Answer | None, *, expired: bool) -> str:

@@ -1,5 +1,6 @@
 """Compare two revisions, analyse an incident, or compare the content of two releases, and write the report."""
 
+from pratique.report.compared_content import content_change
 from pratique.report.comparison import Comparison, judge_stored, open_comparison
 from pratique.report.container_logs import incident_logs
 from pratique.report.history import OpenedHistory, open_history, save_history, write_history
@@ -16,6 +17,7 @@ __all__ = [
     "IncidentQuestion",
     "OpenedHistory",
     "ReportPaths",
+    "content_change",
     "incident_logs",
     "incident_reproduction",
     "investigate_all",

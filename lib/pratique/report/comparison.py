@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pratique.errors import UsageError
+from pratique.report.fail_on import check_fail_on, raise_on
 from pratique.report.given import existing_store, given_time, refuse_numbers
 from pratique.report.question import Question, complete_question
 
@@ -29,7 +30,7 @@ class Comparison:
 
     question: the revisions and the time range. config: the settings that it was made with. verdict: the judge's answer.
     series: requests in bins of time. weights: changes of the configured weights, (time UTC, revision → share from 0
-    to 1), oldest first. rows: rollups read from the store.
+    to 1), oldest first. rows: rollups read from the store. fail_on: a level of `FAIL_ON`; "" is none.
     """
 
     question: Question
@@ -38,13 +39,21 @@ class Comparison:
     series: RequestSeries
     weights: WeightChanges
     rows: int
+    fail_on: str = ""
+
+    def raise_on_verdict(self) -> None:
+        """Raise the error that `fail_on` asks for; call it after the report is saved.
+
+        Raises: FailOnRollbackError, FailOnInconclusiveError.
+        """
+        raise_on(self.verdict, self.fail_on)
 
 
 def judge_stored(
     config: Config,
     service: str,
-    baseline: str,
-    canary: str,
+    baseline: str | None,
+    canary: str | None,
     *,
     start: datetime | None = None,
     end: datetime | None = None,
@@ -52,11 +61,12 @@ def judge_stored(
 ) -> Verdict:
     """Judge two revisions from the store, with the policy of the service and the weights of the ledger.
 
+    Without a revision, that of the ledger's last release is taken, or else the one that appeared last.
     start, end: UTC, [start, end). weight: the canary's constant weight in percent, instead of the ledger's weights.
     Raises: UsageError; MissingError when the store, service, revision or time range has no requests; the errors of
         the store.
     """
-    question = _checked(Question(service, baseline, canary, start, end, weight))
+    question = completed(Question(service, baseline or "", canary or "", start, end, weight), config)
     config.service(service)
     head, weights = _ledger(config, question)
     return replace(_judge(config, question, existing_store(config, question.start), weights).verdict, ledger=head)
@@ -72,6 +82,7 @@ def open_comparison(
     weight: float = 0.0,
     config: str = "",
     store: str = "",
+    fail_on: str = "",
 ) -> Comparison:
     """Compare a canary with its baseline from the store, with the policy and store that the service file names.
 
@@ -79,11 +90,13 @@ def open_comparison(
     store is taken; without revisions, those of the ledger's last release, or else the newest of the store.
     start, end: ISO 8601, UTC unless they have a zone; [start, end). weight: the canary's constant weight in percent;
     0 takes the weights of the ledger. config: path of the service file. store: folder or URL, instead of that file's.
+    fail_on: "rollback", "inconclusive" or "finding"; `Comparison.raise_on_verdict` then raises for a verdict of that level.
     Raises: UsageError for a wrong argument; MissingError when the store, service, revision or time range has no
         requests; ConfigError; the errors of the store.
     """
     from pratique.figures.series import request_series  # noqa: PLC0415 - plotly
 
+    level = check_fail_on(fail_on)
     settings, opened, question = _asked(
         service, baseline, canary, start=start, end=end, weight=weight, config=config, store=store
     )
@@ -91,7 +104,7 @@ def open_comparison(
     judged = _judge(settings, question, opened, weights)
     verdict = replace(judged.verdict, ledger=head)
     series = request_series(judged.rollups, question.baseline, question.canary, verdict.start, verdict.end)
-    return Comparison(question, settings, verdict, series, weights, len(judged.rollups))
+    return Comparison(question, settings, verdict, series, weights, len(judged.rollups), level)
 
 
 def check_comparison(parameters: Mapping[str, Any]) -> None:
@@ -102,6 +115,7 @@ def check_comparison(parameters: Mapping[str, Any]) -> None:
     """
     from pratique.judge.compared_revisions import compared_revisions  # noqa: PLC0415 - only here
 
+    check_fail_on(parameters.get("fail_on", ""))
     names = ("service", "baseline", "canary", "start", "end", "weight", "config", "store")
     _, opened, question = _asked(**{name: parameters[name] for name in names})
     compared_revisions(opened, question.service, question.baseline, question.canary, question.start, question.end)
@@ -119,6 +133,13 @@ def _asked(
     opened = existing_store(settings, first)
     asked = Question(service, baseline, canary, first, given_time("end", end), weight or None)
     return settings, opened, _checked(complete_question(asked, opened, settings))
+
+
+def completed(question: Question, config: Config) -> Question:
+    """Return a question with the revisions that it leaves empty. Raises: the errors of `open_comparison`."""
+    if question.baseline and question.canary:
+        return _checked(question)
+    return _checked(complete_question(question, existing_store(config, question.start), config))
 
 
 def _checked(question: Question) -> Question:

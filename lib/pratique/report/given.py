@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from pratique.clock import utc_of
 from pratique.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -26,12 +27,11 @@ def given_time(name: str, text: str) -> datetime | None:
     if not text:
         return None
     try:
-        parsed = datetime.fromisoformat(text)
+        return utc_of(text)
     except ValueError:
         raise UsageError(
-            f"{name} {text!r:.80} is not a time: write it as 2026-11-20T14:00 (UTC), or with a zone"
+            f"{name} {text!r:.80} is not a time of the years 1970 to 9998: write it as 2026-11-20T14:00 (UTC), or with a zone"
         ) from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def existing_store(config: Config, start: datetime | None) -> Store:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pratique.errors import MissingError
 from pratique.notebook.execute import Progress
-from pratique.report.given import given_time, refuse_numbers
+from pratique.report.given import existing_store, given_time, refuse_numbers
 from pratique.report.question import slug
-from pratique.report.written_page import ReportPaths, folder_for, page_paths, reports_folder, run_for_page, save_page
+from pratique.report.record import record_page
+from pratique.report.written_page import ReportPaths, page_paths, place_for, reports_folder, run_for_page, save_page
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -81,6 +83,7 @@ def read_histories(
     end: datetime | None,
     *,
     repository: str = "",
+    now: datetime | None = None,
 ) -> tuple[History, ...]:
     """Return the histories of services; () for all of the ledger. The parameters and errors are those of `open_history`."""
     from pratique.delivery.history import history_of  # noqa: PLC0415 - scipy
@@ -94,19 +97,30 @@ def read_histories(
     if not known:
         raise MissingError(f"no release in {ledger.path}: start one with: pratique release SERVICE REVISION")
     folder = Path(repository or config.base)
-    return tuple(history_of(name, ledger.entries(name), folder, start=start, end=end) for name in services or known)
+    first = ledger.after(0, 1)[0].time
+    return tuple(
+        history_of(
+            name, ledger.entries(name), folder, start=start, end=end, now=now, open_store=partial(existing_store, config),
+            policy=config.service(name).judge,
+            since=first,
+        )
+        for name in services or known
+    )  # fmt: skip
 
 
-def save_history(opened: OpenedHistory, out: str = "") -> ReportPaths:
+def save_history(opened: OpenedHistory, out: str = "", *, record: bool = True) -> ReportPaths:
     """Write the HTML page and the histories as JSON; call it inside release_history.ipynb, whichever program runs that.
 
-    opened: from `open_history`. out: folder; default reports/ in the state folder.
+    opened: from `open_history`. out: a folder, or a file that ends in .html; default reports/ in the state folder. record: whether the ledger records it.
     Raises: UsageError when called outside a notebook; DeniedError, StorageError.
     """
-    folder = Path(out) if out else reports_folder(opened.config)
-    paths = _paths(folder.absolute(), [history.service for history in opened.histories], opened.histories[0].now)
+    place = Path(out) if out else reports_folder(opened.config)
+    paths = _paths(place.absolute(), opened.histories)
     title = f"History of {', '.join(history.service for history in opened.histories)}"
-    return save_page(NOTEBOOK, paths, title, [history.to_json() for history in opened.histories])
+    save_page(NOTEBOOK, paths, title, [history.to_json() for history in opened.histories])
+    for history in opened.histories if record else ():
+        record_page(opened.config, NOTEBOOK, paths, history.service)
+    return paths
 
 
 def write_history(
@@ -115,17 +129,20 @@ def write_history(
     """Write page and JSON by running release_history.ipynb, which is kept beside them.
 
     config: the settings, from `load_config`. parameters: of `open_history`, without config and store.
-    out_dir: default reports/ in the state folder. progress: called with each line that the notebook prints.
+    out_dir: a folder, or a file that ends in .html; default reports/ in the state folder. progress: called with each line that the notebook prints.
     Raises: the errors of `open_history`, before a kernel starts; DeniedError, StorageError.
     """
-    folder = folder_for(config, out_dir)
+    place = place_for(config, out_dir)
     given: dict[str, Any] = {**parameters, "config": config.file, "store": config.store.url}
-    opened = open_history(**given)
-    paths = _paths(folder, [history.service for history in opened.histories], opened.histories[0].now)
-    return run_for_page(NOTEBOOK, paths, {**given, "out": str(folder)}, progress=progress)
+    histories = open_history(**given).histories
+    # the notebook reads the same period again, so that it writes the page that is named here
+    given["end"] = histories[0].metrics.asked.end.isoformat()
+    paths = _paths(place, histories)
+    return run_for_page(NOTEBOOK, paths, {**given, "out": str(place)}, progress=progress)
 
 
-def _paths(folder: Path, services: list[str], now: datetime) -> ReportPaths:
+def _paths(place: Path, histories: Sequence[History]) -> ReportPaths:
     # the day, so that a scheduled run keeps one page for each day
-    stem = "-".join(["history", *(slug(service) for service in services[:3]), f"{now:%Y%m%d}"])
-    return page_paths(folder, stem, "history")
+    day = f"{histories[0].metrics.asked.end:%Y%m%d}"
+    stem = "-".join(["history", *(slug(history.service) for history in histories[:3]), day])
+    return page_paths(place, stem, "history")

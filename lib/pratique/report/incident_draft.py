@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pratique.clock import iso
 from pratique.incident.model import Change, Incident, Onset, Places, Span
-from pratique.incident.text import change_name, place_name, short, suspect_numbers, times
+from pratique.incident.text import change_name, part_of_excess, place_name, short, suspect_numbers, times
 from pratique.number_text import count, percent
 from pratique.report.written_page import write_text
 
@@ -126,7 +126,7 @@ def _places(places: Places) -> str:
     rows = [
         (
             place_name(place),
-            percent(place.part),
+            part_of_excess(place),
             f"{count(place.bad)} of {count(place.requests)}",
             f"{percent(place.before)} to {percent(place.after)}",
             times(place.ratio),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pratique.notebook.execute import Progress
 from pratique.report.incident import check_incident
 from pratique.report.incident_question import IncidentQuestion
-from pratique.report.written_page import ReportPaths, folder_for, page_paths, reports_folder, run_for_page, save_page
+from pratique.report.written_page import ReportPaths, page_paths, place_for, reports_folder, run_for_page, save_page
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -23,12 +23,12 @@ NOTEBOOK = "incident"
 def save_incident(investigation: OpenedIncident, out: str = "") -> ReportPaths:
     """Write the HTML page and the incident as JSON; call it inside incident.ipynb, whichever program runs that.
 
-    investigation: from `open_incident`. out: folder; default reports/ in the state folder.
+    investigation: from `open_incident`. out: a folder, or a file that ends in .html; default reports/ in the state folder.
     Raises: UsageError when called outside a notebook; DeniedError, StorageError.
     """
     incident = investigation.incident
-    folder = Path(out) if out else reports_folder(investigation.config)
-    paths = page_paths(folder.absolute(), investigation.question.stem, "incident")
+    place = Path(out) if out else reports_folder(investigation.config)
+    paths = page_paths(place.absolute(), investigation.question.stem, "incident")
     return save_page(NOTEBOOK, paths, f"{incident.service} {incident.outcome}: {incident.answer}", incident.to_json())
 
 
@@ -37,13 +37,13 @@ def write_incident(
 ) -> ReportPaths:
     """Write the page and the JSON of an incident by running incident.ipynb, which is kept beside them.
 
-    config: the settings, from `load_config`. question: service, outcome and range. out_dir: default reports/ in the state folder.
+    config: the settings, from `load_config`. question: service, outcome and range. out_dir: a folder, or a file that ends in .html; default reports/ in the state folder.
     progress: called with each line that the notebook prints.
     Raises: the errors of `open_incident`, before a kernel starts; DeniedError, StorageError. The notebook is kept when it fails.
     """
-    folder = folder_for(config, out_dir)
-    parameters = incident_parameters(config, question, str(folder))
-    paths = page_paths(folder, question.stem, "incident")
+    place = place_for(config, out_dir)
+    parameters = incident_parameters(config, question, str(place))
+    paths = page_paths(place, question.stem, "incident")
     check_incident(parameters)
     return run_for_page(NOTEBOOK, paths, parameters, progress=progress)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pratique.clock import stamp, utc_now
+from pratique.clock import stamp, utc_now, utc_of
 from pratique.files import locked, replace_file
 from pratique.incident.time_range import RANGE
 from pratique.kept_json import read_kept
@@ -78,20 +78,26 @@ def look(config: Config, question: IncidentQuestion, *, out_dir: Path | None = N
     now = _seen(incident, incident.onset)
     if before is not None and _same(before, incident, incident.onset):
         now = _continued(before, now)
-        if (before.answer, before.ended) == (now.answer, now.ended) and Path(before.page).exists():
+        if (before.answer, before.ended) == (now.answer, now.ended) and Path(before.page).is_file():
             _keep(path, key, now)
             return Look(incident, Path(before.page))
-    asked = replace(question, service=incident.service, start=datetime.fromisoformat(now.start))
+    asked = replace(question, service=incident.service, start=utc_of(now.start))
     page = write_incident(config, asked, out_dir=out_dir).html
     _keep(path, key, replace(now, page=str(page)))
     return Look(incident, page, written=True)
 
 
 def seen_incidents(path: Path) -> dict[str, SeenIncident]:
-    """Return the incidents of earlier looks by service and outcome; none where the file is missing or damaged."""
+    """Return the incidents of earlier looks by service and outcome; none where the file is missing or damaged, or a time is none."""
     with suppress(OSError, ValueError):
-        return read_kept(path, dict[str, SeenIncident])
+        return {key: seen for key, seen in read_kept(path, dict[str, SeenIncident]).items() if _is_readable(seen)}
     return {}
+
+
+def _is_readable(seen: SeenIncident) -> bool:
+    with suppress(ValueError):
+        return bool([utc_of(text) for text in (seen.first, seen.last, seen.start, seen.until or seen.last)])
+    return False
 
 
 def _silent(incident: Incident) -> Incident:
@@ -110,12 +116,12 @@ def _seen(incident: Incident, onset: Onset) -> SeenIncident:
 
 
 def _continued(before: SeenIncident, now: SeenIncident) -> SeenIncident:
-    last = max(before.last, now.last, key=datetime.fromisoformat)
+    last = max(before.last, now.last, key=utc_of)
     return replace(now, first=before.first, last=last, start=before.start, page=before.page)
 
 
 def _same(seen: SeenIncident, incident: Incident, onset: Onset) -> bool:
-    first, last, until = (datetime.fromisoformat(text) for text in (seen.first, seen.last, seen.until or seen.last))
+    first, last, until = (utc_of(text) for text in (seen.first, seen.last, seen.until or seen.last))
     if onset.started.first <= last + GRACE and onset.started.last >= first - GRACE:
         return True
     # one that is older than the range seems to start with the range

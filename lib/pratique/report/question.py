@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pratique.errors import LISTED, UsageError
+from pratique.errors import LISTED, MissingError, UsageError
 from pratique.report.given import only_service
 
 if TYPE_CHECKING:
@@ -44,12 +44,15 @@ def complete_question(asked: Question, store: Store, config: Config) -> Question
 
     The service is the only one of the store. The revisions are those of the ledger's last release, in the time range in
     which that was judged, or else those that appeared last in the store.
-    Raises: UsageError when there is no single choice.
+    Raises: UsageError when there is no single choice; MissingError for a service that is not in the store.
     """
     asked = replace(asked, service=asked.service or only_service(store))
     if asked.baseline and asked.canary:
         return asked
     known = [seen.revision for seen in sorted(store.revisions(asked.service), key=lambda seen: seen.first)]
+    if not known:
+        services = sorted({seen.service for seen in store.revisions()})
+        raise MissingError.unknown("service", asked.service, services, where="in the store")
     return _of_last_release(asked, known, config) or _of_newest(asked, known)
 
 

@@ -62,13 +62,13 @@ def open_difference(
 def save_difference(difference: OpenedDifference, out: str = "") -> ReportPaths:
     """Write the HTML page and the difference as JSON; call it inside release_diff.ipynb, whichever program runs that.
 
-    difference: from `open_difference`. out: folder; default reports/ in the state folder.
+    difference: from `open_difference`. out: a folder, or a file that ends in .html; default reports/ in the state folder.
     Raises: UsageError when called outside a notebook; DeniedError, StorageError.
     """
     from pratique.release.difference_json import difference_json  # noqa: PLC0415 - with it
 
-    folder = Path(out) if out else reports_folder(difference.config)
-    paths = page_paths(folder.absolute(), _stem(difference), "diff")
+    place = Path(out) if out else reports_folder(difference.config)
+    paths = page_paths(place.absolute(), _stem(difference), "diff")
     names = f"{difference.before.given.name} → {difference.after.given.name}"
     return save_page(NOTEBOOK, paths, f"{difference.service} {names}".strip(), difference_json(difference))
 
@@ -78,11 +78,11 @@ def write_difference(
 ) -> ReportPaths:
     """Write the page and the JSON of a difference by running release_diff.ipynb, which is kept beside them.
 
-    config: the settings, from `load_config`. difference: names both sides; the notebook compares them again. out_dir: folder.
+    config: the settings, from `load_config`. difference: names both sides; the notebook compares them again. out_dir: a folder, or a file that ends in .html.
     budget_s: as for `open_difference`. progress: called with each line that the notebook prints.
     Raises: the errors of `open_difference`; DeniedError, StorageError. The notebook is kept when it fails.
     """
-    folder = out_dir.absolute()
+    place = out_dir.absolute()
     sides = [difference.before.given.name, difference.after.given.name]
     names = sides if difference.service else [str(Path(name).absolute()) for name in sides]
     parameters = {
@@ -92,15 +92,16 @@ def write_difference(
         "budget_s": float(budget_s),
         "config": config.file,
         "store": config.store.url,
-        "out": str(folder),
+        "out": str(place),
     }
-    return run_for_page(NOTEBOOK, page_paths(folder, _stem(difference), "diff"), parameters, progress=progress)
+    return run_for_page(NOTEBOOK, page_paths(place, _stem(difference), "diff"), parameters, progress=progress)
 
 
 def _stem(difference: Difference) -> str:
-    names = [
-        difference.service,
-        *(Path(side.given.name).name for side in (difference.before, difference.after)),
-        "diff",
-    ]
+    return difference_stem(difference.service, *(side.given.name for side in (difference.before, difference.after)))
+
+
+def difference_stem(service: str, before: str, after: str) -> str:
+    """Return the file name of a difference's page without its extension. before, after: revisions, or paths."""
+    names = [service, Path(before).name, Path(after).name, "diff"]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(name for name in names if name))[-LONGEST_STEM:].lstrip(".-")

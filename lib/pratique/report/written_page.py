@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pratique.files import replace_file
 from pratique.notebook.execute import Progress, run_notebook, storage_errors
+from pratique.report.place import check_place, is_page
 
 if TYPE_CHECKING:
     from pratique.config import Config
@@ -31,9 +32,14 @@ class ReportPaths:
         return f"report   {self.html}\n{self.result:<8} {self.json}"
 
 
-def page_paths(folder: Path, stem: str, result: str) -> ReportPaths:
-    """Return where a page is written. stem: the names of its files without extension. result: its name, for people."""
-    return ReportPaths(folder / f"{stem}.html", folder / f"{stem}.json", result=result)
+def page_paths(out: Path, stem: str, result: str) -> ReportPaths:
+    """Return where a page is written. out: its folder, or the page itself if that ends in .html.
+
+    stem: the names of its files in a folder, without extension. result: its name, for people. Raises: UsageError for another file.
+    """
+    check_place(out)
+    page = out if is_page(out) else out / f"{stem}.html"
+    return ReportPaths(page, page.with_suffix(".json"), result=result)
 
 
 def save_page(notebook: str, paths: ReportPaths, title: str, result: Any) -> ReportPaths:
@@ -62,8 +68,8 @@ def run_for_page(
     return replace(paths, notebook=kept)
 
 
-def folder_for(config: Config, out_dir: Path | None) -> Path:
-    """Return the folder of pages, absolute: the given one, or reports/ in the state folder, which is made."""
+def place_for(config: Config, out_dir: Path | None) -> Path:
+    """Return where a page goes, absolute: the given folder or page, or reports/ in the state folder, which is made."""
     if out_dir is None:
         config.make_state_folder()
     return (out_dir or reports_folder(config)).absolute()

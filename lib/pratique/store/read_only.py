@@ -35,7 +35,7 @@ def empty_hint(settings: StoreSettings, service: str | None = None) -> str:
     if settings.is_prometheus:
         return (
             f"it has no series {settings.metrics.requests!r} in the last {settings.metrics.history_h:g} h: "
-            "check [store.metrics] and the targets of the server"
+            "check [store.metrics] with pratique store check, and the targets of the server"
         )
     return "import a log first: pratique import --help"
 

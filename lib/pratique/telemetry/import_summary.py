@@ -97,7 +97,7 @@ class ImportSummary:
                 "named as the revision, is the wrong one"
             )
         found += [
-            f"{count:,} requests are stored under the {kind} 'other', because the lines have too many {kind}s"
+            f"{count:,} requests are stored under the {kind} 'other', because the lines have too many {kind}s, or very long ones"
             + (": declare rules in [[services.NAME.actions]]" if kind == "action" else "")
             for kind, count in self.folded.items()
         ]

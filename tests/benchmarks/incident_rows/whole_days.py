@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from multiprocessing import get_context
@@ -41,9 +44,15 @@ def how_long(_runs: int) -> None:
         rows = write_big_store(folder)
         with get_context("spawn").Pool(1) as process:
             took, worked, before, peak, answer = process.apply(_answered, (folder,))
+        paged, paged_worked = _page(folder)
     print(
         f"{rows:,} rows: {took[0]:.2f} s the first time, then {min(took[1:]):.2f} s, of which {min(worked):.2f} s of processor time; answer "
         f"{answer!r}; peak memory {peak:,.0f} MiB, {before:,.0f} MiB before the store is opened",
+        flush=True,
+    )
+    print(
+        f"{rows:,} rows: `pratique incident --out` prints the answer, starts a kernel and writes the page in {paged:.2f} s, of which "
+        f"{paged_worked:.2f} s of processor time",
         flush=True,
     )
 
@@ -60,6 +69,18 @@ def write_big_store(folder: str) -> int:
     rows = Traffic("shop", traffic.revisions, n, share, *names).fail(60, 40, "r42", "GET /3").rows(rng)
     open_store(folder).write(rollups_of(rows))
     return rows.num_rows
+
+
+def _page(folder: str) -> tuple[float, float]:
+    """Wall-clock and processor seconds of the command that runs the notebook in a new kernel."""
+    times = [word for name, at in (("--start", START), ("--end", END)) for word in (name, f"{at:%Y-%m-%dT%H:%M}")]
+    command = [sys.executable, "-m", "pratique.cli", "incident", "shop", "--store", folder, *times]
+    begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([*command, "--out", f"{folder}/page"], check=False, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if not list(Path(folder, "page").glob("*.html")):
+        raise SystemExit("no page was written")
+    return time.perf_counter() - begin, sum(after[:2]) - sum(before[:2])
 
 
 def _answered(folder: str) -> tuple[list[float], list[float], float, float, str]:

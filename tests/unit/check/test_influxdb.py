@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from contract.store_contract import rollups, row
+from contract.store_contract import T0, rollups, row
 from pratique.check import influxdb as check_influxdb
 from pratique.check.store import store_checks
+from pratique.clock import utc_now
 from pratique.config import Config, StoreSettings
 from pratique.errors import UnavailableError
 from pratique.store import open_store
@@ -82,6 +83,21 @@ def test_a_machine_of_reports_needs_no_token_to_write(influxd, token, monkeypatc
     monkeypatch.delenv("INFLUX_TOKEN")
     found = findings(settings(influxd, bucket, read_token_env="READ"))
     assert (found["store.token"][0], found["store.read_token"][0]) == ("skipped", "ok")
+
+
+def test_two_processes_that_write_the_same_source_are_a_warning(influxd, token):
+    bucket = influxd.new_bucket()
+    token(bucket, "read", "write")
+    window = (utc_now() - T0) // timedelta(seconds=10)
+    first, second = (open_store(influxd.address(bucket)) for _ in range(2))
+    for number in range(3):
+        first.write(rollups(row(window - number), row(window, service="till", source='a"\\b')))
+    for number in range(3):
+        second.write(rollups(row(window - number)))
+    assert findings(settings(influxd, bucket))["store.url"][0] == "ok", "the second process followed the first one"
+    first.write(rollups(row(window, n=5)))
+    state, message = findings(settings(influxd, bucket))["store.url"]
+    assert (state, "two processes write source 'collector' of service 'shop'," in message) == ("warning", True)
 
 
 def test_a_write_that_never_ended_is_a_warning(influxd, monkeypatch):
@@ -176,7 +192,7 @@ def test_other_versions_say_how_they_are_tested_and_what_is_not_looked_at(monkey
     with recorded_server(version) as server:
         server.answers = {"/health": (200, health), QUERY[kind]: EMPTY[kind]}
         found = [check.run() for check in store_checks(Config(store=StoreSettings(url=server.address())))]
-    assert [each.state for each in found] == ["ok", "ok", "skipped", "skipped", "ok"]
+    assert [each.state for each in found] == ["ok", "ok", "skipped", "skipped", "ok", "skipped"]
     assert found[0].message.endswith("(tested against recorded answers only)")
 
 

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+import click
 import pytest
 
 from pratique.cli import pratique as program
@@ -33,6 +34,30 @@ def test_an_incident_is_recorded_from_its_beginning_to_its_end(run):
     (listed,) = json.loads(run("list", "shop", "--json").out)
     assert (listed["id"], listed["cause"], listed["state"]) == ("I1", "r2", "closed")
     assert json.loads(run("list", "till", "--json").out) == []
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59-12:00", "0001-01-01T00:00+14:00", "0001-01-01", "9999-06-01"])
+def test_a_time_of_no_known_year_is_refused_in_one_line(run, time):
+    for command in (
+        ("open", "shop", "x", "--began", time),
+        ("restored", "I1", "--at", time),
+        ("shop", "--start", time),
+    ):
+        with pytest.raises(click.BadParameter, match="is not a time of the years 1970 to 9998"):
+            run(*command)
+
+
+def test_users_were_well_before_the_incident_was_closed(run):
+    run("open", "shop", "x", "--began", "2026-11-20T12:00")
+    run("close", "I1", "--at", "2026-11-20T13:00")
+    with pytest.raises(UsageError, match=r"was closed 2026-11-20T13:00:00Z.*--at"):
+        run("restored", "I1")
+    assert "restored 2026-11-20T12:30:00Z" in run("restored", "I1", "--at", "2026-11-20T12:30").out
+
+
+def test_no_incident_of_a_service_is_not_no_incident(run):
+    run("open", "shop", "x")
+    assert run("list", "till").out.startswith("no incidents of till are recorded")
 
 
 def test_opening_an_incident_of_another_program_again_changes_nothing(run):
@@ -115,16 +140,16 @@ def test_a_draft_is_of_an_incident_of_its_service_and_source(run, monkeypatch, t
 
 def test_impossible_times_are_one_error_and_recorded_nowhere(run):
     for options in (
-        ["--began", "2926-11-20T12:00"],
+        ["--began", "2126-11-20T12:00"],
         ["--began", "2026-11-20T12:00", "--detected", "2026-11-20T11:00"],
-        ["--began", "2026-11-20T12:00", "--detected", "2926-11-20T11:00"],
+        ["--began", "2026-11-20T12:00", "--detected", "2126-11-20T11:00"],
     ):
         with pytest.raises(UsageError, match="correct"):
             run("open", "shop", "x", *options)
     assert run("list").out.startswith("no incidents")
     run("open", "shop", "x", "--began", "2026-11-20T12:00")
     run("restored", "I1", "--at", "2026-11-20T12:30")
-    for command in (("close", "I1", "--at", "2026-11-20T12:29"), ("restored", "I1", "--at", "2926-11-20T12:29")):
+    for command in (("close", "I1", "--at", "2026-11-20T12:29"), ("restored", "I1", "--at", "2126-11-20T12:29")):
         with pytest.raises(UsageError, match="correct"):
             run(*command)
     assert "restored 2026-11-20T12:30:00Z  cause" in run("list").out

@@ -30,7 +30,11 @@ def test_an_overturned_stop_is_a_false_alarm(history):
 
 def test_exposure_is_requests_and_what_failed_beyond_the_baseline(history):
     requests, bad = figures.exposure([history]).data
-    assert (list(requests.y), list(requests.x), list(bad.x)) == (["r3", "r5 (escaped)"], [1000, None], [30.0, None])
+    assert (list(requests.y), list(requests.x), list(bad.x)) == (
+        ["r3", "r5 as canary", "r5 after promotion (not known)"],
+        [1000, None, None],
+        [30.0, None, None],
+    )
 
 
 def test_without_canaries_both_say_so(history):

@@ -219,6 +219,24 @@ def test_the_last_windows_are_left_out_while_their_lines_may_be_late():
     assert incident.end == END - timedelta(minutes=1)
 
 
+def test_lines_in_the_future_are_a_finding():
+    store = store_of(Traffic.quiet())
+    for now in (START + timedelta(minutes=30), START - timedelta(days=400)):
+        incident = investigate(store, "shop", now=now).incident
+        assert any("in the future" in finding for finding in incident.findings)
+    punctual = investigate(store, "shop", now=END).incident
+    assert not any("in the future" in finding for finding in punctual.findings)
+
+
+def test_an_earlier_incident_of_a_small_place_does_not_hide_the_next_one():
+    traffic = Traffic.quiet(per_minute=2000)
+    for earlier in (300, 700):
+        part = slice(traffic.history - earlier, traffic.history - earlier + 25)
+        traffic.share[:, part, :, 2, 0] *= 60
+    incident = asked(store_of(traffic.fail(60, 6, "POST /checkout", "a")))
+    assert place(incident) == (None, "POST /checkout", None, "a")
+
+
 def test_a_shift_of_traffic_is_no_place():
     traffic = Traffic.quiet()
     traffic.share[:, :, :, 1] = 0.1

@@ -12,6 +12,7 @@ from pratique.incident.text import (
     contributions,
     equation,
     onset_text,
+    part_of_excess,
     place_name,
     place_numbers,
     service_line,
@@ -28,6 +29,11 @@ from support.incident_values import (
     sample_suspect,
 )
 from support.report_samples import HOSTILE
+
+
+def test_a_part_of_the_excess_is_no_more_exact_than_it_is_known():
+    parts = [part_of_excess(sample_place(part=part)) for part in (0.99999991, 0.9994, 0.994, 0.051, 0.0)]
+    assert parts == ["100 %", "99.90 %", "99 %", "5.1 %", "0 %"]
 
 
 def test_a_start_is_written_with_both_ends():

@@ -159,6 +159,19 @@ def test_an_answer_that_expired_says_so_in_the_trend(team):
     )
 
 
+def test_an_answer_that_is_gone_says_so_in_the_trend(team):
+    asked = "culture.one-backlog"
+    said = Answer(item=asked, answer="no", who="Ann", date=NOW.date())
+    first = make_review(replace(team.sources(), now=NOW - timedelta(days=1)), AnswerFile({asked: said}))
+    entry = replace(
+        team.entries[-1], number=9999, time=NOW - timedelta(days=1), kind="review", service="", data=first.entry()
+    )
+    later = make_review(team.sources(entries=[*team.entries, entry]), NO_ANSWERS)
+    change = next(change for change in later.changes if change.item == asked)
+    assert (change.direction, change.before, change.now) == ("▲", "not met", "unknown")
+    assert change.why.startswith("the answer was removed: ")
+
+
 @pytest.mark.parametrize("threshold", ["3", True, None, [], {"a": 1}])
 def test_a_threshold_that_is_not_a_number_does_not_break_the_next_review(team, threshold):
     entry = make_review(team.sources(), NO_ANSWERS).entry()

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pratique.maturity.answers import Answer
+from pratique.maturity.collectors import COLLECTORS
 from pratique.maturity.evidence import Evidence
 from pratique.maturity.load import load_model
 from pratique.maturity.model import Category, Item, MaturityModel, Rule
@@ -157,6 +158,44 @@ def test_all_means_all_and_any_means_one():
     assert judge_item(both, evidence, None, TODAY).state == "unknown"
     assert judge_item(one, evidence, None, TODAY).state == "met"
     assert judge_item(both, [seen("met"), seen("not met")], None, TODAY).state == "not met"
+
+
+def of(collector, state):
+    known = COLLECTORS[collector]
+    return seen(state, collector, strength=known.strength, collector=collector)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "declared", "state"),
+    [
+        ("not met", "met", "not met"),
+        ("unknown", "met", "unknown"),
+        ("met", "not met", "met"),
+        ("met", "unknown", "met"),
+        ("unknown", "unknown", "unknown"),
+        ("not met", "unknown", "not met"),
+    ],
+)
+@pytest.mark.parametrize("item", ["build.pipeline", "build.scripted-configuration", "test.performance"])
+def test_recorded_cases_beat_what_a_file_declares_and_both_are_shown(item, recorded, declared, state):
+    found = MODEL.find(item)
+    names = {COLLECTORS[rule.collector].strength: rule.collector for rule in found.deciding}
+    evidence = [of(names["recorded"], recorded), of(names["declared"], declared)]
+    for given in (evidence, evidence[::-1]):
+        judged = judge_item(found, given, None, TODAY)
+        assert judged.state == state
+        assert judged.strength == (None if state == "unknown" else "recorded")
+        assert judged.reason.startswith(names["recorded"])
+        assert (f"only declared: {names['declared']}" in judged.reason) == (declared == "met")
+
+
+@pytest.mark.parametrize("item", ["test.unit", "test.integration", "test.component"])
+def test_where_results_are_only_looked_for_a_declared_step_counts_too(item):
+    found = MODEL.find(item)
+    judged = judge_item(found, [of("results.junit", "unknown"), of("ci.steps", "met")], None, TODAY)
+    assert (judged.state, judged.strength) == ("met", "declared")
+    judged = judge_item(found, [of("results.junit", "met"), of("ci.steps", "unknown")], None, TODAY)
+    assert (judged.state, judged.strength) == ("met", "recorded")
 
 
 def test_a_better_practice_makes_the_replaced_ones_met():

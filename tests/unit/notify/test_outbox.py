@@ -7,9 +7,8 @@ import pytest
 
 from pratique.config.notify import NotifySettings
 from pratique.errors import DataError
-from pratique.notify import Event
-from pratique.notify import outbox as outbox_module
-from pratique.notify.outbox import BACK_OFF_S, CRITICAL_GROUP_S, MOST_WAITING, REPORTED_AFTER, Outbox
+from pratique.notify import Event, outbox_rows
+from pratique.notify.outbox import BACK_OFF_S, CRITICAL_GROUP_S, REPORTED_AFTER, Outbox
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OPS, CHAT = NotifySettings(to="env:OPS", name="ops"), NotifySettings(to="env:CHAT", name="chat")
@@ -191,8 +190,8 @@ def test_a_changed_address_counts_for_what_waits(outbox):
 
 
 def test_too_many_waiting_events_are_counted_and_not_kept_for_sending(outbox, monkeypatch):
-    assert MOST_WAITING > 1000
-    monkeypatch.setattr(outbox_module, "MOST_WAITING", 3)
+    assert outbox_rows.MOST_WAITING > 1000
+    monkeypatch.setattr(outbox_rows, "MOST_WAITING", 3)
     for number in range(5):
         outbox.put(event(number), [OPS], NOON)
     assert (state(outbox).waiting, state(outbox).given_up) == (3, 2)

@@ -8,6 +8,7 @@ import pytest
 from pratique.clock import utc_now
 from pratique.config import load
 from pratique.errors import MissingError, UsageError
+from pratique.ledger import open_ledger
 from pratique.report import open_history, write_history
 from support.history_samples import sample_story
 
@@ -32,6 +33,24 @@ def test_the_page_opens_offline_and_the_json_agrees(config, tmp_path):
     (found,) = json.loads(paths.json.read_text())
     assert found["metrics"]["frequency"]["count"] == 2
     assert paths.notebook.exists()
+    (entry,) = open_ledger(config.state_dir).entries(kind="report")
+    assert (entry.service, entry.data["html"]) == ("shop", str(paths.html))
+
+
+def test_the_page_is_named_by_the_period_that_the_notebook_reads(config, tmp_path, monkeypatch):
+    given_to_it = {}
+
+    def run(notebook, paths, parameters, *, progress):
+        given_to_it.update(parameters)
+        return paths
+
+    monkeypatch.setattr("pratique.report.history.run_for_page", run)
+    paths = write_history(config, {"service": "shop"}, out_dir=tmp_path / "out")
+    # the notebook runs after midnight
+    monkeypatch.setattr("pratique.delivery.history.utc_now", lambda: utc_now() + timedelta(days=1))
+    again = open_history(**{name: given_to_it[name] for name in ("service", "end", "config", "store")})
+    assert f"{again.histories[0].metrics.asked.end:%Y%m%d}" in paths.html.name
+    assert again.histories[0].metrics.asked.end.isoformat() == given_to_it["end"]
 
 
 def test_all_services_or_those_that_are_named(config):

@@ -1,5 +1,6 @@
 """An incident has one page, whatever the number of looks at it."""
 
+import json
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -116,6 +117,27 @@ def test_a_damaged_state_costs_one_more_page_and_no_error(config, pages, finds):
     look(config, QUESTION)
     (config.state_dir / FILE).write_text('{"shop 5xx": [1]')
     assert look(config, QUESTION).written
+    assert not look(config, QUESTION).written
+
+
+@pytest.mark.parametrize("name", ["first", "last", "start", "until"])
+@pytest.mark.parametrize("time", ["nonsense", "2026", "9999-12-31T23:59-12:00"])
+def test_a_kept_time_that_is_none_costs_one_more_page_and_no_error(config, pages, finds, name, time):
+    finds(moved(0))
+    look(config, QUESTION)
+    path = config.state_dir / FILE
+    kept = json.loads(path.read_text())
+    kept["shop 5xx"][name] = time
+    path.write_text(json.dumps(kept))
+    assert look(config, QUESTION).written
+    assert not look(config, QUESTION).written
+
+
+def test_a_kept_time_without_a_zone_is_utc(config, pages, finds):
+    finds(moved(0))
+    look(config, QUESTION)
+    path = config.state_dir / FILE
+    path.write_text(path.read_text().replace('Z"', '"'))
     assert not look(config, QUESTION).written
 
 

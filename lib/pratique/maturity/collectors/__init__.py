@@ -1,6 +1,19 @@
 """The collectors of evidence: each is one function, registered under the name that a model uses."""
 
-from pratique.maturity.collectors import ci, files, git, images, ledger, registry, results, runs, store
+from pratique.maturity.collectors import (
+    ci,
+    failures,
+    files,
+    git,
+    images,
+    registry,
+    release_people,
+    releases,
+    results,
+    reviews,
+    runs,
+    store,
+)
 from pratique.maturity.collectors.registered import COLLECTORS, Registered, collect
 
 __all__ = [
@@ -8,12 +21,15 @@ __all__ = [
     "Registered",
     "ci",
     "collect",
+    "failures",
     "files",
     "git",
     "images",
-    "ledger",
     "registry",
+    "release_people",
+    "releases",
     "results",
+    "reviews",
     "runs",
     "store",
 ]

@@ -65,6 +65,11 @@ def triggers(sources: Sources, rule: Rule) -> Evidence:
             f"{plural(len(places), 'pipeline')} started by {words}",
             places,
         )
+    for one in pipelines:
+        line = next((one.triggers[trigger] for trigger in one.triggers if trigger in rule.triggers), None)
+        if line is not None:
+            # it has the trigger, and what it does is in another place
+            return unknown(f"{one.file} is started by {words}, but {one.unread[0]}", [f"{one.file}:{line}"])
     reason = f"none of {plural(len(pipelines), 'pipeline')} is started by {words}"
     elsewhere = next((one.file for one in pipelines if set(one.outside) & set(rule.triggers)), None)
     if elsewhere is not None:

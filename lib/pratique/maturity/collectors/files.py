@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from pratique.maturity.collectors.ledger import links, others
+from pratique.maturity.collectors.records import links, others
 from pratique.maturity.collectors.registered import collector
 from pratique.maturity.evidence import Evidence, compared, share, unknown
 from pratique.maturity.model import Rule

@@ -7,7 +7,7 @@ from io import BytesIO
 from weakref import WeakKeyDictionary
 
 from pratique.maturity.collectors.git import NOT_OURS
-from pratique.maturity.collectors.ledger import link
+from pratique.maturity.collectors.records import link
 from pratique.maturity.collectors.registered import collector
 from pratique.maturity.evidence import Evidence, compared, share, unknown
 from pratique.maturity.model import Rule

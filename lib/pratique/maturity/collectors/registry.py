@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pratique.errors import MissingError, PratiqueError
 from pratique.ledger.history import ReleaseRecord
-from pratique.maturity.collectors.ledger import link
+from pratique.maturity.collectors.records import link
 from pratique.maturity.collectors.registered import collector
 from pratique.maturity.evidence import Evidence, share, unknown
 from pratique.maturity.model import Rule

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pratique.ledger.history import ReleaseRecord
-from pratique.maturity.collectors.ledger import link, links, others
+from pratique.maturity.collectors.records import link, links, others
 from pratique.maturity.collectors.registered import collector
 from pratique.maturity.collectors.run_folders import approvals_of, lines_of, run_folder
 from pratique.maturity.evidence import Evidence, compared, share_of_known, unknown

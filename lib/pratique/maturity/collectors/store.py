@@ -7,7 +7,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from pratique.ledger.history import ReleaseRecord
-from pratique.maturity.collectors.ledger import link
+from pratique.maturity.collectors.records import link
 from pratique.maturity.collectors.registered import collector
 from pratique.maturity.evidence import Evidence, compared, unknown
 from pratique.maturity.model import Rule

@@ -37,11 +37,12 @@ TICK_S = 0.2
 
 @dataclass(frozen=True)
 class RolloutResult:
-    """How a rollout ended: the decision, its reason in a sentence, and the judge's last verdict, if any."""
+    """How a rollout ended: the decision, its reason in a sentence, the judge's last verdict, if any, and who decided."""
 
     decision: Literal["promote", "rollback", "inconclusive"]
     reason: str
     verdict: Verdict | None
+    by: Literal["judge", "health", "person"] = "judge"
 
 
 class _ClockSetError(Exception):
@@ -263,7 +264,7 @@ class Rollout:
     def _result(self, percent: float) -> RolloutResult | None:
         verdict = self._last
         if self._monitor.failure:
-            return RolloutResult("rollback", f"{self._monitor.failure} (at {percent:g} %)", verdict)
+            return RolloutResult("rollback", f"{self._monitor.failure} (at {percent:g} %)", verdict, "health")
         if verdict is not None and verdict.verdict == "rollback":
             return RolloutResult("rollback", verdict.reason, verdict)
         if verdict is not None and verdict.verdict == "inconclusive":
@@ -278,7 +279,7 @@ class Rollout:
 
     def _rolled_back_by_hand(self, percent: float) -> RolloutResult:
         reason = f"{self._context.outbox.who} rolled it back at {percent:g} %: {self._status()}"
-        return RolloutResult("rollback", reason, self._last)
+        return RolloutResult("rollback", reason, self._last, "person")
 
     def _status(self) -> str:
         return self._last.reason if self._last is not None else "no window has been judged yet"

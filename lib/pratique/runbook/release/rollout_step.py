@@ -120,7 +120,7 @@ class RollOut(RunStep[ReleaseContext]):
 
 
 def _facts(result: RolloutResult) -> Data:
-    return {"decision": result.decision, "reason": result.reason} | _judged(result.verdict)
+    return {"decision": result.decision, "by": result.by, "reason": result.reason} | _judged(result.verdict)
 
 
 def _judged(verdict: Verdict | None) -> Data:

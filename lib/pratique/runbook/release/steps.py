@@ -256,7 +256,9 @@ class Report(RunStep[ReleaseContext]):
             return {}
         start, end = (datetime.fromisoformat(judged[key]) for key in ("start", "end"))
         arms = context.arms
-        paths = write_report(context.config, context.service, arms.compared, arms.canary, start=start, end=end)
+        paths = write_report(
+            context.config, context.service, arms.compared, arms.canary, start=start, end=end, record=False
+        )
         digest = hashlib.sha256(Path(paths.html).read_bytes()).hexdigest()
         written = {"html": str(paths.html), "json": str(paths.json), "sha256": digest}
         context.outbox.record("report", written, revision=context.revision)

@@ -170,6 +170,24 @@ class InfluxClient:
         found = self._named("/api/v2/buckets", query)
         return _bucket(found[0]) if found else None
 
+    def database_of(self, bucket: str) -> tuple[str, str] | None:
+        """Return the database and the retention policy by which InfluxQL reaches a bucket; None without them.
+
+        Raises: as `answer`; DataError, MissingError by a server without such names.
+        """
+        known = self.bucket(bucket)
+        for database, policy in self._places({"bucketID": known.id}) if known else ():
+            # a mapping that somebody made may give the same names to another bucket
+            found = self._places({"db": database}).get((database, policy))
+            if known and found == known.id:
+                return database, policy
+        return None
+
+    def _places(self, query: Mapping[str, str]) -> dict[tuple[str, str], str]:
+        """The bucket's id for each database and retention policy of InfluxQL."""
+        found = self._json("GET", "/api/v2/dbrps", query={"org": self.organisation, **query}).get("content") or ()
+        return {(str(place["database"]), str(place["retention_policy"])): str(place["bucketID"]) for place in found}
+
     def create_bucket(self, name: str, *, retention_s: int = 0) -> Bucket:
         """Create a bucket. Raises: DeniedError; MissingError without the organisation; DataError when it exists."""
         rules = [{"type": "expire", "everySeconds": retention_s}] if retention_s else []

@@ -40,6 +40,14 @@ def read(marks: Marks, rows: Rows, first_ms: int, stop_ms: int, *, wait_s: float
     return found
 
 
+def unchanged(before: Latest, after: Latest, first_ms: int, stop_ms: int) -> bool:
+    """Whether rows of [first_ms, stop_ms) that were read between two looks at the marks are whole: no write went on meanwhile."""
+    marks = (*before.values(), *after.values())
+    if before.keys() - after.keys() or any(not mark.done and mark.overlaps(first_ms, stop_ms) for mark in marks):
+        return False
+    return _changed(before, after, first_ms, stop_ms) is None
+
+
 def finished(marks: Marks, first_ms: int, stop_ms: int, *, wait_s: float, name: str) -> Latest:
     """Return the mark of each source, once none of them is of a write into the range in progress. Raises: UnavailableError."""
     began = time.monotonic()

@@ -15,6 +15,7 @@ from pratique.store.influxdb.flux_tree import Value
 from pratique.store.influxdb.marks import Mark, read_marks
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.revisions import seen
+from pratique.store.influxdb.short_read import ShortReader
 
 _ROWS = """
 from(bucket: bucket) |> range(start: start, stop: stop)
@@ -39,6 +40,7 @@ class FluxReader:
 
     def __init__(self, client: InfluxClient, bucket: str) -> None:
         self.client, self._bucket = client, bucket
+        self.short = ShortReader(client, bucket)
 
     def rows(self, service: str, revisions: Sequence[str], first: datetime, stop: datetime) -> pa.Table:
         """Return the rows of some revisions, in no order, with READ_SCHEMA."""

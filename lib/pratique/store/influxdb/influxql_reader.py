@@ -1,29 +1,22 @@
-"""Ask InfluxDB 1.8 and newer in InfluxQL, whose answers are read as JSON: in CSV it hides its errors.
-
-Values are bound by the server. Answers come in chunks, one JSON object a line; the last one is not marked as partial.
-"""
+"""Ask InfluxDB 1.8 and newer in InfluxQL."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import urlencode
+from datetime import datetime
 
 import pyarrow as pa
 
-from pratique.clock import EPOCH, from_ms
-from pratique.errors import DataError, MissingError, UnavailableError
+from pratique.clock import from_ms
+from pratique.errors import DataError
 from pratique.store.base import Seen, oldest_first
-from pratique.store.influxdb import lines, marks
+from pratique.store.influxdb import influxql, lines, marks
 from pratique.store.influxdb.client import InfluxClient
-from pratique.store.influxdb.json_lines import json_lines
+from pratique.store.influxdb.influxql import Series, time_range, values_of
 from pratique.store.influxdb.marks import Mark, mark_of
 from pratique.store.influxdb.names import decoded, encoded
 from pratique.store.influxdb.points import points
 
-_FORM = "application/x-www-form-urlencoded; charset=utf-8"
 _COLUMNS = (lines.PACKED, *lines.TAGS)
 _REQUESTS = """
 SELECT SUM("n") FROM "{measurement}" WHERE {where} GROUP BY "service", "revision";
@@ -47,14 +40,14 @@ class InfluxqlReader:
         names = {f"revision_{number}": encoded(name) for number, name in enumerate(revisions)}
         of_revisions = " OR ".join(f'"revision" = ${name}' for name in names)
         columns = ", ".join(f'"{name}"' for name in _COLUMNS)
-        where = f'{_range(first, stop)} AND "service" = $service AND ({of_revisions})'
+        where = f'{time_range(first, stop)} AND "service" = $service AND ({of_revisions})'
         statement = f'SELECT {columns} FROM "{lines.MEASUREMENT}" WHERE {where}'  # noqa: S608 - only own words
         series = self._ask(statement, {"service": encoded(service), **names})
-        return points((row for _, found in series for row in _values(found, ("time", *_COLUMNS))), self.client.name)
+        return points((row for _, found in series for row in values_of(found, ("time", *_COLUMNS))), self.client.name)
 
     def seen(self, service: str | None, first: datetime, stop: datetime) -> list[Seen]:
         """List the revisions with requests, oldest first."""
-        where = _range(first, stop) + (' AND "service" = $service' if service is not None else "")
+        where = time_range(first, stop) + (' AND "service" = $service' if service is not None else "")
         statement = _REQUESTS.format(measurement=lines.MEASUREMENT, where=where)
         found: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
         for number, series in self._ask(statement, {} if service is None else {"service": encoded(service)}):
@@ -62,7 +55,7 @@ class InfluxqlReader:
             known = found.setdefault((decoded(tags["service"]), decoded(tags["revision"])), {})
             known[number] = tuple(series["values"][0])
         if any(len(values) < _STATEMENTS for values in found.values()):
-            raise self._cut_off()
+            raise influxql.cut_off(self.client.name)
         listed = [
             Seen(*key, from_ms(values[1][0]), from_ms(values[2][0]), int(values[0][1])) for key, values in found.items()
         ]
@@ -89,54 +82,5 @@ class InfluxqlReader:
         for _ in self._ask(f'DELETE FROM "{measurement}" WHERE {where}', tags):  # noqa: S608 - only own words
             continue
 
-    def _ask(self, statement: str, values: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the number of the statement and each series of its answer."""
-        form = {
-            "db": self._database,
-            "q": statement,
-            "params": json.dumps(dict(values)),
-            "epoch": "ms",
-            "chunked": "true",
-        }
-        if self._policy:
-            form["rp"] = self._policy
-        headers = {"Content-Type": _FORM, "Accept": "application/json"}
-        whole = False
-        with self.client.answer("/query", urlencode(form).encode(), headers=headers) as pieces:
-            for found in json_lines(pieces, self.client.name):
-                whole, results = False, self._results(found)
-                for result in results:
-                    for series in result.get("series") or ():
-                        yield int(result.get("statement_id", 0)), series
-                whole = not any(result.get("partial") for result in results)
-        if not whole:
-            raise self._cut_off()
-
-    def _cut_off(self) -> UnavailableError:
-        return UnavailableError(f"store {self.client.name!r} cannot be read: its answer was cut off: try again")
-
-    def _results(self, found: dict[str, Any]) -> list[dict[str, Any]]:
-        """The results of a chunk. Raises: MissingError, DataError for an error within it."""
-        results = found.get("results", [])
-        for told in (found.get("error"), *(result.get("error") for result in results)):
-            if told:
-                text = " ".join(str(told).split())[:200]
-                kind = MissingError if "not found" in text else DataError
-                raise kind(f"store {self.client.name!r} cannot be read: the server refuses the query: {text}")
-        return list(results)
-
-
-def _range(first: datetime, stop: datetime) -> str:
-    return f"time >= {_ms(first)}ms AND time < {_ms(stop)}ms"
-
-
-def _ms(time: datetime) -> int:
-    """Milliseconds since 1970, rounded up, which preserves the meaning of [first, stop)."""
-    return -((EPOCH - time) // timedelta(milliseconds=1))
-
-
-def _values(series: Mapping[str, Any], columns: Sequence[str]) -> Iterator[list[Any]]:
-    """The values of a series, in the order of `columns`."""
-    order = [series["columns"].index(name) for name in columns]
-    for row in series["values"]:
-        yield [row[position] for position in order]
+    def _ask(self, statement: str, values: Mapping[str, str]) -> Iterator[tuple[int, Series]]:
+        return influxql.ask(self.client, statement, values, database=self._database, policy=self._policy)

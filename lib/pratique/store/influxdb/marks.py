@@ -111,6 +111,8 @@ class Marker:
     def __init__(self) -> None:
         self.writer = secrets.token_hex(4)
         self._marks: dict[Source, Mark] = {}
+        self._broken: dict[Source, Mark] = {}
+        self._incomplete: dict[Source, set[int]] = {}
         self._lock = threading.Lock()
 
     def marks_of(self, windows: Mapping[Source, tuple[int, int]], stored: Iterable[Mark] | None = None) -> list[Mark]:
@@ -129,6 +131,39 @@ class Marker:
                 self._marks[key] = Mark(*key, False, began, writes)
             return [self._marks[key] for key in sorted(windows)]
 
+    def broke_off(self, marks: Iterable[Mark], starts: Mapping[Source, Collection[int]]) -> None:
+        """Remember the windows of a write that failed within its rows: until they are written again, no reader may see them. starts: see `starts_of`."""
+        with self._lock:
+            for mark in marks:
+                key = (mark.service, mark.source)
+                self._broken.setdefault(key, mark)
+                self._incomplete.setdefault(key, set()).update(starts.get(key, ()))
+
+    def ended(self, marks: Iterable[Mark], starts: Mapping[Source, Collection[int]]) -> tuple[list[Mark], list[Mark]]:
+        """Return the marks to set when a write has ended: those that are done, and those of sources where windows of an earlier write are incomplete."""
+        done, still_open = [], []
+        with self._lock:
+            for mark in marks:
+                key = (mark.service, mark.source)
+                left = self._incomplete.get(key, set()) - set(starts.get(key, ()))
+                if left:
+                    self._incomplete[key] = left
+                    still_open.append(self._reopened(mark, min(left), max(left)))
+                else:
+                    self._incomplete.pop(key, None)
+                    self._broken.pop(key, None)
+                    done.append(mark)
+        return done, still_open
+
+    def _reopened(self, mark: Mark, first_ms: int, last_ms: int) -> Mark:
+        """A mark of the windows of the write that broke off, after a write that ended: the newest one hides the others."""
+        key, unique = (mark.service, mark.source), secrets.token_hex(6)
+        number = None if mark.number is None else mark.number + 1
+        write = Write(unique if number is None else f"{unique}:{number}", first_ms, last_ms)
+        found = Mark(*key, False, self._broken[key].began_ms, (write, *mark.writes)[:WRITES])
+        self._marks[key] = found
+        return found
+
     def own(self, sources: Collection[Source]) -> list[Mark] | None:
         """Return the last marks that this writer made; None unless each of the sources has one with a number."""
         with self._lock:
@@ -143,6 +178,12 @@ def _next_number(own: Mark | None, stored: Mark | None) -> int | None:
     return 1 + max((mark.number for mark in (own, stored) if mark and mark.number is not None), default=-1)
 
 
+def numbers_of(marks: Collection[Mark]) -> dict[str, int] | None:
+    """Return the number of the newest write of each source of a service; None unless there are marks, and each has one."""
+    found = {mark.source: mark.number for mark in marks if mark.number is not None}
+    return found if found and len(found) == len(marks) else None
+
+
 def windows_of(table: pa.Table, instead_of: Collection[str]) -> dict[Source, tuple[int, int]]:
     """Return the first and last window of each service and source of rows. Rows that are removed instead may have any window."""
     plain = pa.table({name: table[name].cast(pa.string()) for name in ("service", "source")})
@@ -153,9 +194,18 @@ def windows_of(table: pa.Table, instead_of: Collection[str]) -> dict[Source, tup
     return found | {(service, source): (EARLIEST_MS, LATEST_MS) for service in services for source in instead_of}
 
 
+def starts_of(table: pa.Table) -> dict[Source, set[int]]:
+    """Return the starts of the windows of each service and source of rows, epoch ms."""
+    plain = pa.table({name: table[name].cast(pa.string()) for name in ("service", "source")})
+    groups = plain.append_column("window", table["window"].cast(pa.int64())).group_by(plain.column_names)
+    found = groups.aggregate([("window", "distinct")]).to_pylist()
+    return {(row["service"], row["source"]): set(row["window_distinct"]) for row in found}
+
+
 def set_marks(client: InfluxClient, bucket: str, marks: Iterable[Mark], *, done: bool) -> None:
     """Write marks. Raises: as `InfluxClient.write`."""
-    client.write(bucket, "\n".join(mark.line(done) for mark in marks).encode())
+    if lines := [mark.line(done) for mark in marks]:
+        client.write(bucket, "\n".join(lines).encode())
 
 
 def read_marks(client: InfluxClient, bucket: str, services: Sequence[str] | None = None) -> list[Mark]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pratique.clock import from_ms, now_ms
 from pratique.config import StoreSettings, check_name
-from pratique.errors import DataError, DeniedError, MissingError, RetentionError, UnavailableError
+from pratique.errors import DataError, DeniedError, MissingError, PratiqueError, RetentionError, UnavailableError
 from pratique.store.base import Seen, Upkeep
 from pratique.store.counts import CountedByReading
 from pratique.store.influxdb import consistent, lines, window_points
@@ -23,7 +23,7 @@ from pratique.store.influxdb.address import InfluxAddress
 from pratique.store.influxdb.bucket_reader import BucketReader, reader_of
 from pratique.store.influxdb.client import EARLIEST, LATEST, InfluxClient
 from pratique.store.influxdb.flux_reader import FluxReader
-from pratique.store.influxdb.marks import Mark, Marker, Source, set_marks, windows_of
+from pratique.store.influxdb.marks import Mark, Marker, Source, numbers_of, set_marks, starts_of, windows_of
 from pratique.store.influxdb.names import encoded
 from pratique.store.influxdb.tokens import read_token, write_token
 from pratique.store.rows import READ_SCHEMA, normal, require_zone
@@ -78,17 +78,29 @@ class InfluxStore(CountedByReading):
         windows = windows_of(table, instead_of)
         marks = self._marker.marks_of(windows, self._marks_before(services, windows))
         set_marks(client, bucket, marks, done=False)
-        self._delete(client, services, instead_of)
+        starts = starts_of(table)
+        try:
+            self._delete(client, services, instead_of)
+            beyond = self._write_rows(client, table, marks)
+        except PratiqueError:
+            self._marker.broke_off(marks, starts)
+            raise
+        ended, still_open = self._marker.ended(marks, starts)
+        set_marks(client, bucket, ended, done=True)
+        set_marks(client, bucket, still_open, done=False)
+        if beyond is not None:
+            raise beyond
+
+    def _write_rows(self, client: InfluxClient, table: pa.Table, marks: Collection[Mark]) -> RetentionError | None:
+        """Send the rows; return the error about those that the server dropped."""
         beyond = None
         for precision, request in _requests(table, marks, self._marker.writer):
             try:
-                client.write(bucket, request, precision=precision)
+                client.write(self._address.bucket, request, precision=precision)
             except RetentionError as error:
                 # the rest of the request is stored, and repeating it would drop the same points again
                 beyond = error
-        set_marks(client, bucket, marks, done=True)
-        if beyond is not None:
-            raise beyond
+        return beyond
 
     def read(
         self, service: str, revisions: Sequence[str], start: datetime | None = None, end: datetime | None = None
@@ -105,14 +117,17 @@ class InfluxStore(CountedByReading):
         reader = self._reader()
 
         def rows(low_ms: int, high_ms: int, marks: Collection[Mark]) -> pa.Table:
-            newest = {mark.source: mark.number for mark in marks if mark.number is not None}
-            if isinstance(reader, FluxReader) and marks and len(newest) == len(marks):
+            newest = numbers_of(marks) if isinstance(reader, FluxReader) else None
+            if isinstance(reader, FluxReader) and newest is not None:
                 return reader.window_rows(service, names, from_ms(low_ms), from_ms(high_ms), newest)
             return reader.rows(service, names, from_ms(low_ms), from_ms(high_ms))
 
         def marks() -> list[Mark]:
             return reader.marks(service)
 
+        found = reader.short.rows(service, names, first_ms, stop_ms) if isinstance(reader, FluxReader) else None
+        if found is not None:
+            return Rollups(found)
         return Rollups(consistent.read(marks, rows, first_ms, stop_ms, wait_s=self._wait_s, name=reader.client.name))
 
     def revisions(

@@ -36,6 +36,11 @@ def rows(pieces: Iterator[bytes], name: str, newest: Mapping[str, int]) -> pa.Ta
     return latest(pa.concat_tables(found).unify_dictionaries(), newest) if found else READ_SCHEMA.empty_table()
 
 
+def rows_of(points: pa.RecordBatch, newest: Mapping[str, int]) -> pa.Table:
+    """Return the rows of points of one service, whose columns are TYPES, with READ_SCHEMA. newest: see `latest`. Raises: as `unpacked`."""
+    return latest(unpacked(points), newest) if len(points) else READ_SCHEMA.empty_table()
+
+
 def unpacked(points: pa.RecordBatch) -> pa.Table:
     """Return the rows of some points: READ_SCHEMA, and the number and the writer of their write. Raises: ValueError, errors of Arrow."""
     rows, point = window_values.rows(points["_value"])

@@ -74,6 +74,10 @@ class PrometheusClient:
         data = self._ask("label/__name__/values", {"match[]": selector, "start": str(start_s), "end": str(end_s)})
         return [str(name) for name in data]
 
+    def series(self, selector: str, start_s: int, end_s: int) -> list[Labels]:
+        """Return the labels of the series that match and have samples in the range. Raises: as `samples`."""
+        return list(self._ask("series", {"match[]": selector, "start": str(start_s), "end": str(end_s)}))
+
     def _parts(self, selector: str, start_s: int, end_s: int) -> Iterator[list[RawSeries]]:
         chunk_s = CHUNK_S
         while start_s < end_s:

@@ -96,14 +96,14 @@ def _native(series: RawSeries, target: Sequence[str]) -> Histogram:
     """
     samples = series.histograms
     who, time = target_of(series.labels, target), np.array([round(float(at) * 1000) for at, _ in samples], np.int64)
-    sides = [
-        np.array([[float(low), float(high), float(n)] for _, low, high, n in one.get("buckets", ())]).reshape(-1, 3)
-        for _, one in samples
-    ]
-    inner = np.unique(np.concatenate([one[:, :2] for one in sides]), axis=0)
+    sides = [np.array(one.get("buckets", ()), np.float64).reshape(-1, 4)[:, 1:] for _, one in samples]
+    buckets, at = np.concatenate(sides), np.repeat(np.arange(len(sides)), [len(one) for one in sides])
+    inner = np.unique(buckets[:, :2], axis=0)
     bounds = np.unique(inner[:, 1])
     bounds = bounds[~((bounds[:, None] > inner[None, :, 0]) & (bounds[:, None] < inner[None, :, 1])).any(axis=1)]
-    below = np.array([[one[one[:, 1] <= bound, 2].sum() for one in sides] for bound in bounds]).reshape(-1, len(time))
+    each = np.zeros((len(bounds) + 1, len(sides)))
+    np.add.at(each, (np.searchsorted(bounds, buckets[:, 1]), at), buckets[:, 2])
+    below = np.cumsum(each[:-1], axis=0)
     count = np.array([float(one["count"]) for _, one in samples])
     values = np.rint(np.vstack([below, count[None, :]]))
     counters = [Counter(who, *in_order(time, value)) for value in values]

@@ -15,7 +15,7 @@ from pratique.store.base import Seen, oldest_first
 from pratique.store.label_mapping import LabelReader, Tags
 from pratique.store.prometheus.client import PrometheusClient, RawSeries, selector
 from pratique.store.prometheus.histograms import Histogram, common_bounds, histograms_of
-from pratique.store.prometheus.samples import counter_of, target_of
+from pratique.store.prometheus.samples import counter_of, counting, once, request_names, target_of
 from pratique.store.scraped import notes
 from pratique.store.scraped.increases import Counter, Floats, Growth, Ints, Scrapes, growth
 from pratique.store.scraped.read_only_store import ReadOnlyStore
@@ -50,11 +50,12 @@ class PrometheusStore(ReadOnlyStore):
                 '"traefik" or "spring", or requests, service, revision and code'
             )
         self._labels = LabelReader(self._mapping)
+        self._requests = request_names(self._mapping.requests)
 
     def exists(self) -> bool:
         """Whether the server has the counters of requests. Raises: the errors of `PrometheusClient.samples`."""
         span = self._span(None, None)
-        found = self._client.names(self._selector(self._mapping.requests), span.first_ms // 1000, span.last_ms // 1000)
+        found = self._client.names(self._selector(self._requests), span.first_ms // 1000, span.last_ms // 1000)
         return bool(found)
 
     def read(
@@ -106,9 +107,13 @@ class PrometheusStore(ReadOnlyStore):
     def newest(self) -> datetime | None:
         """Return the time of the last scrape of a counter of requests, UTC; None when there is none within `lookback_s`."""
         now_s = int(utc_now().timestamp()) + 1
-        raw = self._client.samples(self._selector(self._mapping.requests), now_s - self._mapping.lookback_s, now_s)
-        times = [sample[0] for series in raw for sample in series.values[-1:]]
-        return from_ms(round(max(times) * 1000)) if times else None
+        raw = self._client.samples(self._selector(self._requests), now_s - self._mapping.lookback_s, now_s)
+        newest = [
+            int(counter.time_ms[-1])
+            for counter in (counter_of(series, self._mapping.target) for series in raw)
+            if len(counter.time_ms)
+        ]
+        return from_ms(max(newest)) if newest else None
 
     def _selector(self, names: str, service: str | None = None, revisions: Sequence[str] = ()) -> str:
         equal, among = dict(self._mapping.match), {}
@@ -126,7 +131,7 @@ class PrometheusStore(ReadOnlyStore):
 
     def _count(self, span: Span, service: str | None, revisions: Sequence[str]) -> _Counted:
         # the revisions are chosen here, not by the server: other series of a target tell when it was scraped
-        raw = self._samples(self._mapping.requests, span, service, ())
+        raw = counting(self._samples(self._requests, span, service, ()), self._mapping.requests)
         named = [(self._labels.read(series.labels), counter_of(series, self._mapping.target)) for series in raw]
         wanted = [
             (tags, counter)
@@ -164,7 +169,7 @@ class PrometheusStore(ReadOnlyStore):
     def _histograms(self, span: Span, service: str, revisions: Sequence[str]) -> list[tuple[Tags, Histogram]]:
         names = [name for name in self._mapping.latency.split("|") if name]
         wanted = "|".join(f"{name}{end}" for name in names for end in ("", "_bucket", "_sum"))
-        found = histograms_of(self._samples(wanted, span, service, revisions), self._mapping.target)
+        found = histograms_of(once(self._samples(wanted, span, service, revisions)), self._mapping.target)
         named = [(self._labels.read(histogram.labels), histogram) for histogram in found]
         return [
             (tags, one)

@@ -4,9 +4,13 @@ import re
 
 import pytest
 
+from pratique.maturity.collectors import collect
+from pratique.maturity.load import load_model
+from pratique.maturity.model import Rule
 from pratique.maturity.pipelines.read import read_pipelines
 from pratique.maturity.repository import Repository
-from support.made_repository import repository
+from pratique.maturity.sources import Sources
+from support.made_repository import NOW, repository
 
 GITLAB = """\
 include:
@@ -229,3 +233,19 @@ def test_hostile_pipelines_are_unread_and_raise_nothing(tmp_path, content, probl
 
 def test_a_link_to_a_file_outside_is_not_followed(tmp_path):
     assert read(tmp_path, {".gitlab-ci.yml link": "/etc/passwd", "a": "a"}) == {}
+
+
+def test_a_trigger_of_jobs_in_another_repository_is_unknown_and_says_so(tmp_path):
+    text = "on: push\njobs:\n  build:\n    uses: apache/shared/.github/workflows/verify.yml@v5\n"
+    repository(tmp_path, {".github/workflows/verify.yml": text, "Jenkinsfile": "sharedBuild()\n"})
+    found = collect(Sources(load_model(), NOW, folder=tmp_path), Rule(collector="ci.triggers", triggers=("push",)))
+    assert found.state == "unknown"
+    assert found.reason == (
+        "verify.yml is started by push, but apache/shared/.github/workflows/verify.yml@v5 is in another repository"
+    ).replace("verify.yml is started", ".github/workflows/verify.yml is started")
+    assert found.where == (".github/workflows/verify.yml:1",)
+
+
+@pytest.mark.parametrize("command", ["gobject-linter --format x", "ninja -C _build scan-build", "npm run lint"])
+def test_linters_are_known_by_their_names(command):
+    assert any(re.search(pattern, command) for pattern in load_model().steps["lint"])
