@@ -318,7 +318,7 @@ def test_a_foreign_container_of_that_name_is_never_touched(make_host, engine):
 
 def test_a_long_log_is_kept_from_its_end(make_host):
     host = make_host(nightly="")
-    record = host.run("nightly", "lines=9000", "exit=1")
+    record = host.run("nightly", "lines=6000", "exit=1")
     log = host.folder / ".pratique/jobs/nightly/logs" / record.details["log"]
     assert log.stat().st_size <= (1 << 20) + 100
     assert log.read_text().startswith("… the beginning of the log is left out\nline ")

@@ -24,6 +24,8 @@ class Known:
 FILES = (
     Known("ledger.sqlite", "ledger/ledger.py", "ledger.sqlite", "the ledger: every change, append-only", "never"),
     Known("ledger.heads", "ledger/anchors.py", "ledger.heads", "number and hash of each entry of the ledger, to compare with", "never"),
+    Known("outcomes.sqlite*", "outcomes/outcomes.py", "outcomes.sqlite", "how each job, check and notification ended, for 400 days", "no: the history is lost"),
+    Known("notifications.sqlite*", "notify/courier.py", "notifications.sqlite", "events that are or were sent to the routes of `[[notify]]`", "events that wait are lost"),
     Known("store/**", "config/store.py", ".pratique/store", "the store: a Delta Lake table (`store.url`)", "no: all measurements are lost"),
     Known("changes.jsonl", "incident/kept_changes.py", "changes.jsonl", "changes that people and webhooks reported", "no: an incident is no longer compared with them"),
     Known("changes.jsonl.lock", "incident/kept_changes.py", "changes.jsonl", "lets one process at a time add a change", "when nothing adds one"),

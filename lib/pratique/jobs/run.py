@@ -31,6 +31,7 @@ from pratique.runtime.one_off import NameTakenError, OneOff, OneOffState, wait_f
 TRIES = 20
 """How often a name that was just taken and is free again is tried."""
 BETWEEN_TRIES_S = 0.5
+STOP_TRIES = 10
 TAKEN = "another host began it at the same moment"
 Say = Callable[[str], object]
 
@@ -101,6 +102,27 @@ def stop_running(job: Job, reason: str, *, mine: str = "") -> bool:
     job.runner.stop(state, drain_s=job.drain_s)
     settle(job, mine=mine)
     return True
+
+
+def stop_own(job: Job, run: str, reason: str) -> None:
+    """Stop a run and record that, at whatever moment it was interrupted: its engine may be about to start it.
+
+    Raises: UnavailableError.
+    """
+    for _ in range(STOP_TRIES):
+        state = job.runner.find(job.container)
+        if state is None or state.run != run:
+            return
+        if state.ended is not None:
+            record_end(job, state)
+            return
+        request_stop(job, run, reason)
+        if state.running:
+            job.runner.stop(state, drain_s=job.drain_s)
+            continue
+        record_end(job, state, end=End("stopped", reason))
+        job.runner.remove(state)
+        time.sleep(BETWEEN_TRIES_S)
 
 
 def _make_way(job: Job, request: JobRequest, say: Say) -> str:

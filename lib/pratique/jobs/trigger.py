@@ -12,14 +12,10 @@ from pratique.errors import BusyError, Interrupted, PratiqueError
 from pratique.jobs.job import Job
 from pratique.jobs.look import look_at
 from pratique.jobs.memory import change_memory, open_due
-from pratique.jobs.outcome import End
-from pratique.jobs.run import JobRequest, Say, leave_out, new_request, run_job, stop_running
-from pratique.jobs.settle import record_end
-from pratique.jobs.stop_request import request_stop
+from pratique.jobs.run import JobRequest, Say, leave_out, new_request, run_job, stop_own, stop_running
 from pratique.outcomes import OutcomeRecord
 from pratique.subject_lock import Lock
 
-STOP_TRIES = 5
 LOOK_S = 1.0
 """How long a lock that is held is asked for again: who only looks at it holds it for a moment."""
 
@@ -68,27 +64,10 @@ def _run(job: Job, request: JobRequest, say: Say) -> OutcomeRecord | None:
     except KeyboardInterrupt as interrupt:
         reason = "SIGTERM" if isinstance(interrupt, Interrupted) else "Ctrl-C"
         try:
-            _stop_own(job, request, f"stopped with the command that ran it ({reason})")
+            stop_own(job, request.run, f"stopped with the command that ran it ({reason})")
         except PratiqueError as error:
             say(f"{job.name}: the run could not be stopped: {error}")
         raise
-
-
-def _stop_own(job: Job, request: JobRequest, reason: str) -> None:
-    """Stop this run and record that, at whatever moment it was interrupted: its engine may be about to start it."""
-    for _ in range(STOP_TRIES):
-        state = job.runner.find(job.container)
-        if state is None or state.run != request.run:
-            return
-        if state.ended is not None or state.error:
-            record_end(job, state)
-            return
-        request_stop(job, state.run, reason)
-        if state.running:
-            job.runner.stop(state, drain_s=job.drain_s)
-        else:
-            record_end(job, state, end=End("stopped", reason))
-            job.runner.remove(state)
 
 
 @contextmanager

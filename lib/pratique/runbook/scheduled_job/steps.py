@@ -18,10 +18,9 @@ from pratique.clock import iso, utc_now
 from pratique.jobs.backoff import Backoff, clear_backoff, read_backoff, set_backoff
 from pratique.jobs.look import look_at
 from pratique.jobs.memory import open_due, read_memory
-from pratique.jobs.run import JobRequest, run_job, stop_running
+from pratique.jobs.run import JobRequest, run_job, stop_own, stop_running
 from pratique.jobs.serving import serving_release
 from pratique.jobs.settle import record_end
-from pratique.jobs.stop_request import request_stop
 from pratique.outcomes import OutcomeRecord
 from pratique.runbook.common.steps import CHECK, Record, RunStep
 from pratique.runbook.engine.step import Attempt, Data, Step
@@ -115,15 +114,9 @@ class RunOnce(RunStep[JobContext]):
     @override
     def undo(self, data: Data) -> None:
         """Stop the run if it is this one's, and record that."""
-        state = self._own()
-        if state is None or state.ended is not None:
-            return
-        job = self._context.job
-        request_stop(job, state.run, f"its run {self._context.run_id!r} was undone")
-        job.runner.stop(state, drain_s=job.drain_s)
-        ended = self._own()
-        if ended is not None and ended.ended is not None:
-            record_end(job, ended)
+        context = self._context
+        if data.get("outcome") in {None, STARTED}:
+            stop_own(context.job, context.run_id, f"its run {context.run_id!r} was undone")
 
     @override
     def effects(self) -> Sequence[str]:
