@@ -66,6 +66,15 @@ def complete_practices(ctx: click.Context, param: click.Parameter, incomplete: s
     return []
 
 
+def complete_checks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
+    """Offer the checks of hosts."""
+    with suppress(ANY):
+        from pratique.doctor.checks.table import CHECKS  # noqa: PLC0415 - only on Tab
+
+        return _items([check.id for check in CHECKS], incomplete)
+    return []
+
+
 def _config(ctx: click.Context) -> Config:
     from pratique.config import load  # noqa: PLC0415 - pydantic
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from pratique.config.doctor import DoctorSettings
 from pratique.config.export import ExportSettings
 from pratique.config.jobs import JobSettings
 from pratique.config.maturity import MaturitySettings
@@ -31,6 +32,7 @@ class Config(WithRoutes):
     telemetry: TelemetrySettings = TelemetrySettings()
     export: ExportSettings = ExportSettings()
     maturity: MaturitySettings = MaturitySettings()
+    doctor: DoctorSettings = DoctorSettings()
     services: dict[Name, ServiceSettings] = Field(default_factory=dict)
     jobs: dict[Name, JobSettings] = Field(default_factory=dict)
     base: Annotated[str, Field(exclude=True)] = "."

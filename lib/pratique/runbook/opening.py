@@ -7,6 +7,9 @@ from typing import Any
 
 from pratique.runbook.common.parameters import refuse_unknown
 from pratique.runbook.common.session import Session
+from pratique.runbook.doctor.context import DoctorContext
+from pratique.runbook.doctor.parameters import DoctorParameters, check_doctor_parameters
+from pratique.runbook.doctor.session import DoctorSession
 from pratique.runbook.recovery import end_abandoned
 from pratique.runbook.registry import find_runbook
 from pratique.runbook.release.context import ReleaseContext
@@ -154,6 +157,48 @@ def open_job(
     opened = JobSession(JobContext(parameters))
     open_session(opened)
     return opened
+
+
+def open_doctor(
+    *,
+    hosts: str | Sequence[str] = (),
+    only: str | Sequence[str] = (),
+    skip: str | Sequence[str] = (),
+    fail_on: str = "",
+    compare_with: str = "",
+    out: str = "",
+    config: str = "",
+    store: str = "",
+    run_id: str = "",
+    why: str = "",
+    who: str = "",
+    dry_run: bool = False,
+) -> DoctorSession:
+    """Open an examination of the hosts that run containers; runbooks/doctor.ipynb has its steps. It changes nothing on a host.
+
+    hosts: engines; none: those of the service file. only, skip: ids of checks. fail_on: the least risk that makes the exit status 1;
+    "" means that of the service file. compare_with: id of an earlier run; "" means the last one. out: folder or .html file for the page.
+    config, store, run_id, why, who, dry_run: as for every runbook.
+    Raises: UsageError (a parameter; another runbook under this run id), ConfigError, BusyError (who examines now).
+    """
+    refuse_unknown(DoctorParameters.names())
+    parameters = check_doctor_parameters(
+        hosts=hosts,
+        only=only,
+        skip=skip,
+        fail_on=fail_on,
+        compare_with=compare_with,
+        out=out,
+        config=config,
+        store=store,
+        run_id=run_id,
+        why=why,
+        who=who,
+        dry_run=dry_run,
+    )
+    session = DoctorSession(DoctorContext(parameters))
+    open_session(session)
+    return session
 
 
 def open_session(session: Session[Any]) -> None:

@@ -57,6 +57,12 @@ def _check_rollback(parameters: Mapping[str, Any]) -> None:
     check_rollback(parameters)
 
 
+def _check_doctor(parameters: Mapping[str, Any]) -> None:
+    from pratique.runbook.doctor.preflight import check_doctor  # noqa: PLC0415 - loads runtime and balancer
+
+    check_doctor(parameters)
+
+
 def _check_job(parameters: Mapping[str, Any]) -> None:
     from pratique.runbook.scheduled_job.preflight import check_job  # noqa: PLC0415 - loads the runtime
 
@@ -81,9 +87,16 @@ def _rollback(parameters: Mapping[str, Any]) -> Recoverable:
     return RollbackSession.from_journal(parameters)
 
 
+def _doctor(parameters: Mapping[str, Any]) -> Recoverable:
+    from pratique.runbook.doctor.session import DoctorSession  # noqa: PLC0415 - loads runtime and balancer
+
+    return DoctorSession.from_journal(parameters)
+
+
 BUILT_IN = (
     Runbook("release", "release", _release, preflight=_check_release),
     Runbook("rollback", "rollback", _rollback, run_id_word="rollback", preflight=_check_rollback),
+    Runbook("doctor", "doctor", _doctor, run_id_word="doctor", subject="", preflight=_check_doctor),
     Runbook("scheduled_job", "scheduled_job", _job, run_id_word="job", preflight=_check_job, subject="job"),
 )
 

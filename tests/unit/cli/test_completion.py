@@ -132,7 +132,17 @@ def completions(folder, monkeypatch, *words):
         (["logs", "shop", "--revision", ""], ["alpha", "beta", "gamma"]),
         (
             ["run", ""],
-            ["canary_report", "incident", "maturity_review", "release", "release_diff", "release_history", "rollback"],
+            [
+                "canary_report",
+                "doctor",
+                "incident",
+                "maturity_review",
+                "release",
+                "release_diff",
+                "release_history",
+                "rollback",
+                "scheduled_job",
+            ],
         ),
         (["status", "--config", "broken.toml", ""], []),
         (["release", "../shop", ""], []),

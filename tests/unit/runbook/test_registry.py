@@ -149,7 +149,7 @@ def test_orphan_removal_ends_a_killed_run(toy, config, installed):
 @pytest.mark.slow
 def test_a_journal_of_an_unknown_runbook_is_an_error_and_nothing_is_changed(toy, config):
     toy.killed("one")
-    expected = "run 'one' cannot be ended: runbook 'resize' is not registered here, known are release, rollback, scheduled_job: install"
+    expected = "run 'one' cannot be ended: runbook 'resize' is not registered here, known are [a-z_, ]*: install"
     with pytest.raises(DataError, match=expected) as raised:
         finish_dead_run(toy.folder("one"), "a test")
     assert "\n" not in str(raised.value)
@@ -160,7 +160,7 @@ def test_a_journal_of_an_unknown_runbook_is_an_error_and_nothing_is_changed(toy,
 
 
 def test_every_module_finds_a_registered_runbook(installed):
-    assert sorted(runbooks()) == ["release", "resize", "rollback", "scheduled_job"]
+    assert sorted(runbooks()) == sorted([*(runbook.name for runbook in BUILT_IN), "resize"])
     assert find_runbook("resize").notebook == "resize"
     assert runbook_of_notebook("resize").name == "resize"
     assert _subject("resize", {"service": "shop", "revision": "r2"}) == ["shop", "resize", "r2"]
