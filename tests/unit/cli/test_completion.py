@@ -171,4 +171,5 @@ def test_every_argument_that_names_something_is_completed():
                 ("approve", "stage"),
                 ("answer", "answer"),  # completed by its choices
                 ("lab", "folder"),
+                ("job", "command"),
             }
