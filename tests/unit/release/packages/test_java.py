@@ -70,7 +70,11 @@ def test_the_runtime_and_tomcat():
     assert names(read(b"not of Java", "/etc/release")) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04" + b"\0" * 40, b"x" * 1000, jar(a="1")[:-10]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04" + b"\0" * 40, b"x" * 1000, jar(a="1")[:-10]],
+    ids=["empty", "only a header", "no archive", "cut"],
+)
 def test_a_damaged_archive_is_a_finding(content):
     assert read(content).unread
 
