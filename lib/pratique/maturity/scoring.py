@@ -151,7 +151,7 @@ def _joined(item: Item, deciding: Sequence[Evidence]) -> tuple[ItemState, Streng
     told = [
         f"only declared: {one.reason}" if counted and one not in counted and one.state == "met" else one.reason
         for one in others
-        if one.state != first.state or item.join == "all"
+        if one.state != first.state or first.state == "unknown" or item.join == "all"
     ]
     reason = "; ".join(dict.fromkeys([first.reason, *told]))
     return first.state, first.strength if first.state != "unknown" else None, reason
