@@ -50,7 +50,7 @@ def read_jenkinsfile(pipeline: Pipeline, content: bytes) -> None:
         r"\b(changeRequest|branch|BRANCH_NAME|CHANGE_ID|multibranch)\b|\bcheckout\s*\(?\s*scm\b|\bbuildPlugin", text
     ):
         pipeline.start("push", 1)
-    # stages run one after the other, each on an agent of its own or not
+    # stages run one after the other, each on its own agent or not
     pipeline.jobs = 2 if _PARALLEL.search(text) else 1
     if not pipeline.commands and (call := _LIBRARY_CALL.search(text)):
         # the server loads the library, without a word in the file
