@@ -177,6 +177,8 @@ def _incidents(history: History, row: int, end: datetime) -> list[go.Scatter]:
             x=times,
             y=[row] * len(times),
             mode="lines+markers",
+            # else only the half of an arrow at the end of the period is drawn
+            cliponaxis=False,
             line={"color": PURPLE, "width": 8},
             marker={"symbol": symbols, "size": [16 if symbol == "triangle-right" else 10 for symbol in symbols],
                     "color": PURPLE, "line": {"width": 3, "color": PURPLE}},
