@@ -12,6 +12,8 @@ so `import pratique` is fast. Every error is a `PratiqueError`; `pratique.errors
     compare two contents       open_difference(service, before, after), drawn by `figures`; save_difference inside a notebook
     review a team              open_review(services) → Review, drawn by `figures`; save_review inside a notebook
     change what runs           open_release(service=…, revision=…), open_rollback(service=…)
+    examine hosts              open_doctor(hosts=…), drawn by `figures`; its `save` writes the page
+    run a job                  open_job(job=…)
     run a notebook             run_notebook(name, parameters, output)
     data and settings          open_store(address), load_config(path), Policy, GuardPolicy
 
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     )
     from pratique.report.opened_incident import OpenedIncident
     from pratique.review import open_review, save_review
-    from pratique.runbook.opening import open_release, open_rollback
+    from pratique.runbook.opening import open_doctor, open_job, open_release, open_rollback
     from pratique.store import open_store
     from pratique.version import __version__
     from pratique.widgets import answer_questions, explore_incident, record_incident
@@ -84,8 +86,10 @@ __all__ = [
     "load_config",
     "open_comparison",
     "open_difference",
+    "open_doctor",
     "open_history",
     "open_incident",
+    "open_job",
     "open_release",
     "open_review",
     "open_rollback",
@@ -123,7 +127,9 @@ _SOURCES = {
     "open_comparison": "pratique.report",
     "open_history": "pratique.report",
     "open_difference": "pratique.report",
+    "open_doctor": "pratique.runbook.opening",
     "open_incident": "pratique.report",
+    "open_job": "pratique.runbook.opening",
     "open_release": "pratique.runbook.opening",
     "open_review": "pratique.review",
     "open_rollback": "pratique.runbook.opening",

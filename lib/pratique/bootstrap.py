@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pratique import background
 from pratique.balancer import Balancer, Pool, open_balancer
-from pratique.balancer.settings_file import balancer_differences
+from pratique.balancer.settings_file import balancer_differences, forget_settings
 from pratique.clock import stamp, utc_now
 from pratique.config import Target, check_name
 from pratique.errors import BusyError, UnavailableError, UsageError
@@ -18,9 +18,9 @@ from pratique.ledger import open_ledger
 from pratique.ledger.history import shares_of
 from pratique.release import Release, configuration_digest, find_release
 from pratique.release.commit import find_commit
-from pratique.runbook.engine.lock import Lock
 from pratique.runtime import Instance, Runtime, open_runtime
 from pratique.status import answers, running_collector, setting_differences, url_of
+from pratique.subject_lock import Lock
 
 RELOAD_TIMEOUT_S = 5.0
 """How long a collector may take to follow a changed service file before it is started again."""
@@ -82,6 +82,7 @@ def _stop_parts(target: Target, runtime: Runtime) -> Iterator[str]:
     state_dir, service = target.state_dir, target.service
     for process in background.find(state_dir, "balancer", service):
         background.end(process)
+        forget_settings(target)
         yield f"balancer   stopped ({process.pid})"
     if target.settings.balancer.kind == "haproxy":
         from pratique.balancer.haproxy.supervisor import stop_unsupervised  # noqa: PLC0415 - jinja2

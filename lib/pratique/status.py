@@ -13,6 +13,7 @@ from pratique.balancer.settings_file import balancer_differences, running_listen
 from pratique.clock import stamp
 from pratique.config import Target
 from pratique.errors import PratiqueError, UnavailableError
+from pratique.notify.overview import failing_routes
 from pratique.runbook.runs import RunSummary, damaged_runs, list_runs
 from pratique.runtime import Instance, open_runtime
 from pratique.telemetry.collector_settings import wanted_settings
@@ -29,6 +30,7 @@ class ServiceStatus:
     url: where users reach the service. weights: None when the balancer does not answer. collector: None when it does
     not run. runs: those that work on the service, and those whose process died before they ended. drift: one sentence for each difference between the real state and the recorded one. error: the reason why the
     instances are unknown; None when they are known. scraped: the address of the server that counts in the collector's place.
+    failing_routes: one sentence for each route of notifications that fails.
     """
 
     service: str
@@ -40,6 +42,7 @@ class ServiceStatus:
     runs: tuple[RunSummary, ...] = ()
     error: PratiqueError | None = None
     scraped: str = ""
+    failing_routes: tuple[str, ...] = ()
 
     def to_text(self) -> Iterator[str]:
         """Yield the lines for a terminal; the first word of each names the part."""
@@ -47,6 +50,7 @@ class ServiceStatus:
         yield f"collector  {self._collector()}"
         yield from map(_run_line, self.runs)
         yield from (f"drift      {sentence}" for sentence in self.drift)
+        yield from (f"notify     {sentence}" for sentence in self.failing_routes)
         for instance in self.instances:
             since = f"{instance.started:%Y-%m-%d %H:%M:%SZ}"
             yield f"{instance.revision:<10} {self.role_of(instance)}, {instance.address}, since {since}"
@@ -68,6 +72,7 @@ class ServiceStatus:
             "instances": [instance_json(i) | {"role": self.role_of(i)} for i in self.instances],
             "runs": [run.to_json() for run in self.runs],
             "drift": list(self.drift),
+            "failing_routes": list(self.failing_routes),
             "error": None if self.error is None else str(self.error),
         }
 
@@ -132,7 +137,10 @@ def describe(target: Target) -> ServiceStatus:
     drift += balancer_drift(target, runs)
     drift += damaged_runs(target.state_dir)
     scraped = target.store.url if target.store.is_read_only else ""
-    return ServiceStatus(service, url, weights, collector, tuple(instances), tuple(drift), runs, error, scraped)
+    failing = tuple(failing_routes(target.state_dir))
+    return ServiceStatus(
+        service, url, weights, collector, tuple(instances), tuple(drift), runs, error, scraped, failing
+    )
 
 
 def balancer_drift(target: Target, runs: Sequence[RunSummary]) -> list[str]:

@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from pratique.runbook.canary.answers import read_question
+from support.receivers import web_receiver
 from support.shop_fixture import running_shop
 from support.waiting import eventually
 
@@ -37,20 +40,35 @@ def question(shop, run):
     return read_question(shop.state / "runs" / run)
 
 
-def test_stages_are_approved_one_by_one_and_in_advance(shop):
-    process = start(shop, "asked", approval="ask")
-    ahead = shop.pratique("approve", "asked", "50", "--config", shop.config, check=False)
-    eventually(lambda: question(shop, "asked") is not None)
-    if ahead.returncode:  # the run had not begun yet
-        shop.pratique("approve", "asked", "50", "--config", shop.config)
-    assert question(shop, "asked").stage == 20
-    done = shop.pratique("approve", "asked", "--config", shop.config, "--who", "ann")
-    assert done.stdout == "shop asked, stage 20 %: approved\n"
-    output, _ = process.communicate(timeout=250)
-    assert process.returncode == 0, output
-    assert "waits for approval: pratique approve asked 20" in output
-    assert shop.serving() == {"asked": 1.0}
-    assert "serving, 127" in shop.pratique("status", "shop", "--config", shop.config).stdout
+@contextmanager
+def route_to(shop, web):
+    """Within the context, the service file has a route to a receiver."""
+    file = Path(shop.config)
+    before = file.read_text()
+    file.write_text(f'{before}\n[[notify]]\nto = "{web.url("http")}"\ngroup_s = 0\n')
+    try:
+        yield
+    finally:
+        file.write_text(before)
+
+
+def test_stages_are_approved_one_by_one_and_in_advance_and_people_are_notified(shop):
+    with web_receiver() as web, route_to(shop, web):
+        process = start(shop, "asked", approval="ask")
+        ahead = shop.pratique("approve", "asked", "50", "--config", shop.config, check=False)
+        eventually(lambda: question(shop, "asked") is not None)
+        if ahead.returncode:  # the run had not begun yet
+            shop.pratique("approve", "asked", "50", "--config", shop.config)
+        assert question(shop, "asked").stage == 20
+        eventually(lambda: any("pratique approve asked 20" in body for _, body in web.came))
+        done = shop.pratique("approve", "asked", "--config", shop.config, "--who", "ann")
+        assert done.stdout == "shop asked, stage 20 %: approved\n"
+        output, _ = process.communicate(timeout=250)
+        assert process.returncode == 0, output
+        assert "waits for approval: pratique approve asked 20" in output
+        assert shop.serving() == {"asked": 1.0}
+        eventually(lambda: any("release of shop asked: promoted" in body for _, body in web.came))
+        assert "serving, 127" in shop.pratique("status", "shop", "--config", shop.config).stdout
 
 
 def test_a_person_can_have_the_canary_rolled_back(shop):

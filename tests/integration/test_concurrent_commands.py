@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from pratique.runbook.engine.lock import Lock
+from pratique.subject_lock import Lock
 from support.shop_fixture import running_shop
 from support.waiting import eventually
 

@@ -10,9 +10,9 @@ import pytest
 
 from pratique.errors import BusyError, UnavailableError
 from pratique.release import load_release
-from pratique.runbook.engine.lock import Lock
 from pratique.runbook.recovery import remove_orphans
 from pratique.runbook.service.orphans import describe_orphans, find_orphans
+from pratique.subject_lock import Lock
 from support.shop_fixture import running_shop
 from support.waiting import eventually
 

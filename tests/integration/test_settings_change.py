@@ -10,8 +10,8 @@ from pratique.balancer import Pool
 from pratique.config import load
 from pratique.errors import UnavailableError
 from pratique.ledger import open_ledger
-from pratique.runbook.engine.lock import Lock
 from pratique.store import open_store
+from pratique.subject_lock import Lock
 from pratique.telemetry.collector_status import collector_status
 from support.shop_fixture import Shop, leftovers, running_shop
 from support.waiting import eventually

@@ -20,7 +20,7 @@ from pratique.store.influxdb.address import InfluxAddress
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-CONDA_NAMES = {"duckdb": "python-duckdb", "redis": "redis-py", "docker": "docker-py"} | {
+CONDA_NAMES = {"duckdb": "python-duckdb", "redis": "redis-py", "docker": "docker-py", "tzdata": "python-tzdata"} | {
     name: name.replace("-", "_") for name in ("jupyter-client", "jupyter-core", "typing-extensions")
 }
 

@@ -10,11 +10,14 @@ from pratique import status
 from pratique.balancer.base import ActiveWeights, Pool
 from pratique.clock import utc_now
 from pratique.config import parse
+from pratique.config.notify import NotifySettings
 from pratique.errors import UnavailableError
+from pratique.notify import Event
+from pratique.notify.courier import outbox_of
 from pratique.runbook.engine.journal import Journal
-from pratique.runbook.engine.lock import Lock
 from pratique.runtime.base import Instance
 from pratique.status import describe
+from pratique.subject_lock import Lock
 from pratique.telemetry.collector_status import CollectorStatus
 
 R1 = Instance("1", "shop", "r1", "up-r1", "baseline", "h:1", datetime(2026, 11, 21, tzinfo=UTC))
@@ -105,6 +108,17 @@ def test_a_balancer_to_restart_waits_for_an_active_run(parts, target, monkeypatc
     finally:
         lock.release()
     assert "drift      kill 7 && pratique up shop r1 (run k12 would fail: wait until it has ended)" in found
+
+
+def test_a_route_of_notifications_that_fails_is_shown(parts, target):
+    outbox, now = outbox_of(target.state_dir), datetime(2026, 11, 20, 12, tzinfo=UTC)
+    assert outbox.put(
+        Event("job.failed", "job@n", "1", "high", "it failed"), [NotifySettings(to="env:HOOK", name="ops")], now
+    )
+    outbox.failed(outbox.take(now)[0], "Connection refused", now, unknown=False)
+    sentence = "ops: fails: Connection refused (1 failure since 2026-11-20T12:00:00Z); 1 event waiting since 2026-11-20T12:00:00Z"
+    assert f"notify     {sentence}" in lines(target)
+    assert describe(target).to_json()["failing_routes"] == [sentence]
 
 
 def test_an_address_without_an_instance_is_drift(parts, target):

@@ -14,6 +14,7 @@ from tools.reference import (
     cli,
     configuration,
     difference,
+    doctor,
     exit_status,
     files,
     history,
@@ -38,6 +39,7 @@ PAGES = {
     "exit-status.md": exit_status.page,
     "files-on-disk.md": files.page,
     "metrics.md": metrics.page,
+    "doctor-checks.md": doctor.page,
 }
 
 

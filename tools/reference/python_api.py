@@ -14,6 +14,7 @@ import pratique
 from pratique.config.reference import summary
 from pratique.runbook.release.session import ReleaseSession
 from pratique.runbook.rollback.session import RollbackSession
+from pratique.runbook.scheduled_job.session import JobSession
 from pratique.store.base import Store
 from tools.reference.markdown import cell, explained, plain, table
 
@@ -24,7 +25,7 @@ fast. Every error derives from `pratique.PratiqueError`: see [Exit status](exit-
 PYDANTIC = {name for name in dir(BaseModel) if not name.startswith("_")}
 TABLES = {"Policy": "services.NAME.judge", "GuardPolicy": "services.NAME.judge.guards.5xx"}
 """The models whose fields are keys of the service file, by the table that explains them."""
-RETURNED = (ReleaseSession, RollbackSession, Store)
+RETURNED = (JobSession, ReleaseSession, RollbackSession, Store)
 """What the functions return, and notebooks use, under no public name."""
 
 

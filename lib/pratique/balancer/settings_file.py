@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,29 @@ def keep_settings(target: Target) -> None:
     content = {"pid": me.pid, "started": me.create_time(), "settings": _settings(target)}
     make_private_folder(_path(target).parent)
     replace_file(_path(target), json.dumps(content), durable=False, mode=PRIVATE)
+
+
+def forget_settings(target: Target) -> None:
+    """Record that the balancer of a service was stopped, so that nobody takes it for a dead one."""
+    with suppress(OSError):
+        _path(target).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class DeadBalancer:
+    """A balancer that ended without being stopped. started_ms: of its process, since the epoch."""
+
+    pid: int
+    started_ms: int
+
+
+def dead_balancer(target: Target) -> DeadBalancer | None:
+    """Return the balancer of a service that was started here and is gone without having been stopped; None otherwise."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        content = read_kept(_path(target), dict[str, Any])
+        if not _running(target)[0]:
+            return DeadBalancer(int(content["pid"]), round(float(content["started"]) * 1000))
+    return None
 
 
 def balancer_differences(target: Target) -> list[str]:

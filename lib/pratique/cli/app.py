@@ -16,8 +16,11 @@ from pratique.cli import (
     data,
     demo_data,
     diff,
+    doctor,
     history,
     incident,
+    jobs,
+    notify,
     operate,
     release,
     review,
@@ -71,7 +74,9 @@ pratique.add_section(
     "Analyse",
     (*analyse.COMMANDS, *diff.COMMANDS, *incident.COMMANDS, *watch.COMMANDS, *history.COMMANDS, *review.COMMANDS),
 )
-pratique.add_section("Operate", (*operate.COMMANDS, *schedule.COMMANDS))
+pratique.add_section(
+    "Operate", (*operate.COMMANDS, *jobs.COMMANDS, *notify.COMMANDS, *schedule.COMMANDS, *doctor.COMMANDS)
+)
 pratique.add_section("Configure", configure.COMMANDS)
 pratique.add_section("Data", (*data.COMMANDS, *demo_data.COMMANDS))
 pratique.add_former_name("maintain", maintain_command)

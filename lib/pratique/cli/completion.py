@@ -50,12 +50,28 @@ def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return []
 
 
+def complete_jobs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
+    """Offer the jobs of the service file."""
+    with suppress(ANY):
+        return _items(_config(ctx).jobs, incomplete)
+    return []
+
+
 def complete_practices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
     """Offer the practices of the maturity model."""
     with suppress(ANY):
         from pratique.maturity.load import load_model  # noqa: PLC0415 - only on Tab
 
         return _items([item.id for item in load_model(ctx.params.get("model") or "").items], incomplete)
+    return []
+
+
+def complete_checks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG001 - click's signature
+    """Offer the checks of hosts."""
+    with suppress(ANY):
+        from pratique.doctor.checks.table import CHECKS  # noqa: PLC0415 - only on Tab
+
+        return _items([check.id for check in CHECKS], incomplete)
     return []
 
 

@@ -37,9 +37,14 @@ if TYPE_CHECKING:
 @config_options
 def status(service: str, as_json: bool, config: str | None, store: str | None) -> None:
     """Show running instances, traffic split and collector health."""
+    from pratique.check.problems import notify_problems  # noqa: PLC0415
+    from pratique.notify import send_waiting  # noqa: PLC0415
     from pratique.status import describe  # noqa: PLC0415
 
-    found = describe(load_config(config, store).target(service))
+    settings = load_config(config, store)
+    found = describe(settings.target(service))
+    notify_problems(settings)
+    send_waiting(settings.state_dir)
     if as_json:
         click.echo(json.dumps(found.to_json(), allow_nan=False))
     else:
@@ -156,7 +161,7 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
 
     It receives access lines as syslog, rolls them up, and writes them to the store. It also keeps container logs, and passes on
     what Grafana shows: releases, weights and verdicts.
-    It takes changes from webhooks where telemetry.listen_http is set.
+    It takes changes from webhooks where telemetry.listen_http is set, and looks at the jobs of the service file.
     On SIGHUP it reads the service file again, without losing a line.
     """
     from pratique.config import check_address  # noqa: PLC0415
@@ -171,11 +176,13 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
     address = check_address(listen) if listen is not None else None
     settings = read_settings()
     # pyarrow, once nothing is refused
+    from pratique.check.problem_watch import ProblemWatch  # noqa: PLC0415
     from pratique.export.exports import Exports  # noqa: PLC0415
     from pratique.incident.webhook import ChangeReceiver  # noqa: PLC0415
+    from pratique.jobs.job_watch import JobWatch  # noqa: PLC0415
     from pratique.telemetry.collector import run_collector  # noqa: PLC0415
 
-    exports, changes = Exports(), ChangeReceiver()
+    exports, changes, problems, jobs = Exports(), ChangeReceiver(), ProblemWatch(), JobWatch()
     used = settings
 
     def follow(found: Config, written: Store) -> Sink:
@@ -186,6 +193,8 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
         except PratiqueError:
             changes.follow(used)
             raise
+        problems.follow(found)
+        jobs.follow(found)
         used = found
         return sink
 
@@ -193,6 +202,11 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
         found = read_settings()
         written = open_store(found.store)
         return found, lambda: follow(found, written)
+
+    def begin() -> None:
+        changes.follow(settings)
+        problems.follow(settings)
+        jobs.follow(settings)
 
     try:
         run_collector(
@@ -202,9 +216,11 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
             reread=reread,
             exports=exports.notes,
             webhook=changes.describe,
-            begin=lambda: changes.follow(settings),
+            begin=begin,
         )
     finally:
+        jobs.close()
+        problems.close()
         changes.close()
         exports.close()
 
@@ -217,7 +233,7 @@ def balancer(service: str, config: str | None, store: str | None) -> None:
 
     HAProxy keeps running if this command is killed, and stops if it exits normally.
     """
-    from pratique.balancer.settings_file import keep_settings  # noqa: PLC0415
+    from pratique.balancer.settings_file import forget_settings, keep_settings  # noqa: PLC0415
 
     target = load_config(config, store).target(service)
     target.make_state_folder()
@@ -226,10 +242,11 @@ def balancer(service: str, config: str | None, store: str | None) -> None:
         from pratique.balancer.haproxy.supervisor import run_haproxy  # noqa: PLC0415
 
         run_haproxy(target)
-        return
-    from pratique.balancer.proxy import run_balancer  # noqa: PLC0415
+    else:
+        from pratique.balancer.proxy import run_balancer  # noqa: PLC0415
 
-    run_balancer(target)
+        run_balancer(target)
+    forget_settings(target)
 
 
 COMMANDS = (status, up, down, logs, orphans, collect, balancer)

@@ -176,18 +176,20 @@ def lab(folder: str, copy_only: bool, config: str | None, store: str | None) -> 
 
 
 @click.command(epilog=EPILOG)
-@click.argument("service", required=False, shell_complete=complete_services)
+@click.argument("subject", metavar="[SERVICE]", required=False, shell_complete=complete_services)
 @json_array
 @config_options
-def runs(service: str | None, as_json: bool, config: str | None, store: str | None) -> None:
+def runs(subject: str | None, as_json: bool, config: str | None, store: str | None) -> None:
     """List the runs of all services or of one, with their state.
+
+    A run that works on no service is listed by its subject, such as job@nightly.
 
     A dead run has lost its process before it ended: the list shows the command that resumes it.
     """
     from pratique.runbook.runs import damaged_runs, list_runs  # noqa: PLC0415
 
     state_dir = load_config(config, store).state_dir
-    found, damaged = list_runs(state_dir, service), damaged_runs(state_dir)
+    found, damaged = list_runs(state_dir, subject), damaged_runs(state_dir)
     for message in damaged:
         click.echo(f"pratique: {message}", err=True)
     if as_json:
@@ -197,12 +199,12 @@ def runs(service: str | None, as_json: bool, config: str | None, store: str | No
         sys.exit(DataError.exit_status)
     if not found:
         raise MissingError(
-            f"no runs{f' of {service!r}' if service else ''}: start one with: pratique release SERVICE REVISION"
+            f"no runs{f' of {subject!r}' if subject else ''}: start one with: pratique release SERVICE REVISION"
         )
     width = max(len(run.id) for run in found)
     for run in found:
         state = run.outcome or run.state
-        click.echo(f"{run.started:%Y-%m-%d %H:%M:%SZ}  {run.id:<{width}}  {run.service} {run.revision}  {paint(state)}")
+        click.echo(f"{run.started:%Y-%m-%d %H:%M:%SZ}  {run.id:<{width}}  {run.subject} {run.revision}  {paint(state)}")
         if run.state == "dead":
             click.echo(f"    resume it with: {run.resume_command}\n    or undo it with: pratique abort {run.id}")
 
@@ -224,7 +226,7 @@ def approve(
 
     found = answer(load_config(config, store).state_dir, run, stage, roll_back=roll_back, who=who or "")
     done = "rollback requested" if roll_back else "approved" if found.was_asked else "approved in advance"
-    click.echo(f"{found.run.service} {found.run.revision}, stage {found.stage:g} %: {done}")
+    click.echo(f"{found.run.subject} {found.run.revision}, stage {found.stage:g} %: {done}")
 
 
 @click.command(epilog=EPILOG)

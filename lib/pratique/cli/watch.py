@@ -17,6 +17,7 @@ from pratique.errors import BusyError, MissingError, UnavailableError, UsageErro
 
 if TYPE_CHECKING:
     from pratique.config import Config
+    from pratique.incident.model import Incident
     from pratique.report.incident_question import IncidentQuestion
 
 PASSING = (UnavailableError, BusyError, MissingError)
@@ -50,11 +51,14 @@ def watch(
     pratique watch shop search               once, for a scheduler
     pratique watch shop search --every 1m    until it is interrupted
     """
+    from pratique.check.problems import notify_problems  # noqa: PLC0415
+    from pratique.notify import send_waiting  # noqa: PLC0415
     from pratique.report.incident_question import IncidentQuestion, checked  # noqa: PLC0415
 
     settings = load_config(config, store)
     questions = [checked(IncidentQuestion(service, outcome, alpha=alpha / len(services))) for service in services]
     folder = Path(out) if out else None
+    notify_problems(settings)
     if every is None:
         statuses = [_look_at(settings, question, folder) for question in questions]
         sys.exit(next((status for status in statuses if status >= UsageError.exit_status), worst(statuses)))
@@ -62,6 +66,8 @@ def watch(
         began = time.monotonic()
         for question in questions:
             _look_at(settings, question, folder)
+        notify_problems(settings)
+        send_waiting(settings.state_dir)
         time.sleep(max(0.0, 60 * every - (time.monotonic() - began)))
 
 
@@ -78,8 +84,28 @@ def _look_at(settings: Config, question: IncidentQuestion, folder: Path | None) 
     if found.written or found.page is None:
         click.echo(paint_phrase(service_line(found.incident), found.incident.answer))
     if found.page is not None:
+        _notify(settings, found.incident, found.page)
         click.echo(f"page  {found.page}{'' if found.written else ' (as before)'}")
     return found.incident.exit_status
+
+
+def _notify(settings: Config, incident: Incident, page: Path) -> None:
+    """Tell that an incident began: once, since it has one page."""
+    from pratique.incident.text import place_name, service_line  # noqa: PLC0415 - numpy
+    from pratique.notify import Event, notify  # noqa: PLC0415
+
+    event = Event(
+        kind="incident.onset",
+        subject=incident.service,
+        key=str(page),
+        risk="high",
+        what=f"{service_line(incident)}. {incident.sentence}",
+        where=", ".join(map(place_name, incident.places.found[:3])) if incident.places else "",
+        since=incident.onset.best if incident.onset else None,
+        command=incident.undo or settings.command("incident", incident.service),
+        report=str(page),
+    )
+    notify(settings, settings.state_dir, event)
 
 
 COMMANDS = (watch,)

@@ -2,6 +2,7 @@
 
 from pratique.config.balancer import BalancerSettings, HAProxySettings
 from pratique.config.export import ExportSettings, RemoteWriteSettings
+from pratique.config.jobs import JobSettings
 from pratique.config.judge import GuardPolicy, Policy, Reaction, default_guards
 from pratique.config.lines import line_of
 from pratique.config.load import DEFAULT_FILE, load, parse
@@ -38,6 +39,7 @@ __all__ = [
     "ImportSettings",
     "IncidentFields",
     "IncidentSettings",
+    "JobSettings",
     "LabelMapping",
     "MetricMapping",
     "PointMapping",

@@ -50,7 +50,11 @@ def load(path: str | Path | None = None, *, store: str | None = None) -> Config:
     points = config.store.points.with_rules({name: service.actions for name, service in config.services.items()})
     reached = {"url": url, "prometheus": config.store.prometheus.below(base), "points": points, **files}
     return config.model_copy(
-        update={"store": config.store.model_copy(update=reached), "export": config.export.below(base)}
+        update={
+            "store": config.store.model_copy(update=reached),
+            "export": config.export.below(base),
+            "notify": tuple(route.below(base) for route in config.notify),
+        }
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from pratique.config.notify import NotifySettings
 from pratique.config.reference import example, known_keys
 from pratique.config.store import ENVIRONMENT_NAME, REFERENCE
 from pratique.config.types import ADDRESS, LOOPBACK_ADDRESS, NAME, OUTCOME
@@ -41,9 +42,9 @@ FORMS = {
 """The accepted values, by the pattern of a text."""
 OTHER_NAMES = {"imports.fields": {"status": "code", "url": "path", "uri": "path"}}
 """Names that --field takes too, by the table; their nearest key is another one."""
-RULE = ("path", "method", "action")
-"""The keys of an action's rule."""
-SECRET_KEYS = frozenset({"password", "bearer_token", "token_env", "read_token_env", "webhook_token"})
+LISTED_TABLES = {"actions": ("path", "method", "action"), "notify": tuple(NotifySettings.model_fields)}
+"""The keys of each table of a list of tables."""
+SECRET_KEYS = frozenset({"password", "bearer_token", "token_env", "read_token_env", "webhook_token", "to"})
 """Keys whose wrong value is often the secret itself, and is not shown."""
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
@@ -82,7 +83,7 @@ def _wanted(problem: ErrorDetails) -> str:
 def _closest(keys: Sequence[str | int]) -> str:
     name, table = str(keys[-1]), keys[:-1]
     other = OTHER_NAMES.get(".".join(map(str, table[-2:])), {}).get(name)
-    known = RULE if table[-2:-1] == ("actions",) else known_keys(table)
+    known = LISTED_TABLES.get(str(table[-2:-1][0]) if table[1:] else "") or known_keys(table)
     near = [other] if other else difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else "remove it or check the spelling"
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from pratique.config.doctor import DoctorSettings
 from pratique.config.export import ExportSettings
+from pratique.config.jobs import JobSettings
 from pratique.config.maturity import MaturitySettings
+from pratique.config.notify import WithRoutes
 from pratique.config.service import ServiceSettings
 from pratique.config.state_folder import make_state_folder
 from pratique.config.store import StoreSettings
 from pratique.config.target import Target
 from pratique.config.telemetry import TelemetrySettings
-from pratique.config.types import Name, Strict, check_name
-from pratique.errors import UsageError
+from pratique.config.types import Name, check_name
+from pratique.errors import ConfigError, UsageError
 
 
-class Config(Strict):
+class Config(WithRoutes):
     """The whole service file."""
 
     state: str = ".pratique"
@@ -27,7 +32,9 @@ class Config(Strict):
     telemetry: TelemetrySettings = TelemetrySettings()
     export: ExportSettings = ExportSettings()
     maturity: MaturitySettings = MaturitySettings()
+    doctor: DoctorSettings = DoctorSettings()
     services: dict[Name, ServiceSettings] = Field(default_factory=dict)
+    jobs: dict[Name, JobSettings] = Field(default_factory=dict)
     base: Annotated[str, Field(exclude=True)] = "."
     file: Annotated[str, Field(exclude=True)] = ""
 
@@ -67,9 +74,39 @@ class Config(Strict):
             name, self.service(name), Path(self.base), self.state_dir, self.telemetry, self.store, self.export
         )
 
+    def job(self, name: str) -> JobSettings:
+        """Return the settings of a job with its service filled in.
+
+        Raises: UsageError when the file has no such job, ConfigError when it is incomplete.
+        """
+        check_name("job", name)
+        if name not in self.jobs:
+            where = f"in {self.file}" if self.file else ""
+            raise UsageError.unknown("job", name, self.jobs, where=where, hint=f"or add a table [jobs.{name}]")
+        job = self.jobs[name]
+        service = job.service or (next(iter(self.services)) if len(self.services) == 1 else "")
+        for key, given, example in (
+            ("service", service, next(iter(self.services), "shop")),
+            ("command", job.command, ["{python}", "{dir}/nightly.py"]),
+            ("schedule", job.schedule or job.every_s, "30 2 * * *"),
+        ):
+            if not given:
+                raise ConfigError(
+                    f"{self.file}: jobs.{name}.{key} is missing: for example {key} = {json.dumps(example)}"
+                )
+        if service not in self.services:
+            raise ConfigError(
+                f"{self.file}: jobs.{name}.service {service!r} is no service of this file: choose one of {', '.join(self.services)}"
+            )
+        return job.model_copy(update={"service": service})
+
     def path(self, relative: str) -> Path:
         """Return a path of the service file, relative to the folder of that file."""
         return Path(self.base, relative)
+
+    def command(self, *words: str) -> str:
+        """Return a command of Pratique as a person types it in any folder."""
+        return shlex.join(["pratique", *words, *(["--config", self.file] if self.file else [])])
 
     @property
     def state_dir(self) -> Path:

@@ -78,6 +78,8 @@ def _reference_key(keys: Sequence[str | int]) -> str:
         names[1] = "NAME"
         if names[2:4] == ["judge", "guards"] and len(names) > 4:
             names[4] = "5xx"  # the reference explains the keys of one guard
+    if names[:1] == ["jobs"] and len(names) > 1:
+        names[1] = "NAME"
     return ".".join(names)
 
 

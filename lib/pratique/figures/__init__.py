@@ -1,4 +1,4 @@
-"""Figures and panels of comparisons, incidents, histories, differences and reviews: one function draws one figure, or one panel of HTML.
+"""Figures and panels of comparisons, incidents, histories, differences, reviews and hosts: one function draws one figure, or one panel of HTML.
 
 Each function that takes a verdict also takes None and then says that nothing was judged.
 """
@@ -10,9 +10,11 @@ from pratique.figures.delivery_series import delivery_series
 from pratique.figures.difference_banner import difference_banner
 from pratique.figures.difference_layers import layer_sizes
 from pratique.figures.difference_tables import configuration_changes, file_changes, package_changes
+from pratique.figures.doctor import doctor_banner, doctor_changes, doctor_findings, hosts_by_checks, not_looked_at
 from pratique.figures.evidence_trace import evidence_over_time
 from pratique.figures.expected_times import expected_times
 from pratique.figures.heatmap import ratio_heatmap
+from pratique.figures.host_density import containers_by_service, host_loads, memory_by_host
 from pratique.figures.incident_banner import incident_banner
 from pratique.figures.incident_evidence import evidence
 from pratique.figures.incident_logs import container_messages
@@ -20,6 +22,7 @@ from pratique.figures.incident_onset import onset
 from pratique.figures.incident_panels import incident_findings, unaffected
 from pratique.figures.incident_places import places
 from pratique.figures.incident_suspects import suspects
+from pratique.figures.job_lanes import job_lanes
 from pratique.figures.latency import latency_distribution, latency_quantiles
 from pratique.figures.maturity import item_table, maturity_map, next_steps, review_changes
 from pratique.figures.panels import Panel, findings, guard_table, reproduction_panel, verdict_banner
@@ -34,10 +37,14 @@ __all__ = [
     "canary_outcomes",
     "configuration_changes",
     "container_messages",
+    "containers_by_service",
     "delivery_metrics",
     "delivery_questions",
     "delivery_series",
     "difference_banner",
+    "doctor_banner",
+    "doctor_changes",
+    "doctor_findings",
     "evidence",
     "evidence_over_time",
     "expected_times",
@@ -45,14 +52,19 @@ __all__ = [
     "file_changes",
     "findings",
     "guard_table",
+    "host_loads",
+    "hosts_by_checks",
     "incident_banner",
     "incident_findings",
     "item_table",
+    "job_lanes",
     "latency_distribution",
     "latency_quantiles",
     "layer_sizes",
     "maturity_map",
+    "memory_by_host",
     "next_steps",
+    "not_looked_at",
     "onset",
     "package_changes",
     "places",

@@ -51,6 +51,7 @@ def find(
     found += lost_lines(lost, state.policy, dict(zip((state.baseline, state.canary), requests.tolist(), strict=True)))
     found += uneven_messages(lost, state.policy, state.baseline, state.canary)
     found += [*_guards_that_do_not_roll_back(state), *_minor(state)]
+    found += [Finding("metrics", "hold", text) for text in state.unseen]
     found += [Finding("metrics", "note", note) for note in [*state.measured, *_coarse(state, guards)]]
     found += [Finding("collector", "note", note) for note in notes]
     return tuple(found)

@@ -99,7 +99,7 @@ class Finding:
     @property
     def lasts(self) -> bool:
         """Whether it holds however many requests follow: what it is about stays in the range."""
-        return self.effect == "hold" and self.kind in ("gap", "guard", "actions", "untimed", "lost lines")
+        return self.effect == "hold" and self.kind in ("gap", "guard", "actions", "untimed", "lost lines", "metrics")
 
 
 @dataclass(frozen=True)

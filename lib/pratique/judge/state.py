@@ -78,6 +78,7 @@ class JudgeState:
         self.fired_ms: int | None = None
         self.guards_fired: list[Guard] = []
         self.measured: dict[str, None] = {}
+        self.unseen: dict[str, None] = {}
         self.thresholds = Thresholds([guard.settings for guard in self.guards])
         self._warm_ms: int | None = None
         self._action_weights: ActionWeights | None = None
@@ -87,6 +88,7 @@ class JudgeState:
         if not len(rollups):
             return
         self.measured.update(dict.fromkeys(rollups.limits.notes))
+        self.unseen.update(dict.fromkeys(rollups.limits.unseen))
         self.thresholds.limit(rollups.limits.bounds_ms)
         rows = rows_of(rollups, self.baseline, self.canary, self.actions, self.hosts)
         if self.last_ms is not None:

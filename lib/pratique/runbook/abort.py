@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pratique.errors import DeniedError, UnavailableError, UsageError
 from pratique.ledger import current_user
-from pratique.runbook.engine.lock import Holder, Lock
 from pratique.runbook.engine.stop_request import request_stop
 from pratique.runbook.recovery import finish_dead_run
 from pratique.runbook.runs import RunSummary, find_run
+from pratique.subject_lock import Holder, Lock
 
 LOOK_EVERY_S = 0.2
 
@@ -44,7 +44,7 @@ def abort_run(
         return find_run(state_dir, run_id)
     _stop(run, run.holder, who, why)
     say(f"asked process {run.holder.pid} to stop; waiting until it has undone its changes")
-    lock, deadline = Lock(state_dir, run.service), time.monotonic() + wait_s
+    lock, deadline = Lock(state_dir, run.subject), time.monotonic() + wait_s
     while (holder := lock.holder()) is not None and holder.run == run_id:
         if time.monotonic() > deadline:
             raise UnavailableError(

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from pratique.balancer import open_balancer
-from pratique.config import Target, check_name, load
+from pratique.config import Config, Target, check_name, load
 from pratique.errors import Interrupted, PratiqueError
 from pratique.notebook import check_parameters, describe_parameters, find_notebook, read_parameters, run_notebook
 from pratique.notebook.find import known_notebooks
 from pratique.report.comparison import check_comparison
 from pratique.report.write import NOTEBOOK as REPORT
+from pratique.runbook.common import file_names
+from pratique.runbook.common.parameters import new_run_id
 from pratique.runbook.engine.console import describe
 from pratique.runbook.engine.journal import Journal
 from pratique.runbook.engine.run import StoppedError, TerminatedError
 from pratique.runbook.registry import runbook_of_notebook
-from pratique.runbook.service import file_names
-from pratique.runbook.service.parameters import new_run_id
 from pratique.runbook.service.share_text import percents
 from pratique.runbook.terminal import approval_in_terminal
 
@@ -58,7 +58,7 @@ def launch(
     except (KeyboardInterrupt, StoppedError) as error:
         if not Journal.in_folder(folder).lines():
             raise
-        raise _stopped(error, values["run_id"], config.target(values["service"])) from None
+        raise _stopped(error, values["run_id"], config, values.get("service")) from None
     return _print_result(folder / file_names.RESULT, kept, echo)
 
 
@@ -71,11 +71,11 @@ def _preflight(stem: str, name: str, values: Mapping[str, Any]) -> None:
         check({**defaults, **values})
 
 
-def _stopped(error: BaseException, run_id: str, target: Target) -> StoppedError:
-    """Return the error of a run that was stopped, with the state of the traffic, read back from the balancer."""
+def _stopped(error: BaseException, run_id: str, config: Config, service: str | None) -> StoppedError:
+    """Return the error of a run that was stopped; of a service with the state of its traffic, read from the balancer."""
     kind = TerminatedError if isinstance(error, TerminatedError | Interrupted) else StoppedError
     what = str(error) if isinstance(error, StoppedError) else f"run {run_id!r} was {describe(error)}"
-    return kind(f"{what}; {_traffic(target)}")
+    return kind(f"{what}; {_traffic(config.target(service))}" if service else what)
 
 
 def _traffic(target: Target) -> str:
@@ -88,10 +88,10 @@ def _traffic(target: Target) -> str:
 
 
 def _subject(stem: str, values: Mapping[str, Any]) -> list[str]:
-    """Return the words of a run id: service, runbook and revision."""
+    """Return the words of a run id: subject, runbook and revision."""
     runbook = runbook_of_notebook(stem)
-    word = runbook.run_id_word if runbook else stem
-    return [str(values.get("service", "")), word, str(values.get("revision", ""))]
+    word, subject = (runbook.run_id_word, runbook.subject) if runbook else (stem, "service")
+    return [str(values.get(subject, "")), word, str(values.get("revision", ""))]
 
 
 def _print_result(path: Path, kept: Path, echo: Callable[[str], Any]) -> int:
@@ -101,5 +101,7 @@ def _print_result(path: Path, kept: Path, echo: Callable[[str], Any]) -> int:
         return 0
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     echo(f"{result['outcome']}: {result['reason']}")
-    echo(f"report   {result['report'] or 'none'}\nnotebook {kept}\nresult   {path}")
+    if "report" in result:
+        echo(f"report   {result['report'] or 'none'}")
+    echo(f"notebook {kept}\nresult   {path}")
     return int(result["exit_status"])

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pratique.runbook.common.parameters import refuse_unknown
+from pratique.runbook.common.session import Session
+from pratique.runbook.doctor.context import DoctorContext
+from pratique.runbook.doctor.parameters import DoctorParameters, check_doctor_parameters
+from pratique.runbook.doctor.session import DoctorSession
 from pratique.runbook.recovery import end_abandoned
 from pratique.runbook.registry import find_runbook
 from pratique.runbook.release.context import ReleaseContext
@@ -13,8 +18,9 @@ from pratique.runbook.release.session import ReleaseSession
 from pratique.runbook.rollback.context import RollbackContext
 from pratique.runbook.rollback.parameters import RollbackParameters, check_rollback_parameters
 from pratique.runbook.rollback.session import RollbackSession
-from pratique.runbook.service.parameters import refuse_unknown
-from pratique.runbook.service.session import Session
+from pratique.runbook.scheduled_job.context import JobContext
+from pratique.runbook.scheduled_job.parameters import JobParameters, check_job_parameters
+from pratique.runbook.scheduled_job.session import JobSession
 
 
 def open_release(
@@ -111,12 +117,96 @@ def open_rollback(
     return rollback
 
 
+def open_job(
+    *,
+    job: str,
+    command: str | Sequence[str] = "",
+    revision: str = "",
+    backoff: str = "",
+    wait: bool = True,
+    config: str = "",
+    store: str = "",
+    run_id: str = "",
+    why: str = "",
+    who: str = "",
+    dry_run: bool = False,
+) -> JobSession:
+    """Open one run of a job, or resume the run with the same run id; runbooks/scheduled_job.ipynb has its steps.
+
+    job: its name in the service file. command: in place of the job's own, as a list of words or as a shell divides text.
+    revision: in place of the one that serves. backoff: "on" or "stop" holds the job back, "off" ends that. wait: for the end
+    of the run. config: path of the service file. store: folder or URL of the store. run_id: name of the run, needed to
+    resume it; "" generates one. why, who: recorded in the ledger. dry_run: list every effect and change nothing.
+    Raises: UsageError (a parameter; no such job), ConfigError, BusyError (who holds the job, and why).
+    """
+    refuse_unknown(JobParameters.names())
+    parameters = check_job_parameters(
+        job=job,
+        command=command,
+        revision=revision,
+        backoff=backoff,
+        wait=wait,
+        config=config,
+        store=store,
+        run_id=run_id,
+        why=why,
+        who=who,
+        dry_run=dry_run,
+        runbook=find_runbook("scheduled_job").run_id_word,
+    )
+    opened = JobSession(JobContext(parameters))
+    open_session(opened)
+    return opened
+
+
+def open_doctor(
+    *,
+    hosts: str | Sequence[str] = (),
+    only: str | Sequence[str] = (),
+    skip: str | Sequence[str] = (),
+    fail_on: str = "",
+    compare_with: str = "",
+    out: str = "",
+    config: str = "",
+    store: str = "",
+    run_id: str = "",
+    why: str = "",
+    who: str = "",
+    dry_run: bool = False,
+) -> DoctorSession:
+    """Open an examination of the hosts that run containers; runbooks/doctor.ipynb has its steps. It changes nothing on a host.
+
+    hosts: engines; none: those of the service file. only, skip: ids of checks. fail_on: the least risk that makes the exit status 1;
+    "" means that of the service file. compare_with: id of an earlier run; "" means the last one. out: folder or .html file for the page.
+    config, store, run_id, why, who, dry_run: as for every runbook.
+    Raises: UsageError (a parameter; another runbook under this run id), ConfigError, BusyError (who examines now).
+    """
+    refuse_unknown(DoctorParameters.names())
+    parameters = check_doctor_parameters(
+        hosts=hosts,
+        only=only,
+        skip=skip,
+        fail_on=fail_on,
+        compare_with=compare_with,
+        out=out,
+        config=config,
+        store=store,
+        run_id=run_id,
+        why=why,
+        who=who,
+        dry_run=dry_run,
+    )
+    session = DoctorSession(DoctorContext(parameters))
+    open_session(session)
+    return session
+
+
 def open_session(session: Session[Any]) -> None:
-    """Open a run of any runbook: clean up after a crashed run of the service, then begin or resume.
+    """Open a run of any runbook: clean up after a crashed run of the same subject, then begin or resume.
 
     Raises: UsageError (another runbook or revision under this run id), BusyError.
     """
     context = session.context
     if session.will_run:
-        end_abandoned(context.target, f"run {context.run_id!r} follows", except_run=context.run_id)
+        end_abandoned(context.state_dir, context.subject, f"run {context.run_id!r} follows", except_run=context.run_id)
     session.open()

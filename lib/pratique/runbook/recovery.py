@@ -10,11 +10,11 @@ from pratique.errors import DataError
 from pratique.ledger import current_user
 from pratique.runbook.engine.console import say
 from pratique.runbook.engine.journal import Journal
-from pratique.runbook.engine.lock import Lock
 from pratique.runbook.registry import Recoverable, find_runbook
 from pratique.runbook.runs import OLDEST_RUNBOOK
 from pratique.runbook.service.orphans import find_orphans
 from pratique.runtime.base import Instance, Runtime
+from pratique.subject_lock import Lock
 
 ORPHANS_RUN = "orphans"
 """The run id under which the lock is held while orphans are removed."""
@@ -30,18 +30,18 @@ def finish_dead_run(folder: Path, reason: str) -> None:
     _rebuild(folder).finish_dead_run(reason)
 
 
-def end_abandoned(target: Target, reason: str, *, except_run: str = "") -> None:
-    """End the run that died with the service's lock, if any: a service cannot have two canaries.
+def end_abandoned(state_dir: Path, subject: str, reason: str, *, except_run: str = "") -> None:
+    """End the run that died with the subject's lock, if any: a service cannot have two canaries.
 
     except_run: a run id that resumes by itself.
     """
-    dead = Lock(target.state_dir, target.service).abandoned()
+    dead = Lock(state_dir, subject).abandoned()
     if dead is None or dead.run == except_run:
         return
-    folder = target.state_dir / "runs" / dead.run
+    folder = state_dir / "runs" / dead.run
     # a run that died before its first line has changed nothing
     if Journal.in_folder(folder).lines():
-        say(f"{dead} crashed; rolling back its changes first")
+        say(f"{dead} crashed; undoing its changes first")
         finish_dead_run(folder, f"its process died; {reason}")
 
 
@@ -53,7 +53,7 @@ def remove_orphans(target: Target, runtime: Runtime, balancer: Balancer, *, who:
     """
     service, who = target.service, who or current_user()
     before = _known(runtime, service)
-    end_abandoned(target, f"{who} removes orphans")
+    end_abandoned(target.state_dir, service, f"{who} removes orphans")
     lock = Lock(target.state_dir, service)
     lock.take(who=who, run=ORPHANS_RUN, reason=ORPHANS_REASON)
     try:

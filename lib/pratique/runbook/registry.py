@@ -21,7 +21,7 @@ ENTRY_POINTS = "pratique.runbooks"
 
 
 class Recoverable(Protocol):
-    """A run that another process can end; `service.session.Session` is one."""
+    """A run that another process can end; `common.session.Session` is one."""
 
     def finish_dead_run(self, reason: str) -> None:
         """End the run, whose process died: undo it, or finish it if it is past its final step, and record it."""
@@ -34,12 +34,14 @@ class Runbook:
     rebuild: returns the session of a run from the parameters in its journal.
     preflight: called with the notebook's parameters before its kernel starts; raises what the run would be refused for.
     run_id_word: stands in generated run ids; a release has none, its ids are SERVICE-REVISION-TIME.
+    subject: the parameter that names what the run works on; "" when none does.
     """
 
     name: str
     notebook: str
     rebuild: Callable[[Mapping[str, Any]], Recoverable]
     run_id_word: str = ""
+    subject: str = "service"
     preflight: Callable[[Mapping[str, Any]], None] = lambda _: None
 
 
@@ -55,6 +57,24 @@ def _check_rollback(parameters: Mapping[str, Any]) -> None:
     check_rollback(parameters)
 
 
+def _check_doctor(parameters: Mapping[str, Any]) -> None:
+    from pratique.runbook.doctor.preflight import check_doctor  # noqa: PLC0415 - loads runtime and balancer
+
+    check_doctor(parameters)
+
+
+def _check_job(parameters: Mapping[str, Any]) -> None:
+    from pratique.runbook.scheduled_job.preflight import check_job  # noqa: PLC0415 - loads the runtime
+
+    check_job(parameters)
+
+
+def _job(parameters: Mapping[str, Any]) -> Recoverable:
+    from pratique.runbook.scheduled_job.session import JobSession  # noqa: PLC0415 - loads the runtime
+
+    return JobSession.from_journal(parameters)
+
+
 def _release(parameters: Mapping[str, Any]) -> Recoverable:
     from pratique.runbook.release.session import ReleaseSession  # noqa: PLC0415 - loads the judge
 
@@ -67,9 +87,17 @@ def _rollback(parameters: Mapping[str, Any]) -> Recoverable:
     return RollbackSession.from_journal(parameters)
 
 
+def _doctor(parameters: Mapping[str, Any]) -> Recoverable:
+    from pratique.runbook.doctor.session import DoctorSession  # noqa: PLC0415 - loads runtime and balancer
+
+    return DoctorSession.from_journal(parameters)
+
+
 BUILT_IN = (
     Runbook("release", "release", _release, preflight=_check_release),
     Runbook("rollback", "rollback", _rollback, run_id_word="rollback", preflight=_check_rollback),
+    Runbook("doctor", "doctor", _doctor, run_id_word="doctor", subject="", preflight=_check_doctor),
+    Runbook("scheduled_job", "scheduled_job", _job, run_id_word="job", preflight=_check_job, subject="job"),
 )
 
 

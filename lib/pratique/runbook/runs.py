@@ -15,8 +15,10 @@ from pratique.clock import stamp
 from pratique.config import DEFAULT_FILE
 from pratique.errors import DataError, MissingError, PratiqueError, UsageError
 from pratique.runbook.engine.journal import Journal, Line
-from pratique.runbook.engine.lock import Holder, Lock
+from pratique.subject_lock import Holder, Lock
 
+OTHER = "@"
+"""Is in the subject of a run that works on no service, and in no service's name."""
 BEGINNING_S = 60.0
 """Age from which an empty journal is not that of a run that begins."""
 State = Literal["running", "dead", "ended"]
@@ -33,12 +35,12 @@ class RunSummary:
     """One run of a runbook.
 
     state: "running" while its process lives; "dead" when the process died before the run had ended; "ended".
-    outcome: how it ended, "" while it has not. started, ended: UTC. holder: the process that works on it.
+    subject: the service, or KIND@NAME for anything else. outcome: how it ended, "" while it has not. started, ended: UTC. holder: the process that works on it.
     """
 
     id: str
     runbook: str
-    service: str
+    subject: str
     revision: str
     state: State
     outcome: str
@@ -77,7 +79,8 @@ class RunSummary:
         return {
             "run": self.id,
             "runbook": self.runbook,
-            "service": self.service,
+            "subject": self.subject,
+            "service": self.subject if OTHER not in self.subject else None,
             "revision": self.revision,
             "state": self.state,
             "outcome": self.outcome,
@@ -88,11 +91,11 @@ class RunSummary:
         }
 
 
-def list_runs(state_dir: Path, service: str | None = None) -> list[RunSummary]:
-    """Return the runs of all services, or of one, oldest first. A damaged journal is left out: see `damaged_runs`."""
+def list_runs(state_dir: Path, subject: str | None = None) -> list[RunSummary]:
+    """Return all runs, or those of one service or other subject, oldest first. A damaged journal is left out: see `damaged_runs`."""
     holder_of = _holders(state_dir)
     found = [run for folder in _folders(state_dir) if (run := _readable(folder, holder_of)) is not None]
-    return sorted((run for run in found if service in (None, run.service)), key=lambda run: run.started)
+    return sorted((run for run in found if subject in (None, run.subject)), key=lambda run: run.started)
 
 
 def damaged_runs(state_dir: Path) -> list[str]:
@@ -115,9 +118,9 @@ def _damage(folder: Path) -> str | None:
     return f"run {folder.name}: journal {str(journal.path)!r} is empty: the run did nothing: delete {str(folder)!r}"
 
 
-def dead_runs(state_dir: Path, service: str) -> list[RunSummary]:
-    """Return the runs of a service whose process died before they had ended."""
-    return [run for run in list_runs(state_dir, service) if run.state == "dead"]
+def dead_runs(state_dir: Path, subject: str) -> list[RunSummary]:
+    """Return the runs of a subject whose process died before they had ended."""
+    return [run for run in list_runs(state_dir, subject) if run.state == "dead"]
 
 
 def find_run(state_dir: Path, run_id: str) -> RunSummary:
@@ -144,8 +147,8 @@ def _folders(state_dir: Path) -> Iterator[Path]:
 
 
 def _holders(state_dir: Path) -> Callable[[str], Holder | None]:
-    """A function of a service that looks at its lock once: each look blocks a run that starts for a moment."""
-    return cache(lambda service: Lock(state_dir, service).holder())
+    """A function of a subject that looks at its lock once: each look blocks a run that starts for a moment."""
+    return cache(lambda subject: Lock(state_dir, subject).holder())
 
 
 def _readable(folder: Path, holder_of: Callable[[str], Holder | None]) -> RunSummary | None:
@@ -159,14 +162,15 @@ def _summary(folder: Path, holder_of: Callable[[str], Holder | None]) -> RunSumm
     lines = [line for line in Journal.in_folder(folder).lines() if line.event in {"opened", "resumed", "ended"}]
     if not lines or lines[0].event != "opened":
         return None
-    opened, service = lines[0].data, str(lines[0].data.get("service", ""))
-    holder = holder_of(service)
+    opened = lines[0].data
+    subject = str(opened.get("subject", opened.get("service", "")))
+    holder = holder_of(subject)
     holder = holder if holder is not None and holder.run == folder.name else None
     is_over = lines[-1].event == "ended"
     return RunSummary(
         id=folder.name,
         runbook=str(opened.get("runbook", OLDEST_RUNBOOK)),
-        service=service,
+        subject=subject,
         revision=str(opened.get("revision", "")),
         state="running" if holder else "ended" if is_over else "dead",
         outcome=_outcome(lines[-1]) if is_over else "",

@@ -238,14 +238,15 @@ class DockerRuntime(Runtime):
             return secretfiles.home(client.info()["ID"], service)
 
     def _remove_secrets(self, host: str, container: Any) -> None:
-        root = secretfiles.path_of(self._docker.secrets_dir, "")
-        for mount in container.attrs["Mounts"]:
-            if mount["Destination"] == secretfiles.MOUNT and mount["Source"].startswith(root):
-                secretfiles.remove(host, mount["Source"])
+        for folder in secretfiles.folders_of(container.attrs["Mounts"], self._docker.secrets_dir):
+            secretfiles.remove(host, folder)
 
     def _sweep_secrets(self, host: str, client: Any, service: str) -> None:
         filters = {"label": f"{SERVICE}={service}"}
-        names = {found.name for found in client.containers.list(all=True, filters=filters, ignore_removed=True)}
+        there = client.containers.list(all=True, filters=filters, ignore_removed=True)
+        used = [secretfiles.folders_of(found.attrs["Mounts"], self._docker.secrets_dir) for found in there]
+        # a container that is being created is not listed with its mounts yet
+        names = {found.name for found in there} | {Path(folder).name for folders in used for folder in folders}
         home = secretfiles.home(client.info()["ID"], service)
         secretfiles.sweep(host, self._docker.secrets_dir, home, names)
 

@@ -1,20 +1,16 @@
-"""The arguments with which Docker's client creates the container of an instance. Nothing here talks to an engine.
-
-A container gets only what it needs: no capabilities, no new privileges, no writable root, no host paths; memory,
-processors, processes and logs are bounded.
-"""
+"""The arguments with which Docker's client creates the container of an instance. Nothing here talks to an engine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from pratique.config import DockerSettings
 from pratique.release.model import Release
-from pratique.runtime import secretfiles
 from pratique.runtime.base import Role
+from pratique.runtime.limits import limits, mounts
 from pratique.runtime.log_driver import log_config
 
 PREFIX = "pratique."
@@ -75,38 +71,12 @@ def container_request(
         "name": name,
         "labels": labels,
         "environment": {**env, **own, "PORT": str(inside)},
-        "mounts": _mounts(settings, secrets_folder),
+        "mounts": mounts(settings, secrets_folder),
         "log_config": dict(zip(("Type", "Config"), log_config(settings, release, collector), strict=True)),
-        **_limits(settings),
+        "healthcheck": {"interval": HEALTHCHECK_INTERVAL_NS},
+        **limits(settings),
         **_network(settings, published),
     }
-
-
-def _limits(settings: DockerSettings) -> dict[str, Any]:
-    return {
-        "cap_drop": ["ALL"],
-        "cap_add": list(settings.cap_add),
-        "security_opt": ["no-new-privileges"],
-        "read_only": True,
-        "tmpfs": {path: f"size={size},mode=1777" for path, size in settings.tmpfs.items()},
-        "mem_limit": settings.memory,
-        "memswap_limit": settings.memory,
-        "nano_cpus": round(settings.cpus * 1e9),
-        "pids_limit": settings.pids_limit,
-        "init": True,
-        "healthcheck": {"interval": HEALTHCHECK_INTERVAL_NS},
-    }
-
-
-def _mounts(settings: DockerSettings, secrets_folder: str) -> Sequence[Any]:
-    from docker import types  # noqa: PLC0415 - slow to load
-
-    # a mount of this type fails if its source does not exist, as after a reboot; `-v` would create an empty folder
-    bound = [(secretfiles.MOUNT, secrets_folder, "bind", True)] if secrets_folder else []
-    named = [(inside, volume, "volume", False) for volume, inside in settings.volumes.items()]
-    return [
-        types.Mount(target, source, type=kind, read_only=read_only) for target, source, kind, read_only in bound + named
-    ]
 
 
 def _network(settings: DockerSettings, published: PublishedPort) -> dict[str, Any]:

@@ -137,11 +137,11 @@ class ProcessRuntime(Runtime):
         port = _free_port([i.address for i in self.list()])
         values = {"port": str(port), "dir": release.location, "python": sys.executable}
         labels = dict(zip(LABELS, (release.service, release.revision, run, role, str(port)), strict=True))
-        env = _passed_on() | resolve_env(release.env, self._base) | {"PORT": str(port)}
+        env = passed_on() | resolve_env(release.env, self._base) | {"PORT": str(port)}
         env |= {f"PRATIQUE_{name}": value for name, value in labels.items()} | {supervise.STATE_LABEL: str(self._state)}
         instance = Instance("", release.service, release.revision, run, role, f"127.0.0.1:{port}", utc_now())
         pid = _supervised(
-            [_filled(word, values) for word in release.command], release.location, env, self._log(instance)
+            [filled(word, values) for word in release.command], release.location, env, self._log(instance)
         )
         found = self._instance(psutil.Process(pid)) if psutil.pid_exists(pid) else None
         if found is None:
@@ -182,7 +182,8 @@ class ProcessRuntime(Runtime):
         return self._state / "processes" / f"{instance.service}-{instance.revision}-{port}.log"
 
 
-def _passed_on() -> dict[str, str]:
+def passed_on() -> dict[str, str]:
+    """Return what a process of a release gets of our environment."""
     return {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
 
 
@@ -230,7 +231,8 @@ def _end(path: Path) -> bytes:
         return b""
 
 
-def _filled(word: str, values: dict[str, str]) -> str:
+def filled(word: str, values: dict[str, str]) -> str:
+    """Return a word of a command with its {names} replaced."""
     for name, value in values.items():
         word = word.replace("{" + name + "}", value)
     return word

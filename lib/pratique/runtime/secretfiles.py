@@ -8,8 +8,9 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pratique.errors import DeniedError, StorageError, UnavailableError
 from pratique.release.ssh import is_private, ssh_words
@@ -44,6 +45,12 @@ def home(engine: str, service: str) -> str:
 def path_of(folder: str, where: str) -> str:
     """Return the path that `write` writes to."""
     return f"{folder}/{ROOT}/{where}"
+
+
+def folders_of(mounted: Iterable[Mapping[str, Any]], folder: str) -> list[str]:
+    """Return the folders of secrets among a container's mounts, as its engine lists them, below `folder` of the host."""
+    root = path_of(folder, "")
+    return [mount["Source"] for mount in mounted if mount["Destination"] == MOUNT and mount["Source"].startswith(root)]
 
 
 def write(host: str, folder: str, where: str, secrets: Mapping[str, str]) -> None:
@@ -83,7 +90,7 @@ def remove(host: str, path: str) -> None:
 
 
 def sweep(host: str, folder: str, where: str, names: Collection[str]) -> None:
-    """Remove the secrets in a home that belong to no container among `names`, except those of the last minute."""
+    """Remove the folders of secrets in a home whose name is not among `names`, except those of the last minute."""
     path = path_of(folder, where)
     if host.startswith("ssh://"):
         found = _ssh(host, ["sh", "-c", REMOTE_OLD, "sh", path], "").splitlines()

@@ -46,11 +46,12 @@ class Limits:
 
     bounds_ms: the only durations in ms at which its histogram was counted, rising; all requests of one of its buckets
         are in the bucket just below the upper bound. Empty: durations are known to a bucket.
-    notes: sentences for people who read the verdict.
+    notes: sentences for people who read the verdict. unseen: sentences on what would have to be seen before a promotion.
     """
 
     bounds_ms: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

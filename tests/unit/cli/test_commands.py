@@ -122,8 +122,10 @@ def test_run_list_names_the_runbooks_and_notebooks(run):
         ["maturity_review", "notebook"],
         ["release_diff", "notebook"],
         ["release_history", "notebook"],
+        ["doctor", "runbook"],
         ["release", "runbook"],
         ["rollback", "runbook"],
+        ["scheduled_job", "runbook"],
     ]
     assert (status, [line.split() for line in out.splitlines()]) == (0, rows)
     listed = json.loads(run("run", "--list", "--json")[1])

@@ -132,7 +132,17 @@ def completions(folder, monkeypatch, *words):
         (["logs", "shop", "--revision", ""], ["alpha", "beta", "gamma"]),
         (
             ["run", ""],
-            ["canary_report", "incident", "maturity_review", "release", "release_diff", "release_history", "rollback"],
+            [
+                "canary_report",
+                "doctor",
+                "incident",
+                "maturity_review",
+                "release",
+                "release_diff",
+                "release_history",
+                "rollback",
+                "scheduled_job",
+            ],
         ),
         (["status", "--config", "broken.toml", ""], []),
         (["release", "../shop", ""], []),
@@ -161,4 +171,5 @@ def test_every_argument_that_names_something_is_completed():
                 ("approve", "stage"),
                 ("answer", "answer"),  # completed by its choices
                 ("lab", "folder"),
+                ("job", "command"),
             }

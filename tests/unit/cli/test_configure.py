@@ -35,7 +35,7 @@ def test_one_section_of_the_reference_is_printed(run):
 def test_an_unknown_section_is_wrong_use(run):
     status, printed, error = run("config", "--reference", "dokcer")
     assert (status, printed) == (64, "")
-    assert error.startswith("pratique: no section 'dokcer': choose one of general, store, ")
+    assert error.startswith("pratique: no section 'dokcer': choose one of general, ")
 
 
 def test_init_writes_a_file_from_options(run, tmp_path, monkeypatch):

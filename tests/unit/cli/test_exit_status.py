@@ -11,6 +11,7 @@ from pratique.cli import main, pratique
 from pratique.errors import Interrupted, PratiqueError
 from pratique.report.fail_on import FailOnInconclusiveError, FailOnRollbackError
 from pratique.runbook.engine.run import StoppedError, TerminatedError
+from pratique.runtime.one_off import NameTakenError
 
 
 def subclasses(kind):
@@ -31,6 +32,7 @@ STATUSES = {
     "BusyError": 75,
     "DeniedError": 77,
     "ConfigError": 78,
+    NameTakenError.__name__: 75,
     FailOnRollbackError.__name__: 1,
     FailOnInconclusiveError.__name__: 2,
     StoppedError.__name__: 130,

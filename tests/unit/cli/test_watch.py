@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from pratique.clock import utc_now
 from pratique.errors import MissingError, UnavailableError
+from pratique.notify import courier
 from pratique.report import incident_watch
 from pratique.report.incident_watch import Look
 from support.incident_values import nothing_shown, sample_incident
@@ -24,6 +26,18 @@ def test_one_look_prints_the_page_and_shares_alpha_among_the_services(run, monke
     assert code == 1
     assert f"page  {tmp_path / 'page.html'}\n" in out
     assert [(question.service, question.alpha) for question in asked] == [("shop", 0.005), ("search", 0.005)]
+
+
+def test_an_incident_is_reported_once(run, monkeypatch, tmp_path):
+    (tmp_path / "pratique.toml").write_text('[[notify]]\nto = "env:HOOK"\n')
+    monkeypatch.setattr(courier, "start_courier", lambda _: True)
+    monkeypatch.setattr(incident_watch, "look", lambda *_, **__: Look(sample_incident(), tmp_path / "page.html"))
+    for _ in range(2):
+        assert run("watch", "shop", "--config", str(tmp_path / "pratique.toml"))[0] == 1
+    (batch,) = courier.outbox_of(tmp_path / ".pratique").take(utc_now())
+    (event,) = batch.events
+    assert (event.kind, event.subject, event.report) == ("incident.onset", "shop", str(tmp_path / "page.html"))
+    assert event.since == sample_incident().onset.best
 
 
 def test_a_loop_goes_on_after_a_store_that_did_not_answer(run, monkeypatch, tmp_path):

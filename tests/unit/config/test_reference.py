@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from pratique.config import Config, GuardPolicy, ServiceSettings, parse
+from pratique.config import Config, GuardPolicy, JobSettings, ServiceSettings, parse
 from pratique.config.reference import reference_text, sections, summary
 from pratique.errors import ConfigError, UsageError
 
@@ -18,6 +18,7 @@ EXAMPLE = re.compile(r"(?:^#     .*\n)+", re.MULTILINE)
 TEXT = reference_text().replace("services.NAME", "services.shop")
 DEFAULTS = tomllib.loads(KEY.sub("", TEXT))
 NOT_IN_A_FILE = {"base", "file"}
+TABLES = {"services": {"shop": ServiceSettings()}, "jobs": {"NAME": JobSettings()}}
 
 
 def examples():
@@ -37,6 +38,8 @@ def fields(model, prefix=""):
             continue
         if name == "services":
             yield from fields(ServiceSettings, "services.shop.")
+        elif name == "jobs":
+            yield from fields(JobSettings, "jobs.NAME.")
         elif isinstance(inner, type) and issubclass(inner, BaseModel) and name != "guards":
             yield from fields(inner, f"{prefix}{name}.")
         else:
@@ -78,19 +81,19 @@ def test_every_key_of_a_guard_is_in_the_reference():
 def test_the_values_of_the_reference_are_the_defaults():
     text = KEY.sub("", TEXT)
     found = parse(text, Path("p.toml"))
-    assert found == Config(services={"shop": ServiceSettings()}, base=found.base, file=found.file)
+    assert found == Config(**TABLES, base=found.base, file=found.file)
 
 
 def test_the_reference_as_it_is_changes_nothing():
     found = parse(TEXT, Path("p.toml"))
-    assert found == Config(services={"shop": ServiceSettings()}, base=found.base, file=found.file)
+    assert found == Config(**TABLES, base=found.base, file=found.file)
 
 
 @pytest.mark.parametrize("text", list(examples()))
 def test_an_example_is_valid_and_not_the_default(text):
     data, found = tomllib.loads(text), parse(text, Path("p.toml"))
     for key in keys(data):
-        value, default = found, Config(services={"shop": ServiceSettings()})
+        value, default = found, Config(**TABLES)
         for part in key.split("."):
             value, default = (
                 each[part] if isinstance(each, dict) else getattr(each, part) for each in (value, default)
@@ -126,7 +129,9 @@ def test_the_sections_are_the_whole_reference():
 
 
 def test_an_unknown_section_lists_the_sections():
-    with pytest.raises(UsageError, match=r"no section 'dokcer': choose one of general, store, .*telemetry, .*docker"):
+    with pytest.raises(
+        UsageError, match=r"no section 'dokcer': choose one of general, notify, store, .*telemetry, .*docker"
+    ):
         reference_text("dokcer")
 
 

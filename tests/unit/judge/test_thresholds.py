@@ -87,3 +87,19 @@ def test_a_slow_canary_is_worse_in_words_that_name_the_bound():
 @pytest.mark.parametrize("bound", [0.1, 1, 5, 7.5, 10, 25, 75, 100, 250, 1000, 60_000])
 def test_the_bucket_of_a_bound_ends_near_it(bound):
     assert upper_ms(bucket_below(bound)) == pytest.approx(bound, rel=0.022)
+
+
+def test_status_codes_that_cannot_be_seen_hold_a_promotion_and_waiting_does_not_help():
+    both = [rollups(revision, 10, 60, (600, 300, 80, 10, 10)).table for revision in ("r1", "r2")]
+    seen, unseen = Limits(BOUNDS), Limits(BOUNDS, unseen=("some counts have no label 'status'",))
+    verdicts = {}
+    for limits in (seen, unseen):
+        policy = Policy(guards={"p50": GuardPolicy(outcome="p50", tolerated_slower=1.5)}, warmup_windows=0)
+        each = Judge(policy, "shop", "r1", "r2", 60, start=T0 + timedelta(minutes=10))
+        each.update(rollups("r1", 0, 10, (60, 30, 8, 1, 1)))
+        each.update(Rollups(pa.concat_tables(both), limits))
+        verdicts[limits] = each.verdict()
+    assert verdicts[seen].verdict == "promote"
+    assert verdicts[unseen].verdict != "promote"
+    (finding,) = [found for found in verdicts[unseen].findings if found.effect == "hold"]
+    assert (finding.kind, finding.lasts) == ("metrics", True)

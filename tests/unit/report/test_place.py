@@ -66,7 +66,7 @@ def test_a_command_that_writes_several_pages_takes_only_a_folder(command, tmp_pa
 
 
 def test_every_command_has_the_same_out():
-    known = {"review", "run", "release", "rollback", *(" ".join(command[:2]) for command in FOLDERS), "watch"}
+    known = {"review", "run", "release", "rollback", "doctor", *(" ".join(command[:2]) for command in FOLDERS), "watch"}
     known |= {command[0] for command in PAGES}
     assert {name for name, _ in commands(program)} <= known
     help_texts = {

@@ -13,12 +13,12 @@ from pratique.config import load
 from pratique.ledger import open_ledger
 from pratique.runbook import open_release, open_rollback
 from pratique.runbook.engine.journal import Journal
-from pratique.runbook.engine.lock import Lock
 from pratique.runbook.recovery import _rebuild, end_abandoned, finish_dead_run
 from pratique.runbook.release.steps import STEPS as RELEASE_STEPS
 from pratique.runbook.rollback.candidates import rollback_candidates
 from pratique.runbook.rollback.steps import STEPS as ROLLBACK_STEPS
 from pratique.runtime.base import Instance
+from pratique.subject_lock import Lock
 
 OLD = Path(__file__).parents[2] / "data/state-0.1"
 BASELINE, CANARY = "127.0.0.1:25771", "127.0.0.1:22617"
@@ -117,7 +117,7 @@ def require_undone(state, engine):
 
 def test_the_next_run_ends_an_old_dead_run(config, state, engine):
     assert Lock(state, "shop").abandoned().run == "killed"
-    end_abandoned(load(config).target("shop"), "a test")
+    end_abandoned(load(config).state_dir, "shop", "a test")
     require_undone(state, engine)
 
 

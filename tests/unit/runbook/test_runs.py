@@ -4,8 +4,8 @@ import pytest
 
 from pratique.errors import DataError, MissingError, UsageError
 from pratique.runbook.engine.journal import Journal
-from pratique.runbook.engine.lock import Lock
 from pratique.runbook.runs import dead_runs, find_run, list_runs
+from pratique.subject_lock import Lock
 
 
 def begin(state, run_id, *, service="shop", revision="r2", **context):

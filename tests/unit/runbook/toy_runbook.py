@@ -8,18 +8,18 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from pratique.runbook.common.steps import Record, RunStep
 from pratique.runbook.engine.step import Step
 from pratique.runbook.opening import open_session
 from pratique.runbook.registry import Runbook
-from pratique.runbook.service.context import RunContext
-from pratique.runbook.service.parameters import RunParameters, check_run_parameters
-from pratique.runbook.service.session import Session
-from pratique.runbook.service.steps import Record, ServiceStep
+from pratique.runbook.service.context import ServiceContext
+from pratique.runbook.service.parameters import ServiceParameters, check_service_parameters
+from pratique.runbook.service.session import ServiceSession
 
 stall = []
 
 
-class ResizeContext(RunContext):
+class ResizeContext(ServiceContext):
     """A file in the state folder, named after the run."""
 
     runbook, title, time_limit = "resize", "resize of shop", timedelta(minutes=10)
@@ -41,7 +41,7 @@ class ResizeContext(RunContext):
         return self.target.state_dir / f"{name}-{self.run_id}"
 
 
-class CreateFile(ServiceStep):
+class CreateFile(RunStep):
     """Create a file; undoing removes it."""
 
     def do(self, attempt):
@@ -66,7 +66,7 @@ class Grow(CreateFile):
     key, title, description = "grow", "Grow", "grow the file"
 
 
-class ResizeSession(Session):
+class ResizeSession(ServiceSession):
     """All steps of a resize."""
 
     def __init__(self, context):
@@ -75,7 +75,7 @@ class ResizeSession(Session):
 
     @classmethod
     def from_journal(cls, parameters):
-        return cls(ResizeContext(RunParameters.from_json(parameters)))
+        return cls(ResizeContext(ServiceParameters.from_json(parameters)))
 
     def perform_all(self):
         for key in ("reserve", "grow"):
@@ -88,7 +88,7 @@ RUNBOOK = Runbook("resize", "resize", ResizeSession.from_journal, run_id_word="r
 
 def open_resize(config, run_id):
     """Open a resize of the shop."""
-    parameters = check_run_parameters(service="shop", config=str(config), run_id=run_id)
+    parameters = check_service_parameters(service="shop", config=str(config), run_id=run_id)
     session = ResizeSession(ResizeContext(parameters))
     open_session(session)
     return session

@@ -10,7 +10,7 @@ from pratique.clock import elapsed_s, stamp, utc_now
 from pratique.errors import MissingError, UnavailableError
 from pratique.runbook.canary.lease_renewer import LeaseRenewer
 from pratique.runbook.canary.traffic_split import Arms
-from pratique.runbook.service.context import RunContext
+from pratique.runbook.service.context import ServiceContext
 
 
 class LeaseExpiredError(Exception):
@@ -20,7 +20,7 @@ class LeaseExpiredError(Exception):
 class LeasedShare:
     """Set and keep the canary's share of one rollout."""
 
-    def __init__(self, context: RunContext[Any], arms: Arms, ttl_s: float) -> None:
+    def __init__(self, context: ServiceContext[Any], arms: Arms, ttl_s: float) -> None:
         """ttl_s: of the lease. Nothing is set yet."""
         self._context = context
         self._balancer = context.balancer

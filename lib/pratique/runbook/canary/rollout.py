@@ -25,8 +25,9 @@ from pratique.runbook.canary.leased_share import LeasedShare, LeaseExpiredError
 from pratique.runbook.canary.live_chart import LiveChart
 from pratique.runbook.canary.progress import Progress
 from pratique.runbook.canary.traffic_split import Arms
-from pratique.runbook.service import file_names
-from pratique.runbook.service.context import RunContext
+from pratique.runbook.common import file_names
+from pratique.runbook.service.context import ServiceContext
+from pratique.runbook.service.notifications import notify_waiting
 from pratique.runbook.service.share_text import percents
 
 MAX_LAPSES = 3
@@ -53,7 +54,7 @@ class Rollout:
 
     def __init__(
         self,
-        context: RunContext[Any],
+        context: ServiceContext[Any],
         arms: Arms,
         analysis: LiveAnalysis,
         *,
@@ -138,9 +139,9 @@ class Rollout:
         self._approver.withdraw()
         self._asked = None
         lapse = self._context.record_lapse(last_held)
-        told = str(lapse) if lapse else f"the lease did not hold since {last_held:%H:%M:%S}"
+        reported = str(lapse) if lapse else f"the lease did not hold since {last_held:%H:%M:%S}"
         if self._on_lapse == "end":
-            return RolloutResult("inconclusive", f"{told}, which ends the release (rollout.on_lapse)", self._last)
+            return RolloutResult("inconclusive", f"{reported}, which ends the release (rollout.on_lapse)", self._last)
         self._lapses += 1
         if self._lapses > MAX_LAPSES:
             raise UnavailableError(
@@ -148,7 +149,9 @@ class Rollout:
             )
         self._extend_deadline(pause_s)
         self._first_request_until_s += pause_s
-        self._progress.event("lapse", f"{told}; stage {percent:g} % begins again, deadlines are {pause_s:.0f} s later")
+        self._progress.event(
+            "lapse", f"{reported}; stage {percent:g} % begins again, deadlines are {pause_s:.0f} s later"
+        )
         return None
 
     def _after_clock_change(self, jump_s: float) -> None:
@@ -243,6 +246,8 @@ class Rollout:
             self._asked = number
             command = f"pratique approve {self._context.run_id} {percent:g}"
             self._progress.event("approval", f"{percent:g} %  waits for approval: {command}")
+            context = self._context
+            notify_waiting(context.config, self._service, context.run_id, context.revision, percent, self._status())
         return answer
 
     def _may_end(self, *, last: bool) -> bool:

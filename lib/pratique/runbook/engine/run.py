@@ -16,12 +16,12 @@ from pratique.errors import Interrupted, PratiqueError, UnavailableError, UsageE
 from pratique.runbook.engine.console import describe, say, say_detail
 from pratique.runbook.engine.journal import Event, Journal
 from pratique.runbook.engine.ledger_outbox import LedgerOutbox
-from pratique.runbook.engine.lock import Holder, Lock
 from pratique.runbook.engine.signals import Interrupts, signals_ignored
 from pratique.runbook.engine.step import Attempt, Data, Step
 from pratique.runbook.engine.stop_request import stop_reason
 from pratique.runbook.engine.undo import Undo, journal_safely
 from pratique.runbook.engine.watchdog import Watchdog
+from pratique.subject_lock import Holder, Lock
 
 Result = TypeVar("Result")
 

@@ -13,10 +13,11 @@ from pratique.release import configuration_digest, find_release
 from pratique.runbook.canary.approval import Approver, make_approver
 from pratique.runbook.canary.measuring import CollectorWatch, Measuring, ScrapeWatch
 from pratique.runbook.canary.traffic_split import Arms, arms_of, baseline_of
+from pratique.runbook.common.context import Outcome
+from pratique.runbook.common.steps import CHECK
 from pratique.runbook.engine.step import Data
 from pratique.runbook.release.parameters import ReleaseParameters
-from pratique.runbook.service.context import Outcome, RunContext
-from pratique.runbook.service.steps import CHECK
+from pratique.runbook.service.context import ServiceContext
 from pratique.runtime.base import Instance
 from pratique.store import is_scraped, open_store
 
@@ -46,7 +47,7 @@ class ReleasePlan:
     configuration: str
 
 
-class ReleaseContext(RunContext[ReleaseParameters]):
+class ReleaseContext(ServiceContext[ReleaseParameters]):
     """Everything that the steps of a release share."""
 
     runbook = "release"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pratique.config import check_name
 from pratique.errors import UsageError
 from pratique.release.commit import COMMIT
-from pratique.runbook.service.parameters import RunParameters, check_run_parameters, require_text
+from pratique.runbook.common.parameters import require_text
+from pratique.runbook.service.parameters import ServiceParameters, check_service_parameters
 
 
-@dataclass(frozen=True)
-class ReleaseParameters(RunParameters):
+@dataclass(frozen=True, kw_only=True)
+class ReleaseParameters(ServiceParameters):
     """The parameters of a release. () and 0 mean the service file's settings. commit: of the revision, or "" to find it."""
 
     stages: tuple[float, ...]
@@ -21,7 +22,7 @@ class ReleaseParameters(RunParameters):
     approvals: tuple[str, ...]
     baseline: str
     deadline_min: float
-    commit: str = field(default="", kw_only=True)
+    commit: str = ""
 
 
 def check_release_parameters(
@@ -45,7 +46,7 @@ def check_release_parameters(
         raise UsageError(f"deadline_min is {deadline_min!r:.80}: use minutes, or 0 for the service file's")
     _one_of("approval", approval, ("automatic", "ask"))
     _one_of("baseline", baseline, ("running", "fresh"))
-    parameters = check_run_parameters(**common)
+    parameters = check_service_parameters(**common)
     return ReleaseParameters(
         **{**vars(parameters), "revision": check_name("revision", parameters.revision)},
         stages=_stages(stages),

@@ -7,10 +7,10 @@ from typing import Any
 
 from pratique.balancer.settings_file import balancer_differences
 from pratique.errors import UnavailableError
+from pratique.runbook.common.preflight import require_new_or_same
+from pratique.runbook.common.steps import CHECK
 from pratique.runbook.release.context import ReleaseContext
 from pratique.runbook.release.parameters import ReleaseParameters, check_release_parameters
-from pratique.runbook.service.preflight import require_new_or_same
-from pratique.runbook.service.steps import CHECK
 from pratique.store import is_scraped, open_store
 from pratique.telemetry.collector_settings import wanted_settings
 from pratique.telemetry.collector_status import CollectorStatus, require_collector, setting_differences

@@ -12,18 +12,18 @@ from pratique.clock import stamp, utc_now
 from pratique.judge.model import SERVICE, Verdict
 from pratique.runbook.canary.health import HealthMonitor
 from pratique.runbook.canary.rollout import Rollout, RolloutResult
+from pratique.runbook.common.steps import RunStep
 from pratique.runbook.engine.console import say_detail
 from pratique.runbook.engine.step import Attempt, Data
 from pratique.runbook.release.context import ROLL_OUT, ReleaseContext
 from pratique.runbook.service.acceptance import accept_instance
 from pratique.runbook.service.share_text import all_to, percents
-from pratique.runbook.service.steps import ServiceStep
 
 LARGEST_JSON_NUMBER = 1e300
 """An e-value can be infinite, and JSON has no infinity."""
 
 
-class RollOut(ServiceStep[ReleaseContext]):
+class RollOut(RunStep[ReleaseContext]):
     """More traffic stage by stage, until the judge or a person has decided."""
 
     key = ROLL_OUT

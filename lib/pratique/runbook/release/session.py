@@ -13,6 +13,7 @@ from pratique.errors import PratiqueError, UnavailableError
 from pratique.judge.model import Verdict
 from pratique.planning.plan import Plan, plan
 from pratique.planning.text import conclusion
+from pratique.runbook.common.steps import CHECK
 from pratique.runbook.engine.console import say_detail
 from pratique.runbook.release.content_change import print_difference
 from pratique.runbook.release.context import (
@@ -29,8 +30,7 @@ from pratique.runbook.release.preflight import require_measured
 from pratique.runbook.release.steps import steps_of
 from pratique.runbook.service.acceptance import ACCEPT
 from pratique.runbook.service.orphans import describe_orphans, find_orphans
-from pratique.runbook.service.session import Session
-from pratique.runbook.service.steps import CHECK
+from pratique.runbook.service.session import ServiceSession
 from pratique.store import is_scraped, open_store
 
 COLLECTOR_RETRY_S = 40.0
@@ -40,7 +40,7 @@ EXPECTED = (2.0, 5.0)
 """How much worse the canaries are whose detection a release forecasts."""
 
 
-class ReleaseSession(Session[ReleaseContext]):
+class ReleaseSession(ServiceSession[ReleaseContext]):
     """A release that goes through its steps; each step is done once per run id."""
 
     def __init__(self, context: ReleaseContext) -> None:

@@ -30,16 +30,16 @@ from typing_extensions import override
 from pratique.balancer.base import Pool
 from pratique.errors import UnavailableError
 from pratique.release.commit import CommitOf, find_commit
+from pratique.runbook.common.steps import CHECK, Record, RunStep
 from pratique.runbook.engine.step import Attempt, Data, Step
 from pratique.runbook.release.context import CONCLUDE, JOIN, REPORT, ROLL_OUT, START, ReleaseContext
 from pratique.runbook.release.rollout_step import RollOut
 from pratique.runbook.service.acceptance import AcceptanceTest
 from pratique.runbook.service.orphans import UNDO_SUFFIX
 from pratique.runbook.service.share_text import all_to, percents
-from pratique.runbook.service.steps import CHECK, Record, ServiceStep
 
 
-class Check(ServiceStep[ReleaseContext]):
+class Check(RunStep[ReleaseContext]):
     """Refuse a revision that was released with other content, and record that the release has started."""
 
     key = CHECK
@@ -78,7 +78,7 @@ def _commit_data(found: CommitOf) -> Data:
     return {"commit": found.commit, "commit_from": found.source}
 
 
-class StartCanary(ServiceStep[ReleaseContext]):
+class StartCanary(RunStep[ReleaseContext]):
     """Start the canary, and a fresh baseline if the release asks for one."""
 
     key = START
@@ -150,7 +150,7 @@ class StartCanary(ServiceStep[ReleaseContext]):
             raise UnavailableError(f"{context.revision} still gets traffic, so it was not stopped")
 
 
-class AddToPool(ServiceStep[ReleaseContext]):
+class AddToPool(RunStep[ReleaseContext]):
     """Put the canary into the balancer's pool, without traffic."""
 
     key = JOIN
@@ -186,7 +186,7 @@ class AddToPool(ServiceStep[ReleaseContext]):
         return [f"pool of {self._context.service}: {percents(self._context.arms.at(0.0))}"]
 
 
-class Conclude(ServiceStep[ReleaseContext]):
+class Conclude(RunStep[ReleaseContext]):
     """Carry out the decision: one revision gets all of the traffic, the others are drained and stopped."""
 
     key = CONCLUDE
@@ -238,7 +238,7 @@ class Conclude(ServiceStep[ReleaseContext]):
         ]
 
 
-class Report(ServiceStep[ReleaseContext]):
+class Report(RunStep[ReleaseContext]):
     """Write the report of the comparison, and record its hash in the ledger."""
 
     key = REPORT

@@ -10,12 +10,13 @@ from typing_extensions import override
 from pratique.errors import MissingError, UnavailableError, UsageError
 from pratique.ledger.previous_revision import previous_revision
 from pratique.ledger.serving_periods import serving_periods
+from pratique.runbook.common.context import Outcome
+from pratique.runbook.common.steps import CHECK
 from pratique.runbook.engine.console import say_detail
 from pratique.runbook.engine.step import Data
 from pratique.runbook.rollback.candidates import RollbackCandidate, rollback_candidates
 from pratique.runbook.rollback.parameters import RollbackParameters
-from pratique.runbook.service.context import Outcome, RunContext
-from pratique.runbook.service.steps import CHECK
+from pratique.runbook.service.context import ServiceContext
 from pratique.runtime.base import Instance
 
 START = "start it"
@@ -41,7 +42,7 @@ class RollbackPlan:
     weights: dict[str, float]
 
 
-class RollbackContext(RunContext[RollbackParameters]):
+class RollbackContext(ServiceContext[RollbackParameters]):
     """Everything that the steps of a rollback share."""
 
     runbook = "rollback"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from pratique.errors import UsageError
-from pratique.runbook.service.parameters import RunParameters, check_run_parameters
+from pratique.runbook.common.parameters import require_flag
+from pratique.runbook.service.parameters import ServiceParameters, check_service_parameters
 
 
-@dataclass(frozen=True)
-class RollbackParameters(RunParameters):
+@dataclass(frozen=True, kw_only=True)
+class RollbackParameters(ServiceParameters):
     """The parameters of a rollback. drill: whether it is an exercise, which the delivery metrics do not count as a failure."""
 
-    drill: bool = field(default=False, kw_only=True)
+    drill: bool = False
 
 
 def check_rollback_parameters(*, drill: bool = False, **common: Any) -> RollbackParameters:
@@ -21,6 +21,5 @@ def check_rollback_parameters(*, drill: bool = False, **common: Any) -> Rollback
 
     Raises: UsageError naming the parameter, its value, and the accepted values.
     """
-    if not isinstance(drill, bool):
-        raise UsageError(f"drill is {drill!r:.80}: it must be true or false")
-    return RollbackParameters(**vars(check_run_parameters(**common)), drill=drill)
+    require_flag("drill", drill)
+    return RollbackParameters(**vars(check_service_parameters(**common)), drill=drill)

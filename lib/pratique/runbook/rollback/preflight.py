@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pratique.runbook.common.preflight import require_new_or_same
+from pratique.runbook.common.steps import CHECK
 from pratique.runbook.rollback.context import RollbackContext
 from pratique.runbook.rollback.parameters import RollbackParameters, check_rollback_parameters
-from pratique.runbook.service.preflight import require_new_or_same
-from pratique.runbook.service.steps import CHECK
 
 
 def check_rollback(parameters: Mapping[str, Any]) -> None:

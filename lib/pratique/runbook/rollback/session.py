@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pratique.runbook.common.steps import CHECK
 from pratique.runbook.engine.console import say_detail
 from pratique.runbook.rollback.candidates import RollbackCandidate
 from pratique.runbook.rollback.context import JOIN, RETIRE, SHIFT, START, RollbackContext, RollbackPlan
 from pratique.runbook.rollback.parameters import RollbackParameters
 from pratique.runbook.rollback.steps import steps_of
 from pratique.runbook.service.acceptance import ACCEPT
-from pratique.runbook.service.session import Session
-from pratique.runbook.service.steps import CHECK
+from pratique.runbook.service.session import ServiceSession
 from pratique.weight_changes import WeightChange
 
 
-class RollbackSession(Session[RollbackContext]):
+class RollbackSession(ServiceSession[RollbackContext]):
     """A rollback that goes through its steps; each step is done once per run id."""
 
     finishing = (RETIRE,)

@@ -24,17 +24,17 @@ from typing_extensions import override
 
 from pratique.balancer.base import Pool
 from pratique.errors import UnavailableError
+from pratique.runbook.common.steps import CHECK, Record, RunStep
 from pratique.runbook.engine.step import Attempt, Data, Step
 from pratique.runbook.rollback.context import JOIN, RETIRE, SHIFT, START, RollbackContext
 from pratique.runbook.service.acceptance import AcceptanceTest
 from pratique.runbook.service.share_text import all_to, percents
-from pratique.runbook.service.steps import CHECK, Record, ServiceStep
 
 BALANCER_LIMIT_S = 30.0
 """How long the balancer should take at most for pool and shares."""
 
 
-class Check(ServiceStep[RollbackContext]):
+class Check(RunStep[RollbackContext]):
     """Find the release, and record that the rollback has started."""
 
     key = CHECK
@@ -65,7 +65,7 @@ class Check(ServiceStep[RollbackContext]):
         return [f"ledger: {plan.target} ({plan.digest[:19]}…) takes over from {plan.current}"]
 
 
-class StartEarlierRelease(ServiceStep[RollbackContext]):
+class StartEarlierRelease(RunStep[RollbackContext]):
     """Start the instances that do not run."""
 
     key = START
@@ -105,7 +105,7 @@ class StartEarlierRelease(ServiceStep[RollbackContext]):
         return [f"start {missing} x {target}, from {context.release_of(target).location}"]
 
 
-class AddToPool(ServiceStep[RollbackContext]):
+class AddToPool(RunStep[RollbackContext]):
     """Put the earlier release into the pool, without traffic."""
 
     key = JOIN
@@ -144,7 +144,7 @@ class AddToPool(ServiceStep[RollbackContext]):
         return tuple(instance.address for instance in self._context.target_instances())
 
 
-class Shift(ServiceStep[RollbackContext]):
+class Shift(RunStep[RollbackContext]):
     """Give it all of the traffic at once. After this step nothing is undone."""
 
     key = SHIFT
@@ -180,7 +180,7 @@ class Shift(ServiceStep[RollbackContext]):
         return [f"weights: {percents({plan.target: 1.0} | others)}"]
 
 
-class StopOthers(ServiceStep[RollbackContext]):
+class StopOthers(RunStep[RollbackContext]):
     """Make it the whole pool; drain and stop the others."""
 
     key = RETIRE

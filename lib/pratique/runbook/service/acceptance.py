@@ -17,10 +17,10 @@ from typing_extensions import override
 
 from pratique.errors import UnavailableError
 from pratique.release.secrets import mask
+from pratique.runbook.common.steps import RunStep
 from pratique.runbook.engine.console import plain, say_detail
 from pratique.runbook.engine.step import Attempt, Data
-from pratique.runbook.service.context import RunContext
-from pratique.runbook.service.steps import ServiceStep
+from pratique.runbook.service.context import ServiceContext
 from pratique.runtime.base import Instance
 from pratique.runtime.probe import FIRST_ERROR_STATUS, ask
 
@@ -35,7 +35,7 @@ OUTPUT_LIMIT = 600
 POLL_S = 0.05
 
 
-class AcceptanceTest(ServiceStep[RunContext[Any]]):
+class AcceptanceTest(RunStep[ServiceContext[Any]]):
     """Test each new instance before it gets any traffic."""
 
     key = ACCEPT
@@ -73,7 +73,7 @@ class AcceptanceTest(ServiceStep[RunContext[Any]]):
         return effects or ["the service file defines no acceptance test"]
 
 
-def accept_instance(context: RunContext[Any], instance: Instance) -> None:
+def accept_instance(context: ServiceContext[Any], instance: Instance) -> None:
     """Run a service's acceptance test for one instance.
 
     Raises: UnavailableError with the instance's answer, or the last lines of the command's output.

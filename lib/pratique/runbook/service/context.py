@@ -1,85 +1,59 @@
-"""The context of a run: its parameters, the service's runtime and balancer, and the content of its journal."""
+"""The context of a run that changes a service: its releases, its instances, and its shares of the traffic."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import ClassVar, Generic, Literal, TypeVar
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from typing_extensions import override
 
 from pratique.balancer import open_balancer
 from pratique.balancer.base import Pool
 from pratique.clock import stamp, utc_now
-from pratique.config import Config, ServiceSettings, Target, check_name, load
-from pratique.errors import DataError, PratiqueError, UnavailableError
-from pratique.ledger import current_user, open_ledger
-from pratique.release import Release, configuration_digest, find_release
+from pratique.config import ServiceSettings, Target
+from pratique.errors import PratiqueError, UnavailableError
+from pratique.release import Release
+from pratique.release.bound import bound_release
+from pratique.runbook.common.context import RunContext
 from pratique.runbook.engine.console import describe, say_detail
-from pratique.runbook.engine.journal import Journal
-from pratique.runbook.engine.ledger_outbox import LedgerOutbox
-from pratique.runbook.engine.lock import Lock
 from pratique.runbook.engine.step import Data
 from pratique.runbook.service.lapse import Lapse, find_lapse
-from pratique.runbook.service.parameters import RunParameters
+from pratique.runbook.service.notifications import notify_end, notify_lapse
+from pratique.runbook.service.parameters import ServiceParameters
 from pratique.runtime import open_runtime
 from pratique.runtime.base import Instance, Role, in_use_by
 
-Parameters = TypeVar("Parameters", bound=RunParameters)
+Parameters = TypeVar("Parameters", bound=ServiceParameters)
 
 READY_RECHECK_S = 5.0
 """How long an instance that was ready before may take to answer its readiness probe again."""
 
-Outcome = Literal["promoted", "rolled back", "inconclusive", "reverted", "failed"]
 
+class ServiceContext(RunContext[Parameters], Generic[Parameters]):
+    """Everything that the steps of a run share that changes a service: its runtime, its balancer and its releases."""
 
-class RunContext(ABC, Generic[Parameters]):
-    """Everything that the steps of a run share. The journal holds all of it, so another process can rebuild it.
-
-    runbook: the name in the journal, see `pratique.runbook.registry`.
-    """
-
-    runbook: ClassVar[str]
+    entry_kind = "release"
 
     def __init__(self, parameters: Parameters) -> None:
         """Read the service file and open runtime, balancer and ledger; nothing is written."""
-        self.parameters = parameters
+        super().__init__(parameters, parameters.service)
         self.service = parameters.service
-        self.run_id = check_name("run id", parameters.run_id)
-        self.config: Config = load(parameters.config, store=parameters.store or None)
         self.target: Target = self.config.target(self.service)
         self.settings: ServiceSettings = self.target.settings
         self.runtime = open_runtime(self.target)
         self.balancer = open_balancer(self.target)
-        self.folder: Path = self.target.state_dir / "runs" / self.run_id
-        self.journal = Journal.in_folder(self.folder)
-        self.lock = Lock(self.target.state_dir, self.service)
-        self.ledger = open_ledger(self.target.state_dir)
-        who = parameters.who or current_user()
-        self.outbox = LedgerOutbox(self.ledger, self.service, self.run_id, who=who, why=parameters.why)
-
-    # -- what kind of run it is
 
     @property
+    @override
     def identity(self) -> Data:
-        """The identity of the run; the same run id with another identity is refused."""
         return {"runbook": self.runbook, "service": self.service, "revision": self.parameters.revision}
 
     @property
     @abstractmethod
-    def time_limit(self) -> timedelta:
-        """The limit for the whole run."""
-
-    @property
-    @abstractmethod
-    def title(self) -> str:
-        """The run in a few words: "release of shop r2"."""
-
-    # -- known facts
-
-    @property
-    @abstractmethod
+    @override
     def revision(self) -> str:
         """The revision that the run releases or restores; "" while it is not known."""
 
@@ -89,24 +63,13 @@ class RunContext(ABC, Generic[Parameters]):
         """The revision that finally gets all of the traffic."""
 
     @property
-    @abstractmethod
-    def outcome(self) -> Outcome:
-        """The outcome for the ledger: "failed" until the run's purpose is achieved."""
+    @override
+    def names(self) -> Data:
+        return {**super().names, "service": self.service}
 
-    @property
-    @abstractmethod
-    def reason(self) -> str:
-        """Why the run ended as it did, in one sentence."""
-
-    @property
-    @abstractmethod
-    def exit_status(self) -> int:
-        """The exit status of a run that ended without an error."""
-
-    @property
-    @abstractmethod
-    def result(self) -> Data:
-        """The additional fields of result.json: verdict, baseline, report, measured times."""
+    @override
+    def notify_end(self, result: Data) -> None:
+        notify_end(self.config, self.service, result)
 
     @abstractmethod
     def new_instances(self) -> list[Instance]:
@@ -117,16 +80,7 @@ class RunContext(ABC, Generic[Parameters]):
 
         Raises: MissingError, DataError when the content has changed.
         """
-        bound = self.bound_to(revision)
-        release = find_release(self.target, revision, digest=bound["digest"] if bound else None)
-        found = {"digest": release.digest, "configuration": configuration_digest(release)}
-        for what, released in (bound or {}).items():
-            if released and released != found[what]:
-                raise DataError(
-                    f"{self.service} {revision!r} was released with {what} {released[:19]}…, but it is now "
-                    f"{found[what][:19]}…: restore the released content, or choose another revision"
-                )
-        return release
+        return bound_release(self.target, revision, self.bound_to(revision))
 
     def bound_to(self, revision: str) -> dict[str, str] | None:
         """Return the digests that a revision stands for, as `digest` and `configuration`; None while it never ran."""
@@ -150,6 +104,7 @@ class RunContext(ABC, Generic[Parameters]):
         lapse = find_lapse(self.ledger, self.balancer, self.service, last_held=last_held)
         if lapse is not None:
             self.outbox.record_change("lapse", lapse.data, revision=lapse.revisions[0])
+            notify_lapse(self.config, self.service, self.run_id, lapse)
         return lapse
 
     def shift(self, shares: Mapping[str, float]) -> None:

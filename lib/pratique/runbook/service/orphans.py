@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pratique.balancer.base import Balancer
 from pratique.config import Target
-from pratique.runbook.engine.lock import Lock
 from pratique.runtime.base import Instance, Runtime, in_use_by
+from pratique.subject_lock import Lock
 
 UNDO_SUFFIX = ".undo"
 """Ends the run id of instances that a run started while it was undoing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -63,7 +63,8 @@ class PointStore(ReadOnlyStore):
 
         rollups = self._rows(span, service, revisions, wanted)
         found = self._names.fold(rollups)
-        return Rollups(found.table, Limits(notes=(*rollups.limits.notes, *self._names.notes())))
+        told = (*rollups.limits.notes, *self._names.notes())
+        return Rollups(found.table, Limits(notes=told, unseen=rollups.limits.unseen))
 
     def revisions(
         self, service: str | None = None, start: datetime | None = None, end: datetime | None = None
@@ -150,7 +151,7 @@ class PointStore(ReadOnlyStore):
         parts = self._bucket.parts(fields, among, span.first_ms, span.last_ms, step_ms=self._length_ms)
         tables = [self._names.fold(counter.count(series, wanted)).table for series in parts]
         rollups = Rollups(pa.concat_tables(tables)).merge(Rollups.empty())
-        return Rollups(rollups.table, Limits(notes=(*counter.notes(), *notes.of_codes(counter.known))))
+        return Rollups(rollups.table, self._limits(counter.known, counter.notes()))
 
     def _increases(self, span: Span, service: str | None, wanted: Wanted) -> Rollups:
         samples = CounterSamples(self._reader, self._mapping.target)
@@ -180,6 +181,9 @@ class PointStore(ReadOnlyStore):
             *notes.of_windows(scrapes.interval_ms(), self._length_ms, WORDS),
             *notes.of_gaps(scrapes, span, self._lookback_ms, WORDS),
             *notes.of_first_values(uncounted, WORDS),
-            *notes.of_codes(grew),
         ]
-        return Rollups(builder.rollups().table, Limits(notes=tuple(found)))
+        return Rollups(builder.rollups().table, self._limits(grew, found))
+
+    def _limits(self, known: Collection[Tags], found: Iterable[str]) -> Limits:
+        unseen = notes.of_unseen_codes(known, self._mapping.code, WORDS)
+        return Limits(notes=(*found, *notes.of_codes(known)), unseen=tuple(unseen))

@@ -84,7 +84,8 @@ class PrometheusStore(ReadOnlyStore):
             *notes.of_codes(tags for tags, _ in counted.counters),
             *(notes.of_bounds(bounds_ms) if differing else ()),
         ]
-        return Rollups(rollups.table, Limits(bounds_ms, tuple(found)))
+        unseen = notes.of_unseen_codes((tags for tags, _ in counted.counters), self._mapping.code, WORDS)
+        return Rollups(rollups.table, Limits(bounds_ms, tuple(found), tuple(unseen)))
 
     def revisions(
         self, service: str | None = None, start: datetime | None = None, end: datetime | None = None

@@ -84,15 +84,24 @@ def of_first_values(uncounted: Uncounted, words: Words) -> Iterator[str]:
 
 
 def of_codes(tags: Iterable[Tags]) -> Iterator[str]:
-    """Say when the counters have no code, or only its class."""
+    """Say when some codes are missing, known by their class only, or no numbers."""
     tags = list(tags)
     codes = {one.code for one in tags}
-    if any(one.code_is_class for one in tags):
-        yield "some codes are known by their class only, such as 5xx: one code that takes the place of another is not seen"
     if None in codes:
         yield "some counters have no label for the status code: their requests count as 200, and errors among them are not seen"
+    if any(one.code_is_class for one in tags):
+        yield "some codes are known by their class only, such as 5xx: one code that takes the place of another is not seen"
     if NO_ANSWER in codes:
         yield 'a status that is not a number, such as "other", counts as no answer'
+
+
+def of_unseen_codes(tags: Iterable[Tags], label: str, words: Words) -> Iterator[str]:
+    """Say when counts lack the label that should have the status code, as a wrong name does. label: of the mapping, "" for none."""
+    if label and any(one.code is None for one in tags):
+        yield (
+            f"some counts have no label {label!r} for the status code: they count as 200, and errors among them are not seen: "
+            f"set [{words.table}] code to the label that has it"
+        )
 
 
 def of_bounds(bounds_ms: tuple[float, ...]) -> Iterator[str]:

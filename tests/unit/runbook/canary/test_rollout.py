@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pratique.balancer.base import ActiveWeights
+from pratique.config import Config
 from pratique.errors import MissingError, UnavailableError
 from pratique.runbook.canary import rollout
 from pratique.runbook.canary.rollout import Rollout
@@ -19,7 +20,8 @@ from support.waiting import eventually
 class Parts:
     """A context, balancer, analysis, approver and health monitor without anything behind them."""
 
-    run_id, service, who, left_s, suspect = "run-1", "shop", "ann", 60.0, False
+    run_id, service, revision, who, left_s, suspect = "run-1", "shop", "r2", "ann", 60.0, False
+    config = Config()
 
     def __init__(self, folder):
         self.folder, self.failure, self.renewals, self.given, self.recorded = folder, "", 0, [], []

@@ -13,9 +13,9 @@ import pytest
 from pratique.errors import BusyError, StorageError, UnavailableError, UsageError
 from pratique.ledger import open_ledger
 from pratique.runbook.engine.ledger_outbox import LedgerOutbox
-from pratique.runbook.engine.lock import Lock
 from pratique.runbook.engine.run import Run, StoppedError
 from pratique.runbook.engine.step import Step
+from pratique.subject_lock import Lock
 from support.waiting import eventually
 
 HOUR = timedelta(hours=1)

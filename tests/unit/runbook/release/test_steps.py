@@ -12,14 +12,14 @@ from pratique.runbook.engine.step import Attempt
 from pratique.runbook.release.context import ReleaseContext, ReleasePlan
 from pratique.runbook.release.steps import Conclude, StartCanary
 from pratique.runbook.rollback.steps import StopOthers
-from pratique.runbook.service.context import RunContext
+from pratique.runbook.service.context import ServiceContext
 from pratique.runtime.base import Instance
 
 OLD = Instance("1", "shop", "r1", "up", "baseline", "h:1", datetime(2026, 11, 21, tzinfo=UTC))
 NEW = Instance("2", "shop", "r2", "one", "canary", "h:2", datetime(2026, 11, 21, tzinfo=UTC))
 
 
-class Parts(RunContext):
+class Parts(ServiceContext):
     """An engine and a balancer in memory. dies_after: how many changes of shares the canary survives."""
 
     runbook, service, revision, winner, decision, run_id = "release", "shop", "r2", "r2", "promote", "one"

@@ -7,17 +7,18 @@ import pytest
 
 from pratique.balancer.base import ActiveWeights
 from pratique.clock import utc_now
+from pratique.config import Config
 from pratique.errors import UnavailableError
 from pratique.ledger import Ledger
 from pratique.runbook.engine.ledger_outbox import LedgerOutbox
-from pratique.runbook.service.context import RunContext
+from pratique.runbook.service.context import ServiceContext
 from pratique.runbook.service.lapse import find_lapse
 
 GIVEN = {"shares": {"r1": 0.9, "r2": 0.1}, "lease_s": 5.0}
 LOST = {"r1": 1.0, "r2": 0.0}
 
 
-class Context(RunContext):
+class Context(ServiceContext):
     """A context with a real ledger, and a balancer that answers as a test says."""
 
     run_id = service = "shop"
@@ -25,6 +26,7 @@ class Context(RunContext):
     new_instances = lambda self: []  # noqa: E731
 
     def __init__(self, folder, found):
+        self.config = Config()
         self.ledger = Ledger(folder / "ledger.sqlite")
         self.outbox = LedgerOutbox(self.ledger, "shop", "run", who="ann", why="")
         self.balancer, self.found, self.calls = self, found, []

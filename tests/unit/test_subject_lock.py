@@ -5,11 +5,11 @@ import sys
 import pytest
 
 from pratique.errors import BusyError
-from pratique.runbook.engine.lock import Lock
+from pratique.subject_lock import Lock
 
 TAKE_AND_DIE = """
 import os, sys, pathlib
-from pratique.runbook.engine.lock import Lock
+from pratique.subject_lock import Lock
 Lock(pathlib.Path(sys.argv[1]), "shop").take(who="bob", run="dead", reason="hotfix")
 os._exit(1)
 """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pratique.runbook.common.context import RunContext
 from pratique.runbook.engine.run import require_same_identity
-from pratique.runbook.service.context import RunContext
 
 
 def require_new_or_same(context: RunContext[Any]) -> None:
-    """Check that no other run holds the service, and that the run id is new or of the same run.
+    """Check that no other run holds the subject, and that the run id is new or of the same run.
 
     Raises: BusyError, UsageError.
     """

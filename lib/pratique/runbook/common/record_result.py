@@ -8,30 +8,31 @@ from typing import Any
 from pratique.clock import stamp
 from pratique.errors import StorageError
 from pratique.files import PRIVATE, replace_file
-from pratique.runbook.service import file_names
-from pratique.runbook.service.context import RunContext
+from pratique.runbook.common import file_names
+from pratique.runbook.common.context import RunContext
 
 
 def write_result(context: RunContext[Any], *, reason: str, exit_status: int) -> dict[str, Any]:
     """Write the run's end into the ledger, then result.json; return the content of result.json.
 
-    exit_status: 0 promoted or reverted, 1 rolled back, 2 inconclusive, 64 and above a failure.
+    exit_status: 0 promoted, reverted or done, 1 rolled back or found, 2 inconclusive, 64 and above a failure.
     Raises: BusyError, DeniedError, StorageError.
     """
     more = context.result
-    ended = {"outcome": context.outcome, "verdict": more["verdict"], "reason": reason, "exit_status": exit_status}
-    entry = context.outbox.record("release", {"event": "ended", **ended}, revision=context.revision or None)
+    judged = {"verdict": more["verdict"]} if "verdict" in more else {}
+    ended = {"outcome": context.outcome, **judged, "reason": reason, "exit_status": exit_status}
+    entry = context.outbox.record(context.entry_kind, {"event": "ended", **ended}, revision=context.revision or None)
     result = {
         "run": context.run_id,
         "runbook": context.runbook,
-        "service": context.service,
-        "revision": context.revision,
+        **context.names,
         **more,
         **ended,
         "start": stamp(context.journal.first("opened").time),
         "end": stamp(entry.time),
         "ledger": {"entry": entry.number, "hash": entry.hash},
     }
+    context.notify_end(result)
     path = context.folder / file_names.RESULT
     try:
         replace_file(path, json.dumps(result, indent=2, allow_nan=False), mode=PRIVATE)

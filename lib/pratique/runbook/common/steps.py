@@ -1,4 +1,4 @@
-"""The steps that every runbook shares, and the base class of steps that change a service."""
+"""The steps that every runbook shares, and the base class of its other steps."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
+from pratique.runbook.common import file_names
+from pratique.runbook.common.context import RunContext
+from pratique.runbook.common.record_result import write_result
 from pratique.runbook.engine.step import Attempt, Data, Step
-from pratique.runbook.service import file_names
-from pratique.runbook.service.context import RunContext
-from pratique.runbook.service.record_result import write_result
 
 Context = TypeVar("Context", bound=RunContext[Any])
 
@@ -19,7 +19,7 @@ RECORD = "record"
 """Keys of steps that every runbook has."""
 
 
-class ServiceStep(Step, Generic[Context]):
+class RunStep(Step, Generic[Context]):
     """A step that works on a run's context."""
 
     def __init__(self, context: Context) -> None:
@@ -27,7 +27,7 @@ class ServiceStep(Step, Generic[Context]):
         self._context = context
 
 
-class Record(ServiceStep[RunContext[Any]]):
+class Record(RunStep[RunContext[Any]]):
     """Record the outcome in the ledger and in result.json."""
 
     key = RECORD

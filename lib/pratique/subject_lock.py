@@ -1,4 +1,4 @@
-"""One run per service at a time: a lock that names its holder, and that the kernel releases when the holder dies."""
+"""One run per subject at a time: a lock that names its holder, and that the kernel releases when the holder dies."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class Holder:
 
 
 class Lock:
-    """A service's lock: `flock` on a file, which the kernel releases when the holder dies.
+    """A subject's lock: `flock` on a file, which the kernel releases when the holder dies.
 
     The file's text names the holder, and releasing the lock empties it. Text without a lock therefore names a
     holder that died.
     """
 
-    def __init__(self, state_dir: Path, service: str) -> None:
-        """Name the lock. Nothing is written before it is taken."""
-        self.path = state_dir / "locks" / f"{service}.lock"
-        self._service = service
+    def __init__(self, state_dir: Path, subject: str) -> None:
+        """Name the lock. Nothing is written before it is taken. subject: a service, or KIND@NAME."""
+        self.path = state_dir / "locks" / f"{subject}.lock"
+        self._subject = subject
         self._file: IO[str] | None = None
 
     def take(self, *, who: str, run: str, reason: str) -> Holder | None:
@@ -91,7 +91,7 @@ class Lock:
         """Check that no run holds the lock, without taking it. Raises: BusyError naming the holder."""
         held = self.holder()
         if held is not None:
-            raise BusyError(f"{self._service} is held by {_how_to_end(held)}")
+            raise BusyError(f"{self._subject} is held by {_how_to_end(held)}")
 
     def holder(self) -> Holder | None:
         """Return the current holder without taking the lock; None when it is free."""
@@ -119,7 +119,7 @@ class Lock:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             with file:
-                raise BusyError(f"{self._service} is held by {self._named_holder(file)}") from None
+                raise BusyError(f"{self._subject} is held by {self._named_holder(file)}") from None
         return file
 
     def _named_holder(self, file: IO[str]) -> str:

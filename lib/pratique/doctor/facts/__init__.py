@@ -1,0 +1,1 @@
+"""Read the facts of a host: its engine's API, and one script that changes nothing."""

@@ -1,0 +1,102 @@
+"""Look at a job: settle its runs, record the due times that were missed, and send its events."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from pratique.clock import iso, stamp, utc_now
+from pratique.errors import PratiqueError
+from pratique.files import locked
+from pratique.jobs.alerts import events_of
+from pratique.jobs.backoff import read_backoff
+from pratique.jobs.job import Job
+from pratique.jobs.memory import Memory, change_memory, checked_until, missed_dues, open_due, read_memory
+from pratique.jobs.outcome import KIND, End, record_of
+from pratique.jobs.schedule import next_due
+from pratique.jobs.settle import settle
+from pratique.jobs.status import JobStatus, bad_in_a_row, count_of, missed_of, p95_of, state_of
+from pratique.notify import notify
+from pratique.outcomes import OutcomeRecord, open_outcomes
+from pratique.runtime.one_off import OneOffState
+
+LOOKED_AT = 500
+"""How many of the last outcomes of a job count for its state."""
+
+
+def look_at(job: Job, now: datetime | None = None, *, mine: str = "", telling: bool = True) -> JobStatus:
+    """Settle what ended, record missed due times, send events, and return the state of the job.
+
+    mine: the id of the caller's own run. telling: False sends nothing. An engine that does not answer is in the answer.
+    Raises: DeniedError, StorageError, DataError (the state folder).
+    """
+    now = now or utc_now()
+    running, unknown = _settled(job, mine)
+    memory = _note_missed(job, now)
+    records = open_outcomes(job.target.state_dir).read(kind=KIND, subject=job.subject, last=LOOKED_AT)
+    due, flag = open_due(job, memory, now), read_backoff(job)
+    if telling:
+        for event in events_of(job, records, now, None if flag or running else due):
+            notify(job.config, job.target.state_dir, event)
+    ended = [record for record in records if record.outcome not in {"missed", "skipped", "backed off"}]
+    return JobStatus(
+        name=job.name,
+        service=job.target.service,
+        schedule=schedule_text(job),
+        state=state_of(job.settings, records, now, due=due, running=running, backoff=flag),
+        next=next_due(job.settings, now),
+        due=due,
+        last=ended[-1] if ended else None,
+        missed=missed_of(records),
+        in_a_row=sum(map(count_of, bad_in_a_row(records))),
+        running=running,
+        running_s=(now - running.started).total_seconds() if running and running.started else None,
+        p95_ms=p95_of(records),
+        backoff=flag,
+        unknown=unknown,
+        records=records,
+    )
+
+
+def schedule_text(job: Job) -> str:
+    """Return when the job is due, for people."""
+    return f"every {job.settings.every_s:g} s" if job.settings.every_s else job.settings.schedule
+
+
+def _settled(job: Job, mine: str) -> tuple[OneOffState | None, str]:
+    try:
+        state = settle(job, mine=mine)
+    except PratiqueError as error:
+        return None, str(error)
+    return (state if state is not None and state.ended is None and not state.error else None), ""
+
+
+def _note_missed(job: Job, now: datetime) -> Memory:
+    """Record the due times whose grace is over and that nobody began: one record for all that one look finds."""
+    with locked(job.folder / "look"):
+        memory = read_memory(job)
+        flag = read_backoff(job)
+        missed = [due for due in missed_dues(job, memory, now) if flag is None or stamp(due) < flag.since]
+        if missed:
+            open_outcomes(job.target.state_dir).add(_missed_record(job, missed))
+        return change_memory(job, lambda known: checked_until(job, known, now))
+
+
+def _missed_record(job: Job, missed: list[datetime]) -> OutcomeRecord:
+    until = f" and {len(missed) - 1} more until {iso(missed[-1])}" if len(missed) > 1 else ""
+    return record_of(
+        job,
+        End("missed", f"nothing began it at {iso(missed[0])}{until}"),
+        key=f"due {stamp(missed[0])}",
+        at=missed[-1] + timedelta(seconds=job.settings.grace_s),
+        planned=stamp(missed[0]),
+        count=len(missed),
+        last=stamp(missed[-1]),
+    )
+
+
+def look_at_all(jobs: list[Job]) -> None:
+    """Look at each job, for a process that watches; one that cannot be looked at does not stop the others."""
+    for job in jobs:
+        with suppress(PratiqueError, OSError):
+            look_at(job)

@@ -1,0 +1,84 @@
+"""What cron and systemd get: quoted, in the host's time zone, and refused where they are too slow."""
+
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from pratique.config import Config, JobSettings, ServiceSettings
+from pratique.errors import UsageError
+from pratique.jobs.install import crontab, systemd
+from pratique.jobs.job import find_job
+
+COMMAND = ["/srv/a b/bin/pratique"]
+
+
+def jobs_with(**settings):
+    given = {"command": ["true"], "schedule": "30 2 * * *", "timezone": "UTC", **settings}
+    config = Config(services={"shop": ServiceSettings()}, jobs={"nightly": JobSettings(**given)}, file="/srv/p\n.toml")
+    return [find_job(config, "nightly")]
+
+
+def line_of(**settings):
+    return crontab(jobs_with(**settings), COMMAND, ["--config", "/srv/50%/$(id)/p.toml"])[-1]
+
+
+def test_a_line_of_a_crontab_is_one_command():
+    line = line_of()
+    assert line.startswith("30 2 * * * ")
+    # cron takes \% for %, then a shell reads the rest
+    words = shlex.split(line.replace(r"\%", "%"))[5:]
+    assert words == [*COMMAND, "job", "nightly", "--quiet", "--config", "/srv/50%/$(id)/p.toml"]
+    assert "%" not in line.replace(r"\%", "")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"timezone": "Europe/Vienna"}, {"schedule": "0 0 L * *"}, {"schedule": "0 0 * * FRI#3"},
+        {"schedule": "", "every_s": 420},
+    ],
+)  # fmt: skip
+def test_what_crons_own_clock_cannot_do_is_looked_at_every_minute(settings):
+    line = line_of(**settings)
+    assert line.startswith("* * * * * ")
+    assert "--if-due" in line
+
+
+def test_a_job_of_seconds_needs_the_scheduler():
+    for write in (crontab, systemd):
+        with pytest.raises(UsageError, match="run it with: pratique jobs --run"):
+            write(jobs_with(schedule="", every_s=10), COMMAND, [])
+
+
+def test_no_line_of_the_service_files_name_becomes_a_line_of_the_crontab():
+    assert len(crontab(jobs_with(), COMMAND, [])) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "calendars"),
+    [
+        ({"schedule": "30 2 * * *"}, ["*-*-* 02:30:00 UTC"]),
+        ({"schedule": "@hourly", "timezone": "Europe/Vienna"}, ["*-*-* *:00:00 Europe/Vienna"]),
+        ({"schedule": "*/20 8-9 * * MON-FRI"}, ["Mon,Tue,Wed,Thu,Fri *-*-* 08,09:00,20,40:00 UTC"]),
+        ({"schedule": "0 0 1,15 * SUN"}, ["*-*-01,15 00:00:00 UTC", "Sun *-*-* 00:00:00 UTC"]),
+        ({"schedule": "0 3 29 2 *"}, ["*-02-29 03:00:00 UTC"]),
+        ({"schedule": "0 0 L * *"}, ["*-*-* *:*:00"]),
+    ],
+)
+def test_calendars_of_systemd(settings, calendars):
+    lines = systemd(jobs_with(**settings), COMMAND, ["--config", "/srv/50%/p.toml"])
+    assert [line.partition("=")[2] for line in lines if line.startswith("OnCalendar=")] == calendars
+    assert 'ExecStart="/srv/a b/bin/pratique" job nightly' in "\n".join(lines)
+    assert "/srv/50%%/p.toml" in "\n".join(lines)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_accepts_the_calendars():
+    for schedule in ("30 2 * * *", "*/20 8-9 * * MON-FRI", "0 3 29 2 *"):
+        lines = systemd(jobs_with(schedule=schedule), COMMAND, [])
+        for line in lines:
+            if line.startswith("OnCalendar="):
+                words = ["systemd-analyze", "calendar", line.partition("=")[2]]
+                assert subprocess.run(words, capture_output=True, check=False).returncode == 0, line
