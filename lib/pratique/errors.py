@@ -18,6 +18,7 @@ what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Self
 
 LISTED = 20
@@ -34,12 +35,14 @@ class PratiqueError(Exception):
 
     @classmethod
     def unknown(cls, kind: str, name: str, known: Iterable[str], *, where: str = "", hint: str = "") -> Self:
-        """Return the error for a name that does not exist, with the names that do (the last 20 of `known`).
+        """Return the error for a name that does not exist, with the names that do: of more than 20, those like it, else the last 20.
 
         kind: the kind of thing, such as "revision". where: such as "in the store". hint: another way to fix it.
         """
-        names = list(known)[-LISTED:]
-        choices = [f"choose one of {', '.join(names)}"] if names else [f"there is no {kind} yet"]
+        names = list(known)
+        listed = (get_close_matches(name, names, LISTED, 0.7) if len(names) > LISTED else ()) or names[-LISTED:]
+        others = f", or one of {len(names) - len(listed)} others" if len(listed) < len(names) else ""
+        choices = [f"choose one of {', '.join(listed)}{others}"] if names else [f"there is no {kind} yet"]
         there = f" {where}" if where else ""
         return cls(f"no {kind} {name[:80]!r}{there}: {'; '.join(choices + ([hint] if hint else []))}")
 

@@ -46,9 +46,10 @@ def review_team(
         raise UsageError(f"since {since:%Y-%m-%d %H:%M} is in the future: give an earlier time")
     entries = open_ledger(config.state_dir).entries()
     known = {*config.services, *(entry.service for entry in entries)}
+    hint = f"it reads {config.file or 'no service file'}: another one is read with --config"
     for service in services:
         if service not in known:
-            raise UsageError.unknown("service", service, sorted(known - {""}))
+            raise UsageError.unknown("service", service, sorted(known - {""}), hint=hint)
     return make_review(
         Sources(
             load_model(model or _model_of(config)), now, folder.absolute(), since, tuple(services), config, entries,

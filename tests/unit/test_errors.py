@@ -32,4 +32,9 @@ def test_an_unknown_name_lists_the_known_ones(known, given, message):
 def test_a_long_list_and_a_long_name_are_cut():
     error = UsageError.unknown("notebook", "x" * 100, [f"n{number}" for number in range(30)])
     assert str(error).startswith(f"no notebook '{'x' * 80}': choose one of n10, ")
-    assert str(error).endswith(", n29")
+    assert str(error).endswith(", n29, or one of 10 others")
+
+
+def test_of_a_long_list_those_like_the_name_are_named():
+    known = ["build.once", "build.server", *(f"test.t{number}" for number in range(30))]
+    assert "choose one of build.once, or one of 31 others" in str(UsageError.unknown("item", "build.onc", known))

@@ -97,7 +97,10 @@ def _compare(
         paths = _paths(service, before, after)
         if paths is not None:
             return compare_paths(*paths, asked)
-        return compare_revisions(load_config(config, store), service, before or "", after or "", asked)
+        settings = load_config(config, store)
+        if service not in settings.services and Path(service).exists():
+            raise UsageError(f"no service {service!r}: if it is a directory or a saved image, write ./{service}")
+        return compare_revisions(settings, service, before or "", after or "", asked)
 
 
 def _paths(service: str, before: str | None, after: str | None) -> tuple[str, str] | None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from pratique.cli.completion import complete_runs, complete_services
-from pratique.cli.options import EPILOG, PATH, Time, config_options, json_array, load_config, out_option
+from pratique.cli.options import DONE_EPILOG, PATH, Time, config_options, json_array, load_config, out_option
 
 if TYPE_CHECKING:
     from pratique.config import Config
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @click.argument("services", metavar="[SERVICE]...", nargs=-1, shell_complete=complete_services)
 @click.option("--start", type=Time(), help="Start of the period. Default: 90 days before its end.")
 @click.option("--end", type=Time(), help="End of the period, exclusive. Default: now.")
@@ -80,7 +80,7 @@ def _write_page(
     click.echo(write_history(settings, given, out_dir=Path(out), progress=lambda line: click.echo(line, err=True)))
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @click.argument("run", metavar="RUN", shell_complete=complete_runs)
 @click.option("--why", default="", metavar="TEXT", help="The evidence that nothing was wrong. Required.")
 @click.option("--who", default="", help="Name to record in the ledger. Default: PRATIQUE_WHO, or the login name.")

@@ -11,7 +11,7 @@ import click
 
 from pratique.cli.completion import complete_revisions, complete_services
 from pratique.cli.options import (
-    EPILOG,
+    DONE_EPILOG,
     PATH,
     Time,
     config_options,
@@ -36,7 +36,7 @@ source_option = click.option(
 )
 
 
-@click.command("open", epilog=EPILOG)
+@click.command("open", epilog=DONE_EPILOG)
 @service_argument
 @click.argument("title")
 @click.option("--began", type=Time(), metavar="TIME", help="When users were hit first, ISO 8601, UTC. Default: now.")
@@ -90,7 +90,7 @@ def open_command(
     _print(incidents, incidents.open(service, title, why=why, id=unique, source=source, **fields))
 
 
-@click.command("cause", epilog=EPILOG)
+@click.command("cause", epilog=DONE_EPILOG)
 @click.argument("incident")
 @click.argument("revision", shell_complete=complete_revisions)
 @source_option
@@ -105,7 +105,7 @@ def cause_command(incident: str, revision: str, source: str, why: str, config: s
     _print(incidents, incidents.record(incidents.find(incident, source), "cause", why=why, cause=revision))
 
 
-@click.command("restored", epilog=EPILOG)
+@click.command("restored", epilog=DONE_EPILOG)
 @click.argument("incident")
 @click.option("--at", type=Time(), metavar="TIME", help="When, ISO 8601, UTC. Default: now.")
 @source_option
@@ -121,7 +121,7 @@ def restored_command(
     _end("restored", incident, at, source, why, load_config(config, store))
 
 
-@click.command("close", epilog=EPILOG)
+@click.command("close", epilog=DONE_EPILOG)
 @click.argument("incident")
 @click.option("--at", type=Time(), metavar="TIME", help="When, ISO 8601, UTC. Default: now.")
 @source_option
@@ -137,7 +137,7 @@ def close_command(
     _end("closed", incident, at, source, why, load_config(config, store))
 
 
-@click.command("list", epilog=EPILOG)
+@click.command("list", epilog=DONE_EPILOG)
 @click.argument("service", required=False, shell_complete=complete_services)
 @json_array
 @config_options
@@ -155,7 +155,7 @@ def list_command(service: str | None, as_json: bool, config: str | None, store: 
         click.echo(f"no incidents{f' of {service}' if service else ''} are recorded: pratique incident open --help")
 
 
-@click.command("import", epilog=EPILOG)
+@click.command("import", epilog=DONE_EPILOG)
 @click.argument("file", type=PATH)
 @click.option("--service", required=True, shell_complete=complete_services, help="The service of the incidents.")
 @click.option(
@@ -198,7 +198,7 @@ def import_command(
     click.echo(f"warning: {len(found.rejects):,} rejected records are in {kept}", err=True)
 
 
-@click.command("draft", epilog=EPILOG)
+@click.command("draft", epilog=DONE_EPILOG)
 @service_argument
 @click.option(
     "--id", "unique", default="", metavar="ID", help="The recorded incident; its times are the default range."

@@ -26,6 +26,9 @@ EPILOG = """\b
 Exit status: 0 promote (or done), 1 rollback, 2 inconclusive or continue,
 64 and above for wrong usage or a failure."""
 
+DONE_EPILOG = """\b
+Exit status: 0 done, 64 and above for wrong usage or a failure."""
+
 
 class Time(click.ParamType[datetime]):
     """A point in time on the command line: ISO 8601, UTC unless it has a zone."""

@@ -11,7 +11,7 @@ import click
 from typing_extensions import override
 
 from pratique.cli.completion import complete_practices
-from pratique.cli.options import PATH, Time, config_options, json_object, load_config
+from pratique.cli.options import DONE_EPILOG, PATH, Time, config_options, json_object, load_config
 from pratique.cli.progress import progress_bar
 from pratique.clock import utc_now
 from pratique.errors import UsageError
@@ -149,7 +149,7 @@ def _place(out: str | None) -> str:
     return "json" if end == ".json" else "text"
 
 
-@click.command("answer")
+@click.command("answer", epilog=DONE_EPILOG)
 @click.argument("item", shell_complete=complete_practices)
 @click.argument("answer", metavar="ANSWER", type=click.Choice(ANSWERS, case_sensitive=False))
 @click.option("--why", default="", metavar="TEXT", help="The reason. Required for 'not applicable' and 'not wanted'.")

@@ -83,6 +83,7 @@ class Record:
 
     service: which. since: from when on the ledger would know a deployment; None for an empty ledger. deployments, returns, trials: those of any time. firsts: how many first
     revisions. redeployments: of revisions that had all of the traffic before. commits: of the revisions that had all of the traffic, by time, with "" where unknown. revisions: every one that the ledger names.
+    serving: when each revision had all of the traffic, however it got it.
     """
 
     service: str
@@ -94,6 +95,7 @@ class Record:
     redeployments: tuple[Deployment, ...]
     commits: tuple[tuple[datetime, str], ...]
     revisions: frozenset[str]
+    serving: tuple[ServingPeriod, ...]
 
 
 def record_of(service: str, entries: Iterable[Entry]) -> Record:
@@ -106,7 +108,8 @@ def record_of(service: str, entries: Iterable[Entry]) -> Record:
     returns: list[Return] = []
     commits: list[tuple[datetime, str]] = []
     firsts, before = 0, ""
-    for period in serving_periods(entries):
+    periods = serving_periods(entries)
+    for period in periods:
         run = runs.get(period.run, _Run())
         if period.by_rollback:
             # only a return to a newer revision does not go back; one that the ledger does not know served before it begins
@@ -135,6 +138,7 @@ def record_of(service: str, entries: Iterable[Entry]) -> Record:
         tuple(redeployments),
         tuple(commits),
         frozenset(entry.revision for entry in entries if entry.revision),
+        tuple(periods),
     )
 
 

@@ -34,12 +34,15 @@ from pratique.delivery.metrics import (
 from pratique.errors import UsageError
 from pratique.ledger.entry import Entry
 from pratique.ledger.incidents import IncidentRecord, incidents_of
+from pratique.number_text import plural
 
 if TYPE_CHECKING:
     from pratique.config import Policy
     from pratique.store.base import Store
 
 DEFAULT_RANGE = timedelta(days=90)
+MOST_RUNS = 5
+"""Runs that one suggestion names."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def history_of(
     start = start or end - DEFAULT_RANGE
     if start >= end:
         raise UsageError(
-            f"the period from {stamp(start)} to {stamp(end)} is empty: give a start before the end and before now"
+            f"the period from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty: give a start before the end and before now"
         )
     record = record_of(service, entries)
     if since is not None and record.since is not None:
@@ -231,6 +234,12 @@ def _suggestions(metrics: Metrics, incidents: Sequence[IncidentRecord], record: 
         f"run {run} was stopped, and the same content served later for a week without a failure: if the stop was a false alarm: pratique overturn {run} --why TEXT"
         for run in metrics.canaries.promoted_later
     ]
+    stops = [run for run in metrics.canaries.unreviewed if run not in metrics.canaries.promoted_later]
+    if stops:
+        found.append(
+            f"{plural(len(stops), 'stop')} of canaries that nobody reviewed: {', '.join(stops[:MOST_RUNS])}"
+            f"{' and others' if len(stops) > MOST_RUNS else ''}: if nothing was wrong with one: pratique overturn RUN --why TEXT"
+        )
     return found
 
 

@@ -33,9 +33,9 @@ def delivery_questions(histories: Sequence[History]) -> Panel:
 def _table(history: History) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in ("metric", "value", "period before", "details"))
     body = "".join(
-        f"<tr><td data-label='metric'><strong>{label(row.name, 60)}</strong></td>"
-        f"<td data-label='value'>{label(row.value, 200)}{' ≠' if row.changed else ''}</td>"
-        f"<td data-label='period before'>{label(row.before, 200) or '–'}</td><td data-label='details'>{label(row.note, 300)}</td></tr>"
+        f'<tr><th scope="row"><strong>{label(row.name, 60)}</strong></th>'
+        f'<td title="value">{label(row.value, 200)}{" ≠" if row.changed else ""}</td>'
+        f'<td title="period before">{label(row.before, 200) or "–"}</td><td title="details">{label(row.note, 300) or "–"}</td></tr>'
         for row in rows(history)
     )
     return (

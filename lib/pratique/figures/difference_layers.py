@@ -16,8 +16,8 @@ NO_LAYERS = "Directories have no layers."
 NOT_READ = "All layers are the same, so none was read."
 MOST_ROWS = 40
 ROW_PX = 26
-ROOM = 1.18
-"""How much longer than its longest bar the axis is: for the text behind it."""
+ROOM, ROOM_NARROW = 1.18, 1.5
+"""How much longer than its longest bar the axis is, on a wide and a narrow page: for the text behind it."""
 
 
 def layer_sizes(difference: Difference) -> Chart:
@@ -54,7 +54,11 @@ def layer_sizes(difference: Difference) -> Chart:
             "showgrid": False,
             "title": {"text": left},
         },
-        narrow={"yaxis.title.text": "", "yaxis.ticktext": [label(name, 20) for name in names]},
+        narrow={
+            "xaxis.range": [0, ROOM_NARROW * largest],
+            "yaxis.title.text": "",
+            "yaxis.ticktext": [label(name, 20) for name in names],
+        },
     )
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pratique.delivery.deployments import BY_HAND, Deployment, Trial
+from pratique.delivery.deployments import BY_HAND, Trial
 from pratique.delivery.history import History
 from pratique.figures.labels import label
 from pratique.figures.theme import BLUE, FULL_BLUE, INK, MUTED, PURPLE, SKY, VERMILION, WHITE, Chart, empty, figure
+from pratique.ledger.serving_periods import ServingPeriod
 
 ALT = "Which revision served when, deployments that failed, canaries that were stopped, and incidents, over time."
 NOTHING = "No release in this period."
@@ -62,17 +63,16 @@ def release_timeline(histories: Sequence[History]) -> Chart:
 
 def _served(history: History, row: int, start: datetime, end: datetime) -> list[go.Bar]:
     found = [
-        (deployment, max(deployment.time, start), min(deployment.end or end, end))
-        for deployment in (*history.record.deployments, *history.record.redeployments)
-        if deployment.time < end and (deployment.end or end) > start
+        (period, max(period.start, start), min(period.end or end, end))
+        for period in history.record.serving
+        if period.start < end and (period.end or end) > start
     ]
-    found.sort(key=lambda one: one[1])
     if not found:
         return []
     width = (end - start).total_seconds()
     texts = [
-        label(deployment.revision, 12) if (to - since).total_seconds() > LABELLED * width else ""
-        for deployment, since, to in found
+        label(period.revision, 12) if (to - since).total_seconds() > LABELLED * width else ""
+        for period, since, to in found
     ]
     return [
         go.Bar(
@@ -89,17 +89,16 @@ def _served(history: History, row: int, start: datetime, end: datetime) -> list[
             insidetextanchor="start",
             constraintext="none",
             textfont={"color": [WHITE if index % 2 else "#1c2127" for index in range(len(found))], "size": 12},
-            customdata=[_words(deployment) for deployment, _, _ in found],
+            customdata=[_words(period) for period, _, _ in found],
             hovertemplate="%{customdata}<extra></extra>",
         )
     ]
 
 
-def _words(deployment: Deployment) -> str:
-    until = f"{deployment.end:%Y-%m-%d %H:%M}" if deployment.end else "now"
-    return (
-        f"{label(deployment.revision, 60)}: {deployment.time:%Y-%m-%d %H:%M} to {until}, by {label(deployment.who, 30)}"
-    )
+def _words(period: ServingPeriod) -> str:
+    until = f"{period.end:%Y-%m-%d %H:%M}" if period.end else "now"
+    how = "after a rollback" if period.by_rollback else f"run {label(period.run, 60)}" if period.run else "first"
+    return f"{label(period.revision, 60)}: {period.start:%Y-%m-%d %H:%M} to {until}, {how}"
 
 
 def _failed(history: History, row: int) -> list[go.Scatter]:
@@ -178,6 +177,8 @@ def _incidents(history: History, row: int, end: datetime) -> list[go.Scatter]:
             x=times,
             y=[row] * len(times),
             mode="lines+markers",
+            # else only the half of an arrow at the end of the period is drawn
+            cliponaxis=False,
             line={"color": PURPLE, "width": 8},
             marker={"symbol": symbols, "size": [16 if symbol == "triangle-right" else 10 for symbol in symbols],
                     "color": PURPLE, "line": {"width": 3, "color": PURPLE}},

@@ -50,10 +50,10 @@ def unknown(reason: str, where: Sequence[str] = ()) -> Evidence:
     return Evidence("unknown", _line(reason), where=links(where))
 
 
-def compared(rule: Rule, value: float, n: int, reason: str, where: Sequence[str] = ()) -> Evidence:
+def compared(rule: Rule, value: float, n: int, reason: str, where: Sequence[str] = (), *, asked: str = "") -> Evidence:
     """Compare a value with the threshold of its rule; fewer cases than the rule asks for are unknown.
 
-    n: the cases behind the value. reason: the numbers in words, without the threshold.
+    n: the cases behind the value. reason: the numbers in words, without the threshold. asked: the threshold in other words than the rule's.
     """
     if n < rule.of:
         needed = f"{rule.of} are needed" if n else f"there must be {rule.of} or more"
@@ -62,13 +62,14 @@ def compared(rule: Rule, value: float, n: int, reason: str, where: Sequence[str]
         )
     met = rule.is_met_by(value)
     # that one is enough needs no words where there is one
-    condition = "" if met and rule.at_most is None and rule.threshold == 1 else f" ({rule.condition})"
+    condition = "" if met and rule.at_most is None and rule.threshold == 1 else f" ({asked or rule.condition})"
     return Evidence("met" if met else "not met", _line(f"{reason}{condition}"), value, rule.threshold, n, links(where))
 
 
 def share(rule: Rule, good: int, n: int, what: str, where: Sequence[str] = ()) -> Evidence:
     """Compare the share of good cases with the threshold. what: completes "3 of 9 …"."""
-    return compared(rule, good / n if n else 0.0, n, f"{count(good)} of {count(n)} {what}", where)
+    asked = "at least 100 %" if rule.threshold == 1 and rule.at_most is None else ""
+    return compared(rule, good / n if n else 0.0, n, f"{count(good)} of {count(n)} {what}", where, asked=asked)
 
 
 def share_of_known(rule: Rule, good: int, open_: int, n: int, what: str, where: Sequence[str] = ()) -> Evidence:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pratique.maturity.answers import Answer
 from pratique.maturity.collectors import COLLECTORS
-from pratique.maturity.evidence import Evidence, Strength
+from pratique.maturity.evidence import NOT_APPLICABLE, Evidence, Strength
 from pratique.maturity.model import Category, Item, MaturityModel
 
 ItemState = Literal["met", "not met", "unknown", "not applicable", "not wanted"]
@@ -125,14 +125,14 @@ def judge_item(item: Item, evidence: Sequence[Evidence], answer: Answer | None, 
     state, strength, reason = joined
     if answer is None or not holds:
         return ItemResult(item, state, _sentence(reason, said, ordered), strength, ordered, answer, expired)
+    # what asks for an answer says nothing beside one
+    reason = reason.replace(f"; {NOT_APPLICABLE}", "") if deciding else ""
     if answer.answer == "not wanted" or (answer.answer == "not applicable" and state != "met"):
         left_out: ItemState = "not wanted" if answer.answer == "not wanted" else "not applicable"
         return ItemResult(item, left_out, _sentence(said, reason, ordered), "said", ordered, answer)
     if answer.answer == "yes" and item.needs_link and not answer.link.strip() and state != "met":
         lacking = f"{said}, without the link that shows it: give it with --link"
-        return ItemResult(
-            item, state, _sentence(lacking, reason if deciding else "", ordered), strength, ordered, answer
-        )
+        return ItemResult(item, state, _sentence(lacking, reason, ordered), strength, ordered, answer)
     if answer.answer == "yes" and state != "met" and settles(item):
         return ItemResult(item, "met", _sentence(said, reason, ordered), "said", ordered, answer)
     if answer.answer in ("no", "partly") and state == "unknown":
@@ -151,7 +151,7 @@ def _joined(item: Item, deciding: Sequence[Evidence]) -> tuple[ItemState, Streng
     told = [
         f"only declared: {one.reason}" if counted and one not in counted and one.state == "met" else one.reason
         for one in others
-        if one.state != first.state or item.join == "all"
+        if one.state != first.state or first.state == "unknown" or item.join == "all"
     ]
     reason = "; ".join(dict.fromkeys([first.reason, *told]))
     return first.state, first.strength if first.state != "unknown" else None, reason

@@ -58,7 +58,7 @@ class SavedImage:
 
 
 class Parts:
-    """The named parts of a saved image: blobs, and the JSON that names them."""
+    """The named parts of a saved image: blobs, and the JSON that names them. cut: how an archive is incomplete, or ""."""
 
     def __init__(self, path: Path, budget: Budget) -> None:
         self.path = path
@@ -66,6 +66,7 @@ class Parts:
         self._opened: list[BinaryIO] = []
         self._found: dict[str, tuple[int, int]] = {}
         self._links: dict[str, str] = {}
+        self.cut = ""
         self._folder = path.is_dir()
         if not self._folder:
             self._file = _opened(path, budget)
@@ -88,7 +89,10 @@ class Parts:
             return Slice(self._opened[-1], 0, path.stat().st_size)
         real = self._real(name)
         if real not in self._found or self._file is None:
-            raise DataError(f"image {str(self.path)!r} has no part {shown(name)!r}: save the image again")
+            lacking = (
+                f"{self.cut}, and its part {shown(name)!r} is missing" if self.cut else f"has no part {shown(name)!r}"
+            )
+            raise DataError(f"image {str(self.path)!r} {lacking}: save the image again")
         return Slice(self._file, *self._found[real])
 
     def size(self, name: str) -> int:
@@ -143,6 +147,10 @@ class Parts:
                         self._links[name] = (
                             member.linkname if member.issym() else f"{'../' * name.count('/')}{member.linkname}"
                         )
+                # tarfile takes a header that is cut or damaged for the end
+                file.seek(archive.offset)
+                if file.read(tarfile.BLOCKSIZE).strip(b"\0") or file.tell() < archive.offset + tarfile.BLOCKSIZE:
+                    self.cut = f"is truncated or damaged at byte {archive.offset:,}"
         except DAMAGE as error:
             raise DataError(
                 f"image {str(self.path)!r} is truncated or damaged: {error!s:.100}: save the image again"
@@ -212,6 +220,10 @@ def _docker(parts: Parts) -> SavedImage:
 
 def _oci(parts: Parts) -> SavedImage:
     if OCI not in parts:
+        if parts.cut:
+            raise DataError(
+                f"image {str(parts.path)!r} {parts.cut}, before its {DOCKER} or {OCI}: save or copy the image again"
+            )
         raise _wrong(parts, f"it has neither {DOCKER} nor {OCI}")
     manifest = _manifest(parts, parts.json(OCI))
     config = _blob(parts, manifest.get("config"))

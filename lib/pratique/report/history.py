@@ -91,11 +91,11 @@ def read_histories(
 
     ledger = open_ledger(config.state_dir)
     known = sorted({entry.service for entry in ledger.entries(kind="release") if entry.service})
+    if not known:
+        raise MissingError(f"no release in {ledger.path}: start one with: pratique release SERVICE REVISION")
     for service in services:
         if service not in known:
             raise MissingError.unknown("service", service, known, where=f"with a release in {str(ledger.path)!r}")
-    if not known:
-        raise MissingError(f"no release in {ledger.path}: start one with: pratique release SERVICE REVISION")
     folder = Path(repository or config.base)
     first = ledger.after(0, 1)[0].time
     return tuple(

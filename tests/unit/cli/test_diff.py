@@ -17,6 +17,7 @@ LAYERS = {
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
     for name, layers in LAYERS.items():
         docker_image(tmp_path / f"{name}.tar", layers)
 
@@ -80,6 +81,7 @@ def test_the_bill_of_materials_of_either_side(run, tmp_path, side, version):
     (("old.tar",), 64, "only one path, 'old.tar'"),
     (("old.tar", "nothing.tar"), 66, "'nothing.tar' does not exist"),
     (("shop", "r1", "r2"), 64, "no service file here"),
+    (("folder", "folder"), 64, "no service 'folder': if it is a directory or a saved image, write ./folder"),
     (("old.tar", "new.tar", "--budget", "0"), 64, "a budget of 0 s"),
     (("old.tar", "./"), 64, "is an image, and '.' a directory"),
 ])  # fmt: skip

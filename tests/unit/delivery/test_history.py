@@ -125,3 +125,14 @@ def test_counts_of_any_story_agree_with_each_other(tmp_path_factory, events):
     recovered = metrics.recovery
     assert len(recovered.minutes) + len(recovered.open) + recovered.unknown == metrics.fail_rate.share.count
     assert metrics.canaries.caught.count <= len(metrics.canaries.stopped) <= len(metrics.canaries.trials)
+
+
+def test_stops_that_nobody_reviewed_are_named_until_somebody_does(story):
+    story.first("r1")
+    run = story.release("r2", 24, verdict="rollback", requests={"r1": 900, "r2": 100})
+    found = history(story, start=days(0), end=days(20), now=days(20))
+    assert found.suggestions == (
+        f"1 stop of canaries that nobody reviewed: {run}: if nothing was wrong with one: pratique overturn RUN --why TEXT",
+    )
+    story.ledger.append("overturned", "shop", who="ann", run=run, why="load test", time=days(2))
+    assert history(story, start=days(0), end=days(20), now=days(20)).suggestions == ()

@@ -17,10 +17,11 @@ def traces(chart, name):
 
 def test_a_bar_is_the_time_in_which_a_revision_had_all_of_the_traffic(chart):
     (bars,) = traces(chart, "served")
-    assert [str(text).partition(":")[0] for text in bars.customdata] == ["r2", "r5"]
+    assert [str(text).partition(":")[0] for text in bars.customdata] == ["r1", "r2", "r5", "r2"]
     hours = [round((base.replace(tzinfo=START.tzinfo) - START).total_seconds() / 3600) for base in bars.base]
-    assert hours == [24, 200]
-    assert [round(length / 3.6e6) for length in bars.x] == [176, 3]
+    assert hours == [0, 24, 200, 203]
+    assert [round(length / 3.6e6) for length in bars.x][:3] == [24, 176, 3]
+    assert bars.customdata[3].endswith("to now, after a rollback")
 
 
 def test_failures_and_canaries_have_their_own_symbols(chart):

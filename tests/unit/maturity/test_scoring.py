@@ -6,7 +6,7 @@ import pytest
 
 from pratique.maturity.answers import Answer
 from pratique.maturity.collectors import COLLECTORS
-from pratique.maturity.evidence import Evidence
+from pratique.maturity.evidence import NOT_APPLICABLE, Evidence, compared, share
 from pratique.maturity.load import load_model
 from pratique.maturity.model import Category, Item, MaturityModel, Rule
 from pratique.maturity.scoring import categories_of, judge_item, next_steps, settles, superseded, to_answer
@@ -237,3 +237,30 @@ def test_questions_come_first_where_they_hold_back_a_level():
     assert [one.item.level for one in asked] == sorted(one.item.level for one in asked)
     assert {one.item.id for one in asked} >= {item.id for item in MODEL.items if not item.deciding}
     assert "build.once" not in {one.item.id for one in asked}
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "partly", "not applicable", "not wanted"])
+def test_an_answered_question_is_not_asked_again(word):
+    item = MODEL.find("culture.one-backlog")
+    assert judge_item(item, [], said(item.id, word), TODAY).reason.startswith(f"said {word}")
+    assert "no answer yet" not in judge_item(item, [], said(item.id, word), TODAY).reason
+    database = MODEL.find("design.database-versioned")
+    nothing = [seen("unknown", f"no file; {NOT_APPLICABLE}", strength="declared")]
+    assert NOT_APPLICABLE not in judge_item(database, nothing, said(database.id, word), TODAY).reason
+    assert NOT_APPLICABLE in judge_item(database, nothing, None, TODAY).reason
+
+
+def test_an_unknown_practice_names_everything_that_could_not_be_read():
+    found = judge_item(
+        MODEL.find("test.unit"),
+        [of("results.junit", "unknown"), seen("unknown", "not all could be read", collector="ci.steps")],
+        None,
+        TODAY,
+    )
+    assert found.reason.endswith("; not all could be read")
+
+
+def test_a_share_that_must_be_all_is_written_in_percent():
+    rule = Rule(collector="images.pinned", at_least=1.0, of=1)
+    assert share(rule, 1, 2, "images are pinned").reason == "1 of 2 images are pinned (at least 100 %)"
+    assert compared(rule, 0, 1, "0 files").reason == "0 files (at least 1)"

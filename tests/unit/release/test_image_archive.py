@@ -126,6 +126,19 @@ def test_files_that_are_no_image(tmp_path):
         opened(tmp_path / "nothing.tar")
 
 
+@pytest.mark.parametrize("cut", [1024, 1024 + 7, 1536 + 100])
+def test_an_archive_that_is_cut_before_its_manifest_is_called_cut(tmp_path, cut):
+    whole = write_tar(tmp_path / "x.tar", {"a": b"1", "b": b"2", "manifest.json": b"[]"})
+    whole.write_bytes(whole.read_bytes()[:cut])
+    refused(tmp_path, whole, "truncated or damaged")
+
+
+def test_an_archive_that_is_cut_after_its_manifest_says_what_is_missing(tmp_path):
+    whole = write_tar(tmp_path / "x.tar", {"manifest.json": b'[{"Config": "c.json", "Layers": []}]', "c.json": b"{}"})
+    whole.write_bytes(whole.read_bytes()[:1024])
+    refused(tmp_path, whole, "truncated or damaged at byte 1,024, and its part 'c.json' is missing")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -141,7 +141,7 @@ def days_with_commits(sources: Sources, rule: Rule) -> Evidence:
         age = (sources.now - commit.time).days
         days[age // 7].add(age)
     usual = float(median([len(days.get(week, ())) for week in range(weeks)]))
-    reason = f"in the median week since {first:%Y-%m-%d} the main branch had commits on {usual:g} days ({plural(len(inside), 'commit')} in {plural(weeks, 'week')})"
+    reason = f"in the median week since {first:%Y-%m-%d} the main branch had commits on {usual:g} {'day' if usual == 1 else 'days'}, {plural(len(inside), 'commit')} in {plural(weeks, 'week')}"
     return compared(rule.model_copy(update={"of": 1}), usual, weeks, reason, [inside[0].link])
 
 
@@ -155,7 +155,12 @@ def people_who_stayed(sources: Sources, rule: Rule) -> Evidence:
     earlier = {commit.author for commit in repository.commits if then - timedelta(days=90) <= commit.time < then}
     now = {commit.author for commit in repository.commits if recent <= commit.time <= sources.now}
     few = rule.model_copy(update={"of": min(rule.of, 2)})
-    return share(few, len(earlier & now), len(earlier), "people who committed half a year ago have committed since")
+    return share(
+        few,
+        len(earlier & now),
+        len(earlier),
+        f"people who committed half a year ago have committed since {recent:%Y-%m-%d}",
+    )
 
 
 @collector("git.tests", "repository")

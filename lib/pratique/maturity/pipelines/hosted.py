@@ -10,6 +10,14 @@ import re
 from typing import Any
 
 from pratique.maturity.pipelines.bounded_yaml import Table, Text, line_of, parts, table, tables, texts
+from pratique.maturity.pipelines.jobs import (
+    azure_jobs,
+    bitbucket_jobs,
+    circleci_jobs,
+    github_jobs,
+    gitlab_jobs,
+    matrix,
+)
 from pratique.maturity.pipelines.model import Pipeline
 
 CHANGES = (
@@ -44,8 +52,8 @@ GITLAB_WORDS = {
 def read_github(pipeline: Pipeline, content: Table) -> None:
     """Read a workflow, or a composite action."""
     _github_triggers(pipeline, content.get("on"))
+    pipeline.jobs = github_jobs(content)
     for job in map(table, table(content.get("jobs")).values()):
-        pipeline.jobs += _matrix(table(job.get("strategy")).get("matrix"))
         _github_steps(pipeline, job.get("steps"))
         if isinstance(job.get("uses"), Text):
             pipeline.use(job["uses"], job["uses"].line)
@@ -84,14 +92,6 @@ def _github_steps(pipeline: Pipeline, steps: Any) -> None:
             pipeline.use(f"uses {step['uses']} {given}", step["uses"].line)
 
 
-def _matrix(matrix: Any) -> int:
-    number = 1
-    for name, values in table(matrix).items():
-        if name not in ("include", "exclude") and isinstance(values, list):
-            number = min(1000, number * max(1, len(values)))
-    return max(number, len(tables(table(matrix).get("include"))))
-
-
 def read_gitlab(pipeline: Pipeline, content: Table) -> None:
     """Read a pipeline of GitLab. Its local includes are read by the caller."""
     pipeline.start("push", 1)
@@ -104,6 +104,7 @@ def read_gitlab(pipeline: Pipeline, content: Table) -> None:
         _script(pipeline, content.get(name))
         _script(pipeline, table(content.get("default")).get(name))
     _gitlab_rules(pipeline, table(content.get("workflow")))
+    jobs: list[str] = []
     for name, job in content.items():
         if name in GITLAB_WORDS or not isinstance(job, Table):
             continue
@@ -111,9 +112,10 @@ def read_gitlab(pipeline: Pipeline, content: Table) -> None:
             _script(pipeline, job.get(key))
         _gitlab_rules(pipeline, job)
         if not name.startswith(".") and ("script" in job or "extends" in job or "trigger" in job):
-            pipeline.jobs += 1
+            jobs.append(name)
         for template in texts(job.get("extends")):
             pipeline.use(f"extends {template}", template.line)
+    pipeline.jobs = max(pipeline.jobs, gitlab_jobs(content, jobs))
 
 
 def _gitlab_include(pipeline: Pipeline, include: Table) -> None:
@@ -148,7 +150,7 @@ def read_azure(pipeline: Pipeline, content: Table) -> None:
     if content.get("schedules"):
         pipeline.start("schedule", line_of(content["schedules"]))
     _azure_part(pipeline, content, 0)
-    pipeline.jobs = max(1, pipeline.jobs)
+    pipeline.jobs = azure_jobs(content)
 
 
 def _azure_part(pipeline: Pipeline, part: Any, depth: int) -> None:
@@ -156,10 +158,6 @@ def _azure_part(pipeline: Pipeline, part: Any, depth: int) -> None:
         _azure_part(pipeline, inner, depth + 1)
     if not isinstance(part, Table):
         return
-    # here a matrix is a table of its jobs
-    pipeline.jobs += ("job" in part or "deployment" in part) * max(
-        1, len(table(table(part.get("strategy")).get("matrix")))
-    )
     for key, value in part.items():
         if key in ("script", "bash", "pwsh", "powershell") and isinstance(value, Text):
             pipeline.run(value, value.line)
@@ -190,13 +188,12 @@ def read_circleci(pipeline: Pipeline, content: Table) -> None:
         pipeline.use(f"orb {orb}", orb.line)
     for workflow in table(content.get("workflows")).values():
         jobs = parts(table(workflow).get("jobs"))
-        pipeline.jobs += len(jobs)
         for text in [name for job in jobs for name in ([job] if isinstance(job, Text) else table(job))]:
             pipeline.use(f"job {text}", line_of(text))
         for trigger in tables(table(workflow).get("triggers")):
             if "schedule" in trigger:
                 pipeline.start("schedule", trigger.line)
-    pipeline.jobs = pipeline.jobs or len(table(content.get("jobs")))
+    pipeline.jobs = circleci_jobs(content)
 
 
 def _circleci_step(pipeline: Pipeline, step: Any) -> None:
@@ -215,6 +212,7 @@ def read_bitbucket(pipeline: Pipeline, content: Table) -> None:
         pipeline.start("manual" if name == "custom" else "push", line_of(name))
         _bitbucket_part(pipeline, part)
     _bitbucket_part(pipeline, table(content.get("definitions")).get("steps"))
+    pipeline.jobs = bitbucket_jobs(content.get("pipelines"))
 
 
 def _bitbucket_part(pipeline: Pipeline, part: Any) -> None:
@@ -232,7 +230,6 @@ def _bitbucket_part(pipeline: Pipeline, part: Any) -> None:
             elif key == "deployment" and isinstance(value, Text):
                 pipeline.use(f"deployment {value}", value.line)
             else:
-                pipeline.jobs += key == "step"
                 _bitbucket_part(pipeline, value)
 
 
@@ -252,4 +249,4 @@ def read_woodpecker(pipeline: Pipeline, content: Table) -> None:
                 pipeline.use(f"{key} {step[key]}", step[key].line)
         if any("cron" in texts(when.get("event")) for when in tables(step.get("when"))):
             pipeline.start("schedule", step.line)
-    pipeline.jobs = _matrix(content.get("matrix"))
+    pipeline.jobs = matrix(content.get("matrix"))

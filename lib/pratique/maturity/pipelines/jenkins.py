@@ -19,6 +19,10 @@ _CALL = re.compile(
     r"dependencyCheck|kubernetesDeploy|deploy|infra\.\w+|docker\.build)\b"
 )
 _COMMENT = re.compile(r"/\*.{0,100000}?\*/|(?<![:'\"\w/])//[^\n]*", re.DOTALL)
+_PARALLEL = re.compile(r"\bparallel\s*[({\[\w'\"]|\bmatrix\s*\{")
+_LIBRARY_CALL = re.compile(
+    r"^(?!(?:pipeline|node|stage|properties|def|if|for|try|import|library)\b)([a-z]\w{0,99})\s*[({]", re.MULTILINE
+)
 _LIBRARY = re.compile(r"@Library\s*\(|^\s*library\s*[('\"]", re.MULTILINE)
 
 
@@ -46,6 +50,11 @@ def read_jenkinsfile(pipeline: Pipeline, content: bytes) -> None:
         r"\b(changeRequest|branch|BRANCH_NAME|CHANGE_ID|multibranch)\b|\bcheckout\s*\(?\s*scm\b|\bbuildPlugin", text
     ):
         pipeline.start("push", 1)
-    pipeline.jobs = max(1, len(re.findall(r"\bparallel\b", text)) * 2, text.count("agent {"))
-    if _LIBRARY.search(text) or "buildPlugin" in text:
+    # stages run one after the other, each on its own agent or not
+    pipeline.jobs = 2 if _PARALLEL.search(text) else 1
+    if not pipeline.commands and (call := _LIBRARY_CALL.search(text)):
+        # the server loads the library, without a word in the file
+        pipeline.use(call[1], text.count("\n", 0, call.start(1)) + 1)
+        pipeline.unread.append(f"{call[1]} is in a shared library, which is not in this repository")
+    elif _LIBRARY.search(text) or "buildPlugin" in text:
         pipeline.unread.append("its shared library is not in this repository")

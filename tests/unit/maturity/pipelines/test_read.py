@@ -133,7 +133,7 @@ def test_what_is_elsewhere_is_said_to_be_unread(tmp_path):
     [
         ("azure-pipelines.yml", AZURE, ["pytest", "task SonarQubeAnalyze@6 "], {"push", "schedule"}, 2),
         (".circleci/config.yml", CIRCLE, ["checkout", "run", "pytest", "run", "ruff check", "orb circleci/node@5", "job test", "job test"], {"push", "schedule"}, 2),
-        ("bitbucket-pipelines.yml", BITBUCKET, ["pytest", "ruff check", "pipe atlassian/aws-ecs-deploy:1", "true"], {"push", "manual"}, 3),
+        ("bitbucket-pipelines.yml", BITBUCKET, ["pytest", "ruff check", "pipe atlassian/aws-ecs-deploy:1", "true"], {"push", "manual"}, 2),
         (".woodpecker.yml", "when: [{event: cron}]\nsteps:\n  test: {image: python, commands: [pytest]}\n", ["pytest", "image python"], {"schedule"}, 1),
         (".woodpecker/a.yaml", "steps: [{name: t, image: python, commands: [pytest]}]\n", ["pytest", "image python", "name t"], {"push"}, 1),
         ("Jenkinsfile", JENKINS, ["pytest", "ruff check", "helm upgrade shop"], {"schedule", "poll"}, 2),
@@ -249,3 +249,14 @@ def test_a_trigger_of_jobs_in_another_repository_is_unknown_and_says_so(tmp_path
 @pytest.mark.parametrize("command", ["gobject-linter --format x", "ninja -C _build scan-build", "npm run lint"])
 def test_linters_are_known_by_their_names(command):
     assert any(re.search(pattern, command) for pattern in load_model().steps["lint"])
+
+
+def test_a_jenkinsfile_that_only_calls_a_shared_library_is_not_read(tmp_path):
+    found = read(tmp_path, {"Jenkinsfile": "/* licence */\n\nasfMavenTlpPlgnBuild()\n"})["Jenkinsfile"]
+    assert commands(found) == [("asfMavenTlpPlgnBuild", 3)]
+    assert found.unread == ["asfMavenTlpPlgnBuild is in a shared library, which is not in this repository"]
+
+
+def test_stages_of_jenkins_with_their_own_agents_run_one_after_the_other(tmp_path):
+    stages = "".join(f"stage('{name}') {{ agent {{ label 'x' }}\n steps {{ sh 'make' }} }}\n" for name in "abc")
+    assert read(tmp_path, {"Jenkinsfile": f"pipeline {{ stages {{ {stages} }} }}"})["Jenkinsfile"].jobs == 1
