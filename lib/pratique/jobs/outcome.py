@@ -42,10 +42,11 @@ def end_of(state: OneOffState, memory_limit: str, *, stopped: str = "") -> End:
     code = state.exit_code
     ends: tuple[tuple[bool, Word, str], ...] = (
         (bool(state.error), "failed", f"never started (exit status {code}): {state.error}"),
-        (code == 0, "ok", ""),
+        # before a good end: a command that ends with 0 when it is asked to stop has not done its work
         (bool(stopped), "stopped", stopped),
-        (code is None, "lost", "it ended with the process that watched over it: how is not known"),
         (state.timed_out, "timed out", f"stopped after {state.timeout_s:g} s, which is its timeout_s"),
+        (code == 0, "ok", ""),
+        (code is None, "lost", "it ended with the process that watched over it: how is not known"),
         (state.oom, "failed", f"out of memory: it used more than {memory_limit} (exit status {code})"),
         (code in COULD_NOT_RUN, "failed", f"its command could not be executed (exit status {code})"),
         (True, "failed", f"exit status {code}{_signal(code or 0)}"),

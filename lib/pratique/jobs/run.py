@@ -127,10 +127,12 @@ def stop_own(job: Job, run: str, reason: str) -> None:
 
 def _make_way(job: Job, request: JobRequest, say: Say) -> str:
     """Settle and remove what ended; return why the job cannot run now, "" when it can."""
-    for _ in range(TRIES):
+    left = ""
+    for tries in range(TRIES):
         state = settle(job, mine=request.run)
         if state is None:
             return ""
+        left = state.run
         if state.ended is None and not state.error:
             if job.settings.overlap != "replace" or not state.running:
                 return f"run {state.run} still runs, since {stamp(state.started or state.created)[:19]}Z"
@@ -142,7 +144,8 @@ def _make_way(job: Job, request: JobRequest, say: Say) -> str:
             time.sleep(BETWEEN_TRIES_S)
         else:
             job.runner.remove(state)
-    return "another host runs it, or is about to run it again"
+            time.sleep(min(BETWEEN_TRIES_S, 0.05 * tries))
+    return f"run {left} is not over: another host is about to run it again, or a process that it left behind still runs"
 
 
 def _attempts(job: Job, request: JobRequest, release: Release, say: Say) -> OutcomeRecord | None:
@@ -160,7 +163,8 @@ def _attempts(job: Job, request: JobRequest, release: Release, say: Say) -> Outc
         ended = wait_for_end(job.runner, state, drain_s=job.drain_s)
         if ended is None:
             return _record_gone(job, request, release, ping)
-        if ended.exit_code == 0 or attempt == request.attempts or not _may_try_again(job, ended, attempt, say):
+        well = ended.exit_code == 0 and not ended.timed_out
+        if well or attempt == request.attempts or not _may_try_again(job, ended, attempt, say):
             break
         job.runner.remove(ended)
     return _recorded(job, ended, ping) if ended else None

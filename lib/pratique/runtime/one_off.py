@@ -82,8 +82,8 @@ class OneOffState:
 
     @property
     def timed_out(self) -> bool:
-        """Whether it ran for longer than it may, and was stopped."""
-        return self.duration_s is not None and self.duration_s >= self.timeout_s and self.exit_code != 0
+        """Whether it ran for as long as it may or longer, whatever it ended with when it was stopped."""
+        return self.exit_code is not None and self.duration_s is not None and self.duration_s >= self.timeout_s
 
 
 class OneOffRunner(Protocol):
