@@ -74,12 +74,12 @@ def _settled(job: Job, mine: str) -> tuple[OneOffState | None, str]:
 def _note_missed(job: Job, now: datetime) -> Memory:
     """Record the due times whose grace is over and that nobody began: one record for all that one look finds."""
     with locked(job.folder / "look"):
-        memory = read_memory(job)
+        memory = read_memory(job, now)
         flag = read_backoff(job)
         missed = [due for due in missed_dues(job, memory, now) if flag is None or stamp(due) < flag.since]
         if missed:
             open_outcomes(job.target.state_dir).add(_missed_record(job, missed))
-        return change_memory(job, lambda known: checked_until(job, known, now))
+        return change_memory(job, lambda known: checked_until(job, known, now), now)
 
 
 def _missed_record(job: Job, missed: list[datetime]) -> OutcomeRecord:

@@ -70,9 +70,13 @@ class Outcomes:
         values = _values(record)
         at = record.at.astimezone(UTC)
         # a wrong clock must not remove everything: neither the record's time nor the present one alone counts
-        oldest = stamp(min(utc_now(), at) - timedelta(days=KEPT_DAYS))
+        now = utc_now()
+        oldest = stamp(min(now, at) - timedelta(days=KEPT_DAYS))
         with self._database.changing() as connection:
-            if stamp(at) < _kept_since(connection):
+            if (since := _kept_since(connection)) > stamp(now):
+                # both were wrong once; without this, no record would be kept until that time comes
+                connection.execute("UPDATE kept SET since = ?", [oldest])
+            elif stamp(at) < since:
                 return False
             added = connection.execute(_ADD, values).rowcount == 1
             if added:
