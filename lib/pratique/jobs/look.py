@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from pratique.clock import iso, stamp, utc_now
 from pratique.errors import PratiqueError
@@ -11,8 +12,8 @@ from pratique.files import locked
 from pratique.jobs.alerts import events_of
 from pratique.jobs.backoff import read_backoff
 from pratique.jobs.job import Job
-from pratique.jobs.memory import Memory, change_memory, checked_until, missed_dues, open_due, read_memory
-from pratique.jobs.outcome import KIND, End, record_of
+from pratique.jobs.memory import CLOCK_STEP, Memory, change_memory, checked_until, missed_dues, open_due, read_memory
+from pratique.jobs.outcome import BAD, KIND, RAN, End, record_of
 from pratique.jobs.schedule import next_due
 from pratique.jobs.settle import settle
 from pratique.jobs.status import JobStatus, bad_in_a_row, count_of, missed_of, p95_of, state_of
@@ -21,7 +22,7 @@ from pratique.outcomes import OutcomeRecord, open_outcomes
 from pratique.runtime.one_off import OneOffState
 
 LOOKED_AT = 500
-"""How many of the last outcomes of a job count for its state."""
+"""How many of the last runs and missed due times of a job count for its state."""
 
 
 def look_at(job: Job, now: datetime | None = None, *, mine: str = "", telling: bool = True) -> JobStatus:
@@ -33,12 +34,12 @@ def look_at(job: Job, now: datetime | None = None, *, mine: str = "", telling: b
     now = now or utc_now()
     running, unknown = _settled(job, mine)
     memory = _note_missed(job, now)
-    records = open_outcomes(job.target.state_dir).read(kind=KIND, subject=job.subject, last=LOOKED_AT)
+    records = _ends(job, now)
     due, flag = open_due(job, memory, now), read_backoff(job)
     if telling:
         for event in events_of(job, records, now, None if flag or running else due):
             notify(job.config, job.target.state_dir, event)
-    ended = [record for record in records if record.outcome not in {"missed", "skipped", "backed off"}]
+    ended = [record for record in records if record.outcome != "missed"]
     return JobStatus(
         name=job.name,
         service=job.target.service,
@@ -56,6 +57,22 @@ def look_at(job: Job, now: datetime | None = None, *, mine: str = "", telling: b
         unknown=unknown,
         records=records,
     )
+
+
+def _ends(job: Job, now: datetime) -> list[OutcomeRecord]:
+    """Return how the last runs ended and what was missed, oldest first; of a long row of bad ends also its beginning.
+
+    Events are sent once because their keys are those of the beginning of a row, however long it is. What was skipped or
+    held back is left out: it could be more than all the rest. So are records of a clock that was ahead.
+    """
+    outcomes = open_outcomes(job.target.state_dir)
+    read = partial(outcomes.read, kind=KIND, subject=job.subject, until=now + CLOCK_STEP)
+    found = read(last=LOOKED_AT, outcomes=(*RAN, "missed"))
+    if len(found) < LOOKED_AT or any(record.outcome == "ok" for record in found):
+        return found
+    good = read(last=1, outcomes=("ok",))
+    first = read(since=good[0].at if good else None, first=job.settings.alert_after, outcomes=BAD)
+    return [*(record for record in first if record.at < found[0].at), *found]
 
 
 def schedule_text(job: Job) -> str:

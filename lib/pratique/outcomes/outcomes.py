@@ -90,8 +90,12 @@ class Outcomes:
         since: datetime | None = None,
         until: datetime | None = None,
         last: int | None = None,
+        first: int | None = None,
+        outcomes: Sequence[str] = (),
     ) -> list[OutcomeRecord]:
-        """Return the records of a kind, of a subject, in [since, until), oldest first. last: the newest of them only.
+        """Return the records of a kind, of a subject, in [since, until), oldest first.
+
+        last, first: only so many of the newest, or of the oldest. outcomes: those that ended so; () for all.
 
         Raises: BusyError, DataError, DeniedError, StorageError.
         """
@@ -102,14 +106,18 @@ class Outcomes:
             "at < ?": None if until is None else stamp(until.astimezone(UTC)),
         }
         conditions = [condition for condition, value in wanted.items() if value is not None]
+        if outcomes:
+            conditions.append(f"outcome IN ({', '.join('?' * len(outcomes))})")
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        query = f"SELECT {_COLUMNS} FROM outcomes {where} ORDER BY at DESC, number DESC LIMIT ?"  # noqa: S608 - constant text, bound values
-        values = [_text(value) for value in wanted.values() if value is not None]
+        way = "DESC" if first is None else "ASC"
+        query = f"SELECT {_COLUMNS} FROM outcomes {where} ORDER BY at {way}, number {way} LIMIT ?"  # noqa: S608 - constant text, bound values
+        values = [_text(value) for value in (*wanted.values(), *outcomes) if value is not None]
+        most = last if first is None else first
         if not self._database.path.exists():
             return []
         with self._database.connected() as connection:
-            rows = connection.execute(query, [*values, -1 if last is None else max(last, 0)]).fetchall()
-        return [self._record(row) for row in reversed(rows)]
+            rows = connection.execute(query, [*values, -1 if most is None else max(most, 0)]).fetchall()
+        return [self._record(row) for row in (reversed(rows) if first is None else rows)]
 
     def prune(self, before: datetime) -> int:
         """Remove the records that ended before a time; return how many. Raises: BusyError, DataError, DeniedError, StorageError."""
