@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -19,8 +19,10 @@ from pratique.jobs.settle import settle
 from pratique.jobs.status import JobStatus, bad_in_a_row, count_of, missed_of, p95_of, state_of
 from pratique.notify import notify
 from pratique.outcomes import OutcomeRecord, open_outcomes
+from pratique.printable_text import printable
 from pratique.runtime.one_off import OneOffState
 
+LONGEST_REASON = 300
 LOOKED_AT = 500
 """How many of the last runs and missed due times of a job count for its state."""
 
@@ -112,8 +114,21 @@ def _missed_record(job: Job, missed: list[datetime]) -> OutcomeRecord:
     )
 
 
-def look_at_all(jobs: list[Job]) -> None:
-    """Look at each job, for a process that watches; one that cannot be looked at does not stop the others."""
-    for job in jobs:
-        with suppress(PratiqueError, OSError):
-            look_at(job)
+class Watch:
+    """Looks at jobs again and again, for a process that watches: one that cannot be looked at does not stop the others."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        """say: called with what keeps it from looking at a job, once for each reason."""
+        self._say = say
+        self._reasons: dict[str, str] = {}
+
+    def look(self, names: Iterable[str], find: Callable[[str], Job]) -> None:
+        """Look at each job of these names once. find: gives a job."""
+        for name in names:
+            try:
+                reason = look_at(find(name)).unknown
+            except Exception as error:  # noqa: BLE001 - whatever it is, the watch goes on, and says it
+                reason = str(error) if isinstance(error, PratiqueError) else f"{type(error).__name__}: {error}"
+            if reason and reason != self._reasons.get(name):
+                self._say(f"job {name} cannot be looked at: {printable(reason, LONGEST_REASON)}")
+            self._reasons[name] = reason

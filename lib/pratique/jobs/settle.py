@@ -17,6 +17,7 @@ from pratique.jobs.job import Job
 from pratique.jobs.kept_logs import keep_log, last_lines
 from pratique.jobs.memory import Memory, change_memory, read_memory, with_begun
 from pratique.jobs.outcome import End, end_of, lost, record_of
+from pratique.jobs.ping import Ping, Say, silent
 from pratique.jobs.stop_request import stop_reason
 from pratique.outcomes import OutcomeRecord, open_outcomes
 from pratique.runtime.one_off import OneOffState
@@ -81,7 +82,7 @@ def left_to_owner(job: Job, state: OneOffState, mine: str = "") -> bool:
     return job.runner.now() - ended < timedelta(seconds=wait_s)
 
 
-def record_end(job: Job, state: OneOffState, *, end: End | None = None) -> OutcomeRecord:
+def record_end(job: Job, state: OneOffState, *, end: End | None = None, say: Say = silent) -> OutcomeRecord:
     """Record how a run ended, once, and keep its log when it failed; its secrets are removed, the container stays."""
     found = end or end_of(state, memory_limit(job), stopped=stop_reason(job, state.run))
     ended = state.ended or utc_now()
@@ -92,10 +93,17 @@ def record_end(job: Job, state: OneOffState, *, end: End | None = None) -> Outco
         job, found, key=state.run, at=ended, planned=state.labels.get("planned", ""), state=state, log=log,
         lines=last_lines(text),
     )  # fmt: skip
-    open_outcomes(job.target.state_dir).add(record)
-    change_memory(job, _settled(state.run))
+    keep_end(job, record, say=say, ours=state.labels.get("home") == job.home)
     job.runner.release_secrets(state)
     return record
+
+
+def keep_end(job: Job, record: OutcomeRecord, *, say: Say = silent, ours: bool = True) -> None:
+    """Keep the record of a run, once, and tell its check, whoever waited for it. ours: it was begun from here."""
+    added = open_outcomes(job.target.state_dir).add(record)
+    change_memory(job, _settled(record.key))
+    if added and ours:
+        Ping(job, record.key, say).end(record)
 
 
 def memory_limit(job: Job) -> str:
@@ -112,8 +120,7 @@ def _record_lost(job: Job, memory: Memory) -> None:
     record = record_of(
         job, end, key=started.run, at=utc_now(), planned=started.planned, revision=started.revision, started=started.at
     )
-    open_outcomes(job.target.state_dir).add(record)
-    change_memory(job, _settled(started.run))
+    keep_end(job, record)
 
 
 def _settled(run: str) -> Callable[[Memory], Memory]:

@@ -8,7 +8,7 @@ import pytest
 from pratique.config import load
 from pratique.jobs import look as module
 from pratique.jobs.job import find_job
-from pratique.jobs.look import look_at
+from pratique.jobs.look import Watch, look_at
 from pratique.outcomes import OutcomeRecord, open_outcomes
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -75,3 +75,19 @@ def test_an_end_of_a_clock_that_was_ahead_hides_no_later_one(job, ended, sent):
     ended("ok", at=NOW + timedelta(days=3000))
     ended("failed")
     assert look_at(job, NOW).state == "failed"
+
+
+def test_a_watch_goes_on_and_says_once_what_it_cannot_look_at(job, ended, sent):
+    said = []
+    ended("failed")
+    watch = Watch(said.append)
+
+    def find(name):
+        if name == "broken":
+            raise ValueError("whatever\x1b[2J")
+        return job
+
+    for _ in range(3):
+        watch.look(["broken", "nightly"], find)
+    assert said == ["job broken cannot be looked at: ValueError: whatever [2J"]
+    assert ("job.failed", "run-0") in sent
