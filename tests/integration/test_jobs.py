@@ -375,3 +375,18 @@ def test_stop_also_ends_a_run_that_is_about_to_begin(make_host):
     ends = [record.outcome for record in host.outcomes("nightly")]
     assert len(ends) == 3
     assert set(ends) <= {"stopped", "backed off"}
+
+
+def test_json_is_one_object_whatever_happens(make_host):
+    host = make_host(nightly="")
+    for words, found in [
+        (("--backoff", "on", "--why", "a\x1b[2Jb"), {"stopped": False}),
+        (("--backoff", "off"), {"backoff": None}),
+        (("--if-due",), {"outcome": None}),
+        (("--no-wait",), {"outcome": None}),
+    ]:
+        status, text = host.call("job", "nightly", "--json", *words)
+        assert status == 0
+        assert json.loads(text).items() >= {"job": "nightly", **found}.items()
+    status, text = host.call("job", "nightly", "--backoff", "on", "--", "true")
+    assert (status, "--backoff runs nothing" in text) == (64, True)
