@@ -390,3 +390,18 @@ def test_json_is_one_object_whatever_happens(make_host):
         assert json.loads(text).items() >= {"job": "nightly", **found}.items()
     status, text = host.call("job", "nightly", "--backoff", "on", "--", "true")
     assert (status, "--backoff runs nothing" in text) == (64, True)
+
+
+def test_stop_reaches_what_a_dead_supervisor_left_behind(make_host, tmp_path):
+    host, file = make_host(nightly=""), tmp_path / "left"
+    words = [word.replace("{file}", str(file)) for word in LEAVES]
+    words[-1] += "; sleep 300"
+    assert host.call("job", "nightly", "--no-wait", "--", *words)[0] == 0
+    eventually(lambda: file.exists() and file.read_text())
+    state = json.loads((host.folder / ".pratique/one-off/pratique-shop-job-nightly/state.json").read_text())
+    os.kill(state["supervisor"], signal.SIGKILL)
+    eventually(lambda: host.look("nightly").state == "running")
+    assert host.call("job", "nightly", "--backoff", "stop")[0] == 0
+    eventually(lambda: not psutil.pid_exists(int(file.read_text())))
+    assert host.call("job", "nightly", "--backoff", "off")[0] == 0
+    assert host.run("nightly").outcome == "ok"

@@ -54,6 +54,14 @@ def end_of(state: OneOffState, memory_limit: str, *, stopped: str = "") -> End:
     return next(End(word, reason) for holds, word, reason in ends if holds)
 
 
+def attempt_of(state: OneOffState) -> int:
+    """Return which attempt a run is; 1 when its label is not a number."""
+    try:
+        return int(state.labels.get("attempt", "1"))
+    except ValueError:
+        return 1
+
+
 def lost(reason: str) -> End:
     """Return the end of a run that is gone."""
     return End("lost", reason)
@@ -80,7 +88,7 @@ def record_of(
             "started": stamp(state.started) if state.started else "",
             "exit_code": state.exit_code,
             "oom": state.oom,
-            "attempt": int(state.labels.get("attempt", "1")) if state.labels.get("attempt", "1").isdigit() else 1,
+            "attempt": attempt_of(state),
             "by": state.labels.get("host", ""),
         }
     facts |= {"log": log, "last_lines": list(lines)} if log or lines else {}

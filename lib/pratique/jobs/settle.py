@@ -8,6 +8,7 @@ record of the same run is kept once: so any number of processes may settle at th
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from pratique.errors import DataError
 from pratique.jobs.job import Job
 from pratique.jobs.kept_logs import keep_log, last_lines
 from pratique.jobs.memory import Memory, change_memory, read_memory, with_begun
-from pratique.jobs.outcome import End, end_of, lost, record_of
+from pratique.jobs.outcome import End, attempt_of, end_of, lost, record_of
 from pratique.jobs.ping import Ping, Say, silent
 from pratique.jobs.stop_request import stop_reason
 from pratique.outcomes import OutcomeRecord, open_outcomes
@@ -61,7 +62,8 @@ def _note_begun(job: Job, state: OneOffState, memory: Memory) -> None:
     """Note the due time of a run that another host began."""
     planned = state.labels.get("planned", "")
     if planned and planned not in memory.begun and planned > max(memory.checked, memory.since):
-        change_memory(job, lambda known: with_begun(known, datetime.fromisoformat(planned)))
+        with suppress(ValueError):  # a label that somebody else wrote
+            change_memory(job, lambda known: with_begun(known, datetime.fromisoformat(planned)))
 
 
 def require_own(job: Job, state: OneOffState) -> None:
@@ -87,8 +89,7 @@ def record_end(job: Job, state: OneOffState, *, end: End | None = None, say: Say
     found = end or end_of(state, memory_limit(job), stopped=stop_reason(job, state.run))
     ended = state.ended or utc_now()
     text = job.runner.log(state) if found.word != "ok" else ""
-    attempt = int(state.labels.get("attempt", "1"))
-    log = keep_log(job, text, ended=ended, exit_code=state.exit_code, attempt=attempt).name if text else ""
+    log = keep_log(job, text, ended=ended, exit_code=state.exit_code, attempt=attempt_of(state)).name if text else ""
     record = record_of(
         job, found, key=state.run, at=ended, planned=state.labels.get("planned", ""), state=state, log=log,
         lines=last_lines(text),
