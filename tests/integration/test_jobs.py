@@ -12,7 +12,7 @@ import pytest
 
 from pratique import open_job
 from pratique.clock import stamp, utc_now
-from pratique.errors import BusyError, DataError, UsageError
+from pratique.errors import BusyError, DataError, MissingError, UsageError
 from pratique.ledger import open_ledger
 from pratique.runbook.recovery import finish_dead_run
 from pratique.runbook.runs import find_run
@@ -326,3 +326,82 @@ def test_a_release_that_was_changed_is_not_run(make_host):
     with pytest.raises(DataError, match="was released with digest"):
         host.run("nightly")
     assert host.look("nightly").state == "failed"
+
+
+LEAVES = ["sh", "-c", "setsid sh -c 'echo $$ >{file}; exec sleep 300' & while [ ! -s {file} ]; do sleep 0.05; done"]
+
+
+def test_what_a_job_leaves_behind_ends_with_it(make_host, tmp_path):
+    host, file = make_host(nightly=""), tmp_path / "left"
+    words = [word.replace("{file}", str(file)) for word in LEAVES]
+    assert host.call("job", "nightly", "--", *words)[0] == 0
+    eventually(lambda: not psutil.pid_exists(int(file.read_text())))
+    assert host.run("nightly").outcome == "ok"
+
+
+def test_what_a_job_leaves_behind_cannot_keep_its_log_open(make_host):
+    host = make_host(nightly="")
+    status, text = host.call("job", "nightly", "--", "sh", "-c", "setsid yes & sleep 0.2; exit 3")
+    assert (status, "exit status 3" in text) == (1, True)
+
+
+def test_a_timeout_is_one_whatever_the_command_ends_with(make_host):
+    host = make_host(nightly="timeout_s = 1")
+    status, text = host.call("job", "nightly", "--", "sh", "-c", "trap 'exit 0' TERM; sleep 20 & wait")
+    assert (status, "timed out" in text) == (1, True)
+
+
+def test_a_run_that_nobody_waits_for_tells_its_end_to_its_check(make_host, receiver, monkeypatch):
+    monkeypatch.setenv("PING", receiver.address)
+    host = make_host(nightly='ping = "env:PING"')
+    host.run("nightly", "sleep=1", "exit=4", wait=False)
+    eventually(lambda: host.look("nightly").state == "failed")
+    host.look("nightly")
+    with pytest.raises(MissingError):
+        host.run("nightly", revision="r9")
+    assert [path.partition("?")[0] for path, _ in receiver.seen] == ["/start", "/4", "/1"]
+
+
+def test_stop_also_ends_a_run_that_is_about_to_begin(make_host):
+    host = make_host(nightly="")
+    for _ in range(3):
+        run = host.start("job", "nightly", "--", "{python}", "{dir}/job.py", "sleep=30")
+        lock = host.folder / ".pratique/locks/job@nightly.lock"
+        eventually(lambda lock=lock: lock.exists() and lock.read_text())
+        assert host.call("job", "nightly", "--backoff", "stop")[0] == 0
+        run.communicate(timeout=20)
+        assert run.returncode in (1, 2)
+        assert host.call("job", "nightly", "--backoff", "off")[0] == 0
+    ends = [record.outcome for record in host.outcomes("nightly")]
+    assert len(ends) == 3
+    assert set(ends) <= {"stopped", "backed off"}
+
+
+def test_json_is_one_object_whatever_happens(make_host):
+    host = make_host(nightly="")
+    for words, found in [
+        (("--backoff", "on", "--why", "a\x1b[2Jb"), {"stopped": False}),
+        (("--backoff", "off"), {"backoff": None}),
+        (("--if-due",), {"outcome": None}),
+        (("--no-wait",), {"outcome": None}),
+    ]:
+        status, text = host.call("job", "nightly", "--json", *words)
+        assert status == 0
+        assert json.loads(text).items() >= {"job": "nightly", **found}.items()
+    status, text = host.call("job", "nightly", "--backoff", "on", "--", "true")
+    assert (status, "--backoff runs nothing" in text) == (64, True)
+
+
+def test_stop_reaches_what_a_dead_supervisor_left_behind(make_host, tmp_path):
+    host, file = make_host(nightly=""), tmp_path / "left"
+    words = [word.replace("{file}", str(file)) for word in LEAVES]
+    words[-1] += "; sleep 300"
+    assert host.call("job", "nightly", "--no-wait", "--", *words)[0] == 0
+    eventually(lambda: file.exists() and file.read_text())
+    state = json.loads((host.folder / ".pratique/one-off/pratique-shop-job-nightly/state.json").read_text())
+    os.kill(state["supervisor"], signal.SIGKILL)
+    eventually(lambda: host.look("nightly").state == "running")
+    assert host.call("job", "nightly", "--backoff", "stop")[0] == 0
+    eventually(lambda: not psutil.pid_exists(int(file.read_text())))
+    assert host.call("job", "nightly", "--backoff", "off")[0] == 0
+    assert host.run("nightly").outcome == "ok"

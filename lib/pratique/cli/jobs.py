@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pratique.jobs.job import Job
     from pratique.outcomes import OutcomeRecord
 
+LONGEST_LINE = 1000
 JOB_EPILOG = """\b
 Exit status: 0 it ended with 0 (or was started, or was not due), 1 it failed or
 was stopped, 2 nothing ran or its end is not known (skipped, held back, lost),
@@ -83,7 +84,9 @@ def job_command(
     settings = load_config(config, store)
     job, who = find_job(settings, name), who or current_user()
     if backoff is not None:
-        _hold_back(job, backoff, who, why)
+        if command or revision or no_wait or if_due:
+            raise UsageError("--backoff runs nothing: use it without a command, --revision, --no-wait and --if-due")
+        _hold_back(job, backoff, who, why, as_json)
         return
     settings.make_state_folder()
     said: list[str] = []
@@ -93,6 +96,8 @@ def job_command(
         job, who=who, why=why, command=command, revision=revision, wait=not no_wait, if_due=if_due, say=say
     )
     if record is None:
+        if as_json:
+            click.echo(json.dumps({"job": name, "outcome": None}))
         return
     status = EXIT_STATUSES.get(record.outcome, UNKNOWN)
     if as_json:
@@ -162,19 +167,28 @@ def _list(settings: Config, jobs: Sequence[Job], as_json: bool) -> None:
     sys.exit(2 if any(status.unknown for status in found) else int(any(status.is_bad for status in found)))
 
 
-def _hold_back(job: Job, mode: str, who: str, why: str) -> None:
+def _hold_back(job: Job, mode: str, who: str, why: str, as_json: bool) -> None:
     from pratique.jobs.backoff import clear_backoff, set_backoff  # noqa: PLC0415
     from pratique.jobs.run import stop_running  # noqa: PLC0415
+    from pratique.printable_text import printable  # noqa: PLC0415
 
+    def say(line: str) -> None:
+        if not as_json:
+            click.echo(f"{job.name}: {printable(line, LONGEST_LINE)}")
+
+    stopped = False
     if mode == "off":
         flag = clear_backoff(job)
-        click.echo(f"{job.name}: {f'no longer {flag}' if flag else 'was not held back'}")
-        return
-    flag = set_backoff(job, "stop" if mode == "stop" else "on", who=who, why=why)
-    click.echo(f"{job.name}: {flag}: no new run begins")
+        say(f"no longer {flag}" if flag else "was not held back")
+    else:
+        flag = set_backoff(job, "stop" if mode == "stop" else "on", who=who, why=why)
+        say(f"{flag}: no new run begins")
     if mode == "stop":
         stopped = stop_running(job, str(flag))
-        click.echo(f"{job.name}: {'its run was stopped' if stopped else 'it did not run'}")
+        say("its run was stopped" if stopped else "it did not run")
+    if as_json:
+        held = {"who": flag.who, "why": flag.why, "since": flag.since} if flag and mode != "off" else None
+        click.echo(json.dumps({"job": job.name, "backoff": held, "stopped": stopped}))
 
 
 def _run_scheduler(settings: Config, jobs: Sequence[Job], options: Sequence[str]) -> None:

@@ -35,6 +35,7 @@ def crontab(jobs: Sequence[Job], command: Sequence[str], options: Sequence[str])
     for job in jobs:
         times, due = _cron_times(job)
         words = [*command, "job", job.name, *due, "--quiet", *options]
+        _require_one_line(words)
         # cron makes % the end of the line, whatever quotes are around it
         lines.append(f"{times} {shlex.join(words)}".replace("%", r"\%"))
     return lines
@@ -46,6 +47,7 @@ def systemd(jobs: Sequence[Job], command: Sequence[str], options: Sequence[str])
     for job in jobs:
         calendars, due = _calendars(job)
         words = [*command, "job", job.name, *due, "--quiet", *options]
+        _require_one_line([*words, str(job.target.base)])
         lines += [
             f"# /etc/systemd/system/pratique-job-{job.name}.service",
             "[Unit]",
@@ -107,6 +109,13 @@ def _require_minutes(job: Job) -> None:
             f"job {job.name!r} is due every {job.settings.every_s:g} s, and cron and timers look every minute: "
             "run it with: pratique jobs --run"
         )
+
+
+def _require_one_line(words: Sequence[str]) -> None:
+    """Require words that fit into one line: the rest of a path with a line break would be an entry of its own."""
+    for word in words:
+        if _comment(word) != word:
+            raise UsageError(f"{word!r:.200} has a character that fits into no line of cron or systemd: rename it")
 
 
 def _list(numbers: Iterable[int], field: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from contextlib import suppress
+from functools import partial
 
 from pratique.config import Config
-from pratique.errors import PratiqueError
 
 LOOK_EVERY_S = 15.0
 
@@ -33,12 +33,10 @@ class JobWatch:
     def _look(self) -> None:
         # the runtime is loaded only where there are jobs
         from pratique.jobs.job import find_job  # noqa: PLC0415
-        from pratique.jobs.look import look_at_all  # noqa: PLC0415
+        from pratique.jobs.look import Watch  # noqa: PLC0415
 
+        watch = Watch(lambda line: sys.stderr.write(f"{line}\n"))
         while not self._stop.is_set():
             if (config := self._config) is not None:
-                for name in config.jobs:
-                    # one that is incomplete does not stop the others
-                    with suppress(PratiqueError):
-                        look_at_all([find_job(config, name)])
+                watch.look(config.jobs, partial(find_job, config))
             self._stop.wait(LOOK_EVERY_S)

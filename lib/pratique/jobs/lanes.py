@@ -11,11 +11,13 @@ from pratique.config import Config
 from pratique.jobs.job import Job, all_jobs
 from pratique.jobs.lane import JobLane, LaneRun
 from pratique.jobs.look import look_at
+from pratique.jobs.outcome import KIND
 from pratique.jobs.schedule import dues_between
 from pratique.jobs.status import JobStatus, count_of, p95_of
-from pratique.outcomes import OutcomeRecord
+from pratique.outcomes import OutcomeRecord, open_outcomes
 
 SHOWN = timedelta(days=14)
+MOST_RUNS = 500
 MOST_DUES = 150
 """More due times than this would be a stripe: then those of the last hours are shown."""
 ENOUGH = 4
@@ -29,7 +31,8 @@ def lanes_of(config: Config, now: datetime | None = None) -> list[JobLane]:
 
 
 def _lane(job: Job, status: JobStatus, now: datetime) -> JobLane:
-    records = [record for record in status.records if record.at >= now - SHOWN]
+    outcomes = open_outcomes(job.target.state_dir)
+    records = outcomes.read(kind=KIND, subject=job.subject, since=now - SHOWN, last=MOST_RUNS)
     runs = [_run(record) for record in records]
     since = max(now - SHOWN, min((run.start for run in runs), default=now))
     due = dues_between(job.settings, since - timedelta(seconds=1), now)[-MOST_DUES:]

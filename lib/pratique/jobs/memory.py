@@ -11,10 +11,12 @@ from pratique.clock import stamp, utc_now
 from pratique.errors import DeniedError, StorageError
 from pratique.files import PRIVATE, locked, replace_file
 from pratique.jobs.job import Job
-from pratique.jobs.schedule import dues_between, fields_of, last_due, zone_name
+from pratique.jobs.schedule import dues_between, fields_of, last_due
 from pratique.kept_json import read_kept
 
 FILE = "memory.json"
+CLOCK_STEP = timedelta(minutes=10)
+"""A memory that is further ahead than this was written while the clock was wrong; hosts differ by less."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,13 @@ class Memory:
     settled: str = ""
 
 
-def read_memory(job: Job) -> Memory:
-    """Return the memory of a job; a new one where there is none, or when its schedule has changed."""
-    now = stamp(utc_now())
+def read_memory(job: Job, clock: datetime | None = None) -> Memory:
+    """Return the memory of a job; a new one where there is none, or when its schedule has changed. clock: the present time."""
+    clock = clock or utc_now()
+    now = stamp(clock)
+    # without the zone of the host: a process with another TZ must not make the others start over
     schedule = (
-        f"{job.settings.every_s:g} s"
-        if job.settings.every_s
-        else f"{fields_of(job.settings)} {zone_name(job.settings)}"
+        f"{job.settings.every_s:g} s" if job.settings.every_s else f"{fields_of(job.settings)} {job.settings.timezone}"
     )
     try:
         found = read_kept(job.folder / FILE, Memory)
@@ -62,14 +64,25 @@ def read_memory(job: Job) -> Memory:
         raise DeniedError(
             f"{str(job.folder / FILE)!r} cannot be read: {error.strerror}: check the state folder"
         ) from error
-    return found if found.schedule == schedule else replace(found, schedule=schedule, since=now, checked=now, begun=[])
+    if found.schedule != schedule:
+        return replace(found, schedule=schedule, since=now, checked=now, begun=[])
+    return _not_ahead(found, clock)
 
 
-def change_memory(job: Job, change: Callable[[Memory], Memory]) -> Memory:
+def _not_ahead(memory: Memory, clock: datetime) -> Memory:
+    """Return the memory without what a clock that was ahead wrote: else no due time would count until that time comes."""
+    now, latest = stamp(clock), stamp(clock + CLOCK_STEP)
+    if max(memory.since, memory.checked, *memory.begun) <= latest:
+        return memory
+    begun = [due for due in memory.begun if due <= latest]
+    return replace(memory, since=min(memory.since, now), checked=min(memory.checked, now), begun=begun)
+
+
+def change_memory(job: Job, change: Callable[[Memory], Memory], clock: datetime | None = None) -> Memory:
     """Change the memory of a job while no other process does; return the new one. Raises: DeniedError, StorageError."""
     try:
         with locked(job.folder / FILE):
-            after = change(read_memory(job))
+            after = change(read_memory(job, clock))
             text, file = json.dumps(asdict(after)), job.folder / FILE
             # by content: the memory may stand for a file that is missing, damaged or of another schedule
             if not file.exists() or file.read_bytes() != text.encode():

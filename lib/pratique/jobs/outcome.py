@@ -42,15 +42,24 @@ def end_of(state: OneOffState, memory_limit: str, *, stopped: str = "") -> End:
     code = state.exit_code
     ends: tuple[tuple[bool, Word, str], ...] = (
         (bool(state.error), "failed", f"never started (exit status {code}): {state.error}"),
-        (code == 0, "ok", ""),
+        # before a good end: a command that ends with 0 when it is asked to stop has not done its work
         (bool(stopped), "stopped", stopped),
-        (code is None, "lost", "it ended with the process that watched over it: how is not known"),
         (state.timed_out, "timed out", f"stopped after {state.timeout_s:g} s, which is its timeout_s"),
+        (code == 0, "ok", ""),
+        (code is None, "lost", "it ended with the process that watched over it: how is not known"),
         (state.oom, "failed", f"out of memory: it used more than {memory_limit} (exit status {code})"),
         (code in COULD_NOT_RUN, "failed", f"its command could not be executed (exit status {code})"),
         (True, "failed", f"exit status {code}{_signal(code or 0)}"),
     )
     return next(End(word, reason) for holds, word, reason in ends if holds)
+
+
+def attempt_of(state: OneOffState) -> int:
+    """Return which attempt a run is; 1 when its label is not a number."""
+    try:
+        return int(state.labels.get("attempt", "1"))
+    except ValueError:
+        return 1
 
 
 def lost(reason: str) -> End:
@@ -79,7 +88,7 @@ def record_of(
             "started": stamp(state.started) if state.started else "",
             "exit_code": state.exit_code,
             "oom": state.oom,
-            "attempt": int(state.labels.get("attempt", "1")) if state.labels.get("attempt", "1").isdigit() else 1,
+            "attempt": attempt_of(state),
             "by": state.labels.get("host", ""),
         }
     facts |= {"log": log, "last_lines": list(lines)} if log or lines else {}

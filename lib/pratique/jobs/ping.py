@@ -17,12 +17,17 @@ from pratique.release.secrets import resolve_env
 TIMEOUT_S = 5.0
 MOST_BYTES = 10_000
 NOT_OK = 1
+Say = Callable[[str], object]
+
+
+def silent(_line: str) -> None:
+    """Say nothing."""
 
 
 class Ping:
     """The pings of one run. One that fails is said, and never fails the job."""
 
-    def __init__(self, job: Job, run: str, say: Callable[[str], object]) -> None:
+    def __init__(self, job: Job, run: str, say: Say) -> None:
         """run: its id, of which the id of the ping is made."""
         self._job, self._say = job, say
         self._id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"pratique:{job.subject}:{run}"))
@@ -47,11 +52,14 @@ class Ping:
         try:
             address = resolve_env({"ping": self._job.settings.ping}, self._job.target.base)["ping"].strip().rstrip("/")
             data = body.encode()[-MOST_BYTES:]
-            answer = requests.post(f"{address}/{what}", params={"rid": self._id}, data=data, timeout=TIMEOUT_S)
-            if not answer.ok:
-                self._say(
-                    f"{self._job.name}: the ping {what!r} was answered with {answer.status_code}: check jobs.{self._job.name}.ping"
-                )
+            # the body of the answer is not read: it could take as long as the server likes
+            with requests.post(
+                f"{address}/{what}", params={"rid": self._id}, data=data, timeout=TIMEOUT_S, stream=True
+            ) as answer:
+                if not answer.ok:
+                    self._say(
+                        f"{self._job.name}: the ping {what!r} was answered with {answer.status_code}: check jobs.{self._job.name}.ping"
+                    )
         except PratiqueError as error:
             self._say(f"{self._job.name}: no ping: {error}")
         except (requests.RequestException, ValueError) as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,20 +19,22 @@ from pratique.jobs.job import Job
 from pratique.jobs.kept_logs import keep_log
 from pratique.jobs.memory import Memory, Started, change_memory, open_due, read_memory, with_begun
 from pratique.jobs.outcome import End, lost, record_of
-from pratique.jobs.ping import Ping
+from pratique.jobs.ping import Ping, Say
 from pratique.jobs.serving import serving_release
-from pratique.jobs.settle import left_to_owner, record_end, settle
+from pratique.jobs.settle import keep_end, left_to_owner, record_end, settle
 from pratique.jobs.stop_request import request_stop, stop_reason
 from pratique.outcomes import OutcomeRecord, open_outcomes
 from pratique.release import Release
 from pratique.runtime.one_off import NameTakenError, OneOff, OneOffState, wait_for_end
+from pratique.subject_lock import Lock
 
 TRIES = 20
 """How often a name that was just taken and is free again is tried."""
 BETWEEN_TRIES_S = 0.5
 STOP_TRIES = 10
 TAKEN = "another host began it at the same moment"
-Say = Callable[[str], object]
+STARTING_S = 60.0
+"""How long a run that is about to begin is waited for, to stop it."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def run_job(job: Job, request: JobRequest, *, say: Say) -> OutcomeRecord | None:
         release = serving_release(job.target, request.revision)
         return _attempts(job, request, release, say)
     except PratiqueError as error:
-        _record_failure(job, request, error)
+        _record_failure(job, request, error, say)
         raise
 
 
@@ -88,20 +89,31 @@ def leave_out(job: Job, request: JobRequest, word: str, reason: str) -> OutcomeR
     """Record that a due time was left out: skipped or held back."""
     end = End("backed off" if word == "backed off" else "skipped", reason)
     record = record_of(job, end, key=request.run, at=utc_now(), planned=request.planned_text)
-    change_memory(job, lambda memory: with_begun(memory, request.planned))
+    # first the record: whoever dies between the two leaves a due time that comes again, and none without an outcome
     open_outcomes(job.target.state_dir).add(record)
+    change_memory(job, lambda memory: with_begun(memory, request.planned))
     return record
 
 
 def stop_running(job: Job, reason: str, *, mine: str = "") -> bool:
     """Stop the run that is there, if any, and record why; return whether there was one. Raises: UnavailableError."""
     state = settle(job, mine=mine)
+    deadline = time.monotonic() + STARTING_S
+    while not mine and _is_about_to_begin(job, state) and time.monotonic() < deadline:
+        time.sleep(BETWEEN_TRIES_S / 5)
+        state = settle(job)
     if state is None or not state.running:
         return False
     request_stop(job, state.run, reason)
     job.runner.stop(state, drain_s=job.drain_s)
     settle(job, mine=mine)
     return True
+
+
+def _is_about_to_begin(job: Job, state: OneOffState | None) -> bool:
+    """Whether a process of this host holds the lock for a run that is not there yet."""
+    holder = Lock(job.target.state_dir, job.subject).holder()
+    return holder is not None and (state is None or state.starting or state.run != holder.run)
 
 
 def stop_own(job: Job, run: str, reason: str) -> None:
@@ -127,10 +139,12 @@ def stop_own(job: Job, run: str, reason: str) -> None:
 
 def _make_way(job: Job, request: JobRequest, say: Say) -> str:
     """Settle and remove what ended; return why the job cannot run now, "" when it can."""
-    for _ in range(TRIES):
+    left = ""
+    for tries in range(TRIES):
         state = settle(job, mine=request.run)
         if state is None:
             return ""
+        left = state.run
         if state.ended is None and not state.error:
             if job.settings.overlap != "replace" or not state.running:
                 return f"run {state.run} still runs, since {stamp(state.started or state.created)[:19]}Z"
@@ -142,28 +156,34 @@ def _make_way(job: Job, request: JobRequest, say: Say) -> str:
             time.sleep(BETWEEN_TRIES_S)
         else:
             job.runner.remove(state)
-    return "another host runs it, or is about to run it again"
+            time.sleep(min(BETWEEN_TRIES_S, 0.05 * tries))
+    return f"run {left} is not over: another host is about to run it again, or a process that it left behind still runs"
 
 
 def _attempts(job: Job, request: JobRequest, release: Release, say: Say) -> OutcomeRecord | None:
     ping, ended = Ping(job, request.run, say), None
     for attempt in range(1, request.attempts + 1):
+        flag = read_backoff(job)
+        if flag is not None and ended is None:
+            # it was set since the first look, as while the image was fetched
+            return leave_out(job, request, "backed off", str(flag))
         try:
             state = _start(job, request, release, attempt)
         except NameTakenError:
             # a run by hand, or on another host, came between two attempts
-            return _recorded(job, ended, ping) if ended else leave_out(job, request, "skipped", TAKEN)
+            return record_end(job, ended, say=say) if ended else leave_out(job, request, "skipped", TAKEN)
         ping.start()
         say(f"{job.name}: run {request.run} of {release.service} {release.revision} started")
         if not request.wait:
             return None
         ended = wait_for_end(job.runner, state, drain_s=job.drain_s)
         if ended is None:
-            return _record_gone(job, request, release, ping)
-        if ended.exit_code == 0 or attempt == request.attempts or not _may_try_again(job, ended, attempt, say):
+            return _record_gone(job, request, release, say)
+        well = ended.exit_code == 0 and not ended.timed_out
+        if well or attempt == request.attempts or not _may_try_again(job, ended, attempt, say):
             break
         job.runner.remove(ended)
-    return _recorded(job, ended, ping) if ended else None
+    return record_end(job, ended, say=say) if ended else None
 
 
 def _may_try_again(job: Job, ended: OneOffState, attempt: int, say: Say) -> bool:
@@ -175,12 +195,6 @@ def _may_try_again(job: Job, ended: OneOffState, attempt: int, say: Say) -> bool
     say(f"{job.name}: attempt {attempt} failed with exit status {ended.exit_code}: trying again")
     time.sleep(job.settings.retry_delay_s)
     return read_backoff(job) is None
-
-
-def _recorded(job: Job, ended: OneOffState, ping: Ping) -> OutcomeRecord:
-    record = record_end(job, ended)
-    ping.end(record)
-    return record
 
 
 def _start(job: Job, request: JobRequest, release: Release, attempt: int) -> OneOffState:
@@ -205,16 +219,14 @@ def _start(job: Job, request: JobRequest, release: Release, attempt: int) -> One
     return job.runner.start(wanted)
 
 
-def _record_gone(job: Job, request: JobRequest, release: Release, ping: Ping) -> OutcomeRecord:
+def _record_gone(job: Job, request: JobRequest, release: Release, say: Say) -> OutcomeRecord:
     end = lost("its container was removed while it ran: another host may have replaced it")
     record = record_of(job, end, key=request.run, at=utc_now(), planned=request.planned_text, revision=release.revision)
-    open_outcomes(job.target.state_dir).add(record)
-    change_memory(job, lambda memory: replace(memory, settled=request.run))
-    ping.end(record)
+    keep_end(job, record, say=say)
     return record
 
 
-def _record_failure(job: Job, request: JobRequest, error: PratiqueError) -> None:
+def _record_failure(job: Job, request: JobRequest, error: PratiqueError, say: Say) -> None:
     """Record a run that could not be started.
 
     One whose engine fell silent may have been started: it is settled when the engine answers again.
@@ -224,5 +236,5 @@ def _record_failure(job: Job, request: JobRequest, error: PratiqueError) -> None
         return
     end = End("failed", f"never started: {error}")
     record = record_of(job, end, key=request.run, at=utc_now(), planned=request.planned_text)
-    change_memory(job, lambda memory: replace(with_begun(memory, request.planned), settled=request.run))
-    open_outcomes(job.target.state_dir).add(record)
+    keep_end(job, record, say=say)
+    change_memory(job, lambda memory: with_begun(memory, request.planned))

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from pratique.clock import utc_now
+from pratique.errors import PratiqueError
 from pratique.isolated import isolated_command
 from pratique.jobs.job import Job
-from pratique.jobs.look import look_at_all
+from pratique.jobs.look import Watch
 from pratique.jobs.memory import change_memory, open_due, read_memory
 from pratique.jobs.schedule import next_due
 from pratique.notify import send_waiting
@@ -33,6 +34,7 @@ class Scheduler:
         self._options = list(options)
         self._say = say
         self._started: dict[str, datetime] = {}
+        self._said: dict[str, str] = {}
         self._children: list[subprocess.Popen[bytes]] = []
 
     def run(self, stopping: threading.Event) -> None:
@@ -44,7 +46,11 @@ class Scheduler:
         while not stopping.is_set():
             now = utc_now()
             for job in self._jobs:
-                self._start_if_due(job, now)
+                try:
+                    self._start_if_due(job, now)
+                except (PratiqueError, OSError) as error:
+                    # a full disk, or no process left: its due time is looked at again until its grace is over
+                    self._say_once(job.name, f"{job.name}: cannot be started: {error}")
             self._children = [child for child in self._children if child.poll() is None]
             stopping.wait(self._until_next())
 
@@ -52,17 +58,26 @@ class Scheduler:
         due = open_due(job, read_memory(job), now)
         if due is None or now - due > timedelta(seconds=job.settings.grace_s) or self._started.get(job.name) == due:
             return
-        self._started[job.name] = due
         command = isolated_command(PROGRAM, "job", job.name, "--if-due", *self._options)
         # its own session: stopping the scheduler stops no job
         self._children.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))
+        self._started[job.name] = due
         self._say(f"{job.name}: due at {due:%Y-%m-%d %H:%M:%S}Z, started")
 
+    def _say_once(self, name: str, line: str) -> None:
+        if self._said.get(name) != line:
+            self._say(line)
+        self._said[name] = line
+
     def _look(self, stopping: threading.Event) -> None:
+        watch, jobs = Watch(self._say), {job.name: job for job in self._jobs}
         while not stopping.wait(LOOK_EVERY_S):
-            look_at_all(self._jobs)
+            watch.look(jobs, jobs.__getitem__)
             for state_dir in {job.target.state_dir for job in self._jobs}:
-                send_waiting(state_dir)
+                try:
+                    send_waiting(state_dir)
+                except (PratiqueError, OSError) as error:
+                    self._say_once("notify", f"notifications cannot be sent: {error}")
 
     def _until_next(self) -> float:
         dues = [due for job in self._jobs if (due := next_due(job.settings, utc_now())) is not None]

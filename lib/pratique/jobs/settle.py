@@ -8,6 +8,7 @@ record of the same run is kept once: so any number of processes may settle at th
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,7 +17,8 @@ from pratique.errors import DataError
 from pratique.jobs.job import Job
 from pratique.jobs.kept_logs import keep_log, last_lines
 from pratique.jobs.memory import Memory, change_memory, read_memory, with_begun
-from pratique.jobs.outcome import End, end_of, lost, record_of
+from pratique.jobs.outcome import End, attempt_of, end_of, lost, record_of
+from pratique.jobs.ping import Ping, Say, silent
 from pratique.jobs.stop_request import stop_reason
 from pratique.outcomes import OutcomeRecord, open_outcomes
 from pratique.runtime.one_off import OneOffState
@@ -60,7 +62,8 @@ def _note_begun(job: Job, state: OneOffState, memory: Memory) -> None:
     """Note the due time of a run that another host began."""
     planned = state.labels.get("planned", "")
     if planned and planned not in memory.begun and planned > max(memory.checked, memory.since):
-        change_memory(job, lambda known: with_begun(known, datetime.fromisoformat(planned)))
+        with suppress(ValueError):  # a label that somebody else wrote
+            change_memory(job, lambda known: with_begun(known, datetime.fromisoformat(planned)))
 
 
 def require_own(job: Job, state: OneOffState) -> None:
@@ -81,21 +84,27 @@ def left_to_owner(job: Job, state: OneOffState, mine: str = "") -> bool:
     return job.runner.now() - ended < timedelta(seconds=wait_s)
 
 
-def record_end(job: Job, state: OneOffState, *, end: End | None = None) -> OutcomeRecord:
+def record_end(job: Job, state: OneOffState, *, end: End | None = None, say: Say = silent) -> OutcomeRecord:
     """Record how a run ended, once, and keep its log when it failed; its secrets are removed, the container stays."""
     found = end or end_of(state, memory_limit(job), stopped=stop_reason(job, state.run))
     ended = state.ended or utc_now()
     text = job.runner.log(state) if found.word != "ok" else ""
-    attempt = int(state.labels.get("attempt", "1"))
-    log = keep_log(job, text, ended=ended, exit_code=state.exit_code, attempt=attempt).name if text else ""
+    log = keep_log(job, text, ended=ended, exit_code=state.exit_code, attempt=attempt_of(state)).name if text else ""
     record = record_of(
         job, found, key=state.run, at=ended, planned=state.labels.get("planned", ""), state=state, log=log,
         lines=last_lines(text),
     )  # fmt: skip
-    open_outcomes(job.target.state_dir).add(record)
-    change_memory(job, _settled(state.run))
+    keep_end(job, record, say=say, ours=state.labels.get("home") == job.home)
     job.runner.release_secrets(state)
     return record
+
+
+def keep_end(job: Job, record: OutcomeRecord, *, say: Say = silent, ours: bool = True) -> None:
+    """Keep the record of a run, once, and tell its check, whoever waited for it. ours: it was begun from here."""
+    added = open_outcomes(job.target.state_dir).add(record)
+    change_memory(job, _settled(record.key))
+    if added and ours:
+        Ping(job, record.key, say).end(record)
 
 
 def memory_limit(job: Job) -> str:
@@ -112,8 +121,7 @@ def _record_lost(job: Job, memory: Memory) -> None:
     record = record_of(
         job, end, key=started.run, at=utc_now(), planned=started.planned, revision=started.revision, started=started.at
     )
-    open_outcomes(job.target.state_dir).add(record)
-    change_memory(job, _settled(started.run))
+    keep_end(job, record)
 
 
 def _settled(run: str) -> Callable[[Memory], Memory]:

@@ -12,7 +12,8 @@ from pratique.errors import BusyError, Interrupted, PratiqueError
 from pratique.jobs.job import Job
 from pratique.jobs.look import look_at
 from pratique.jobs.memory import change_memory, open_due
-from pratique.jobs.run import JobRequest, Say, leave_out, new_request, run_job, stop_own, stop_running
+from pratique.jobs.ping import Say
+from pratique.jobs.run import JobRequest, leave_out, new_request, run_job, stop_own, stop_running
 from pratique.outcomes import OutcomeRecord
 from pratique.subject_lock import Lock
 

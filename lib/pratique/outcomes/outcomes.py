@@ -70,9 +70,13 @@ class Outcomes:
         values = _values(record)
         at = record.at.astimezone(UTC)
         # a wrong clock must not remove everything: neither the record's time nor the present one alone counts
-        oldest = stamp(min(utc_now(), at) - timedelta(days=KEPT_DAYS))
+        now = utc_now()
+        oldest = stamp(min(now, at) - timedelta(days=KEPT_DAYS))
         with self._database.changing() as connection:
-            if stamp(at) < _kept_since(connection):
+            if (since := _kept_since(connection)) > stamp(now):
+                # both were wrong once; without this, no record would be kept until that time comes
+                connection.execute("UPDATE kept SET since = ?", [oldest])
+            elif stamp(at) < since:
                 return False
             added = connection.execute(_ADD, values).rowcount == 1
             if added:
@@ -86,8 +90,12 @@ class Outcomes:
         since: datetime | None = None,
         until: datetime | None = None,
         last: int | None = None,
+        first: int | None = None,
+        outcomes: Sequence[str] = (),
     ) -> list[OutcomeRecord]:
-        """Return the records of a kind, of a subject, in [since, until), oldest first. last: the newest of them only.
+        """Return the records of a kind, of a subject, in [since, until), oldest first.
+
+        last, first: only so many of the newest, or of the oldest. outcomes: those that ended so; () for all.
 
         Raises: BusyError, DataError, DeniedError, StorageError.
         """
@@ -98,14 +106,18 @@ class Outcomes:
             "at < ?": None if until is None else stamp(until.astimezone(UTC)),
         }
         conditions = [condition for condition, value in wanted.items() if value is not None]
+        if outcomes:
+            conditions.append(f"outcome IN ({', '.join('?' * len(outcomes))})")
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        query = f"SELECT {_COLUMNS} FROM outcomes {where} ORDER BY at DESC, number DESC LIMIT ?"  # noqa: S608 - constant text, bound values
-        values = [_text(value) for value in wanted.values() if value is not None]
+        way = "DESC" if first is None else "ASC"
+        query = f"SELECT {_COLUMNS} FROM outcomes {where} ORDER BY at {way}, number {way} LIMIT ?"  # noqa: S608 - constant text, bound values
+        values = [_text(value) for value in (*wanted.values(), *outcomes) if value is not None]
+        most = last if first is None else first
         if not self._database.path.exists():
             return []
         with self._database.connected() as connection:
-            rows = connection.execute(query, [*values, -1 if last is None else max(last, 0)]).fetchall()
-        return [self._record(row) for row in reversed(rows)]
+            rows = connection.execute(query, [*values, -1 if most is None else max(most, 0)]).fetchall()
+        return [self._record(row) for row in (reversed(rows) if first is None else rows)]
 
     def prune(self, before: datetime) -> int:
         """Remove the records that ended before a time; return how many. Raises: BusyError, DataError, DeniedError, StorageError."""

@@ -82,8 +82,8 @@ class OneOffState:
 
     @property
     def timed_out(self) -> bool:
-        """Whether it ran for longer than it may, and was stopped."""
-        return self.duration_s is not None and self.duration_s >= self.timeout_s and self.exit_code != 0
+        """Whether it ran for as long as it may or longer, whatever it ended with when it was stopped."""
+        return self.exit_code is not None and self.duration_s is not None and self.duration_s >= self.timeout_s
 
 
 class OneOffRunner(Protocol):
@@ -135,6 +135,9 @@ def wait_for_end(
             if found is not None and found.run == state.run and found.starting:
                 runner.begin(found)
                 found = runner.find(state.name)
+            if found is not None and found.run == state.run and found.running and waited > state.timeout_s:
+                runner.stop(found, drain_s=drain_s)
+                found = runner.find(state.name)
             silent_since = 0.0
         except UnavailableError:
             silent_since = silent_since or time.monotonic()
@@ -145,9 +148,6 @@ def wait_for_end(
                 return None
             if found.ended is not None or found.error:
                 return found
-            if waited > state.timeout_s:
-                runner.stop(found, drain_s=drain_s)
-                continue
         left = max(0.0, state.timeout_s - waited)
         pause = min(LONGEST_LOOK_S, max(FIRST_LOOK_S, waited / 20))
         time.sleep(min(pause, left) if left > FIRST_LOOK_S else FIRST_LOOK_S)

@@ -245,10 +245,10 @@ def _number(text: str) -> float:
 
 
 def _end_of(pieces: Iterable[bytes], most: int) -> tuple[bytes, bool]:
-    """Return the last `most` bytes of a stream, and whether that is all of it."""
+    """Return the last `most` bytes of a stream, and whether that is all that was printed."""
     kept, whole = b"", True
     for piece in pieces:
         kept += piece
         if len(kept) > 2 * most:
             kept, whole = kept[-most:], False
-    return kept[-most:], whole and len(kept) <= most
+    return kept[-most:], whole and len(kept) <= most and kept.count(b"\n") < LOG_LINES

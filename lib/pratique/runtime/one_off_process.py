@@ -125,9 +125,8 @@ class ProcessOneOff(OneOffRunner):
                 os.kill(kept.supervisor, signal.SIGTERM)
             self._wait_free(state.name, drain_s)
         if _is_held(self._home / state.name / LOCK):
-            # processes that their supervisor no longer reaches
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(kept.pid, signal.SIGKILL)
+            # their supervisor is dead
+            _kill_left(state.run)
             self._wait_free(state.name, 5.0)
 
     @override
@@ -218,6 +217,16 @@ def _process_of(pid: int) -> object | None:
     except psutil.Error:
         return None
     return process if runs_as_us(process, SUPERVISOR) else None
+
+
+def _kill_left(run: str) -> None:
+    """Kill the processes of a run, also those in sessions of their own. They are known by the run in their environment."""
+    import psutil  # noqa: PLC0415 - slow to load
+
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get("PRATIQUE_RUN") == run:
+                process.kill()
 
 
 def _read_end(path: Path) -> bytes:

@@ -25,8 +25,12 @@ from pratique.files import PRIVATE, open_private, replace_file
 from pratique.runtime.supervise import BoundedLog
 
 LOCK, STATE, LOG = "lock", "state.json", "log"
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 LOOK_EVERY_S = 0.2
+LEFT_BEHIND_S = 5.0
+"""How long processes that the command left behind are killed at most: one of another user cannot be."""
+KEEP_TRIES, BETWEEN_TRIES_S = 60, 1.0
+"""How often the end is written again on a full disk."""
 
 
 class OneOffSupervisor:
@@ -46,6 +50,8 @@ class OneOffSupervisor:
         self._keep()
         output, written = os.pipe()
         prctl = ctypes.CDLL(None).prctl
+        # what the command leaves behind becomes a child of this process, as of PID 1 in a container
+        prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -60,11 +66,10 @@ class OneOffSupervisor:
         _report(b"ok")
         _detach_output()
         self._follow(process, output)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            # processes that the command left behind
-            os.killpg(process.pid, signal.SIGKILL)
-        status = process.wait()
-        self._keep(ended=stamp(utc_now()), exit_code=status if status >= 0 else 128 - status)
+        status, ended = process.wait(), stamp(utc_now())
+        _end_left_behind()
+        self._copy_rest(output)
+        self._keep_end(ended=ended, exit_code=status if status >= 0 else 128 - status)
 
     def keep_error(self, error: OSError, status: int) -> None:
         """Keep why the command never started. status: as a shell has it, 126 or 127."""
@@ -74,6 +79,7 @@ class OneOffSupervisor:
         """Copy the output until the command has ended; ask it to stop when its time is over, then kill it."""
         deadline, kill_at, open_ = time.monotonic() + self._timeout_s, float("inf"), True
         while process.poll() is None:
+            _reap_others(process.pid)
             if open_ and select.select([output], [], [], LOOK_EVERY_S)[0]:
                 open_ = self._copy(output)
             elif not open_:
@@ -84,13 +90,25 @@ class OneOffSupervisor:
                 os.killpg(process.pid, signal.SIGTERM)
             elif now > kill_at:
                 os.killpg(process.pid, signal.SIGKILL)
-        while open_ and select.select([output], [], [], 0)[0]:
-            open_ = self._copy(output)
+
+    def _copy_rest(self, output: int) -> None:
+        """Copy what is left in the pipe, and not what a process that could not be killed goes on writing."""
+        deadline = time.monotonic() + LEFT_BEHIND_S
+        while time.monotonic() < deadline and select.select([output], [], [], 0)[0] and self._copy(output):
+            pass
 
     def _copy(self, output: int) -> bool:
         data = os.read(output, 1 << 16)
         self._log.write(data)
         return bool(data)
+
+    def _keep_end(self, **facts: Any) -> None:
+        """Keep the end, also when the disk is full for a while: what the command did to it may just be cleaned up."""
+        for _ in range(KEEP_TRIES):
+            with contextlib.suppress(OSError):
+                return self._keep(**facts)
+            time.sleep(BETWEEN_TRIES_S)
+        return self._keep(**facts)
 
     def _stop(self, *_: object) -> None:
         self._stop_asked = True
@@ -128,6 +146,26 @@ def _first_state(folder: str) -> dict[str, Any]:
     """Return what the starter hands over in the environment, and takes out of it: the command does not get it."""
     given: dict[str, Any] = json.loads(os.environ.pop("PRATIQUE_ONE_OFF"))
     return {**given, "folder": folder, "created": stamp(utc_now()), "supervisor": os.getpid()}
+
+
+def _end_left_behind() -> None:
+    """Kill every process that the command left behind, also one in a session of its own."""
+    import psutil  # noqa: PLC0415 - slow to load
+
+    deadline = time.monotonic() + LEFT_BEHIND_S
+    while (left := psutil.Process().children(recursive=True)) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        _reap_others(0)
+        time.sleep(0.01)
+
+
+def _reap_others(command: int) -> None:
+    """Reap children that have ended, but not the command, whose status is waited for elsewhere."""
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != command:
+            os.waitpid(ended.si_pid, 0)
 
 
 def _report(answer: bytes) -> None:

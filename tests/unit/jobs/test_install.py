@@ -52,6 +52,12 @@ def test_a_job_of_seconds_needs_the_scheduler():
             write(jobs_with(schedule="", every_s=10), COMMAND, [])
 
 
+@pytest.mark.parametrize("write", [crontab, systemd])
+def test_a_path_with_a_line_break_is_refused(write):
+    with pytest.raises(UsageError, match="fits into no line"):
+        write(jobs_with(), COMMAND, ["--config", "/srv/a\n* * * * * evil/p.toml"])
+
+
 def test_no_line_of_the_service_files_name_becomes_a_line_of_the_crontab():
     assert len(crontab(jobs_with(), COMMAND, [])) == 3
 

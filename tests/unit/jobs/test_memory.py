@@ -62,21 +62,47 @@ def test_due_times_count_from_when_the_job_was_first_seen(make_job, clock):
 def test_missed_while_everything_was_down(make_job, clock):
     job = make_job()
     known = change_memory(job, lambda memory: with_begun(memory, at(2026, 11, 20, 11)))
-    now = at(2026, 11, 21, 11, 30)
+    now = clock[0] = at(2026, 11, 21, 11, 30)
     assert len(missed_dues(job, known, now)) == 24
     known = change_memory(job, lambda memory: checked_until(job, memory, now))
     assert missed_dues(job, known, now) == []
-    # a clock that is set back tells nothing twice
-    known = change_memory(job, lambda memory: checked_until(job, memory, at(2026, 11, 20, 12)))
+    # a clock that is set back a little tells nothing twice
+    clock[0] = now - timedelta(minutes=8)
+    known = change_memory(job, lambda memory: checked_until(job, memory, clock[0]))
     assert missed_dues(job, known, now) == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=1), timedelta(days=9000)])
+def test_a_clock_that_was_ahead_hides_no_due_time_afterwards(make_job, clock, ahead):
+    job, right = make_job(), clock[0]
+    wrong = clock[0] = right + ahead
+    # first seen, looked at and begun while the clock was wrong
+    change_memory(job, lambda memory: with_begun(memory, at(wrong.year, wrong.month, wrong.day, wrong.hour)))
+    change_memory(job, lambda memory: checked_until(job, memory, wrong + timedelta(minutes=50)))
+    clock[0] = right
+    change_memory(job, lambda memory: memory)
+    clock[0] = right + timedelta(hours=3)
+    known = read_memory(job)
+    assert open_due(job, known, clock[0]) == at(2026, 11, 20, 13)
+    assert missed_dues(job, known, clock[0]) == [at(2026, 11, 20, hour) for hour in (11, 12, 13)]
+
+
+def test_another_zone_in_the_environment_does_not_start_over(make_job, clock, monkeypatch):
+    job = make_job("0 2 * * *", timezone="")
+    monkeypatch.setenv("TZ", "UTC")
+    before = change_memory(job, lambda memory: memory)
+    clock[0] += timedelta(days=1)
+    monkeypatch.setenv("TZ", "Europe/Vienna")
+    assert change_memory(job, lambda memory: memory) == before
 
 
 def test_a_due_time_is_begun_once_also_after_its_grace(make_job, clock):
     job = make_job()
     change_memory(job, lambda memory: memory)
-    due = at(2026, 11, 20, 11)
+    due = clock[0] = at(2026, 11, 20, 11)
     change_memory(job, lambda memory: with_begun(memory, due))
-    known = change_memory(job, lambda memory: checked_until(job, memory, due + timedelta(minutes=50)))
+    clock[0] += timedelta(minutes=50)
+    known = change_memory(job, lambda memory: checked_until(job, memory, clock[0]))
     assert open_due(job, known, due + timedelta(minutes=50)) is None
 
 

@@ -237,6 +237,16 @@ def test_a_folder_in_the_place_of_the_file_is_reported(tmp_path):
         open_outcomes(tmp_path).add(record())
 
 
+def test_records_are_kept_again_after_the_clock_was_years_ahead(tmp_path, monkeypatch):
+    outcomes, clock = open_outcomes(tmp_path), [NOON + timedelta(days=5000)]
+    monkeypatch.setattr(outcomes_module, "utc_now", lambda: clock[0])
+    assert outcomes.add(record(60 * 24 * 5000, key="while it was wrong"))
+    clock[0] = NOON
+    assert outcomes.add(record(key="first"))
+    assert outcomes.add(record(key="second"))
+    assert [found.key for found in outcomes.read(until=NOON + timedelta(days=1))] == ["first", "second"]
+
+
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise PermissionError(13, "Permission denied")

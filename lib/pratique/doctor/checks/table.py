@@ -43,7 +43,7 @@ CHECKS: tuple[Check, ...] = (
     Check("many-services", "container", "medium", (API,), "sshd, syslogd, cron, supervisord or systemd inside a container",
           "Several services in one container cannot be released, limited, watched or restarted one by one.", "one service for each container; docker exec for a shell, stdout for logs", f"{CONTAINERS}multi-service_container/", container.many_services),
     Check("no-health", "container", "medium", (API,), "containers without HEALTHCHECK that Pratique does not probe",
-          "A program that hangs looks like one thactives.", "HEALTHCHECK in the Dockerfile, or --health-cmd", f"{DOCKER}reference/dockerfile/#healthcheck", container.no_health),
+          "A program that hangs looks like one that works.", "HEALTHCHECK in the Dockerfile, or --health-cmd", f"{DOCKER}reference/dockerfile/#healthcheck", container.no_health),
     Check("unhealthy", "container", "medium", (API,), "containers whose health check fails",
           "The service does not work although its process runs.", "read its log", f"{DOCKER}reference/dockerfile/#healthcheck", container.unhealthy),
     Check("restarting", "container", "medium", (API,), "containers that end again and again, or that ran out of memory",

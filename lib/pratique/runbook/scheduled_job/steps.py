@@ -18,10 +18,11 @@ from pratique.clock import iso, utc_now
 from pratique.jobs.backoff import Backoff, clear_backoff, read_backoff, set_backoff
 from pratique.jobs.look import look_at
 from pratique.jobs.memory import open_due, read_memory
+from pratique.jobs.outcome import KIND
 from pratique.jobs.run import JobRequest, run_job, stop_own, stop_running
 from pratique.jobs.serving import serving_release
 from pratique.jobs.settle import record_end
-from pratique.outcomes import OutcomeRecord
+from pratique.outcomes import OutcomeRecord, open_outcomes
 from pratique.runbook.common.steps import CHECK, Record, RunStep
 from pratique.runbook.engine.step import Attempt, Data, Step
 from pratique.runbook.scheduled_job.context import BACKOFF, RUN, STARTED, JobContext
@@ -144,7 +145,11 @@ class RunOnce(RunStep[JobContext]):
         """Wait for the run that an interrupted attempt began; None when it began none."""
         state, job = self._own(), self._context.job
         ended = wait_for_end(job.runner, state, drain_s=job.drain_s) if state is not None else None
-        return record_end(job, ended) if ended is not None else None
+        if ended is not None:
+            return record_end(job, ended)
+        # its end may be recorded and its container removed
+        kept = open_outcomes(job.target.state_dir).read(kind=KIND, subject=job.subject)
+        return next((record for record in kept if record.key == self._context.run_id), None)
 
 
 def _facts(record: OutcomeRecord) -> Data:
