@@ -67,7 +67,9 @@ class StateDatabase:
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                # on a full disk SQLite itself has taken the changes back
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 

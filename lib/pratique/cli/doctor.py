@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -77,7 +78,11 @@ def doctor(
     pratique doctor --fail-on high --out hosts.html
     """
     from pratique.doctor.text import examination_lines  # noqa: PLC0415 - docker
-    from pratique.runbook.doctor.examination import examine_and_record  # noqa: PLC0415
+    from pratique.runbook.doctor.examination import (  # noqa: PLC0415
+        examine_hosts,
+        new_examination_id,
+        record_examination,
+    )
 
     if as_json and as_sarif:
         raise UsageError("--json and --sarif exclude each other: choose one")
@@ -94,9 +99,8 @@ def doctor(
             fail_on=fail_on or "",
             compare_with=compare_with,
         )
-    found = examine_and_record(
-        settings, hosts=hosts, only=only, skip=skip, fail_on=fail_on, compare_with=compare_with, record=not no_record
-    )
+    found = examine_hosts(settings, hosts=hosts, only=only, skip=skip, fail_on=fail_on, compare_with=compare_with)
+    found = replace(found, run="" if no_record else new_examination_id())
     if out is not None:
         _write(Path(out), found)
     if as_json or as_sarif:
@@ -104,6 +108,10 @@ def doctor(
     else:
         for line in examination_lines(found, everything=everything):
             click.echo(paint_start(line))
+    if found.run:
+        # after the result is shown: a full disk, which is a finding, keeps nothing
+        sys.stdout.flush()
+        record_examination(settings, found, found.run)
     sys.exit(found.exit_status)
 
 

@@ -40,6 +40,8 @@ KINDS = (
 Risk = Literal["low", "medium", "high", "critical"]
 OPEN_SCHEMES = {"json", "jsons", "xml", "xmls", "form", "forms", "ntfy", "ntfys", "mailto", "mailtos", "http", "https"}
 """Schemes whose address is no secret as long as it holds no password; that of others is a key or a token."""
+MAIL_SCHEMES = {"mailto", "mailtos"}
+"""Schemes in which a user without a password is a name; in others, as of ntfy, it is a token."""
 _TOKEN = re.compile(r"/(?=[^/]*[A-Za-z])(?=[^/]*\d)[\w-]{16,}(?=/|$)")
 """A part of a path that looks drawn by lot."""
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -57,7 +59,8 @@ def _address(value: str) -> str:
     if found.scheme not in OPEN_SCHEMES:
         raise ValueError(f"the address of such a service is a secret itself: {advice}")
     rest = f"{found.hostname}{found.path}?{found.query}"
-    if found.password or masked(rest) != rest or _TOKEN.search(found.path):
+    user = found.username if found.scheme not in MAIL_SCHEMES else None
+    if user or found.password or masked(rest) != rest or _TOKEN.search(found.path):
         raise ValueError(f"the address holds a secret: {advice}")
     return value
 

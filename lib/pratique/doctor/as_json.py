@@ -15,6 +15,7 @@ def examination_json(examination: Examination) -> dict[str, Any]:
     """Return an examination as plain JSON values; times are ISO 8601, UTC, sizes are bytes."""
     return {
         "version": VERSION,
+        "run": examination.run or None,
         "at": stamp(examination.at),
         "took_ms": examination.took_ms,
         "fail_on": examination.fail_on,

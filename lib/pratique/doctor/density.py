@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from pratique.doctor.container import Container
 from pratique.doctor.facts.engine import Untold
-from pratique.doctor.finding import NotLookedAtError
 from pratique.doctor.look import Look
 from pratique.doctor.model import Density, ServiceLoad
 from pratique.masked_text import masked
@@ -14,11 +16,14 @@ NO_SERVICE = "(no service)"
 
 
 def density_of(look: Look) -> Density | None:
-    """Return the load of a host; None when its engine did not tell its containers."""
+    """Return the load of a host; None when its engine did not tell its containers, or answers nonsense."""
     try:
-        running, info = look.running, look.info
-    except NotLookedAtError:
+        return _density(look.running, look.info, look)
+    except Exception:  # noqa: BLE001 - as for a check: what an engine answers stops nothing
         return None
+
+
+def _density(running: Sequence[Container], info: Mapping[str, Any], look: Look) -> Density:
     groups: dict[str, list[Container]] = {}
     for one in running:
         groups.setdefault(masked(printable(one.service, 60)) or NO_SERVICE, []).append(one)

@@ -18,7 +18,7 @@ from pratique.doctor.judge import judge
 from pratique.doctor.look import Look
 from pratique.doctor.model import Check, Examination, HostReport
 from pratique.doctor.score import score_of
-from pratique.errors import UsageError
+from pratique.errors import PratiqueError, UsageError
 from pratique.outcomes import open_outcomes
 
 if TYPE_CHECKING:
@@ -70,10 +70,8 @@ def examine(
     apart = [] if hosts else balancers_apart(config, engines)
     addresses = [*engines, *apart]
     started, now = elapsed_s(), utc_now()
-    history = {
-        name: HostHistory.read(open_outcomes(config.state_dir), name, compare_with)
-        for name in [*map(host_name, addresses), RECORDS_NAME]
-    }
+    names = [*map(host_name, addresses), RECORDS_NAME]
+    history = {name: _history(config, name, compare_with) for name in names}
     facts = read_hosts(engines, config.doctor, certificates_of(config, addresses), without_engine=apart)
     records = read_records(config, now, orphans)
     fleet = tuple(with_records(one, records, _before(history[one.name])) for one in facts)
@@ -99,6 +97,16 @@ def examine(
 
 
 RECORDS_NAME = "records"
+
+
+def _history(config: Config, name: str, compare_with: str) -> HostHistory:
+    """The run before; none where the outcomes cannot be read, which the checks of records tell. Raises: UsageError."""
+    try:
+        return HostHistory.read(open_outcomes(config.state_dir), name, compare_with)
+    except UsageError:
+        raise
+    except PratiqueError:
+        return HostHistory()
 
 
 def _belongs(check: Check, without_engine: bool) -> bool:

@@ -132,7 +132,7 @@ class Density:
 
 @dataclass(frozen=True)
 class Examination:
-    """All hosts at one time, UTC. took_ms: how long it took. checks: those that were asked for."""
+    """All hosts at one time, UTC. took_ms: how long it took. checks: those that were asked for. run: its id; "" if it is not kept."""
 
     at: datetime
     took_ms: int
@@ -140,6 +140,7 @@ class Examination:
     checks: tuple[Check, ...]
     fail_on: Risk = "medium"
     config_file: str = field(default="", compare=False)
+    run: str = field(default="", compare=False)
 
     def worst_first(self) -> list[tuple[HostReport, Result]]:
         """Every result that is not good, worst first: findings before anything not looked at, then by risk and host."""

@@ -22,7 +22,8 @@ def examination_lines(examination: Examination, *, everything: bool = False) -> 
     for host in examination.hosts:
         yield from _changes(host)
     yield from (score_line(host) for host in examination.hosts)
-    yield f"{examination.sentence} ({examination.took_ms / 1000:.1f} s)"
+    kept = f"; run {examination.run}" if examination.run else ""
+    yield f"{examination.sentence} ({examination.took_ms / 1000:.1f} s){kept}"
 
 
 def _findings(rows: list[tuple[HostReport, Result]], everything: bool) -> Iterator[str]:

@@ -29,12 +29,11 @@ def resolved(to: str) -> str:
     address = resolve_env({"the route": to}, Path())["the route"].strip()
     try:
         found = urlsplit(address)
-        parameters = parse_qsl(found.query, keep_blank_values=True)
     except ValueError as error:
         raise UsageError("the address of the route is no URL: write it like ntfys://ntfy.sh/TOPIC") from error
     if not found.scheme or any(character.isspace() for character in address):
         raise UsageError("the address of the route is no URL on one line: write it like ntfys://ntfy.sh/TOPIC")
-    for key, value in parameters:
+    for key, value in _parameters(address):
         if key.lower() in REFUSED_KEYS or (not key.startswith(_OWN) and _names_file(value)):
             raise UsageError(
                 f"the address of the route has the parameter {key[:40]!r}, which is not allowed: remove it"
@@ -61,12 +60,20 @@ def _secrets(address: str) -> Iterator[str]:
     yield address
     found = urlsplit(address)
     host = [] if found.scheme in OPEN_SCHEMES or "." in (found.hostname or "") else [found.netloc.rpartition("@")[2]]
-    user = [found.username, found.password] if found.password else []
-    parts = [*host, *user, *found.path.split("/"), *(value for _, value in parse_qsl(found.query)), found.fragment]
+    parts = [
+        *host, found.username, found.password, *found.path.split("/"), *(value for _, value in _parameters(address)), found.fragment,
+    ]  # fmt: skip
     for part in filter(None, parts):
         for form in {part, unquote(part), quote(part, safe="")}:
             if len(form) >= SHORTEST_SECRET:
                 yield form
+
+
+def _parameters(address: str) -> Iterator[tuple[str, str]]:
+    """Yield each parameter as apprise reads it: behind the first question mark, which may be in a fragment, between & or ;."""
+    for part in re.split("[&;]", address.partition("?")[2]):
+        key, _, value = part.partition("=")
+        yield unquote(key).strip(), unquote(value).strip()
 
 
 def _names_file(value: str) -> bool:

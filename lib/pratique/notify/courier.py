@@ -21,7 +21,7 @@ from pratique.errors import PratiqueError
 from pratique.files import open_private
 from pratique.isolated import isolated_command
 from pratique.notify.outbox import Batch, Outbox
-from pratique.notify.sender import SendResult, start_sending
+from pratique.notify.sender import Sending, SendResult, start_sending
 from pratique.outcomes import OutcomeRecord, open_outcomes
 
 LINGER_S = 60.0
@@ -61,11 +61,19 @@ def deliver_due(state_dir: Path, now: Callable[[], datetime] = utc_now) -> int:
     """Send everything that is due, to all routes at once; return how many messages were tried. Raises: PratiqueError."""
     outbox = outbox_of(state_dir)
     batches = outbox.take(now())
-    begun = [(batch, start_sending(batch.route.to, batch.events, again=batch.again)) for batch in batches]
-    for batch, sending in begun:
-        result = sending.result()
-        _note(state_dir, outbox, batch, result, round((time.monotonic() - sending.started) * 1000), now())
+    begun = [(batch, time.monotonic(), _begin(batch)) for batch in batches]
+    for batch, started, sending in begun:
+        result = sending if isinstance(sending, SendResult) else sending.result()
+        _note(state_dir, outbox, batch, result, round((time.monotonic() - started) * 1000), now())
     return len(batches)
+
+
+def _begin(batch: Batch) -> Sending | SendResult:
+    """Start to send a batch; return the failure when no process can be started, since nothing was sent then."""
+    try:
+        return start_sending(batch.route.to, batch.events, again=batch.again)
+    except OSError as error:
+        return SendResult(False, f"no process can be started: {error.strerror}")
 
 
 def run_courier(state_dir: Path, lock: int) -> None:
@@ -73,13 +81,13 @@ def run_courier(state_dir: Path, lock: int) -> None:
     outbox, end = outbox_of(state_dir), time.monotonic() + LONGEST_LIFE_S
     while True:
         outbox.recover(utc_now())
-        while time.monotonic() < end and (wait := _seconds_until(outbox.next_due())) <= LINGER_S:
+        while time.monotonic() < end and (wait := _seconds_until(outbox.next_due(utc_now()))) <= LINGER_S:
             time.sleep(min(max(wait, 0.0), 1.0))
             if wait <= 0:
                 deliver_due(state_dir)
         fcntl.flock(lock, fcntl.LOCK_UN)
         # something may have come after the last look, from a process that saw the lock
-        if time.monotonic() >= end or _seconds_until(outbox.next_due()) > LINGER_S:
+        if time.monotonic() >= end or _seconds_until(outbox.next_due(utc_now())) > LINGER_S:
             return
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

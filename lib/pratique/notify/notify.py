@@ -38,8 +38,9 @@ def send_waiting(state_dir: Path) -> None:
     try:
         from pratique.notify.courier import outbox_of, start_courier  # noqa: PLC0415 - sqlite
 
-        due = outbox_of(state_dir, busy_s=BUSY_S).next_due()
-        if due is not None and due <= utc_now():
+        now = utc_now()
+        due = outbox_of(state_dir, busy_s=BUSY_S).next_due(now)
+        if due is not None and due <= now:
             start_courier(state_dir)
     except Exception as error:  # noqa: BLE001 - the caller has other work
         print(f"pratique: notifications are not sent: {' '.join(str(error).split())[:300]}", file=sys.stderr)  # noqa: T201

@@ -14,13 +14,16 @@ from pathlib import Path
 from pratique.config.notify import NotifySettings
 from pratique.notify.event import Event
 from pratique.notify.outbox_rows import (
+    AHEAD,
     APPLICATION,
     OPEN,
     SCHEMA,
+    ahead_of,
     delay,
     due_rows,
     end,
     failing,
+    follow_clock,
     keep_event,
     keep_route,
     later,
@@ -104,14 +107,15 @@ class Outbox:
                 [text_of(now), *names],
             )
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, now: datetime) -> datetime | None:
         """Return when something can be sent next; None when nothing waits. What a dead process left counts from its start."""
         if not self.path.exists():
             return None
         with self._database.connected() as connection:
             found = connection.execute(
-                f"SELECT min(max(d.due, {OPEN})) FROM deliveries AS d JOIN routes AS r ON r.name = d.route "  # noqa: S608 - constant text
-                "WHERE d.state IN ('waiting', 'sending')"
+                f"SELECT min(CASE WHEN {AHEAD} THEN :now ELSE max(d.due, min({OPEN}, :pause)) END) FROM deliveries AS d "  # noqa: S608 - constant text
+                "JOIN routes AS r ON r.name = d.route JOIN events AS e ON e.number = d.event WHERE d.state IN ('waiting', 'sending')",
+                ahead_of(now),
             ).fetchone()[0]
         return time_of(found)
 
@@ -130,6 +134,7 @@ class Outbox:
         at = text_of(now)
         batches = []
         with self._database.changing() as connection:
+            follow_clock(connection, now)
             for name, text, not_before, critical_from in connection.execute(
                 "SELECT name, settings, not_before, critical_from FROM routes"
             ).fetchall():
@@ -164,7 +169,8 @@ class Outbox:
                 what = f"notifications to {name!r} arrive again; before: {reason}"
                 notify_others(connection, name, Event("notify.recovered", name, since, "low", what).safe(), now)
             connection.execute(
-                "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE at < ? LIMIT 100)",
+                "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE at < ? AND NOT EXISTS "
+                "(SELECT 1 FROM deliveries WHERE event = number AND state IN ('waiting', 'sending')) LIMIT 100)",
                 [text_of(now - timedelta(days=KEPT_DAYS))],
             )
 

@@ -56,6 +56,11 @@ COMMIT;
 
 OPEN = "CASE d.critical WHEN 1 THEN r.critical_from ELSE r.not_before END"
 """From when on a route takes a message."""
+LONGEST_PAUSE = timedelta(hours=1)
+"""Of a route between two messages: `group_s` and the back-offs are not longer."""
+LONGEST_QUIET = timedelta(hours=26)
+AHEAD = "(e.at > :now OR d.due > :quiet)"
+"""Whether an event waits for a time that was written before the clock was set back."""
 
 
 def keep_route(connection: sqlite3.Connection, route: NotifySettings) -> None:
@@ -101,6 +106,27 @@ def failing(connection: sqlite3.Connection, name: str) -> tuple[str, int, str]:
     """Return since when a route fails, its failures in a row, and the last reason."""
     row = connection.execute("SELECT failing_since, failures, reason FROM routes WHERE name = ?", [name]).fetchone()
     return (str(row[0]), int(row[1]), str(row[2])) if row else ("", 0, "")
+
+
+def ahead_of(now: datetime) -> dict[str, str]:
+    """Return the values of `AHEAD`: times beyond them can only come from a clock that was ahead."""
+    return {"now": text_of(now), "pause": text_of(now + LONGEST_PAUSE), "quiet": text_of(now + LONGEST_QUIET)}
+
+
+def follow_clock(connection: sqlite3.Connection, now: datetime) -> None:
+    """After the clock was set back, let nothing wait for a time that was written before."""
+    values = ahead_of(now)
+    connection.execute(
+        "UPDATE deliveries SET due = :now WHERE state = 'waiting' AND due > :now AND event IN "  # noqa: S608 - constant text
+        f"(SELECT d.event FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.state = 'waiting' AND {AHEAD})",
+        values,
+    )
+    connection.execute("UPDATE events SET at = :now WHERE at > :now", values)
+    connection.execute(
+        "UPDATE routes SET not_before = min(not_before, :pause), critical_from = min(critical_from, :pause) "
+        "WHERE not_before > :pause OR critical_from > :pause",
+        values,
+    )
 
 
 def due_rows(connection: sqlite3.Connection, name: str, at: str) -> list[tuple[int, str, int, int]]:

@@ -39,6 +39,8 @@ def test_an_address_without_a_secret_is_taken(to):
         "json://web1/x?token=geheim",
         "json://web1/x?+Authorization=Bearer%20geheim",
         "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
+        "ntfys://tk_AgQdq7mVBoFD37zQVN29Rhu@ntfy.example/ops",
+        "https://geheim@web1.example/x",
         "just words",
         "",
         "env:",

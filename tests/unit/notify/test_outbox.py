@@ -37,7 +37,7 @@ def state(outbox, name="ops"):
 
 
 def test_reading_makes_no_file(outbox):
-    assert outbox.next_due() is None
+    assert outbox.next_due(NOON) is None
     assert outbox.states() == []
     assert not outbox.path.exists()
 
@@ -74,7 +74,7 @@ def test_events_between_two_messages_comes_as_one(outbox):
     for number in range(1, 50):
         outbox.put(event(number), [OPS], later(1))
     assert outbox.take(later(29)) == []
-    assert outbox.next_due() == later(OPS.group_s)
+    assert outbox.next_due(later(1)) == later(OPS.group_s)
     (batch,) = outbox.take(later(30))
     assert len(batch.events) == 49
 
@@ -83,7 +83,7 @@ def test_critical_events_wait_less(outbox):
     outbox.put(event(0), [OPS], NOON)
     outbox.delivered(outbox.take(NOON)[0], NOON)
     outbox.put(event(1, risk="critical"), [OPS], later(1))
-    assert outbox.next_due() == later(CRITICAL_GROUP_S)
+    assert outbox.next_due(later(1)) == later(CRITICAL_GROUP_S)
     assert reported(outbox.take(later(CRITICAL_GROUP_S))) == {"ops": ["failed 1"]}
 
 
@@ -91,7 +91,7 @@ def test_quiet_hours_hold_all_but_critical_events(outbox):
     night = NotifySettings(to="env:OPS", name="ops", quiet="11:00-13:00")
     outbox.put(event(0), [night], NOON)
     assert outbox.take(NOON) == []
-    assert outbox.next_due() == later(3600)
+    assert outbox.next_due(NOON) == later(3600)
     outbox.put(event(1, risk="critical"), [night], NOON)
     (batch,) = outbox.take(NOON)
     assert reported([batch]) == {"ops": ["failed 1"]}
@@ -104,7 +104,7 @@ def test_an_event_that_waited_for_a_retry_stays_quiet_too(outbox):
     outbox.put(event(), [night], NOON)
     outbox.failed(outbox.take(NOON)[0], "500", NOON, unknown=False)
     assert outbox.take(later(90)) == []
-    assert outbox.next_due() == later(3600)
+    assert outbox.next_due(NOON) == later(3600)
 
 
 def test_back_off_grows_and_ends_after_a_day(outbox):
@@ -114,21 +114,21 @@ def test_back_off_grows_and_ends_after_a_day(outbox):
         given_up = outbox.failed(batches[0], "500", now, unknown=False)
         if given_up:
             break
-        due = outbox.next_due()
+        due = outbox.next_due(now)
         assert outbox.take(due - timedelta(seconds=1)) == []
         waits.append((due - now).total_seconds())
         now = due
     assert waits[: len(BACK_OFF_S)] == list(BACK_OFF_S)
     assert set(waits[len(BACK_OFF_S) :]) == {BACK_OFF_S[-1]}
     assert timedelta(hours=24) <= now - NOON < timedelta(hours=25)
-    assert outbox.next_due() is None
+    assert outbox.next_due(NOON) is None
     assert (state(outbox).waiting, state(outbox).given_up) == (0, 1)
 
 
 def test_a_day_counts_from_the_first_attempt(outbox):
     night = NotifySettings(to="env:OPS", name="ops", quiet="11:00-10:00")
     outbox.put(event(), [night], NOON)
-    due = outbox.next_due()
+    due = outbox.next_due(NOON)
     assert due == later(22 * 3600)
     outbox.failed(outbox.take(due)[0], "500", due, unknown=False)
     assert state(outbox).waiting == 1
@@ -180,7 +180,7 @@ def test_a_removed_route_gives_up_what_waits_for_it(outbox):
     assert [found.settings.route for found in outbox.states()] == ["chat"]
     assert list(reported(outbox.take(NOON))) == ["chat"]
     outbox.use([], NOON)
-    assert outbox.next_due() is None
+    assert outbox.next_due(NOON) is None
 
 
 def test_a_changed_address_counts_for_what_waits(outbox):
@@ -211,3 +211,27 @@ def test_a_damaged_file_is_reported_in_one_line(outbox):
     outbox.path.write_text("text\n" * 1000)
     with pytest.raises(DataError, match=r"notifications .* is damaged: file is not a database"):
         outbox.put(event(), [OPS], NOON)
+
+
+@pytest.mark.parametrize("quiet", ["", "08:00-13:00"])
+def test_nothing_waits_for_a_time_that_was_written_before_the_clock_was_set_back(outbox, quiet):
+    ahead = NOON + timedelta(days=365)
+    ops = NotifySettings(to="env:OPS", name="ops", quiet=quiet)
+    outbox.put(event(0), [ops], ahead - timedelta(days=1, hours=6))
+    outbox.delivered(outbox.take(ahead - timedelta(days=1, hours=6))[0], ahead + timedelta(hours=6))
+    outbox.put(event(1), [ops], ahead)
+    assert outbox.next_due(NOON) == NOON
+    assert outbox.take(NOON) == []  # the pause between two messages, or quiet hours
+    due = outbox.next_due(NOON)
+    assert NOON < due <= NOON + timedelta(hours=1)
+    assert reported(outbox.take(due)) == {"ops": ["failed 1"]}
+
+
+def test_a_clock_that_is_far_ahead_takes_away_nothing_that_waits(outbox):
+    outbox.put(event(0), [OPS, CHAT], NOON)
+    ahead = NOON + timedelta(days=3650)
+    batches = {batch.route.route: batch for batch in outbox.take(NOON)}
+    outbox.failed(batches["chat"], "HTTP 500", NOON, unknown=False)
+    outbox.delivered(batches["ops"], ahead)
+    assert state(outbox, "chat").waiting == 1
+    assert list(reported(outbox.take(later(3600)))) == ["chat"]

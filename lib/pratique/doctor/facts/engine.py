@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from pratique.clock import elapsed_s, utc_now
 from pratique.doctor.facts.model import PartStore, reason_of
+from pratique.errors import UnavailableError
 from pratique.release.docker_engine import engine
 
 ENGINE_PARTS = (
@@ -22,6 +25,9 @@ PS_ARGUMENTS = "-eo pid,ppid,stat,comm"
 AT_ONCE = 20
 """Requests at once; the client keeps 25 connections."""
 LARGEST_FILE = 65_536
+LARGEST_ANSWER = 64 << 20
+"""Bytes: several times the answer of an engine with a thousand containers."""
+MOST_EVENTS = 10_000
 OS_RELEASE = "/etc/os-release"
 PAUSES = ("pause", "unpause")
 
@@ -32,9 +38,25 @@ def read_engine(
     """Read all parts of an engine into `store`. timeout_s: for one request. known: called with the engine's root folder."""
     try:
         with engine(address, timeout_s=timeout_s) as client:
+            client.api.send = partial(_bounded, client.api.send)
             _read_parts(client.api, store, known)
     except Exception as error:  # noqa: BLE001 - an engine that cannot be asked is a result, not a failure
         store.miss(ENGINE_PARTS, reason_of(error))
+
+
+def _bounded(send: Callable[..., Any], request: Any, **options: Any) -> Any:
+    """Send a request, and read the answer up to LARGEST_ANSWER. Raises: UnavailableError for a longer one."""
+    if options.get("stream"):
+        return send(request, **options)
+    response = send(request, **{**options, "stream": True})
+    content = bytearray()
+    for chunk in response.iter_content(1 << 16):
+        content += chunk
+        if len(content) > LARGEST_ANSWER:
+            response.close()
+            raise UnavailableError(f"the engine's answer is longer than {LARGEST_ANSWER >> 20} MB")
+    response._content = bytes(content)  # noqa: SLF001 - what `requests` itself does with an answer that is not streamed
+    return response
 
 
 def _read_parts(api: Any, store: PartStore, known: Callable[[str], None]) -> None:
@@ -101,7 +123,7 @@ def _pauses(api: Any, containers: Sequence[Mapping[str, Any]]) -> Mapping[str, i
     # the engine's own time, so that a clock that is off does not hide the last events
     until = datetime.fromisoformat(api.info()["SystemTime"]).timestamp()
     events = api.events(since=0, until=int(until) + 1, filters={"event": list(PAUSES)}, decode=True)
-    return {event["Actor"]["ID"]: event["time"] for event in events if event.get("Action") == "pause"}
+    return {event["Actor"]["ID"]: event["time"] for event in islice(events, MOST_EVENTS) if event.get("Action") == "pause"}
 
 
 class Untold:
@@ -114,9 +136,27 @@ class Untold:
 
 def _each(containers: Sequence[Mapping[str, Any]], ask: Callable[[Mapping[str, Any]], Any]) -> Mapping[str, Any]:
     """The answer for each container. Several are asked at once: an engine takes a second for the use of a container."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = pool.map(lambda one: _told(lambda: ask(one)), containers)
-        return dict(zip([one["Id"] for one in containers], answers, strict=True))
+    waiting, answers, errors = deque(containers), {}, []
+
+    def work() -> None:
+        while waiting and not errors:
+            try:
+                one = waiting.popleft()
+                answers[one["Id"]] = _told(partial(ask, one))
+            except IndexError:  # another thread took the last one
+                return
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+
+    # daemons, unlike those of a pool: the process ends although an engine sends a byte a second
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(AT_ONCE, len(waiting)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return answers
 
 
 def _told(ask: Callable[[], Any]) -> Any:

@@ -8,15 +8,19 @@ import secrets
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
+from pratique.clock import elapsed_s
 from pratique.doctor.facts import host_text
 from pratique.doctor.facts.model import PartStore, reason_of
 from pratique.errors import UnavailableError
+from pratique.masked_text import masked
 from pratique.release.docker_engine import DEFAULT_SOCKET
 from pratique.release.ssh import ssh_words
 from pratique.release.tunnel import ENGINE_SOCKET
@@ -65,7 +69,7 @@ def parse_output(text: str, token: str, store: PartStore) -> None:
         if name not in PARSERS:
             continue
         if status != "0":
-            store.miss((name,), reason_of(UnavailableError(body.strip()[-300:] or f"it ended with status {status}")))
+            store.miss((name,), reason_of(UnavailableError(masked(body.strip())[-300:] or f"it ended with status {status}")))
         else:
             store.read(name, partial(PARSERS[name], body))
     store.miss(
@@ -85,15 +89,10 @@ def run_script(address: str, arguments: Sequence[str], *, timeout_s: float) -> s
         )
     except OSError as error:
         raise UnavailableError(f"{command[0]} cannot be started: {error.strerror}") from error
-    with process:
-        try:
-            output, error_text = process.communicate(script, timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise UnavailableError(f"the host did not answer within {timeout_s:g} s") from None
-    text = output[:LARGEST_OUTPUT].decode("utf-8", "replace")
+    output, error_text = _read_bounded(process, script, timeout_s)
+    text = output.decode("utf-8", "replace")
     if process.returncode and not text:
-        said = error_text.decode("utf-8", "replace").strip()[-200:]
+        said = masked(error_text.decode("utf-8", "replace").strip())[-200:]
         where = (
             "the host cannot be reached over SSH"
             if remote and process.returncode == SSH_FAILED
@@ -101,6 +100,50 @@ def run_script(address: str, arguments: Sequence[str], *, timeout_s: float) -> s
         )
         raise UnavailableError(f"{where}: {said or f'status {process.returncode}'}")
     return text
+
+
+def _read_bounded(process: subprocess.Popen[bytes], script: bytes, timeout_s: float) -> tuple[bytes, bytes]:
+    """Return what a process prints, at most LARGEST_OUTPUT of each stream. Raises: UnavailableError."""
+    streams: list[Any] = [process.stdout, process.stderr]
+    kept = [bytearray() for _ in streams]
+
+    def read(nth: int) -> None:
+        while chunk := streams[nth].read1(1 << 16):
+            kept[nth].extend(chunk[: LARGEST_OUTPUT - len(kept[nth])])
+            if len(kept[nth]) >= LARGEST_OUTPUT:
+                _kill(process)
+                return
+
+    def write(stdin: Any) -> None:
+        with suppress(OSError), stdin:
+            stdin.write(script)
+
+    threads = [threading.Thread(target=read, args=[nth], daemon=True) for nth in range(len(streams))]
+    threads.append(threading.Thread(target=write, args=[process.stdin], daemon=True))
+    deadline = elapsed_s() + timeout_s
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - elapsed_s()))
+    try:
+        process.wait(max(0.0, deadline - elapsed_s()))
+        late = any(thread.is_alive() for thread in threads)
+    except subprocess.TimeoutExpired:
+        late = True
+    _kill(process)
+    process.wait()
+    for stream, thread in zip(streams, threads, strict=False):
+        thread.join(1.0)
+        if not thread.is_alive():
+            stream.close()
+    if late:
+        raise UnavailableError(f"the host did not answer within {timeout_s:g} s")
+    return bytes(kept[0]), bytes(kept[1])
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _socket_of(address: str) -> str:

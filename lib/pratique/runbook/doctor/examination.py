@@ -53,15 +53,9 @@ def record_examination(config: Config, examination: Examination, run_id: str) ->
     return sum(finding.is_new for host in examination.hosts for result in host.results for finding in result.findings)
 
 
-def examine_and_record(
-    config: Config, *, hosts: Sequence[str] = (), only: Sequence[str] = (), skip: Sequence[str] = (), fail_on: Risk | None = None,
-    compare_with: str = "", record: bool = True,
-) -> Examination:  # fmt: skip
-    """Examine hosts without a journal, as `pratique doctor` does; its memory is the outcomes. record: whether to keep it."""
-    found = examine_hosts(config, hosts=hosts, only=only, skip=skip, fail_on=fail_on, compare_with=compare_with)
-    if record:
-        record_examination(config, found, f"{new_run_id(RUN_ID_WORD)}-{utc_now():%f}")
-    return found
+def new_examination_id() -> str:
+    """Return an id for an examination without a journal, as `pratique doctor` makes it."""
+    return f"{new_run_id(RUN_ID_WORD)}-{utc_now():%f}"
 
 
 def notify_new(config: Config, examination: Examination) -> None:

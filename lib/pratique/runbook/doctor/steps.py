@@ -12,6 +12,7 @@ A run that is resumed examines again: the result from before its process died is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from typing_extensions import override
 
@@ -45,7 +46,7 @@ class Examine(RunStep[DoctorContext]):
             fail_on=given.risk,
             compare_with=given.compare_with,
         )
-        context.examination = found
+        context.examination = replace(found, run=context.run_id)
         for host in found.hosts:
             attempt.say(score_line(host))
         scores = {host.name: host.score for host in found.hosts}
