@@ -129,7 +129,7 @@ def test_a_folder_without_a_store_is_one_line(tmp_path):
 
 
 def test_wrong_usage_exits_with_64_and_names_the_help_option(filled):
-    assert_one_line(pratique("compare", "shop", cwd=filled), 64, "--help")
+    assert_one_line(pratique("compare", cwd=filled), 64, "--help")
     assert_one_line(pratique("compare", "shop", "r1", "r2", "--start", "noon", cwd=filled), 64, "noon")
     assert_one_line(pratique("compare", "../shop", "r1", "r2", cwd=filled), 64, "is not a name")
     assert_one_line(pratique("nonsense", cwd=filled), 64, "nonsense")
