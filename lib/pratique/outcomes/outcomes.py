@@ -86,14 +86,16 @@ class Outcomes:
         since: datetime | None = None,
         until: datetime | None = None,
         last: int | None = None,
+        key: str | None = None,
     ) -> list[OutcomeRecord]:
-        """Return the records of a kind, of a subject, in [since, until), oldest first. last: the newest of them only.
+        """Return the records of a kind, of a subject, with a key, in [since, until), oldest first. last: the newest of them only.
 
         Raises: BusyError, DataError, DeniedError, StorageError.
         """
         wanted = {
             "kind = ?": kind,
             "subject = ?": subject,
+            "key = ?": key,
             "at >= ?": None if since is None else stamp(since.astimezone(UTC)),
             "at < ?": None if until is None else stamp(until.astimezone(UTC)),
         }
