@@ -1,4 +1,4 @@
-"""What is examined: names are checked, and records that cannot be read stop nothing."""
+"""An examination as a whole: names are checked, and records that cannot be read stop nothing."""
 
 from datetime import date
 
