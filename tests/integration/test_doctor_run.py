@@ -66,20 +66,20 @@ def test_a_run_that_was_killed_is_resumed_and_keeps_each_result_once(folder, mom
 
 
 def test_an_engine_that_cannot_be_asked_is_never_good(folder):
-    command = [sys.executable, "-m", "pratique", "doctor", "--json", "--only", "privileged", "--only", "disk"]
+    command = [sys.executable, "-m", "pratique", "doctor", "--json", "--only", "privileged", "--only", "conntrack"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     states = {one["check"]: one for one in json.loads(done.stdout)["hosts"][0]["results"]}
     assert states["privileged"]["state"] == "not looked at"
     assert "no Docker engine answers" in states["privileged"]["not_looked_at"]
-    assert states["disk"]["state"] == "good"
+    assert states["conntrack"]["state"] == "good"
 
 
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
         (["--only", "privileged"], 2, ""),
-        (["--only", "disk"], 0, ""),
+        (["--only", "conntrack"], 0, ""),
         (["--only", "disk", "--fail-on", "critical"], 2, ""),
         (["--only", "nothing"], 64, "no check 'nothing'"),
         (["--host", "web1"], 64, "is no engine"),

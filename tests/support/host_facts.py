@@ -52,7 +52,7 @@ PARTS = {
     "changes": {ID: []},
     "history": {IMAGE: [{"Created": int((NOW - timedelta(days=9)).timestamp()), "CreatedBy": "COPY . /"}]},
     "os_release": {IMAGE: ""},
-    "disk_use": {"Images": [], "Volumes": [], "Containers": [], "BuildCache": None},
+    "disk_use": {"Images": [], "Volumes": [], "Containers": [{"Id": ID}], "BuildCache": None},
     "kernel": {
         "net/netfilter/nf_conntrack_count": "100", "net/netfilter/nf_conntrack_max": "262144", "kernel/pid_max": "32768", "kernel/threads-max": "200000",
         "net/unix/max_dgram_qlen": "512", "loadavg": "0.10 0.20 0.30 1/400 4711", "uid": "0",
@@ -72,7 +72,8 @@ PARTS = {
     "certificates": {"/etc/ssl/shop.pem": NOW + timedelta(days=60)},
     "log_files": [],
     "bound_images": {},
-    "outcomes": {"job": {}, "backup": {}, "drill": {}, "notification": {}},
+    "outcomes": {"job": {}, "backup": {}, "drill": {}},
+    "notify_routes": [],
     "collector": None,
     "orphans": {},
     "own_host": "lab",

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from pratique.balancer import open_balancer
@@ -33,15 +34,15 @@ def notify_problems(config: Config) -> None:
 
 
 def problems(config: Config) -> Iterator[Event]:
-    """Yield the problems of now. A part that cannot be read is left to `pratique check`."""
-    yield from _collector(config)
-    for name in config.services:
-        target = config.target(name)
-        for look in (_balancer, _certificate):
-            try:
-                yield from look(config, target)
-            except (PratiqueError, OSError):
-                continue
+    """Yield the problems of now. A part that cannot be read, or whose look breaks, is left to `pratique check`."""
+    targets = [config.target(name) for name in config.services]
+    looks = [partial(_collector, config)]
+    looks += [partial(look, config, target) for target in targets for look in (_balancer, _certificate)]
+    for look in looks:
+        try:
+            yield from look()
+        except Exception:  # noqa: BLE001, S112 - the thread beside the collector must go on
+            continue
 
 
 def _collector(config: Config) -> Iterator[Event]:

@@ -21,11 +21,15 @@ def subject_of(host: str) -> str:
 
 @dataclass(frozen=True)
 class HostHistory:
-    """The run before on a host. at: None when there was none. found: keys of its open findings. key: of its record."""
+    """The run before on a host. at: None when there was none. found: keys of its open findings. key: of its record.
+
+    asked: ids of the checks that ran up to then; empty when that is not known.
+    """
 
     at: datetime | None = None
     key: str = ""
     found: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
     details: Mapping[str, JSON] = field(default_factory=dict)
 
     @classmethod
@@ -34,7 +38,7 @@ class HostHistory:
         if not key:
             records = outcomes.read(KIND, subject_of(host), last=1)
             return cls.of(records[-1]) if records else cls()
-        everywhere = [record for record in outcomes.read(KIND) if record.key == key]
+        everywhere = outcomes.read(KIND, key=key)
         if not everywhere:
             raise UsageError(f"no earlier examination {key[:80]!r}: leave compare_with empty for the last one")
         records = [record for record in everywhere if record.subject == subject_of(host)]
@@ -43,29 +47,41 @@ class HostHistory:
     @classmethod
     def of(cls, record: OutcomeRecord) -> HostHistory:
         """Return what a record says."""
-        found = record.details.get("found")
-        keys = [str(one) for one in found] if isinstance(found, list) else []
-        return cls(record.at, record.key, frozenset(keys), record.details)
+        return cls(record.at, record.key, _texts(record, "found"), _texts(record, "checks"), record.details)
+
+
+def _texts(record: OutcomeRecord, name: str) -> frozenset[str]:
+    found = record.details.get(name)
+    return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
 
 
 def with_changes(report: HostReport, history: HostHistory) -> HostReport:
     """Return a report that says which findings are new, and which of the run before are gone.
 
-    Anything not looked at now is neither: its findings of the run before may still be there. The first run has nothing new.
+    Anything not looked at now is neither: its findings of the run before may still be there. The first run of a check has
+    nothing new.
     """
+    asked = {result.check.id for result in report.results} | history.asked
+    report = replace(report, asked=tuple(sorted(asked)))
     if history.at is None:
         return report
     results = tuple(
         replace(
             result,
             findings=tuple(
-                replace(one, is_new=one.key not in history.found and not one.accepted) for one in result.findings
+                replace(
+                    one,
+                    is_new=(not history.asked or one.check in history.asked)
+                    and one.key not in history.found
+                    and not one.accepted,
+                )
+                for one in result.findings
             ),
         )
         for result in report.results
     )
     now = {finding.key for result in report.results for finding in result.findings}
-    whole = {result.check.id for result in report.results if not result.reason}
+    whole = {result.check.id for result in report.results if not (result.reason or result.unlisted)}
     gone = sorted(key for key in history.found - now if check_of(key) in whole)
     return replace(
         report,
@@ -96,6 +112,7 @@ def _record(examination: Examination, report: HostReport, key: str) -> OutcomeRe
     details: dict[str, JSON] = {
         "found": sorted({*open_findings, *report.carried}),
         "not_looked_at": unseen,
+        "checks": list(report.asked),
         "score": report.score,
         "looked_at": round(report.looked_at, 3),
         "space": dict(report.space),

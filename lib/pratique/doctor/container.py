@@ -1,4 +1,7 @@
-"""One container as an engine's inspection shows it. Fields that an engine leaves out are empty."""
+"""One container as an engine's inspection shows it.
+
+Fields that an engine leaves out are empty; of a whole section that it leaves out nothing can be said.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from pratique.doctor.finding import NotLookedAtError
 from pratique.runtime.docker_request import PREFIX, REVISION, SERVICE
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -40,17 +44,23 @@ class Container:
     @property
     def state(self) -> Mapping[str, Any]:
         """Its state."""
-        return self.attrs.get("State") or {}
+        return self._section("State")
 
     @property
     def host_config(self) -> Mapping[str, Any]:
         """How it was started."""
-        return self.attrs.get("HostConfig") or {}
+        return self._section("HostConfig")
 
     @property
     def config(self) -> Mapping[str, Any]:
         """Its configuration, with that of its image."""
-        return self.attrs.get("Config") or {}
+        return self._section("Config")
+
+    def _section(self, name: str) -> Mapping[str, Any]:
+        found = self.attrs.get(name)
+        if not isinstance(found, Mapping):
+            raise NotLookedAtError(f"the engine does not tell {name} of {self.name}")
+        return found
 
     @property
     def labels(self) -> Mapping[str, str]:

@@ -49,7 +49,8 @@ def hosts_of(config: Config, hosts: Sequence[str] = ()) -> list[str]:
 def checks_of(config: Config, only: Sequence[str] = (), skip: Sequence[str] = ()) -> tuple[Check, ...]:
     """Return the checks to run. only: their ids; none: all. skip: ids, besides those of `[doctor]`. Raises: UsageError."""
     known = {check.id: check for check in CHECKS}
-    for name in [*only, *skip, *config.doctor.skip]:
+    accepted = [one.check for one in config.doctor.accepted]
+    for name in [*only, *skip, *config.doctor.skip, *accepted]:
         if name not in known:
             raise UsageError.unknown("check", name, sorted(known))
     left_out = {*skip, *(() if only else config.doctor.skip)}
@@ -129,7 +130,7 @@ def _report(look: Look, checks: Sequence[Check], history: HostHistory) -> HostRe
 
 def space_of(facts: HostFacts) -> dict[str, int]:
     """The used kB of each disk, kept for the next run, which tells how fast they fill."""
-    return {mount: one.used for mount, one in facts.parts.get("space", {}).items()}
+    return {mount: one.used for mount, one in facts.parts.get("space", {}).items() if one.known}
 
 
 def balancers_apart(config: Config, engines: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from pratique.masked_text import masked
+from pratique.masked_text import LONGEST_LINE, masked
 from pratique.printable_text import printable
 
 Risk = Literal["critical", "high", "medium", "low"]
@@ -34,8 +34,9 @@ class Found:
 
     def __post_init__(self) -> None:
         """Texts come from engines and hosts: control characters and secrets are taken out."""
-        object.__setattr__(self, "object", masked(printable(self.object, LONGEST["object"])))
-        object.__setattr__(self, "what", masked(printable(self.what, LONGEST["what"])))
+        # masked first: a cut through a secret would leave its beginning, which no pattern knows
+        object.__setattr__(self, "object", printable(masked(self.object), LONGEST["object"]))
+        object.__setattr__(self, "what", printable(masked(self.what), LONGEST["what"]))
         object.__setattr__(self, "remedy", printable(self.remedy, LONGEST["remedy"]))
 
 
@@ -60,6 +61,11 @@ def look_at_each(things: Iterable[Thing], judge: Callable[[Thing], Iterable[Foun
         except NotLookedAtError as error:
             unseen.append(str(error))
     return Looked(tuple(found), number, tuple(dict.fromkeys(unseen)))
+
+
+def ending(text: str, most: int) -> str:
+    """The last characters of a text of an engine or host, masked before the cut: it could go through a secret."""
+    return masked(text.strip()[-LONGEST_LINE:])[-most:]
 
 
 def sizes(number: float) -> str:

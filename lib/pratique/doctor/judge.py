@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 
@@ -31,22 +30,26 @@ def judge(check: Check, look: Look) -> Result:
             "not looked at",
             reason=printable(f"the check failed: {type(error).__name__}: {reason_of(error)}", LONGEST["reason"]),
         )
-    findings = _accepted(check, looked, look)
-    reason = masked(printable("; ".join(looked.unseen), LONGEST["reason"]))
+    findings, unlisted = _accepted(check, looked, look)
+    reason = printable(masked("; ".join(looked.unseen)), LONGEST["reason"])
     if findings:
-        return Result(check, "found", findings, looked.of, reason)
+        return Result(check, "found", findings, looked.of, reason, unlisted)
     return Result(check, "not looked at" if reason else "good", (), looked.of, reason)
 
 
-def _accepted(check: Check, looked: Looked, look: Look) -> tuple[Finding, ...]:
+def _accepted(check: Check, looked: Looked, look: Look) -> tuple[tuple[Finding, ...], int]:
+    """The findings to keep, those that nobody accepted first, and the number of further ones that nobody accepted."""
     today = look.now.date()
-    unique = dict.fromkeys(looked.found)
-    kept = list(unique)[:MOST_FOUND]
-    findings = [_finding(check, found, look.facts.name, look.settings.accepted, today) for found in kept]
-    if len(unique) > MOST_FOUND:
-        more = replace(kept[-1], object=f"{len(unique) - MOST_FOUND} more", what="only the first are listed")
-        findings.append(Finding(check.id, more))
-    return tuple(findings)
+    findings = [
+        _finding(check, found, look.facts.name, look.settings.accepted, today) for found in dict.fromkeys(looked.found)
+    ]
+    findings.sort(key=lambda one: bool(one.accepted))
+    unlisted = sum(not one.accepted for one in findings[MOST_FOUND:])
+    if unlisted:
+        # the same object however many there are, so that it is new once
+        more = Found("further ones", f"{unlisted} more; the first {MOST_FOUND} are listed", findings[0].found.remedy)
+        findings.insert(MOST_FOUND, Finding(check.id, more))
+    return tuple(findings[: MOST_FOUND + bool(unlisted)]), unlisted
 
 
 def _finding(check: Check, found: Found, host: str, accepted: Sequence[AcceptedFinding], today: date) -> Finding:

@@ -62,16 +62,17 @@ class Look:
         target = ["-H", self.facts.address] if self.facts.address else []
         return shlex.join(["docker", *target, *words])
 
-    def on_host(self, command: str) -> str:
-        """A shell command, as one types it for this host."""
+    def on_host(self, command: str, *, terminal: bool = False) -> str:
+        """A shell command, as one types it for this host. terminal: whether it needs one, such as an editor."""
         address = self.facts.address
         if not address.startswith("ssh://"):
             return command
-        return shlex.join([word for word in ssh_words(address) if word not in _OPTIONS] + [command])
+        program, *rest = [word for word in ssh_words(address) if word not in _OPTIONS]
+        return shlex.join([program, *(["-t"] if terminal else []), *rest, command])
 
     def in_daemon_json(self, text: str) -> str:
         """The command that opens the engine's settings on this host, with the key to set there."""
-        return f"{self.on_host('editor /etc/docker/daemon.json')}  # {text}"
+        return f"{self.on_host('editor /etc/docker/daemon.json', terminal=True)}  # {text}"
 
 
 _OPTIONS = {"-o", "BatchMode=yes", "ConnectTimeout=5", "--"}

@@ -53,13 +53,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """What one check says of one host. reason: why it, or a part of it, was not looked at."""
+    """What one check says of one host. reason: why it, or a part of it, was not looked at. unlisted: findings that are not kept."""
 
     check: Check
     state: State
     findings: tuple[Finding, ...] = ()
     of: int = 0
     reason: str = ""
+    unlisted: int = 0
 
     @property
     def open(self) -> tuple[Finding, ...]:
@@ -76,7 +77,7 @@ class Result:
             return None
         if self.check.risk == "critical" and self.open:
             return 0.0
-        bad = len({finding.found.object for finding in self.open})
+        bad = len({finding.found.object for finding in self.open}) + self.unlisted
         return round(10 * max(0.0, 1 - bad / max(self.of, bad, 1)), 1)
 
 
@@ -85,6 +86,7 @@ class HostReport:
     """The results of one host. name: for people. score: 0 to 10. looked_at: the part of the checks by weight, 0 to 1.
 
     gone: keys of findings of the run before that are mended. carried: those that could not be looked at again.
+    asked: ids of the checks of this run and of those before it.
     compared_with: when the run before was, UTC; None when there was none. previous: its key. space: used kB of each disk.
     """
 
@@ -98,6 +100,7 @@ class HostReport:
     carried: tuple[str, ...] = ()
     compared_with: datetime | None = None
     previous: str = ""
+    asked: tuple[str, ...] = ()
     space: Mapping[str, int] = field(default_factory=dict)
 
     def result(self, check: str) -> Result | None:

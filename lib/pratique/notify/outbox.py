@@ -26,6 +26,7 @@ from pratique.notify.outbox_rows import (
     follow_clock,
     keep_event,
     keep_route,
+    kept_routes,
     later,
     notify_others,
     text_of,
@@ -135,10 +136,15 @@ class Outbox:
         batches = []
         with self._database.changing() as connection:
             follow_clock(connection, now)
-            for name, text, not_before, critical_from in connection.execute(
-                "SELECT name, settings, not_before, critical_from FROM routes"
+            routes = kept_routes(connection)
+            for name, not_before, critical_from in connection.execute(
+                "SELECT name, not_before, critical_from FROM routes"
             ).fetchall():
-                route = NotifySettings.model_validate_json(text)
+                route = routes.get(name)
+                if route is None:
+                    # whoever knows it keeps it again; its events wait until then
+                    connection.execute("DELETE FROM routes WHERE name = ?", [name])
+                    continue
                 quiet = quiet_until(route, now)
                 if quiet is not None:
                     delay(connection, name, at, quiet)
@@ -210,8 +216,9 @@ class Outbox:
         if not self.path.exists():
             return []
         with self._database.connected() as connection:
+            routes = kept_routes(connection)
             rows = connection.execute(
-                "SELECT r.settings, "
+                "SELECT r.name, "
                 "(SELECT count(*) FROM deliveries WHERE route = r.name AND state IN ('waiting', 'sending')), "
                 "(SELECT min(e.at) FROM deliveries AS d JOIN events AS e ON e.number = d.event "
                 " WHERE d.route = r.name AND d.state IN ('waiting', 'sending')), "
@@ -221,7 +228,7 @@ class Outbox:
             ).fetchall()
         return [
             RouteState(
-                NotifySettings.model_validate_json(text),
+                routes[name],
                 waiting,
                 time_of(oldest),
                 sent,
@@ -231,7 +238,8 @@ class Outbox:
                 failures,
                 reason,
             )
-            for text, waiting, oldest, sent, given_up, last, since, failures, reason in rows
+            for name, waiting, oldest, sent, given_up, last, since, failures, reason in rows
+            if name in routes
         ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from pratique.clock import stamp
@@ -72,6 +73,15 @@ def keep_route(connection: sqlite3.Connection, route: NotifySettings) -> None:
     )
 
 
+def kept_routes(connection: sqlite3.Connection) -> dict[str, NotifySettings]:
+    """Return the routes by name, without those that cannot be read, as of another version."""
+    found = {}
+    for name, text in connection.execute("SELECT name, settings FROM routes ORDER BY name").fetchall():
+        with suppress(ValueError):
+            found[name] = NotifySettings.model_validate_json(text)
+    return found
+
+
 def keep_event(connection: sqlite3.Connection, event: Event, routes: Sequence[NotifySettings], now: datetime) -> bool:
     """Keep an event for some routes; return False when it was there before, or there is no route."""
     if not routes:
@@ -98,8 +108,7 @@ def keep_event(connection: sqlite3.Connection, event: Event, routes: Sequence[No
 
 def notify_others(connection: sqlite3.Connection, name: str, event: Event, now: datetime) -> None:
     """Keep an event about a route for all others, whatever they want otherwise."""
-    rows = connection.execute("SELECT settings FROM routes WHERE name <> ?", [name]).fetchall()
-    keep_event(connection, event, [NotifySettings.model_validate_json(text) for (text,) in rows], now)
+    keep_event(connection, event, [route for other, route in kept_routes(connection).items() if other != name], now)
 
 
 def failing(connection: sqlite3.Connection, name: str) -> tuple[str, int, str]:

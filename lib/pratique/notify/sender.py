@@ -30,13 +30,21 @@ ANSWER_S = 15.0
 """How long the receiver may be silent; apprise's own 4 s would send again what a slow receiver took."""
 MOST_MEMORY = 2 << 30
 """Bytes of address space: a receiver may answer without end."""
+MOST_BYTES = 4000
+"""Of a text: ntfy takes 4096, and refuses more or makes a file of it; a character can have four."""
 LONGEST_REASON = 300
 NOT_ANSWERED = ("read timed out", "timed out", "connection aborted", "remotedisconnected", "connection reset", "eof")
 """Words in the reason of a failure after which the message may have arrived."""
-_MENTION = re.compile(r"@(?=(?:everyone|here|channel|all|room)\b)", re.IGNORECASE)
+_MENTION = re.compile(
+    r"(?<!\w)@(?=\S)|@(?=[^\w\s]{0,3}(?:everyone|here|channel|all|room|topic)\b)|<(?=/?at>)", re.IGNORECASE
+)
+"""The sign before the name of a person or a group; Teams writes <at>name</at>."""
+_ANY_MENTION = re.compile(r"@|<(?=/?at>)", re.IGNORECASE)
+PINGING = {"discord", "fluxer", "fluxers"}
+"""Schemes for which apprise itself looks for names, and calls `nightly` of job@nightly."""
 PLAIN = {"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos"}
-"""Schemes whose receiver shows no mention of a group, so that the text stays exactly as it is."""
-RENDERED = {"discord", "mmost", "mmosts"}
+"""Schemes whose receiver shows no mention, so that the text stays exactly as it is."""
+RENDERED = {"discord", "guilded", "mmost", "mmosts", "nctalk", "nctalks", "revolt", "ryver", "zulip"}
 """Schemes whose plain text is shown as Markdown: apprise escapes it when it is asked for Markdown."""
 _TYPES = {"low": "info", "medium": "warning", "high": "failure", "critical": "failure"}
 
@@ -122,10 +130,14 @@ def _send(address: str, events: Sequence[Event], *, again: bool) -> SendResult:
     merged = service.title_maxlen <= 0
     longest = min(LONGEST_BODY, int(service.body_maxlen * 0.8) - merged * LONGEST_TITLE)
     message = message_of(events, again=again, longest=max(longest, LONGEST_TITLE))
+    while len(message.body.encode()) > MOST_BYTES and longest > LONGEST_TITLE:
+        longest = longest * 2 // 3
+        message = message_of(events, again=again, longest=max(longest, LONGEST_TITLE))
     # a webhook that calls its text "text" is one for a chat, as Slack's
     is_chat = "=text" in address
-    if is_chat or not {service.protocol, service.secure_protocol} & PLAIN:
-        message = _without_mentions(message)
+    schemes = _schemes(service)
+    if is_chat or not schemes & PLAIN:
+        message = _without_mentions(message, _ANY_MENTION if schemes & PINGING else _MENTION)
     if is_chat:
         message = Message(message.title, escape(message.body, quote=False), message.risk)
     sender = apprise.Apprise(service, asset=asset, location=apprise.ContentLocation.INACCESSIBLE)
@@ -177,9 +189,15 @@ def _cause(text: str) -> str:
     return text.rpartition("Caused by ")[2].rpartition("): ")[2].strip("\"'() ")
 
 
-def _without_mentions(message: Message) -> Message:
-    """Return a message that calls nobody: a space of no width follows the sign of a mention of all members."""
-    title, body = (_MENTION.sub("@\u200b", text) for text in (message.title, message.body))
+def _schemes(service: Any) -> set[str]:
+    """Return the schemes of a service; apprise has one or several for each of the two."""
+    told = (service.protocol, service.secure_protocol)
+    return {name for one in told if one for name in ([one] if isinstance(one, str) else one)}
+
+
+def _without_mentions(message: Message, mention: re.Pattern[str]) -> Message:
+    """Return a message that calls nobody: a space of no width follows the sign of a mention."""
+    title, body = (mention.sub(lambda found: f"{found[0]}\u200b", text) for text in (message.title, message.body))
     return Message(title, body, message.risk)
 
 

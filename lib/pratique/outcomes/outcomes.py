@@ -92,8 +92,9 @@ class Outcomes:
         last: int | None = None,
         first: int | None = None,
         outcomes: Sequence[str] = (),
+        key: str | None = None,
     ) -> list[OutcomeRecord]:
-        """Return the records of a kind, of a subject, in [since, until), oldest first.
+        """Return the records of a kind, of a subject, with a key, in [since, until), oldest first.
 
         last, first: only so many of the newest, or of the oldest. outcomes: those that ended so; () for all.
 
@@ -102,6 +103,7 @@ class Outcomes:
         wanted = {
             "kind = ?": kind,
             "subject = ?": subject,
+            "key = ?": key,
             "at >= ?": None if since is None else stamp(since.astimezone(UTC)),
             "at < ?": None if until is None else stamp(until.astimezone(UTC)),
         }

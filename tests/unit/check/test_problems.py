@@ -108,3 +108,14 @@ def test_a_problem_is_reported_once(config, monkeypatch):
     notify_problems(config)
     (batch,) = courier.outbox_of(config.state_dir).take(utc_now())
     assert [event.kind for event in batch.events] == ["collector.dead"]
+
+
+@pytest.mark.parametrize("part", ["_collector", "_balancer"])
+def test_a_look_that_breaks_stops_no_other(config, monkeypatch, part):
+    collector(config, 600)
+
+    def broken(*_):
+        raise KeyError("nonsense in a file")
+
+    monkeypatch.setattr(problems_module, part, broken)
+    assert kinds(config) == ([] if part == "_collector" else ["collector.dead"])

@@ -6,7 +6,7 @@ from pratique.doctor.changes import HostHistory, records_of
 from pratique.errors import UsageError
 from pratique.outcomes import open_outcomes
 from support.examinations import examination, report
-from support.host_facts import NOW, container, look
+from support.host_facts import CHECK, NOW, container, look
 
 PAUSED = [container(State={"Paused": True})]
 
@@ -57,3 +57,13 @@ def test_an_earlier_run_can_be_named(tmp_path):
     assert HostHistory.read(open_outcomes(tmp_path), "local", "run-1").at == NOW
     with pytest.raises(UsageError, match="no earlier examination 'run-9'"):
         HostHistory.read(open_outcomes(tmp_path), "local", "run-9")
+
+
+def test_a_check_that_runs_for_the_first_time_has_nothing_new(tmp_path):
+    history = kept(tmp_path, report(look(containers=PAUSED), checks=[CHECK["disk"]]))
+    first = report(look(containers=PAUSED), history)
+    assert new(first) == set()
+    both = [container(State={"Paused": True}), container(Name="/other", Id="b" * 64, State={"Paused": True})]
+    again = report(look(containers=both), kept(tmp_path, first, key="run-2"))
+    assert new(again) >= {"held-still: other"}
+    assert "held-still: shop" not in new(again)

@@ -1,5 +1,6 @@
 """The outbox: each event is reported once, when it may be, also after a route has failed or a process has died. The clock is set."""
 
+import sqlite3
 import stat
 from datetime import UTC, datetime, timedelta
 
@@ -235,3 +236,16 @@ def test_a_clock_that_is_far_ahead_takes_away_nothing_that_waits(outbox):
     outbox.delivered(batches["ops"], ahead)
     assert state(outbox, "chat").waiting == 1
     assert list(reported(outbox.take(later(3600)))) == ["chat"]
+
+
+def test_a_route_of_another_version_stops_no_other_and_is_used_again_once_it_is_known(outbox):
+    outbox.put(event(), [OPS, CHAT], NOON)
+    with sqlite3.connect(outbox.path) as connection:
+        connection.execute("UPDATE routes SET settings = '{\"of\": \"later\"}' WHERE name = 'ops'")
+    assert [found.settings.route for found in outbox.states()] == ["chat"]
+    batches = outbox.take(NOON)
+    assert list(reported(batches)) == ["chat"]
+    outbox.delivered(batches[0], NOON)
+    assert outbox.next_due(NOON) is None
+    outbox.put(event(1), [OPS, CHAT], NOON)
+    assert reported(outbox.take(NOON)) == {"ops": ["failed 0", "failed 1"]}

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pratique.clock import from_ms
 from pratique.doctor.container import Container
 from pratique.doctor.facts.host_text import ENDLESS, Process
-from pratique.doctor.finding import Found, Looked, NotLookedAtError, listed, look_at_each, sizes
+from pratique.doctor.finding import Found, Looked, NotLookedAtError, ending, listed, look_at_each, sizes
 from pratique.doctor.look import Look
 from pratique.number_text import plural, span
 
@@ -61,7 +61,7 @@ def unhealthy(look: Look) -> Looked:
         health = one.state.get("Health") or {}
         if health.get("Status") == "unhealthy":
             log = health.get("Log") or []
-            said = str(log[-1].get("Output") or "").strip()[-200:] if log else ""
+            said = ending(str(log[-1].get("Output") or ""), 200) if log else ""
             yield Found(
                 one.name,
                 f"its health check fails{': ' if said else ''}{said}",
@@ -244,7 +244,9 @@ def data_inside(look: Look) -> Looked:
     layers = {one.get("Id"): int(one.get("SizeRw") or 0) for one in look.part("disk_use").get("Containers") or ()}
 
     def judge(one: Container) -> Iterator[Found]:
-        size = layers.get(one.id, 0)
+        if one.id not in layers:
+            raise NotLookedAtError(f"the engine does not tell the size of {one.name}")
+        size = layers[one.id]
         if size > bound:
             yield Found(
                 one.name,

@@ -15,6 +15,7 @@ from pratique.doctor.look import Look
 from pratique.number_text import plural
 
 OLD_DRIVERS = ("aufs", "devicemapper", "vfs", "overlay")
+DAEMON_JSON = "/etc/docker/daemon.json"
 OPEN_SIGNS = ("without encryption", "without authentication", "API is accessible on")
 _NUMBERS = re.compile(r"\d+")
 FIXED_RUNC = ((1, 1, 12), (1, 2, 8), (1, 3, 3))
@@ -36,7 +37,9 @@ def engine_skew(look: Look) -> Looked:
         where = listed([name for name, one in others.items() if one == newest])
         found.append(
             Found(
-                "engine", f"version {mine}, and {newest} on {where}", look.on_host("apt-get install docker-ce=VERSION")
+                "engine",
+                f"version {mine}, and {newest} on {where}",
+                look.on_host(f"apt-get install {_package(mine)}=VERSION"),
             )
         )
     least, most = client_range()
@@ -62,6 +65,11 @@ def client_range() -> tuple[str, str]:
     return MINIMUM_DOCKER_API_VERSION, max(DEFAULT_DOCKER_API_VERSION, "1.44", key=numbers)
 
 
+def _package(version: str) -> str:
+    """The package of an engine: Debian's and Ubuntu's has another name than Docker's."""
+    return "docker.io" if DISTRIBUTION.search(version) else "docker-ce"
+
+
 def engine_old(look: Look) -> Looked:
     """An engine that was built long ago gets no fixes, whoever built it."""
     version = look.part("version")
@@ -75,7 +83,15 @@ def engine_old(look: Look) -> Looked:
         return Looked()
     what = f"version {version.get('Version')} was built {plural(age, 'day')} ago: it gets no fixes"
     return Looked(
-        (Found("engine", what, look.on_host("apt-get update && apt-get install --only-upgrade docker-ce docker.io")),)
+        (
+            Found(
+                "engine",
+                what,
+                look.on_host(
+                    f"apt-get update && apt-get install --only-upgrade {_package(str(version.get('Version')))}"
+                ),
+            ),
+        )
     )
 
 
@@ -100,7 +116,7 @@ def runc_old(look: Look) -> Looked:
             Found(
                 "runc",
                 f"version {told} lets a container out onto the host",
-                look.on_host("apt-get install --only-upgrade containerd.io runc"),
+                look.on_host("apt-get update && apt-get install --only-upgrade containerd.io"),
             ),
         )
     )
@@ -140,7 +156,7 @@ def _store_of(info: Mapping[str, Any]) -> str:
 def engine_open(look: Look) -> Looked:
     """An engine that anyone can command: over TCP without certificates, or by a socket that all users can write."""
     found = []
-    remedy = look.on_host("systemctl edit docker.service")
+    remedy = look.on_host("systemctl edit docker.service", terminal=True)
     warned = [str(one) for one in look.info.get("Warnings") or () if any(sign in str(one) for sign in OPEN_SIGNS)]
     found += [Found("engine", warning, remedy) for warning in warned]
     unseen = []
@@ -165,14 +181,18 @@ def engine_open(look: Look) -> Looked:
 
 def _listening(look: Look, remedy: str) -> Iterator[Found]:
     daemon = daemon_of(look)
-    settings = look.part("daemon_json") if not daemon.values("--config-file") else {}
+    elsewhere = [path for path in daemon.values("--config-file") if path != DAEMON_JSON]
+    if elsewhere:
+        raise NotLookedAtError(f"the engine's settings are in {elsewhere[0]}, which is not read")
+    settings = look.part("daemon_json")
     hosts = [*daemon.values("-H", "--host"), *map(str, settings.get("hosts") or ())]
     checked = (
         any(word in {"--tlsverify", "--tlsverify=true"} for word in daemon.arguments)
         or settings.get("tlsverify") is True
     )
     for host in hosts:
-        if host.startswith("tcp://") and not checked:
+        # without a scheme the engine takes it for TCP
+        if (host.startswith("tcp://") or "://" not in host) and not checked:
             yield Found(host, "it takes commands from everyone who can connect", remedy)
 
 
@@ -191,7 +211,7 @@ def engine_confinement(look: Look) -> Looked:
     """An engine that confines no container."""
     options = [str(one) for one in look.info.get("SecurityOptions") or ()]
     seccomp = [one for one in options if one.startswith("name=seccomp")]
-    remedy = look.on_host("systemctl edit docker.service")
+    remedy = look.on_host("systemctl edit docker.service", terminal=True)
     if not seccomp:
         return Looked((Found("engine", "it has no seccomp: containers can call all of the kernel", remedy),))
     if any("unconfined" in one for one in seccomp):
@@ -201,7 +221,9 @@ def engine_confinement(look: Look) -> Looked:
 
 def insecure_registry(look: Look) -> Looked:
     """Registries whose images are fetched without TLS."""
-    settings = look.info.get("RegistryConfig") or {}
+    settings = look.info.get("RegistryConfig")
+    if settings is None:
+        raise NotLookedAtError("the engine does not tell its registries")
     networks = [str(one) for one in settings.get("InsecureRegistryCIDRs") or () if not _is_own(str(one))]
     named = [
         str(name)

@@ -27,6 +27,7 @@ def disk(look: Look) -> Looked:
     """Disks that are nearly full, or that will be within days as they grow."""
 
     def judge(one: FileSystem) -> Iterator[Found]:
+        _require_known(one)
         used = one.share
         days = days_until_full(look, one)
         soon = days is not None and days <= look.settings.disk_full_within_d
@@ -36,6 +37,11 @@ def disk(look: Look) -> Looked:
             yield Found(one.mount, what, look.docker("system", "df"))
 
     return look_at_each(look.part("space").values(), judge)
+
+
+def _require_known(one: FileSystem) -> None:
+    if not one.known:
+        raise NotLookedAtError(f"the engine's folder {one.mount} is not on this host, or cannot be read")
 
 
 def days_until_full(look: Look, one: FileSystem) -> float | None:
@@ -52,6 +58,7 @@ def inodes(look: Look) -> Looked:
     """File systems that cannot hold many more files, however small."""
 
     def judge(one: FileSystem) -> Iterator[Found]:
+        _require_known(one)
         if one.size and one.share >= look.settings.disk_percent / 100:
             yield Found(one.mount, f"{one.share:.0%} of its inodes are used", look.docker("system", "prune"))
 
@@ -99,7 +106,7 @@ def engine_limits(look: Look) -> Looked:
     if daemon.nofile is None:
         return Looked(tuple(found), 1, ("the limits of the engine's process cannot be read: only root can",))
     if daemon.nofile < FEWEST_FILES:
-        remedy = look.on_host("systemctl edit docker.service")
+        remedy = look.on_host("systemctl edit docker.service", terminal=True)
         found.append(Found("engine", f"it may open {daemon.nofile:,} files, for all containers and their logs", remedy))
     return Looked(tuple(found), 2)
 

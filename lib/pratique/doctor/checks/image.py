@@ -114,7 +114,7 @@ def latest_runs(look: Look) -> Looked:
         yield Found(
             one.name,
             what,
-            f"{look.docker('run')} --name {one.name} {shlex.quote(name.partition(':')[0] or 'IMAGE')}@sha256:…",
+            f"{look.docker('run')} --name {one.name} {shlex.quote(name.removesuffix(f':{tag}') or 'IMAGE')}@sha256:…",
         )
 
     return look.each_running(judge)
@@ -142,6 +142,9 @@ def old_base(look: Look) -> Looked:
 def reclaimable(look: Look) -> Looked:
     """Space of images, volumes and caches that nothing uses."""
     use = look.part("disk_use")
+    untold = [name for name in ("Images", "Volumes") if name not in use]
+    if untold:
+        raise NotLookedAtError(f"the engine does not tell the size of {' and '.join(untold)}")
     images = [one for one in use.get("Images") or () if not one.get("Containers") and _is_dangling(one)]
     unused = [one for one in images if one.get("Size")]
     volumes = [one for one in use.get("Volumes") or () if not (one.get("UsageData") or {}).get("RefCount")]
@@ -205,6 +208,10 @@ def unknown_image(look: Look) -> Looked:
         of_a_service = one.is_ours or names & bound.keys()
         known = {one.image, *(str(name).partition("@")[2] for name in told.get("RepoDigests") or ())}
         if of_a_service and not known & digests:
-            yield Found(one.name, f"it runs {one.image_name}, which was never released here", "pratique status SERVICE")
+            yield Found(
+                one.name,
+                f"it runs {one.image_name}, which was never released here",
+                f"pratique status {one.own_service}",
+            )
 
     return look.each_running(judge)

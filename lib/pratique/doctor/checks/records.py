@@ -10,6 +10,7 @@ from pratique.doctor.checks.isolation import SOCKETS
 from pratique.doctor.container import Container
 from pratique.doctor.finding import Found, Looked, NotLookedAtError, look_at_each
 from pratique.doctor.look import Look
+from pratique.notify.overview import RouteOverview
 from pratique.number_text import span
 from pratique.outcomes import OutcomeRecord
 
@@ -78,15 +79,16 @@ def never_drilled(look: Look) -> Looked:
 
 
 def notification_failed(look: Look) -> Looked:
-    """Routes of notifications whose last delivery failed: nobody hears of what goes wrong."""
-    latest: Latest = look.part("outcomes")["notification"]
+    """Routes of notifications that fail: nobody hears of what goes wrong."""
+    routes: Sequence[RouteOverview] = look.part("notify_routes")
 
-    def judge(subject: str) -> Iterator[Found]:
-        last = latest[subject][-1]
-        if last.outcome == "failed":
-            yield Found(subject, f"its last delivery failed at {last.at:%Y-%m-%d %H:%M} UTC", "pratique notify --test")
+    def judge(route: RouteOverview) -> Iterator[Found]:
+        state = route.state
+        if state is not None and state.failing_since is not None:
+            what = f"it fails since {state.failing_since:%Y-%m-%d %H:%M} UTC: {state.reason}"
+            yield Found(route.settings.route, what, "pratique notify --test")
 
-    return look_at_each(latest, judge)
+    return look_at_each(routes, judge)
 
 
 def collector_dead(look: Look) -> Looked:

@@ -42,11 +42,9 @@ def secret_in_env(look: Look) -> Looked:
     def judge(one: Container) -> Iterator[Found]:
         for where, pairs in (("the environment variable", one.env), ("the label", one.labels)):
             for name in sorted(name for name, value in pairs.items() if is_secret(name, str(value))):
-                remedy = f"{look.docker('run')} --name {one.name} -v …:/run/secrets:ro …, and change the secret"
+                remedy = f"{look.docker('run')} --name {one.name} -v …:/run/secrets:ro …  # and change the secret"
                 if one.is_ours:
-                    remedy = (
-                        f'write env.{name} = "env:{name}" in [services.{one.service}.runtime], and change the secret'
-                    )
+                    remedy = f'write env.{name} = "env:{name}" in [services.{one.own_service}.runtime], and change the secret'
                 yield Found(one.name, f"{where} {name} looks like a secret", remedy)
 
     def judge_image(image: str) -> Iterator[Found]:
@@ -61,7 +59,7 @@ def secret_in_env(look: Look) -> Looked:
             yield Found(
                 by_name,
                 f"its history holds a secret: {name}",
-                "docker build --secret id=…, and change the secret: the old one stays in every copy",
+                "docker build --secret id=… .  # and change the secret: the old one stays in every copy",
             )
 
     containers = look_at_each(look.containers, judge)

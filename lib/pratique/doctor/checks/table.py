@@ -120,7 +120,7 @@ CHECKS: tuple[Check, ...] = (
           "All data written since is lost with the disk.", "pratique backup NAME", "https://restic.readthedocs.io/", records.backup_old, shown="recorded"),
     Check("never-drilled", "records", "medium", (RECORDS,), "backups that were never restored, or long ago",
           "Only a restore shows that a backup can be restored.", "restore it into a scratch volume", "https://github.com/restic/restic/issues/2332", records.never_drilled, shown="recorded"),
-    Check("notification-failed", "records", "high", (RECORDS,), "routes of notifications whose last delivery failed",
+    Check("notification-failed", "records", "high", (RECORDS,), "routes of notifications that fail",
           "Nobody hears of what goes wrong.", "pratique notify --test", "https://github.com/caronc/apprise/wiki", records.notification_failed, shown="recorded"),
     Check("collector-dead", "records", "high", (RECORDS,), "a collector that does not live and was not stopped",
           "Requests are not counted, so no release can be judged.", "pratique up SERVICE REVISION", "https://12factor.net/logs", records.collector_dead, shown="recorded"),

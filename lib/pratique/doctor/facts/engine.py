@@ -123,7 +123,9 @@ def _pauses(api: Any, containers: Sequence[Mapping[str, Any]]) -> Mapping[str, i
     # the engine's own time, so that a clock that is off does not hide the last events
     until = datetime.fromisoformat(api.info()["SystemTime"]).timestamp()
     events = api.events(since=0, until=int(until) + 1, filters={"event": list(PAUSES)}, decode=True)
-    return {event["Actor"]["ID"]: event["time"] for event in islice(events, MOST_EVENTS) if event.get("Action") == "pause"}
+    return {
+        event["Actor"]["ID"]: event["time"] for event in islice(events, MOST_EVENTS) if event.get("Action") == "pause"
+    }
 
 
 class Untold:
@@ -136,7 +138,9 @@ class Untold:
 
 def _each(containers: Sequence[Mapping[str, Any]], ask: Callable[[Mapping[str, Any]], Any]) -> Mapping[str, Any]:
     """The answer for each container. Several are asked at once: an engine takes a second for the use of a container."""
-    waiting, answers, errors = deque(containers), {}, []
+    waiting = deque(containers)
+    answers: dict[str, Any] = {}
+    errors: list[Exception] = []
 
     def work() -> None:
         while waiting and not errors:

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from pratique.clock import elapsed_s
 from pratique.doctor.facts import host_text
 from pratique.doctor.facts.model import PartStore, reason_of
+from pratique.doctor.finding import ending
 from pratique.errors import UnavailableError
-from pratique.masked_text import masked
 from pratique.release.docker_engine import DEFAULT_SOCKET
 from pratique.release.ssh import ssh_words
 from pratique.release.tunnel import ENGINE_SOCKET
@@ -69,7 +69,7 @@ def parse_output(text: str, token: str, store: PartStore) -> None:
         if name not in PARSERS:
             continue
         if status != "0":
-            store.miss((name,), reason_of(UnavailableError(masked(body.strip())[-300:] or f"it ended with status {status}")))
+            store.miss((name,), reason_of(UnavailableError(ending(body, 300) or f"it ended with status {status}")))
         else:
             store.read(name, partial(PARSERS[name], body))
     store.miss(
@@ -92,7 +92,7 @@ def run_script(address: str, arguments: Sequence[str], *, timeout_s: float) -> s
     output, error_text = _read_bounded(process, script, timeout_s)
     text = output.decode("utf-8", "replace")
     if process.returncode and not text:
-        said = masked(error_text.decode("utf-8", "replace").strip())[-200:]
+        said = ending(error_text.decode("utf-8", "replace"), 200)
         where = (
             "the host cannot be reached over SSH"
             if remote and process.returncode == SSH_FAILED
@@ -106,39 +106,41 @@ def _read_bounded(process: subprocess.Popen[bytes], script: bytes, timeout_s: fl
     """Return what a process prints, at most LARGEST_OUTPUT of each stream. Raises: UnavailableError."""
     streams: list[Any] = [process.stdout, process.stderr]
     kept = [bytearray() for _ in streams]
-
-    def read(nth: int) -> None:
-        while chunk := streams[nth].read1(1 << 16):
-            kept[nth].extend(chunk[: LARGEST_OUTPUT - len(kept[nth])])
-            if len(kept[nth]) >= LARGEST_OUTPUT:
-                _kill(process)
-                return
-
-    def write(stdin: Any) -> None:
-        with suppress(OSError), stdin:
-            stdin.write(script)
-
-    threads = [threading.Thread(target=read, args=[nth], daemon=True) for nth in range(len(streams))]
-    threads.append(threading.Thread(target=write, args=[process.stdin], daemon=True))
+    work = [partial(_drain, process, stream, into) for stream, into in zip(streams, kept, strict=True)]
+    threads = [threading.Thread(target=one, daemon=True) for one in [*work, partial(_feed, process.stdin, script)]]
     deadline = elapsed_s() + timeout_s
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline - elapsed_s()))
+    late = any(thread.is_alive() for thread in threads)
     try:
         process.wait(max(0.0, deadline - elapsed_s()))
-        late = any(thread.is_alive() for thread in threads)
     except subprocess.TimeoutExpired:
         late = True
     _kill(process)
-    process.wait()
     for stream, thread in zip(streams, threads, strict=False):
         thread.join(1.0)
         if not thread.is_alive():
             stream.close()
+    process.wait()
     if late:
         raise UnavailableError(f"the host did not answer within {timeout_s:g} s")
     return bytes(kept[0]), bytes(kept[1])
+
+
+def _drain(process: subprocess.Popen[bytes], stream: Any, into: bytearray) -> None:
+    """Read a stream to its end; end the process when it prints more than is kept."""
+    while chunk := stream.read1(1 << 16):
+        into.extend(chunk[: LARGEST_OUTPUT - len(into)])
+        if len(into) >= LARGEST_OUTPUT:
+            _kill(process)
+            return
+
+
+def _feed(stdin: Any, script: bytes) -> None:
+    with suppress(OSError), stdin:
+        stdin.write(script)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

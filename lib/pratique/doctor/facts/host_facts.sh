@@ -18,8 +18,9 @@ part() {
     printf '\n%s end %s %s\n' "$token" "$part_name" "$?"
 }
 
-space() { df -Pk -- "$root" / 2>/dev/null || df -Pk /; }
-inodes() { df -Pi -- "$root" / 2>/dev/null || df -Pi /; }
+unknown_root() { [ -e "$root" ] || printf 'unknown %s\n' "$root"; }
+space() { unknown_root; df -Pk -- "$root" / 2>/dev/null || df -Pk /; }
+inodes() { unknown_root; df -Pi -- "$root" / 2>/dev/null || df -Pi /; }
 
 log_files() {
     if [ ! -r "$root/containers" ]; then

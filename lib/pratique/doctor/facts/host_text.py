@@ -42,17 +42,21 @@ class Daemon:
                 found.append(value)
             elif word in names and at + 1 < len(self.arguments):
                 found.append(self.arguments[at + 1])
+            else:
+                # -Htcp://…, as the engine takes it
+                found += [word[2:] for name in names if len(name) == 2 and len(word) > 2 and word.startswith(name)]
         return found
 
 
 @dataclass(frozen=True)
 class FileSystem:
-    """A file system: how much it holds and uses, in kB or inodes."""
+    """A file system: how much it holds and uses, in kB or inodes. known: False for a folder that is not on the host."""
 
     mount: str
     size: int
     used: int
     free: int
+    known: bool = True
 
     @property
     def share(self) -> float:
@@ -119,14 +123,17 @@ def json_object(text: str) -> Mapping[str, Any]:
 
 
 def file_systems(text: str) -> Mapping[str, FileSystem]:
-    """The output of df -P, by mount. Raises: ValueError when it lists none."""
+    """The output of df -P, by mount, and folders that it cannot tell. Raises: ValueError when it lists none."""
     found = {}
     for line in text.splitlines():
         words = line.split()
         if len(words) >= 6 and words[1].isdigit() and words[2].isdigit() and words[3].lstrip("-").isdigit():
             mount = " ".join(words[5:])
             found[mount] = FileSystem(mount, int(words[1]), int(words[2]), max(0, int(words[3])))
-    if not found:
+        elif line.startswith("unknown "):
+            folder = line.removeprefix("unknown ")
+            found[folder] = FileSystem(folder, 0, 0, 0, known=False)
+    if not any(one.known for one in found.values()):
         raise ValueError(f"df lists no file system: {text.strip()[:100]}")
     return found
 

@@ -89,4 +89,4 @@ class PartStore:
 def reason_of(error: Exception) -> str:
     """Return an error as a reason on one line, without control characters and secrets."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return masked(printable(text, LONGEST["reason"]))
+    return printable(masked(text), LONGEST["reason"])

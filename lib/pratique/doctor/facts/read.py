@@ -46,6 +46,7 @@ class _HostReader:
         self._at = utc_now()
         if not engine:
             self._store.miss(ENGINE_PARTS, "no engine of this host is declared")
+            self._root = "/"
             self._root_known.set()
         work = (self._engine, self._host) if engine else (self._host,)
         self._threads = [threading.Thread(target=one, daemon=True) for one in work]

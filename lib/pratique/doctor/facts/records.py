@@ -5,19 +5,21 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pratique.doctor.facts.model import RECORDS, HostFacts, PartStore
 from pratique.ledger import open_ledger
+from pratique.notify.overview import overview
 from pratique.outcomes import OutcomeRecord, open_outcomes
 from pratique.telemetry.collector_status import collector_status
 
 if TYPE_CHECKING:
     from pratique.config import Config
 
-RECORD_PARTS = ("bound_images", "outcomes", "collector", "orphans", "own_host")
-KINDS = ("job", "backup", "drill", "notification")
+RECORD_PARTS = ("bound_images", "outcomes", "notify_routes", "collector", "orphans", "own_host")
+KINDS = ("backup", "drill")
+LAST_OF_A_JOB = 1000
+"""Records: a job can run every minute, and its records are kept for a year."""
 Orphans = Mapping[str, Sequence[str] | str]
 """For each service a line for each instance that a run left behind, or the reason why that is not known."""
 
@@ -26,7 +28,8 @@ def read_records(config: Config, at: datetime, orphans: Callable[[], Orphans]) -
     """Read all parts. orphans: finds leftovers of runs."""
     store = PartStore()
     store.read("bound_images", lambda: _bound_images(config))
-    store.read("outcomes", lambda: _outcomes(config.state_dir))
+    store.read("outcomes", lambda: _outcomes(config))
+    store.read("notify_routes", lambda: overview(config))
     store.read("collector", lambda: collector_status(config.state_dir))
     store.read("orphans", orphans)
     store.read("own_host", platform.node)
@@ -46,10 +49,12 @@ def _bound_images(config: Config) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def _outcomes(state_dir: Path) -> Mapping[str, Mapping[str, Sequence[OutcomeRecord]]]:
-    """The records of each kind by subject, oldest first."""
-    outcomes = open_outcomes(state_dir)
+def _outcomes(config: Config) -> Mapping[str, Mapping[str, Sequence[OutcomeRecord]]]:
+    """The records of each kind by subject, oldest first; of a job of the service file the last ones."""
+    outcomes = open_outcomes(config.state_dir)
     found: dict[str, dict[str, list[OutcomeRecord]]] = {kind: {} for kind in KINDS}
+    jobs = {f"job@{name}": outcomes.read("job", f"job@{name}", last=LAST_OF_A_JOB) for name in config.jobs}
+    found["job"] = {subject: records for subject, records in jobs.items() if records}
     for kind in KINDS:
         for record in outcomes.read(kind=kind):
             found[kind].setdefault(record.subject, []).append(record)

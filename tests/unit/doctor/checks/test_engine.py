@@ -24,6 +24,8 @@ RUNC = [{"Name": "runc"}]
         ("engine-open", {"info": {"Warnings": ["WARNING: API is accessible on http://0.0.0.0:2375 without encryption."]}}, {"engine"}),
         ("engine-open", {"daemons": [Daemon(9, ("dockerd", "-H", "tcp://0.0.0.0:2375"))]}, {"tcp://0.0.0.0:2375"}),
         ("engine-open", {"daemons": [Daemon(9, ("dockerd", "--host=tcp://0.0.0.0:2376", "--tlsverify"))]}, set()),
+        ("engine-open", {"daemons": [Daemon(9, ("dockerd", "-Htcp://0.0.0.0:2375"))]}, {"tcp://0.0.0.0:2375"}),
+        ("engine-open", {"daemons": [Daemon(9, ("dockerd", "-H", "0.0.0.0:2375"))]}, {"0.0.0.0:2375"}),
         ("engine-open", {"daemon_json": {"hosts": ["tcp://0.0.0.0:2375"]}}, {"tcp://0.0.0.0:2375"}),
         ("engine-open", {"sockets": [ListedFile("/var/run/docker.sock", "srw-rw-rw-", 0)]}, {"/var/run/docker.sock"}),
         ("clock-skew", {"clock": {"ahead_s": -90.0, "uncertain_s": 0.2}}, {"clock"}),
@@ -76,3 +78,24 @@ def test_image_stores_that_differ_are_found_on_both_hosts():
 def test_an_open_port_is_found_although_the_sockets_cannot_be_seen():
     said = result("engine-open", look(missing={"sockets": "only root can"}, daemon_json={"hosts": ["tcp://[::]:2375"]}))
     assert (said.state, said.reason) == ("found", "only root can")
+
+
+def test_settings_in_another_file_are_not_looked_at():
+    said = result("engine-open", look(daemons=[Daemon(9, ("dockerd", "--config-file", "/srv/docker.json"))]))
+    assert (said.state, said.reason) == (
+        "not looked at",
+        "the engine's settings are in /srv/docker.json, which is not read",
+    )
+
+
+def test_an_editor_on_another_host_gets_a_terminal():
+    (finding,) = result(
+        "live-restore", look(address="ssh://root@web1:2222", info={"LiveRestoreEnabled": False})
+    ).findings
+    assert finding.found.remedy.startswith("ssh -t -p 2222 root@web1 'editor /etc/docker/daemon.json'")
+
+
+@pytest.mark.parametrize(("version", "package"), [("20.10.1", "docker-ce"), ("20.10.24+dfsg1", "docker.io")])
+def test_an_upgrade_names_the_package_that_the_engine_came_in(version, package):
+    (finding,) = result("engine-old", look(version={"Version": version, "BuildTime": "2021-01-01T00:00:00Z"})).findings
+    assert finding.found.remedy.endswith(f"--only-upgrade {package}")

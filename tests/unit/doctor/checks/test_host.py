@@ -42,3 +42,10 @@ def test_what_one_command_writes_is_no_growth():
 def test_a_certificate_that_cannot_be_read_is_not_looked_at():
     said = result("certificate-ends", look(certificates={"/a.pem": "Can't open /a.pem"}))
     assert (said.state, said.reason) == ("not looked at", "/a.pem: Can't open /a.pem")
+
+
+@pytest.mark.parametrize(("check", "part"), [("disk", "space"), ("inodes", "inodes")])
+def test_an_engine_folder_that_the_host_does_not_show_is_not_good(check, part):
+    root = FileSystem("/srv/docker", 0, 0, 0, known=False)
+    said = result(check, look(**{part: {"/": FileSystem("/", 100, 10, 90), root.mount: root}}))
+    assert (said.state, "/srv/docker" in said.reason) == ("not looked at", True)

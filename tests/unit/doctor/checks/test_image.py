@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.host_facts import IMAGE, container, found, look
+from support.host_facts import IMAGE, container, found, look, result
 
 REVISION, VERSION, NAME = (f"org.opencontainers.image.{name}" for name in ("revision", "version", "ref.name"))
 
@@ -57,3 +57,15 @@ def test_a_container_that_was_never_released_is_found():
 def test_an_old_base_is_found_and_a_time_of_1970_is_none():
     old = {IMAGE: [{"Created": 1_700_000_000, "CreatedBy": ""}]}
     assert found("old-base", look(history=old)) == {f"shop@{IMAGE}"}
+
+
+def test_the_command_keeps_the_port_of_a_registry():
+    seen = look(containers=[container(Config={"Image": "registry.example:5000/shop:latest"})])
+    (finding,) = result("latest-runs", seen).findings
+    assert "registry.example:5000/shop@sha256:" in finding.found.remedy
+
+
+@pytest.mark.parametrize("use", [{}, {"Images": []}])
+def test_sizes_that_the_engine_does_not_tell_are_not_good(use):
+    assert result("reclaimable", look(disk_use=use)).state == "not looked at"
+    assert result("data-inside", look(disk_use=use)).state == "not looked at"

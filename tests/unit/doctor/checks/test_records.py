@@ -5,6 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from pratique.config.notify import NotifySettings
+from pratique.notify.outbox import RouteState
+from pratique.notify.overview import RouteOverview
 from pratique.outcomes import OutcomeRecord
 from pratique.telemetry.collector_status import CollectorStatus
 from support.host_facts import NOW, container, found, look, result
@@ -26,11 +29,20 @@ def record(kind, outcome, days=0.0, subject="job@nightly"):
         ("backup-old", {"backup": record("backup", "ok", 1, "backup@db")}, set()),
         ("never-drilled", {"backup": record("backup", "ok", 0, "backup@db")}, {"backup@db"}),
         ("never-drilled", {"backup": record("backup", "ok", 0, "backup@db"), "drill": record("drill", "ok", 9, "backup@db")}, set()),
-        ("notification-failed", {"notification": record("notification", "failed", 0, "route 1")}, {"route 1"}),
     ],
 )  # fmt: skip
 def test_a_check_of_our_records(check, outcomes, objects):
     assert found(check, look(outcomes=outcomes)) == objects
+
+
+def test_a_route_that_fails_is_found_at_once_and_one_that_works_is_not():
+    settings = NotifySettings(to="env:HOOK", name="desk")
+    state = RouteState(settings, 3, NOW, 0, 0, None, NOW - timedelta(minutes=5), 1, "HTTP 500")
+    (finding,) = result("notification-failed", look(notify_routes=[RouteOverview(settings, state)])).findings
+    assert (finding.found.object, finding.found.remedy) == ("desk", "pratique notify --test")
+    assert finding.found.what == "it fails since 2026-11-30 14:55 UTC: HTTP 500"
+    works = RouteOverview(settings, replace(state, failing_since=None))
+    assert found("notification-failed", look(notify_routes=[works, RouteOverview(settings, None)])) == set()
 
 
 def test_a_collector_that_died_is_found_and_one_that_was_stopped_is_not():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pratique.doctor.checks.table import CHECKS
 from pratique.doctor.finding import RISKS
 from pratique.doctor.judge import judge
-from support.host_facts import PARTS, look
+from support.host_facts import PARTS, container, look
 
 JUNK = st.one_of(
     st.none(),
@@ -49,3 +49,16 @@ def test_each_check_is_complete_and_named_once():
         assert check.risk in RISKS
         assert check.source.startswith("https://")
         assert all((check.finds, check.why, check.remedy, check.by))
+
+
+@pytest.mark.parametrize("section", ["State", "HostConfig", "Config"])
+def test_a_container_whose_section_is_missing_is_not_good(section):
+    told = {name: value for name, value in container().items() if name != section}
+    read = {"State": "restarting", "HostConfig": "privileged", "Config": "root-user"}[section]
+    for check in (check for check in CHECKS if check.id == read):
+        assert judge(check, look(containers=[told])).state == "not looked at"
+
+
+def test_an_engine_that_leaves_out_its_registries_is_not_good():
+    (check,) = (check for check in CHECKS if check.id == "insecure-registry")
+    assert judge(check, look(info={"RegistryConfig": None})).state == "not looked at"

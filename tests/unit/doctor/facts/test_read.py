@@ -7,8 +7,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from pratique.config.doctor import DoctorSettings
+from pratique.doctor.facts import host
 from pratique.doctor.facts.read import read_hosts
+from pratique.errors import UnavailableError
 
 
 @contextmanager
@@ -68,3 +72,29 @@ def test_a_host_without_a_declared_engine_is_read_by_its_script_alone():
     (facts,) = read_hosts([], DoctorSettings(), {}, without_engine=["unix:///nowhere"])
     assert facts.missing["info"] == "no engine of this host is declared"
     assert "space" in facts.parts
+
+
+def fake_ssh(folder, monkeypatch, script):
+    ssh = folder / "ssh"
+    ssh.write_text(f"#!/bin/sh\n{script}\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_a_host_that_prints_without_end_is_cut(monkeypatch, tmp_path):
+    monkeypatch.setattr(host, "LARGEST_OUTPUT", 1 << 20)
+    fake_ssh(tmp_path, monkeypatch, "yes")
+    assert len(host.run_script("ssh://web1", ["token"], timeout_s=30)) == 1 << 20
+
+
+def test_a_host_that_closes_its_output_and_stays_is_given_up(monkeypatch, tmp_path):
+    fake_ssh(tmp_path, monkeypatch, "exec >&- 2>&-; sleep 60")
+    with pytest.raises(UnavailableError, match="did not answer within 1 s"):
+        host.run_script("ssh://web1", ["token"], timeout_s=1)
+
+
+def test_the_end_of_an_error_holds_no_part_of_a_secret(monkeypatch, tmp_path):
+    fake_ssh(tmp_path, monkeypatch, f"echo 'password=hunter2-hunter2-hunter2 {'z' * 185}' >&2; exit 1")
+    with pytest.raises(UnavailableError) as raised:
+        host.run_script("ssh://web1", ["token"], timeout_s=30)
+    assert "unter2" not in str(raised.value)
