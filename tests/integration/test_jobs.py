@@ -12,7 +12,7 @@ import pytest
 
 from pratique import open_job
 from pratique.clock import stamp, utc_now
-from pratique.errors import BusyError, DataError, MissingError, UsageError
+from pratique.errors import BusyError, DataError, Interrupted, MissingError, UsageError
 from pratique.ledger import open_ledger
 from pratique.runbook.recovery import finish_dead_run
 from pratique.runbook.runs import find_run
@@ -404,4 +404,18 @@ def test_stop_reaches_what_a_dead_supervisor_left_behind(make_host, tmp_path):
     assert host.call("job", "nightly", "--backoff", "stop")[0] == 0
     eventually(lambda: not psutil.pid_exists(int(file.read_text())))
     assert host.call("job", "nightly", "--backoff", "off")[0] == 0
+    assert host.run("nightly").outcome == "ok"
+
+
+def test_a_command_that_is_interrupted_before_its_run_began_loses_nothing(make_host, monkeypatch):
+    def interrupted(*_args, **_options):
+        raise Interrupted
+
+    host = make_host(nightly="")
+    with monkeypatch.context() as patch:
+        patch.setattr("pratique.runtime.one_off_process.subprocess.run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            host.run("nightly")
+    (record,) = host.outcomes("nightly")
+    assert (record.outcome, "before it was started" in record.details["reason"]) == ("stopped", True)
     assert host.run("nightly").outcome == "ok"

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from pratique.errors import UsageError
 from pratique.jobs.job import Job
 from pratique.jobs.schedule import fields_of, host_zone, zone_name
+from pratique.release.secrets import is_reference
 
 MINUTE_S = 60.0
 IF_DUE = "--if-due"
+SECRETS_FILE = "pratique.env"
+"""Beside the service file, as for `pratique schedule`: cron and systemd start a command with almost no environment."""
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EVERY_MINUTE = "*-*-* *:*:00"
 _NAMES = "SUN|MON|TUE|WED|THU|FRI|SAT|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
@@ -35,9 +38,12 @@ def crontab(jobs: Sequence[Job], command: Sequence[str], options: Sequence[str])
     for job in jobs:
         times, due = _cron_times(job)
         words = [*command, "job", job.name, *due, "--quiet", *options]
-        _require_one_line(words)
+        _require_one_line([*words, _secrets_file(job)])
+        if names := secret_names(job):
+            lines.append(_secrets_note(job, names))
+        given = f"set -a; . {shlex.quote(_secrets_file(job))}; set +a; " if names else ""
         # cron makes % the end of the line, whatever quotes are around it
-        lines.append(f"{times} {shlex.join(words)}".replace("%", r"\%"))
+        lines.append(f"{times} {given}{shlex.join(words)}".replace("%", r"\%"))
     return lines
 
 
@@ -48,14 +54,18 @@ def systemd(jobs: Sequence[Job], command: Sequence[str], options: Sequence[str])
         calendars, due = _calendars(job)
         words = [*command, "job", job.name, *due, "--quiet", *options]
         _require_one_line([*words, str(job.target.base)])
+        names = secret_names(job)
+        secrets = _unit_word(_secrets_file(job), quoted=False)
         lines += [
             f"# /etc/systemd/system/pratique-job-{job.name}.service",
+            *([_secrets_note(job, names)] if names else []),
             "[Unit]",
             f"Description=Pratique job {job.name}",
             "",
             "[Service]",
             "Type=oneshot",
             f"WorkingDirectory={_unit_word(str(job.target.base), quoted=False)}",
+            *([f"EnvironmentFile={secrets}"] if names else []),
             f"ExecStart={' '.join(map(_unit_word, words))}",
             "# the user who runs Pratique",
             "#User=pratique",
@@ -73,6 +83,31 @@ def systemd(jobs: Sequence[Job], command: Sequence[str], options: Sequence[str])
             "",
         ]
     return lines
+
+
+def secret_names(job: Job) -> list[str]:
+    """Return the names of the environment variables that a run needs: of its service, its ping and the notifications."""
+    parts = (job.target.settings, job.settings, *job.config.notify)
+    return sorted({name for part in parts for name in _references(part.model_dump())})
+
+
+def _references(value: object) -> Iterator[str]:
+    if isinstance(value, str) and is_reference(value) and value.startswith("env:"):
+        yield value.removeprefix("env:")
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _references(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _references(inner)
+
+
+def _secrets_file(job: Job) -> str:
+    return str(job.target.base / SECRETS_FILE)
+
+
+def _secrets_note(job: Job, names: Sequence[str]) -> str:
+    return f"# {_secrets_file(job)} (mode 0600) has a line NAME=VALUE for each of: {', '.join(names)}"
 
 
 def _cron_times(job: Job) -> tuple[str, list[str]]:

@@ -31,7 +31,8 @@ from pratique.subject_lock import Lock
 TRIES = 20
 """How often a name that was just taken and is free again is tried."""
 BETWEEN_TRIES_S = 0.5
-STOP_TRIES = 10
+STOP_TRIES, ABSENT_TRIES = 10, 4
+"""How often a run that is to be stopped is looked for, and how often when it is not there: its engine may just create it."""
 TAKEN = "another host began it at the same moment"
 STARTING_S = 60.0
 """How long a run that is about to begin is waited for, to stop it."""
@@ -121,10 +122,13 @@ def stop_own(job: Job, run: str, reason: str) -> None:
 
     Raises: UnavailableError.
     """
-    for _ in range(STOP_TRIES):
+    for tries in range(STOP_TRIES):
         state = job.runner.find(job.container)
         if state is None or state.run != run:
-            return
+            if not _is_unsettled(job, run) or tries >= ABSENT_TRIES:
+                break
+            time.sleep(BETWEEN_TRIES_S)
+            continue
         if state.ended is not None:
             record_end(job, state)
             return
@@ -135,6 +139,17 @@ def stop_own(job: Job, run: str, reason: str) -> None:
         record_end(job, state, end=End("stopped", reason))
         job.runner.remove(state)
         time.sleep(BETWEEN_TRIES_S)
+    if _is_unsettled(job, run):
+        started = read_memory(job).started
+        planned, revision = (started.planned, started.revision) if started else ("", "")
+        end = End("stopped", f"{reason}, before it was started")
+        keep_end(job, record_of(job, end, key=run, at=utc_now(), planned=planned, revision=revision))
+
+
+def _is_unsettled(job: Job, run: str) -> bool:
+    """Whether a run was begun from here and has no outcome yet."""
+    memory = read_memory(job)
+    return memory.started is not None and memory.started.run == run and memory.settled != run
 
 
 def _make_way(job: Job, request: JobRequest, say: Say) -> str:

@@ -74,6 +74,8 @@ class ProcessOneOff(OneOffRunner):
     def find(self, name: str) -> OneOffState | None:
         folder = self._home / name
         held = _is_held(folder / LOCK)
+        if held:
+            self._wait_kept(folder)
         try:
             kept = read_kept(folder / STATE, _Kept)
         except FileNotFoundError:
@@ -168,6 +170,13 @@ class ProcessOneOff(OneOffRunner):
             kept = read_kept(self._home / state.name / STATE, _Kept)
             return kept if kept.run == state.run else None
         return None
+
+    @staticmethod
+    def _wait_kept(folder: Path) -> None:
+        """Wait until a supervisor that has just taken the lock has kept its first facts."""
+        deadline = time.monotonic() + START_S
+        while not (folder / STATE).exists() and _is_held(folder / LOCK) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def _wait_free(self, name: str, seconds: float) -> None:
         deadline = time.monotonic() + seconds + 1.0

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from pratique.config import Config, JobSettings, ServiceSettings
+from pratique.config import Config, JobSettings, ServiceSettings, load
 from pratique.errors import UsageError
 from pratique.jobs.install import crontab, systemd
 from pratique.jobs.job import find_job
@@ -50,6 +50,29 @@ def test_a_job_of_seconds_needs_the_scheduler():
     for write in (crontab, systemd):
         with pytest.raises(UsageError, match="run it with: pratique jobs --run"):
             write(jobs_with(schedule="", every_s=10), COMMAND, [])
+
+
+@pytest.fixture
+def job_with_secrets(tmp_path):
+    (tmp_path / "pratique.toml").write_text(
+        "[services.shop.runtime]\ncommand = ['true']\nenv = { TOKEN = 'env:SHOP_TOKEN', CITY = 'Trieste' }\n"
+        "[jobs.nightly]\ncommand = ['true']\nschedule = '30 2 * * *'\nping = 'env:PING'\n"
+        "[[notify]]\nto = 'env:HOOK'\n"
+    )
+    return find_job(load(tmp_path / "pratique.toml"), "nightly")
+
+
+def test_a_line_of_cron_takes_the_secrets_from_their_file(job_with_secrets, tmp_path):
+    (tmp_path / "pratique.env").write_text("SHOP_TOKEN=abc\nHOOK=x\nPING=y\n")
+    *_, note, line = crontab([job_with_secrets], ["env", "#"], [])
+    assert note.endswith("pratique.env (mode 0600) has a line NAME=VALUE for each of: HOOK, PING, SHOP_TOKEN")
+    command = line.split(" ", 5)[5].replace("env '#'", "printenv SHOP_TOKEN #")
+    done = subprocess.run(["sh", "-c", command], env={}, capture_output=True, text=True, check=True)
+    assert done.stdout == "abc\n"
+
+
+def test_a_unit_takes_the_secrets_from_their_file(job_with_secrets, tmp_path):
+    assert f"EnvironmentFile={tmp_path}/pratique.env" in systemd([job_with_secrets], COMMAND, [])
 
 
 @pytest.mark.parametrize("write", [crontab, systemd])
