@@ -147,7 +147,7 @@ def _require_minutes(job: Job) -> None:
 
 
 def _require_one_line(words: Sequence[str]) -> None:
-    """Require words that fit into one line: the rest of a path with a line break would be an entry of its own."""
+    """Require words that fit into one line: the rest of a path with a line break would be another entry."""
     for word in words:
         if _comment(word) != word:
             raise UsageError(f"{word!r:.200} has a character that fits into no line of cron or systemd: rename it")

@@ -64,8 +64,8 @@ def look_at(job: Job, now: datetime | None = None, *, mine: str = "", telling: b
 def _ends(job: Job, now: datetime) -> list[OutcomeRecord]:
     """Return how the last runs ended and what was missed, oldest first; of a long row of bad ends also its beginning.
 
-    Events are sent once because their keys are those of the beginning of a row, however long it is. What was skipped or
-    held back is left out: it could be more than all the rest. So are records of a clock that was ahead.
+    Events are sent once because their keys are those of the beginning of a row, however long it is. Skipped runs and those
+    held back are left out: they could be more than all the rest. So are records of a clock that was ahead.
     """
     outcomes = open_outcomes(job.target.state_dir)
     read = partial(outcomes.read, kind=KIND, subject=job.subject, until=now + CLOCK_STEP)

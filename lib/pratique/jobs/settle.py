@@ -94,16 +94,16 @@ def record_end(job: Job, state: OneOffState, *, end: End | None = None, say: Say
         job, found, key=state.run, at=ended, planned=state.labels.get("planned", ""), state=state, log=log,
         lines=last_lines(text),
     )  # fmt: skip
-    keep_end(job, record, say=say, ours=state.labels.get("home") == job.home)
+    keep_end(job, record, say=say, begun_here=state.labels.get("home") == job.home)
     job.runner.release_secrets(state)
     return record
 
 
-def keep_end(job: Job, record: OutcomeRecord, *, say: Say = silent, ours: bool = True) -> None:
-    """Keep the record of a run, once, and tell its check, whoever waited for it. ours: it was begun from here."""
+def keep_end(job: Job, record: OutcomeRecord, *, say: Say = silent, begun_here: bool = True) -> None:
+    """Keep the record of a run, once, and tell its check, whoever waited for it. begun_here: by this process."""
     added = open_outcomes(job.target.state_dir).add(record)
     change_memory(job, _settled(record.key))
-    if added and ours:
+    if added and begun_here:
         Ping(job, record.key, say).end(record)
 
 
@@ -130,15 +130,15 @@ def _settled(run: str) -> Callable[[Memory], Memory]:
 
 def _without_owner(job: Job, state: OneOffState, mine: str) -> OneOffState | None:
     """Stop a run that is past its time, and remove one that its owner never started; return what is then there."""
-    ours = state.labels.get("home") == job.home
-    if ours and _is_owned(job, state.run, mine):
+    begun_here = state.labels.get("home") == job.home
+    if begun_here and _is_owned(job, state.run, mine):
         return state
     now = job.runner.now()
     if state.running and state.started is not None:
-        if (now - state.started).total_seconds() < state.timeout_s + (0.0 if ours else OVERDUE_S):
+        if (now - state.started).total_seconds() < state.timeout_s + (0.0 if begun_here else OVERDUE_S):
             return state
         job.runner.stop(state, drain_s=job.drain_s)
-    elif (now - state.created).total_seconds() < (1.0 if ours else STARTING_S):
+    elif (now - state.created).total_seconds() < (1.0 if begun_here else STARTING_S):
         return state
     else:
         record_end(job, state, end=End("failed", "never started: whoever created it died before it was started"))

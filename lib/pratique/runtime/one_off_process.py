@@ -229,7 +229,7 @@ def _process_of(pid: int) -> object | None:
 
 
 def _kill_left(run: str) -> None:
-    """Kill the processes of a run, also those in sessions of their own. They are known by the run in their environment."""
+    """Kill the processes of a run, in other sessions too. They are known by the run in their environment."""
     import psutil  # noqa: PLC0415 - slow to load
 
     for process in psutil.process_iter():

@@ -92,7 +92,7 @@ class OneOffSupervisor:
                 os.killpg(process.pid, signal.SIGKILL)
 
     def _copy_rest(self, output: int) -> None:
-        """Copy what is left in the pipe, and not what a process that could not be killed goes on writing."""
+        """Copy the rest of the pipe, but not the output that a process goes on writing that could not be killed."""
         deadline = time.monotonic() + LEFT_BEHIND_S
         while time.monotonic() < deadline and select.select([output], [], [], 0)[0] and self._copy(output):
             pass
@@ -149,7 +149,7 @@ def _first_state(folder: str) -> dict[str, Any]:
 
 
 def _end_left_behind() -> None:
-    """Kill every process that the command left behind, also one in a session of its own."""
+    """Kill every process that the command left behind, in other sessions too."""
     import psutil  # noqa: PLC0415 - slow to load
 
     deadline = time.monotonic() + LEFT_BEHIND_S
