@@ -187,7 +187,8 @@ def test_the_same_due_time_is_run_once_by_two_hosts(make_host, monkeypatch):
 def test_a_killed_waiter_loses_no_outcome(make_host):
     host = make_host(nightly="")
     waiter = host.start("job", "nightly", "--", "/usr/bin/python3", "/job.py", "sleep=2", "exit=7")
-    eventually(lambda: host.look("nightly").state == "running")
+    # killed before the start, the run is recorded as never started
+    eventually(lambda: host.look("nightly").running_s is not None)
     waiter.send_signal(signal.SIGKILL)
     waiter.wait()
     # while it runs, no second one begins
