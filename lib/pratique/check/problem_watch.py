@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import threading
+from typing_extensions import override
 
 from pratique.check.problems import notify_problems
 from pratique.config import Config
+from pratique.config.follower import SettingsFollower
 from pratique.notify import send_waiting
 
-SEND_S = 5.0
-"""Time between two looks at what waits."""
 LOOK_EVERY = 12
 """Looks at what waits between two looks for problems: a minute."""
 
 
-class ProblemWatch:
-    """Looks by the settings of `follow`, and does nothing without a route."""
+class ProblemWatch(SettingsFollower):
+    """Looks by the settings, and does nothing without a route."""
+
+    name = "problems"
+    every_s = 5.0
 
     def __init__(self) -> None:
-        self._config: Config | None = None
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        super().__init__()
+        self._looks = 0
 
-    def follow(self, config: Config) -> None:
-        """Look by these settings from now on."""
-        self._config = config
-        if config.notify and self._thread is None:
-            self._thread = threading.Thread(target=self._look, name="problems", daemon=True)
-            self._thread.start()
+    @override
+    def is_needed(self, config: Config) -> bool:
+        return bool(config.notify)
 
-    def close(self) -> None:
-        """Stop looking; a look that goes on does not hold up the end of the process."""
-        self._stop.set()
-
-    def _look(self) -> None:
-        looks = 0
-        while not self._stop.is_set():
-            config = self._config
-            if config is not None and config.notify:
-                send_waiting(config.state_dir)
-                if looks % LOOK_EVERY == 0:
-                    notify_problems(config)
-            looks += 1
-            self._stop.wait(SEND_S)
+    @override
+    def work(self, config: Config) -> None:
+        send_waiting(config.state_dir)
+        if self._looks % LOOK_EVERY == 0:
+            notify_problems(config)
+        self._looks += 1

@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import sys
-import threading
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from pratique.config import Config
+from pratique.config.follower import SettingsFollower
 
-LOOK_EVERY_S = 15.0
+if TYPE_CHECKING:
+    from pratique.jobs.look import Watch
 
 
-class JobWatch:
-    """Looks at the jobs of the settings of `follow`, and does nothing without jobs."""
+class JobWatch(SettingsFollower):
+    """Looks at the jobs of the settings, and does nothing without jobs."""
 
-    def __init__(self) -> None:
-        self._config: Config | None = None
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+    name = "jobs"
+    every_s = 15.0
 
-    def follow(self, config: Config) -> None:
-        """Look at the jobs of these settings from now on."""
-        self._config = config
-        if config.jobs and self._thread is None:
-            self._thread = threading.Thread(target=self._look, name="jobs", daemon=True)
-            self._thread.start()
+    @override
+    def is_needed(self, config: Config) -> bool:
+        return bool(config.jobs)
 
-    def close(self) -> None:
-        """Stop looking; a look that goes on does not hold up the end of the process."""
-        self._stop.set()
+    @override
+    def work(self, config: Config) -> None:
+        from pratique.jobs.job import find_job  # noqa: PLC0415 - loads the runtime
 
-    def _look(self) -> None:
-        # the runtime is loaded only where there are jobs
-        from pratique.jobs.job import find_job  # noqa: PLC0415
-        from pratique.jobs.look import Watch  # noqa: PLC0415
+        self._watch.look(config.jobs, partial(find_job, config))
 
-        watch = Watch(lambda line: sys.stderr.write(f"{line}\n"))
-        while not self._stop.is_set():
-            if (config := self._config) is not None:
-                watch.look(config.jobs, partial(find_job, config))
-            self._stop.wait(LOOK_EVERY_S)
+    @cached_property
+    def _watch(self) -> Watch:
+        from pratique.jobs.look import Watch  # noqa: PLC0415 - loads the runtime
+
+        return Watch(lambda line: sys.stderr.write(f"{line}\n"))
