@@ -20,6 +20,7 @@ LEAVES = [
     "number_text",
     "own_processes",
     "printable_text",
+    "scheduler_text",
     "text_table",
     "version",
     "weight_changes",

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from pratique.errors import UsageError
 from pratique.jobs.job import Job
 from pratique.jobs.schedule import fields_of, host_zone, zone_name
-from pratique.release.secrets import is_reference
+from pratique.release.secrets import environment_names
+from pratique.scheduler_text import SECRETS_FILE, cron_line, unit_specifiers, unit_word
 
 MINUTE_S = 60.0
 IF_DUE = "--if-due"
-SECRETS_FILE = "pratique.env"
-"""Beside the service file, as for `pratique schedule`: cron and systemd start a command with almost no environment."""
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EVERY_MINUTE = "*-*-* *:*:00"
 _NAMES = "SUN|MON|TUE|WED|THU|FRI|SAT|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
@@ -42,8 +41,7 @@ def crontab(jobs: Sequence[Job], command: Sequence[str], options: Sequence[str])
         if names := secret_names(job):
             lines.append(_secrets_note(job, names))
         given = f"set -a; . {shlex.quote(_secrets_file(job))}; set +a; " if names else ""
-        # cron makes % the end of the line, whatever quotes are around it
-        lines.append(f"{times} {given}{shlex.join(words)}".replace("%", r"\%"))
+        lines.append(cron_line(f"{times} {given}{shlex.join(words)}"))
     return lines
 
 
@@ -88,18 +86,7 @@ def systemd(jobs: Sequence[Job], command: Sequence[str], options: Sequence[str])
 def secret_names(job: Job) -> list[str]:
     """Return the names of the environment variables that a run needs: of its service, its ping and the notifications."""
     parts = (job.target.settings, job.settings, *job.config.notify)
-    return sorted({name for part in parts for name in _references(part.model_dump())})
-
-
-def _references(value: object) -> Iterator[str]:
-    if isinstance(value, str) and is_reference(value) and value.startswith("env:"):
-        yield value.removeprefix("env:")
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _references(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _references(inner)
+    return sorted({name for part in parts for name in environment_names(part.model_dump())})
 
 
 def _secrets_file(job: Job) -> str:
@@ -159,10 +146,9 @@ def _list(numbers: Iterable[int], field: str) -> str:
 
 def _unit_word(word: str, *, quoted: bool = True) -> str:
     """Return a word as a unit file needs it: % and $ mean something there."""
-    text = word.replace("\\", "\\\\").replace("%", "%%")
     if not quoted:
-        return text
-    text = text.replace("$", "$$").replace('"', '\\"')
+        return unit_specifiers(word).replace("\\", "\\\\")
+    text = unit_word(word)
     return f'"{text}"' if re.search(r"[\s'\"\\;]", text) or not text else text
 
 

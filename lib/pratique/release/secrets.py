@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pratique.errors import MissingError
@@ -44,6 +44,18 @@ def mask(text: str, env: Mapping[str, str], base: Path) -> str:
 def is_reference(value: str) -> bool:
     """Return whether a value is a reference to a secret."""
     return value.startswith(("env:", "file:"))
+
+
+def environment_names(value: object) -> Iterator[str]:
+    """Yield the names of the environment variables that settings refer to. value: text, or lists and mappings of it, nested."""
+    if isinstance(value, str) and value.startswith("env:"):
+        yield value.removeprefix("env:")
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from environment_names(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from environment_names(inner)
 
 
 def _resolve(name: str, value: str, base: Path) -> str:

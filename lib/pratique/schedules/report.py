@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pratique.errors import UsageError
+from pratique.release.secrets import environment_names
+from pratique.scheduler_text import SECRETS_FILE
 from pratique.schedules.period import Period
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class ScheduledReport:
     @property
     def secrets_file(self) -> str:
         """The file with the values of the secrets, on a host."""
-        return str(Path(self.folder, "pratique.env"))
+        return str(Path(self.folder, SECRETS_FILE))
 
     @property
     def log_file(self) -> str:
@@ -93,8 +95,7 @@ class ScheduledReport:
 
 def store_secrets(store: StoreSettings) -> tuple[str, ...]:
     """Return the names of the environment variables from which a read of the store takes its secrets."""
-    references = (store.prometheus.password, store.prometheus.bearer_token, *store.prometheus.headers.values())
     # a read needs the token that can only read; the one that writes stays with the collector
     token = store.read_token_env or (store.token_env if not store.read_token_file else "")
-    names = [token, *(text.removeprefix("env:") for text in references if text.startswith("env:"))]
+    names = (token, *environment_names(store.prometheus.model_dump()))
     return tuple(dict.fromkeys(filter(None, names)))

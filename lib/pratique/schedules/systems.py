@@ -12,6 +12,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from pratique.errors import UsageError
+from pratique.scheduler_text import cron_line, unit_specifiers, unit_word
 from pratique.schedules.report import ScheduledReport
 
 SYSTEMS: Mapping[str, Mapping[str, str]] = {
@@ -58,14 +59,7 @@ def _environment() -> Environment:
 
 
 def _systemd_line(words: list[str]) -> str:
-    """Quote words for ExecStart, where % and $ have another meaning: systemd.service(5)."""
-    return " ".join(
-        '"' + _specifiers(word).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$") + '"' for word in words
-    )
-
-
-def _specifiers(text: str) -> str:
-    return text.replace("%", "%%")
+    return " ".join(f'"{unit_word(word)}"' for word in words)
 
 
 def _groovy(text: str) -> str:
@@ -86,9 +80,8 @@ def _no_jinja(command: str) -> str:
 _QUOTES: dict[str, Callable[..., str]] = {
     "shell": shlex.quote,
     "shell_line": shlex.join,
-    # cron takes a % for the end of the command
-    "cron_percent": lambda command: command.replace("%", r"\%"),
-    "specifiers": _specifiers,
+    "cron_percent": cron_line,
+    "specifiers": unit_specifiers,
     "systemd_line": _systemd_line,
     "python": repr,
     "quoted": lambda text: yaml.safe_dump(text, default_style='"', width=math.inf, allow_unicode=True).strip(),
