@@ -13,5 +13,13 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     >>> aligned([("revision", "requests"), ("r1", "1,200"), ("r2", "")])
     ['revision  requests', 'r1        1,200', 'r2']
     """
+    return ["  ".join(row).rstrip() for row in padded(rows)]
+
+
+def padded(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the cells of each row as wide as the longest of their column, for tables that colour a cell.
+
+    rows: all with the same number of cells.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]

@@ -40,6 +40,13 @@ class Visit:
             assert time.monotonic() < deadline, f"{expression} never became true"
             self.page.wait_for_timeout(20)
 
+    def hover_over_figures(self):
+        """Let every figure show what its middle says."""
+        for place in self.page.query_selector_all(".nsewdrag"):
+            box = place.bounding_box()
+            self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            self.page.wait_for_timeout(60)
+
     def assert_quiet(self, path):
         assert self.said == []
         assert self.dialogs == []

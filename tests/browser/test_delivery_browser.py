@@ -95,10 +95,7 @@ def test_it_is_drawn_in_silence_and_no_name_executes(visit, page_file):
     assert page.ask("document.querySelectorAll('.trace, .bars .point').length") >= FIGURES[page_file.stem]
     for selector in ("main img", "main a[href^='javascript']", "[onerror]", "svg a", "iframe", "main i"):
         assert page.ask(f"document.querySelectorAll({selector!r}).length") == 0, selector
-    for place in page.page.query_selector_all(".nsewdrag"):
-        box = place.bounding_box()
-        page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.page.wait_for_timeout(60)
+    page.hover_over_figures()
     assert page.ask("window.__pwned") is None
     assert "<" in page.ask("document.querySelector('main').innerText")
     page.assert_quiet(page_file)

@@ -83,10 +83,7 @@ def test_no_text_of_a_hostile_service_executes(visit, hostile_file, page_file):
     )
     for selector in ("main img", "main a[href^='javascript']", "[onerror]", "svg a", "iframe", "main i", "main b"):
         assert page.ask(f"document.querySelectorAll({selector!r}).length") == 0, selector
-    for place in page.page.query_selector_all(".nsewdrag"):
-        box = place.bounding_box()
-        page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.page.wait_for_timeout(60)
+    page.hover_over_figures()
     assert page.ask("window.__pwned") is None
     assert "<script>window.__pwned=4</script>" in page.ask("document.querySelector('.suspects').innerText")
     page.assert_quiet(hostile_file)

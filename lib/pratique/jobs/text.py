@@ -9,6 +9,7 @@ from pratique.clock import iso
 from pratique.jobs.status import JobStatus
 from pratique.outcomes import OutcomeRecord
 from pratique.printable_text import printable
+from pratique.text_table import padded
 
 HEADER = ("job", "state", "last", "took", "next (UTC)", "missed", "schedule")
 LONGEST = 120
@@ -17,9 +18,7 @@ STATE = HEADER.index("state")
 
 def jobs_table(found: Sequence[JobStatus], now: datetime, *, paint: Callable[[str], str] = str) -> list[str]:
     """Return one line for each job and one for each thing that is wrong with it. paint: applied to each state."""
-    rows = [HEADER, *(_row(status, now) for status in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    cells = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    cells = padded([HEADER, *(_row(status, now) for status in found)])
     lines = []
     for row, status in zip(cells, [None, *found], strict=True):
         if status is not None:

@@ -26,9 +26,7 @@ def compared_revisions(
         # without a range, a store of another program's metrics lists those of the last hours only
         known |= {seen.revision: seen for seen in store.revisions(service, start, end)}
     if not known:
-        services = sorted({seen.service for seen in store.revisions()})
-        hint = "" if services else "import a log first"
-        raise MissingError.unknown("service", service, services, where="in the store", hint=hint)
+        raise unknown_service(store, service)
     for revision in (baseline, canary):
         if revision not in known:
             raise MissingError.unknown("revision", revision, sorted(known), where=f"of {service!r} in the store")
@@ -39,3 +37,10 @@ def compared_revisions(
                 f"no request of {revision!r} from {span}: it has requests from {seen.first.isoformat()} to {seen.last.isoformat()}"
             )
     return known
+
+
+def unknown_service(store: Store, service: str) -> MissingError:
+    """Return the error for a service that has no request in the store, with those that have."""
+    services = sorted({seen.service for seen in store.revisions()})
+    hint = "" if services else "import a log first"
+    return MissingError.unknown("service", service, services, where="in the store", hint=hint)

@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pratique.errors import LISTED, MissingError, UsageError
+from pratique.errors import LISTED, UsageError
 from pratique.report.given import only_service
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ def complete_question(asked: Question, store: Store, config: Config) -> Question
         return asked
     known = [seen.revision for seen in sorted(store.revisions(asked.service), key=lambda seen: seen.first)]
     if not known:
-        services = sorted({seen.service for seen in store.revisions()})
-        raise MissingError.unknown("service", asked.service, services, where="in the store")
+        from pratique.judge.compared_revisions import unknown_service  # noqa: PLC0415 - only here
+
+        raise unknown_service(store, asked.service)
     return _of_last_release(asked, known, config) or _of_newest(asked, known)
 
 
