@@ -10,9 +10,9 @@ import urllib.error
 import urllib.request
 
 import pytest
-from papermill import execute_notebook
 
 from pratique.demo.incident import write_demo
+from pratique.notebook.quick_import import without_iri_parsers
 from support.incident_demo import demo_file
 from support.made_repository import git, repository
 from support.ports import free_port
@@ -54,6 +54,8 @@ class Opened:
     def __init__(self, lab, chromium, notebook, **parameters):
         address, folder = lab
         self.file = folder / notebook.rpartition("/")[2]
+        with without_iri_parsers():
+            from papermill import execute_notebook  # noqa: PLC0415 - slow to load, and not used by most tests
         execute_notebook(ROOT / notebook, self.file, parameters, prepare_only=True, kernel_name="python3")
         self.page = chromium.new_page(viewport={"width": 1400, "height": 1000})
         self.errors = []

@@ -65,6 +65,7 @@ def test_a_run_that_was_killed_is_resumed_and_keeps_each_result_once(folder, mom
     assert [(one.subject, one.state) for one in list_runs(state)] == [("doctor@all", "ended")]
 
 
+@pytest.mark.slow
 def test_an_engine_that_cannot_be_asked_is_never_good(folder):
     command = [sys.executable, "-m", "pratique", "doctor", "--json", "--only", "privileged", "--only", "conntrack"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -75,6 +76,7 @@ def test_an_engine_that_cannot_be_asked_is_never_good(folder):
     assert states["conntrack"]["state"] == "good"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [

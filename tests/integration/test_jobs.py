@@ -19,6 +19,8 @@ from pratique.runbook.runs import find_run
 from support.job_hosts import WORK, JobHost, most_at_once
 from support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 SECRET = "s3cr3t-of-the-shop"
 RUNTIME = 'command = ["{python}", "{dir}/app.py", "{port}"]\nenv = { TOKEN = "env:JOB_TOKEN" }\ndrain_s = 1\n'
 DAILY = 'command = ["{python}", "{dir}/job.py"]\nschedule = "0 0 1 1 *"\ntimezone = "UTC"\n'

@@ -95,17 +95,16 @@ class JobHost:
         # before the words: after "--" all are those of the job
         return [sys.executable, "-m", "pratique", *words[:1], "--config", str(self.file), *words[1:]]
 
-    def start(self, *words, **env):
-        """Start a command of Pratique on this host."""
-        return subprocess.Popen(
-            self.command(*words), env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def start(self, *words):
+        """Start a command of Pratique on this host, without its output."""
+        return subprocess.Popen(self.command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def call(self, *words, **env):
         """Run a command of Pratique on this host; return its exit status and its output."""
-        process = self.start(*words, **env)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out + err
+        done = subprocess.run(
+            self.command(*words), env=os.environ | env, capture_output=True, text=True, timeout=120, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
 
     def status(self, name):
         """The state of a job as `pratique jobs --json` has it."""

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -77,17 +78,17 @@ MODULES = {
 }
 
 
+@cache
 def imports_of(module):
-    """Every module of the library that a module imports, inside functions and under TYPE_CHECKING too."""
+    """Every other module of the library that a module imports, inside functions and under TYPE_CHECKING too."""
+    found = set()
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in MODULES)
+            found.update(alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name if name in MODULES else node.module for name in inner)
-
-
-GRAPH = {module: set(imports_of(module)) - {module, "pratique"} for module in MODULES}
+            found.update(name if name in MODULES else node.module for name in inner)
+    return found - {module, "pratique"}
 
 
 def line_of(module):
@@ -100,20 +101,20 @@ def line_of(module):
 
 def test_no_module_imports_itself_through_others():
     try:
-        TopologicalSorter(GRAPH).prepare()
+        TopologicalSorter({module: imports_of(module) for module in MODULES}).prepare()
     except CycleError as error:
         pytest.fail(" → ".join(reversed(error.args[1])))
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module != "pratique"])
 def test_a_module_imports_only_from_its_own_line_and_those_above(module):
-    upward = {other for other in GRAPH[module] if line_of(other) > line_of(module)}
+    upward = {other for other in imports_of(module) if line_of(other) > line_of(module)}
     assert not upward, f"{module} imports upwards from {sorted(upward)}"
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_a_leaf_imports_nothing_of_the_library(leaf):
-    assert GRAPH[f"pratique.{leaf}"] == set()
+    assert imports_of(f"pratique.{leaf}") == set()
 
 
 @pytest.mark.slow

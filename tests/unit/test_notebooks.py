@@ -10,9 +10,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from papermill import inspect_notebook
 
 from pratique.notebook import read_parameters
+from pratique.notebook.quick_import import without_iri_parsers
+
+with without_iri_parsers():
+    from papermill import inspect_notebook
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("runbooks/*.ipynb")])

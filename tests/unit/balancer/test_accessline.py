@@ -24,6 +24,7 @@ def test_a_line_is_decoded_as_it_was_sent_without_its_query():
     assert (line.host, line.boot, line.sequence) == ("web-1", "b00t", 7)
 
 
+@pytest.mark.slow
 @given(HOSTILE, HOSTILE)
 def test_a_line_with_any_path_stays_below_8_kb_and_is_decoded(path, method):
     datagram = encode(access("/" + path, method), host="h" * 64, boot="b" * 12, sequence=1 << 60)

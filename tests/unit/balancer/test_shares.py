@@ -21,6 +21,7 @@ def chosen(weights, count, seed):
     return [choose(pool(**weights), rng.random(), rng.random()) for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_a_share_belongs_to_the_revision_whatever_its_number_of_servers():
     """Pearson's chi-square over 100,000 requests, seeded: three servers get no more than one does."""
     found = chosen({"r1": 0.9, "r2": 0.1}, 100_000, seed=1)

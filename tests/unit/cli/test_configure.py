@@ -79,6 +79,7 @@ def test_init_does_not_replace_a_file_without_force(run, tmp_path):
     assert run("init", "shop", "--command", "run", "--config", str(file), "--force")[0] == 0
 
 
+@pytest.mark.slow
 def test_init_asks_on_a_terminal(tmp_path):
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "pratique.cli", "init", "--runtime", "docker"]

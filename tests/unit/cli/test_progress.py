@@ -5,6 +5,8 @@ import pty
 import subprocess
 import sys
 
+import pytest
+
 from pratique.cli.progress import progress_bar
 
 CODE = (
@@ -18,6 +20,7 @@ def test_a_file_gets_no_bar(capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar_with_its_label():
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:

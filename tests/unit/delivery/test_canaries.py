@@ -31,6 +31,7 @@ def found(story, now=MONTH.end):
     return canaries_of(record, failures_of(record, incidents_of(entries)), overturned_of(entries), MONTH, now)
 
 
+@pytest.mark.slow
 def test_a_stopped_canary_is_caught_and_its_exposure_is_what_users_met_beyond_the_baseline(story):
     run = story.release("r2", 2, verdict="rollback", requests={"r1": 9000, "r2": 1000}, guards=GUARDS)
     canaries = found(story)

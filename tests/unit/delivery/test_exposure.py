@@ -67,6 +67,7 @@ def exposures(story, store, now=NOW, policy=None):
     return found, [one.after for one in found.metrics.canaries.exposure]
 
 
+@pytest.mark.slow
 def test_requests_from_the_promotion_to_the_recovery_count_and_bad_ones_beyond_the_baseline(story, store):
     story.release("r2", 2)
     story.incident("I1", 3, cause="r2", restored=5)

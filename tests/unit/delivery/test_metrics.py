@@ -200,6 +200,7 @@ def test_frequency_counts_days_and_gaps(story):
     assert found.interval == Interval(pytest.approx(1.0899, abs=1e-4), pytest.approx(10.2416, abs=1e-4))
 
 
+@pytest.mark.slow
 def test_six_incidents_over_four_of_23_deployments(story):
     story.first("r0")
     for number in range(1, 24):
@@ -260,6 +261,7 @@ def test_a_time_without_a_zone_is_utc(story):
     assert measured(story) == counted(1, failed=1, minutes=(30.0,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data", [{"event": ["ended"]}, {"event": {"a": 1}}, {"event": "started", "digest": 7, "commit": []}]
 )

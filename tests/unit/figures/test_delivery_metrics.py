@@ -30,6 +30,7 @@ def test_a_question_names_the_command_and_escapes_what_it_quotes(history):
     assert "lead times are not known" in panel.text
 
 
+@pytest.mark.slow
 def test_the_series_leaves_out_what_the_ledger_does_not_cover(tmp_path):
     story = sample_story(tmp_path)
     now = START + timedelta(days=20)

@@ -43,12 +43,14 @@ def grades(incident):
     return {(suspect.change.service, suspect.change.revision): suspect.grade for suspect in incident.suspects}
 
 
+@pytest.mark.slow
 def test_a_bad_canary_whose_run_goes_on_is_undone_by_ending_the_run():
     traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
     incident = asked(store_of(traffic), changes=[replace(change(60), active_run="run of r42")])
     assert incident.undo == "pratique abort 'run of r42'"
 
 
+@pytest.mark.slow
 def test_changes_of_more_than_a_day_before_and_after_the_range_are_no_candidates():
     traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
     old = replace(change(60), time=START - timedelta(hours=25), revision="r41")
@@ -58,6 +60,7 @@ def test_changes_of_more_than_a_day_before_and_after_the_range_are_no_candidates
     assert grades(found.incident) == {("shop", "r42"): "shown"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_bad_canary_is_shown_and_can_be_undone(seed):
     traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
@@ -80,6 +83,7 @@ def test_a_canary_that_fails_in_one_action_is_found_there():
     assert grades(incident) == {("shop", "r42"): "shown"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [1, 5, 30])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_an_innocent_canary_beside_an_outage_is_never_blamed(before, seed):
@@ -91,6 +95,7 @@ def test_an_innocent_canary_beside_an_outage_is_never_blamed(before, seed):
     assert "caused" not in incident.sentence
 
 
+@pytest.mark.slow
 def test_a_canary_that_harms_both_arms_is_not_exonerated():
     traffic = Traffic.quiet(weights={60: (0.5, 0.5)}, per_minute=2000).fail(60, 8)
     incident = asked(store_of(traffic), changes=[change(60)])
@@ -119,6 +124,7 @@ def test_a_full_switch_fits_at_most_and_its_coincidence_is_said():
     assert measured.placebos.rank == 0
 
 
+@pytest.mark.slow
 def test_of_two_services_released_within_a_minute_the_guilty_one_is_shown():
     shop = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 30, "r42")
     pay = Traffic.quiet("pay", weights={60: (0.9, 0.1)})
@@ -126,6 +132,7 @@ def test_of_two_services_released_within_a_minute_the_guilty_one_is_shown():
     assert grades(incident) == {("shop", "r42"): "shown", ("pay", "r42"): "in time only"}
 
 
+@pytest.mark.slow
 def test_a_release_that_was_undone_is_shown_and_over():
     traffic = Traffic.quiet(weights={60: (0.8, 0.2), 80: (1.0, 0.0)}).fail(60, 30, "r42")
     changes = [change(60), change(80, "r41", kind="rollback")]
@@ -337,6 +344,7 @@ def test_hostile_names_are_only_text():
     assert incident.undo == "pratique rollback shop"
 
 
+@pytest.mark.slow
 def test_a_policy_with_a_fixed_dispersion_is_used():
     traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
     incident = asked(store_of(traffic), policy=Policy(dispersion=1.0), changes=[change(60)])
@@ -364,6 +372,7 @@ def test_the_figures_get_one_array_for_each_place_and_suspect():
     assert measures.service.expected[:60].sum() == pytest.approx(60 * 600 * USUAL, rel=0.1)
 
 
+@pytest.mark.slow
 def test_an_answer_is_plain_json():
     traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
     content = asked(store_of(traffic), changes=[change(60)]).to_json()
@@ -398,6 +407,7 @@ def test_a_range_without_requests_cannot_tell():
     assert "no lines is not no errors" in incident.findings[0]
 
 
+@pytest.mark.slow
 def test_an_end_in_the_future_is_that_of_the_complete_windows():
     store = store_of(Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42"))
     incident = asked(store, end=END + timedelta(days=365), now=END + timedelta(seconds=60), changes=[change(60)])

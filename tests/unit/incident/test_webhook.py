@@ -105,6 +105,7 @@ def test_a_ping_is_no_change(send, kept):
     assert kept.read() == ([], 0)
 
 
+@pytest.mark.slow
 def test_too_many_messages_are_refused_until_later(send, monkeypatch):
     monkeypatch.setattr(webhook, "RATE", 0.0)
     found = [send(CHANGE | {"id": str(number)})[0] for number in range(int(webhook.BURST) + 3)]
@@ -112,6 +113,7 @@ def test_too_many_messages_are_refused_until_later(send, monkeypatch):
     assert found[-3:] == [429, 429, 429]
 
 
+@pytest.mark.slow
 def test_senders_that_never_finish_are_cut_off_and_others_are_answered(config, send, monkeypatch):
     monkeypatch.setattr(webhook, "CONNECTION_S", 0.5)
     port = int(config().telemetry.listen_http.rpartition(":")[2])

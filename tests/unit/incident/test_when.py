@@ -66,6 +66,7 @@ def test_the_true_start_is_missed_in_at_most_five_percent():
     assert missed <= 10
 
 
+@pytest.mark.slow
 def test_the_mean_of_the_evidence_is_at_most_one():
     rng = np.random.default_rng(5)
     values = [math.exp(log_evidence(rng.poisson(3.0, 12), np.full(12, 3.0), 1.0, tolerated=1.0)) for _ in range(2000)]

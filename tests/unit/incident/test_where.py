@@ -25,6 +25,7 @@ def test_a_fault_of_the_whole_service_is_one_place():
     assert find_places(cells).values == ((None,) * 4,)
 
 
+@pytest.mark.slow
 def test_two_faults_are_named():
     faulty = FaultyCells(np.random.default_rng(3)).fault((None, 3, None, None), "times", 12.0)
     assert set(find_places(faulty.fault((None, None, None, 2), "more", 0.05).cells()).values) == {
@@ -41,6 +42,7 @@ def test_nothing_is_named_where_nothing_is_wrong(seed, wandering):
     assert "no part of the traffic" in found.places.reason
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), ratio=st.floats(1.0, 40.0))
 def test_the_parts_add_up_exactly_whatever_changed(seed, ratio):
@@ -52,6 +54,7 @@ def test_the_parts_add_up_exactly_whatever_changed(seed, ratio):
     assert total == pytest.approx(places.bad, abs=1e-9 * max(places.bad, 1))
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_the_order_of_the_leaves_does_not_matter(seed):

@@ -106,6 +106,7 @@ def test_a_due_time_is_begun_once_also_after_its_grace(make_job, clock):
     assert open_due(job, known, due + timedelta(minutes=50)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "end", "dues"),
     [((2026, 3, 28, 12), (2026, 3, 30, 12), 2), ((2026, 10, 24, 12), (2026, 10, 26, 12), 2)],

@@ -56,6 +56,7 @@ def test_taking_a_source_away_never_raises_a_level(team, without, source, answer
     assert all(levels(less)[name] <= level for name, level in levels(more).items())
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.data())
 def test_no_combination_of_evidence_and_answers_gets_better_by_knowing_less(data):

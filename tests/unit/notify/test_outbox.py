@@ -108,6 +108,7 @@ def test_an_event_that_waited_for_a_retry_stays_quiet_too(outbox):
     assert outbox.next_due(NOON) == later(3600)
 
 
+@pytest.mark.slow
 def test_back_off_grows_and_ends_after_a_day(outbox):
     outbox.put(event(), [OPS], NOON)
     now, waits = NOON, []

@@ -148,6 +148,7 @@ def expected(layers):
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(steps, max_size=6), max_size=4))
 def test_merging_agrees_with_a_model(layers):

@@ -338,6 +338,7 @@ def test_metadata_of_a_python_package_belongs_to_it(compare):
     assert [*found.folded_files()] == ["pypi flask-cors"]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=12)), min_size=1, max_size=4),

@@ -95,6 +95,7 @@ def test_a_damaged_header_in_the_middle_does_not_hide_what_follows():
     assert not read(bytes(whole)).is_whole
 
 
+@pytest.mark.slow
 def test_a_bomb_ends_at_the_ratio():
     bomb = gzip.compress(b"\0" * (64 << 20), 9)
     packed = gzip.compress(layer(file("/zeros", b"\0" * (64 << 20))), 9)

@@ -45,6 +45,7 @@ def test_what_is_no_version_is_no_error(kind, text):
 versions = st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}(-[0-9]{1,2})?", fullmatch=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(SCHEMES)), versions, versions, versions)
 def test_it_is_an_order(kind, one, two, three):

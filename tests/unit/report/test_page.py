@@ -44,6 +44,7 @@ def figure_output():
     return shown(evidence_over_time(sample_verdict())._repr_mimebundle_())
 
 
+@pytest.mark.slow
 def test_a_page_contains_plotly_once_for_any_number_of_figures():
     text = page(figure_output(), figure_output(), figure_output())
     assert text.count("plotly.js v") == 1

@@ -65,6 +65,7 @@ def world(tmp_path, monkeypatch):
     found.collector.close()
 
 
+@pytest.mark.slow
 def test_late_lines_do_not_keep_old_windows_open(world):
     for _ in range(200):
         world.receive()
@@ -91,6 +92,7 @@ def patient(world):
     return world
 
 
+@pytest.mark.slow
 def test_a_window_with_late_lines_all_the_time_is_written_seven_times(patient):
     """All lines are in the store finally, and no window stays in memory."""
     for step in range(650):

@@ -105,6 +105,7 @@ def test_invalid_service_name_is_refused(tmp_path):
         list(container_logs(tmp_path, "../x"))
 
 
+@pytest.mark.slow
 def test_unknown_services_and_too_many_files_are_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("pratique.telemetry.containerlogs.MOST_FILES", 50)
     logs = ContainerLogs(tmp_path, limit_bytes=10_000_000, services={"shop"})

@@ -23,6 +23,7 @@ def rollups(seconds):
     return Rollups.from_events(pa.table(events), window_s=10)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(blocks=st.lists(st.lists(st.integers(0, 300), max_size=40), max_size=8))
 def test_sum_with_runs_is_the_sum_in_memory(tmp_path, blocks):

@@ -23,6 +23,7 @@ def test_without_a_person_nothing_is_asked(review, tmp_path):
     assert not (tmp_path / "maturity").exists()
 
 
+@pytest.mark.slow
 def test_a_row_writes_its_answer(review, tmp_path):
     form = AnswerForm(review)
     row = form.rows["culture.one-backlog"]

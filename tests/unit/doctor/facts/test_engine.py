@@ -8,6 +8,8 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from pratique.config.doctor import DoctorSettings
 from pratique.doctor.facts import engine as engine_module
 from pratique.doctor.facts.model import PartStore
@@ -67,6 +69,7 @@ def test_an_answer_without_end_is_given_up_and_the_other_parts_are_read(monkeypa
     assert "networks" in store.parts
 
 
+@pytest.mark.slow
 def test_an_engine_that_sends_a_byte_now_and_then_holds_up_nobody():
     settings = DoctorSettings(timeout_s=3, request_timeout_s=2)
     with hostile_engine("/top", b" ", 0.1) as address:

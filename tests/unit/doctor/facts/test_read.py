@@ -38,6 +38,7 @@ def silent_engine():
         server.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.slow
 def test_an_engine_that_hangs_stops_neither_its_host_nor_the_others():
     settings = DoctorSettings(timeout_s=4, request_timeout_s=30)
     with silent_engine() as address:
@@ -51,6 +52,7 @@ def test_an_engine_that_hangs_stops_neither_its_host_nor_the_others():
     assert "space" in missing.parts
 
 
+@pytest.mark.slow
 def test_a_request_that_hangs_has_its_own_limit():
     with silent_engine() as address:
         (facts,) = read_hosts([address], DoctorSettings(timeout_s=60, request_timeout_s=1), {})
@@ -87,6 +89,7 @@ def test_a_host_that_prints_without_end_is_cut(monkeypatch, tmp_path):
     assert len(host.run_script("ssh://web1", ["token"], timeout_s=30)) == 1 << 20
 
 
+@pytest.mark.slow
 def test_a_host_that_closes_its_output_and_stays_is_given_up(monkeypatch, tmp_path):
     fake_ssh(tmp_path, monkeypatch, "exec >&- 2>&-; sleep 60")
     with pytest.raises(UnavailableError, match="did not answer within 1 s"):

@@ -52,6 +52,7 @@ def session_of(config, run_id="t1", **given):
     return Session(context, [Tidy(context), Record(context)])
 
 
+@pytest.mark.slow
 def test_it_runs_to_its_end_under_its_own_subject(config, tmp_path):
     session = session_of(config, why="a mess", who="ann")
     open_session(session)
@@ -70,6 +71,7 @@ def test_it_runs_to_its_end_under_its_own_subject(config, tmp_path):
     assert not [entry for entry in entries if entry.kind == "release"]
 
 
+@pytest.mark.slow
 def test_a_failure_is_undone_and_recorded(config, monkeypatch):
     monkeypatch.setattr(Tidy, "fails", True)
     session = session_of(config)
@@ -81,6 +83,7 @@ def test_a_failure_is_undone_and_recorded(config, monkeypatch):
     assert find_run(state, "t1").outcome == "failed"
 
 
+@pytest.mark.slow
 def test_a_dead_run_is_ended_by_another_process(config):
     dead = session_of(config)
     open_session(dead)

@@ -63,6 +63,7 @@ _step = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_step, min_size=1, max_size=8), st.sampled_from([1, NUMBERS - 3]))
 def test_the_last_row_of_each_key_is_read_whoever_wrote_it(steps, first):
@@ -82,6 +83,7 @@ def test_the_last_row_of_each_key_is_read_whoever_wrote_it(steps, first):
     assert by_key(rows) == by_key(expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(_writer, st.booleans(), _rows), min_size=1, max_size=8), st.sampled_from([1, NUMBERS - 3]))
 def test_writers_at_the_same_time_lose_no_key_and_double_none(steps, first):

@@ -41,6 +41,7 @@ _row = st.builds(
 _writes = st.lists(st.lists(_row, min_size=1, max_size=8), min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     _writes,

@@ -70,6 +70,7 @@ def test_a_table_of_requests_is_stored_whatever_its_name(files, fmt):
     check(files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "column"),
     [
@@ -93,7 +94,6 @@ def test_a_table_of_requests_is_stored_whatever_its_name(files, fmt):
     ],
     ids=lambda value: str(getattr(value, "type", type(value[0])))[:40] if not isinstance(value, str) else value,
 )
-@pytest.mark.slow
 def test_a_value_counts_whatever_the_type_of_its_column(files, name, column):
     files.take(columns(**{name: column}))
     check(files)
@@ -261,6 +261,7 @@ def test_a_table_at_the_same_path_with_requests_of_another_time_is_another_one(f
     assert stored(files) == {200: 40, 404: 40}
 
 
+@pytest.mark.slow
 def test_the_next_part_of_an_export_that_overlaps_removes_nothing(files):
     files.take(longer(40))
     assert files.take(longer(40, start=30, status=404)).rewritten == 0
