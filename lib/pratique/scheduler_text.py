@@ -19,6 +19,15 @@ def unit_specifiers(text: str) -> str:
     return text.replace("%", "%%")
 
 
+def unit_path(path: str) -> str:
+    """Return a path after WorkingDirectory= or EnvironmentFile=, where a backslash is one, and only specifiers are replaced.
+
+    A space at the end would be cut off, and a backslash there would join the next line.
+    """
+    text = unit_specifiers(path)
+    return f"{text}/" if text.endswith((" ", "\\")) else text
+
+
 def unit_word(word: str) -> str:
     """Return a word of a command line in a unit file, for between double quotes; it needs none where it has no space or sign."""
     return unit_specifiers(word).replace("\\", "\\\\").replace("$", "$$").replace('"', '\\"')

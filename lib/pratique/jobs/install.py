@@ -14,7 +14,7 @@ from pratique.errors import UsageError
 from pratique.jobs.job import Job
 from pratique.jobs.schedule import fields_of, host_zone, zone_name
 from pratique.release.secrets import environment_names
-from pratique.scheduler_text import SECRETS_FILE, cron_line, unit_specifiers, unit_word
+from pratique.scheduler_text import SECRETS_FILE, cron_line, unit_path, unit_word
 
 MINUTE_S = 60.0
 IF_DUE = "--if-due"
@@ -53,7 +53,7 @@ def systemd(jobs: Sequence[Job], command: Sequence[str], options: Sequence[str])
         words = [*command, "job", job.name, *due, "--quiet", *options]
         _require_one_line([*words, str(job.target.base)])
         names = secret_names(job)
-        secrets = _unit_word(_secrets_file(job), quoted=False)
+        secrets = unit_path(_secrets_file(job))
         lines += [
             f"# /etc/systemd/system/pratique-job-{job.name}.service",
             *([_secrets_note(job, names)] if names else []),
@@ -62,7 +62,7 @@ def systemd(jobs: Sequence[Job], command: Sequence[str], options: Sequence[str])
             "",
             "[Service]",
             "Type=oneshot",
-            f"WorkingDirectory={_unit_word(str(job.target.base), quoted=False)}",
+            f"WorkingDirectory={unit_path(str(job.target.base))}",
             *([f"EnvironmentFile={secrets}"] if names else []),
             f"ExecStart={' '.join(map(_unit_word, words))}",
             "# the user who runs Pratique",
@@ -144,10 +144,8 @@ def _list(numbers: Iterable[int], field: str) -> str:
     return "*" if field == "*" else ",".join(f"{number:02d}" for number in sorted(numbers))
 
 
-def _unit_word(word: str, *, quoted: bool = True) -> str:
-    """Return a word as a unit file needs it: % and $ mean something there."""
-    if not quoted:
-        return unit_specifiers(word).replace("\\", "\\\\")
+def _unit_word(word: str) -> str:
+    """Return a word of a command line, in quotes where it needs them."""
     text = unit_word(word)
     return f'"{text}"' if re.search(r"[\s'\"\\;]", text) or not text else text
 

@@ -12,7 +12,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from pratique.errors import UsageError
-from pratique.scheduler_text import cron_line, unit_specifiers, unit_word
+from pratique.scheduler_text import cron_line, unit_path, unit_specifiers, unit_word
 from pratique.schedules.report import ScheduledReport
 
 SYSTEMS: Mapping[str, Mapping[str, str]] = {
@@ -82,6 +82,7 @@ _QUOTES: dict[str, Callable[..., str]] = {
     "shell_line": shlex.join,
     "cron_percent": cron_line,
     "specifiers": unit_specifiers,
+    "unit_path": unit_path,
     "systemd_line": _systemd_line,
     "python": repr,
     "quoted": lambda text: yaml.safe_dump(text, default_style='"', width=math.inf, allow_unicode=True).strip(),
