@@ -14,6 +14,7 @@ import click
 from pratique.cli.colours import paint_start
 from pratique.cli.completion import complete_services
 from pratique.cli.options import (
+    DONE_EPILOG,
     EPILOG,
     Minutes,
     Time,
@@ -98,7 +99,7 @@ def report(as_json: bool, out: str | None, config: str | None, store: str | None
     sys.exit({"promote": 0, "rollback": 1}.get(found["verdict"], 2))
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @click.argument("service", required=False, shell_complete=complete_services)
 @json_array
 @config_options

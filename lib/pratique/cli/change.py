@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pratique.cli.completion import complete_services
-from pratique.cli.options import EPILOG, Time, config_options, json_array, load_config
+from pratique.cli.options import DONE_EPILOG, Time, config_options, json_array, load_config
 from pratique.clock import iso, utc_now
 from pratique.errors import UsageError
 
@@ -20,7 +20,7 @@ COMMAND_LINE = "command line"
 """The source of a change that a person reported."""
 
 
-@click.group("change", epilog=EPILOG)
+@click.group("change", epilog=DONE_EPILOG)
 def change_commands() -> None:
     """Record changes that were made elsewhere.
 
@@ -28,7 +28,7 @@ def change_commands() -> None:
     """
 
 
-@change_commands.command("add", epilog=EPILOG)
+@change_commands.command("add", epilog=DONE_EPILOG)
 @click.argument("text")
 @click.option(
     "--service",
@@ -93,7 +93,7 @@ def add(
         )
 
 
-@change_commands.command("list", epilog=EPILOG)
+@change_commands.command("list", epilog=DONE_EPILOG)
 @click.option("--service", shell_complete=complete_services, help="Only changes of this service.")
 @click.option("--since", type=Time(), metavar="TIME", help="Only changes from this time on, ISO 8601, UTC.")
 @json_array

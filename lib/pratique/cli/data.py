@@ -9,7 +9,7 @@ import click
 
 from pratique.cli.change import change_commands
 from pratique.cli.completion import complete_services
-from pratique.cli.options import EPILOG, PATH, config_options, load_config
+from pratique.cli.options import DONE_EPILOG, PATH, config_options, load_config
 from pratique.cli.progress import progress_bar
 from pratique.cli.store import store_commands
 from pratique.errors import MissingError
@@ -18,7 +18,7 @@ PATTERN = frozenset("*?[")
 """Characters of a pattern of files, which is expanded later."""
 
 
-@click.command("import", epilog=EPILOG)
+@click.command("import", epilog=DONE_EPILOG)
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option(
     "--service", required=True, shell_complete=complete_services, help="The service that the lines belong to."

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import click
 
-from pratique.cli.options import EPILOG, PATH
+from pratique.cli.options import DONE_EPILOG, PATH
 from pratique.cli.progress import progress_bar
 
 
-@click.group("demo-data", epilog=EPILOG)
+@click.group("demo-data", epilog=DONE_EPILOG)
 def demo_data_commands() -> None:
     """Write prepared data to practise on."""
 
 
-@demo_data_commands.command("incident", epilog=EPILOG)
+@demo_data_commands.command("incident", epilog=DONE_EPILOG)
 @click.argument("folder", default="incident-demo", type=PATH)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=1, metavar="N", help="Another day with the same story. Default: 1."

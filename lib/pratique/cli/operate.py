@@ -12,7 +12,7 @@ import click
 from pratique.cli.colours import paint_phrase
 from pratique.cli.completion import complete_revisions
 from pratique.cli.options import (
-    EPILOG,
+    DONE_EPILOG,
     config_options,
     json_array,
     json_object,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pratique.telemetry.rollups import Sink
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @service_argument
 @json_object
 @config_options
@@ -54,7 +54,7 @@ def status(service: str, as_json: bool, config: str | None, store: str | None) -
         raise found.error
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @service_argument
 @revision_argument()
 @config_options
@@ -69,7 +69,7 @@ def up(service: str, revision: str, config: str | None, store: str | None) -> No
         click.echo(line)
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @service_argument
 @click.option("--force", is_flag=True, help="Stop it even while a release runs, which then fails.")
 @config_options
@@ -87,7 +87,7 @@ def down(service: str, force: bool, config: str | None, store: str | None) -> No
         click.echo(f"{service} is not running")
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @service_argument
 @click.option("--revision", shell_complete=complete_revisions, help="Only the lines of this revision.")
 @click.option(
@@ -120,7 +120,7 @@ def logs(service: str, revision: str | None, lines: int, as_json: bool, config: 
         click.echo(f"{line.time.isoformat(timespec='milliseconds')} {line.revision} {line.instance} {line.text}")
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @service_argument
 @click.option("--remove", is_flag=True, help="Drain and stop the orphans. Without it, only list them.")
 @json_array
@@ -153,7 +153,7 @@ def orphans(service: str, remove: bool, as_json: bool, config: str | None, store
         click.echo(f"remove them with: pratique orphans {service} --remove")
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @click.option("--listen", metavar="HOST:PORT", help="The UDP address for syslog; overrides the service file.")
 @config_options
 def collect(listen: str | None, config: str | None, store: str | None) -> None:
@@ -225,7 +225,7 @@ def collect(listen: str | None, config: str | None, store: str | None) -> None:
         exports.close()
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @service_argument
 @config_options
 def balancer(service: str, config: str | None, store: str | None) -> None:

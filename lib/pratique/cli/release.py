@@ -15,6 +15,7 @@ from pratique.cli.colours import colour_mode, paint, paint_start
 from pratique.cli.completion import complete_notebooks, complete_runs, complete_services
 from pratique.cli.live_lines import LiveLines
 from pratique.cli.options import (
+    DONE_EPILOG,
     EPILOG,
     PATH,
     config_options,
@@ -175,7 +176,7 @@ def lab(folder: str, copy_only: bool, config: str | None, store: str | None) -> 
     )
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @click.argument("subject", metavar="[SERVICE]", required=False, shell_complete=complete_services)
 @json_array
 @config_options
@@ -209,7 +210,7 @@ def runs(subject: str | None, as_json: bool, config: str | None, store: str | No
             click.echo(f"    resume it with: {run.resume_command}\n    or undo it with: pratique abort {run.id}")
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @click.argument("run", metavar="RUN", shell_complete=complete_runs)
 @click.argument("stage", required=False, type=float)
 @click.option("--rollback", "roll_back", is_flag=True, help="Return the traffic to the baseline instead.")
@@ -229,7 +230,7 @@ def approve(
     click.echo(f"{found.run.subject} {found.run.revision}, stage {found.stage:g} %: {done}")
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @click.argument("run", metavar="RUN", shell_complete=complete_runs)
 @click.option("--why", default="", help="The reason, recorded in the ledger.")
 @click.option("--who", default="", help="Name to record in the ledger. Default: PRATIQUE_WHO, or the login name.")
@@ -245,7 +246,7 @@ def abort(run: str, why: str, who: str, config: str | None, store: str | None) -
     click.echo(f"run {ended.id} has ended: {ended.outcome}")
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @service_argument
 @click.option(
     "--known-by",
@@ -274,7 +275,7 @@ def releases(service: str, known_by: tuple[str, ...], as_json: bool, config: str
     click.echo(releases_table(found, paint=paint))
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @service_argument
 @json_array
 @config_options
@@ -290,7 +291,7 @@ def images(service: str, as_json: bool, config: str | None, store: str | None) -
         click.echo(revision)
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DONE_EPILOG)
 @service_argument
 @revision_argument()
 @config_options

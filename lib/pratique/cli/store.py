@@ -10,7 +10,7 @@ import click
 
 from pratique.cli.completion import complete_services
 from pratique.cli.findings import CHECK_EPILOG, print_findings
-from pratique.cli.options import EPILOG, PATH, Time, config_option, config_options, json_array, load_config
+from pratique.cli.options import DONE_EPILOG, PATH, Time, config_option, config_options, json_array, load_config
 from pratique.cli.progress import progress_bar
 from pratique.cli.store_setup import setup_command
 from pratique.clock import iso
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pratique.store.copy import CopySummary, Selection
 
 
-@click.group("store", epilog=EPILOG)
+@click.group("store", epilog=DONE_EPILOG)
 def store_commands() -> None:
     """Set up, check, copy or compact the store."""
 
@@ -44,7 +44,7 @@ def check_command(as_json: bool, config: str | None, store: str | None) -> None:
     print_findings(list(store_checks(load_config(config, store))), as_json=as_json)
 
 
-@store_commands.command("copy", epilog=EPILOG)
+@store_commands.command("copy", epilog=DONE_EPILOG)
 @click.argument("source", metavar="FROM", type=PATH)
 @click.argument("target", metavar="TO", type=PATH)
 @click.option(
@@ -114,7 +114,7 @@ def copy_command(
     _show_summary(summary)
 
 
-@store_commands.command("maintain", epilog=EPILOG)
+@store_commands.command("maintain", epilog=DONE_EPILOG)
 @config_options
 def maintain_command(config: str | None, store: str | None) -> None:
     """Compact the store now.

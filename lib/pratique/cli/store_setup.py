@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pratique.cli.colours import paint_start
-from pratique.cli.options import EPILOG, PATH, config_options, load_config
+from pratique.cli.options import DONE_EPILOG, PATH, config_options, load_config
 from pratique.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pratique.store.influxdb.client import InfluxClient
 
 
-@click.command("setup", epilog=EPILOG)
+@click.command("setup", epilog=DONE_EPILOG)
 @click.option(
     "--admin-token",
     metavar="REFERENCE",
