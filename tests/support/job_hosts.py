@@ -11,8 +11,8 @@ from datetime import datetime
 
 from pratique.clock import stamp, utc_now
 from pratique.config import load
+from pratique.jobs.current_status import current_status
 from pratique.jobs.job import find_job
-from pratique.jobs.look import look_at
 from pratique.jobs.trigger import trigger
 from pratique.ledger import open_ledger
 from pratique.outcomes import open_outcomes
@@ -85,7 +85,7 @@ class JobHost:
         return trigger(job, who="ann", command=command, say=said.append, **given)
 
     def look(self, name, now=None):
-        return look_at(self.job(name), now)
+        return current_status(self.job(name), now)
 
     def outcomes(self, name, *wanted):
         found = open_outcomes(self.config.state_dir).read(kind="job", subject=f"job@{name}")

@@ -155,11 +155,11 @@ def jobs_command(
 
 
 def _list(settings: Config, jobs: Sequence[Job], as_json: bool) -> None:
-    from pratique.jobs.look import look_at  # noqa: PLC0415
+    from pratique.jobs.current_status import current_status  # noqa: PLC0415
     from pratique.jobs.text import jobs_table  # noqa: PLC0415
 
     settings.make_state_folder()
-    found = [look_at(job) for job in jobs]
+    found = [current_status(job) for job in jobs]
     if as_json:
         click.echo(json.dumps([status.to_json() for status in found]))
     else:

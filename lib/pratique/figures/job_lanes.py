@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from pratique.figures.labels import label
 from pratique.figures.theme import BLUE, GRID, MUTED, ORANGE, VERMILION, Chart, empty, figure, vertical
-from pratique.jobs.lane import JobLane, LaneRun
+from pratique.jobs.job_lane import JobLane, LaneRun
 
 ALT = "One lane for each job: due times, runs with their durations, failures and missed runs."
 NO_JOBS = "The service file has no jobs."

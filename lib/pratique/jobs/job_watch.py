@@ -12,7 +12,7 @@ from pratique.config import Config
 from pratique.config.follower import SettingsFollower
 
 if TYPE_CHECKING:
-    from pratique.jobs.look import Watch
+    from pratique.jobs.current_status import Watch
 
 
 class JobWatch(SettingsFollower):
@@ -33,6 +33,6 @@ class JobWatch(SettingsFollower):
 
     @cached_property
     def _watch(self) -> Watch:
-        from pratique.jobs.look import Watch  # noqa: PLC0415 - loads the runtime
+        from pratique.jobs.current_status import Watch  # noqa: PLC0415 - loads the runtime
 
         return Watch(lambda line: sys.stderr.write(f"{line}\n"))

@@ -36,7 +36,7 @@ class Memory:
 
     schedule: for which it holds; another schedule starts over. since: when the job was first seen with it. checked: up to
     which due times were looked at for missed ones. begun: due times that were begun, skipped or held back. started: the
-    last run that was begun from here. settled: the run whose end was recorded last.
+    last run that was begun from here. recorded: the run whose end was recorded last.
     """
 
     schedule: str
@@ -44,7 +44,7 @@ class Memory:
     checked: str
     begun: list[str] = field(default_factory=list)
     started: Started | None = None
-    settled: str = ""
+    recorded: str = ""
 
 
 def read_memory(job: Job, clock: datetime | None = None) -> Memory:

@@ -1,6 +1,6 @@
 """Run a job once, as cron, a scheduler or a notebook asks for it.
 
-An earlier run is settled first: the container of the last run is its memory, so the outcome of a run whose waiter died is
+An earlier run is recorded first: the container of the last run is its memory, so the outcome of a run whose waiter died is
 not lost. Its name is the lock: of any number of hosts that ask for the same due time, one runs it.
 """
 
@@ -15,13 +15,13 @@ from datetime import datetime
 from pratique.clock import stamp, utc_now
 from pratique.errors import PratiqueError, UnavailableError
 from pratique.jobs.backoff import read_backoff
+from pratique.jobs.ended_runs import keep_end, left_to_owner, record_end, record_ended_runs
 from pratique.jobs.job import Job
 from pratique.jobs.kept_logs import keep_log
 from pratique.jobs.memory import Memory, Started, change_memory, open_due, read_memory, with_begun
 from pratique.jobs.outcome import End, lost, record_of
 from pratique.jobs.ping import Ping, Say
 from pratique.jobs.serving import serving_release
-from pratique.jobs.settle import keep_end, left_to_owner, record_end, settle
 from pratique.jobs.stop_request import request_stop, stop_reason
 from pratique.outcomes import OutcomeRecord, open_outcomes
 from pratique.release import Release
@@ -98,16 +98,16 @@ def leave_out(job: Job, request: JobRequest, word: str, reason: str) -> OutcomeR
 
 def stop_running(job: Job, reason: str, *, mine: str = "") -> bool:
     """Stop the run that is there, if any, and record why; return whether there was one. Raises: UnavailableError."""
-    state = settle(job, mine=mine)
+    state = record_ended_runs(job, mine=mine)
     deadline = time.monotonic() + STARTING_S
     while not mine and _is_about_to_begin(job, state) and time.monotonic() < deadline:
         time.sleep(BETWEEN_TRIES_S / 5)
-        state = settle(job)
+        state = record_ended_runs(job)
     if state is None or not state.running:
         return False
     request_stop(job, state.run, reason)
     job.runner.stop(state, drain_s=job.drain_s)
-    settle(job, mine=mine)
+    record_ended_runs(job, mine=mine)
     return True
 
 
@@ -149,14 +149,14 @@ def stop_own(job: Job, run: str, reason: str) -> None:
 def _is_unsettled(job: Job, run: str) -> bool:
     """Whether a run was begun from here and has no outcome yet."""
     memory = read_memory(job)
-    return memory.started is not None and memory.started.run == run and memory.settled != run
+    return memory.started is not None and memory.started.run == run and memory.recorded != run
 
 
 def _make_way(job: Job, request: JobRequest, say: Say) -> str:
     """Settle and remove what ended; return why the job cannot run now, "" when it can."""
     left = ""
     for tries in range(TRIES):
-        state = settle(job, mine=request.run)
+        state = record_ended_runs(job, mine=request.run)
         if state is None:
             return ""
         left = state.run
@@ -244,7 +244,7 @@ def _record_gone(job: Job, request: JobRequest, release: Release, say: Say) -> O
 def _record_failure(job: Job, request: JobRequest, error: PratiqueError, say: Say) -> None:
     """Record a run that could not be started.
 
-    One whose engine fell silent may have been started: it is settled when the engine answers again.
+    One whose engine fell silent may have been started: it is recorded when the engine answers again.
     """
     started = read_memory(job).started
     if isinstance(error, UnavailableError) and started is not None and started.run == request.run:

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from pratique.clock import utc_now
 from pratique.errors import PratiqueError
 from pratique.isolated import isolated_command
+from pratique.jobs.current_status import Watch
 from pratique.jobs.job import Job
-from pratique.jobs.look import Watch
 from pratique.jobs.memory import change_memory, open_due, read_memory
 from pratique.jobs.schedule import next_due
 from pratique.notify import send_waiting

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from pratique.clock import utc_now
 from pratique.errors import BusyError, Interrupted, PratiqueError
+from pratique.jobs.current_status import current_status
 from pratique.jobs.job import Job
-from pratique.jobs.look import look_at
 from pratique.jobs.memory import change_memory, open_due
 from pratique.jobs.ping import Say
 from pratique.jobs.run import JobRequest, leave_out, new_request, run_job, stop_own, stop_running
@@ -50,7 +50,7 @@ def trigger(
                 return None
             return _run(job, request, say)
     finally:
-        look_at(job)
+        current_status(job)
 
 
 def _is_due(job: Job) -> bool:

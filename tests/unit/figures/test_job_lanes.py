@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from pratique.figures import job_lanes
-from pratique.jobs.lane import JobLane, LaneRun
+from pratique.jobs.job_lane import JobLane, LaneRun
 from support.report_samples import HOSTILE
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

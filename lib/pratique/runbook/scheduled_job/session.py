@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pratique.errors import UnavailableError
-from pratique.jobs.lane import JobLane
-from pratique.jobs.lanes import lanes_of
-from pratique.jobs.look import look_at
+from pratique.jobs.current_status import current_status
+from pratique.jobs.job_lane import JobLane
 from pratique.jobs.outcome import KIND
+from pratique.jobs.read_lanes import lanes_of
 from pratique.outcomes import open_outcomes
 from pratique.runbook.common.session import Session
 from pratique.runbook.common.steps import CHECK
@@ -78,5 +78,5 @@ class JobSession(Session[JobContext]):
             raise UnavailableError(
                 f"expected the outcome {self.outcome!r} of run {context.run_id!r}, but the outcomes have {found}"
             )
-        look_at(context.job, mine=context.run_id)  # sends its events
+        current_status(context.job, mine=context.run_id)  # sends its events
         say(f"verified: the outcome is kept; ledger verified ({context.ledger.verify()} entries)")

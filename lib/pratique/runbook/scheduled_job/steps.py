@@ -16,12 +16,12 @@ from typing_extensions import override
 
 from pratique.clock import iso, utc_now
 from pratique.jobs.backoff import Backoff, clear_backoff, read_backoff, set_backoff
-from pratique.jobs.look import look_at
+from pratique.jobs.current_status import current_status
+from pratique.jobs.ended_runs import record_end
 from pratique.jobs.memory import open_due, read_memory
 from pratique.jobs.outcome import KIND
 from pratique.jobs.run import JobRequest, run_job, stop_own, stop_running
 from pratique.jobs.serving import serving_release
-from pratique.jobs.settle import record_end
 from pratique.outcomes import OutcomeRecord, open_outcomes
 from pratique.runbook.common.steps import CHECK, Record, RunStep
 from pratique.runbook.engine.step import Attempt, Data, Step
@@ -40,7 +40,7 @@ class Check(RunStep[JobContext]):
     def do(self, attempt: Attempt) -> Data:
         attempt.require_time()
         context = self._context
-        status = look_at(context.job, mine=context.run_id)
+        status = current_status(context.job, mine=context.run_id)
         attempt.say(f"{context.job.name} is {status.state}" + (f", next due {iso(status.next)}" if status.next else ""))
         release = serving_release(context.job.target, context.parameters.revision)
         attempt.say(f"it runs {release.service} {release.revision} ({release.digest[:19]}…)")

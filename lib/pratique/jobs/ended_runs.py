@@ -1,8 +1,8 @@
-"""Settle the runs of a job: each that has ended gets its outcome, whoever started it and whether or not anybody waited.
+"""Record the ended runs of a job: each gets its outcome, whoever started it and whether or not anybody waited.
 
 The container of a run stays after its end, so its end is known until it is recorded. One that is gone without a record was
 removed by somebody, or its engine lost it: it is recorded as lost. The record is kept before anything is removed, and a
-record of the same run is kept once: so any number of processes may settle at the same time.
+record of the same run is kept once: so any number of processes may do this at the same time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OVERDUE_S = 15.0
 """How long after its time a run is left to its owner, who stops it."""
 
 
-def settle(job: Job, *, mine: str = "") -> OneOffState | None:
+def record_ended_runs(job: Job, *, mine: str = "") -> OneOffState | None:
     """Record a run that ended, stop one that is past its time and has no owner, and return the run on the engine.
 
     mine: the id of the caller's own run, whose lock it holds; "" for one that only looks.
@@ -41,7 +41,7 @@ def settle(job: Job, *, mine: str = "") -> OneOffState | None:
     state, memory = job.runner.find(job.container), read_memory(job)
     if state is None:
         started = memory.started
-        if started is not None and memory.settled != started.run and not _is_owned(job, started.run, mine):
+        if started is not None and memory.recorded != started.run and not _is_owned(job, started.run, mine):
             # once more: it may have been created between the two looks
             state = job.runner.find(job.container)
             if state is None:
@@ -49,7 +49,7 @@ def settle(job: Job, *, mine: str = "") -> OneOffState | None:
         return state
     require_own(job, state)
     _note_begun(job, state, memory)
-    if state.run in {mine, memory.settled}:
+    if state.run in {mine, memory.recorded}:
         return state
     if state.ended is None and not state.error:
         return _without_owner(job, state, mine)
@@ -125,7 +125,7 @@ def _record_lost(job: Job, memory: Memory) -> None:
 
 
 def _settled(run: str) -> Callable[[Memory], Memory]:
-    return lambda memory: replace(memory, settled=run)
+    return lambda memory: replace(memory, recorded=run)
 
 
 def _without_owner(job: Job, state: OneOffState, mine: str) -> OneOffState | None:

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from pratique.clock import utc_now
 from pratique.config import Config
+from pratique.jobs.current_status import current_status
 from pratique.jobs.job import Job, all_jobs
-from pratique.jobs.lane import JobLane, LaneRun
-from pratique.jobs.look import look_at
+from pratique.jobs.job_lane import JobLane, LaneRun
 from pratique.jobs.outcome import KIND
 from pratique.jobs.schedule import dues_between
 from pratique.jobs.status import JobStatus, count_of, p95_of
@@ -27,7 +27,7 @@ ENOUGH = 4
 def lanes_of(config: Config, now: datetime | None = None) -> list[JobLane]:
     """Return a lane for each job of the service file, by name. Raises: ConfigError, DeniedError, DataError."""
     now = now or utc_now()
-    return [_lane(job, look_at(job, now, telling=False), now) for job in all_jobs(config)]
+    return [_lane(job, current_status(job, now, send_events=False), now) for job in all_jobs(config)]
 
 
 def _lane(job: Job, status: JobStatus, now: datetime) -> JobLane:

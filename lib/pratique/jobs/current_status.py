@@ -1,4 +1,4 @@
-"""Look at a job: settle its runs, record the due times that were missed, and send its events."""
+"""The state of a job now. Reading it records ended runs and missed due times, and sends the events of the job."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pratique.errors import PratiqueError
 from pratique.files import locked
 from pratique.jobs.alerts import events_of
 from pratique.jobs.backoff import read_backoff
+from pratique.jobs.ended_runs import record_ended_runs
 from pratique.jobs.job import Job
 from pratique.jobs.memory import CLOCK_STEP, Memory, change_memory, checked_until, missed_dues, open_due, read_memory
 from pratique.jobs.outcome import BAD, KIND, RAN, End, record_of
 from pratique.jobs.schedule import next_due
-from pratique.jobs.settle import settle
 from pratique.jobs.status import JobStatus, bad_in_a_row, count_of, missed_of, p95_of, state_of
 from pratique.notify import notify
 from pratique.outcomes import OutcomeRecord, open_outcomes
@@ -27,18 +27,18 @@ LOOKED_AT = 500
 """How many of the last runs and missed due times of a job count for its state."""
 
 
-def look_at(job: Job, now: datetime | None = None, *, mine: str = "", telling: bool = True) -> JobStatus:
-    """Settle what ended, record missed due times, send events, and return the state of the job.
+def current_status(job: Job, now: datetime | None = None, *, mine: str = "", send_events: bool = True) -> JobStatus:
+    """Record ended runs and missed due times, send events, and return the state of the job.
 
-    mine: the id of the caller's own run. telling: False sends nothing. An engine that does not answer is in the answer.
+    mine: the id of the caller's own run. send_events: False sends nothing. An engine that does not answer is in the answer.
     Raises: DeniedError, StorageError, DataError (the state folder).
     """
     now = now or utc_now()
-    running, unknown = _settled(job, mine)
+    running, unknown = _running(job, mine)
     memory = _note_missed(job, now)
     records = _ends(job, now)
     due, flag = open_due(job, memory, now), read_backoff(job)
-    if telling:
+    if send_events:
         for event in events_of(job, records, now, None if flag or running else due):
             notify(job.config, job.target.state_dir, event)
     ended = [record for record in records if record.outcome != "missed"]
@@ -82,9 +82,9 @@ def schedule_text(job: Job) -> str:
     return f"every {job.settings.every_s:g} s" if job.settings.every_s else job.settings.schedule
 
 
-def _settled(job: Job, mine: str) -> tuple[OneOffState | None, str]:
+def _running(job: Job, mine: str) -> tuple[OneOffState | None, str]:
     try:
-        state = settle(job, mine=mine)
+        state = record_ended_runs(job, mine=mine)
     except PratiqueError as error:
         return None, str(error)
     return (state if state is not None and state.ended is None and not state.error else None), ""
@@ -126,7 +126,7 @@ class Watch:
         """Look at each job of these names once. find: gives a job."""
         for name in names:
             try:
-                reason = look_at(find(name)).unknown
+                reason = current_status(find(name)).unknown
             except Exception as error:  # noqa: BLE001 - whatever it is, the watch goes on, and says it
                 reason = str(error) if isinstance(error, PratiqueError) else f"{type(error).__name__}: {error}"
             if reason and reason != self._reasons.get(name):

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pratique.config import load
-from pratique.jobs import look as module
+from pratique.jobs import current_status as module
+from pratique.jobs.current_status import Watch, current_status
 from pratique.jobs.job import find_job
-from pratique.jobs.look import Watch, look_at
 from pratique.outcomes import OutcomeRecord, open_outcomes
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -52,29 +52,29 @@ def sent(monkeypatch):
 
 def test_a_long_row_of_failures_is_one_event(job, ended, sent):
     ended("ok", *["failed"] * 4)
-    look_at(job, NOW)
+    current_status(job, NOW)
     ended(*["failed"] * 12)
-    look_at(job, NOW)
+    current_status(job, NOW)
     assert set(sent) == {("job.failed", "run-1")}
 
 
 def test_a_job_that_never_ended_well_has_one_event_too(job, ended, sent):
     ended(*["failed"] * 20)
-    look_at(job, NOW)
+    current_status(job, NOW)
     assert sent == [("job.failed", "run-0")]
 
 
 @pytest.mark.parametrize("word", ["skipped", "backed off"])
 def test_due_times_that_were_left_out_hide_no_failure(job, ended, sent, word):
     ended("failed", *[word] * 20)
-    status = look_at(job, NOW)
+    status = current_status(job, NOW)
     assert (status.state, status.last.key, sent) == ("failed", "run-0", [("job.failed", "run-0")])
 
 
 def test_an_end_of_a_clock_that_was_ahead_hides_no_later_one(job, ended, sent):
     ended("ok", at=NOW + timedelta(days=3000))
     ended("failed")
-    assert look_at(job, NOW).state == "failed"
+    assert current_status(job, NOW).state == "failed"
 
 
 def test_a_watch_goes_on_and_says_once_what_it_cannot_look_at(job, ended, sent):
