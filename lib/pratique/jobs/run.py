@@ -103,8 +103,10 @@ def stop_running(job: Job, reason: str, *, mine: str = "") -> bool:
     while not mine and _is_about_to_begin(job, state) and time.monotonic() < deadline:
         time.sleep(BETWEEN_TRIES_S / 5)
         state = record_ended_runs(job)
-    if state is None or not state.running:
+    if state is None:
         return False
+    if not state.running:
+        return not mine and _waits_to_try_again(job, state, reason)
     request_stop(job, state.run, reason)
     job.runner.stop(state, drain_s=job.drain_s)
     record_ended_runs(job, mine=mine)
@@ -115,6 +117,15 @@ def _is_about_to_begin(job: Job, state: OneOffState | None) -> bool:
     """Whether a process of this host holds the lock for a run that is not there yet."""
     holder = Lock(job.target.state_dir, job.subject).holder()
     return holder is not None and (state is None or state.starting or state.run != holder.run)
+
+
+def _waits_to_try_again(job: Job, state: OneOffState, reason: str) -> bool:
+    """Ask a run that failed, and whose process waits before the next attempt, to end; return whether there was one."""
+    holder = Lock(job.target.state_dir, job.subject).holder()
+    if holder is None or state.run != holder.run:
+        return False
+    request_stop(job, state.run, reason)
+    return True
 
 
 def stop_own(job: Job, run: str, reason: str) -> None:
@@ -208,8 +219,18 @@ def _may_try_again(job: Job, ended: OneOffState, attempt: int, say: Say) -> bool
     text = job.runner.log(ended)
     keep_log(job, text, ended=ended.ended or utc_now(), exit_code=ended.exit_code, attempt=attempt)
     say(f"{job.name}: attempt {attempt} failed with exit status {ended.exit_code}: trying again")
-    time.sleep(job.settings.retry_delay_s)
-    return read_backoff(job) is None
+    return _waited(job, ended.run)
+
+
+def _waited(job: Job, run: str) -> bool:
+    """Wait before the next attempt; return False as soon as somebody stops the run or holds the job back."""
+    end = time.monotonic() + job.settings.retry_delay_s
+    while not stop_reason(job, run) and read_backoff(job) is None:
+        left_s = end - time.monotonic()
+        if left_s <= 0:
+            return True
+        time.sleep(min(left_s, BETWEEN_TRIES_S))
+    return False
 
 
 def _start(job: Job, request: JobRequest, release: Release, attempt: int) -> OneOffState:
