@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 # files stay together, for their servers; in their own order, so that the long ones with few tests do not come last
 BY_FILE := --dist loadfile --no-loadscope-reorder
-# once more, when a test failed that starts real programs or is slow; the summary lists each of these tests
+# a failed test runs once more; the summary lists each of these tests
 RERUN := --reruns 1 -rfER
 # processes that tests start load faster from bytecode
 unexport PYTHONDONTWRITEBYTECODE

@@ -64,7 +64,6 @@ def mark(item):
             item.add_marker(pytest.mark.timeout(influxdb.BUILD_LIMIT_S))
     if not any(item.get_closest_marker(marker) for marker in (*REAL, "slow")):
         item.add_marker("fast")
-        item.add_marker(pytest.mark.flaky(reruns=0))  # in spite of --reruns: nothing in it depends on the machine
 
 
 class Guard:
