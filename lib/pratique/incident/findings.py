@@ -26,7 +26,7 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Context:
-    """What findings are made from."""
+    """What findings are made from. partly: blocks of history in which a part of the traffic had an incident."""
 
     observed: Observed
     history: History
@@ -34,6 +34,7 @@ class Context:
     places: Places | None
     rise: Rise | None
     changes: Sequence[Change]
+    partly: int
     lost: Sequence[Loss]
     also: str
     policy_alpha: float
@@ -102,6 +103,10 @@ def _history(context: Context) -> list[str]:
         spans = plural(left_out, "block")
         found.append(
             f"{spans} of history of {observed.history.step_s // 60} min hold an incident themselves and were left out"
+        )
+    if context.partly:
+        found.append(
+            f"in {plural(context.partly, 'block')} of history a part of the traffic had an incident, and that part was left out there"
         )
     if int(history.used.sum()) < FEWEST_BLOCKS:
         found.append(

@@ -107,7 +107,7 @@ class _Analysis:
         """Return the whole analysis."""
         if self.first.rise is None:
             return self._nothing()
-        history = history_of(self.observed, self.first.history.used)
+        history = history_of(self.observed, self.first.history.used, alpha=self.alpha, tolerated=self.tolerated)
         second = second_pass(self.observed, self.first.rise, history, alpha=self.alpha, tolerated=self.tolerated)
         rise, found = second.rise, second.found
         onset = onset_of(self.observed, self.first, second, history)
@@ -204,6 +204,7 @@ class _Analysis:
                 places,
                 rise,
                 self.changes,
+                partly=history.partly if history else 0,
                 lost=self.lost,
                 also=also,
                 policy_alpha=self.alpha,

@@ -9,7 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from pratique.incident.cells import Cells
+from pratique.incident.history import log_ratio_evidence
 from pratique.incident.model import Effect
 from pratique.incident.place_likelihood import Candidate, Part, PlaceLikelihood
 from pratique.judge.hypergeometric import Floats
@@ -27,7 +30,7 @@ class _Fit:
     needed: float
 
     def score(self, chosen: Sequence[Part]) -> float:
-        return self.counts.log_likelihood(self.counts.mean(chosen)) - sum(part.price + self.needed for part in chosen)
+        return self.counts.log_posterior(chosen) - sum(part.price + self.needed for part in chosen)
 
 
 def chosen_set(cells: Cells, candidates: Sequence[Candidate], *, alpha: float) -> tuple[Candidate, ...]:
@@ -43,7 +46,7 @@ def chosen_set(cells: Cells, candidates: Sequence[Candidate], *, alpha: float) -
         if chosen and fit.score(larger) <= fit.score(chosen):
             break
         chosen = larger
-    return tuple(part.candidate for part in _ordered(fit, _large(fit, chosen)))
+    return tuple(part.candidate for part in _ordered(fit, _needed(fit, chosen, cells, alpha)))
 
 
 def mean_of_others(fitted: Cells, applied: Cells, candidates: Sequence[Candidate]) -> Floats:
@@ -98,16 +101,34 @@ def _coarser(known: dict[tuple[int | None, ...], Part], part: Part) -> list[Part
     return [*found, *map(_other_effect, found)]
 
 
-def _large(fit: _Fit, chosen: list[Part]) -> list[Part]:
-    """The places without those that add less than LEAST_PART of the excess, the smallest dropped first."""
-    excess = float((fit.counts.bad - fit.counts.expected).sum())
+def _needed(fit: _Fit, chosen: list[Part], cells: Cells, alpha: float) -> list[Part]:
+    """The places without those that are not needed beside the others, which are fitted anew; the one that tells least is dropped first.
+
+    A place is needed if without it LEAST_PART of the excess would be left, with the evidence that naming it needs.
+    """
+    least = LEAST_PART * float((fit.counts.bad - fit.counts.expected).sum())
     while len(chosen) > 1:
-        added = fit.counts.contributions(chosen)
-        least = min(range(len(chosen)), key=added.__getitem__)
-        if added[least] >= LEAST_PART * excess:
+        means = [fit.counts.mean([other for other in chosen if other is not part]) for part in chosen]
+        left = [float((fit.counts.bad - mean)[part.leaves].sum()) for part, mean in zip(chosen, means, strict=True)]
+        spare = [
+            at for at, part in enumerate(chosen) if left[at] < least or not _is_shown(part, means[at], cells, alpha)
+        ]
+        if not spare:
             break
-        chosen = [*chosen[:least], *chosen[least + 1 :]]
+        drop = min(spare, key=left.__getitem__)
+        chosen = [*chosen[:drop], *chosen[drop + 1 :]]
     return chosen
+
+
+def _is_shown(part: Part, mean: Floats, cells: Cells, alpha: float) -> bool:
+    """Whether a place has the evidence that naming it needs, against what the other places lead to expect of it."""
+    values = part.candidate.values
+    expected = np.array([float(mean[part.leaves].sum())])
+    dimensions = tuple(at for at, value in enumerate(values) if value is not None)
+    log_e = log_ratio_evidence(
+        np.array([float(cells.bad[part.leaves].sum())]), expected, cells.phi(dimensions, expected)
+    )
+    return bool(log_e[0] + part.candidate.log_weight >= -math.log(alpha))
 
 
 def _with_effect(part: Part, effect: Effect) -> Part:
@@ -128,6 +149,5 @@ def _ordered(fit: _Fit, chosen: Sequence[Part]) -> list[Part]:
     """The places in the order of what is lost without each: one inside another is not hidden behind it."""
     if len(chosen) < 2:
         return list(chosen)
-    without = [fit.counts.mean([other for other in chosen if other is not part]) for part in chosen]
-    left = [fit.counts.log_likelihood(mean) for mean in without]
+    left = [fit.counts.log_posterior([other for other in chosen if other is not part]) for part in chosen]
     return [chosen[at] for at in sorted(range(len(chosen)), key=left.__getitem__)]
