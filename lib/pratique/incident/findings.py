@@ -26,7 +26,9 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Context:
-    """What findings are made from. partly: blocks of history in which a part of the traffic had an incident."""
+    """What findings are made from. partly: blocks of history in which a part of the traffic had an incident. unlisted: changes that are not
+    listed.
+    """
 
     observed: Observed
     history: History
@@ -35,6 +37,7 @@ class Context:
     rise: Rise | None
     changes: Sequence[Change]
     partly: int
+    unlisted: int
     lost: Sequence[Loss]
     also: str
     policy_alpha: float
@@ -48,6 +51,7 @@ def findings_of(context: Context) -> tuple[str, ...]:
         *_history(context),
         *([context.also] if context.also else []),
         *_excess(context),
+        *_unlisted(context),
         *_new_names(context.observed),
     )
 
@@ -131,6 +135,11 @@ def _excess(context: Context) -> list[str]:
     if places.found and places.rest > MIX * max(excess, 1.0):
         found.append(f"{percent(places.rest / excess)} of the excess is in none of the places")
     return found
+
+
+def _unlisted(context: Context) -> list[str]:
+    left_out = f"{count(context.unlisted)} further changes were graded and are not listed: the most suspected ones are"
+    return [left_out] if context.unlisted else []
 
 
 def _new_names(observed: Observed) -> list[str]:

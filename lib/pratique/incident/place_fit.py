@@ -9,10 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from pratique.incident.cells import Cells
-from pratique.incident.history import log_ratio_evidence
 from pratique.incident.model import Effect
 from pratique.incident.place_likelihood import Candidate, Part, PlaceLikelihood
 from pratique.judge.hypergeometric import Floats
@@ -46,7 +43,7 @@ def chosen_set(cells: Cells, candidates: Sequence[Candidate], *, alpha: float) -
         if chosen and fit.score(larger) <= fit.score(chosen):
             break
         chosen = larger
-    return tuple(part.candidate for part in _ordered(fit, _needed(fit, chosen, cells, alpha)))
+    return tuple(part.candidate for part in _ordered(fit, _needed(fit, chosen)))
 
 
 def mean_of_others(fitted: Cells, applied: Cells, candidates: Sequence[Candidate]) -> Floats:
@@ -101,34 +98,17 @@ def _coarser(known: dict[tuple[int | None, ...], Part], part: Part) -> list[Part
     return [*found, *map(_other_effect, found)]
 
 
-def _needed(fit: _Fit, chosen: list[Part], cells: Cells, alpha: float) -> list[Part]:
-    """The places without those that are not needed beside the others, which are fitted anew; the one that tells least is dropped first.
-
-    A place is needed if without it LEAST_PART of the excess would be left, with the evidence that naming it needs.
-    """
+def _needed(fit: _Fit, chosen: list[Part]) -> list[Part]:
+    """The places without which LEAST_PART of the excess would be left when the others are fitted anew; the smallest is dropped first."""
     least = LEAST_PART * float((fit.counts.bad - fit.counts.expected).sum())
     while len(chosen) > 1:
         means = [fit.counts.mean([other for other in chosen if other is not part]) for part in chosen]
         left = [float((fit.counts.bad - mean)[part.leaves].sum()) for part, mean in zip(chosen, means, strict=True)]
-        spare = [
-            at for at, part in enumerate(chosen) if left[at] < least or not _is_shown(part, means[at], cells, alpha)
-        ]
-        if not spare:
+        smallest = min(range(len(chosen)), key=left.__getitem__)
+        if left[smallest] >= least:
             break
-        drop = min(spare, key=left.__getitem__)
-        chosen = [*chosen[:drop], *chosen[drop + 1 :]]
+        chosen = [*chosen[:smallest], *chosen[smallest + 1 :]]
     return chosen
-
-
-def _is_shown(part: Part, mean: Floats, cells: Cells, alpha: float) -> bool:
-    """Whether a place has the evidence that naming it needs, against what the other places lead to expect of it."""
-    values = part.candidate.values
-    expected = np.array([float(mean[part.leaves].sum())])
-    dimensions = tuple(at for at, value in enumerate(values) if value is not None)
-    log_e = log_ratio_evidence(
-        np.array([float(cells.bad[part.leaves].sum())]), expected, cells.phi(dimensions, expected)
-    )
-    return bool(log_e[0] + part.candidate.log_weight >= -math.log(alpha))
 
 
 def _with_effect(part: Part, effect: Effect) -> Part:
