@@ -425,7 +425,7 @@ def test_neither_requests_in_the_range_nor_before_it_cannot_tell():
 
 
 def test_of_very_many_changes_the_most_suspected_are_listed():
-    flags = [change(minute, f"flag{minute}", kind="flag") for minute in np.linspace(-300, 119, 3000)]
+    flags = [change(minute, f"flag{minute}", kind="flag") for minute in np.linspace(-300, 119, 1300)]
     traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
     found = investigate(store_of(traffic), "shop", start=START, end=END, changes=[*flags, change(60)])
     grades = [suspect.grade for suspect in found.incident.suspects]
