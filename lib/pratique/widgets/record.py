@@ -24,7 +24,9 @@ NEW = "a new incident"
 NEW_KEY: Key = ("", "")
 """The value of NEW: a list whose value is None shows an empty field."""
 ROW = {"flex_flow": "row wrap", "align_items": "center"}
-NARROW, WIDE = {"width": "20rem"}, {"width": "40rem", "max_width": "100%"}
+INSIDE = "calc(100% - 4px)"
+"""The width of the box less the margins of a field: a phone shows its right edge."""
+NARROW, WIDE = {"width": "20rem", "max_width": INSIDE}, {"width": "40rem", "max_width": INSIDE}
 
 
 def record_incident(investigation: OpenedIncident) -> Any:
