@@ -114,7 +114,7 @@ def _services(found: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _unique(given: Any, kept: str) -> str:
-    """The kept text of an id; what was cut off is in its digest, so two long ids that begin alike stay two."""
+    """The kept text of an id. A long one is cut and gets a digest of the whole, so two long ids that begin alike stay two."""
     whole = str(given)
     return kept if len(whole) <= LONGEST["id"] else f"{kept[: LONGEST['id'] - 17]} {_digest(whole)}"
 

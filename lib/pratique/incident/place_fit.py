@@ -99,7 +99,7 @@ def _coarser(known: dict[tuple[int | None, ...], Part], part: Part) -> list[Part
 
 
 def _needed(fit: _Fit, chosen: list[Part]) -> list[Part]:
-    """The places without which LEAST_PART of the excess would be left when the others are fitted anew; the smallest is dropped first."""
+    """The places without which the others, fitted again, leave LEAST_PART of the excess; the smallest is dropped first."""
     least = LEAST_PART * float((fit.counts.bad - fit.counts.expected).sum())
     while len(chosen) > 1:
         means = [fit.counts.mean([other for other in chosen if other is not part]) for part in chosen]
