@@ -30,7 +30,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 demo: $(VENV)/.runtime ## Release two revisions of the sample service: one is promoted, one rolled back (RUNTIME=docker: in containers behind HAProxy; STORE=influxdb: measurements in InfluxDB)
 	RUNTIME=$(or $(RUNTIME),process) STORE=$(or $(STORE),delta) $(BIN)/python examples/shop/demo.py
 
-demo-incident: $(VENV)/.runtime ## Let one instance of the sample service fail, then what all share: each page names the cause (about six minutes)
+demo-incident: $(VENV)/.runtime ## Let one instance of the sample service fail, then what all share: each page names the cause (about four minutes)
 	$(BIN)/python examples/shop/demo_incident.py
 
 check: $(VENV)/.dev ## Lint, check formatting, types, notebooks, spelling, wording and the documentation

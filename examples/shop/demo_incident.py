@@ -1,4 +1,4 @@
-"""Two incidents on the sample service: `make demo-incident`. Takes about six minutes, and ends by itself.
+"""Two incidents on the sample service: `make demo-incident`. Takes about four minutes, and ends by itself.
 
 r1 runs in two instances behind the balancer under a steady load, and r2 is released through runbooks/release.ipynb. Then every
 second checkout of one instance fails: within a minute of data, the page of the incident must name the action and the instance. That fault ends, and
@@ -30,12 +30,12 @@ STATE = HERE / ".pratique" / "incident"
 RATE = 150
 LIMIT_S = 1800
 """The load ends with the demo; this is for a demo that was killed."""
-HISTORY_S = 20
+HISTORY_S = 10
 """How long r1 runs alone: with the release of r2, or the time of the canary, a minute of history."""
 QUIET_S = 20
 """How long all is well before a fault: two windows of the analysis."""
-CANARY_S = 70
-"""How long all is well with a canary before a fault: longer than a change may take to show, which is five windows."""
+CANARY_S = 30
+"""How long all is well with a canary before a fault. It is in time for the fault, so its requests must be shown to fare no worse."""
 DATA_S = 60
 """How much data after a fault the page may need."""
 LOOKS_S = 10

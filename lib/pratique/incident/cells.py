@@ -29,6 +29,9 @@ BACK_OFF_BAD = 2.0
 COARSER = ((CODE,), (ACTION, CODE), (ACTION, CODE, HOST), (REVISION, ACTION, CODE, HOST))
 """Which cells the expectation is drawn to, the coarsest first: a new revision is like the others at its action and host."""
 
+FEW_BAD = 1.0
+"""Expected bad requests of a leaf in a block, at most, for its variance to show whether bad requests come together."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -36,7 +39,8 @@ class Cells:
 
     names: of the values of each dimension. keys: values of each leaf, shape (4, leaves). bad, n: after the start.
     bad_before, n_before: in the history. expected: bad ones after the start if nothing had changed. spread: relative variance of
-    each cuboid's cells between blocks of the history, by its dimensions. blocks: of the history.
+    each cuboid's cells between blocks of the history, by its dimensions. blocks: of the history. clustered: by how much the variance of
+    small counts is above their mean, as a multiple of it.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -48,6 +52,7 @@ class Cells:
     expected: Floats
     spread: dict[tuple[int, ...], float]
     blocks: int
+    clustered: float = 0.0
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -62,8 +67,7 @@ class Cells:
 
     def cuboids(self) -> list[tuple[int, ...]]:
         """Return all choices of dimensions that have more than one value; the empty one is the whole service."""
-        several = [dimension for dimension, size in enumerate(self.sizes) if size > 1]
-        return [chosen for count in range(len(several) + 1) for chosen in combinations(several, count)]
+        return cuboids_of(self.sizes)
 
     def cell_of(self, dimensions: Sequence[int]) -> tuple[Ints, int]:
         """Return the cell of a cuboid that each leaf belongs to, and how many numbers of cells there are."""
@@ -73,6 +77,12 @@ class Cells:
         """Return φ of cells with that many expected bad requests: 1 + r e."""
         least = 1.0 if self.blocks >= FEWEST_BLOCKS else WITHOUT_HISTORY
         return np.maximum(1.0 + self.spread.get(dimensions, 0.0) * expected, least)
+
+
+def cuboids_of(sizes: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return all choices of dimensions that have more than one value; the empty one is the whole service."""
+    several = [dimension for dimension, size in enumerate(sizes) if size > 1]
+    return [chosen for count in range(len(several) + 1) for chosen in combinations(several, count)]
 
 
 def cell_numbers(keys: Ints, sizes: Sequence[int], dimensions: Sequence[int]) -> tuple[Ints, int]:
@@ -138,6 +148,16 @@ def spreads(
         beyond = lost * _of_usual_blocks((cell_bad - cell_mean) ** 2, cell_mean) - float(cell_mean.sum())
         found[dimensions] = max(0.0, beyond / max(float((cell_mean**2).sum()), 1e-12))
     return found
+
+
+def clustering(bad: Ints, mean: Floats) -> float:
+    """Return by how much the variance of small counts is above their mean, as a multiple of it: bad requests may come together.
+
+    bad, mean: one entry for each leaf in each block, bad requests and expected ones. A share that wanders shows in large counts only.
+    """
+    few = mean <= FEW_BAD
+    total = float(mean[few].sum())
+    return max(0.0, float(((bad[few] - mean[few]) ** 2).sum()) / total - 1.0) if total else 0.0
 
 
 def _of_usual_blocks(squares: Ints | Floats, mean: Ints | Floats) -> float:

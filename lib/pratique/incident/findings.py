@@ -26,7 +26,9 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Context:
-    """What findings are made from."""
+    """What findings are made from. partly: blocks of history in which a part of the traffic had an incident. unlisted: changes that are not
+    listed.
+    """
 
     observed: Observed
     history: History
@@ -34,6 +36,8 @@ class Context:
     places: Places | None
     rise: Rise | None
     changes: Sequence[Change]
+    partly: int
+    unlisted: int
     lost: Sequence[Loss]
     also: str
     policy_alpha: float
@@ -47,6 +51,7 @@ def findings_of(context: Context) -> tuple[str, ...]:
         *_history(context),
         *([context.also] if context.also else []),
         *_excess(context),
+        *_unlisted(context),
         *_new_names(context.observed),
     )
 
@@ -103,6 +108,10 @@ def _history(context: Context) -> list[str]:
         found.append(
             f"{spans} of history of {observed.history.step_s // 60} min hold an incident themselves and were left out"
         )
+    if context.partly:
+        found.append(
+            f"in {plural(context.partly, 'block')} of history a part of the traffic had an incident, and that part was left out there"
+        )
     if int(history.used.sum()) < FEWEST_BLOCKS:
         found.append(
             f"only {plural(int(history.used.sum()), 'block')} of history: how much the counts vary is assumed (φ {WITHOUT_HISTORY:g}), not measured"
@@ -126,6 +135,11 @@ def _excess(context: Context) -> list[str]:
     if places.found and places.rest > MIX * max(excess, 1.0):
         found.append(f"{percent(places.rest / excess)} of the excess is in none of the places")
     return found
+
+
+def _unlisted(context: Context) -> list[str]:
+    left_out = f"{count(context.unlisted)} further changes were graded and are not listed: the most suspected ones are"
+    return [left_out] if context.unlisted else []
 
 
 def _new_names(observed: Observed) -> list[str]:

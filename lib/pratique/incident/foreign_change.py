@@ -74,7 +74,7 @@ def foreign_change(found: Any, *, source: str) -> ForeignChange:
     time, services = _time(found.get("time")), _services(found)
     kind, source = texts["kind"] or KIND, texts["source"] or source
     content = (stamp(time), sorted(services), kind, texts["revision"], texts["why"])
-    unique = texts["id"] or hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    unique = _unique(found.get("id"), texts["id"]) or _digest(json.dumps(content))
     return ForeignChange(time, services, kind, texts["revision"], texts["who"], texts["why"], source, unique)
 
 
@@ -105,7 +105,22 @@ def _services(found: Mapping[str, Any]) -> tuple[str, ...]:
         raise _wrong(
             f"the field service {_shown(wrong)}: use letters, digits, '.', '_' and '-', at most 100, or \"{ALL}\" for all"
         )
-    return tuple(dict.fromkeys(names))[:MOST_SERVICES]
+    chosen = tuple(dict.fromkeys(names))
+    if len(chosen) > MOST_SERVICES:
+        raise _wrong(
+            f'the field services names {len(chosen)} services: name at most {MOST_SERVICES}, or "{ALL}" for all'
+        )
+    return chosen
+
+
+def _unique(given: Any, kept: str) -> str:
+    """The kept text of an id. A long one is cut and gets a digest of the whole, so two long ids that begin alike stay two."""
+    whole = str(given)
+    return kept if len(whole) <= LONGEST["id"] else f"{kept[: LONGEST['id'] - 17]} {_digest(whole)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _text(found: Mapping[str, Any], name: str) -> str:

@@ -34,6 +34,10 @@ from pratique.incident.where import Found
 from pratique.store.base import Store
 from pratique.version import __version__
 
+MOST_SUSPECTS = 200
+"""Changes that an answer lists. All are graded."""
+MOST_MARKED = 1_000
+"""Changes that the figures show, the suspects among them."""
 METHOD = "mixture over starts, universal inference, expectation-based scan, concurrent control"
 
 
@@ -107,7 +111,7 @@ class _Analysis:
         """Return the whole analysis."""
         if self.first.rise is None:
             return self._nothing()
-        history = history_of(self.observed, self.first.history.used)
+        history = history_of(self.observed, self.first.history.used, alpha=self.alpha, tolerated=self.tolerated)
         second = second_pass(self.observed, self.first.rise, history, alpha=self.alpha, tolerated=self.tolerated)
         rise, found = second.rise, second.found
         onset = onset_of(self.observed, self.first, second, history)
@@ -204,6 +208,8 @@ class _Analysis:
                 places,
                 rise,
                 self.changes,
+                partly=history.partly if history else 0,
+                unlisted=max(len(suspects) - MOST_SUSPECTS, 0),
                 lost=self.lost,
                 also=also,
                 policy_alpha=self.alpha,
@@ -223,14 +229,28 @@ class _Analysis:
             undo=undo_of(self.service, suspects, self._serving()),
             onset=onset,
             places=places,
-            suspects=suspects,
+            suspects=suspects[:MOST_SUSPECTS],
             unaffected=unaffected,
             findings=findings,
             alpha=self.alpha,
             method=METHOD,
             version=__version__,
         )
-        return Investigation(incident, self._measures(rise, found, history, arrays), self.changes)
+        return Investigation(
+            incident,
+            self._measures(rise, found, history, arrays[:MOST_SUSPECTS]),
+            self._marked(onset, incident.suspects),
+        )
+
+    def _marked(self, onset: Onset | None, suspects: tuple[Suspect, ...]) -> tuple[Change, ...]:
+        """The changes for the figures: the suspects, and the others that are nearest to the start, MOST_MARKED in all."""
+        if len(self.changes) <= MOST_MARKED:
+            return self.changes
+        listed = {id(suspect.change) for suspect in suspects}
+        start = onset.best if onset else self.observed.end
+        others = sorted((one for one in self.changes if id(one) not in listed), key=lambda one: abs(one.time - start))
+        chosen = listed.union(map(id, others[: MOST_MARKED - len(listed)]))
+        return tuple(change for change in self.changes if id(change) in chosen)
 
     def _serving(self) -> list[str]:
         """The revisions with requests in the last windows that have any, the newest last: by release, or first requests."""

@@ -27,7 +27,7 @@ class _Fit:
     needed: float
 
     def score(self, chosen: Sequence[Part]) -> float:
-        return self.counts.log_likelihood(self.counts.mean(chosen)) - sum(part.price + self.needed for part in chosen)
+        return self.counts.log_posterior(chosen) - sum(part.price + self.needed for part in chosen)
 
 
 def chosen_set(cells: Cells, candidates: Sequence[Candidate], *, alpha: float) -> tuple[Candidate, ...]:
@@ -43,7 +43,7 @@ def chosen_set(cells: Cells, candidates: Sequence[Candidate], *, alpha: float) -
         if chosen and fit.score(larger) <= fit.score(chosen):
             break
         chosen = larger
-    return tuple(part.candidate for part in _ordered(fit, _large(fit, chosen)))
+    return tuple(part.candidate for part in _ordered(fit, _needed(fit, chosen)))
 
 
 def mean_of_others(fitted: Cells, applied: Cells, candidates: Sequence[Candidate]) -> Floats:
@@ -98,15 +98,16 @@ def _coarser(known: dict[tuple[int | None, ...], Part], part: Part) -> list[Part
     return [*found, *map(_other_effect, found)]
 
 
-def _large(fit: _Fit, chosen: list[Part]) -> list[Part]:
-    """The places without those that add less than LEAST_PART of the excess, the smallest dropped first."""
-    excess = float((fit.counts.bad - fit.counts.expected).sum())
+def _needed(fit: _Fit, chosen: list[Part]) -> list[Part]:
+    """The places without which the others, fitted again, leave LEAST_PART of the excess; the smallest is dropped first."""
+    least = LEAST_PART * float((fit.counts.bad - fit.counts.expected).sum())
     while len(chosen) > 1:
-        added = fit.counts.contributions(chosen)
-        least = min(range(len(chosen)), key=added.__getitem__)
-        if added[least] >= LEAST_PART * excess:
+        means = [fit.counts.mean([other for other in chosen if other is not part]) for part in chosen]
+        left = [float((fit.counts.bad - mean)[part.leaves].sum()) for part, mean in zip(chosen, means, strict=True)]
+        smallest = min(range(len(chosen)), key=left.__getitem__)
+        if left[smallest] >= least:
             break
-        chosen = [*chosen[:least], *chosen[least + 1 :]]
+        chosen = [*chosen[:smallest], *chosen[smallest + 1 :]]
     return chosen
 
 
@@ -128,6 +129,5 @@ def _ordered(fit: _Fit, chosen: Sequence[Part]) -> list[Part]:
     """The places in the order of what is lost without each: one inside another is not hidden behind it."""
     if len(chosen) < 2:
         return list(chosen)
-    without = [fit.counts.mean([other for other in chosen if other is not part]) for part in chosen]
-    left = [fit.counts.log_likelihood(mean) for mean in without]
+    left = [fit.counts.log_posterior([other for other in chosen if other is not part]) for part in chosen]
     return [chosen[at] for at in sorted(range(len(chosen)), key=left.__getitem__)]

@@ -1,19 +1,20 @@
 """How well a set of places explains the counts of the leaf cells.
 
-The mean of a leaf is e Π ratio + n Σ share: some places multiply its usual bad requests, others turn a share of all its requests bad.
-Both are needed: a fault that fails 5 % of requests multiplies rare errors by 20 and common ones by 2.
+The mean of a leaf is level e Π ratio + n Σ share: some places multiply its usual bad requests, others turn a share of all its requests
+bad. Both are needed: a fault that fails 5 % of requests multiplies rare errors by 20 and common ones by 2. The level is that of the whole
+service, which wanders as the history shows: it has a gamma prior with the mean 1, so a place need not explain what all leaves share.
 
 The cells of one cause rise by about one factor, not exactly. What a place adds to a leaf therefore varies from leaf to leaf with a
 relative standard deviation of UNEVEN, and what is usual with that of the history: a count is negative binomial with the variance
-μ + spread e² + UNEVEN² (μ - e)² (Hilbe, Negative Binomial Regression, 2011). So no leaf decides alone, many leaves that rose by
-different factors are one place rather than many, and a leaf that did not rise tells against a place that holds it.
+(1 + clustered) μ + spread e² + UNEVEN² (μ - e)² (Hilbe, Negative Binomial Regression, 2011). So no leaf decides alone, many leaves that
+rose by different factors are one place rather than many, and a leaf that did not rise tells against a place that holds it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import gammaln
@@ -26,6 +27,8 @@ UNEVEN = 0.8
 """Relative standard deviation, among the cells of one cause, of what it adds. Chosen on half of the labelled cases of
 tests/benchmarks/incident_rows/public_set.py.
 """
+LEVEL_VARIANCE = (math.log(1.5) / 2.0) ** 2
+"""Largest variance of the level: at two standard deviations it is at the ratio that guards tolerate, and more is a rise."""
 NEARLY_POISSON = 1e6
 """Largest shape of a negative binomial count: beyond it, it is a Poisson count."""
 STEPS = 8
@@ -75,12 +78,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Places by effect with the size of each: a ratio, or the share of requests that turned bad by code."""
+    """Places by effect with the size of each: a ratio, or the share of requests that turned bad by code. level: of the whole service."""
 
     times: list[Part]
     more: list[Part]
     ratios: list[float]
     shares: list[Floats]
+    level: float = 1.0
 
 
 class PlaceLikelihood:
@@ -90,16 +94,18 @@ class PlaceLikelihood:
         self.bad = cells.bad.astype(np.float64)
         self.n = cells.n.astype(np.float64)
         self.expected = np.maximum(cells.expected, 1e-9)
+        self.clustered = cells.clustered
         self.spread = cells.spread.get(max(cells.spread, key=len, default=()), 0.0)
+        self._level_weight = 1.0 / max(min(cells.spread.get((), 0.0), LEVEL_VARIANCE), 1.0 / NEARLY_POISSON)
         self._usual_terms = self._terms(slice(None), self.expected)
 
     def mean(self, parts: Sequence[Part]) -> Floats:
-        """Return the mean of each leaf when the sizes of all places are fitted together."""
+        """Return the mean of each leaf when the sizes of all places and the level are fitted together."""
         return self.means(self.sizes(parts))[0]
 
     def means(self, sizes: Sizes) -> tuple[Floats, Floats]:
         """Return the mean of each leaf, and the part of it that is not turned bad by a place with a share."""
-        usual = self.expected.copy()
+        usual = self.expected * sizes.level
         for part, ratio in zip(sizes.times, sizes.ratios, strict=True):
             usual[part.leaves] *= ratio
         mean = usual.copy()
@@ -107,29 +113,18 @@ class PlaceLikelihood:
             mean[part.leaves] += share[part.codes] * self.n[part.leaves]
         return mean, usual
 
-    def contributions(self, parts: Sequence[Part]) -> list[float]:
-        """Return how many bad requests each place adds to the fitted means, with the sizes of the others as they are."""
-        sizes = self.sizes(parts)
-        whole = float(self.means(sizes)[0].sum())
-        found: dict[int, float] = {}
-        for at, part in enumerate(sizes.times):
-            without = [*sizes.ratios[:at], 1.0, *sizes.ratios[at + 1 :]]
-            found[id(part)] = whole - float(self.means(Sizes(sizes.times, sizes.more, without, sizes.shares))[0].sum())
-        for at, part in enumerate(sizes.more):
-            none = [*sizes.shares[:at], 0.0 * sizes.shares[at], *sizes.shares[at + 1 :]]
-            found[id(part)] = whole - float(self.means(Sizes(sizes.times, sizes.more, sizes.ratios, none))[0].sum())
-        return [found[id(part)] for part in parts]
-
     def sizes(self, parts: Sequence[Part]) -> Sizes:
-        """Return the sizes of places, fitted in turn: ratios by EM, shares by Newton's method."""
+        """Return the sizes of places, fitted in turn: ratios and the level by EM, shares by Newton's method."""
         times = [part for part in parts if part.candidate.effect == "times"]
         more = [part for part in parts if part.candidate.effect == "more"]
         ratios = [self._ratio_alone(part, self.expected)[0] for part in times]
         shares = [self._share_alone(part, self.expected)[0] for part in more]
         sizes = Sizes(times, more, ratios, shares)
-        for _ in range(STEPS if len(parts) > 1 else 0):
+        for _ in range(STEPS if parts else 0):
             mean, usual = self.means(sizes)
             weight = self._weight(slice(None), mean)
+            sizes = replace(sizes, level=self._level(sizes.level, weight, mean, usual))
+            mean, usual = self.means(sizes)
             for index, part in enumerate(times):
                 at = part.leaves
                 own = weight[at] * self.bad[at] * usual[at] / mean[at]
@@ -142,6 +137,17 @@ class PlaceLikelihood:
                 shares[index] = self._share(part, rest, weight[at])
                 mean, usual = self.means(sizes)
         return sizes
+
+    def _level(self, level: float, weight: Floats, mean: Floats, usual: Floats) -> float:
+        own = self._level_weight + float((weight * self.bad * usual / mean).sum())
+        return own / (self._level_weight + float((weight * usual).sum()) / level)
+
+    def log_posterior(self, parts: Sequence[Part]) -> float:
+        """Return the log likelihood of places at their likeliest sizes, with the log prior of the level."""
+        sizes = self.sizes(parts)
+        return self.log_likelihood(self.means(sizes)[0]) + self._level_weight * (
+            math.log(sizes.level) + 1.0 - sizes.level
+        )
 
     def log_likelihood(self, mean: Floats) -> float:
         """Return the log likelihood of means against nothing wrong."""
@@ -205,7 +211,9 @@ class PlaceLikelihood:
     def _beyond(self, at: Ints | slice, mean: Floats) -> Floats:
         """The variance of leaves beyond that of a Poisson count."""
         expected = self.expected[at]
-        return np.asarray(self.spread * expected**2 + UNEVEN**2 * (mean - expected) ** 2, np.float64)
+        return np.asarray(
+            self.clustered * mean + self.spread * expected**2 + UNEVEN**2 * (mean - expected) ** 2, np.float64
+        )
 
     def _weight(self, at: Ints | slice, mean: Floats) -> Floats:
         return np.asarray(1.0 / (1.0 + self._beyond(at, mean) / mean), np.float64)

@@ -6,10 +6,12 @@ collector's loop is not involved; a receiver that is flooded answers 429 and los
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import threading
 import time
 from contextlib import suppress
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -37,6 +39,10 @@ CONNECTION_S = 10.0
 """How long a connection may take from its beginning to its end."""
 RATE, BURST = 10.0, 100.0
 """Messages that are taken a second, and at once after a pause."""
+AGAIN = timedelta(minutes=10)
+"""How long a message without a time counts as the same one when it comes again."""
+ONCE = ("Content-Length", "Transfer-Encoding", "Authorization", "X-Gitlab-Token", "X-Hub-Signature-256")
+"""Headers that decide: of two, a proxy in front might have read the other one."""
 STOP_S = 2.0
 SHOWN = 200
 
@@ -97,6 +103,7 @@ class _Server(HTTPServer):
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._counting = threading.Lock()
         self._credit, self._credited = BURST, time.monotonic()
+        self._came: dict[bytes, datetime] = {}
         host, _, port = address.rpartition(":")
         try:
             family, _, _, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
@@ -151,6 +158,13 @@ class _Server(HTTPServer):
             self._credit -= 1
             return False
 
+    def first_came(self, body: bytes, query: str) -> datetime:
+        """Return when this message came first: a sender that has got no answer sends it again."""
+        digest, now = hashlib.sha256(b"\0".join((query.encode("utf-8", "replace"), body))).digest(), utc_now()
+        with self._counting:
+            self._came = {one: at for one, at in self._came.items() if now - at < AGAIN}
+            return self._came.setdefault(digest, now)
+
     def count(self, *, taken: int = 0, refused: int = 0) -> None:
         """Count changes that are new, and messages that were refused."""
         with self._counting:
@@ -185,6 +199,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, f"there is only {PATH}")
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
+        twice = next((name for name in ONCE if len(self.headers.get_all(name, [])) > 1), None)
+        if twice:
+            self._answer(HTTPStatus.BAD_REQUEST, f"the header {twice} is there more than once")
+            return
         # without a signature nothing of the body is needed to refuse it
         if not is_signed(headers) and not knows_token(self.server.token, headers, b""):
             self._answer(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
@@ -218,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _take(self, body: bytes, headers: dict[str, str], query: str) -> None:
         try:
-            changes = changes_of(body, headers, query)
+            changes = changes_of(body, headers, query, now=self.server.first_came(body, query))
         except ValueError as error:
             self._answer(HTTPStatus.BAD_REQUEST, str(error))
             return

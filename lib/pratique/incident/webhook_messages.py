@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,23 +14,34 @@ from pratique.incident.foreign_change import ForeignChange, foreign_change
 
 MOST_CHANGES = 100
 """Changes in one message."""
+AHEAD = timedelta(days=1)
+"""How far in the future a change may be: clocks and time zones differ."""
 GITHUB_EVENT, GITLAB_EVENT = "x-github-event", "x-gitlab-event"
 _STATES = {"success", "failure", "error", "failed", "running"}
 """The states of a deployment that are changes: it begins to work, or has ended."""
 Json = Mapping[str, Any]
 
 
-def changes_of(body: bytes, headers: Mapping[str, str], query: str = "") -> list[ForeignChange]:
+def changes_of(
+    body: bytes, headers: Mapping[str, str], query: str = "", *, now: datetime | None = None
+) -> list[ForeignChange]:
     """Return the changes that a message tells; [] for one that tells of none, such as a ping or a deployment that waits.
 
     headers: by lower-case name. query: of the address; service=NAME, as often as needed, names the services in place of the message.
+    now: when the message came first, UTC: the time of a change without one.
     Raises: ValueError with the reason.
     """
+    now = now or utc_now()
     try:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise ValueError("the body is not JSON") from error
-    services = parse_qs(query, max_num_fields=MOST_CHANGES).get("service", [])
+        is_form = "form" in headers.get("content-type", "").lower()
+        raise ValueError(
+            "the body is a form: let the sender use the content type application/json"
+            if is_form
+            else "the body is not JSON"
+        ) from error
+    services = _services(query)
     if GITHUB_EVENT in headers:
         found = _github(_object(message), headers[GITHUB_EVENT])
     elif GITLAB_EVENT in headers:
@@ -39,18 +51,30 @@ def changes_of(body: bytes, headers: Mapping[str, str], query: str = "") -> list
     ):
         found = _argo(message.get("app") or message)
     else:
-        found = _plain(message)
+        found = _plain(message, now)
     named = {"services": services} if services else {}
-    return [foreign_change({**one, **named}, source="webhook") for one in found]
+    changes = [foreign_change({**one, **named}, source="webhook") for one in found]
+    late = next((change.time for change in changes if change.time > now + AHEAD), None)
+    if late is not None:
+        raise ValueError(f"the time {stamp(late)} is in the future: check the clock and the time zone of the sender")
+    return changes
 
 
-def _plain(message: Any) -> list[Json]:
+def _services(query: str) -> list[str]:
+    try:
+        return parse_qs(query, max_num_fields=MOST_CHANGES).get("service", [])
+    except ValueError as error:
+        raise ValueError(
+            f"the address has more than {MOST_CHANGES} fields: name the services in the message"
+        ) from error
+
+
+def _plain(message: Any, now: datetime) -> list[Json]:
     found = message if isinstance(message, list) else [message]
     if not found or len(found) > MOST_CHANGES:
         raise ValueError(f"a message tells one change, or a list of 1 to {MOST_CHANGES}")
     # without a time it is reported as it happens
-    now = {"time": stamp(utc_now())}
-    return [{**now, **_object(one)} for one in found]
+    return [{"time": stamp(now), **_object(one)} for one in found]
 
 
 def _github(message: Json, event: str) -> list[Json]:

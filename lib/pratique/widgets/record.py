@@ -21,8 +21,12 @@ from pratique.widgets.typed_time import time_text, typed_time
 
 STATIC = "Open this notebook in JupyterLab to record the incident, or use: pratique incident open --help"
 NEW = "a new incident"
+NEW_KEY: Key = ("", "")
+"""The value of NEW: a list whose value is None shows an empty field."""
 ROW = {"flex_flow": "row wrap", "align_items": "center"}
-NARROW, WIDE = {"width": "20rem"}, {"width": "40rem", "max_width": "100%"}
+INSIDE = "calc(100% - 4px)"
+"""The width of the box less the margins of a field: a phone shows its right edge."""
+NARROW, WIDE = {"width": "20rem", "max_width": INSIDE}, {"width": "40rem", "max_width": INSIDE}
 
 
 def record_incident(investigation: OpenedIncident) -> Any:
@@ -85,15 +89,15 @@ class IncidentRecorder:
         here = [record for record in known if incident.start <= record.began < incident.end]
         chosen = chosen or (here[-1] if here else None)
         self._known = {record.key: record for record in known}
-        self.which.options = [(NEW, None), *((incident_line(record)[:120], record.key) for record in known)]
-        self.which.value = chosen.key if chosen and chosen.key in self._known else None
+        self.which.options = [(NEW, NEW_KEY), *((incident_line(record)[:120], record.key) for record in known)]
+        self.which.value = chosen.key if chosen and chosen.key in self._known else NEW_KEY
         revisions = open_ledger(self._opened.config.state_dir).revisions(incident.service)
         self.cause.options = (NONE, *sorted({*revisions, *(one.change.revision for one in incident.suspects)} - {""}))
         self._choose()
 
     def _choose(self) -> None:
         """Show the fields and the buttons of a new incident, or of a known one."""
-        is_new = self.which.value is None
+        is_new = self.which.value not in self._known
         _show(self._for_new, is_new)
         _show(self._for_known, not is_new)
         self.open.disabled = not is_new

@@ -92,3 +92,20 @@ def test_any_json_is_a_bounded_printable_change_or_one_error(found):
         assert text.isprintable()
     assert len(change.services) <= MOST_SERVICES
     assert foreign_change(change.to_json(), source="other") == change
+
+
+def test_long_ids_that_begin_alike_are_two():
+    long = "https://flags.example/" + "a" * 300
+    first, second, again = (
+        foreign_change({"time": "2026-11-20", "service": "shop", "id": name}, source="x")
+        for name in (f"{long}1", f"{long}2", f"{long}1")
+    )
+    assert first.key != second.key
+    assert first.key == again.key
+    assert foreign_change(first.to_json(), source="y").key == first.key
+    assert len(first.id) <= 200
+
+
+def test_too_many_services_are_refused():
+    with pytest.raises(ValueError, match="names 101 services"):
+        foreign_change({"time": "2026-11-20", "services": [f"s{at}" for at in range(101)]}, source="x")

@@ -432,3 +432,14 @@ def test_neither_requests_in_the_range_nor_before_it_cannot_tell():
     store = store_of(Traffic.quiet(history=60))
     incident = asked(store, start=END + timedelta(days=5), end=END + timedelta(days=6), now=END + timedelta(days=9))
     assert incident.answer == "cannot tell"
+
+
+def test_of_very_many_changes_the_most_suspected_are_listed():
+    flags = [change(minute, f"flag{minute}", kind="flag") for minute in np.linspace(-300, 119, 1300)]
+    traffic = Traffic.quiet(weights={60: (0.9, 0.1)}).fail(60, 40, "r42")
+    found = investigate(store_of(traffic), "shop", start=START, end=END, changes=[*flags, change(60)])
+    grades = [suspect.grade for suspect in found.incident.suspects]
+    assert (grades[0], found.incident.suspects[0].change.revision) == ("shown", "r42")
+    assert (len(grades), len(found.measures.suspects), len(found.changes)) == (200, 200, 1000)
+    assert any("further changes were graded" in finding for finding in found.incident.findings)
+    assert {id(suspect.change) for suspect in found.incident.suspects} <= set(map(id, found.changes))

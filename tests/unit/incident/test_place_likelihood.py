@@ -10,7 +10,7 @@ from pratique.incident.cells import Cells
 from pratique.incident.place_likelihood import UNEVEN, Candidate, Part, PlaceLikelihood
 
 
-def cells(bad, expected, n=1000):
+def cells(bad, expected, n=1000, spread=None, clustered=0.0):
     """Leaves of one revision, code and host: an action each."""
     bad, expected = np.asarray(bad), np.asarray(expected, float)
     count = len(bad)
@@ -18,7 +18,7 @@ def cells(bad, expected, n=1000):
     keys[1] = np.arange(count)
     requests = np.full(count, n)
     names = (("r1",), tuple(f"/{at}" for at in range(count)), ("503",), ("a",))
-    return Cells(names, keys, bad, requests, np.zeros_like(bad), requests, expected, {}, 24)
+    return Cells(names, keys, bad, requests, np.zeros_like(bad), requests, expected, spread or {}, 24, clustered)
 
 
 def whole(of, effect="times"):
@@ -64,6 +64,28 @@ def test_a_place_gets_the_size_that_explains_its_requests(effect, seed, size):
     risen = cells(rng.poisson(added), expected)
     fitted = PlaceLikelihood(risen).mean([whole(risen, effect)])
     assert fitted.sum() == pytest.approx(added.sum(), rel=0.25)
+
+
+def test_the_level_of_a_service_that_wanders_is_no_place():
+    rng = np.random.default_rng(5)
+    expected = np.full(40, 50.0)
+    risen = rng.poisson(expected * np.where(np.arange(40) == 3, 12.0, 1.2))
+    wandering, steady = cells(risen, expected, spread={(): 0.04}), cells(risen, expected)
+    gains = []
+    for of in (wandering, steady):
+        likelihood = PlaceLikelihood(of)
+        one = likelihood.log_posterior([action(of, 3)])
+        gains.append(likelihood.log_posterior([action(of, 3), whole(of)]) - one)
+    assert gains[0] < 3.0
+    assert gains[1] > 20.0, "in a steady service the rest has risen, too"
+    assert PlaceLikelihood(wandering).sizes([action(wandering, 3)]).level == pytest.approx(1.2, abs=0.05)
+
+
+def test_bad_requests_that_come_together_are_weaker_evidence():
+    bad, expected = np.array([6, 1, 0, 1]), np.full(4, 1.0)
+    alone, together = cells(bad, expected), cells(bad, expected, clustered=2.0)
+    gains = [PlaceLikelihood(of).gains([action(of, 0)], expected)[0][0] for of in (alone, together)]
+    assert gains[1] < 0.7 * gains[0]
 
 
 def test_what_nothing_adds_is_no_gain():

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -98,6 +99,72 @@ def test_what_is_wrong_is_answered_in_one_line(send, kept, receiver, sent, wante
         status, answer = wanted, "x\n"
     assert (status, answer.count("\n"), answer.strip().isprintable()) == (wanted, 1, True)
     assert kept.read() == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (f"Authorization: Bearer {TOKEN}", "Authorization: Bearer another-token-here"),
+        ("X-Gitlab-Token: another-token-here", f"X-Gitlab-Token: {TOKEN}"),
+        ("Content-Length: 5", "Content-Length: 6"),
+        ("Transfer-Encoding: identity", "Transfer-Encoding: chunked"),
+    ],
+)
+def test_a_header_that_decides_is_there_once(config, receiver, kept, first, second):
+    known = "" if "oken" in first else f"Authorization: Bearer {TOKEN}\r\n"
+    answer = exchange(config, f"POST /changes HTTP/1.1\r\n{known}{first}\r\n{second}\r\n\r\n".encode() + b"{}    ")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b" is there more than once\n")
+    assert kept.read() == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /changes",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"POST /changes HTTP/1.1\r\nno colon",
+        b"POST /changes HTTP/1.1\r\nContent-Length: +2",
+        b"POST /changes HTTP/1.1\r\nContent-Length: -1",
+        b"POST /changes HTTP/1.1\r\nContent-Length: " + b"9" * 400,
+        b"POST /changes HTTP/1.1\r\nContent-Length: \xd9\xa5",
+        b"POST /\x1b[31m HTTP/1.1\r\nContent-Length: 2",
+        b"POST http://elsewhere.example/changes HTTP/1.1\r\nContent-Length: 2",
+        b"POST /" + b"a" * 70_000 + b" HTTP/1.1",
+        b"POST /changes HTTP/1.1\r\n" + b"X: 1\r\n" * 300 + b"Y: 1",
+    ],
+)
+def test_a_broken_request_is_refused_in_printable_text(config, receiver, send, kept, head):
+    answer = exchange(config, head + f"\r\nAuthorization: Bearer {TOKEN}\r\n\r\n{{}}".encode())
+    assert b" 202 " not in answer
+    assert answer.decode("ascii").rpartition("\r\n")[2].strip().isprintable()
+    assert kept.read() == ([], 0)
+    assert send(CHANGE)[0] == 202, "it goes on receiving"
+
+
+def exchange(config, sent):
+    """Send bytes as they are; return the answer."""
+    port = int(config().telemetry.listen_http.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        answer = b""
+        try:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(65536):
+                answer += part
+        except ConnectionError:
+            pass
+        return answer
+
+
+def test_a_message_without_a_time_that_is_sent_again_is_the_same_one(send, kept, monkeypatch):
+    report = {"service": "shop", "why": "flag on"}
+    assert send(report) == (202, "1 kept\n")
+    assert send(report) == (202, "0 kept, 1 known already\n")
+    assert send(report, path="/changes?service=cart")[1] == "1 kept\n"
+    monkeypatch.setattr(webhook, "AGAIN", timedelta(0))
+    assert send(report) == (202, "1 kept\n"), "later it is another one"
+    assert len(kept.read()[0]) == 3
 
 
 def test_a_ping_is_no_change(send, kept):

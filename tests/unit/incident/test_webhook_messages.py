@@ -181,3 +181,25 @@ def test_any_json_is_changes_or_one_error(message, headers, query):
         changes_of(json.dumps(message).encode(), headers, query)
     except ValueError as error:
         assert str(error)
+
+
+def test_a_form_is_named_as_one():
+    headers = {"x-github-event": "deployment", "content-type": "application/x-www-form-urlencoded"}
+    with pytest.raises(ValueError, match="content type application/json"):
+        changes_of(b"payload=%7B%7D", headers)
+
+
+@pytest.mark.parametrize(("days", "taken"), [(-9000, True), (0.9, True), (1.1, False), (40_000, False)])
+def test_a_change_is_at_most_a_day_ahead(days, taken):
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    body = json.dumps({"service": "shop", "time": (now + timedelta(days=days)).isoformat()}).encode()
+    if taken:
+        assert len(changes_of(body, {}, now=now)) == 1
+    else:
+        with pytest.raises(ValueError, match="in the future"):
+            changes_of(body, {}, now=now)
+
+
+def test_an_address_with_too_many_fields_is_refused():
+    with pytest.raises(ValueError, match="more than 100 fields"):
+        changes_of(b"{}", {}, "&".join(["service=shop"] * 101))

@@ -34,6 +34,12 @@ def test_two_faults_are_named():
     }
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_rest_of_a_wandering_service_is_no_further_place(seed):
+    faulty = FaultyCells(np.random.default_rng(seed), wandering=0.2)
+    assert find_places(faulty.fault((None, 3, None, None), "times", 12.0).cells()).values == ((None, 3, None, None),)
+
+
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("wandering", [0.0, 0.3])
 def test_nothing_is_named_where_nothing_is_wrong(seed, wandering):

@@ -14,7 +14,7 @@ from pratique.ledger.incidents import Incidents
 from pratique.report import IncidentQuestion
 from pratique.report.opened_incident import OpenedIncident
 from pratique.widgets import record_incident
-from pratique.widgets.record import STATIC, IncidentRecorder, cause_of, title_of
+from pratique.widgets.record import NEW, STATIC, IncidentRecorder, cause_of, title_of
 from pratique.widgets.typed_time import time_text, typed_time
 from support.incident_values import at, nothing_shown, sample_incident, sample_investigation, sample_place
 from support.report_samples import HOSTILE
@@ -76,7 +76,7 @@ def test_an_incident_is_recorded_from_its_beginning_to_its_end(recorder, tmp_pat
     (record,) = recorded(tmp_path / "a")
     assert (record.id, record.severity, record.cause, record.state) == ("I1", "SEV-1", "none", "closed")
     assert (record.began, record.restored) == (at(82), at(111))
-    assert recorder.which.value is None
+    assert recorder.which.label == NEW
     # each command line records the same
     other = tmp_path / "b"
     opened_in(other)
@@ -131,7 +131,7 @@ def test_an_open_incident_of_the_range_is_chosen_instead_of_a_second_one(tmp_pat
     opened = opened_in(tmp_path)
     incidents = Incidents(open_ledger(tmp_path / ".pratique"))
     incidents.open("shop", "an old one", id="old", source="pager", began=opened.incident.start.replace(hour=1))
-    assert IncidentRecorder(opened).which.value is None
+    assert IncidentRecorder(opened).which.label == NEW
     incidents.open("shop", "checkout fails", began=at(83))
     recorder = IncidentRecorder(opened)
     assert recorder.which.value == ("pratique", "I2")
