@@ -168,10 +168,16 @@ def test_two_schedulers_run_each_due_time_once(make_host):
     assert most_at_once(runs.read_text()) == 1
 
 
+def waits_to_try_again(host):
+    """Start a run that fails; return its process when it waits before the next attempt."""
+    process = host.start("job", "nightly", "--", "{python}", "{dir}/job.py", "exit=3")
+    eventually(lambda: list(host.job("nightly").folder.rglob("*-exit-3*.log")))
+    return process
+
+
 def test_a_run_that_waits_to_try_again_is_replaced(make_host):
     host = make_host(nightly='retries = 3\nretry_delay_s = 300\noverlap = "replace"')
-    waiting = host.start("job", "nightly", "--", "{python}", "{dir}/job.py", "exit=3")
-    eventually(lambda: list(host.job("nightly").folder.rglob("*-exit-3*.log")))
+    waiting = waits_to_try_again(host)
     assert host.run("nightly").outcome == "ok"
     assert waiting.wait(30) in (1, 2)
     ends = {record.outcome: record.details["reason"] for record in host.outcomes("nightly")}
@@ -182,8 +188,7 @@ def test_a_run_that_waits_to_try_again_is_replaced(make_host):
 @pytest.mark.parametrize(("words", "outcome"), [(["--backoff", "stop"], "stopped"), (["--backoff", "on"], "failed")])
 def test_a_run_that_waits_to_try_again_ends_when_the_job_is_held_back(make_host, words, outcome):
     host = make_host(nightly="retries = 3\nretry_delay_s = 300")
-    waiting = host.start("job", "nightly", "--", "{python}", "{dir}/job.py", "exit=3")
-    eventually(lambda: list(host.job("nightly").folder.rglob("*-exit-3*.log")))
+    waiting = waits_to_try_again(host)
     assert host.call("job", "nightly", *words)[0] == 0
     assert waiting.wait(30) in (1, 2)
     assert [record.outcome for record in host.outcomes("nightly")] == [outcome]

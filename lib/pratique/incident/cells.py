@@ -100,6 +100,17 @@ def cell_numbers(keys: Ints, sizes: Sequence[int], dimensions: Sequence[int]) ->
     return number, limit
 
 
+def block_count(block: Ints) -> int:
+    """Return the number of blocks. block: of each entry, numbered from 0."""
+    return int(block.max()) + 1 if len(block) else 0
+
+
+def by_block(cell: Ints, limit: int, block: Ints, values: Ints | Floats) -> Floats:
+    """Return the sums of values over cells and blocks, shape (limit, blocks). cell, block, values: one for each leaf in each block."""
+    blocks = block_count(block)
+    return np.asarray(np.bincount(cell * blocks + block, values, limit * blocks).reshape(limit, blocks), np.float64)
+
+
 def expected_shares(
     keys: Ints,
     sizes: Sequence[int],
@@ -138,12 +149,11 @@ def spreads(
 
     leaf, block, bad, mean: one entry for each leaf in each block: its leaf, its block, bad ones, and expected ones.
     """
-    blocks = int(block.max()) + 1 if len(block) else 0
+    blocks = block_count(block)
     found: dict[tuple[int, ...], float] = {}
     for dimensions in cuboids:
         number, limit = cell_numbers(keys, sizes, dimensions)
-        at = number[leaf] * blocks + block
-        cell_bad, cell_mean = (np.bincount(at, values, limit * blocks).reshape(limit, blocks) for values in (bad, mean))
+        cell_bad, cell_mean = (by_block(number[leaf], limit, block, values) for values in (bad, mean))
         lost = blocks / max(blocks - 1.0, 1.0)
         beyond = lost * _of_usual_blocks((cell_bad - cell_mean) ** 2, cell_mean) - float(cell_mean.sum())
         found[dimensions] = max(0.0, beyond / max(float((cell_mean**2).sum()), 1e-12))

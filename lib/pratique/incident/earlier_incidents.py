@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pratique.incident.cells import cell_numbers
+from pratique.incident.cells import block_count, by_block, cell_numbers
 from pratique.incident.history import log_ratio_evidence
 from pratique.incident.shapes import Mask
 from pratique.judge.dispersion import MEDIAN_OF_CHI_SQUARE
@@ -44,18 +44,14 @@ def usual_entries(
     when the evidence that it is above the tolerated ratio to the median of its blocks reaches blocks times cells / alpha.
     """
     usual = np.ones(len(leaf), bool)
-    blocks = int(block.max()) + 1 if len(block) else 0
+    blocks = block_count(block)
     if blocks < FEWEST_BLOCKS:
         return usual
     # the finest cells first: what they leave out does not show in the coarser ones, which hold leaves that were well
     for dimensions in sorted(cuboids, key=len, reverse=True):
         number, limit = cell_numbers(keys, sizes, dimensions)
         cell = number[leaf]
-        at = cell * blocks + block
-        cell_bad, cell_n = (
-            np.asarray(np.bincount(at, of * usual, limit * blocks).reshape(limit, blocks), np.float64)
-            for of in (bad, n)
-        )
+        cell_bad, cell_n = (by_block(cell, limit, block, of * usual) for of in (bad, n))
         looked_at = np.flatnonzero(cell_bad.max(axis=1) >= FEWEST_BAD)
         needed = math.log(blocks * max(int((cell_n > 0).any(axis=1).sum()), 1) / alpha)
         incident = np.zeros((limit, blocks), bool)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pratique.incident.cells import Cells, clustering, cuboids_of, expected_shares, spreads
+from pratique.incident.cells import Cells, clustering, cuboids_of, expected_shares, members, spreads
 from pratique.incident.earlier_incidents import usual_entries
 from pratique.incident.first_pass import series
 from pratique.incident.history import phi_of_blocks
@@ -127,10 +127,7 @@ def cells_after(observed: Observed, history: History, windows: Mask) -> Cells:
 
 def series_of(observed: Observed, history: History, values: tuple[int | None, ...]) -> tuple[Series, float]:
     """Return the series of a place in the range, and φ of its blocks of history."""
-    inside = np.ones(observed.leaves, bool)
-    for key, value in zip(observed.keys, values, strict=True):
-        if value is not None:
-            inside &= key == value
+    inside = members(observed.keys, values)
     groups = observed.serving(inside)
     share = np.asarray(observed.of_groups(np.where(inside, history.share, 0.0)), np.float64)
     bad, mean = observed.history.bad_requests(inside), observed.history.expected(share)

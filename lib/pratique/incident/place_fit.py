@@ -70,8 +70,7 @@ def _improved(fit: _Fit, parts: Sequence[Part], chosen: list[Part]) -> list[Part
     known = {part.candidate.values: part for part in parts}
     for _ in range(2 * MOST_PLACES):
         better: list[Part] | None = None
-        for index in range(len(chosen)):
-            others = [*chosen[:index], *chosen[index + 1 :]]
+        for index, others in enumerate(_without_each(chosen)):
             best = _best(fit, parts, others)
             options = [*_both_effects(others), [*others[:index], _other_effect(chosen[index]), *others[index:]]]
             instead = [*([best] if best else []), *_coarser(known, chosen[index])]
@@ -102,13 +101,18 @@ def _needed(fit: _Fit, chosen: list[Part]) -> list[Part]:
     """The places without which the others, fitted again, leave LEAST_PART of the excess; the smallest is dropped first."""
     least = LEAST_PART * float((fit.counts.bad - fit.counts.expected).sum())
     while len(chosen) > 1:
-        means = [fit.counts.mean([other for other in chosen if other is not part]) for part in chosen]
+        means = map(fit.counts.mean, _without_each(chosen))
         left = [float((fit.counts.bad - mean)[part.leaves].sum()) for part, mean in zip(chosen, means, strict=True)]
         smallest = min(range(len(chosen)), key=left.__getitem__)
         if left[smallest] >= least:
             break
         chosen = [*chosen[:smallest], *chosen[smallest + 1 :]]
     return chosen
+
+
+def _without_each(chosen: Sequence[Part]) -> list[list[Part]]:
+    """The other places, of each place in turn."""
+    return [[*chosen[:index], *chosen[index + 1 :]] for index in range(len(chosen))]
 
 
 def _with_effect(part: Part, effect: Effect) -> Part:
@@ -129,5 +133,5 @@ def _ordered(fit: _Fit, chosen: Sequence[Part]) -> list[Part]:
     """The places in the order of what is lost without each: one inside another is not hidden behind it."""
     if len(chosen) < 2:
         return list(chosen)
-    left = [fit.counts.log_posterior([other for other in chosen if other is not part]) for part in chosen]
+    left = list(map(fit.counts.log_posterior, _without_each(chosen)))
     return [chosen[at] for at in sorted(range(len(chosen)), key=left.__getitem__)]

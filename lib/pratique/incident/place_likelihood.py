@@ -120,8 +120,8 @@ class PlaceLikelihood:
         ratios = [self._ratio_alone(part, self.expected)[0] for part in times]
         shares = [self._share_alone(part, self.expected)[0] for part in more]
         sizes = Sizes(times, more, ratios, shares)
+        mean, usual = self.means(sizes)
         for _ in range(STEPS if parts else 0):
-            mean, usual = self.means(sizes)
             weight = self._weight(slice(None), mean)
             sizes = replace(sizes, level=self._level(sizes.level, weight, mean, usual))
             mean, usual = self.means(sizes)

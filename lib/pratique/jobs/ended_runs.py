@@ -102,7 +102,7 @@ def record_end(job: Job, state: OneOffState, *, end: End | None = None, say: Say
 def keep_end(job: Job, record: OutcomeRecord, *, say: Say = silent, begun_here: bool = True) -> None:
     """Keep the record of a run, once, and tell its check, whoever waited for it. begun_here: by this process."""
     added = open_outcomes(job.target.state_dir).add(record)
-    change_memory(job, _settled(record.key))
+    change_memory(job, _with_recorded(record.key))
     if added and begun_here:
         Ping(job, record.key, say).end(record)
 
@@ -124,7 +124,7 @@ def _record_lost(job: Job, memory: Memory) -> None:
     keep_end(job, record)
 
 
-def _settled(run: str) -> Callable[[Memory], Memory]:
+def _with_recorded(run: str) -> Callable[[Memory], Memory]:
     return lambda memory: replace(memory, recorded=run)
 
 

@@ -106,7 +106,7 @@ def stop_running(job: Job, reason: str, *, mine: str = "") -> bool:
     if state is None:
         return False
     if not state.running:
-        return not mine and _waits_to_try_again(job, state, reason)
+        return not mine and _end_wait(job, state, reason)
     request_stop(job, state.run, reason)
     job.runner.stop(state, drain_s=job.drain_s)
     record_ended_runs(job, mine=mine)
@@ -119,7 +119,7 @@ def _is_about_to_begin(job: Job, state: OneOffState | None) -> bool:
     return holder is not None and (state is None or state.starting or state.run != holder.run)
 
 
-def _waits_to_try_again(job: Job, state: OneOffState, reason: str) -> bool:
+def _end_wait(job: Job, state: OneOffState, reason: str) -> bool:
     """Ask a run that failed, and whose process waits before the next attempt, to end; return whether there was one."""
     holder = Lock(job.target.state_dir, job.subject).holder()
     if holder is None or state.run != holder.run:
@@ -136,7 +136,7 @@ def stop_own(job: Job, run: str, reason: str) -> None:
     for tries in range(STOP_TRIES):
         state = job.runner.find(job.container)
         if state is None or state.run != run:
-            if not _is_unsettled(job, run) or tries >= ABSENT_TRIES:
+            if not _is_unrecorded(job, run) or tries >= ABSENT_TRIES:
                 break
             time.sleep(BETWEEN_TRIES_S)
             continue
@@ -150,21 +150,21 @@ def stop_own(job: Job, run: str, reason: str) -> None:
         record_end(job, state, end=End("stopped", reason))
         job.runner.remove(state)
         time.sleep(BETWEEN_TRIES_S)
-    if _is_unsettled(job, run):
+    if _is_unrecorded(job, run):
         started = read_memory(job).started
         planned, revision = (started.planned, started.revision) if started else ("", "")
         end = End("stopped", f"{reason}, before it was started")
         keep_end(job, record_of(job, end, key=run, at=utc_now(), planned=planned, revision=revision))
 
 
-def _is_unsettled(job: Job, run: str) -> bool:
+def _is_unrecorded(job: Job, run: str) -> bool:
     """Whether a run was begun from here and has no outcome yet."""
     memory = read_memory(job)
     return memory.started is not None and memory.started.run == run and memory.recorded != run
 
 
 def _make_way(job: Job, request: JobRequest, say: Say) -> str:
-    """Settle and remove what ended; return why the job cannot run now, "" when it can."""
+    """Record and remove what ended; return why the job cannot run now, "" when it can."""
     left = ""
     for tries in range(TRIES):
         state = record_ended_runs(job, mine=request.run)
